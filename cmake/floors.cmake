@@ -1,0 +1,31 @@
+# Folders are libraries, floors keep them in order: a file may include its own floor or lower ones,
+# and the four programs never include each other. tests/check_floors.py reads the includes.
+
+# cv_library(NAME FOLDER FLOOR LINKS...): every .c below FOLDER except main.c becomes cv_NAME.
+function(cv_library name folder floor)
+	file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.c)
+	list(FILTER sources EXCLUDE REGEX "/main\\.c$")
+	if(NOT sources)
+		file(WRITE ${CMAKE_BINARY_DIR}/empty.c "typedef int cv_empty;\n")
+		set(sources ${CMAKE_BINARY_DIR}/empty.c)
+	endif()
+	add_library(cv_${name} STATIC ${sources})
+	target_link_libraries(cv_${name} PUBLIC ${ARGN} Threads::Threads)
+	set_property(TARGET cv_${name} PROPERTY CV_FLOOR ${floor})
+endfunction()
+
+# cv_program(BINARY NAME): NAME/main.c on top of cv_NAME.
+function(cv_program binary name)
+	if(EXISTS ${CMAKE_SOURCE_DIR}/${name}/main.c)
+		add_executable(${binary} ${CMAKE_SOURCE_DIR}/${name}/main.c)
+		target_link_libraries(${binary} PRIVATE cv_${name})
+		set_target_properties(${binary} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+	endif()
+endfunction()
+
+find_package(Python3 COMPONENTS Interpreter REQUIRED)
+execute_process(COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/check_floors.py ${CMAKE_SOURCE_DIR}
+	RESULT_VARIABLE floors_result OUTPUT_VARIABLE floors_output ERROR_VARIABLE floors_output)
+if(NOT floors_result EQUAL 0)
+	message(FATAL_ERROR "an include goes up a floor:\n${floors_output}")
+endif()

@@ -1,0 +1,16 @@
+/* clock.h - the two clocks, in milliseconds, and a test's hand on them. Thread-safe. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef CV_CLOCK_H
+#define CV_CLOCK_H
+
+#include "common/base/base.h"
+
+int64_t cv_mono_ms(void); /* never goes back; for timeouts */
+int64_t cv_mono_us(void);
+int64_t cv_wall_ms(void); /* Unix time; for what people read */
+int64_t cv_wall_secs(void);
+
+/* Adds SECS to the wall clock of this process (tests of dated acts). */
+void cv_clock_shift(int64_t secs);
+
+#endif
