@@ -1,0 +1,40 @@
+/* ctl.h - the control socket: one JSON object a line in, JSON objects a line out.
+ *
+ * A daemon serves a Unix socket (mode 0600 or 0660); the peer's uid comes from SO_PEERCRED. A request
+ * is {"do": "account.add", ...}; the answers are any number of {"progress": ...} and one final
+ * {"ok": true, ...} or {"ok": false, "status": "not found", "error": "...", "error_vi": "..."}.
+ * Requests run on a pool thread of the control server, so they may take long; at most 8 at once.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef CV_CTL_H
+#define CV_CTL_H
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "common/base/err.h"
+
+#define CV_CTL_LINE_MAX (64u << 20) /* an import of a whole province is one request */
+
+struct cv_ctl_server;
+struct cv_ctl_call {
+	json_t *request;           /* borrowed */
+	uid_t peer_uid;
+	void *ctx;
+	void (*progress)(struct cv_ctl_call *call, json_t *note); /* takes NOTE over */
+	void *impl;
+};
+/* Fills *REPLY (a new object) on CV_OK; on failure err says why and becomes the error answer. */
+typedef enum cv_status cv_ctl_fn(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err);
+
+/* Serves FD (listening Unix socket) until freed; FN gets every request. */
+CV_MUST_CHECK enum cv_status cv_ctl_serve(int fd, cv_ctl_fn *fn, void *ctx,
+                                          struct cv_ctl_server **out, struct cv_err *err);
+void cv_ctl_server_free(struct cv_ctl_server *s);
+
+/* Asks and waits. PROGRESS may be NULL. CV_TEMPFAIL when nobody listens at PATH; an error answer
+ * comes back as its status and text. *REPLY is the caller's. */
+CV_MUST_CHECK enum cv_status cv_ctl_ask(const char *path, json_t *request, unsigned timeout_secs,
+                                        void (*progress)(void *arg, json_t *note), void *arg,
+                                        json_t **reply_out, struct cv_err *err);
+#endif

@@ -1,0 +1,176 @@
+/* net.h - connections served by one poller and a few workers.
+ *
+ * The poller only waits (epoll one-shot, timers) and hands a ready connection to a worker. A worker
+ * flushes and reads without blocking (TLS too), then calls the protocol's run() until it wants
+ * something that is not there yet. A connection belongs to one thread at a time, so a protocol needs
+ * no locks for its own state; whoever else holds a reference may only call cv_conn_wake().
+ *
+ * An idle connection costs its structs: input and output buffers are freed while it is parked.
+ *
+ *        accept            bytes, timer, wake              run() answers
+ *   ----> PARKED ------------------> QUEUED --> RUNNING --------------------> PARKED (or CLOSED)
+ *                                      ^            |  wake while running
+ *                                      +------------+
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef CV_NET_H
+#define CV_NET_H
+
+#include <sys/socket.h>
+
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/list.h"
+
+struct cv_net;
+struct cv_conn;
+struct cv_tls_server;
+struct cv_tls_client;
+
+/* Why run() is called; several bits may be set. */
+enum cv_event {
+	CV_EV_OPEN = 1,    /* first call: greet (after the TLS handshake on implicit TLS) */
+	CV_EV_INPUT = 2,   /* there are bytes in cv_conn_in() that run() has not seen yet */
+	CV_EV_DRAINED = 4, /* the output went out after STEP_MORE */
+	CV_EV_WAKE = 8,    /* cv_conn_wake() was called at least once since the last run() */
+	CV_EV_TIMEOUT = 16,/* the deadline of cv_conn_set_deadline() passed */
+	CV_EV_EOF = 32,    /* the peer closed its side; input may still be left */
+	CV_EV_SECURE = 64, /* the STARTTLS handshake asked for by cv_conn_starttls() is complete */
+	CV_EV_CONNECTED = 128, /* an outgoing connection is up (TLS included, if asked for) */
+	CV_EV_FAILED = 256 /* outgoing connect, handshake or socket error: cv_conn_error() says why;
+	                    * run() must answer CV_STEP_CLOSE */
+};
+
+/* What run() wants next. */
+enum cv_step {
+	CV_STEP_DONE,    /* did something; call again at once if input is left, else wait for input */
+	CV_STEP_READ,    /* the input is an incomplete command: call when more has come */
+	CV_STEP_MORE,    /* output is over the high mark: call again (DRAINED) when it has gone out */
+	CV_STEP_WAIT,    /* parked: only cv_conn_wake() or the deadline call again; input is not read */
+	CV_STEP_DURABLE = CV_STEP_WAIT, /* the same, said where a ticket's waiter will wake */
+	CV_STEP_LISTEN = 100,                /* parked for input AND wake (IMAP IDLE) */
+	CV_STEP_CLOSE = 200 /* flush what is in the output (bounded by a short deadline), then close */
+};
+
+/* One protocol. All hooks run on a worker that owns the connection. */
+struct cv_proto {
+	const char *name;          /* "smtp", for logs */
+	size_t user_bytes;         /* zeroed memory for cv_conn_user(), freed after closed() */
+	size_t in_max;             /* most input bytes buffered before run() must consume some */
+	size_t out_high;           /* output bytes after which run() should answer CV_STEP_MORE */
+	unsigned idle_secs;        /* default deadline between two events; 0: none */
+	enum cv_step (*run)(struct cv_conn *c, unsigned events);
+	void (*closed)(struct cv_conn *c); /* last call; may be NULL */
+};
+
+struct cv_net_options {
+	unsigned workers;          /* 0: twice the cores */
+	unsigned max_conns;        /* whole process; above it new peers are refused by `refusal` */
+	unsigned max_conns_per_ip; /* 0: no limit; IPv6 counts by /64 */
+};
+
+CV_MUST_CHECK enum cv_status cv_net_new(const struct cv_net_options *o, struct cv_net **net_out,
+                                        struct cv_err *err);
+/* Starts poller and workers and returns. */
+CV_MUST_CHECK enum cv_status cv_net_start(struct cv_net *net, struct cv_err *err);
+/* Stops accepting; lets running commands end, at most GRACE_MS; closes all; joins the threads. */
+void cv_net_stop(struct cv_net *net, unsigned grace_ms);
+void cv_net_free(struct cv_net *net);
+
+/* A listening socket and what is spoken on it. */
+struct cv_listen {
+	const struct cv_proto *proto;
+	void *ctx;                       /* cv_conn_ctx() of every connection accepted here */
+	struct cv_tls_server *tls;       /* for STARTTLS; with implicit_tls from the first octet */
+	bool implicit_tls;
+	bool proxy_protocol;             /* every peer must send a PROXY v1/v2 header first; only
+	                                  * peers in `proxy_from` may */
+	const struct cv_netset *proxy_from;
+	const char *refusal;             /* complete line sent to a peer over a limit, then closed */
+	const char *label;               /* "mx", "submission": for logs */
+};
+
+/* Takes over FD (bound and listening). *L is copied; what it points to must outlive the net. */
+CV_MUST_CHECK enum cv_status cv_net_listen(struct cv_net *net, int fd, const struct cv_listen *l,
+                                           struct cv_err *err);
+/* Opens an outgoing connection without waiting: run() is called with CONNECTED or FAILED. */
+CV_MUST_CHECK enum cv_status cv_net_connect(struct cv_net *net, const struct sockaddr *addr,
+                                            socklen_t addr_len, const struct cv_proto *proto,
+                                            void *ctx, unsigned connect_secs,
+                                            struct cv_conn **conn_out, struct cv_err *err);
+
+/* ---- inside run() ---- */
+void *cv_conn_user(struct cv_conn *c);
+void *cv_conn_ctx(struct cv_conn *c);
+struct cv_net *cv_conn_net(struct cv_conn *c);
+uint64_t cv_conn_id(const struct cv_conn *c);   /* unique in the process, for logs */
+const char *cv_conn_label(const struct cv_conn *c); /* the listener's, or the proto's name */
+/* Unconsumed input. Valid until the next consume or return. */
+struct cv_str cv_conn_in(struct cv_conn *c);
+void cv_conn_consume(struct cv_conn *c, size_t n);
+/* True when in_max bytes are waiting and none could be consumed: the command is too long. */
+bool cv_conn_in_is_full(struct cv_conn *c);
+/* Output; appended freely, sent after run() returns (all of one batch in one write). */
+struct cv_buf *cv_conn_out(struct cv_conn *c);
+/* True when the output passed out_high: answer CV_STEP_MORE soon. */
+bool cv_conn_out_is_high(struct cv_conn *c);
+/* The next event must come within SECS from now, else run() gets TIMEOUT; 0: no deadline.
+ * Without a call the proto's idle_secs counts from the last input. */
+void cv_conn_set_deadline(struct cv_conn *c, unsigned secs);
+/* Begins the server handshake once the output is flushed; plaintext input read so far is thrown
+ * away. Return CV_STEP_READ afterwards; run() continues with SECURE, or the connection closes. */
+void cv_conn_starttls(struct cv_conn *c);
+/* The same as a client; HOST for SNI and checks (CLIENT decides what is checked). */
+void cv_conn_starttls_client(struct cv_conn *c, struct cv_tls_client *client, const char *host);
+const char *cv_conn_error(const struct cv_conn *c);
+
+/* The peer, after PROXY protocol. */
+const struct sockaddr_storage *cv_conn_peer(const struct cv_conn *c);
+const struct sockaddr_storage *cv_conn_local(const struct cv_conn *c);
+const char *cv_conn_peer_text(const struct cv_conn *c); /* "192.0.2.1" or "2001:db8::1" */
+unsigned cv_conn_peer_port(const struct cv_conn *c);
+/* Replaces the peer (XCLIENT from a trusted network). */
+void cv_conn_set_peer(struct cv_conn *c, const struct sockaddr_storage *peer);
+
+struct cv_tls_info {
+	bool secure;
+	const char *version;        /* "TLSv1.3" */
+	const char *cipher;
+	unsigned bits;
+	const char *sni;            /* or NULL */
+	bool peer_verified;         /* a certificate was shown and its chain verified */
+	char peer_subject[256];
+};
+void cv_conn_tls_info(struct cv_conn *c, struct cv_tls_info *info_out);
+/* Channel binding bytes: "tls-exporter" (RFC 9266) or "tls-server-end-point" (RFC 5929).
+ * CV_NOT_FOUND when there is none. */
+CV_MUST_CHECK enum cv_status cv_conn_channel_binding(struct cv_conn *c, const char *type,
+                                                     struct cv_buf *out);
+
+/* ---- from anywhere ---- */
+/* A counted reference that keeps the memory (not the socket) alive. */
+void cv_conn_ref(struct cv_conn *c);
+void cv_conn_unref(struct cv_conn *c);
+/* Makes run() be called with WAKE soon, on whichever worker; cheap; lost on a closed connection.
+ * Every completion (durable ticket, milter, resolver, password check) ends in this call. */
+void cv_conn_wake(struct cv_conn *c);
+/* Makes run() be called with TIMEOUT... and the connection closed after it, e.g. an account was
+ * suspended. Safe from any thread. */
+void cv_conn_kill(struct cv_conn *c);
+
+/* Calls FN on a worker for every open connection made by PROTO, as if running (for `status`). */
+struct cv_net_stats {
+	uint64_t accepted, refused, open, tls_handshakes, tls_failures, bytes_in, bytes_out;
+};
+void cv_net_stats(struct cv_net *net, struct cv_net_stats *out);
+
+/* Descriptors that are not connections (resolver, signal pipe): FN runs on the poller thread when FD
+ * is readable and must be quick. Never removed before cv_net_free(). */
+CV_MUST_CHECK enum cv_status cv_net_watch(struct cv_net *net, int fd, void (*fn)(void *arg), void *arg,
+                                          struct cv_err *err);
+/* Calls FN(arg) once on a worker after DELAY_MS. Not cancellable; FN must check for itself. */
+void cv_net_after(struct cv_net *net, unsigned delay_ms, void (*fn)(void *arg), void *arg);
+/* Runs FN(arg) on a worker now. */
+void cv_net_run(struct cv_net *net, void (*fn)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,33 @@
+/* tls.h - OpenSSL contexts for servers and clients; nothing else in the tree includes OpenSSL's ssl.h
+ * except common/net.
+ *
+ * TLS 1.2 and up, ECDSA certificate first and RSA second, session tickets with own rotating keys,
+ * buffers released while idle. Contexts may be used by all threads; reload swaps them atomically.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef CV_TLS_H
+#define CV_TLS_H
+
+#include "common/base/err.h"
+
+struct cv_tls_server;
+struct cv_tls_client;
+
+struct cv_tls_server_options {
+	const char *cert_files;  /* PEM chains, separated by blanks: the first is preferred */
+	const char *key_files;   /* as many keys */
+	const char *client_ca;   /* NULL: no client certificates are asked for */
+	const char *alpn;        /* "imap", "pop3", or NULL: a peer that offers only others is refused */
+};
+CV_MUST_CHECK enum cv_status cv_tls_server_new(const struct cv_tls_server_options *o,
+                                               struct cv_tls_server **out, struct cv_err *err);
+/* Reads the files again; on failure the old ones stay in use. */
+CV_MUST_CHECK enum cv_status cv_tls_server_reload(struct cv_tls_server *t, struct cv_err *err);
+void cv_tls_server_free(struct cv_tls_server *t);
+
+enum cv_tls_check { CV_TLS_OPPORTUNISTIC, CV_TLS_VERIFY_NAME };
+CV_MUST_CHECK enum cv_status cv_tls_client_new(const char *ca_file, enum cv_tls_check check,
+                                               struct cv_tls_client **out, struct cv_err *err);
+void cv_tls_client_free(struct cv_tls_client *t);
+
+#endif
