@@ -15,7 +15,7 @@ if(CCACHE)
 	set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
-add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wvla -Wno-unknown-pragmas
+add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wvla -Walloca -Wno-unknown-pragmas
 	-include ${CMAKE_SOURCE_DIR}/common/base/ban.h)
 add_compile_definitions(_GNU_SOURCE CV_VERSION="${PROJECT_VERSION}")
 include_directories(${CMAKE_SOURCE_DIR})

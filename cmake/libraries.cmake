@@ -18,7 +18,6 @@ function(cv_plain name header)
 endfunction()
 
 cv_package(openssl openssl)
-cv_package(unbound libunbound)
 cv_package(jansson jansson)
 cv_package(idn2 libidn2)
 cv_package(argon2 libargon2)
@@ -31,4 +30,5 @@ cv_plain(db db.h db-5.3)
 cv_plain(unistring unistr.h unistring)
 cv_plain(spf2 spf2/spf.h spf2)
 cv_plain(milter libmilter/mfapi.h milter)
+cv_plain(unbound unbound.h unbound) # its pkg-config file asks for libevent, which it does not need
 cv_plain(etpan libetpan/libetpan.h etpan) # its pkg-config file forces a no-PIE link

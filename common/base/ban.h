@@ -11,7 +11,7 @@
 #include <strings.h>
 #include <time.h>
 #pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat gets strtok atoi atol atoll
-#pragma GCC poison gmtime localtime ctime asctime tmpnam mktemp alloca
+#pragma GCC poison gmtime localtime ctime asctime tmpnam mktemp
 #endif
 
 #endif

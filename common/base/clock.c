@@ -1,0 +1,47 @@
+/* clock.c - reading the clocks. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/base/clock.h"
+
+#include <stdatomic.h>
+
+static _Atomic int64_t shift_ms;
+
+static int64_t
+read_us(clockid_t id)
+{
+	struct timespec ts;
+	if (clock_gettime(id, &ts))
+		cv_die("the clock cannot be read");
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+int64_t
+cv_mono_us(void)
+{
+	return read_us(CLOCK_MONOTONIC);
+}
+
+int64_t
+cv_mono_ms(void)
+{
+	return cv_mono_us() / 1000;
+}
+
+int64_t
+cv_wall_ms(void)
+{
+	return read_us(CLOCK_REALTIME) / 1000 +
+		atomic_load_explicit(&shift_ms, memory_order_relaxed);
+}
+
+int64_t
+cv_wall_secs(void)
+{
+	return cv_wall_ms() / 1000;
+}
+
+void
+cv_clock_shift(int64_t secs)
+{
+	atomic_fetch_add_explicit(&shift_ms, secs * 1000, memory_order_relaxed);
+}
