@@ -18,15 +18,15 @@
 #include <sanitizer/asan_interface.h>
 #define GAP_BYTES 16u
 #else
-#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#define ASAN_POISON_MEMORY_REGION(p, n)   ((void)(p), (void)(n))
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
-#define GAP_BYTES 0u
+#define GAP_BYTES                         0u
 #endif
 
-#define ALIGN ((size_t)16)
+#define ALIGN          ((size_t)16)
 #define SMALLEST_BLOCK ((size_t)4096)
-#define LARGEST_BLOCK ((size_t)65536)
-#define OWN_BLOCK (LARGEST_BLOCK / 4)
+#define LARGEST_BLOCK  ((size_t)65536)
+#define OWN_BLOCK      (LARGEST_BLOCK / 4)
 
 struct cv_arena_block {
 	struct cv_arena_block *next;

@@ -42,7 +42,7 @@ grow(struct cv_buf *b, size_t need)
 char *
 cv_buf_room(struct cv_buf *b, size_t n)
 {
-	if (b->full || n > b->max - b->n || b->n + n == SIZE_MAX) {
+	if (b->full || b->n > b->max || n > b->max - b->n || b->n + n == SIZE_MAX) {
 		b->full = true;
 		return NULL;
 	}

@@ -24,7 +24,8 @@ void cv_buf_init(struct cv_buf *b, size_t max);
 void cv_buf_done(struct cv_buf *b);            /* frees; the buffer may be used again */
 void cv_buf_reset(struct cv_buf *b);           /* n = 0, full = false, memory kept */
 /* Makes room for N more bytes and returns where they go, or NULL when that passes the limit
- * (and sets `full`). The caller then adds what it wrote to b->n. */
+ * (and sets `full`). The caller then adds what it wrote to b->n; the NUL behind the bytes is kept
+ * when that is all N, and is the caller's matter when it is less. */
 char *cv_buf_room(struct cv_buf *b, size_t n);
 void cv_buf_add(struct cv_buf *b, const void *p, size_t n);
 void cv_buf_str(struct cv_buf *b, struct cv_str s);

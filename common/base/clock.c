@@ -31,7 +31,7 @@ int64_t
 cv_wall_ms(void)
 {
 	return read_us(CLOCK_REALTIME) / 1000 +
-		atomic_load_explicit(&shift_ms, memory_order_relaxed);
+	       atomic_load_explicit(&shift_ms, memory_order_relaxed);
 }
 
 int64_t

@@ -15,7 +15,7 @@
 #include "common/base/clock.h"
 
 #define LINE_MAX_BYTES 4096
-#define CUT_MARK " [cut]"
+#define CUT_MARK       " [cut]"
 
 static const char *program = "congvu";
 static char *log_path;
@@ -55,10 +55,14 @@ utf8_length(const unsigned char *p, size_t n)
 	static const struct {
 		unsigned char first_low, first_high, second_low, second_high, length;
 	} rows[] = {
-		{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-		{0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
-		{0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-		{0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+		{0xc2, 0xdf, 0x80, 0xbf, 2},
+		{0xe0, 0xe0, 0xa0, 0xbf, 3},
+		{0xe1, 0xec, 0x80, 0xbf, 3},
+		{0xed, 0xed, 0x80, 0x9f, 3},
+		{0xee, 0xef, 0x80, 0xbf, 3},
+		{0xf0, 0xf0, 0x90, 0xbf, 4},
+		{0xf1, 0xf3, 0x80, 0xbf, 4},
+		{0xf4, 0xf4, 0x80, 0x8f, 4},
 	};
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		if (p[0] < rows[i].first_low || p[0] > rows[i].first_high)
@@ -73,41 +77,64 @@ utf8_length(const unsigned char *p, size_t n)
 	return 0;
 }
 
+/* The number of bytes at the start of P that need no second look. */
+static size_t
+plain_length(const unsigned char *p, size_t n)
+{
+	size_t i = 0;
+	while (i < n && p[i] >= 0x20 && p[i] < 0x7f)
+		i++;
+	return i;
+}
+
 static void
 add_text(struct line *l, const char *text, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)text;
 	for (size_t i = 0; i < n && !l->cut;) {
-		size_t length = p[i] < 0x80 ? 1 : utf8_length(p + i, n - i);
-		/* U+0080 to U+009F are control characters to some terminals. */
-		bool control = p[i] < 0x20 || p[i] == 0x7f || (p[i] == 0xc2 && length && p[i + 1] < 0xa0);
-		if (!length || control) {
-			add_escaped(l, p[i]);
-			i++;
-			if (length == 2) {
-				add_escaped(l, p[i]);
-				i++;
-			}
+		size_t length = plain_length(p + i, n - i);
+		size_t left = sizeof l->text - sizeof CUT_MARK - l->n;
+		if (length) {
+			add(l, text + i, CV_MIN(length, left));
+			l->cut = length > left;
+			i += length;
 			continue;
 		}
-		add(l, text + i, length);
-		i += length;
+		length = p[i] < 0x80 ? 0 : utf8_length(p + i, n - i);
+		/* U+0080 to U+009F are control characters to some terminals. */
+		bool control = length == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0;
+		if (length && !control) {
+			add(l, text + i, length);
+			i += length;
+			continue;
+		}
+		for (size_t bad = CV_MAX(length, (size_t)1); bad; bad--)
+			add_escaped(l, p[i++]);
 	}
 }
 
+/* "2026-11-22T08:00:00" and "+07:00" change once a second: localtime_r takes a lock shared by all
+ * threads, so each keeps its last answer. */
 static void
 add_time(struct line *l)
 {
+	static _Thread_local struct {
+		time_t secs;
+		char date[32], zone[16];
+	} last = {.secs = -1};
 	int64_t now = cv_wall_ms();
 	time_t secs = (time_t)(now / 1000);
-	struct tm tm;
+	if (secs != last.secs) {
+		struct tm tm;
+		localtime_r(&secs, &tm);
+		long east = tm.tm_gmtoff / 60, size = east < 0 ? -east : east;
+		strftime(last.date, sizeof last.date, "%Y-%m-%dT%H:%M:%S", &tm);
+		snprintf(last.zone, sizeof last.zone, "%c%02ld:%02ld", east < 0 ? '-' : '+',
+			size / 60, size % 60);
+		last.secs = secs;
+	}
 	char out[64];
-	localtime_r(&secs, &tm);
-	long east_mins = tm.tm_gmtoff / 60;
-	long abs_mins = east_mins < 0 ? -east_mins : east_mins;
-	int n = snprintf(out, sizeof out, "%04d-%02d-%02dT%02d:%02d:%02d.%03d%c%02ld:%02ld",
-		tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-		(int)(now % 1000), east_mins < 0 ? '-' : '+', abs_mins / 60, abs_mins % 60);
+	int n = snprintf(out, sizeof out, "%s.%03d%s", last.date, (int)(now % 1000), last.zone);
 	add(l, out, (size_t)n);
 }
 
@@ -181,7 +208,7 @@ cv_log_reopen(void)
 void
 cv_log(uint64_t conn_id, enum cv_level level, const char *event, const char *fmt, ...)
 {
-	static const char letters[] = {[CV_ERROR] = 'E', [CV_WARN] = 'W', [CV_INFO] = 'I', [CV_DEBUG] = 'D'};
+	static const char letters[] = {'E', 'W', 'I', 'D'}; /* as enum cv_level */
 	if (!cv_log_wants(level))
 		return;
 	int errno_before = errno;

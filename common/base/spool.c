@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/base/kill.h"
+
 void
 cv_spool_init(struct cv_spool *s, const char *dir)
 {
@@ -55,11 +57,15 @@ static enum cv_status
 write_all(struct cv_spool *s, struct cv_str bytes, struct cv_err *err)
 {
 	while (bytes.n) {
-		ssize_t n = pwrite(s->fd, bytes.p, bytes.n, (off_t)s->size_bytes);
+		int injected = cv_fail_point("spool.write");
+		if (injected)
+			errno = injected;
+		ssize_t n = injected ? -1 : pwrite(s->fd, bytes.p, bytes.n, (off_t)s->size_bytes);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot write a spool file in %s", s->dir);
+			return cv_fail_errno(
+				err, CV_TEMPFAIL, errno, "cannot write a spool file in %s", s->dir);
 		s->size_bytes += (uint64_t)n;
 		bytes = cv_str_sub(bytes, (size_t)n, bytes.n);
 	}
@@ -72,7 +78,8 @@ spill(struct cv_spool *s, struct cv_err *err)
 {
 	s->fd = open_nameless(s->dir);
 	if (s->fd < 0)
-		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot open a spool file in %s", s->dir);
+		return cv_fail_errno(
+			err, CV_TEMPFAIL, errno, "cannot open a spool file in %s", s->dir);
 	s->size_bytes = 0;
 	enum cv_status status = write_all(s, cv_buf_view(&s->mem), err);
 	cv_buf_done(&s->mem);
@@ -97,8 +104,8 @@ cv_spool_write(struct cv_spool *s, struct cv_str bytes, struct cv_err *err)
 }
 
 enum cv_status
-cv_spool_read(struct cv_spool *s, uint64_t offset, void *p, size_t n, size_t *n_out,
-	struct cv_err *err)
+cv_spool_read(
+	struct cv_spool *s, uint64_t offset, void *p, size_t n, size_t *n_out, struct cv_err *err)
 {
 	*n_out = 0;
 	if (s->failed)
@@ -113,13 +120,15 @@ cv_spool_read(struct cv_spool *s, uint64_t offset, void *p, size_t n, size_t *n_
 		return CV_OK;
 	}
 	while (*n_out < n) {
-		ssize_t got = pread(s->fd, (char *)p + *n_out, n - *n_out, (off_t)(offset + *n_out));
+		ssize_t got =
+			pread(s->fd, (char *)p + *n_out, n - *n_out, (off_t)(offset + *n_out));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
 			return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot read a spool file");
 		if (!got)
-			return cv_fail(err, CV_CORRUPT, "a spool file is shorter than what was written");
+			return cv_fail(
+				err, CV_CORRUPT, "a spool file is shorter than what was written");
 		*n_out += (size_t)got;
 	}
 	return CV_OK;

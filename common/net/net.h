@@ -1,8 +1,8 @@
 /* net.h - connections served by one poller and a few workers.
  *
- * The poller only waits (epoll one-shot, timers) and hands a ready connection to a worker. A worker
- * flushes and reads without blocking (TLS too), then calls the protocol's run() until it wants
- * something that is not there yet. A connection belongs to one thread at a time, so a protocol needs
+ * The poller only waits (edge-triggered epoll, timers) and hands a ready connection to a worker. A
+ * worker flushes and reads without blocking (TLS too), then calls the protocol's run() until it
+ * wants something that is not there yet. A connection belongs to one thread at a time, so a protocol needs
  * no locks for its own state; whoever else holds a reference may only call cv_conn_wake().
  *
  * An idle connection costs its structs: input and output buffers are freed while it is parked.
@@ -37,15 +37,19 @@ enum cv_event {
 	CV_EV_EOF = 32,    /* the peer closed its side; input may still be left */
 	CV_EV_SECURE = 64, /* the STARTTLS handshake asked for by cv_conn_starttls() is complete */
 	CV_EV_CONNECTED = 128, /* an outgoing connection is up (TLS included, if asked for) */
-	CV_EV_FAILED = 256 /* outgoing connect, handshake or socket error: cv_conn_error() says why;
+	CV_EV_FAILED = 256,/* outgoing connect, handshake or socket error: cv_conn_error() says why;
 	                    * run() must answer CV_STEP_CLOSE */
+	CV_EV_KILLED = 512 /* comes with TIMEOUT: cv_conn_kill() or cv_net_stop(); say goodbye, the
+	                    * connection closes whatever run() answers */
 };
 
 /* What run() wants next. */
 enum cv_step {
 	CV_STEP_DONE,    /* did something; call again at once if input is left, else wait for input */
-	CV_STEP_READ,    /* the input is an incomplete command: call when more has come */
-	CV_STEP_MORE,    /* output is over the high mark: call again (DRAINED) when it has gone out */
+	CV_STEP_READ,    /* the input is an incomplete command: call when more has come. With in_max
+	                  * bytes unconsumed no more can come: that closes the connection */
+	CV_STEP_MORE,    /* output is over the high mark: call again (DRAINED) when it has gone out;
+	                  * wakes are kept until then, deadlines give way to the stall limit */
 	CV_STEP_WAIT,    /* parked: only cv_conn_wake() or the deadline call again; input is not read */
 	CV_STEP_DURABLE = CV_STEP_WAIT, /* the same, said where a ticket's waiter will wake */
 	CV_STEP_LISTEN = 100,                /* parked for input AND wake (IMAP IDLE) */
@@ -60,8 +64,14 @@ struct cv_proto {
 	size_t out_high;           /* output bytes after which run() should answer CV_STEP_MORE */
 	unsigned idle_secs;        /* default deadline between two events; 0: none */
 	enum cv_step (*run)(struct cv_conn *c, unsigned events);
-	void (*closed)(struct cv_conn *c); /* last call; may be NULL */
+	void (*closed)(struct cv_conn *c); /* last call, if run() was ever called; may be NULL */
 };
+
+/* Unsent output above out_high + this, or a peer that takes nothing for so long, ends a connection. */
+#define CV_NET_OUT_MAX (64u << 20)
+#define CV_NET_STALL_SECS 120
+/* A TLS handshake or PROXY header must be complete after so long. */
+#define CV_NET_HANDSHAKE_SECS 30
 
 struct cv_net_options {
 	unsigned workers;          /* 0: twice the cores */
@@ -73,7 +83,8 @@ CV_MUST_CHECK enum cv_status cv_net_new(const struct cv_net_options *o, struct c
                                         struct cv_err *err);
 /* Starts poller and workers and returns. */
 CV_MUST_CHECK enum cv_status cv_net_start(struct cv_net *net, struct cv_err *err);
-/* Stops accepting; lets running commands end, at most GRACE_MS; closes all; joins the threads. */
+/* Stops accepting; lets running commands end (connections in WAIT or MORE), at most GRACE_MS; tells the
+ * others TIMEOUT | KILLED; closes all; joins the threads. */
 void cv_net_stop(struct cv_net *net, unsigned grace_ms);
 void cv_net_free(struct cv_net *net);
 
@@ -93,7 +104,10 @@ struct cv_listen {
 /* Takes over FD (bound and listening). *L is copied; what it points to must outlive the net. */
 CV_MUST_CHECK enum cv_status cv_net_listen(struct cv_net *net, int fd, const struct cv_listen *l,
                                            struct cv_err *err);
-/* Opens an outgoing connection without waiting: run() is called with CONNECTED or FAILED. */
+/* Opens an outgoing connection without waiting: run() is called with CONNECTED or FAILED (for TLS from
+ * the first octet call cv_conn_starttls_client() there). CONN_OUT may be NULL; else *conn_out is set
+ * before run() can be called and holds a reference that the caller gives back (cv_conn_unref).
+ * Fails with CV_TEMPFAIL when the address refuses at once: run() is not called then. */
 CV_MUST_CHECK enum cv_status cv_net_connect(struct cv_net *net, const struct sockaddr *addr,
                                             socklen_t addr_len, const struct cv_proto *proto,
                                             void *ctx, unsigned connect_secs,
@@ -114,8 +128,9 @@ bool cv_conn_in_is_full(struct cv_conn *c);
 struct cv_buf *cv_conn_out(struct cv_conn *c);
 /* True when the output passed out_high: answer CV_STEP_MORE soon. */
 bool cv_conn_out_is_high(struct cv_conn *c);
-/* The next event must come within SECS from now, else run() gets TIMEOUT; 0: no deadline.
- * Without a call the proto's idle_secs counts from the last input. */
+/* The next event must come within SECS from now, else run() gets TIMEOUT; 0: no deadline. Holds for
+ * the wait after this run(); without a call the proto's idle_secs counts from this run(). Only a
+ * wake that finds CV_STEP_LISTEN and leaves it keeps the deadline that was running. */
 void cv_conn_set_deadline(struct cv_conn *c, unsigned secs);
 /* Begins the server handshake once the output is flushed; plaintext input read so far is thrown
  * away. Return CV_STEP_READ afterwards; run() continues with SECURE, or the connection closes. */
@@ -123,6 +138,10 @@ void cv_conn_starttls(struct cv_conn *c);
 /* The same as a client; HOST for SNI and checks (CLIENT decides what is checked). */
 void cv_conn_starttls_client(struct cv_conn *c, struct cv_tls_client *client, const char *host);
 const char *cv_conn_error(const struct cv_conn *c);
+/* Says whether the work ahead is slow (SEARCH, big FETCH): at most half of the workers run marked
+ * connections at once. True: go on. False (only for SLOW true): answer CV_STEP_WAIT; run() is called
+ * with WAKE when there is room, and asking again then answers true. Unmark when the work is done. */
+bool cv_conn_mark_slow(struct cv_conn *c, bool slow);
 
 /* The peer, after PROXY protocol. */
 const struct sockaddr_storage *cv_conn_peer(const struct cv_conn *c);
@@ -154,11 +173,10 @@ void cv_conn_unref(struct cv_conn *c);
 /* Makes run() be called with WAKE soon, on whichever worker; cheap; lost on a closed connection.
  * Every completion (durable ticket, milter, resolver, password check) ends in this call. */
 void cv_conn_wake(struct cv_conn *c);
-/* Makes run() be called with TIMEOUT... and the connection closed after it, e.g. an account was
- * suspended. Safe from any thread. */
+/* Makes run() be called with TIMEOUT and KILLED and the connection closed after it, e.g. an account
+ * was suspended. Safe from any thread. */
 void cv_conn_kill(struct cv_conn *c);
 
-/* Calls FN on a worker for every open connection made by PROTO, as if running (for `status`). */
 struct cv_net_stats {
 	uint64_t accepted, refused, open, tls_handshakes, tls_failures, bytes_in, bytes_out;
 };
@@ -168,9 +186,10 @@ void cv_net_stats(struct cv_net *net, struct cv_net_stats *out);
  * is readable and must be quick. Never removed before cv_net_free(). */
 CV_MUST_CHECK enum cv_status cv_net_watch(struct cv_net *net, int fd, void (*fn)(void *arg), void *arg,
                                           struct cv_err *err);
-/* Calls FN(arg) once on a worker after DELAY_MS. Not cancellable; FN must check for itself. */
-void cv_net_after(struct cv_net *net, unsigned delay_ms, void (*fn)(void *arg), void *arg);
-/* Runs FN(arg) on a worker now. */
-void cv_net_run(struct cv_net *net, void (*fn)(void *arg), void *arg);
+/* Calls FN(arg) exactly once on a worker after DELAY_MS, or early when the net stops. Not cancellable;
+ * FN must check for itself. False, and no call, when the net is already stopping. */
+bool cv_net_after(struct cv_net *net, unsigned delay_ms, void (*fn)(void *arg), void *arg);
+/* Runs FN(arg) on a worker now. False, and no call, when the net has stopped. */
+bool cv_net_run(struct cv_net *net, void (*fn)(void *arg), void *arg);
 
 #endif

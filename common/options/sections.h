@@ -1,0 +1,120 @@
+/* sections.h - every option of every program, so that one file configures all and is checked whole.
+ *
+ * Each row: kind, name, default, minimum, maximum, sentence, sentence in Vietnamese.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef CV_SECTIONS_H
+#define CV_SECTIONS_H
+
+#include "common/options/options.h"
+
+#define CONGVU_OPTIONS(OPT)                                                                        \
+	OPT(path, base_dir, "/var/lib/congvu", "", "1024", "where data lives; other relative paths start here", "thư mục dữ liệu; các đường dẫn tương đối tính từ đây") \
+	OPT(path, run_dir, "run", "", "1024", "sockets of the running daemons", "nơi đặt socket của các dịch vụ") \
+	OPT(path, mail_dir, "mail", "", "1024", "the mailbox store (imapd's environment)", "kho thư") \
+	OPT(path, queue_dir, "queue", "", "1024", "the outbound queue (smtpd's environment)", "hàng đợi gửi") \
+	OPT(path, stats_dir, "stats", "", "1024", "spam statistics and sign-up events (spamfilter's environment)", "thống kê lọc thư") \
+	OPT(path, register_dir, "register", "", "1024", "snapshots of the provincial register", "bản chụp sổ đăng ký") \
+	OPT(path, keys_dir, "keys", "", "1024", "DKIM and TLS keys", "khóa DKIM và TLS") \
+	OPT(text, hostname, "mail.lamgiang.example", "1", "255", "name in greetings, Received and HELO", "tên máy chủ thư") \
+	OPT(text, province, "Tỉnh Lam Giang", "1", "200", "name of the province, for people", "tên tỉnh") \
+	OPT(text, default_domain, "lamgiang.example", "1", "255", "domain of new addresses and of log-ins without one", "tên miền mặc định") \
+	OPT(list, official_suffixes, "lamgiang.example trason.example", "", "65536", "domains whose mail counts as official", "các đuôi tên miền công vụ") \
+	OPT(text, time_zone, "Asia/Ho_Chi_Minh", "1", "64", "time zone of reports and logs", "múi giờ") \
+	OPT(text, user, "", "", "32", "Unix user the daemons run as; empty: whoever starts them", "người dùng hệ thống chạy dịch vụ") \
+	OPT(text, log_level, "info", "1", "10", "error, warn, info or debug", "mức nhật ký") \
+	OPT(path, log_file, "", "", "1024", "log file; empty: standard error", "tệp nhật ký") \
+	OPT(list, tls_cert, "", "", "4096", "certificate chains in PEM, ECDSA first", "chứng thư TLS") \
+	OPT(list, tls_key, "", "", "4096", "their private keys", "khóa riêng TLS") \
+	OPT(list, inside_networks, "127.0.0.0/8 ::1/128", "", "65536", "networks of the province: plain passwords are taken here", "mạng nội bộ") \
+	OPT(list, proxy_networks, "", "", "65536", "front ends that send PROXY protocol headers or XCLIENT", "mạng của máy chủ phía trước") \
+	OPT(text, dns_forwarders, "", "", "1024", "resolvers to ask, addresses with optional @port; empty: ask the root servers", "máy chủ DNS") \
+	OPT(path, dns_zone_file, "", "", "1024", "answer DNS from this file alone (tests, isolated sites)", "tệp vùng DNS dùng khi cô lập") \
+	OPT(path, dns_trust_anchor, "", "", "1024", "DNSSEC root key file; empty: no validation", "khóa gốc DNSSEC")
+
+#define SMTPD_OPTIONS(OPT)                                                                         \
+	OPT(list, listen_mx, "*:25", "", "4096", "addresses for mail from outside", "địa chỉ nhận thư từ ngoài") \
+	OPT(list, listen_submission, "*:587", "", "4096", "addresses for staff, STARTTLS", "địa chỉ gửi thư của cán bộ (STARTTLS)") \
+	OPT(list, listen_submissions, "*:465", "", "4096", "addresses for staff, TLS from the first octet", "địa chỉ gửi thư của cán bộ (TLS)") \
+	OPT(list, listen_lmtp, "", "", "4096", "addresses for LMTP from other MTAs", "địa chỉ LMTP") \
+	OPT(size, max_message, "29360128", "64K", "1G", "largest message", "cỡ thư lớn nhất") \
+	OPT(num, max_rcpts, "1000", "1", "100000", "recipients of one message from outside", "số người nhận tối đa một thư") \
+	OPT(num, max_rcpts_submission, "500", "1", "100000", "recipients of one message from staff", "số người nhận tối đa một thư gửi đi") \
+	OPT(num, max_conns, "2000", "1", "100000", "connections at once", "số kết nối tối đa") \
+	OPT(num, max_conns_per_ip, "50", "0", "100000", "connections from one address (IPv6: one /64); inside networks excepted; 0: no limit", "số kết nối tối đa một địa chỉ") \
+	OPT(num, max_errors, "20", "1", "1000", "errors after which a session ends", "số lỗi tối đa một phiên") \
+	OPT(num, max_hops, "50", "5", "1000", "Received fields after which mail is a loop", "số chặng tối đa") \
+	OPT(secs, idle_timeout, "5m", "5s", "1h", "silence allowed between commands", "thời gian chờ lệnh") \
+	OPT(secs, data_timeout, "10m", "10s", "2h", "silence allowed inside a message", "thời gian chờ nội dung thư") \
+	OPT(num, workers, "0", "0", "256", "worker threads; 0: twice the cores", "số luồng") \
+	OPT(list, milters, "unix:run/spamfilter.sock", "", "4096", "filters in order: unix:/path or inet:port@host", "các bộ lọc milter") \
+	OPT(text, milter_default_action, "tempfail", "1", "10", "when a filter fails: accept, tempfail or reject", "khi bộ lọc hỏng") \
+	OPT(secs, milter_timeout, "30s", "1s", "10m", "longest wait for a filter's step", "thời gian chờ bộ lọc") \
+	OPT(flag, require_known_sender_domain, "no", "", "", "refuse MAIL FROM domains without MX or address", "từ chối miền gửi không tồn tại") \
+	OPT(num, outbound_concurrency, "100", "1", "10000", "outgoing connections at once", "số kết nối gửi ra") \
+	OPT(num, outbound_per_destination, "10", "1", "1000", "outgoing connections to one destination", "số kết nối tới một nơi nhận") \
+	OPT(num, outbound_port, "25", "1", "65535", "port of other mail servers", "cổng máy chủ thư nơi nhận") \
+	OPT(text, smarthost, "", "", "255", "send all outside mail through host[:port]", "máy chủ chuyển tiếp") \
+	OPT(secs, retry_min, "5m", "1s", "1d", "first wait after a temporary failure", "thời gian chờ gửi lại lần đầu") \
+	OPT(secs, retry_max, "4h", "1s", "7d", "longest wait between two tries", "thời gian chờ gửi lại tối đa") \
+	OPT(secs, queue_life, "5d", "1m", "30d", "a message that could not be sent is returned after", "thời gian giữ thư chưa gửi được") \
+	OPT(flag, allow_loopback_targets, "no", "", "", "deliver to loopback addresses (tests)", "cho phép gửi tới địa chỉ nội máy")
+
+#define IMAPD_OPTIONS(OPT)                                                                         \
+	OPT(list, listen_imap, "*:143", "", "4096", "addresses for IMAP with STARTTLS", "địa chỉ IMAP (STARTTLS)") \
+	OPT(list, listen_imaps, "*:993", "", "4096", "addresses for IMAP, TLS from the first octet", "địa chỉ IMAP (TLS)") \
+	OPT(text, separator, "/", "1", "1", "hierarchy separator in mailbox names", "dấu phân cấp thư mục") \
+	OPT(list, plain_login_networks, "", "", "65536", "networks from which LOGIN without TLS is taken", "mạng được đăng nhập không TLS") \
+	OPT(num, max_conns, "20000", "1", "200000", "connections at once", "số kết nối tối đa") \
+	OPT(num, max_conns_per_ip, "0", "0", "100000", "connections from one address; 0: no limit (agencies sit behind one address)", "số kết nối tối đa một địa chỉ") \
+	OPT(num, max_conns_per_user, "40", "1", "10000", "sessions of one account", "số phiên tối đa một tài khoản") \
+	OPT(size, max_append, "64M", "64K", "1G", "largest message appended", "cỡ thư lưu tối đa") \
+	OPT(size, max_line, "64K", "1000", "1M", "longest command line without literals", "độ dài lệnh tối đa") \
+	OPT(secs, idle_timeout, "30m", "1m", "24h", "silence after which a session ends", "thời gian chờ phiên") \
+	OPT(secs, login_timeout, "1m", "5s", "10m", "time to log in", "thời gian chờ đăng nhập") \
+	OPT(num, workers, "0", "0", "256", "worker threads; 0: twice the cores", "số luồng") \
+	OPT(size, cache, "256M", "16M", "64G", "memory for the database cache", "bộ nhớ đệm cơ sở dữ liệu") \
+	OPT(secs, restore_window, "14d", "1h", "365d", "expunged mail can be restored this long", "thời hạn khôi phục thư đã xóa") \
+	OPT(size, quota_default, "2G", "1M", "1T", "quota of a member of staff", "hạn mức hộp thư cán bộ") \
+	OPT(size, quota_agency, "10G", "1M", "1T", "quota of agency and role boxes", "hạn mức hộp thư cơ quan")
+
+#define SPAMFILTER_OPTIONS(OPT)                                                                    \
+	OPT(text, socket, "unix:run/spamfilter.sock", "1", "1024", "where MTAs reach the milter: unix:/path or inet:port@host", "nơi MTA kết nối tới bộ lọc") \
+	OPT(text, authserv_id, "", "", "255", "name in Authentication-Results; empty: hostname", "tên trong Authentication-Results") \
+	OPT(flag, spf, "yes", "", "", "check SPF", "kiểm tra SPF") \
+	OPT(flag, spf_reject_fail, "yes", "", "", "refuse mail whose SPF result is fail", "từ chối thư có SPF fail") \
+	OPT(flag, dkim_verify, "yes", "", "", "verify DKIM signatures", "kiểm tra chữ ký DKIM") \
+	OPT(flag, dkim_sign, "yes", "", "", "sign mail of our domains that staff submit", "ký DKIM thư gửi đi") \
+	OPT(flag, reject_forged_own, "yes", "", "", "refuse mail from outside that names our own domains in From (POL-06)", "từ chối thư giả mạo tên miền của tỉnh") \
+	OPT(text, secrecy_inbound, "mark", "1", "10", "secrecy-marked mail from outside: accept, mark or reject", "thư đến có dấu mật") \
+	OPT(list, signup_allow_file, "", "", "1024", "senders allowed to write to official addresses as services: lines 'domain-or-address until-date reason'", "tệp cho phép dịch vụ") \
+	OPT(list, submission_networks, "", "", "65536", "networks whose mail counts as submitted (MTAs without AUTH macros)", "mạng gửi thư nội bộ") \
+	OPT(num, threads_max, "200", "1", "10000", "sessions at once", "số phiên tối đa")
+
+#define ADMIN_OPTIONS(OPT)                                                                         \
+	OPT(path, directory_dir, "directory", "", "1024", "where the public directory is written", "nơi xuất danh bạ công khai") \
+	OPT(text, directory_url, "", "", "1024", "where it is reached by the public, ending in '/'", "địa chỉ công khai của danh bạ") \
+	OPT(text, directory_push, "", "", "1024", "PUT the files below this http(s) address", "địa chỉ đẩy danh bạ lên máy chủ web") \
+	OPT(path, directory_push_auth, "", "", "1024", "file with user:password for the push", "tệp mật khẩu để đẩy danh bạ") \
+	OPT(text, address_template, "initials", "1", "20", "local parts: initials (nvhoa.snv), flat (nguyenvanhoa) or given (hoanv)", "mẫu địa chỉ") \
+	OPT(list, reserved_local_parts, "", "", "65536", "further local parts nobody gets without override", "các tên dành riêng thêm")
+
+CV_OPTIONS_DECLARE(congvu_options, CONGVU_OPTIONS);
+CV_OPTIONS_DECLARE(smtpd_options, SMTPD_OPTIONS);
+CV_OPTIONS_DECLARE(imapd_options, IMAPD_OPTIONS);
+CV_OPTIONS_DECLARE(spamfilter_options, SPAMFILTER_OPTIONS);
+CV_OPTIONS_DECLARE(admin_options, ADMIN_OPTIONS);
+
+extern const struct cv_section congvu_section, smtpd_section, imapd_section, spamfilter_section,
+	admin_section;
+/* All five, for cv_conf_load(). */
+extern const struct cv_section *const cv_sections[];
+extern const size_t cv_sections_count;
+
+/* The file every program reads: argument of --conf, else CONGVU_CONF, else /etc/congvu/congvu.conf. */
+const char *cv_conf_path(const char *option);
+/* Loads it with cv_sections. */
+CV_MUST_CHECK enum cv_status cv_conf_open(const char *option, struct cv_conf **out,
+                                          struct cv_err *err);
+
+#endif

@@ -1,0 +1,72 @@
+/* policy.h - who may send what as whom to whom, as pure functions over the register and data files.
+ *
+ * Each decision names its rule and carries a sentence in Vietnamese and one in English; smtpd,
+ * spamfilter and `congvu policy explain` call the same code. Vocabulary and lists are data files in
+ * conf/policy, matched on folded text. Threads: a cv_policy is read-only after loading.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef CV_POLICY_H
+#define CV_POLICY_H
+
+#include "common/register/register.h"
+
+enum cv_verdict { CV_ALLOW, CV_MARK, CV_REFUSE, CV_DEFER };
+
+struct cv_decision {
+	enum cv_verdict verdict;
+	const char *rule;        /* "POL-05.from": stable code for `congvu policy explain` */
+	unsigned smtp_code;      /* 550, 452, ... for REFUSE and DEFER */
+	const char *enhanced;    /* "5.7.1" */
+	char vi[240], en[240];   /* one sentence each, what and what to do next; no CR LF */
+};
+/* "<en> / <vi without what ASCII cannot carry>": SMTP reply text must be ASCII unless SMTPUTF8 is in
+ * use; FULL tells. Returns the length. */
+size_t cv_decision_reply(const struct cv_decision *d, bool utf8, char *buf, size_t n);
+
+struct cv_policy;
+/* DIR holds the data files (conf/policy in the tree); NULL: built-in copies of the same files. */
+CV_MUST_CHECK enum cv_status cv_policy_load(const char *dir, const char *official_suffixes,
+                                            struct cv_policy **out, struct cv_err *err);
+void cv_policy_free(struct cv_policy *p);
+
+/* MAIL FROM of an authenticated session (null sender allowed for own receipts and DSNs). */
+void cv_policy_envelope_from(const struct cv_policy *p, const struct cv_snapshot *s, cv_acct_no login,
+                             struct cv_str local, struct cv_str domain, struct cv_decision *out);
+/* The header block of a submission: exactly one From, every address in it allowed for LOGIN;
+ * Sender, if present, too. */
+void cv_policy_header_from(const struct cv_policy *p, const struct cv_snapshot *s, cv_acct_no login,
+                           struct cv_str header, struct cv_decision *out);
+/* A recipient that find() answered with HIT: unknown, retired, group rules. */
+void cv_policy_recipient(const struct cv_policy *p, const struct cv_snapshot *s, cv_acct_no login,
+                         const struct cv_reg_hit *hit, struct cv_decision *out);
+/* Secrecy marks (POL-04) in SUBJECT (decoded UTF-8), attachment FILE_NAMES and the first TEXT
+ * (decoded, at most 2 KB looked at). REFUSE when marked; the caller maps it for incoming mail. */
+void cv_policy_secrecy(const struct cv_policy *p, struct cv_str subject,
+                       const struct cv_str *file_names, size_t file_count, struct cv_str text,
+                       struct cv_decision *out);
+/* Sign-up detection (POL-02). MARK with rule "POL-02.signup" when the mail looks like a registration
+ * on a public service. */
+struct cv_signup_facts {
+	struct cv_str from_local, from_domain; /* header From */
+	struct cv_str subject, text;           /* decoded UTF-8; first 2 KB of text */
+	bool list_unsubscribe;
+	unsigned token_links;                  /* links with long tokens */
+};
+void cv_policy_signup(const struct cv_policy *p, const struct cv_signup_facts *f,
+                      struct cv_decision *out);
+/* POL-03: an allow-list entry for that sender that has not expired at NOW_SECS. */
+CV_MUST_CHECK enum cv_status cv_policy_signup_allow_load(struct cv_policy *p, const char *file,
+                                                         struct cv_err *err);
+bool cv_policy_signup_allowed(const struct cv_policy *p, struct cv_str local, struct cv_str domain,
+                              int64_t now_secs);
+/* Forged own domain (POL-06): mail from outside, not authenticated, whose header From (all domains
+ * in it) or envelope sender names one of our domains and whose authentication does not vouch. */
+void cv_policy_forged_own(const struct cv_policy *p, const struct cv_snapshot *s,
+                          const struct cv_str *from_domains, size_t count, bool vouched,
+                          struct cv_decision *out);
+bool cv_policy_is_official(const struct cv_policy *p, struct cv_str domain);
+bool cv_policy_is_free_mail(const struct cv_policy *p, struct cv_str domain);
+/* Both sentences of a rule, for `congvu policy explain RULE`. False when unknown. */
+bool cv_policy_explain(const char *rule, const char **vi_out, const char **en_out);
+
+#endif

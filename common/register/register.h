@@ -1,0 +1,101 @@
+/* register.h - the provincial register as every program sees it: an immutable, mapped snapshot.
+ *
+ * The owner (imapd) writes <register_dir>/register.snap and the tighter register.secret after each
+ * change and renames them into place; readers map the newest and look addresses up in memory, without
+ * imapd. A snapshot is counted: hold it for one decision, give it back. registry.h changes things.
+ *
+ * Addresses are compared as: local part ASCII lower case (UTF-8 in NFC, lower case), domain as A-label
+ * lower case; alias domains map to their target domain first.
+ * Threads: all calls from any thread.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef CV_REGISTER_H
+#define CV_REGISTER_H
+
+#include <sys/socket.h>
+
+#include "common/base/arena.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+
+typedef uint64_t cv_acct_no; /* the store account of a box: same number as cv_acct_id */
+
+enum cv_reg_kind { CV_KIND_PERSON, CV_KIND_AGENCY, CV_KIND_ROLE, CV_KIND_GROUP, CV_KIND_APP };
+enum cv_reg_state {
+	CV_STATE_ACTIVE, CV_STATE_SUSPENDED, /* no log-in, mail still arrives */
+	CV_STATE_RETIRED                     /* no log-in, no mail; never given to another person */
+};
+
+struct cv_reg_account {            /* slices live as long as the snapshot */
+	cv_acct_no acct;
+	enum cv_reg_kind kind;
+	enum cv_reg_state state;
+	struct cv_str address;         /* primary, normalised */
+	struct cv_str display_name;    /* "Đặng Thị Duyên" or the agency's name */
+	struct cv_str surname, middle, given; /* persons */
+	struct cv_str title;           /* chức vụ */
+	uint32_t rank;                 /* 10 first ... 70 last */
+	struct cv_str agency;          /* code of the unit: "stp" */
+	struct cv_str department;      /* phòng, or "" */
+	struct cv_str phone_office, phone_mobile; /* mobile only published with consent */
+	bool mobile_consent;
+	bool listed;                   /* appears in the public directory */
+	uint64_t quota_bytes;
+	bool must_change_password;
+	int64_t created_secs;
+};
+struct cv_reg_agency {
+	struct cv_str code, name, parent; /* parent code or "" */
+	struct cv_str type;            /* so, xa, phuong, dac_khu, dvsn, ... */
+	uint32_t rank;
+	struct cv_str address;         /* agency's official address or "" */
+	struct cv_str phone, website, location;
+};
+
+struct cv_register;
+struct cv_snapshot;
+
+/* DIR is register_dir. With_secrets also maps the password file (smtpd, imapd only). A missing
+ * snapshot is an empty register, not an error. */
+CV_MUST_CHECK enum cv_status cv_register_open(const char *dir, bool with_secrets,
+                                              struct cv_register **out, struct cv_err *err);
+void cv_register_close(struct cv_register *r);
+/* The newest snapshot (checked at most once a second by stat, or at once after
+ * cv_register_refresh()); never NULL. A file that fails its checksum is ignored and logged once. */
+const struct cv_snapshot *cv_register_get(struct cv_register *r);
+void cv_snapshot_unref(const struct cv_snapshot *s);
+void cv_register_refresh(struct cv_register *r);
+uint64_t cv_snapshot_generation(const struct cv_snapshot *s);
+
+bool cv_snapshot_has_domain(const struct cv_snapshot *s, struct cv_str domain); /* ours, alias or not */
+struct cv_str cv_snapshot_default_domain(const struct cv_snapshot *s);
+
+/* What an address stands for. */
+enum cv_reg_found { CV_REG_NONE, CV_REG_NOT_OURS, CV_REG_ACCOUNT, CV_REG_GROUP };
+struct cv_reg_hit {
+	enum cv_reg_found found;
+	struct cv_reg_account account; /* for ACCOUNT and GROUP */
+	bool by_alias;
+};
+void cv_snapshot_find(const struct cv_snapshot *s, struct cv_str local, struct cv_str domain,
+                      struct cv_reg_hit *out);
+/* The same for a whole address "local@domain". */
+void cv_snapshot_find_address(const struct cv_snapshot *s, struct cv_str address,
+                              struct cv_reg_hit *out);
+bool cv_snapshot_account(const struct cv_snapshot *s, cv_acct_no acct, struct cv_reg_account *out);
+/* Members of a group or holders of a role box, as accounts. */
+size_t cv_snapshot_members(const struct cv_snapshot *s, cv_acct_no acct, cv_acct_no *out, size_t max);
+/* May ACCT send as ADDRESS: its own addresses, role boxes it holds, delegations to it. */
+bool cv_snapshot_may_send_as(const struct cv_snapshot *s, cv_acct_no acct, struct cv_str local,
+                             struct cv_str domain);
+size_t cv_snapshot_accounts(const struct cv_snapshot *s); /* how many */
+bool cv_snapshot_nth(const struct cv_snapshot *s, size_t n, struct cv_reg_account *out);
+size_t cv_snapshot_agencies(const struct cv_snapshot *s);
+bool cv_snapshot_nth_agency(const struct cv_snapshot *s, size_t n, struct cv_reg_agency *out);
+bool cv_snapshot_agency(const struct cv_snapshot *s, struct cv_str code, struct cv_reg_agency *out);
+size_t cv_snapshot_domains(const struct cv_snapshot *s);
+/* *target_out is empty unless the domain is an alias of another. */
+bool cv_snapshot_nth_domain(const struct cv_snapshot *s, size_t n, struct cv_str *name_out,
+                            struct cv_str *target_out);
+
+#endif

@@ -1,0 +1,43 @@
+/* registry.h - changing the register: only in the process that owns the mail store.
+ *
+ * Each call is checked, committed together with its audit row, and followed by a new snapshot (several
+ * changes in quick succession share one). Requests come as JSON (ctl.h), so the same table serves the
+ * control socket of imapd and the admin tool on a stopped store.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef CV_REGISTRY_H
+#define CV_REGISTRY_H
+
+#include <jansson.h>
+
+#include "common/audit/audit.h"
+#include "common/register/register.h"
+
+struct cv_registry;
+struct cv_registry_options {
+	struct cv_store *store;
+	struct cv_audit *audit;
+	const char *dir;                 /* register_dir */
+	const char *default_domain;
+	const char *address_template;    /* "initials", "flat", "given" */
+	const char *reserved_local_parts;
+	uint64_t quota_default, quota_agency;
+};
+CV_MUST_CHECK enum cv_status cv_registry_open(const struct cv_registry_options *o,
+                                              struct cv_registry **out, struct cv_err *err);
+/* Writes a last snapshot when one is due. */
+void cv_registry_close(struct cv_registry *r);
+/* Writes the snapshot now (durably, by rename). */
+CV_MUST_CHECK enum cv_status cv_registry_publish(struct cv_registry *r, struct cv_err *err);
+
+/* Runs one request: "domain.add", "domain.list", "agency.add", "agency.list", "account.add",
+ * "account.list", "account.show", "account.passwd", "account.suspend", "account.resume",
+ * "import" (rows; dry_run), "alias.add", "role.hold", "group.member", "delegate.add". Fields are
+ * described at each handler and in docs/control.md. Blocks until the change is durable and published.
+ * CV_NOT_FOUND for an unknown request. */
+CV_MUST_CHECK enum cv_status cv_registry_do(struct cv_registry *r, const char *actor,
+                                            json_t *request,
+                                            void (*progress)(void *arg, json_t *note), void *arg,
+                                            json_t **reply_out, struct cv_err *err);
+
+#endif
