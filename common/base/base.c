@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/base.h"
 
+#include <unistd.h>
+
 const char *
 cv_status_name(enum cv_status status)
 {
@@ -30,12 +32,13 @@ cv_status_name(enum cv_status status)
 void
 cv_die(const char *fmt, ...)
 {
+	/* One write, no allocation: memory may just have run out. */
+	char why[1024];
 	va_list args;
 	va_start(args, fmt);
-	fputs("fatal: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
+	vsnprintf(why, sizeof why, fmt, args);
 	va_end(args);
+	dprintf(STDERR_FILENO, "fatal: %s\n", why);
 	abort();
 }
 

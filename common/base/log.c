@@ -120,7 +120,7 @@ add_time(struct line *l)
 {
 	static _Thread_local struct {
 		time_t secs;
-		char date[32], zone[16];
+		char date[32], zone[24];
 	} last = {.secs = -1};
 	int64_t now = cv_wall_ms();
 	time_t secs = (time_t)(now / 1000);
