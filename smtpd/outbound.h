@@ -1,0 +1,29 @@
+/* outbound.h - sends what is in the queue: scheduling, connections, the SMTP client, bounces.
+ *
+ * A scheduler claims due recipients, groups them by destination (domain, smarthost, or the local
+ * store), keeps at most so many connections in all and to one destination, reuses connections, and
+ * writes the outcome back. Temporary failures come again with exponential back-off and jitter until
+ * the message's life ends; then, and on permanent failures, the sender gets an RFC 3464 report in
+ * Vietnamese and English, put into the same queue or the local store. Recipients with a local_acct
+ * go to the store's deliverer under the message's delivery id.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef SMTPD_OUTBOUND_H
+#define SMTPD_OUTBOUND_H
+
+#include <jansson.h>
+
+#include "smtpd/server.h"
+
+CV_MUST_CHECK enum cv_status smtpd_outbound_start(struct smtpd_server *server,
+                                                  struct smtpd_outbound **out, struct cv_err *err);
+/* Finishes or abandons what is under way within GRACE_MS; unfinished recipients stay in the queue. */
+void smtpd_outbound_stop(struct smtpd_outbound *o, unsigned grace_ms);
+/* Something was put: look at the queue now. Any thread, cheap. */
+void smtpd_outbound_kick(struct smtpd_outbound *o);
+/* "queue.list", "queue.show", "queue.retry", "queue.hold", "queue.release", "queue.delete",
+ * "queue.bounce", "queue.stats" on the control socket. */
+CV_MUST_CHECK enum cv_status smtpd_outbound_do(struct smtpd_outbound *o, json_t *request,
+                                               json_t **reply_out, struct cv_err *err);
+
+#endif

@@ -1,0 +1,59 @@
+/* server.h - what the whole daemon shares: configuration, register, store, queue, filters.
+ *
+ * Made once by main() before the first connection and torn down after the last; constant meanwhile,
+ * so every thread reads it without locks. The things pointed at look after their own threads.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef SMTPD_SERVER_H
+#define SMTPD_SERVER_H
+
+#include <stdatomic.h>
+
+#include "common/net/addr.h"
+#include "common/net/net.h"
+#include "common/net/resolver.h"
+#include "common/net/tls.h"
+#include "common/options/sections.h"
+#include "common/policy/policy.h"
+#include "common/register/auth.h"
+#include "common/store/deliver.h"
+#include "common/store/queue.h"
+
+struct smtpd_milters;
+struct smtpd_outbound;
+struct smtpd_room_cache;
+
+enum smtpd_kind { SMTPD_MX, SMTPD_SUBMISSION, SMTPD_LMTP };
+
+/* Counted since start; shown by `congvu status`. */
+struct smtpd_counters {
+	atomic_ullong sessions, accepted, refused, delivered, queued, auth_failed;
+};
+
+struct smtpd_server {
+	const struct congvu_options *main;
+	const struct smtpd_options *opt;
+	struct cv_net *net;
+	struct cv_tls_server *tls;          /* NULL: STARTTLS is not offered */
+	struct cv_register *reg;
+	struct cv_auth *auth;
+	struct cv_policy *policy;
+	struct cv_deliverer *deliverer;     /* the store, by its owner's socket */
+	struct cv_queue *queue;
+	struct cv_resolver *resolver;
+	struct smtpd_milters *milters;      /* NULL: no filters */
+	struct smtpd_outbound *outbound;
+	struct smtpd_room_cache *room;      /* who was seen to have room lately */
+	struct cv_netset *inside, *proxies;
+	const char *spool_dir;
+	struct smtpd_counters counters;
+};
+
+/* What a listener knows: the ctx of its connections. */
+struct smtpd_listener {
+	struct smtpd_server *server;
+	enum smtpd_kind kind;
+	bool implicit_tls;
+};
+
+#endif
