@@ -13,9 +13,10 @@
  * are resolved against `base_dir` of [congvu]). Default, minimum and maximum are texts; for text kinds
  * the limits are length limits.
  *
- * The file: "[section]" lines, "name = value" lines, "#" comments, "include FILE". An unknown name or
- * section, a value out of range, a line given twice: an error with file and line, and the old
- * configuration stays.
+ * The file: "[section]" lines, "name = value" lines, "#" comments (at the start of a line or behind a
+ * blank), "include FILE" (relative to the including file; it starts outside any section). An unknown
+ * name or section, a value out of range, an option given twice: an error with file and line, and the
+ * old configuration stays. A relative base_dir starts at the folder of the file.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_OPTIONS_H
@@ -72,6 +73,9 @@ CV_MUST_CHECK enum cv_status cv_conf_parse(struct cv_str text, const char *name,
 /* The filled struct of SECTION; valid until cv_conf_free(). */
 const void *cv_conf_get(const struct cv_conf *c, const struct cv_section *section);
 void cv_conf_free(struct cv_conf *c);
+/* WORD (a path out of a list, or "unix:path") with its relative path put below base_dir; other words
+ * ("inet:port@host") as they are. The caller frees it. */
+char *cv_conf_resolve(const struct cv_conf *c, struct cv_str word);
 /* Prints the whole table with defaults, as a commented configuration file or as a manual page part. */
 void cv_conf_print_default(FILE *out, const struct cv_section *const *sections, size_t count);
 void cv_conf_print_manual(FILE *out, const struct cv_section *const *sections, size_t count);
