@@ -5,7 +5,8 @@ set(CMAKE_C_EXTENSIONS ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
-set(CV_MODE release CACHE STRING "release, dev (ASan + UBSan), tsan, fuzz (clang libFuzzer) or coverage")
+set(CV_MODE release CACHE STRING
+	"release, dev (ASan + UBSan), tsan, fuzz (clang libFuzzer) or coverage")
 set_property(CACHE CV_MODE PROPERTY STRINGS release dev tsan fuzz coverage)
 option(CV_WERROR "warnings end the build" OFF)
 option(CV_KILL_POINTS "build the named points at which crash tests stop the process" ON)
@@ -15,8 +16,8 @@ if(CCACHE)
 	set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
-add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wvla -Walloca -Wno-unknown-pragmas
-	-include ${CMAKE_SOURCE_DIR}/common/base/ban.h)
+add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wvla -Walloca
+	-Wno-unknown-pragmas -include ${CMAKE_SOURCE_DIR}/common/base/ban.h)
 add_compile_definitions(_GNU_SOURCE CV_VERSION="${PROJECT_VERSION}")
 include_directories(${CMAKE_SOURCE_DIR})
 if(CV_WERROR)
@@ -27,19 +28,22 @@ if(CV_KILL_POINTS)
 endif()
 
 if(CV_MODE STREQUAL "dev")
-	add_compile_options(-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+	add_compile_options(-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined
+		-fno-sanitize-recover=undefined)
 	add_link_options(-fsanitize=address,undefined)
 elseif(CV_MODE STREQUAL "tsan")
 	add_compile_options(-O1 -g -fno-omit-frame-pointer -fsanitize=thread)
 	add_link_options(-fsanitize=thread)
 elseif(CV_MODE STREQUAL "fuzz")
-	add_compile_options(-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined)
+	add_compile_options(-O1 -g -fno-omit-frame-pointer
+		-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined)
 	add_link_options(-fsanitize=address,undefined)
 elseif(CV_MODE STREQUAL "coverage")
 	add_compile_options(-O0 -g --coverage)
 	add_link_options(--coverage)
 else()
-	add_compile_options(-O2 -g -fstack-protector-strong -fstack-clash-protection -fcf-protection)
+	add_compile_options(-O2 -g -fstack-protector-strong -fstack-clash-protection
+		-fcf-protection)
 	add_compile_definitions(_FORTIFY_SOURCE=2)
 	add_link_options(-pie -Wl,-z,relro,-z,now,-z,noexecstack)
 endif()

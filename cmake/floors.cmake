@@ -21,14 +21,16 @@ function(cv_program binary name)
 	if(EXISTS ${CMAKE_SOURCE_DIR}/${name}/main.c)
 		add_executable(${binary} ${CMAKE_SOURCE_DIR}/${name}/main.c)
 		target_link_libraries(${binary} PRIVATE cv_${name})
-		set_target_properties(${binary} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+		set_target_properties(${binary} PROPERTIES
+			RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 	endif()
 endfunction()
 
 # Debian's own interpreter: its packages (python3-dkim) are not seen by any other.
 set(Python3_EXECUTABLE /usr/bin/python3 CACHE FILEPATH "")
 find_package(Python3 COMPONENTS Interpreter REQUIRED)
-execute_process(COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/check_floors.py ${CMAKE_SOURCE_DIR}
+execute_process(
+	COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/check_floors.py ${CMAKE_SOURCE_DIR}
 	RESULT_VARIABLE floors_result OUTPUT_VARIABLE floors_output ERROR_VARIABLE floors_output)
 if(NOT floors_result EQUAL 0)
 	message(FATAL_ERROR "an include goes up a floor:\n${floors_output}")

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: MPL-2.0
 """Fail when a source file includes a floor above its own, another program, or db.h in the wrong room."""
 import os
@@ -53,8 +53,10 @@ def main():
                         theirs, level = room(target)
                         if theirs is None or theirs == mine:
                             continue
-                        if level > floor or (level == floor and theirs not in SAME_FLOOR.get(mine, set())):
-                            bad.append(f"{path}:{number}: floor {floor} ({mine}) includes {target} (floor {level})")
+                        beside = level == floor and theirs not in SAME_FLOOR.get(mine, set())
+                        if level > floor or beside:
+                            bad.append(f"{path}:{number}: floor {floor} ({mine}) includes "
+                                       f"{target} (floor {level})")
     print("\n".join(bad))
     return 1 if bad else 0
 

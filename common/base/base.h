@@ -12,13 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CV_MUST_CHECK __attribute__((warn_unused_result))
+#define CV_MUST_CHECK         __attribute__((warn_unused_result))
 #define CV_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
-#define CV_UNUSED __attribute__((unused))
-#define CV_NORETURN __attribute__((noreturn))
-#define CV_COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define CV_MIN(a, b) ((a) < (b) ? (a) : (b))
-#define CV_MAX(a, b) ((a) > (b) ? (a) : (b))
+#define CV_UNUSED             __attribute__((unused))
+#define CV_NORETURN           __attribute__((noreturn))
+#define CV_COUNT(array)       (sizeof(array) / sizeof((array)[0]))
+#define CV_MIN(a, b)          ((a) < (b) ? (a) : (b))
+#define CV_MAX(a, b)          ((a) > (b) ? (a) : (b))
 
 /* The structure of type TYPE whose member MEMBER is at PTR. */
 #define CV_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))

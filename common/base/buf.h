@@ -11,18 +11,18 @@
 #include "common/base/str.h"
 
 struct cv_buf {
-	char *p;      /* always NUL-terminated once anything was appended */
-	size_t n;     /* bytes used */
-	size_t cap;   /* bytes allocated */
-	size_t max;   /* hard limit on n */
-	bool full;    /* an append was refused */
+	char *p;    /* always NUL-terminated once anything was appended */
+	size_t n;   /* bytes used */
+	size_t cap; /* bytes allocated */
+	size_t max; /* hard limit on n */
+	bool full;  /* an append was refused */
 };
 
 #define CV_BUF_INIT(limit) ((struct cv_buf){.max = (limit)})
 
 void cv_buf_init(struct cv_buf *b, size_t max);
-void cv_buf_done(struct cv_buf *b);            /* frees; the buffer may be used again */
-void cv_buf_reset(struct cv_buf *b);           /* n = 0, full = false, memory kept */
+void cv_buf_done(struct cv_buf *b);  /* frees; the buffer may be used again */
+void cv_buf_reset(struct cv_buf *b); /* n = 0, full = false, memory kept */
 /* Makes room for N more bytes and returns where they go, or NULL when that passes the limit
  * (and sets `full`). The caller then adds what it wrote to b->n; the NUL behind the bytes is kept
  * when that is all N, and is the caller's matter when it is less. */
@@ -65,7 +65,7 @@ uint32_t cv_rd_be32(struct cv_rd *r);
 uint64_t cv_rd_be64(struct cv_rd *r);
 uint64_t cv_rd_varint(struct cv_rd *r);
 struct cv_str cv_rd_take(struct cv_rd *r, size_t n);
-struct cv_str cv_rd_bytes(struct cv_rd *r);    /* what cv_buf_bytes() wrote */
+struct cv_str cv_rd_bytes(struct cv_rd *r); /* what cv_buf_bytes() wrote */
 static inline size_t
 cv_rd_left(const struct cv_rd *r)
 {

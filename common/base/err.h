@@ -23,7 +23,7 @@ enum cv_status cv_fail(struct cv_err *err, enum cv_status code, const char *fmt,
 
 /* The same, with ": " and the text of errno value ERRNUM appended. ENOSPC and EDQUOT turn CODE
  * into CV_FULL. */
-enum cv_status cv_fail_errno(struct cv_err *err, enum cv_status code, int errnum, const char *fmt,
-                             ...) CV_PRINTF(4, 5);
+enum cv_status cv_fail_errno(
+	struct cv_err *err, enum cv_status code, int errnum, const char *fmt, ...) CV_PRINTF(4, 5);
 
 #endif

@@ -6,7 +6,8 @@
 #include "common/base/base.h"
 
 struct cv_link {
-	struct cv_link *prev, *next; /* a head that is empty, and a link that is free, point at itself */
+	/* A head that is empty, and a link that is free, point at themselves. */
+	struct cv_link *prev, *next;
 };
 
 static inline void
@@ -56,6 +57,6 @@ cv_list_pop(struct cv_link *head)
 /* Walks HEAD; IT may be removed in the body. */
 #define CV_LIST_EACH(it, next_, head)                                                              \
 	for (struct cv_link *it = (head)->next, *next_ = it->next; it != (head);                   \
-	     it = next_, next_ = it->next)
+		it = next_, next_ = it->next)
 
 #endif

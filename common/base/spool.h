@@ -16,7 +16,7 @@ struct cv_spool {
 	struct cv_buf mem;
 	int fd; /* -1 while in memory */
 	uint64_t size_bytes;
-	const char *dir; /* where the file goes; kept, not copied */
+	const char *dir;       /* where the file goes; kept, not copied */
 	enum cv_status failed; /* a write failed; all later writes are no-ops */
 };
 
@@ -24,14 +24,14 @@ void cv_spool_init(struct cv_spool *s, const char *dir);
 void cv_spool_done(struct cv_spool *s);
 void cv_spool_reset(struct cv_spool *s);
 /* CV_FULL or CV_TEMPFAIL when the file cannot be written. */
-CV_MUST_CHECK enum cv_status cv_spool_write(struct cv_spool *s, struct cv_str bytes,
-                                            struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_spool_write(
+	struct cv_spool *s, struct cv_str bytes, struct cv_err *err);
 /* Reads up to N bytes at OFFSET into P; *n_out is less than N only at the end. */
-CV_MUST_CHECK enum cv_status cv_spool_read(struct cv_spool *s, uint64_t offset, void *p, size_t n,
-                                           size_t *n_out, struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_spool_read(
+	struct cv_spool *s, uint64_t offset, void *p, size_t n, size_t *n_out, struct cv_err *err);
 /* The whole content as one slice, valid until the spool changes: memory, or a private map. */
-CV_MUST_CHECK enum cv_status cv_spool_map(struct cv_spool *s, struct cv_str *view_out,
-                                          struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_spool_map(
+	struct cv_spool *s, struct cv_str *view_out, struct cv_err *err);
 void cv_spool_unmap(struct cv_spool *s, struct cv_str view);
 
 #endif

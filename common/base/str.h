@@ -17,9 +17,9 @@ struct cv_str {
 };
 
 /* For printf's %.*s; longer slices are cut, which is right for messages. */
-#define CV_STR_ARGS(s) (int)((s).n > 1024 ? 1024 : (s).n), ((s).p ? (s).p : "")
+#define CV_STR_ARGS(s)  (int)((s).n > 1024 ? 1024 : (s).n), ((s).p ? (s).p : "")
 #define CV_STR(literal) ((struct cv_str){(literal), sizeof(literal) - 1})
-#define CV_STR_EMPTY ((struct cv_str){NULL, 0})
+#define CV_STR_EMPTY    ((struct cv_str){NULL, 0})
 
 static inline struct cv_str
 cv_str(const char *p, size_t n)
