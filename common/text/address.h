@@ -13,9 +13,9 @@
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/text/domain.h"
 
 #define CV_LOCAL_MAX 64      /* octets left of the @, quotes included (RFC 5321 4.5.3.1.1) */
-#define CV_DOMAIN_MAX 255    /* octets right of the @ (4.5.3.1.2) */
 #define CV_PATH_MAX 256      /* octets of a path with its brackets, a source route apart (4.5.3.1.3) */
 #define CV_ROUTE_MAX 1024    /* octets of a source route, which is read and dropped */
 #define CV_COMMENT_NEST_MAX 50
@@ -91,7 +91,7 @@ struct cv_addr {
 struct cv_addr_list {
 	struct cv_addr *items;
 	size_t n;
-	bool is_broken;    /* something did not follow the grammar, obsolete forms included, and was guessed at */
+	bool is_broken;    /* something did not follow the grammar and was guessed at */
 	bool is_truncated; /* more than CV_ADDR_COUNT_MAX or CV_ADDR_FIELD_MAX: the rest is left out */
 };
 

@@ -239,7 +239,8 @@ take_mail_day(struct cursor *c, struct cv_civil *t)
 	if (c->p < c->end && cv_is_alpha(*c->p)) { /* the day's name is not checked: it is often wrong */
 		if (take_word(c).n < 3 || !skip_cfws(c))
 			return false;
-		if (!take_byte(c, ',') || !skip_cfws(c))
+		take_byte(c, ',');
+		if (!skip_cfws(c))
 			return false;
 	}
 	if (!take_number(c, 1, 2, &t->day, NULL) || !skip_cfws(c))

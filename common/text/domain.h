@@ -11,6 +11,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 
+#define CV_DOMAIN_MAX 255      /* octets right of the @ (RFC 5321 4.5.3.1.2) */
 #define CV_DOMAIN_NAME_MAX 253 /* octets of a name in A-labels, without a last dot */
 #define CV_LABEL_MAX 63
 #define CV_DOMAIN_INPUT_MAX 1000 /* octets of a name in UTF-8 that is looked at */

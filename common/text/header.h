@@ -14,6 +14,7 @@
 #define CV_HEADER_FIELDS_MAX 10000
 #define CV_PARAMS_MAX 256             /* parameters of one field, continuations counted singly */
 #define CV_PARAM_BYTES_MAX (64u << 10) /* octets of a field whose parameters are read */
+#define CV_MSGID_ASIDE_MAX 200
 #define CV_FOLD_COLUMNS 78            /* where lines are folded (RFC 5322 2.1.1) */
 #define CV_LINE_OCTETS_MAX 998
 
@@ -59,8 +60,8 @@ size_t cv_header_body_at(struct cv_str text);
 void cv_header_unfold(struct cv_str value, struct cv_buf *out);
 
 /* Takes the next <id> off *REST (raw value of Message-ID, In-Reply-To, References): the slice
- * between the brackets. Comments, quoted phrases and ids with blanks inside are passed over;
- * false when none is left. */
+ * between the brackets. Comments and quoted phrases of up to CV_MSGID_ASIDE_MAX octets and ids with
+ * blanks inside are passed over; false when none is left. */
 bool cv_msgid_next(struct cv_str *rest, struct cv_str *id_out);
 
 /* A value with parameters: Content-Type, Content-Disposition, Authentication-Results' kin. */
@@ -98,8 +99,8 @@ void cv_param_text(const struct cv_param *param, struct cv_buf *out);
 /* Appends "NAME: VALUE" CRLF: UTF-8 free text (Subject, Comments), words that need it encoded by
  * RFC 2047, folded at CV_FOLD_COLUMNS. */
 void cv_header_fold(struct cv_buf *out, const char *name, struct cv_str value);
-/* The same for structured fields whose value is already in its final spelling: only folds at
- * blanks, after "," and ";" by choice. */
+/* The same for structured fields whose value is already in its final spelling: only folds, at
+ * blanks. */
 void cv_header_fold_tokens(struct cv_buf *out, const char *name, struct cv_str value);
 /* Appends "; NAME=VALUE" for a Content-* field: a token, a quoted string, or RFC 2231 in UTF-8
  * with continuations. */
