@@ -124,9 +124,11 @@ cv_str_isearch(struct cv_str s, struct cv_str needle)
 struct cv_str
 cv_str_sub(struct cv_str s, size_t from, size_t to)
 {
+	if (!s.p)
+		return CV_STR_EMPTY;
 	to = CV_MIN(to, s.n);
 	from = CV_MIN(from, to);
-	return cv_str(s.p ? s.p + from : NULL, to - from);
+	return cv_str(s.p + from, to - from);
 }
 
 static bool
