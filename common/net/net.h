@@ -26,6 +26,7 @@ struct cv_net;
 struct cv_conn;
 struct cv_tls_server;
 struct cv_tls_client;
+struct cv_netset;
 
 /* Why run() is called; several bits may be set. */
 enum cv_event {
@@ -77,6 +78,7 @@ struct cv_net_options {
 	unsigned workers;          /* 0: twice the cores */
 	unsigned max_conns;        /* whole process; above it new peers are refused by `refusal` */
 	unsigned max_conns_per_ip; /* 0: no limit; IPv6 counts by /64 */
+	const struct cv_netset *unlimited_from; /* peers to whom the limit per address does not apply */
 };
 
 CV_MUST_CHECK enum cv_status cv_net_new(const struct cv_net_options *o, struct cv_net **net_out,
