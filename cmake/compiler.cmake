@@ -42,8 +42,10 @@ elseif(CV_MODE STREQUAL "coverage")
 	add_compile_options(-O0 -g --coverage)
 	add_link_options(--coverage)
 else()
-	add_compile_options(-O2 -g -fstack-protector-strong -fstack-clash-protection
-		-fcf-protection)
+	add_compile_options(-O2 -g -fstack-protector-strong -fstack-clash-protection)
+	if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|i.86") # other machines' compilers refuse it
+		add_compile_options(-fcf-protection)
+	endif()
 	add_compile_definitions(_FORTIFY_SOURCE=2)
 	add_link_options(-pie -Wl,-z,relro,-z,now,-z,noexecstack)
 endif()
