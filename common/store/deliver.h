@@ -10,6 +10,7 @@
 #ifndef CV_DELIVER_H
 #define CV_DELIVER_H
 
+#include "common/base/list.h"
 #include "common/base/spool.h"
 #include "common/store/store.h"
 

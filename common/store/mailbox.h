@@ -16,6 +16,7 @@
 #define CV_MAILBOX_H
 
 #include "common/base/arena.h"
+#include "common/base/list.h"
 #include "common/base/spool.h"
 #include "common/store/store.h"
 

@@ -1,0 +1,354 @@
+/* daemon.c - see daemon.h. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "smtpd/daemon.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/net/ctl.h"
+#include "common/net/daemon.h"
+#include "smtpd/milter.h"
+#include "smtpd/outbound.h"
+#include "smtpd/room.h"
+#include "smtpd/session.h"
+
+#define LISTENERS_MAX 4
+#define STOP_GRACE_MS 5000u
+
+struct smtpd_daemon {
+	struct cv_conf *conf;
+	struct smtpd_server server;
+	struct smtpd_listener listeners[LISTENERS_MAX];
+	struct cv_ctl_server *ctl;
+	char spool_dir[1024], deliver_path[1100], ctl_path[1100];
+	struct cv_err *err;
+	enum cv_status status;
+};
+
+/* label in CONGVU_SOCKETS, option, kind, TLS from the first octet */
+static const struct listener_row {
+	const char *label;
+	size_t option;
+	enum smtpd_kind kind;
+	bool implicit_tls;
+} listener_rows[LISTENERS_MAX] = {
+	{ "mx", offsetof(struct smtpd_options, listen_mx), SMTPD_MX, false },
+	{ "submission", offsetof(struct smtpd_options, listen_submission), SMTPD_SUBMISSION, false },
+	{ "submissions", offsetof(struct smtpd_options, listen_submissions), SMTPD_SUBMISSION, true },
+	{ "lmtp", offsetof(struct smtpd_options, listen_lmtp), SMTPD_LMTP, false },
+};
+
+struct open_call {
+	struct smtpd_daemon *d;
+	const struct listener_row *row;
+	struct smtpd_listener *listener;
+};
+
+static void
+open_listener(int fd, void *arg)
+{
+	struct open_call *call = arg;
+	struct smtpd_daemon *d = call->d;
+	struct smtpd_server *s = &d->server;
+	struct cv_listen l = {
+		.proto = &smtpd_proto,
+		.ctx = call->listener,
+		.tls = s->tls,
+		.implicit_tls = call->row->implicit_tls,
+		.proxy_protocol = false,
+		.proxy_from = s->proxies,
+		.refusal = "421 4.7.0 Too many connections, try again later\r\n",
+		.label = call->row->label,
+	};
+
+	if (d->status != CV_OK) {
+		close(fd);
+		return;
+	}
+	d->status = cv_net_listen(s->net, fd, &l, d->err);
+}
+
+/* Binds every address of a list option; a "*" stands for both families. */
+static void
+bind_all(struct open_call *call, const char *list)
+{
+	struct cv_str rest = cv_str_z(list), word;
+
+	while (call->d->status == CV_OK && cv_str_split(&rest, ' ', &word)) {
+		struct sockaddr_storage addr;
+		socklen_t len;
+		int fd;
+		if (!word.n)
+			continue;
+		call->d->status = cv_sockaddr_parse(word, &addr, &len, call->d->err);
+		if (call->d->status == CV_OK)
+			call->d->status = cv_addr_listen(&addr, len, 0666, &fd, call->d->err);
+		if (call->d->status == CV_OK)
+			open_listener(fd, call);
+	}
+}
+
+static enum cv_status
+open_listeners(struct smtpd_daemon *d)
+{
+	for (size_t i = 0; i < LISTENERS_MAX; i++) {
+		const struct listener_row *row = &listener_rows[i];
+		struct open_call call = { d, row, &d->listeners[i] };
+		const char *list = *(const char *const *)(const void *)((const char *)d->server.opt + row->option);
+
+		d->listeners[i] = (struct smtpd_listener){ &d->server, row->kind, row->implicit_tls };
+		if (row->implicit_tls && !d->server.tls) {
+			cv_log(0, CV_WARN, "listen.skipped", "label=%s why=no-certificate", row->label);
+			continue;
+		}
+		if (!cv_daemon_sockets(row->label, open_listener, &call))
+			bind_all(&call, list);
+		if (d->status != CV_OK)
+			return d->status;
+	}
+	return CV_OK;
+}
+
+/* ---- the control socket ---- */
+
+static enum cv_status
+answer_status(struct smtpd_server *s, json_t **reply_out)
+{
+	struct cv_net_stats net;
+	struct cv_queue_stats queue;
+
+	cv_net_stats(s->net, &net);
+	cv_queue_stats(s->queue, &queue);
+	*reply_out = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I}", "program", "smtpd",
+		"connections", (json_int_t)net.open, "sessions",
+		(json_int_t)atomic_load(&s->counters.sessions), "accepted",
+		(json_int_t)atomic_load(&s->counters.accepted), "refused",
+		(json_int_t)atomic_load(&s->counters.refused), "delivered",
+		(json_int_t)atomic_load(&s->counters.delivered), "queued",
+		(json_int_t)atomic_load(&s->counters.queued), "store_up",
+		cv_deliverer_is_up(s->deliverer) ? 1 : 0, "queue_messages", (json_int_t)queue.messages,
+		"queue_recipients", (json_int_t)queue.recipients);
+	return *reply_out ? CV_OK : CV_TEMPFAIL;
+}
+
+static enum cv_status
+control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
+{
+	struct smtpd_daemon *d = call->ctx;
+	const char *what = json_string_value(json_object_get(call->request, "do"));
+
+	/* Only root and the daemons' own user may steer mail. */
+	if (call->peer_uid != 0 && call->peer_uid != geteuid())
+		return cv_fail(err, CV_DENIED, "only root and the service's user may do this");
+	if (what && !strcmp(what, "status"))
+		return answer_status(&d->server, reply_out);
+	if (what && !strcmp(what, "register.refresh")) {
+		cv_register_refresh(d->server.reg);
+		*reply_out = json_object();
+		return CV_OK;
+	}
+	return smtpd_outbound_do(d->server.outbound, call->request, reply_out, err);
+}
+
+static void
+take_ctl_socket(int fd, void *arg)
+{
+	struct smtpd_daemon *d = arg;
+
+	if (d->ctl || d->status != CV_OK)
+		close(fd);
+	else
+		d->status = cv_ctl_serve(fd, control, d, &d->ctl, d->err);
+}
+
+static enum cv_status
+open_control(struct smtpd_daemon *d)
+{
+	struct sockaddr_storage addr;
+	socklen_t len;
+	char text[1110];
+	int fd;
+
+	if (cv_daemon_sockets("smtpd-ctl", take_ctl_socket, d))
+		return d->status;
+	snprintf(text, sizeof text, "unix:%s", d->ctl_path);
+	enum cv_status status = cv_sockaddr_parse(cv_str_z(text), &addr, &len, d->err);
+	if (status == CV_OK)
+		status = cv_addr_listen(&addr, len, 0600, &fd, d->err);
+	if (status == CV_OK)
+		take_ctl_socket(fd, d);
+	return status == CV_OK ? d->status : status;
+}
+
+/* ---- parts, in the order in which they need one another ---- */
+
+static enum cv_status
+start_base(struct smtpd_daemon *d, const char *conf)
+{
+	enum cv_status status = cv_conf_open(conf, &d->conf, d->err);
+	struct smtpd_server *s = &d->server;
+
+	if (status != CV_OK)
+		return status;
+	s->main = cv_conf_get(d->conf, &congvu_section);
+	s->opt = cv_conf_get(d->conf, &smtpd_section);
+	setenv("TZ", s->main->time_zone, 1);
+	tzset();
+	enum cv_level level = !strcmp(s->main->log_level, "debug") ? CV_DEBUG
+		: !strcmp(s->main->log_level, "warn") ? CV_WARN
+		: !strcmp(s->main->log_level, "error") ? CV_ERROR : CV_INFO;
+	cv_log_init("smtpd", level, s->main->log_file[0] ? s->main->log_file : NULL);
+	snprintf(d->spool_dir, sizeof d->spool_dir, "%s/tmp", s->main->queue_dir);
+	snprintf(d->deliver_path, sizeof d->deliver_path, "%s/deliver.sock", s->main->run_dir);
+	snprintf(d->ctl_path, sizeof d->ctl_path, "%s/smtpd.ctl", s->main->run_dir);
+	s->spool_dir = d->spool_dir;
+	return CV_OK;
+}
+
+static enum cv_status
+start_register(struct smtpd_daemon *d)
+{
+	struct smtpd_server *s = &d->server;
+	enum cv_status status = cv_register_open(s->main->register_dir, true, &s->reg, d->err);
+
+	if (status == CV_OK)
+		status = cv_auth_new(s->reg, &s->auth, d->err);
+	if (status == CV_OK)
+		status = cv_policy_load(NULL, s->main->official_suffixes, &s->policy, d->err);
+	if (status == CV_OK)
+		status = cv_netset_parse(cv_str_z(s->main->inside_networks), &s->inside, d->err);
+	if (status == CV_OK)
+		status = cv_netset_parse(cv_str_z(s->main->proxy_networks), &s->proxies, d->err);
+	return status;
+}
+
+static enum cv_status
+start_store(struct smtpd_daemon *d)
+{
+	struct smtpd_server *s = &d->server;
+	enum cv_status status = cv_queue_open(s->main->queue_dir, &s->queue, d->err);
+
+	if (status != CV_OK)
+		return status;
+	if (mkdir(d->spool_dir, 0700) && errno != EEXIST)
+		return cv_fail_errno(d->err, CV_TEMPFAIL, errno, "cannot make %s", d->spool_dir);
+	s->room = smtpd_room_new();
+	return cv_deliverer_client(d->deliver_path, &s->deliverer, d->err);
+}
+
+static enum cv_status
+start_tls(struct smtpd_daemon *d)
+{
+	struct smtpd_server *s = &d->server;
+	struct cv_tls_server_options o = { .cert_files = s->main->tls_cert, .key_files = s->main->tls_key };
+
+	if (!s->main->tls_cert[0]) {
+		cv_log(0, CV_WARN, "tls.none", "why=tls_cert-is-empty");
+		return CV_OK;
+	}
+	return cv_tls_server_new(&o, &s->tls, d->err);
+}
+
+static enum cv_status
+start_net(struct smtpd_daemon *d)
+{
+	struct smtpd_server *s = &d->server;
+	struct cv_net_options o = { .workers = (unsigned)s->opt->workers,
+		.max_conns = (unsigned)s->opt->max_conns,
+		.max_conns_per_ip = (unsigned)s->opt->max_conns_per_ip,
+		.unlimited_from = s->inside };
+	struct cv_resolver_options r = {
+		.zone_file = s->main->dns_zone_file[0] ? s->main->dns_zone_file : NULL,
+		.forwarders = s->main->dns_forwarders[0] ? s->main->dns_forwarders : NULL,
+		.trust_anchor = s->main->dns_trust_anchor[0] ? s->main->dns_trust_anchor : NULL,
+	};
+	struct smtpd_milters_options m = { .filters = s->opt->milters,
+		.default_action = s->opt->milter_default_action,
+		.timeout_secs = s->opt->milter_timeout, .hostname = s->main->hostname,
+		.daemon_name = "congvu" };
+
+	enum cv_status status = cv_net_new(&o, &s->net, d->err);
+	if (status == CV_OK)
+		status = cv_resolver_new(&r, &s->resolver, d->err);
+	if (status == CV_OK && s->opt->milters[0])
+		status = smtpd_milters_new(s->net, &m, &s->milters, d->err);
+	if (status == CV_OK)
+		status = smtpd_outbound_start(s, &s->outbound, d->err);
+	return status;
+}
+
+enum cv_status
+smtpd_daemon_start(const char *conf, struct smtpd_daemon **out, struct cv_err *err)
+{
+	static enum cv_status (*const parts[])(struct smtpd_daemon *) = { start_register, start_store,
+		start_tls, start_net, open_control, open_listeners };
+	struct smtpd_daemon *d = cv_calloc(1, sizeof *d);
+
+	d->err = err;
+	enum cv_status status = start_base(d, conf);
+	for (size_t i = 0; status == CV_OK && i < CV_COUNT(parts); i++)
+		status = parts[i](d);
+	if (status == CV_OK)
+		status = cv_net_start(d->server.net, err);
+	if (status != CV_OK) {
+		smtpd_daemon_stop(d);
+		return status;
+	}
+	d->err = NULL;
+	cv_log(0, CV_INFO, "started", "version=%s hostname=%s", CV_VERSION, d->server.main->hostname);
+	*out = d;
+	return CV_OK;
+}
+
+void
+smtpd_daemon_reload(struct smtpd_daemon *d)
+{
+	struct cv_err err = { 0 };
+
+	cv_register_refresh(d->server.reg);
+	if (d->server.tls && cv_tls_server_reload(d->server.tls, &err) != CV_OK)
+		cv_log(0, CV_ERROR, "reload.failed", "what=tls error=%s", err.text);
+	else
+		cv_log(0, CV_INFO, "reloaded", "what=tls,register");
+}
+
+void
+smtpd_daemon_stop(struct smtpd_daemon *d)
+{
+	struct smtpd_server *s = &d->server;
+
+	cv_log(0, CV_INFO, "stopping", "program=smtpd");
+	if (d->ctl)
+		cv_ctl_server_free(d->ctl);
+	if (s->outbound)
+		smtpd_outbound_stop(s->outbound, STOP_GRACE_MS);
+	if (s->net)
+		cv_net_stop(s->net, STOP_GRACE_MS);
+	/* Ends the deliveries under way, so that nothing holds a connection any more. */
+	if (s->deliverer)
+		cv_deliverer_free(s->deliverer);
+	if (s->auth)
+		cv_auth_free(s->auth);
+	if (s->resolver)
+		cv_resolver_free(s->resolver);
+	if (s->queue)
+		cv_queue_close(s->queue);
+	if (s->milters)
+		smtpd_milters_free(s->milters);
+	if (s->net)
+		cv_net_free(s->net);
+	smtpd_room_free(s->room);
+	if (s->tls)
+		cv_tls_server_free(s->tls);
+	if (s->policy)
+		cv_policy_free(s->policy);
+	if (s->reg)
+		cv_register_close(s->reg);
+	cv_netset_free(s->inside);
+	cv_netset_free(s->proxies);
+	if (d->conf)
+		cv_conf_free(d->conf);
+	free(d);
+}

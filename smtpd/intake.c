@@ -1,0 +1,462 @@
+/* intake.c - a whole message has come: look at it, filter it, store it, answer.
+ *
+ *   checks -> filters -> local boxes (store) and other recipients (queue) side by side -> answer
+ *
+ * The answer goes out when every part is durable (invariant S3). A local part that the store could not
+ * take now goes to our own queue under the same delivery id, so a retry that finds the first try had
+ * worked after all changes nothing (S7). Only when neither took it the client hears "try again".
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/base/clock.h"
+#include "common/base/kill.h"
+#include "common/base/log.h"
+#include "common/text/header.h"
+#include "smtpd/outbound.h"
+#include "smtpd/room.h"
+#include "smtpd/session.h"
+#include "smtpd/trace.h"
+
+static enum cv_step store_and_queue(struct smtpd_session *s);
+
+/* ---- the answer ---- */
+
+static void
+put_answers(struct smtpd_session *s, enum smtpd_reply reply)
+{
+	struct smtpd_tx *tx = s->tx;
+	struct cv_buf *out = cv_conn_out(s->conn);
+	size_t times = s->kind == SMTPD_LMTP ? tx->rcpt_count : 1;
+
+	for (size_t i = 0; i < times; i++) {
+		if (reply == R_OKAY) {
+			cv_buf_z(out, "250 2.0.0 Ok: taken as ");
+			cv_buf_z(out, tx->id);
+			cv_buf_z(out, "\r\n");
+		} else {
+			smtpd_reply_put(out, reply);
+		}
+	}
+}
+
+static enum cv_step
+finish(struct smtpd_session *s)
+{
+	s->resume = NULL;
+	smtpd_session_reset(s);
+	cv_conn_set_deadline(s->conn, s->server->opt->idle_timeout);
+	return CV_STEP_DONE;
+}
+
+static enum cv_step
+refuse(struct smtpd_session *s, enum smtpd_reply reply)
+{
+	struct smtpd_tx *tx = s->tx;
+
+	cv_log(cv_conn_id(s->conn), CV_INFO, "msg.refused", "id=%s code=%u", tx->id,
+		smtpd_reply_code(reply));
+	if (s->milter)
+		smtpd_milter_abort(s->milter);
+	atomic_fetch_add(&s->server->counters.refused, 1);
+	s->errors++;
+	put_answers(s, reply);
+	return finish(s);
+}
+
+static enum cv_step
+accept_message(struct smtpd_session *s)
+{
+	struct smtpd_tx *tx = s->tx;
+
+	cv_log(cv_conn_id(s->conn), CV_INFO, "msg.accepted",
+		"id=%s size=%llu rcpts=%zu boxes=%zu remote=%zu peer=%s account=%s", tx->id,
+		(unsigned long long)tx->message.size_bytes, tx->rcpt_count, tx->acct_count,
+		tx->remote_count, cv_conn_peer_text(s->conn), s->authed ? s->login : "-");
+	atomic_fetch_add(&s->server->counters.accepted, 1);
+	s->messages++;
+	put_answers(s, R_OKAY);
+	CV_KILL_POINT("smtpd.answered");
+	return finish(s);
+}
+
+/* ---- store and queue ---- */
+
+static void
+operation_done(struct smtpd_tx *tx)
+{
+	if (atomic_fetch_sub(&tx->pending, 1) == 1)
+		cv_conn_wake(tx->conn);
+	smtpd_tx_unref(tx);
+}
+
+static void
+queue_durable(struct cv_waiter *w)
+{
+	operation_done(CV_CONTAINER(w, struct smtpd_tx, waiter));
+}
+
+static void
+add_queue_rcpt(struct smtpd_tx *tx, struct cv_queue_msg *msg, const struct smtpd_rcpt *r,
+	cv_acct_id acct, int64_t due_secs)
+{
+	(void)tx;
+	msg->rcpts[msg->rcpt_count++] = (struct cv_queue_rcpt){
+		.address = r->address,
+		.orcpt = r->orcpt,
+		.notify = r->notify,
+		.local_acct = acct,
+		.state = CV_Q_WAITING,
+		.next_secs = due_secs,
+	};
+}
+
+/* The recipient that brought account number I into the transaction. */
+static const struct smtpd_rcpt *
+rcpt_of_acct(const struct smtpd_tx *tx, size_t i)
+{
+	for (size_t r = 0; r < tx->rcpt_count; r++)
+		if (tx->rcpts[r].is_local && i >= tx->rcpts[r].first_acct
+			&& i < tx->rcpts[r].first_acct + tx->rcpts[r].acct_count)
+			return &tx->rcpts[r];
+	return &tx->rcpts[0];
+}
+
+static void
+fill_queue_msg(struct smtpd_session *s, struct cv_queue_msg *msg, size_t room)
+{
+	struct smtpd_tx *tx = s->tx;
+	int64_t now = cv_wall_secs();
+
+	*msg = (struct cv_queue_msg){
+		.delivery_id = cv_str_z(tx->id),
+		.sender = tx->sender,
+		.envid = tx->envid,
+		.ret_full = tx->ret_full,
+		.smtputf8 = tx->smtputf8,
+		.body_kind = tx->body_kind,
+		.arrived_secs = now,
+		.expires_secs = now + s->server->opt->queue_life,
+		.auth_account = cv_str_z(s->authed ? s->login : ""),
+		.rcpts = CV_ARENA_ARRAY(&tx->arena, struct cv_queue_rcpt, room),
+	};
+}
+
+/* Puts MSG (recipients filled in) into the queue and waits for its ticket as one operation. */
+static enum cv_status
+queue_put(struct smtpd_session *s, struct cv_queue_msg *msg, bool with_return_path)
+{
+	struct smtpd_tx *tx = s->tx;
+	struct cv_err err = { 0 };
+	struct cv_buf prefix = CV_BUF_INIT(16u << 10);
+	cv_ticket ticket;
+
+	if (with_return_path)
+		cv_buf_str(&prefix, cv_buf_view(&tx->return_path));
+	cv_buf_str(&prefix, cv_buf_view(&tx->trace));
+	enum cv_status status =
+		cv_queue_put(s->server->queue, msg, cv_buf_view(&prefix), &tx->message, &ticket, &err);
+	cv_buf_done(&prefix);
+	if (status != CV_OK) {
+		cv_log(cv_conn_id(s->conn), CV_ERROR, "queue.failed", "id=%s error=%s", tx->id, err.text);
+		return status;
+	}
+	CV_KILL_POINT("smtpd.queued");
+	atomic_fetch_add(&s->server->counters.queued, msg->rcpt_count);
+	smtpd_tx_ref(tx);
+	atomic_fetch_add(&tx->pending, 1);
+	tx->waiter = (struct cv_waiter){ .ticket = ticket, .fn = queue_durable };
+	cv_ticket_wait(cv_queue_engine(s->server->queue), ticket, &tx->waiter);
+	return CV_OK;
+}
+
+static enum cv_step
+answer_after_requeue(struct smtpd_session *s)
+{
+	if (atomic_load(&s->tx->pending))
+		return CV_STEP_WAIT;
+	smtpd_outbound_kick(s->server->outbound);
+	return accept_message(s);
+}
+
+/* Boxes the store did not take. What is worth a retry goes to the queue. */
+static enum cv_step
+requeue_untaken(struct smtpd_session *s, size_t untaken)
+{
+	struct smtpd_tx *tx = s->tx;
+	struct cv_queue_msg msg;
+	int64_t now = cv_wall_secs();
+
+	fill_queue_msg(s, &msg, untaken);
+	size_t acct = 0;
+	for (size_t d = 0; d < tx->delivery_count; d++)
+		for (size_t i = 0; i < tx->deliveries[d].rcpt_count; i++, acct++)
+			if (tx->deliveries[d].rcpts[i].result != CV_OK)
+				add_queue_rcpt(tx, &msg, rcpt_of_acct(tx, acct),
+					tx->deliveries[d].rcpts[i].acct, now + 1);
+	enum cv_status status = queue_put(s, &msg, true);
+	if (status != CV_OK)
+		return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
+	cv_log(cv_conn_id(s->conn), CV_WARN, "store.deferred", "id=%s boxes=%zu", tx->id, untaken);
+	s->resume = answer_after_requeue;
+	return answer_after_requeue(s);
+}
+
+static enum cv_step
+all_done(struct smtpd_session *s)
+{
+	struct smtpd_tx *tx = s->tx;
+	size_t untaken = 0, taken = 0;
+	enum cv_status last = CV_OK;
+
+	if (atomic_load(&tx->pending))
+		return CV_STEP_WAIT;
+	s->resume = NULL;
+	if (tx->remote_count)
+		smtpd_outbound_kick(s->server->outbound);
+	for (size_t d = 0; d < tx->delivery_count; d++)
+		for (size_t i = 0; i < tx->deliveries[d].rcpt_count; i++) {
+			const struct cv_deliver_rcpt *r = &tx->deliveries[d].rcpts[i];
+			if (r->result == CV_OK) {
+				taken++;
+				continue;
+			}
+			untaken++;
+			last = r->result;
+			if (r->result == CV_OVERQUOTA)
+				smtpd_room_forget(s->server->room, r->acct);
+		}
+	atomic_fetch_add(&s->server->counters.delivered, taken);
+	if (!untaken)
+		return accept_message(s);
+	/* Nobody has it yet and the reason is the recipient's: the sender's server may hear it. */
+	if (!taken && !tx->remote_count && last == CV_OVERQUOTA)
+		return refuse(s, R_RCPT_FULL);
+	if (!taken && !tx->remote_count && last == CV_FULL)
+		return refuse(s, R_STORE_FULL);
+	return requeue_untaken(s, untaken);
+}
+
+static void
+delivery_done(struct cv_delivery *d)
+{
+	operation_done(d->arg);
+}
+
+static void
+deliver_local(struct smtpd_session *s)
+{
+	struct smtpd_tx *tx = s->tx;
+	struct cv_str prefix = cv_arena_printf(&tx->arena, "%s%s", tx->return_path.p, tx->trace.p);
+
+	tx->delivery_count = (tx->acct_count + CV_DELIVER_RCPTS_MAX - 1) / CV_DELIVER_RCPTS_MAX;
+	tx->deliveries = CV_ARENA_ARRAY(&tx->arena, struct cv_delivery, tx->delivery_count);
+	for (size_t d = 0; d < tx->delivery_count; d++) {
+		size_t first = d * CV_DELIVER_RCPTS_MAX;
+		size_t n = CV_MIN(tx->acct_count - first, (size_t)CV_DELIVER_RCPTS_MAX);
+		struct cv_deliver_rcpt *rcpts = CV_ARENA_ARRAY(&tx->arena, struct cv_deliver_rcpt, n);
+		for (size_t i = 0; i < n; i++)
+			rcpts[i] = (struct cv_deliver_rcpt){ .acct = tx->accts[first + i],
+				.folder = CV_STR_EMPTY, .result = CV_TEMPFAIL };
+		tx->deliveries[d] = (struct cv_delivery){
+			.id = cv_str_z(tx->id),
+			.prefix = prefix,
+			.message = &tx->message,
+			.rcpts = rcpts,
+			.rcpt_count = n,
+			.done = delivery_done,
+			.arg = tx,
+		};
+	}
+	for (size_t d = 0; d < tx->delivery_count; d++) {
+		smtpd_tx_ref(tx);
+		atomic_fetch_add(&tx->pending, 1);
+		cv_deliver(s->server->deliverer, &tx->deliveries[d]);
+	}
+}
+
+static enum cv_status
+queue_remote(struct smtpd_session *s)
+{
+	struct smtpd_tx *tx = s->tx;
+	struct cv_queue_msg msg;
+
+	fill_queue_msg(s, &msg, tx->remote_count);
+	for (size_t i = 0; i < tx->rcpt_count; i++)
+		if (!tx->rcpts[i].is_local)
+			add_queue_rcpt(tx, &msg, &tx->rcpts[i], 0, msg.arrived_secs);
+	return queue_put(s, &msg, false);
+}
+
+static enum cv_step
+store_and_queue(struct smtpd_session *s)
+{
+	struct smtpd_tx *tx = s->tx;
+
+	smtpd_trace_write(s);
+	/* One count is ours until everything was started, so that no early answer wakes us too soon. */
+	atomic_store(&tx->pending, 1);
+	s->resume = all_done;
+	/* The queue first: while nothing is in the store yet, its failure can still refuse the whole. */
+	if (tx->remote_count) {
+		enum cv_status status = queue_remote(s);
+		if (status != CV_OK) {
+			s->resume = NULL;
+			return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
+		}
+	}
+	if (tx->acct_count)
+		deliver_local(s);
+	atomic_fetch_sub(&tx->pending, 1);
+	return all_done(s);
+}
+
+/* ---- filters ---- */
+
+/* Replaces the message by what the filters made of it. */
+static enum cv_status
+apply_changes(struct smtpd_session *s, const struct smtpd_milter_changes *changes)
+{
+	struct smtpd_tx *tx = s->tx;
+	struct cv_spool fresh;
+	struct cv_str old;
+	struct cv_err err = { 0 };
+
+	cv_spool_init(&fresh, s->server->spool_dir);
+	enum cv_status status = cv_spool_map(&tx->message, &old, &err);
+	if (status != CV_OK)
+		return status;
+	struct smtpd_header_facts facts;
+	smtpd_header_look(old, &facts);
+	status = cv_spool_write(&fresh,
+		changes->header_changed ? changes->header : cv_str_sub(old, 0, facts.body_at), &err);
+	if (status == CV_OK && !changes->body)
+		status = cv_spool_write(&fresh, cv_str_sub(old, facts.body_at, old.n), &err);
+	cv_spool_unmap(&tx->message, old);
+	if (status == CV_OK && changes->body) {
+		struct cv_str body;
+		status = cv_spool_map(changes->body, &body, &err);
+		if (status == CV_OK) {
+			status = cv_spool_write(&fresh, body, &err);
+			cv_spool_unmap(changes->body, body);
+		}
+	}
+	if (status != CV_OK) {
+		cv_log(cv_conn_id(s->conn), CV_ERROR, "spool.failed", "id=%s error=%s", tx->id, err.text);
+		cv_spool_done(&fresh);
+		return status;
+	}
+	cv_spool_done(&tx->message);
+	tx->message = fresh;
+	return CV_OK;
+}
+
+static enum cv_step
+message_filtered(struct smtpd_session *s)
+{
+	enum smtpd_milter_verdict verdict = smtpd_milter_verdict(s->milter);
+	struct smtpd_tx *tx = s->tx;
+
+	if (verdict == SMTPD_MILTER_PENDING)
+		return CV_STEP_WAIT;
+	s->resume = NULL;
+	if (verdict == SMTPD_MILTER_REJECT || verdict == SMTPD_MILTER_TEMPFAIL) {
+		const char *text = smtpd_milter_reply(s->milter);
+		cv_log(cv_conn_id(s->conn), CV_INFO, "msg.refused", "id=%s by=filter reply=%s", tx->id,
+			text ? text : "-");
+		size_t times = s->kind == SMTPD_LMTP ? tx->rcpt_count : 1;
+		for (size_t i = 0; i < times; i++)
+			smtpd_milter_refused(s);
+		return finish(s);
+	}
+	if (verdict == SMTPD_MILTER_DISCARD) {
+		cv_log(cv_conn_id(s->conn), CV_INFO, "msg.discarded", "id=%s by=filter", tx->id);
+		put_answers(s, R_OKAY);
+		return finish(s);
+	}
+	const struct smtpd_milter_changes *changes = smtpd_milter_changes(s->milter);
+	if (changes->header_changed || changes->body) {
+		enum cv_status status = apply_changes(s, changes);
+		if (status != CV_OK)
+			return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
+	}
+	return store_and_queue(s);
+}
+
+/* ---- checks ---- */
+
+/* Adds Date and Message-ID in front when a submission lacks them. */
+static enum cv_status
+complete_header(struct smtpd_session *s, const struct smtpd_header_facts *facts, struct cv_str message)
+{
+	struct smtpd_tx *tx = s->tx;
+	struct cv_spool fresh;
+	struct cv_err err = { 0 };
+
+	smtpd_header_complete(s, facts, &tx->header);
+	cv_spool_init(&fresh, s->server->spool_dir);
+	enum cv_status status = cv_spool_write(&fresh, cv_buf_view(&tx->header), &err);
+	if (status == CV_OK)
+		status = cv_spool_write(&fresh, message, &err);
+	cv_spool_unmap(&tx->message, message);
+	if (status != CV_OK) {
+		cv_spool_done(&fresh);
+		return status;
+	}
+	cv_spool_done(&tx->message);
+	tx->message = fresh;
+	return CV_OK;
+}
+
+static bool
+identity_refused(struct smtpd_session *s, struct cv_str header)
+{
+	const struct cv_snapshot *snap = cv_register_get(s->server->reg);
+	struct cv_decision d;
+
+	cv_policy_header_from(s->server->policy, snap, s->acct, header, &d);
+	cv_snapshot_unref(snap);
+	if (d.verdict != CV_REFUSE && d.verdict != CV_DEFER)
+		return false;
+	cv_log(cv_conn_id(s->conn), CV_INFO, "policy.refused", "id=%s rule=%s account=%s", s->tx->id,
+		d.rule, s->login);
+	if (s->milter)
+		smtpd_milter_abort(s->milter);
+	atomic_fetch_add(&s->server->counters.refused, 1);
+	smtpd_reply_decision(cv_conn_out(s->conn), &d, s->tx->smtputf8);
+	return true;
+}
+
+enum cv_step
+smtpd_intake(struct smtpd_session *s)
+{
+	struct smtpd_tx *tx = s->tx;
+	struct smtpd_header_facts facts;
+	struct cv_str message;
+	struct cv_err err = { 0 };
+
+	if (cv_spool_map(&tx->message, &message, &err) != CV_OK)
+		return refuse(s, R_TEMPFAIL);
+	smtpd_header_look(message, &facts);
+	enum smtpd_reply fault = facts.broken ? R_BAD_HEADER
+		: facts.received > s->server->opt->max_hops ? R_LOOP : R_OKAY;
+	if (fault != R_OKAY) {
+		cv_spool_unmap(&tx->message, message);
+		return refuse(s, fault);
+	}
+	if (s->authed && identity_refused(s, cv_str_sub(message, 0, facts.body_at))) {
+		cv_spool_unmap(&tx->message, message);
+		return finish(s);
+	}
+	if (s->kind == SMTPD_SUBMISSION && (!facts.has_date || !facts.has_message_id)) {
+		enum cv_status status = complete_header(s, &facts, message);
+		if (status != CV_OK)
+			return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
+	} else {
+		cv_spool_unmap(&tx->message, message);
+	}
+	struct smtpd_milter *m = smtpd_session_milter(s);
+	if (!m)
+		return store_and_queue(s);
+	s->resume = message_filtered;
+	smtpd_milter_message(m, &tx->message);
+	return message_filtered(s);
+}

@@ -1,0 +1,75 @@
+/* reply.h - every reply in one table: code, enhanced code (RFC 3463), text.
+ *
+ * Handlers name a row, never type a reply. Refusals that staff read carry Vietnamese beside English;
+ * SMTP replies are ASCII, so the Vietnamese stands without diacritics unless SMTPUTF8 is in use.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef SMTPD_REPLY_H
+#define SMTPD_REPLY_H
+
+#include "common/net/net.h"
+#include "common/policy/policy.h"
+
+#define SMTPD_REPLIES(R)                                                                           \
+	R(OKAY,          250, "2.0.0", "Ok")                                                       \
+	R(SENDER_OK,     250, "2.1.0", "Sender ok")                                                \
+	R(RCPT_OK,       250, "2.1.5", "Recipient ok")                                             \
+	R(CHUNK_OK,      250, "2.0.0", "Chunk taken")                                              \
+	R(BYE,           221, "2.0.0", "Bye")                                                      \
+	R(AUTH_OK,       235, "2.7.0", "Authenticated")                                            \
+	R(HELP,          214, "2.0.0", "congvu official mail; see RFC 5321")                       \
+	R(VRFY,          252, "2.5.2", "Send some mail, it will be tried")                         \
+	R(GO_TLS,        220, "2.0.0", "Ready to start TLS")                                       \
+	R(GO_DATA,       354, NULL,    "End data with <CR><LF>.<CR><LF>")                          \
+	R(TIMEOUT,       421, "4.4.2", "Silent for too long / Im lang qua lau, dong ket noi")      \
+	R(SHUTDOWN,      421, "4.3.2", "Service is stopping, try again soon / Dich vu dang dung")  \
+	R(ERRORS,        421, "4.7.0", "Too many errors, closing / Qua nhieu loi, dong ket noi")   \
+	R(UNKNOWN,       500, "5.5.2", "Command unknown")                                          \
+	R(BARE,          500, "5.5.2", "Lines end in CR LF, nothing else")                         \
+	R(LONG,          500, "5.5.2", "Line too long")                                            \
+	R(BAD_ARGS,      501, "5.5.4", "Syntax error in arguments")                                \
+	R(BAD_PARAM,     555, "5.5.4", "Parameter unknown or wrong")                               \
+	R(BAD_PATH,      501, "5.1.3", "Address is not well formed / Dia chi khong dung cu phap")  \
+	R(BAD_SENDER,    501, "5.1.7", "Sender address is not well formed / Dia chi gui khong dung cu phap") \
+	R(BAD_ORDER,     503, "5.5.1", "Bad sequence of commands")                                 \
+	R(EARLY,         554, "5.5.0", "You spoke before the greeting")                            \
+	R(NEED_TLS,      530, "5.7.0", "Issue STARTTLS first / Can STARTTLS truoc")                \
+	R(NEED_AUTH,     530, "5.7.0", "Log in first / Can dang nhap truoc khi gui")               \
+	R(TLS_NOW,       503, "5.5.1", "TLS is active already")                                    \
+	R(TLS_NONE,      454, "4.7.0", "TLS is not available now")                                 \
+	R(AUTH_BAD_MECH, 504, "5.5.4", "Mechanism unknown")                                        \
+	R(AUTH_BAD64,    501, "5.5.2", "Not valid base64")                                         \
+	R(AUTH_CANCEL,   501, "5.7.0", "Authentication cancelled")                                 \
+	R(AUTH_FAIL,     535, "5.7.8", "Name or password is wrong / Sai ten hoac mat khau")        \
+	R(AUTH_LOCKED,   535, "5.7.8", "Locked after too many failures, try in 15 minutes / Tam khoa, thu lai sau 15 phut") \
+	R(AUTH_EXPIRED,  535, "5.7.8", "The first password has expired, ask your administrator / Mat khau lan dau het han, lien he quan tri") \
+	R(AUTH_BUSY,     454, "4.7.0", "Too many log-ins at once, try again / Qua tai, thu lai")   \
+	R(SIZE,          552, "5.3.4", "Message too large / Thu qua lon")                          \
+	R(MANY_RCPTS,    452, "4.5.3", "Too many recipients / Qua nhieu nguoi nhan trong mot thu") \
+	R(NO_RCPTS,      554, "5.5.1", "No valid recipients")                                      \
+	R(NO_RELAY,      550, "5.7.1", "Relaying denied / Khong chuyen tiep thu cho ben ngoai")    \
+	R(RCPT_FULL,     452, "4.2.2", "Mailbox full / Hop thu nguoi nhan da day, bao nguoi nhan don hop thu") \
+	R(NEED_UTF8,     553, "5.6.7", "Address needs SMTPUTF8")                                   \
+	R(STORE_FULL,    452, "4.3.1", "No space left, try again later / Het dung luong luu tru, thu lai sau") \
+	R(TEMPFAIL,      451, "4.3.0", "Not now, try again later / Tam thoi chua nhan duoc, thu lai sau") \
+	R(FILTER_DOWN,   451, "4.7.1", "A filter is not answering, try again later / Bo loc tam ngung, thu lai sau") \
+	R(FILTER_REFUSED, 550, "5.7.1", "Refused by a filter / Bi bo loc tu choi")                 \
+	R(FILTER_DEFER,  451, "4.7.1", "Deferred by a filter / Bo loc yeu cau thu lai sau")        \
+	R(BARE_DATA,     550, "5.6.0", "Message has a bare CR, bare LF or NUL / Thu co ky tu xuong dong sai chuan") \
+	R(LOOP,          554, "5.4.6", "Mail loop: too many Received fields / Thu chay vong")      \
+	R(BAD_HEADER,    550, "5.6.0", "Message header is too large or broken / Tieu de thu khong hop le")
+
+enum smtpd_reply {
+#define R(name, code, enhanced, text) R_##name,
+	SMTPD_REPLIES(R)
+#undef R
+	R_COUNT
+};
+
+/* Each appends a complete reply to the connection's output. */
+void smtpd_reply_put(struct cv_buf *out, enum smtpd_reply reply);
+void smtpd_reply_text(struct cv_buf *out, unsigned code, const char *enhanced, const char *text);
+void smtpd_reply_decision(struct cv_buf *out, const struct cv_decision *d, bool utf8);
+unsigned smtpd_reply_code(enum smtpd_reply reply);
+
+#endif

@@ -1,0 +1,300 @@
+/* session.c - runs a conversation: takes lines or message bytes from the input, keeps the state.
+ *
+ * The only place that looks at events. Everything a peer can grow is bounded: a line by
+ * SMTPD_LINE_MAX, a message by max_message, recipients, errors and silence by options.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "smtpd/session.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/rng.h"
+#include "common/text/header.h"
+
+static struct smtpd_session *
+session_of(struct cv_conn *c)
+{
+	return cv_conn_user(c);
+}
+
+void
+smtpd_session_enter(struct smtpd_session *s, enum smtpd_state state)
+{
+	s->state = state;
+}
+
+void
+smtpd_id_new(char *out, size_t n)
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	uint64_t time_part = (uint64_t)cv_wall_ms(), random_part = cv_random_u64();
+	size_t i = 0;
+
+	for (; i < 8 && i + 1 < n; i++, time_part /= 36)
+		out[i] = digits[time_part % 36];
+	for (size_t a = 0, b = i; a + 1 < b; a++, b--) { /* biggest digit first: ids sort by time */
+		char t = out[a];
+		out[a] = out[b - 1];
+		out[b - 1] = t;
+	}
+	for (; i < 16 && i + 1 < n; i++, random_part /= 36)
+		out[i] = digits[random_part % 36];
+	out[i] = '\0';
+}
+
+struct smtpd_tx *
+smtpd_tx_new(struct smtpd_session *s)
+{
+	struct smtpd_tx *tx = cv_calloc(1, sizeof *tx);
+
+	atomic_init(&tx->refs, 1);
+	tx->server = s->server;
+	tx->conn = s->conn;
+	cv_conn_ref(s->conn);
+	smtpd_id_new(tx->id, sizeof tx->id);
+	cv_spool_init(&tx->message, s->server->spool_dir);
+	cv_buf_init(&tx->trace, 8u << 10);
+	cv_buf_init(&tx->return_path, 2u << 10);
+	cv_buf_init(&tx->header, CV_HEADER_BYTES_MAX + (64u << 10));
+	return tx;
+}
+
+void
+smtpd_tx_ref(struct smtpd_tx *tx)
+{
+	atomic_fetch_add_explicit(&tx->refs, 1, memory_order_relaxed);
+}
+
+void
+smtpd_tx_unref(struct smtpd_tx *tx)
+{
+	if (!tx || atomic_fetch_sub_explicit(&tx->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	cv_spool_done(&tx->message);
+	cv_buf_done(&tx->trace);
+	cv_buf_done(&tx->return_path);
+	cv_buf_done(&tx->header);
+	free(tx->rcpts);
+	free(tx->accts);
+	cv_arena_done(&tx->arena);
+	cv_conn_unref(tx->conn);
+	free(tx);
+}
+
+void
+smtpd_session_reset(struct smtpd_session *s)
+{
+	smtpd_tx_unref(s->tx);
+	s->tx = NULL;
+	s->resume = NULL;
+	s->bdat_left = 0;
+	s->bdat_last = s->bdat_refused = false;
+	s->data_fault = R_OKAY;
+	s->milter_accepted = s->milter_accepted_session;
+	if (s->state & (S_MAIL | S_RCPT | S_DATA | S_BDAT))
+		smtpd_session_enter(s, S_READY);
+}
+
+struct smtpd_milter *
+smtpd_session_milter(struct smtpd_session *s)
+{
+	return s->milter_accepted ? NULL : s->milter;
+}
+
+bool
+smtpd_milter_refused(struct smtpd_session *s)
+{
+	struct cv_buf *out = cv_conn_out(s->conn);
+	enum smtpd_milter_verdict verdict = smtpd_milter_verdict(s->milter);
+	const char *text = smtpd_milter_reply(s->milter);
+
+	if (verdict != SMTPD_MILTER_REJECT && verdict != SMTPD_MILTER_TEMPFAIL)
+		return false;
+	if (text) {
+		cv_buf_z(out, text);
+		cv_buf_z(out, "\r\n");
+	} else {
+		smtpd_reply_put(out,
+			verdict == SMTPD_MILTER_REJECT ? R_FILTER_REFUSED : R_FILTER_DEFER);
+	}
+	atomic_fetch_add(&s->server->counters.refused, 1);
+	return true;
+}
+
+static void
+milter_woken(void *arg)
+{
+	cv_conn_wake(arg);
+}
+
+static void
+greet(struct smtpd_session *s)
+{
+	struct cv_buf *out = cv_conn_out(s->conn);
+
+	cv_buf_z(out, "220 ");
+	cv_buf_z(out, s->server->main->hostname);
+	cv_buf_z(out, s->kind == SMTPD_LMTP ? " LMTP congvu\r\n" : " ESMTP congvu\r\n");
+	smtpd_session_enter(s, S_CONNECTED);
+}
+
+static enum cv_step
+connect_filtered(struct smtpd_session *s)
+{
+	if (smtpd_milter_verdict(s->milter) == SMTPD_MILTER_PENDING)
+		return CV_STEP_WAIT;
+	s->resume = NULL;
+	if (smtpd_milter_refused(s))
+		return CV_STEP_CLOSE;
+	if (smtpd_milter_verdict(s->milter) == SMTPD_MILTER_ACCEPT)
+		s->milter_accepted = s->milter_accepted_session = true;
+	greet(s);
+	return CV_STEP_DONE;
+}
+
+static enum cv_step
+session_open(struct smtpd_session *s)
+{
+	const struct smtpd_listener *l = cv_conn_ctx(s->conn);
+
+	s->server = l->server;
+	s->kind = l->kind;
+	s->secure = l->implicit_tls;
+	s->state = S_START;
+	atomic_fetch_add(&s->server->counters.sessions, 1);
+	cv_log(cv_conn_id(s->conn), CV_DEBUG, "smtp.open", "peer=%s kind=%s",
+		cv_conn_peer_text(s->conn), cv_conn_label(s->conn));
+	if (cv_conn_in(s->conn).n) {
+		cv_log(cv_conn_id(s->conn), CV_INFO, "smtp.early", "peer=%s",
+			cv_conn_peer_text(s->conn));
+		smtpd_reply_put(cv_conn_out(s->conn), R_EARLY);
+		return CV_STEP_CLOSE;
+	}
+	if (!s->server->milters) {
+		s->milter_accepted = s->milter_accepted_session = true;
+		greet(s);
+		return CV_STEP_DONE;
+	}
+	s->milter = smtpd_milter_new(s->server->milters, milter_woken, s->conn);
+	smtpd_milter_macro(s->milter, "{daemon_name}", cv_conn_label(s->conn));
+	s->resume = connect_filtered;
+	smtpd_milter_connect(s->milter, "unknown", cv_conn_peer(s->conn));
+	return connect_filtered(s);
+}
+
+/* One command or response line at the start of the input. */
+static enum cv_step
+take_line(struct smtpd_session *s)
+{
+	struct cv_str in = cv_conn_in(s->conn);
+	size_t max = s->state == S_AUTH ? SMTPD_AUTH_LINE_MAX : SMTPD_LINE_MAX;
+	size_t lf = 0;
+
+	/* A line ends at CR LF. A bare LF is a byte of a line that will be refused. */
+	for (;;) {
+		lf = cv_str_find(in, '\n', lf);
+		if (lf >= in.n || (lf > 0 && in.p[lf - 1] == '\r'))
+			break;
+		lf++;
+	}
+	if (lf >= in.n && in.n <= max)
+		return CV_STEP_READ;
+	if (lf > max) {
+		/* Too long to be kept. There is no safe place to go on from: the session ends. */
+		smtpd_reply_put(cv_conn_out(s->conn), R_LONG);
+		return CV_STEP_CLOSE;
+	}
+
+	/* A copy, so that what the handler finds in the input is what came behind the line. */
+	char line[SMTPD_AUTH_LINE_MAX + 1];
+	size_t n = lf - 1;
+	memcpy(line, in.p, n);
+	cv_conn_consume(s->conn, lf + 1);
+	if (memchr(line, '\r', n) || memchr(line, '\n', n) || memchr(line, '\0', n)) {
+		smtpd_reply_put(cv_conn_out(s->conn), R_BARE);
+		return CV_STEP_CLOSE;
+	}
+	return s->state == S_AUTH ? smtpd_auth_line(s, cv_str(line, n))
+	                          : smtpd_command(s, cv_str(line, n));
+}
+
+static enum cv_step
+take_input(struct smtpd_session *s)
+{
+	switch (s->state) {
+	case S_DATA:
+		return smtpd_data_input(s);
+	case S_BDAT:
+		return s->bdat_left ? smtpd_bdat_input(s) : take_line(s);
+	default:
+		return take_line(s);
+	}
+}
+
+static enum cv_step
+run(struct cv_conn *c, unsigned events)
+{
+	struct smtpd_session *s = session_of(c);
+	enum cv_step step;
+
+	if (events & CV_EV_OPEN) {
+		s->conn = c;
+		step = session_open(s);
+		if (step != CV_STEP_DONE)
+			return step;
+	}
+	if (events & CV_EV_TIMEOUT) {
+		if (!s->resume || !s->server)
+			smtpd_reply_put(cv_conn_out(c), R_TIMEOUT);
+		return CV_STEP_CLOSE;
+	}
+	if (events & CV_EV_SECURE) {
+		s->secure = true;
+		s->helo[0] = '\0';
+		smtpd_session_enter(s, S_CONNECTED);
+	}
+	if (s->resume) {
+		step = s->resume(s);
+		if (step != CV_STEP_DONE)
+			return step;
+	}
+	if (s->closing)
+		return CV_STEP_CLOSE;
+	/* All commands that are here run at once; their replies leave in one write. */
+	while (cv_conn_in(c).n) {
+		step = take_input(s);
+		if (step != CV_STEP_DONE)
+			return step;
+		if (s->errors > s->server->opt->max_errors) {
+			smtpd_reply_put(cv_conn_out(c), R_ERRORS);
+			return CV_STEP_CLOSE;
+		}
+		if (cv_conn_out_is_high(c))
+			return CV_STEP_MORE;
+	}
+	return events & CV_EV_EOF ? CV_STEP_CLOSE : CV_STEP_READ;
+}
+
+static void
+closed(struct cv_conn *c)
+{
+	struct smtpd_session *s = session_of(c);
+
+	if (!s->server)
+		return;
+	if (s->milter)
+		smtpd_milter_free(s->milter);
+	cv_sasl_free(s->sasl);
+	smtpd_tx_unref(s->tx);
+	cv_log(cv_conn_id(c), CV_DEBUG, "smtp.closed", "messages=%u errors=%u", s->messages, s->errors);
+}
+
+const struct cv_proto smtpd_proto = {
+	.name = "smtp",
+	.user_bytes = sizeof(struct smtpd_session),
+	.in_max = SMTPD_IN_MAX,
+	.out_high = 64u << 10,
+	.idle_secs = 300,
+	.run = run,
+	.closed = closed,
+};

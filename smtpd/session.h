@@ -1,0 +1,147 @@
+/* session.h - one SMTP (or LMTP) conversation and the transaction inside it.
+ *
+ *   S_START --greeting--> S_CONNECTED --EHLO--> S_READY --MAIL--> S_MAIL --RCPT--> S_RCPT
+ *                                                  ^                                 |
+ *                                                  +------- end of data, RSET -------+  (S_DATA, S_BDAT)
+ *
+ * A handler never waits. One that needs an answer from elsewhere (store, filter, password check) sets
+ * `resume` and answers CV_STEP_WAIT; smtpd_session_run() calls it when the connection is woken, and it
+ * may find that its answer is still to come and wait again. What must outlive a closed connection
+ * while an answer is under way lives in the counted transaction.
+ *
+ * Threads: a session belongs to the worker that runs its connection.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef SMTPD_SESSION_H
+#define SMTPD_SESSION_H
+
+#include "common/text/address.h"
+#include "smtpd/milter.h"
+#include "smtpd/reply.h"
+#include "smtpd/server.h"
+#include "smtpd/dot.h"
+
+#define SMTPD_LINE_MAX 4096u       /* a command line; RFC 5321 asks 512, extensions and AUTH want more */
+#define SMTPD_AUTH_LINE_MAX 16384u /* an AUTH response line (RFC 4954 4: 12288) */
+#define SMTPD_IN_MAX (256u << 10)  /* input buffered: what a worker takes of a message at a time */
+
+enum smtpd_state {
+	S_START = 1, S_CONNECTED = 2, S_READY = 4, S_MAIL = 8, S_RCPT = 16, S_DATA = 32, S_BDAT = 64,
+	S_AUTH = 128,
+	S_ANY = 0xff
+};
+
+struct smtpd_session;
+typedef enum cv_step smtpd_resume_fn(struct smtpd_session *s);
+
+/* One recipient as the client named it. */
+struct smtpd_rcpt {
+	struct cv_str address;       /* normalised, without brackets */
+	struct cv_str orcpt;
+	uint32_t notify;
+	bool is_local;               /* delivered to the store; a group is many accounts */
+	size_t first_acct, acct_count; /* in the transaction's accounts */
+	enum cv_status result;       /* after delivery, for LMTP */
+};
+
+/* One message on its way, from MAIL to the answer. Counted: the session holds one reference and so
+ * does every operation under way. */
+struct smtpd_tx {
+	atomic_uint refs;
+	struct smtpd_server *server;
+	struct cv_conn *conn;        /* counted; for waking */
+	struct cv_arena arena;
+	char id[20];                 /* in Received and in every log line */
+	struct cv_str sender;        /* normalised, "" is the null sender */
+	struct cv_str mail_params;
+	bool ret_full, smtputf8;
+	struct cv_str envid;
+	enum cv_queue_body body_kind;
+	uint64_t declared_bytes;
+	struct smtpd_rcpt *rcpts;
+	size_t rcpt_count, rcpt_room, remote_count;
+	cv_acct_id *accts;           /* every account that gets a copy, each once */
+	size_t acct_count, acct_room;
+	struct cv_spool message;
+	/* what the data said */
+	struct cv_buf trace, return_path;
+	struct cv_buf header;        /* the header block as it will be stored, when it was changed */
+	/* operations under way */
+	struct cv_probe probe;
+	struct cv_delivery *deliveries;
+	size_t delivery_count;
+	struct cv_waiter waiter;
+	atomic_int pending;          /* operations not yet done */
+	enum cv_status queue_result;
+	bool stored_one;             /* the store has taken it for at least one account */
+};
+
+struct smtpd_session {
+	struct cv_conn *conn;
+	struct smtpd_server *server;
+	enum smtpd_kind kind;
+	enum smtpd_state state;
+	smtpd_resume_fn *resume;     /* NULL: not waiting */
+	struct smtpd_tx *tx;         /* NULL outside a transaction */
+	bool secure, extended, closing;
+	unsigned errors, messages;
+	/* `helo` and the log-in last as long as the session; STARTTLS forgets them */
+	char helo[256];
+	bool authed, auth_wait_initial;
+	cv_acct_no acct;
+	char login[320];
+	struct cv_sasl *sasl;
+	char sasl_name[24];
+	struct smtpd_milter *milter;
+	bool milter_accepted;        /* a filter said ACCEPT: no more steps for the message or session */
+	bool milter_accepted_session;
+	/* DATA and BDAT */
+	struct smtpd_dot dot;
+	uint64_t bdat_left;
+	bool bdat_last, bdat_refused;
+	enum smtpd_reply data_fault; /* the message is read to its end and then refused with this */
+};
+
+/* The protocol of every listener. */
+extern const struct cv_proto smtpd_proto;
+
+void smtpd_session_enter(struct smtpd_session *s, enum smtpd_state state);
+/* Drops the transaction; what is under way ends by itself. State goes back to S_READY. */
+void smtpd_session_reset(struct smtpd_session *s);
+struct smtpd_tx *smtpd_tx_new(struct smtpd_session *s);
+void smtpd_tx_ref(struct smtpd_tx *tx);
+void smtpd_tx_unref(struct smtpd_tx *tx);
+/* "x1k9…": unique in time and among daemons. */
+void smtpd_id_new(char *out, size_t n);
+
+/* command.c: one complete line, without its CRLF. */
+enum cv_step smtpd_command(struct smtpd_session *s, struct cv_str line);
+
+/* The filters' chain for this session, made at its first use; NULL when there are no filters. */
+struct smtpd_milter *smtpd_session_milter(struct smtpd_session *s);
+/* Answers what a filter said unless it lets the step pass. True: answered (the reply is out). */
+bool smtpd_milter_refused(struct smtpd_session *s);
+
+/* ---- handlers, one family a file ---- */
+enum cv_step smtpd_cmd_helo(struct smtpd_session *s, struct cv_str args);
+enum cv_step smtpd_cmd_ehlo(struct smtpd_session *s, struct cv_str args);
+enum cv_step smtpd_cmd_lhlo(struct smtpd_session *s, struct cv_str args);
+enum cv_step smtpd_cmd_starttls(struct smtpd_session *s, struct cv_str args);
+enum cv_step smtpd_cmd_auth(struct smtpd_session *s, struct cv_str args);
+enum cv_step smtpd_auth_line(struct smtpd_session *s, struct cv_str line);
+enum cv_step smtpd_cmd_mail(struct smtpd_session *s, struct cv_str args);
+enum cv_step smtpd_cmd_rcpt(struct smtpd_session *s, struct cv_str args);
+enum cv_step smtpd_cmd_data(struct smtpd_session *s, struct cv_str args);
+enum cv_step smtpd_cmd_bdat(struct smtpd_session *s, struct cv_str args);
+/* Takes message bytes from the input. */
+enum cv_step smtpd_data_input(struct smtpd_session *s);
+enum cv_step smtpd_bdat_input(struct smtpd_session *s);
+/* intake.c: the whole message is in tx->message. */
+enum cv_step smtpd_intake(struct smtpd_session *s);
+enum cv_step smtpd_cmd_rset(struct smtpd_session *s, struct cv_str args);
+enum cv_step smtpd_cmd_noop(struct smtpd_session *s, struct cv_str args);
+enum cv_step smtpd_cmd_vrfy(struct smtpd_session *s, struct cv_str args);
+enum cv_step smtpd_cmd_help(struct smtpd_session *s, struct cv_str args);
+enum cv_step smtpd_cmd_quit(struct smtpd_session *s, struct cv_str args);
+
+#endif

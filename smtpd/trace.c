@@ -1,0 +1,93 @@
+/* trace.c - see trace.h. What peers said is written with care: nothing they send can end a field. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "smtpd/trace.h"
+
+#include "common/base/clock.h"
+#include "common/text/date.h"
+#include "common/text/header.h"
+
+static const char *
+protocol_word(const struct smtpd_session *s)
+{
+	static const char *const smtp[] = { "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" };
+	static const char *const utf8[] = { "UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA" };
+	unsigned i = (s->secure ? 1u : 0u) + (s->authed ? 2u : 0u);
+
+	if (s->kind == SMTPD_LMTP)
+		return s->secure ? "LMTPS" : "LMTP";
+	if (!s->extended)
+		return "SMTP";
+	return s->tx->smtputf8 ? utf8[i] : smtp[i];
+}
+
+static void
+write_client(struct smtpd_session *s, struct cv_buf *out)
+{
+	bool is_v6 = strchr(cv_conn_peer_text(s->conn), ':') != NULL;
+
+	cv_buf_printf(out, "Received: from %s (unknown [%s%s])\r\n", s->helo, is_v6 ? "IPv6:" : "",
+		cv_conn_peer_text(s->conn));
+}
+
+static void
+write_tls(struct smtpd_session *s, struct cv_buf *out)
+{
+	struct cv_tls_info tls;
+
+	cv_conn_tls_info(s->conn, &tls);
+	if (tls.secure)
+		cv_buf_printf(out, "\t(using %s with cipher %s (%u bits))\r\n", tls.version, tls.cipher,
+			tls.bits);
+}
+
+void
+smtpd_trace_write(struct smtpd_session *s)
+{
+	struct smtpd_tx *tx = s->tx;
+	struct cv_buf *out = &tx->trace;
+
+	cv_buf_printf(&tx->return_path, "Return-Path: <%.*s>\r\n", CV_STR_ARGS(tx->sender));
+	write_client(s, out);
+	write_tls(s, out);
+	cv_buf_printf(out, "\tby %s (congvu) with %s id %s", s->server->main->hostname,
+		protocol_word(s), tx->id);
+	/* With one recipient its address helps to trace; with more it would tell one of another. */
+	if (tx->rcpt_count == 1)
+		cv_buf_printf(out, "\r\n\tfor <%.*s>", CV_STR_ARGS(tx->rcpts[0].address));
+	cv_buf_z(out, ";\r\n\t");
+	cv_date_write_mail(out, cv_date_at(cv_wall_secs(), CV_ZONE_VIETNAM));
+	cv_buf_z(out, "\r\n");
+}
+
+void
+smtpd_header_look(struct cv_str message, struct smtpd_header_facts *out)
+{
+	struct cv_header_scan scan;
+	struct cv_field field;
+
+	*out = (struct smtpd_header_facts){ 0 };
+	cv_header_scan_init(&scan, message);
+	while (cv_header_next(&scan, &field)) {
+		if (cv_str_ieq_z(field.name, "Received"))
+			out->received++;
+		else if (cv_str_ieq_z(field.name, "Date"))
+			out->has_date = true;
+		else if (cv_str_ieq_z(field.name, "Message-ID"))
+			out->has_message_id = true;
+	}
+	out->body_at = scan.body_at;
+	out->broken = scan.end == CV_HEADER_TOO_LARGE;
+}
+
+void
+smtpd_header_complete(struct smtpd_session *s, const struct smtpd_header_facts *facts,
+	struct cv_buf *out)
+{
+	if (!facts->has_date) {
+		cv_buf_z(out, "Date: ");
+		cv_date_write_mail(out, cv_date_at(cv_wall_secs(), CV_ZONE_VIETNAM));
+		cv_buf_z(out, "\r\n");
+	}
+	if (!facts->has_message_id)
+		cv_buf_printf(out, "Message-ID: <%s@%s>\r\n", s->tx->id, s->server->main->hostname);
+}
