@@ -8,7 +8,7 @@
 #include "common/base/err.h"
 #include "common/base/str.h"
 
-/* "127.0.0.1:25", "[::1]:25", "*:25" (both families), "unix:/path". */
+/* "127.0.0.1:25", "[::1]:25", "*:25" (both families on one socket), "unix:/path". */
 CV_MUST_CHECK enum cv_status cv_sockaddr_parse(struct cv_str text, struct sockaddr_storage *out,
                                                socklen_t *len_out, struct cv_err *err);
 /* The address alone; ::ffff:1.2.3.4 as 1.2.3.4. Returns BUF. */
