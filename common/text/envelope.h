@@ -8,7 +8,7 @@
 
 #include "common/base/buf.h"
 
-#define CV_ENVELOPE_MAX        (256u << 10) /* bytes of one envelope; address lists are cut to fit */
+#define CV_ENVELOPE_MAX        (1u << 20)  /* bytes of one envelope; no envelope comes near */
 #define CV_ENVELOPE_FIELD_MAX  (64u << 10)  /* bytes of one field looked at */
 #define CV_IMAP_QUOTED_MAX     1000         /* a longer string goes as a literal */
 

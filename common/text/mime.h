@@ -12,12 +12,11 @@
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "common/text/header.h"
 
 #define CV_MIME_DEPTH_MAX    100         /* multiparts and messages inside each other */
 #define CV_MIME_PARTS_MAX    10000       /* parts of one message */
-#define CV_MIME_HEADER_MAX   (1u << 20)  /* bytes of one header block that are looked at */
-#define CV_MIME_COMMENTS_MAX 50          /* comments inside each other, in a header field */
-#define CV_MIME_PARAMS_MAX   64          /* parameters of one field; the rest is dropped */
+#define CV_MIME_HEADER_MAX   CV_HEADER_BYTES_MAX /* a field that passes it is taken for body */
 #define CV_MIME_VALUE_MAX    (16u << 10) /* bytes of one field kept for the structure */
 #define CV_MIME_BOUNDARY_MAX 250         /* RFC 2046 says 70; some senders do not know */
 #define CV_MIME_PATH_MAX     CV_MIME_DEPTH_MAX /* numbers in a section such as 1.2.3 */
@@ -40,13 +39,6 @@ enum cv_mime_encoding {
 	CV_MIME_OTHER /* an encoding nobody knows: do not decode */
 };
 
-/* A parameter as sent: RFC 2231 pieces (name*0*) and encoded words are not put together here,
- * because IMAP hands them out as they are; cv_mime_param() does that. */
-struct cv_mime_param {
-	struct cv_str name;  /* lower case */
-	struct cv_str value; /* without quotes and escapes */
-};
-
 /* Where a part is: enough for section look-ups, small enough to store (see summary.h). */
 struct cv_mime_place {
 	uint32_t depth; /* 0 is the message itself; a child is one deeper than its parent */
@@ -59,7 +51,9 @@ struct cv_mime_place {
 	struct cv_str charset;                /* as sent; empty when not given */
 };
 
-/* Texts are in the arena, unfolded (no CR, LF or NUL), n is 0 (p NULL) when the field is absent. */
+/* Texts are in the arena, unfolded; n is 0 (p NULL) when the field is absent. Parameters are as
+ * cv_params_parse() reads them, because IMAP hands them out as they came; cv_mime_param() puts
+ * RFC 2231 pieces together. */
 struct cv_mime_part {
 	struct cv_mime_place at;
 	uint32_t parent;       /* index, CV_MIME_NONE for the message itself */
@@ -67,12 +61,11 @@ struct cv_mime_part {
 	uint32_t next_sibling; /* index, CV_MIME_NONE when there is none */
 	uint32_t child_count;
 	bool limited;          /* passed a limit; shown as an opaque leaf */
+	bool broken;           /* a multipart without a boundary or without parts, shown as text */
 	bool has_type;         /* a Content-Type field was there and could be read */
-	const struct cv_mime_param *params; /* of Content-Type */
-	uint32_t param_count;
-	struct cv_str disposition; /* "attachment", "inline", ... lower case */
-	const struct cv_mime_param *disposition_params;
-	uint32_t disposition_param_count;
+	struct cv_params params;             /* of Content-Type */
+	struct cv_str disposition;           /* "attachment", "inline", ... lower case */
+	struct cv_params disposition_params; /* of Content-Disposition */
 	struct cv_str encoding_name; /* lower case, as sent; empty means 7bit */
 	struct cv_str id, description, md5, location;
 	const struct cv_str *languages;
@@ -112,8 +105,8 @@ const struct cv_mime_tree *cv_mime_scan(struct cv_arena *arena, struct cv_str me
 /* The value of parameter NAME in UTF-8: RFC 2231 pieces put together and decoded, else the plain
  * value with encoded words decoded (senders do that, though RFC 2047 forbids it). Empty when
  * absent. In ARENA. */
-struct cv_str cv_mime_param(struct cv_arena *arena, const struct cv_mime_param *params,
-                            uint32_t count, const char *name);
+struct cv_str cv_mime_param(struct cv_arena *arena, const struct cv_params *params,
+                            const char *name);
 /* The file name of a part by its disposition or its type, in UTF-8; empty when it has none. */
 struct cv_str cv_mime_filename(struct cv_arena *arena, const struct cv_mime_part *part);
 
