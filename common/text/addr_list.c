@@ -296,22 +296,24 @@ handle_close(struct lister *l)
 static void
 handle_colon(struct lister *l)
 {
-	if (l->place == IN_ROUTE)
+	if (l->place == IN_ROUTE) {
 		l->place = IN_LOCAL;
-	else if (!l->had_angle && !l->had_at && !l->in_group)
+		l->after_word = false;
+	} else if (!l->had_angle && !l->had_at && !l->in_group) {
 		begin_group(l);
-	else
+	} else {
 		l->list->is_broken = true;
+	}
 }
 
 static void
 handle_special(struct lister *l)
 {
 	char c = l->special;
-	if (c == '.' || c == '@' || c == ':')
+	if (c == '.' || c == '@') {
 		l->after_word = false;
-	if (c == '.' || c == '@')
 		add_to_name(l, cv_str(&l->special, 1), false);
+	}
 	switch (c) {
 	case '.':
 		if (current(l))
