@@ -202,7 +202,8 @@ kit_start(struct kit *k, const struct cv_net_options *o, struct cv_listen *l)
 	k->fd_port = (int)cv_sockaddr_port(&a);
 	if (!l->proto)
 		l->proto = &kit_proto;
-	l->ctx = k;
+	if (!l->ctx)
+		l->ctx = k;
 	assert_int_equal(cv_net_listen(k->net, fd, l, &err), CV_OK);
 	assert_int_equal(cv_net_start(k->net, &err), CV_OK);
 }
