@@ -98,13 +98,13 @@ static void
 add_queue_rcpt(struct smtpd_tx *tx, struct cv_queue_msg *msg, const struct smtpd_rcpt *r,
 	cv_acct_id acct, int64_t due_secs)
 {
-	(void)tx;
 	msg->rcpts[msg->rcpt_count++] = (struct cv_queue_rcpt){
 		.address = r->address,
 		.orcpt = r->orcpt,
 		.notify = r->notify,
 		.local_acct = acct,
-		.state = CV_Q_WAITING,
+		/* What a filter distrusts leaves the province only by an operator's hand. */
+		.state = tx->quarantined && !acct ? CV_Q_HELD : CV_Q_WAITING,
 		.next_secs = due_secs,
 	};
 }
@@ -255,7 +255,9 @@ deliver_local(struct smtpd_session *s)
 		struct cv_deliver_rcpt *rcpts = CV_ARENA_ARRAY(&tx->arena, struct cv_deliver_rcpt, n);
 		for (size_t i = 0; i < n; i++)
 			rcpts[i] = (struct cv_deliver_rcpt){ .acct = tx->accts[first + i],
-				.folder = CV_STR_EMPTY, .result = CV_TEMPFAIL };
+				
+				.folder = tx->quarantined ? CV_STR("\\Junk") : CV_STR_EMPTY,
+				.result = CV_TEMPFAIL };
 		tx->deliveries[d] = (struct cv_delivery){
 			.id = cv_str_z(tx->id),
 			.prefix = prefix,
@@ -373,6 +375,11 @@ message_filtered(struct smtpd_session *s)
 		return finish(s);
 	}
 	const struct smtpd_milter_changes *changes = smtpd_milter_changes(s->milter);
+	if (changes->quarantine) {
+		cv_log(cv_conn_id(s->conn), CV_INFO, "msg.quarantined", "id=%s reason=%s", tx->id,
+			changes->quarantine);
+		tx->quarantined = true;
+	}
 	if (changes->header_changed || changes->body) {
 		enum cv_status status = apply_changes(s, changes);
 		if (status != CV_OK)

@@ -54,7 +54,7 @@ struct smtpd_tx {
 	char id[20];                 /* in Received and in every log line */
 	struct cv_str sender;        /* normalised, "" is the null sender */
 	struct cv_str mail_params;
-	bool ret_full, smtputf8;
+	bool ret_full, smtputf8, quarantined;
 	struct cv_str envid;
 	enum cv_queue_body body_kind;
 	uint64_t declared_bytes;
