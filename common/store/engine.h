@@ -75,6 +75,15 @@ struct cv_engine_options {
 	bool with_blobs;           /* false: rows only (queue statistics) */
 	unsigned checkpoint_secs;  /* 0: 60 */
 	uint64_t checkpoint_log_bytes; /* 0: 64 MB */
+	unsigned stuck_secs;       /* a thread longer than this inside ends the process; 0: 5 */
+};
+
+/* Statuses with which an engine ends its process at once, after a log line: the supervisor starts it
+ * again, and opening recovers. */
+enum {
+	CV_EXIT_RECOVER = 81, /* the environment asks for recovery */
+	CV_EXIT_SYNC = 82,    /* a sync failed: only recovery knows what the disk holds */
+	CV_EXIT_STUCK = 83    /* a thread was stuck inside the engine */
 };
 
 struct cv_engine;
