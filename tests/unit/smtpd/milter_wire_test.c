@@ -1,0 +1,153 @@
+/* milter_wire_test.c - packets of the milter protocol and edits of a header block. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "tests/unit/check.h"
+
+#include "smtpd/milter_wire.h"
+
+static void
+test_packet__needs_all_its_bytes(void **state)
+{
+	struct cv_buf out = CV_BUF_INIT(1000);
+	struct cv_str data, text;
+	char command;
+	size_t used, begin;
+
+	(void)state;
+	begin = milter_packet_begin(&out, 'L');
+	milter_put_text(&out, CV_STR("Subject"));
+	milter_put_text(&out, CV_STR("a\0b"));
+	milter_packet_end(&out, begin);
+	for (size_t n = 0; n < out.n; n++)
+		assert_int_equal(milter_packet_parse(cv_str(out.p, n), &command, &data, &used), CV_AGAIN);
+	cv_buf_z(&out, "next");
+	assert_int_equal(milter_packet_parse(cv_buf_view(&out), &command, &data, &used), CV_OK);
+	assert_int_equal(command, 'L');
+	assert_int_equal(used, out.n - 4);
+	assert_true(milter_get_text(&data, &text));
+	assert_true(cv_str_eq_z(text, "Subject"));
+	assert_true(milter_get_text(&data, &text));
+	assert_true(cv_str_eq_z(text, "a b"));
+	assert_false(milter_get_text(&data, &text));
+	cv_buf_done(&out);
+}
+
+static void
+test_packet__refuses_sizes_that_make_no_sense(void **state)
+{
+	struct cv_str data;
+	char command;
+	size_t used;
+
+	(void)state;
+	assert_int_equal(milter_packet_parse(CV_STR("\0\0\0\0"), &command, &data, &used), CV_LIMIT);
+	assert_int_equal(milter_packet_parse(CV_STR("\377\377\377\377"), &command, &data, &used),
+		CV_LIMIT);
+	assert_int_equal(milter_packet_parse(CV_STR("\0\0\0\1c"), &command, &data, &used), CV_OK);
+	assert_int_equal(used, 5);
+}
+
+static void
+test_reply__takes_only_complete_4xx_and_5xx(void **state)
+{
+	static const struct {
+		const char *name, *text;
+		bool ok;
+	} rows[] = {
+		{ "plain", "550 5.7.1 Refused", true },
+		{ "temporary", "451 4.7.1 Later", true },
+		{ "several lines", "550-5.7.1 One\r\n550 5.7.1 Two", true },
+		{ "code 250", "250 Fine", false },
+		{ "no blank", "550", false },
+		{ "letters", "5a0 x", false },
+		{ "bare LF", "550 a\nb", false },
+		{ "codes differ", "550-a\r\n551 b", false },
+		{ "last line with a hyphen", "550-a", false },
+		{ "line end at the end", "550 a\r\n", false },
+		{ "escape byte", "550 \033[1m", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		CHECK(rows[i].name, milter_reply_is_valid(cv_str_z(rows[i].text)) == rows[i].ok);
+	CHECK_END();
+}
+
+static const char message[] = "Received: by a\r\nSubject: =?utf-8?Q?a?=\r\n  folded\r\nX-A: 1\r\nx-a:2\r\n\r\nBody\r\n";
+
+static void
+test_header__keeps_untouched_fields_byte_for_byte(void **state)
+{
+	struct milter_header h;
+	struct cv_buf out = CV_BUF_INIT(10000);
+
+	(void)state;
+	milter_header_read(&h, cv_str_z(message));
+	assert_int_equal(h.count, 4);
+	milter_header_write(&h, &out);
+	assert_true(cv_str_eq(cv_buf_view(&out), cv_str(message, sizeof message - 1 - 6)));
+	assert_false(h.changed);
+	milter_header_done(&h);
+	cv_buf_done(&out);
+}
+
+static void
+test_header__edits_as_filters_ask(void **state)
+{
+	struct milter_header h;
+	struct cv_buf out = CV_BUF_INIT(10000);
+
+	(void)state;
+	milter_header_read(&h, cv_str_z(message));
+	assert_int_equal(milter_header_insert(&h, 0, CV_STR("Authentication-Results"),
+		CV_STR("mail.example;\n\tspf=pass")), CV_OK);
+	assert_int_equal(milter_header_change(&h, 2, CV_STR("X-A"), CV_STR_EMPTY), CV_OK);
+	assert_int_equal(milter_header_change(&h, 1, CV_STR("X-A"), CV_STR("changed")), CV_OK);
+	assert_int_equal(milter_header_change(&h, 1, CV_STR("X-New"), CV_STR("set")), CV_OK);
+	assert_int_equal(milter_header_add(&h, CV_STR("X-Last"), CV_STR("z")), CV_OK);
+	milter_header_write(&h, &out);
+	assert_string_equal(out.p, "Authentication-Results: mail.example;\r\n\tspf=pass\r\n"
+		"Received: by a\r\nSubject: =?utf-8?Q?a?=\r\n  folded\r\nX-A: changed\r\n"
+		"X-New: set\r\nX-Last: z\r\n\r\n");
+	milter_header_done(&h);
+	cv_buf_done(&out);
+}
+
+static void
+test_header__refuses_what_would_forge_fields(void **state)
+{
+	static const struct {
+		const char *name, *field, *value;
+	} rows[] = {
+		{ "blank in the name", "X A", "v" },
+		{ "colon in the name", "X:", "v" },
+		{ "line that starts a field", "X", "v\nBcc: x" },
+		{ "ends in a line end", "X", "v\n" },
+		{ "lone CR", "X", "v\rw" },
+		{ "control byte", "X", "v\001" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct milter_header h;
+		milter_header_read(&h, cv_str_z(message));
+		CHECK(rows[i].name, milter_header_add(&h, cv_str_z(rows[i].field),
+			cv_str_z(rows[i].value)) == CV_INVALID);
+		CHECK(rows[i].name, h.count == 4);
+		milter_header_done(&h);
+	}
+	CHECK_END();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_packet__needs_all_its_bytes),
+		cmocka_unit_test(test_packet__refuses_sizes_that_make_no_sense),
+		cmocka_unit_test(test_reply__takes_only_complete_4xx_and_5xx),
+		cmocka_unit_test(test_header__keeps_untouched_fields_byte_for_byte),
+		cmocka_unit_test(test_header__edits_as_filters_ask),
+		cmocka_unit_test(test_header__refuses_what_would_forge_fields),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
