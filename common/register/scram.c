@@ -141,7 +141,7 @@ take_binding_flag(struct scram *s, struct cv_str flag)
 static bool
 check_authzid(struct scram *s, struct cv_str field)
 {
-	if (!field.n)
+	if (!field.n || cv_str_eq_z(field, "a="))
 		return true;
 	if (!cv_str_has_prefix(field, "a="))
 		return false;
