@@ -55,6 +55,8 @@ struct cv_mime_scan {
 	uint64_t replay_base; /* offset of the first of them */
 	cv_mime_body_fn *body;
 	void *body_ctx;
+	cv_mime_header_fn *header_fn;
+	void *header_ctx;
 	char pending[2]; /* a line end not yet given to `body` */
 	uint8_t pending_n;
 };
@@ -196,16 +198,15 @@ end_header(struct cv_mime_scan *m, bool too_large)
 
 	m->state = IN_LEAF;
 	m->pending_n = 0;
-	if (too_large) {
+	bool has_children = p->at.kind == CV_MIME_MULTIPART || p->at.kind == CV_MIME_MESSAGE;
+	if (too_large || (has_children && !may_descend(m))) {
 		make_opaque(m, p);
-		return;
+		has_children = false;
 	}
-	if (p->at.kind != CV_MIME_MULTIPART && p->at.kind != CV_MIME_MESSAGE)
+	if (m->header_fn)
+		m->header_fn(m->header_ctx, index, p, block);
+	if (!has_children)
 		return;
-	if (!may_descend(m)) {
-		make_opaque(m, p);
-		return;
-	}
 	if (p->at.kind == CV_MIME_MULTIPART) {
 		push_frame(m, index, boundary);
 		m->state = BETWEEN;
@@ -512,6 +513,13 @@ cv_mime_watch(struct cv_mime_scan *m, cv_mime_body_fn *body, void *ctx)
 {
 	m->body = body;
 	m->body_ctx = ctx;
+}
+
+void
+cv_mime_watch_headers(struct cv_mime_scan *m, cv_mime_header_fn *header, void *ctx)
+{
+	m->header_fn = header;
+	m->header_ctx = ctx;
 }
 
 void

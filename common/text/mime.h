@@ -94,6 +94,10 @@ struct cv_mime_scan *cv_mime_begin(struct cv_arena *arena);
 /* Has BODY called with the bytes of leaves, from now on. BODY may stop that by calling this again
  * with NULL. */
 void cv_mime_watch(struct cv_mime_scan *m, cv_mime_body_fn *body, void *ctx);
+/* Called once for each part, in preorder, when its header BLOCK was read; bodies come later. */
+typedef void cv_mime_header_fn(void *ctx, uint32_t index, const struct cv_mime_part *part,
+                               struct cv_str block);
+void cv_mime_watch_headers(struct cv_mime_scan *m, cv_mime_header_fn *header, void *ctx);
 void cv_mime_feed(struct cv_mime_scan *m, struct cv_str bytes);
 /* The end of the message. The tree is valid until the arena is reset; M is gone. */
 const struct cv_mime_tree *cv_mime_finish(struct cv_mime_scan *m);

@@ -13,7 +13,8 @@
 #define CV_SUMMARY_VERSION      1            /* first byte; goes up with the form or the field list */
 #define CV_SUMMARY_MAX          (64u << 10)  /* bytes of a stored summary */
 #define CV_SUMMARY_HEADERS_MAX  (16u << 10)  /* bytes of cached raw fields */
-#define CV_SUMMARY_KEY_MAX      255          /* bytes of one sort key */
+#define CV_SUMMARY_KEY_MAX      1000         /* bytes of one sort key */
+#define CV_SUMMARY_SUBJECT_MAX  2000
 #define CV_SUMMARY_REFS_MAX     (8u << 10)   /* bytes of references; the oldest are dropped */
 #define CV_SUMMARY_PREVIEW_CHARS 200         /* RFC 8970 */
 
@@ -49,7 +50,7 @@ struct cv_summary {
 	struct cv_str in_reply_to;   /* the first "<...>" */
 	struct cv_str references;    /* "<...> <...>", oldest first; from In-Reply-To when absent */
 	struct cv_str base_subject;  /* RFC 5256 2.1, in UTF-8 */
-	struct cv_str sort_subject;  /* cv_vi_sort_key() of it: equal keys are one THREAD subject */
+	struct cv_str sort_subject;  /* cv_vi_sort_key() of it; equal keys are one THREAD subject */
 	struct cv_str sort_from;     /* first mailbox (the part before @), A-Z made small: SORT FROM */
 	struct cv_str sort_to;
 	struct cv_str sort_cc;
@@ -98,8 +99,8 @@ void cv_header_pick(struct cv_str header, const struct cv_str *names, size_t cou
                     struct cv_buf *out);
 
 /* Base subject of SUBJECT (decoded, UTF-8) by RFC 5256 2.1, appended to OUT; *is_reply_out tells
- * whether something was taken off that says reply or forward. Vietnamese "TL:", "CT:" and the like
- * count as Re: and Fwd:. */
+ * whether something was taken off that says reply or forward. Vietnamese "TL:", "Trả lời:" and
+ * "Chuyển tiếp:" count, too. At most CV_SUMMARY_SUBJECT_MAX bytes of it are looked at. */
 void cv_base_subject(struct cv_str subject, struct cv_buf *out, bool *is_reply_out);
 
 #endif
