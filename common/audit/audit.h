@@ -1,9 +1,9 @@
 /* audit.h - the hash-chained audit trail and the usage counters (SEC-02, REP-02).
  *
- * An audit row is written in the same commit as the change it records: cv_audit_prepare() adds a batch
- * for the audit account to the caller's batches. Each row holds the SHA-256 of the row before it.
- * Counters are per account and local day: received, sent, logins, checks; no subjects, no
- * correspondents. They gather in memory and are flushed every few seconds and at close; losing the
+ * An audit row is written in the same commit as the change it records: cv_audit_commit() adds a batch
+ * for the audit account to the caller's batches (at most 15, so that one transaction takes all). Each
+ * row holds the SHA-256 of the row before it. Counters are per account and local day (the time zone of
+ * the process: daemons set TZ first): received, sent, logins, checks; no subjects, no correspondents. They gather in memory and are flushed every few seconds and at close; losing the
  * last seconds of a counter in a crash is allowed, losing an audit row is not.
  * Threads: all calls from any thread of the owner process.
  */
