@@ -22,7 +22,7 @@ struct lister {
 	struct cv_buf word;  /* of T_WORD and T_LITERAL */
 	struct cv_buf name, local, host, adl, comment;
 	enum place place;
-	bool in_angle, had_angle, had_at, in_group;
+	bool in_angle, had_angle, had_at, has_local, in_group;
 	bool after_word, name_after_word; /* two words with no dot between take a blank */
 };
 
@@ -141,7 +141,8 @@ start_address(struct lister *l)
 	cv_buf_reset(&l->adl);
 	cv_buf_reset(&l->comment);
 	l->place = IN_LOCAL;
-	l->in_angle = l->had_angle = l->had_at = l->after_word = l->name_after_word = false;
+	l->in_angle = l->had_angle = l->had_at = l->has_local = false;
+	l->after_word = l->name_after_word = false;
 }
 
 /* NULL, and the end of the work, when there are too many. */
@@ -172,7 +173,7 @@ static void
 finish_address(struct lister *l)
 {
 	struct cv_addr *item = NULL;
-	if (l->had_angle || l->had_at || l->local.n)
+	if (l->had_angle || l->had_at || l->has_local)
 		item = add_item(l, CV_ADDR_MAILBOX);
 	if (item) {
 		if (l->had_angle && l->name.n)
@@ -183,7 +184,7 @@ finish_address(struct lister *l)
 			item->adl = keep(l, &l->adl);
 		item->mailbox = keep(l, &l->local);
 		item->host = keep(l, &l->host);
-		if (l->in_angle || !l->local.n || !l->host.n)
+		if (l->in_angle || !l->has_local || !l->host.n)
 			l->list->is_broken = true;
 	}
 	start_address(l);
@@ -248,6 +249,7 @@ handle_word(struct lister *l)
 		l->place = BEHIND;
 	if (l->place == IN_LOCAL && l->after_word)
 		cv_buf_c(&l->local, ' ');
+	l->has_local = l->has_local || l->place == IN_LOCAL; /* even if it is "" */
 	if (current(l))
 		cv_buf_str(current(l), word);
 	else
@@ -281,7 +283,7 @@ handle_open(struct lister *l)
 	cv_buf_reset(&l->host);
 	l->place = IN_LOCAL;
 	l->in_angle = l->had_angle = true;
-	l->had_at = false;
+	l->had_at = l->has_local = false;
 }
 
 static void

@@ -65,32 +65,54 @@ has_foreign_dot(struct cv_str s)
 	       cv_str_search(s, CV_STR("\uff61")) < s.n;
 }
 
-/* The A-labels of NAME, to be freed with idn2_free(), or NULL with the reason in *why. */
-static char *
-a_labels(struct cv_str name, const char **why)
+/* Appends one label in its A-form; *why says why not. */
+static bool
+add_a_label(struct cv_str label, struct cv_buf *out, const char **why)
 {
+	if (is_ascii(label)) {
+		for (size_t i = 0; i < label.n; i++)
+			cv_buf_c(out, (char)cv_lower((unsigned char)label.p[i]));
+		*why = "a label is no host name";
+		return is_ldh_label(label);
+	}
 	char in[CV_DOMAIN_INPUT_MAX + 1], *ascii = NULL;
-	if (name.n >= sizeof(in)) {
-		*why = "it is too long";
-		return NULL;
+	if (label.n >= sizeof(in) || memchr(label.p, 0, label.n) || has_foreign_dot(label)) {
+		*why = "a label is too long or has bytes that names do not have";
+		return false;
 	}
-	if (!name.n || memchr(name.p, 0, name.n) || has_foreign_dot(name)) {
-		*why = "it has characters that names do not have";
-		return NULL;
-	}
-	memcpy(in, name.p, name.n);
-	in[name.n] = 0;
+	memcpy(in, label.p, label.n);
+	in[label.n] = 0;
 	int rc = idn2_to_ascii_8z(in, &ascii, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
-	if (rc != IDN2_OK) {
-		*why = idn2_strerror(rc);
-		return NULL;
+	bool ok = rc == IDN2_OK && is_ldh_label(cv_str_z(ascii));
+	*why = rc == IDN2_OK ? "the ASCII form of a label is no host name" : idn2_strerror(rc);
+	if (ok)
+		cv_buf_z(out, ascii);
+	idn2_free(ascii);
+	return ok;
+}
+
+/* Appends NAME in A-labels, a host name without a last dot. Each label is taken by itself: those
+ * of ASCII stand as they are, whatever libidn2 thinks of them. */
+static bool
+add_a_labels(struct cv_str name, struct cv_buf *out, const char **why)
+{
+	size_t n_before = out->n;
+	bool ok = name.n <= CV_DOMAIN_INPUT_MAX;
+	*why = "it is too long";
+	for (size_t start = 0; ok && start <= name.n;) {
+		size_t dot = cv_str_find(name, '.', start);
+		if (start)
+			cv_buf_c(out, '.');
+		ok = add_a_label(cv_str_sub(name, start, dot), out, why);
+		start = dot + 1;
 	}
-	if (!is_ldh_name(cv_str_z(ascii))) {
-		*why = "its ASCII form is no host name";
-		idn2_free(ascii);
-		return NULL;
+	if (ok && (out->full || out->n - n_before > CV_DOMAIN_NAME_MAX)) {
+		*why = "it is too long";
+		ok = false;
 	}
-	return ascii;
+	if (!ok)
+		out->n = n_before;
+	return ok;
 }
 
 bool
@@ -99,9 +121,9 @@ cv_domain_is_valid(struct cv_str domain, bool allow_utf8)
 	if (is_ascii(domain))
 		return is_ldh_name(domain);
 	const char *why;
-	char *ascii = allow_utf8 ? a_labels(domain, &why) : NULL;
-	bool valid = ascii && domain.p[domain.n - 1] != '.';
-	idn2_free(ascii);
+	struct cv_buf ascii = CV_BUF_INIT(CV_DOMAIN_INPUT_MAX);
+	bool valid = allow_utf8 && add_a_labels(domain, &ascii, &why);
+	cv_buf_done(&ascii);
 	return valid;
 }
 
@@ -151,12 +173,10 @@ cv_domain_to_ascii(struct cv_str domain, struct cv_buf *out, struct cv_err *err)
 	if (is_ascii(domain))
 		return lower_ascii(domain, out, err);
 	const char *why;
-	char *ascii = a_labels(domain, &why);
-	if (!ascii)
-		return cv_fail(err, CV_INVALID, "not an internationalised domain name: %s", why);
-	enum cv_status status = lower_ascii(cv_str_z(ascii), out, err);
-	idn2_free(ascii);
-	return status;
+	if (!add_a_labels(domain, out, &why))
+		return cv_fail(err, out->full ? CV_LIMIT : CV_INVALID,
+		               "not an internationalised domain name: %s", why);
+	return CV_OK;
 }
 
 /* Appends one label for people. */
@@ -172,13 +192,14 @@ show_label(struct cv_str label, struct cv_buf *out)
 	in[label.n] = 0;
 	/* Shown only if it leads back to the same A-label. */
 	const char *why;
+	struct cv_buf back = CV_BUF_INIT(CV_DOMAIN_INPUT_MAX);
 	int rc = idn2_to_unicode_8z8z(in, &utf8, IDN2_NONTRANSITIONAL);
-	char *back = rc == IDN2_OK ? a_labels(cv_str_z(utf8), &why) : NULL;
-	if (back && cv_str_ieq_z(label, back) && !strchr(utf8, '.'))
+	if (rc == IDN2_OK && !strchr(utf8, '.') && add_a_label(cv_str_z(utf8), &back, &why) &&
+	    cv_str_ieq(label, cv_buf_view(&back)))
 		cv_buf_z(out, utf8);
 	else
 		cv_buf_str(out, label);
-	idn2_free(back);
+	cv_buf_done(&back);
 	idn2_free(utf8);
 }
 

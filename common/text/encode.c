@@ -385,6 +385,8 @@ qp_byte(struct cv_qp_reader *r, unsigned char c, struct cv_buf *out)
 void
 cv_qp_read(struct cv_qp_reader *r, struct cv_str in, struct cv_buf *out)
 {
+	if (!in.n)
+		return;
 	const unsigned char *p = (const unsigned char *)in.p, *end = p + in.n;
 	while (p < end && !out->full) {
 		const unsigned char *run = p;
