@@ -3,6 +3,11 @@
  * A message is stored once as a body; each recipient is a row with its own fate. Rows (accounts of
  * CV_CLASS_QUEUE, one a shard): Q/<msg> message, R/<msg>/<n> recipient, T/<due>/<msg>/<n> what to try
  * when. Claims live in memory: the process that owns the environment is the only one that sends.
+ *
+ *  Q1  A message row exists only with the rows of all its recipients: they go first.
+ *  Q2  A recipient that is done has no row; a waiting one has exactly one T row, a held one none.
+ *  Q3  A body is removed after the deletion of its message is durable, never before; opening after
+ *      a crash removes the bodies and rows that no message names.
  * Threads: all calls from any thread.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -60,12 +65,21 @@ CV_MUST_CHECK enum cv_status cv_queue_put(struct cv_queue *q, struct cv_queue_ms
 /* Reads a message with its recipients that are not done. CV_NOT_FOUND. */
 CV_MUST_CHECK enum cv_status cv_queue_get(struct cv_queue *q, uint64_t id, struct cv_arena *arena,
                                           struct cv_queue_msg *out, struct cv_err *err);
-/* Calls FN for the recipients due at or before NOW_SECS, oldest first, at most LIMIT. */
-typedef bool cv_queue_due_fn(void *arg, uint64_t id, uint32_t number, int64_t due_secs);
+/* Calls FN for the recipients due at or before NOW_SECS, oldest first, at most LIMIT; false stops.
+ * DEST is cv_queue_dest() of the recipient, so that a caller may pass over busy destinations. */
+struct cv_queue_due {
+	uint64_t id;
+	uint32_t number, dest;
+	int64_t due_secs;
+};
+typedef bool cv_queue_due_fn(void *arg, const struct cv_queue_due *due);
 CV_MUST_CHECK enum cv_status cv_queue_due(struct cv_queue *q, int64_t now_secs, size_t limit,
                                           cv_queue_due_fn *fn, void *arg, struct cv_err *err);
-/* When the next recipient is due; INT64_MAX when the queue is empty. */
-int64_t cv_queue_next_due(struct cv_queue *q);
+/* When the first recipient due after AFTER_SECS is due; INT64_MAX when there is none. */
+int64_t cv_queue_next_due(struct cv_queue *q, int64_t after_secs);
+/* A number for where a recipient goes: CV_QUEUE_DEST_LOCAL, or a hash of the domain, any case. */
+#define CV_QUEUE_DEST_LOCAL 0u
+uint32_t cv_queue_dest(const struct cv_queue_rcpt *rcpt);
 /* Writes the new state of some recipients of one message (state, next_secs, attempts, last_reply,
  * delay_notified); when all are done the message and its body go. */
 CV_MUST_CHECK enum cv_status cv_queue_update(struct cv_queue *q, uint64_t id,
@@ -77,6 +91,10 @@ CV_MUST_CHECK enum cv_status cv_queue_each(struct cv_queue *q, cv_queue_fn *fn, 
                                            struct cv_err *err);
 CV_MUST_CHECK enum cv_status cv_queue_read(struct cv_queue *q, const struct cv_queue_msg *msg,
                                            cv_sink_fn *sink, void *arg, struct cv_err *err);
+/* [offset, offset + length) of it, cut at the end. */
+CV_MUST_CHECK enum cv_status cv_queue_read_at(struct cv_queue *q, const struct cv_queue_msg *msg,
+                                              uint64_t offset, uint64_t length, cv_sink_fn *sink,
+                                              void *arg, struct cv_err *err);
 /* "1X9K3": for logs and people, and back. */
 void cv_queue_id_text(uint64_t id, char text[16]);
 bool cv_queue_id_parse(struct cv_str text, uint64_t *id_out);
