@@ -15,7 +15,8 @@
 static bool
 is_atext(unsigned char c)
 {
-	return cv_is_alpha(c) || cv_is_digit(c) || (c > ' ' && c < 127 && strchr("!#$%&'*+-/=?^_`{|}~", c));
+	return cv_is_alpha(c) || cv_is_digit(c) ||
+	       (c > ' ' && c < 127 && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
 static bool

@@ -16,7 +16,7 @@
 #include "common/text/domain.h"
 
 #define CV_LOCAL_MAX 64      /* octets left of the @, quotes included (RFC 5321 4.5.3.1.1) */
-#define CV_PATH_MAX 256      /* octets of a path with its brackets, a source route apart (4.5.3.1.3) */
+#define CV_PATH_MAX 256      /* octets of a path with its brackets, without a route (4.5.3.1.3) */
 #define CV_ROUTE_MAX 1024    /* octets of a source route, which is read and dropped */
 #define CV_COMMENT_NEST_MAX 50
 #define CV_ADDR_COUNT_MAX 10000
@@ -33,7 +33,7 @@ enum cv_path_flags {
 struct cv_path {
 	struct cv_str address; /* local@domain as written, without brackets and source route */
 	struct cv_str local;   /* as written: quotes and backslashes kept */
-	struct cv_str domain;  /* as written; a literal with its square brackets; empty for <>, <Postmaster> */
+	struct cv_str domain;  /* as written; a literal with its brackets; empty for <>, <Postmaster> */
 	bool is_null;          /* <> */
 	bool is_postmaster;    /* <Postmaster>, any case, without a domain */
 	bool is_quoted;        /* the local part is a quoted string */

@@ -314,7 +314,7 @@ cv_date_parse_imap(struct cv_str in, struct cv_date *out)
 	struct cv_civil t = {0};
 	int zone = 0;
 	bool unknown = false;
-	/* date-day-fixed is two digits or a blank and one (RFC 3501 section 9); one digit alone is taken. */
+	/* date-day-fixed is two digits, or a blank and one (RFC 3501 section 9); one alone is taken. */
 	bool blank = take_byte(&c, ' ');
 	if (!take_number(&c, 1, blank ? 1 : 2, &t.day, NULL) || !take_byte(&c, '-') ||
 	    !take_month(&c, true, &t.month) || !take_byte(&c, '-') ||

@@ -28,7 +28,7 @@ struct cv_civil {
 
 /* Days since 1970-01-01. */
 int64_t cv_days_from_civil(int year, int month, int day);
-void cv_civil_from_days(int64_t days, struct cv_civil *out); /* time of day is left alone */
+void cv_civil_from_days(int64_t days, struct cv_civil *out); /* leaves the time of day alone */
 bool cv_civil_is_valid(int year, int month, int day);
 /* What a clock in the date's own zone shows. Years outside 1..9999 are clamped. */
 void cv_date_civil(struct cv_date date, struct cv_civil *out);

@@ -36,9 +36,9 @@ is_charset_byte(unsigned char c)
 	return c > ' ' && c < 127 && !strchr("()<>@,;:\\\"/[]?=", c);
 }
 
-/* Where "?=" stands at or after FROM, or s.n. A question mark inside is let pass, as careless senders
- * write it, but not the start of another word: so a row of starts without an end costs no more
- * than one look at each byte. */
+/* Where "?=" stands at or after FROM, or s.n. A question mark inside is let pass, as careless
+ * senders write it, but not the start of another word: so a row of starts without an end costs no
+ * more than one look at each byte. */
 static size_t
 find_word_end(struct cv_str s, size_t from)
 {
@@ -378,7 +378,8 @@ cv_words_encode(struct cv_str text, struct cv_buf *out)
 static bool
 is_atext(unsigned char c)
 {
-	return cv_is_alpha(c) || cv_is_digit(c) || (c > ' ' && c < 127 && strchr("!#$%&'*+-/=?^_`{|}~", c));
+	return cv_is_alpha(c) || cv_is_digit(c) ||
+	       (c > ' ' && c < 127 && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
 static void

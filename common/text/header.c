@@ -189,7 +189,8 @@ static size_t
 id_end(struct cv_str s, size_t at)
 {
 	size_t i = at + 1;
-	while (i < s.n && s.p[i] != '>' && s.p[i] != '<' && (unsigned char)s.p[i] > ' ' && s.p[i] != 127)
+	while (i < s.n && s.p[i] != '>' && s.p[i] != '<' && (unsigned char)s.p[i] > ' ' &&
+	       s.p[i] != 127)
 		i++;
 	return i < s.n && s.p[i] == '>' && i > at + 1 ? i : at;
 }
@@ -237,7 +238,7 @@ start_field(struct folder *f, const char *name)
 	put(f, CV_STR(":"));
 }
 
-/* Appends the words of VALUE, each with the blanks before it, on as few lines as the columns allow. */
+/* Appends the words of VALUE, each with the blanks before it, on as few lines as may be. */
 static void
 put_folded(struct folder *f, struct cv_str value)
 {
