@@ -12,6 +12,9 @@
 #include "common/text/fold_tables.h"
 
 #define ONES 0x0101010101010101u
+#define LONG_ASCII 32 /* bytes; shorter runs go with the letters around them */
+#define RUN_BYTES 4096
+#define ENTRY_BYTES sizeof(((struct cv_fold_entry *)NULL)->bytes)
 
 /* W, eight bytes below 128, with A-Z made small. */
 static uint64_t
@@ -39,14 +42,14 @@ ascii_end(struct cv_str s, size_t from)
 	return i;
 }
 
-/* Appends the ASCII run of S from FROM on, in small letters; returns where it ends. */
-static size_t
-put_ascii_run(struct cv_str s, size_t from, struct cv_buf *out)
+/* Appends [from, end) of S, all ASCII, in small letters. */
+static void
+put_ascii_run(struct cv_str s, size_t from, size_t end, struct cv_buf *out)
 {
-	size_t end = ascii_end(s, from), n = end - from, i = 0;
+	size_t n = end - from, i = 0;
 	char *room = cv_buf_room(out, n);
 	if (!room)
-		return end;
+		return;
 	for (; i + 8 <= n; i += 8) {
 		uint64_t w;
 		memcpy(&w, s.p + from + i, 8);
@@ -56,14 +59,18 @@ put_ascii_run(struct cv_str s, size_t from, struct cv_buf *out)
 	for (; i < n; i++)
 		room[i] = (char)cv_lower((unsigned char)s.p[from + i]);
 	out->n += n;
-	return end;
+}
+
+static const struct cv_fold_entry *
+entry_of(uint32_t cp)
+{
+	return &cv_fold_entries[cv_fold_page[cp / CV_FOLD_PAGE]][cp % CV_FOLD_PAGE];
 }
 
 static void
 put_small(uint32_t cp, struct cv_buf *out)
 {
-	const struct cv_fold_entry *e =
-		&cv_fold_entries[cv_fold_page[cp / CV_FOLD_PAGE]][cp % CV_FOLD_PAGE];
+	const struct cv_fold_entry *e = entry_of(cp);
 	cv_buf_add(out, e->bytes, e->n);
 }
 
@@ -146,6 +153,40 @@ put_large_cased(uint32_t cp, struct cv_buf *out)
 	put_large(cp, out);
 }
 
+/* Two- and three-byte letters below CV_FOLD_TABLE_END that follow each other, and the ASCII between
+ * them, straight into memory: most of Vietnamese text. Stops at anything else. */
+static size_t
+put_table_run(struct cv_str s, size_t from, struct cv_buf *out)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	size_t i = from, end = CV_MIN(s.n, from + RUN_BYTES), room_n = (end - from) * 3 + ENTRY_BYTES;
+	if (room_n > out->max - out->n)
+		return from;
+	char *room = cv_buf_room(out, room_n), *q = room;
+	while (i < end) {
+		uint32_t cp;
+		if (p[i] < 0x80) {
+			*q++ = (char)cv_lower(p[i++]);
+			continue;
+		}
+		if (p[i] >= 0xC2 && p[i] < 0xE0 && s.n - i > 1 && (p[i + 1] & 0xC0) == 0x80) {
+			cp = (uint32_t)(p[i] & 0x1F) << 6 | (p[i + 1] & 0x3F);
+			i += 2;
+		} else if (p[i] == 0xE1 && s.n - i > 2 && (p[i + 1] & 0xC0) == 0x80 &&
+		           (p[i + 2] & 0xC0) == 0x80) {
+			cp = 0x1000u | (uint32_t)(p[i + 1] & 0x3F) << 6 | (p[i + 2] & 0x3F);
+			i += 3;
+		} else {
+			break;
+		}
+		const struct cv_fold_entry *e = entry_of(cp);
+		memcpy(q, e->bytes, ENTRY_BYTES); /* a fixed length is one or two stores */
+		q += e->n;
+	}
+	out->n += (size_t)(q - room);
+	return i;
+}
+
 enum cv_status
 cv_fold(struct cv_str utf8, struct cv_buf *out)
 {
@@ -153,8 +194,15 @@ cv_fold(struct cv_str utf8, struct cv_buf *out)
 		return CV_LIMIT;
 	size_t start = out->n;
 	for (size_t i = 0; i < utf8.n && !out->full;) {
-		if ((unsigned char)utf8.p[i] < 0x80) {
-			i = put_ascii_run(utf8, i, out);
+		size_t end = ascii_end(utf8, i);
+		if (end - i >= LONG_ASCII || end == utf8.n) {
+			put_ascii_run(utf8, i, end, out);
+			i = end;
+			continue;
+		}
+		end = put_table_run(utf8, i, out);
+		if (end > i) {
+			i = end;
 			continue;
 		}
 		uint32_t cp = cv_utf8_next(utf8, &i);
