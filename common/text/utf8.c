@@ -146,35 +146,48 @@ is_settled(uint32_t cp)
 	       (cp >= 0x1F300 && cp <= 0x1FAFF) || cp == REPLACEMENT || cp == 0xFEFF;
 }
 
-/* Appends IN made valid, runs of combining marks cut; tells whether NFC may still change it. */
+/* Appends IN made valid, runs of combining marks cut; tells whether NFC may still change it. What
+ * is kept goes over in runs as long as they come. */
 static bool
 repair(struct cv_str in, struct cv_buf *out)
 {
+	const unsigned char *p = (const unsigned char *)in.p;
 	bool settled = true;
 	unsigned marks = 0;
+	size_t kept = 0; /* [kept, i) is still to be appended */
+	if (!in.n)
+		return true; /* there may be no pointer to count from */
 	for (size_t i = 0; i < in.n;) {
-		size_t run = ascii_run(in, i);
-		if (run > i) {
-			cv_buf_add(out, in.p + i, run - i);
+		uint32_t cp;
+		if (p[i] < 0x80) {
+			i = ascii_run(in, i);
 			marks = 0;
-			i = run;
 			continue;
 		}
-		size_t at = i;
-		uint32_t cp = cv_utf8_next(in, &i);
-		if (is_settled(cp)) {
+		size_t len = sequence(p + i, in.n - i, &cp);
+		if (len && is_settled(cp)) {
 			marks = 0;
-		} else {
+			i += len;
+			continue;
+		}
+		if (len) {
 			settled = false;
 			marks = uc_combining_class(cp) ? marks + 1 : 0;
-			if (marks > CV_UTF8_RUN_MAX)
+			if (marks <= CV_UTF8_RUN_MAX) {
+				i += len;
 				continue;
+			}
 		}
-		if (cp == REPLACEMENT)
-			cv_utf8_put(out, cp);
-		else
-			cv_buf_add(out, in.p + at, i - at);
+		/* A bad byte, or a mark too many. */
+		cv_buf_add(out, in.p + kept, i - kept);
+		if (!len) {
+			cv_utf8_put(out, REPLACEMENT);
+			marks = 0;
+		}
+		i += len ? len : 1;
+		kept = i;
 	}
+	cv_buf_add(out, in.p + kept, in.n - kept);
 	return settled;
 }
 
