@@ -256,12 +256,13 @@ parse_net(struct cv_str word, struct net_row *row, struct cv_err *err)
 	socklen_t len;
 	size_t slash = cv_str_find(word, '/', 0);
 	uint64_t bits = 0;
-	const unsigned char *ip;
+	const unsigned char *ip = NULL;
 	if (!parse_ip(cv_str_sub(word, 0, slash), &a, &len))
 		return cv_fail(err, CV_INVALID, "'%.*s' is not a network", CV_STR_ARGS(word));
 	bool mapped = a.ss_family == AF_INET6 && ip_bytes(&a, &ip) == 4;
 	row->bytes = ip_bytes(&a, &ip);
-	memcpy(row->ip, ip, row->bytes);
+	if (ip)
+		memcpy(row->ip, ip, row->bytes);
 	row->bits = (unsigned)row->bytes * 8;
 	if (slash == word.n)
 		return CV_OK;

@@ -378,7 +378,7 @@ cv_ctl_ask(const char *path, json_t *request, unsigned timeout_secs,
            struct cv_err *err)
 {
 	struct cv_buf in = CV_BUF_INIT(CV_CTL_LINE_MAX);
-	int fd;
+	int fd = -1;
 	*reply_out = NULL;
 	enum cv_status status = dial(path, &fd, err);
 	if (status)

@@ -57,7 +57,7 @@ cv_conn_flush(struct cv_conn *c)
 		if (status == CV_AGAIN) {
 			c->blocked = true;
 			if (!c->stall_ms)
-				c->stall_ms = cv_mono_ms() + CV_NET_STALL_SECS * 1000;
+				c->stall_ms = cv_mono_ms() + (int64_t)c->net->o.stall_secs * 1000;
 			if (c->out_off > DROP_BYTES && c->out_off > c->out.n / 2) {
 				cv_buf_drop(&c->out, c->out_off);
 				c->out_off = 0;

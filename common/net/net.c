@@ -23,6 +23,8 @@ cv_net_new(const struct cv_net_options *o, struct cv_net **net_out, struct cv_er
 	struct cv_net *net = cv_calloc(1, sizeof(*net));
 	net->o = *o;
 	net->worker_count = o->workers ? o->workers : default_workers();
+	if (!net->o.stall_secs)
+		net->o.stall_secs = CV_NET_STALL_SECS;
 	net->bell.kind = CV_POLL_BELL;
 	net->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	net->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -183,6 +185,14 @@ cv_net_free(struct cv_net *net)
 	if (!net)
 		return;
 	cv_net_stop(net, 0);
+	/* Only a net that never started still has jobs: nobody is there to call them. */
+	for (struct cv_timer *t; (t = cv_timers_take_job(&net->timers));)
+		free(t->job);
+	while ((link = cv_list_pop(&net->queue.normal))) {
+		struct cv_work *work = CV_CONTAINER(link, struct cv_work, link);
+		if (!work->is_conn)
+			free(CV_CONTAINER(work, struct cv_job, work));
+	}
 	while ((link = cv_list_pop(&net->listeners))) {
 		struct cv_listener *l = CV_CONTAINER(link, struct cv_listener, link);
 		cv_listener_close(l);

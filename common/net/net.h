@@ -68,16 +68,18 @@ struct cv_proto {
 	void (*closed)(struct cv_conn *c); /* last call, if run() was ever called; may be NULL */
 };
 
-/* Unsent output above out_high + this, or a peer that takes nothing for so long, ends a connection. */
-#define CV_NET_OUT_MAX (64u << 20)
-#define CV_NET_STALL_SECS 120
 /* A TLS handshake or PROXY header must be complete after so long. */
 #define CV_NET_HANDSHAKE_SECS 30
 
+/* Unsent output above out_high + this, or a peer that takes nothing for so long, ends a connection. */
+#define CV_NET_OUT_MAX (64u << 20)
+#define CV_NET_STALL_SECS 120
+
 struct cv_net_options {
 	unsigned workers;          /* 0: twice the cores */
-	unsigned max_conns;        /* whole process; above it new peers are refused by `refusal` */
+	unsigned max_conns;        /* whole process, 0: no limit; above it new peers are refused by `refusal` */
 	unsigned max_conns_per_ip; /* 0: no limit; IPv6 counts by /64 */
+	unsigned stall_secs;       /* 0: CV_NET_STALL_SECS */
 	const struct cv_netset *unlimited_from; /* peers to whom the limit per address does not apply */
 };
 

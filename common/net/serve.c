@@ -276,8 +276,10 @@ look_at_rest(struct cv_conn *c, struct turn *t, size_t before, unsigned events)
 {
 	bool idle = events == CV_EV_INPUT && cv_conn_in_left(c) == before;
 	t->idle_runs = idle ? t->idle_runs + 1 : 0;
-	c->fresh = c->step == CV_STEP_DONE && cv_conn_in_left(c) &&
-	           t->idle_runs < RUNS_WITHOUT_PROGRESS;
+	/* What lies behind a command that waits has not been seen either. */
+	bool unseen = c->step == CV_STEP_DONE ? t->idle_runs < RUNS_WITHOUT_PROGRESS
+	                                      : c->step == CV_STEP_WAIT || c->step == CV_STEP_MORE;
+	c->fresh = unseen && cv_conn_in_left(c);
 }
 
 static enum verdict

@@ -188,6 +188,50 @@ test_output__of_a_peer_that_reads_late_is_held_back(void **state)
 }
 
 static void
+test_peer_that_takes_nothing__is_closed(void **state)
+{
+	static const struct cv_net_options hasty = {.workers = 2, .stall_secs = 1};
+	struct kit k;
+	struct cv_listen l = {0};
+	(void)state;
+	kit_start(&k, &hasty, &l);
+	int fd = kit_connect(&k);
+	kit_expect(fd, "hello 127.0.0.1 plain");
+	kit_send(fd, "big 100000000\n");
+	int64_t began_ms = cv_mono_ms();
+	KIT_UNTIL(atomic_load(&k.closed) == 1);
+	assert_in_range(cv_mono_ms() - began_ms, 900, 5000);
+	close(fd);
+	kit_stop(&k);
+}
+
+static enum cv_step
+flood_run(struct cv_conn *c, unsigned events)
+{
+	static char piece[1u << 20];
+	(void)events;
+	for (int i = 0; i < 66; i++)
+		cv_buf_add(cv_conn_out(c), piece, sizeof(piece));
+	cv_conn_consume(c, cv_conn_in(c).n);
+	return CV_STEP_DONE;
+}
+
+static void
+test_output__has_a_hard_limit(void **state)
+{
+	static const struct cv_proto flood = {.name = "flood", .in_max = 100, .out_high = 1000,
+	                                      .run = flood_run, .closed = kit_closed};
+	struct kit k;
+	struct cv_listen l = {.proto = &flood};
+	(void)state;
+	kit_start(&k, &plain_options, &l);
+	int fd = kit_connect(&k);
+	KIT_UNTIL(atomic_load(&k.closed) == 1);
+	close(fd);
+	kit_stop(&k);
+}
+
+static void
 test_limits__refuse_with_a_line(void **state)
 {
 	static const struct { const char *name; struct cv_net_options o; } rows[] = {
@@ -490,6 +534,8 @@ main(void)
 		cmocka_unit_test(test_listen__takes_input_and_wakes),
 		cmocka_unit_test(test_deadline__is_told_and_starts_again_with_input),
 		cmocka_unit_test(test_output__of_a_peer_that_reads_late_is_held_back),
+		cmocka_unit_test(test_peer_that_takes_nothing__is_closed),
+		cmocka_unit_test(test_output__has_a_hard_limit),
 		cmocka_unit_test(test_limits__refuse_with_a_line),
 		cmocka_unit_test(test_slow_work__takes_half_of_the_workers_at_most),
 		cmocka_unit_test(test_kill__says_goodbye_and_closes),

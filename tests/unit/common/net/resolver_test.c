@@ -236,6 +236,73 @@ test_unbound__answers_each_of_many_exactly_once(void **state)
 	assert_int_equal(atomic_load(&counts[0]) + atomic_load(&counts[1]), 2100);
 }
 
+/* ---- DNSSEC: zones signed here, loaded by libunbound, validated for real ---- */
+
+static char zones[] = "/tmp/congvu-dns-XXXXXX";
+
+static bool
+shell(const char *fmt, ...)
+{
+	char command[1000];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(command, sizeof(command), fmt, ap);
+	va_end(ap);
+	return system(command) == 0;
+}
+
+/* signed.test is sound, broken.test was changed after signing, plain.test has no keys. */
+static bool
+sign_zones(void)
+{
+	static const char script[] =
+		"set -e; cd %s; for z in signed broken plain; do "
+		"printf '$ORIGIN %%s.test.\\n@ 3600 IN SOA ns h 1 3600 900 604800 300\\n"
+		"@ 3600 IN NS ns\\nns 3600 IN A 192.0.2.53\\nmx 3600 IN A 192.0.2.25\\n"
+		"_25._tcp.mx 3600 IN TLSA 3 1 1 "
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\\n' $z > $z; done; "
+		"for z in signed broken; do k=$(ldns-keygen -k -a ECDSAP256SHA256 $z.test); "
+		"ldns-signzone -n $z $k; cat $k.ds >> anchors; done; cp plain plain.signed; "
+		"sed -i 's/192.0.2.25/192.0.2.66/' broken.signed";
+	return shell(script, zones);
+}
+
+static void
+test_unbound__tells_secure_insecure_and_bogus_apart(void **state)
+{
+	static const struct { const char *name; enum cv_dns_type type; const char *want; } rows[] = {
+		{"mx.signed.test", CV_DNS_A, "ok secure 192.0.2.25"},
+		{"_25._tcp.mx.signed.test", CV_DNS_TLSA, "ok secure 3 1 1 32"},
+		{"mx.signed.test", CV_DNS_TXT, "nodata secure"},
+		{"nothere.signed.test", CV_DNS_A, "nxdomain secure"},
+		{"mx.broken.test", CV_DNS_A, "bogus"},
+		{"mx.plain.test", CV_DNS_A, "ok 192.0.2.25"},
+	};
+	struct cv_buf conf = CV_BUF_INIT(4096);
+	char anchors[64];
+	(void)state;
+	if (!shell("command -v ldns-signzone >/dev/null"))
+		skip();
+	assert_non_null(mkdtemp(zones));
+	assert_true(sign_zones());
+	cv_buf_z(&conf, "local-zone: \"test.\" nodefault\nchroot: \"\"\nusername: \"\"\n");
+	for (size_t i = 0; i < 3; i++) {
+		const char *z = (const char *[]){"signed", "broken", "plain"}[i];
+		cv_buf_printf(&conf,
+		              "auth-zone:\n name: \"%s.test\"\n zonefile: \"%s/%s.signed\"\n"
+		              " for-upstream: yes\n for-downstream: no\n fallback-enabled: no\n",
+		              z, zones, z);
+	}
+	snprintf(anchors, sizeof(anchors), "%s/anchors", zones);
+	struct cv_resolver *r = open_with(
+		(struct cv_resolver_options){.trust_anchor = anchors, .hosts_conf = conf.p});
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		expect(r, rows[i].name, rows[i].type, rows[i].want);
+	cv_resolver_free(r);
+	cv_buf_done(&conf);
+	assert_true(shell("rm -r %s", zones));
+}
+
 int
 main(void)
 {
@@ -245,6 +312,7 @@ main(void)
 		cmocka_unit_test(test_zone_file__names_the_line_that_is_wrong),
 		cmocka_unit_test(test_reverse_name__of_both_families),
 		cmocka_unit_test(test_unbound__gives_the_same_kinds_of_answers),
+		cmocka_unit_test(test_unbound__tells_secure_insecure_and_bogus_apart),
 		cmocka_unit_test(test_unbound__gives_up_in_time_and_when_it_ends),
 		cmocka_unit_test(test_unbound__answers_each_of_many_exactly_once),
 	};

@@ -220,6 +220,38 @@ test_starttls__throws_away_what_came_in_the_clear(void **state)
 }
 
 static void
+test_rubbish_instead_of_a_handshake__only_ends_its_connection(void **state)
+{
+	static const struct { const char *name, *bytes; } rows[] = {
+		{"clear text", "EHLO there\r\n"},
+		{"a length without its record", "\x16\x03\x01\x40\x00\x01"},
+		{"nothing", ""},
+	};
+	struct kit k;
+	struct cv_listen l = {.tls = server_for("ec", NULL), .implicit_tls = true};
+	struct cv_net_stats stats;
+	(void)state;
+	kit_start(&k, &two, &l);
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		int fd = kit_connect(&k);
+		kit_send(fd, rows[i].bytes);
+		shutdown(fd, SHUT_WR);
+		char buf[100];
+		while (recv(fd, buf, sizeof(buf), 0) > 0)
+			; /* an alert, perhaps */
+		close(fd);
+		KIT_UNTIL((cv_net_stats(k.net, &stats), stats.tls_failures == i + 1));
+	}
+	assert_int_equal(atomic_load(&k.opened), 0);
+	struct peer p;
+	assert_int_equal(peer_start(&p, kit_connect(&k), NULL, NULL, TLS1_3_VERSION), 1);
+	peer_expect(&p, "hello 127.0.0.1 TLSv1.3");
+	peer_end(&p);
+	kit_stop(&k);
+	cv_tls_server_free(l.tls);
+}
+
+static void
 test_server_name__chooses_the_certificate(void **state)
 {
 	static const struct { const char *name, *host, *want; } rows[] = {
@@ -457,6 +489,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_implicit_tls__speaks_from_the_first_octet),
 		cmocka_unit_test(test_starttls__throws_away_what_came_in_the_clear),
+		cmocka_unit_test(test_rubbish_instead_of_a_handshake__only_ends_its_connection),
 		cmocka_unit_test(test_server_name__chooses_the_certificate),
 		cmocka_unit_test(test_alpn__refuses_a_peer_that_offers_only_others),
 		cmocka_unit_test(test_ticket__resumes_a_session),
