@@ -1,0 +1,339 @@
+/* args.c - reads the arguments of commands; see args.h. FETCH and LIST have files of their own. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "imapd/args.h"
+
+#include "common/base/clock.h"
+#include "common/text/date.h"
+#include "imapd/names.h"
+
+static bool
+arg_word(struct imapd_parse *p, struct imapd_args *a)
+{
+	return imapd_parse_astring(p, &a->word[a->word_count]) && ++a->word_count;
+}
+
+static bool
+arg_atom(struct imapd_parse *p, struct imapd_args *a)
+{
+	return imapd_parse_atom(p, &a->word[a->word_count]) && ++a->word_count;
+}
+
+/* The rest of the line, whatever it is: the initial response of AUTHENTICATE. */
+static bool
+arg_initial(struct imapd_parse *p, struct imapd_args *a)
+{
+	a->word[a->word_count++] = cv_str_sub(p->text, p->pos, p->text.n);
+	a->has_initial = true;
+	p->pos = p->text.n;
+	return true;
+}
+
+bool
+imapd_parse_mailbox(struct imapd_parse *p, struct imapd_args *a)
+{
+	struct cv_str wire;
+
+	if (!imapd_parse_astring(p, &wire))
+		return false;
+	if (!imapd_name_from_wire(wire, p->arena, &a->mailbox[a->mailbox_count]))
+		a->is_bad_name = true;
+	a->mailbox_count++;
+	return true;
+}
+
+static bool
+arg_set(struct imapd_parse *p, struct imapd_args *a)
+{
+	return imapd_parse_set(p, &a->set);
+}
+
+static bool
+arg_names(struct imapd_parse *p, struct imapd_args *a)
+{
+	a->names = CV_ARENA_ARRAY(p->arena, struct cv_str, IMAPD_FLAGS_MAX);
+	do {
+		if (a->name_count == IMAPD_FLAGS_MAX)
+			return imapd_fault(p, "too many words");
+		if (!imapd_parse_atom(p, &a->names[a->name_count]))
+			return false;
+		a->name_count++;
+	} while (imapd_take(p, ' '));
+	return true;
+}
+
+/* ID: NIL or ("name" "value" ...); RFC 2971 limits. What it says is of no use here. */
+static bool
+arg_id(struct imapd_parse *p, struct imapd_args *a)
+{
+	struct cv_str name, value;
+	unsigned count = 0;
+
+	(void)a;
+	if (imapd_take_word(p, "NIL"))
+		return true;
+	if (!imapd_need(p, '(', "NIL or a list was expected"))
+		return false;
+	while (!imapd_take(p, ')')) {
+		if (++count > 30)
+			return imapd_fault(p, "too many fields");
+		if (count > 1 && !imapd_parse_sp(p))
+			return false;
+		if (!imapd_parse_string(p, &name) || !imapd_parse_sp(p) ||
+		    !imapd_parse_nstring(p, &value))
+			return false;
+		if (name.n > 30 || value.n > 1024)
+			return imapd_fault(p, "a field is too long");
+	}
+	return true;
+}
+
+static bool
+arg_select(struct imapd_parse *p, struct imapd_args *a)
+{
+	if (!imapd_need(p, '(', "a parenthesis is missing"))
+		return false;
+	do {
+		if (!imapd_take_word(p, "CONDSTORE"))
+			return imapd_fault(p, "an unknown option of SELECT");
+		a->condstore = true;
+	} while (imapd_take(p, ' '));
+	return imapd_need(p, ')', "a parenthesis is missing");
+}
+
+/* CREATE name (USE (\Sent)) */
+static bool
+arg_create(struct imapd_parse *p, struct imapd_args *a)
+{
+	struct cv_str word;
+
+	if (!imapd_need(p, '(', "a parenthesis is missing"))
+		return false;
+	if (!imapd_take_word(p, "USE") || !imapd_parse_sp(p) || !imapd_take(p, '('))
+		return imapd_fault(p, "an unknown option of CREATE");
+	while (!imapd_take(p, ')')) {
+		if (!imapd_need(p, '\\', "a special use is missing") || !imapd_parse_atom(p, &word))
+			return false;
+		word = cv_str(word.p - 1, word.n + 1);
+		enum cv_special_use use = imapd_use_of(word);
+		if (use == CV_USE_NONE || a->use != CV_USE_NONE)
+			return imapd_fault(p, "not one known special use");
+		a->use = use;
+		if (!imapd_take(p, ' ') && imapd_peek(p) != ')')
+			return imapd_fault(p, "a parenthesis is missing");
+	}
+	return imapd_need(p, ')', "a parenthesis is missing");
+}
+
+bool
+imapd_parse_status_items(struct imapd_parse *p, unsigned *out)
+{
+	static const struct {
+		const char *word;
+		unsigned item;
+	} rows[] = {
+		{"MESSAGES", IMAPD_STATUS_MESSAGES}, {"RECENT", IMAPD_STATUS_RECENT},
+		{"UIDNEXT", IMAPD_STATUS_UIDNEXT},   {"UIDVALIDITY", IMAPD_STATUS_UIDVALIDITY},
+		{"UNSEEN", IMAPD_STATUS_UNSEEN},     {"HIGHESTMODSEQ", IMAPD_STATUS_HIGHESTMODSEQ},
+		{"SIZE", IMAPD_STATUS_SIZE},         {"DELETED", IMAPD_STATUS_DELETED},
+	};
+
+	if (!imapd_need(p, '(', "a parenthesis is missing"))
+		return false;
+	do {
+		size_t i = 0;
+		while (i < CV_COUNT(rows) && !imapd_take_word(p, rows[i].word))
+			i++;
+		if (i == CV_COUNT(rows))
+			return imapd_fault(p, "an unknown status item");
+		*out |= rows[i].item;
+	} while (imapd_take(p, ' '));
+	return imapd_need(p, ')', "a parenthesis is missing");
+}
+
+static bool
+arg_status(struct imapd_parse *p, struct imapd_args *a)
+{
+	return imapd_parse_status_items(p, &a->status_items);
+}
+
+static bool
+parse_flag(struct imapd_parse *p, struct imapd_flag_list *list)
+{
+	struct cv_str word;
+	bool is_system = imapd_take(p, '\\');
+
+	if (!imapd_parse_atom(p, &word))
+		return false;
+	if (is_system) {
+		uint32_t flag = imapd_flag_of(cv_str(word.p - 1, word.n + 1));
+		if (!flag)
+			return imapd_fault(p, "not a flag that can be set");
+		list->flags |= flag;
+		return true;
+	}
+	if (word.n > CV_KEYWORD_BYTES_MAX)
+		return imapd_fault(p, "a keyword is too long");
+	for (size_t i = 0; i < list->keyword_count; i++)
+		if (cv_str_ieq(list->keywords[i], word))
+			return true;
+	if (list->keyword_count == IMAPD_FLAGS_MAX)
+		return imapd_fault(p, "too many keywords");
+	if (!list->keywords)
+		list->keywords = CV_ARENA_ARRAY(p->arena, struct cv_str, IMAPD_FLAGS_MAX);
+	list->keywords[list->keyword_count++] = word;
+	return true;
+}
+
+bool
+imapd_parse_flags(struct imapd_parse *p, struct imapd_flag_list *out)
+{
+	*out = (struct imapd_flag_list){0};
+	if (!imapd_need(p, '(', "a parenthesis is missing"))
+		return false;
+	if (imapd_take(p, ')'))
+		return true;
+	do {
+		if (!parse_flag(p, out))
+			return false;
+	} while (imapd_take(p, ' '));
+	return imapd_need(p, ')', "a parenthesis is missing");
+}
+
+/* STORE: [(UNCHANGEDSINCE n)] [+-]FLAGS[.SILENT] flags, with or without parentheses. */
+static bool
+arg_store(struct imapd_parse *p, struct imapd_args *a)
+{
+	struct imapd_store_args *s = a->store = CV_ARENA_NEW(p->arena, struct imapd_store_args);
+
+	if (imapd_take(p, '(')) {
+		if (!imapd_take_prefix(p, "UNCHANGEDSINCE "))
+			return imapd_fault(p, "an unknown option of STORE");
+		if (!imapd_parse_number(p, INT64_MAX, &s->unchanged_since) ||
+		    !imapd_need(p, ')', "a parenthesis is missing") || !imapd_parse_sp(p))
+			return false;
+		s->has_unchanged_since = true;
+	}
+	s->op = imapd_take(p, '+') ? CV_STORE_ADD
+	        : imapd_take(p, '-') ? CV_STORE_REMOVE
+	                             : CV_STORE_SET;
+	if (imapd_take_word(p, "FLAGS.SILENT"))
+		s->is_silent = true;
+	else if (!imapd_take_word(p, "FLAGS"))
+		return imapd_fault(p, "only FLAGS can be stored");
+	if (!imapd_parse_sp(p))
+		return false;
+	if (imapd_peek(p) == '(')
+		return imapd_parse_flags(p, &s->flags);
+	do {
+		if (!parse_flag(p, &s->flags))
+			return false;
+	} while (imapd_take(p, ' '));
+	return true;
+}
+
+static bool
+parse_date_time(struct imapd_parse *p, struct cv_append *item)
+{
+	struct cv_str text;
+	struct cv_date date;
+
+	if (!imapd_parse_string(p, &text))
+		return false;
+	if (cv_date_parse_imap(text, &date))
+		return imapd_fault(p, "a date and time is not well formed");
+	item->internal_secs = date.unix_secs;
+	item->internal_zone = (int16_t)date.zone_min;
+	return true;
+}
+
+/* APPEND: one or more of [(flags)] ["date"] {message}. */
+static bool
+arg_append(struct imapd_parse *p, struct imapd_args *a)
+{
+	struct imapd_append_args *append = a->append =
+		CV_ARENA_NEW(p->arena, struct imapd_append_args);
+
+	append->items = CV_ARENA_ARRAY(p->arena, struct cv_append, p->spool_count + 1);
+	do {
+		struct imapd_flag_list flags = {0};
+		if (append->count == p->spool_count)
+			return imapd_fault(p, "a message literal is missing");
+		struct cv_append *item = &append->items[append->count];
+		item->internal_secs = cv_wall_secs();
+		item->internal_zone = CV_ZONE_VIETNAM;
+		if (imapd_peek(p) == '(' && (!imapd_parse_flags(p, &flags) || !imapd_parse_sp(p)))
+			return false;
+		if (imapd_peek(p) == '"' && (!parse_date_time(p, item) || !imapd_parse_sp(p)))
+			return false;
+		if (!imapd_parse_message(p, &item->message))
+			return false;
+		item->flags = (struct cv_flag_change){flags.flags, flags.keywords,
+		                                      flags.keyword_count};
+		append->count++;
+	} while (imapd_take(p, ' '));
+	return true;
+}
+
+static bool
+arg_list(struct imapd_parse *p, struct imapd_args *a)
+{
+	return imapd_parse_list(p, a, false);
+}
+
+static bool
+arg_lsub(struct imapd_parse *p, struct imapd_args *a)
+{
+	return imapd_parse_list(p, a, true);
+}
+
+static bool
+arg_search(struct imapd_parse *p, struct imapd_args *a)
+{
+	return imapd_parse_search(p, &a->search);
+}
+
+/* The rest is not looked at: SETQUOTA is refused whatever it says. */
+static bool
+arg_rest(struct imapd_parse *p, struct imapd_args *a)
+{
+	(void)a;
+	p->pos = p->text.n;
+	return true;
+}
+
+static const struct {
+	const char *word;
+	bool (*parse)(struct imapd_parse *p, struct imapd_args *args);
+} words[] = {
+	{"mailbox", imapd_parse_mailbox}, {"set", arg_set},         {"fetch", imapd_parse_fetch},
+	{"store", arg_store},             {"search", arg_search},   {"append", arg_append},
+	{"list", arg_list},               {"lsub", arg_lsub},       {"status", arg_status},
+	{"word", arg_word},               {"atom", arg_atom},       {"initial", arg_initial},
+	{"names", arg_names},             {"id", arg_id},           {"select", arg_select},
+	{"create", arg_create},           {"rest", arg_rest},
+};
+
+static bool
+parse_word(struct imapd_parse *p, struct cv_str word, struct imapd_args *out)
+{
+	for (size_t i = 0; i < CV_COUNT(words); i++)
+		if (cv_str_eq_z(word, words[i].word))
+			return words[i].parse(p, out);
+	cv_die("no grammar word %.*s", CV_STR_ARGS(word));
+}
+
+bool
+imapd_parse_args(struct imapd_parse *p, const char *grammar, struct imapd_args *out)
+{
+	struct cv_str rest = cv_str_z(grammar), word;
+
+	while (rest.n && cv_str_split(&rest, ' ', &word)) {
+		bool may_miss = word.p[0] == '?';
+		if (may_miss && imapd_at_end(p))
+			continue;
+		word = cv_str_sub(word, may_miss, word.n);
+		if (!imapd_parse_sp(p) || !parse_word(p, word, out))
+			return false;
+	}
+	return imapd_at_end(p) || imapd_fault(p, "something is left at the end");
+}

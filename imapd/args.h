@@ -1,0 +1,137 @@
+/* args.h - the typed arguments of a command, as its row's grammar says.
+ *
+ * A grammar is words separated by blanks, one for each argument: "mailbox set ?select". A word with
+ * "?" may be missing. Everything lies in the parser's arena. Pure.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef IMAPD_ARGS_H
+#define IMAPD_ARGS_H
+
+#include "imapd/parse.h"
+#include "imapd/search.h"
+#include "imapd/set.h"
+
+#define IMAPD_SECTIONS_MAX 100 /* BODY[...] in one FETCH */
+#define IMAPD_FIELDS_MAX 500   /* names in one HEADER.FIELDS */
+#define IMAPD_FLAGS_MAX 100    /* keywords in one flag list */
+#define IMAPD_PATTERNS_MAX 100
+
+enum imapd_item {
+	IMAPD_ITEM_UID = 1,
+	IMAPD_ITEM_FLAGS = 2,
+	IMAPD_ITEM_MODSEQ = 4,
+	IMAPD_ITEM_INTERNALDATE = 8,
+	IMAPD_ITEM_SIZE = 16,
+	IMAPD_ITEM_ENVELOPE = 32,
+	IMAPD_ITEM_BODY = 64,
+	IMAPD_ITEM_BODYSTRUCTURE = 128,
+	/* answered from the view alone */
+	IMAPD_ITEMS_OF_VIEW = IMAPD_ITEM_UID | IMAPD_ITEM_FLAGS | IMAPD_ITEM_MODSEQ,
+	/* answered from the summary */
+	IMAPD_ITEMS_OF_SUMMARY = IMAPD_ITEM_ENVELOPE | IMAPD_ITEM_BODY | IMAPD_ITEM_BODYSTRUCTURE
+};
+
+struct imapd_section {
+	struct cv_str path;  /* for cv_mime_section(); HEADER.FIELDS counts as HEADER */
+	struct cv_str label; /* as it stands in the answer, with the partial's origin */
+	bool is_peek;
+	bool is_fields;      /* only the fields NAMES */
+	bool is_except;      /* all fields but NAMES */
+	bool is_partial;
+	bool is_nil_alone;   /* RFC822 and its kin have no "[...]" */
+	struct cv_str *names;
+	size_t name_count;
+	uint64_t first, length; /* of a partial */
+};
+
+struct imapd_fetch_args {
+	unsigned items;
+	struct imapd_section *sections;
+	unsigned section_count;
+	bool has_changed_since;
+	uint64_t changed_since;
+};
+
+struct imapd_flag_list {
+	uint32_t flags;           /* CV_FLAG_* */
+	struct cv_str *keywords;
+	size_t keyword_count;
+};
+
+struct imapd_store_args {
+	enum cv_store_op op;
+	bool is_silent;
+	bool has_unchanged_since;
+	uint64_t unchanged_since;
+	struct imapd_flag_list flags;
+};
+
+struct imapd_append_args {
+	struct cv_append *items;
+	size_t count;
+};
+
+enum imapd_list_option {
+	IMAPD_LIST_SUBSCRIBED = 1,     /* selection */
+	IMAPD_LIST_REMOTE = 2,
+	IMAPD_LIST_RECURSIVE = 4,
+	IMAPD_LIST_ONLY_SPECIAL = 8,
+	IMAPD_LIST_RET_SUBSCRIBED = 16, /* return */
+	IMAPD_LIST_RET_CHILDREN = 32,
+	IMAPD_LIST_RET_SPECIAL = 64,
+	IMAPD_LIST_RET_STATUS = 128,
+	IMAPD_LIST_EXTENDED = 256       /* any syntax of RFC 5258 was used */
+};
+
+struct imapd_list_args {
+	unsigned options;
+	unsigned status_items;
+	struct cv_str reference;
+	struct cv_str *patterns; /* UTF-8, with % and * */
+	size_t pattern_count;
+};
+
+enum imapd_status_item {
+	IMAPD_STATUS_MESSAGES = 1,
+	IMAPD_STATUS_RECENT = 2,
+	IMAPD_STATUS_UIDNEXT = 4,
+	IMAPD_STATUS_UIDVALIDITY = 8,
+	IMAPD_STATUS_UNSEEN = 16,
+	IMAPD_STATUS_HIGHESTMODSEQ = 32,
+	IMAPD_STATUS_SIZE = 64,
+	IMAPD_STATUS_DELETED = 128
+};
+
+struct imapd_args {
+	struct cv_str mailbox[2]; /* UTF-8 in NFC */
+	unsigned mailbox_count;
+	bool is_bad_name;         /* a name was no modified UTF-7: the answer is NO, not BAD */
+	struct cv_str word[4];
+	unsigned word_count;
+	struct cv_str *names;     /* of ENABLE */
+	size_t name_count;
+	bool has_initial;         /* AUTHENTICATE: word[1] is the initial response */
+	bool condstore;           /* SELECT ... (CONDSTORE) */
+	enum cv_special_use use;  /* CREATE ... (USE (...)) */
+	unsigned status_items;
+	struct imapd_set set;
+	struct imapd_fetch_args *fetch;
+	struct imapd_store_args *store;
+	struct imapd_append_args *append;
+	struct imapd_list_args *list;
+	struct imapd_search *search;
+};
+
+/* Reads the arguments behind the command's name up to the end of the command. False: p->fault says
+ * why. */
+bool imapd_parse_args(struct imapd_parse *p, const char *grammar, struct imapd_args *out);
+
+/* Shared by the readers of single arguments. */
+bool imapd_parse_flags(struct imapd_parse *p, struct imapd_flag_list *out); /* "(\Seen word)" */
+bool imapd_parse_fetch(struct imapd_parse *p, struct imapd_args *args);
+bool imapd_parse_list(struct imapd_parse *p, struct imapd_args *args, bool is_lsub);
+bool imapd_parse_status_items(struct imapd_parse *p, unsigned *out);
+/* An argument that names a mailbox, turned into UTF-8; sets is_bad_name when it cannot be. */
+bool imapd_parse_mailbox(struct imapd_parse *p, struct imapd_args *args);
+
+#endif

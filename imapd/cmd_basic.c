@@ -1,0 +1,73 @@
+/* cmd_basic.c - commands that need no mailbox: NOOP, CHECK, CAPABILITY, ID, ENABLE, NAMESPACE,
+ * LOGOUT. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/text/envelope.h"
+#include "imapd/conn.h"
+
+enum cv_step
+imapd_cmd_noop(struct imapd_conn *c)
+{
+	return imapd_done(c, IMAPD_R_OK);
+}
+
+/* Everything answered is durable already, so there is nothing to check. */
+enum cv_step
+imapd_cmd_check(struct imapd_conn *c)
+{
+	return imapd_done(c, IMAPD_R_OK);
+}
+
+enum cv_step
+imapd_cmd_capability(struct imapd_conn *c)
+{
+	struct cv_buf *out = imapd_out(c);
+	cv_buf_z(out, "* ");
+	imapd_write_capabilities(c, out);
+	cv_buf_z(out, "\r\n");
+	return imapd_done(c, IMAPD_R_OK);
+}
+
+enum cv_step
+imapd_cmd_id(struct imapd_conn *c)
+{
+	cv_buf_z(imapd_out(c), "* ID (\"name\" \"congvu\" \"version\" \"" CV_VERSION "\")\r\n");
+	return imapd_done(c, IMAPD_R_OK);
+}
+
+/* RFC 5161: only what was asked for and is new here is told. */
+enum cv_step
+imapd_cmd_enable(struct imapd_conn *c)
+{
+	const struct imapd_args *a = &c->cmd->args;
+	struct cv_buf *out = imapd_out(c);
+
+	cv_buf_z(out, "* ENABLED");
+	for (size_t i = 0; i < a->name_count; i++) {
+		if (c->condstore || !cv_str_ieq_z(a->names[i], "CONDSTORE"))
+			continue;
+		c->condstore = true;
+		cv_buf_z(out, " CONDSTORE");
+	}
+	cv_buf_z(out, "\r\n");
+	return imapd_done(c, IMAPD_R_OK);
+}
+
+enum cv_step
+imapd_cmd_namespace(struct imapd_conn *c)
+{
+	char separator[] = {cv_store_separator(c->server->store), '\0'};
+	struct cv_buf *out = imapd_out(c);
+
+	cv_buf_z(out, "* NAMESPACE ((\"\" ");
+	cv_imap_string(out, cv_str_z(separator));
+	cv_buf_z(out, ")) NIL NIL\r\n");
+	return imapd_done(c, IMAPD_R_OK);
+}
+
+enum cv_step
+imapd_cmd_logout(struct imapd_conn *c)
+{
+	cv_buf_z(imapd_out(c), "* BYE Goodbye\r\n");
+	imapd_conn_enter(c, IMAPD_S_LOGOUT);
+	return imapd_done(c, IMAPD_R_OK);
+}

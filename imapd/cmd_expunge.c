@@ -1,0 +1,24 @@
+/* cmd_expunge.c - EXPUNGE and UID EXPUNGE. What went is told as news, from the view. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "imapd/conn.h"
+
+enum cv_step
+imapd_cmd_expunge(struct imapd_conn *c)
+{
+	struct imapd_args *a = &c->cmd->args;
+	struct cv_err err = {0};
+	struct imapd_range *seqs;
+	uint32_t *uids = NULL, count = 0, n;
+	cv_ticket ticket = 0;
+	size_t removed;
+
+	if (c->cmd->is_uid) {
+		imapd_set_seqs(&a->set, true, c->session->view, &c->arena, &seqs, &n);
+		uids = imapd_seqs_uids(seqs, n, c->session->view, &c->arena, &count);
+		if (!count)
+			return imapd_done(c, IMAPD_R_OK);
+	}
+	enum cv_status status =
+		cv_mbox_expunge(c->session->mbox, uids, count, &removed, &ticket, &err);
+	return status ? imapd_refuse(c, status, &err) : imapd_done_durable(c, ticket);
+}

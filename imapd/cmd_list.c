@@ -1,0 +1,195 @@
+/* cmd_list.c - LIST with its extensions (RFC 5258, 5819, 6154) and LSUB. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/base/map.h"
+#include "common/text/envelope.h"
+#include "imapd/conn.h"
+#include "imapd/names.h"
+
+struct listing {
+	struct imapd_conn *c;
+	const struct imapd_list_args *args;
+	struct cv_mbox_info *boxes;
+	size_t count;
+	char separator;
+	struct cv_str *patterns;   /* reference and pattern joined */
+	struct cv_map parents;     /* names with something subscribed below them */
+};
+
+static bool
+is_wanted(const struct listing *l, struct cv_str name)
+{
+	for (size_t i = 0; i < l->args->pattern_count; i++)
+		if (imapd_pattern_matches(l->patterns[i], name, l->separator))
+			return true;
+	return false;
+}
+
+static void
+write_attribute(struct cv_buf *out, const char *word, bool *is_first)
+{
+	if (!*is_first)
+		cv_buf_c(out, ' ');
+	*is_first = false;
+	cv_buf_z(out, word);
+}
+
+static void
+write_attributes(const struct listing *l, const struct cv_mbox_info *box)
+{
+	struct cv_buf *out = imapd_out(l->c);
+	unsigned o = l->args->options;
+	bool is_first = true;
+
+	if (!box->id)
+		write_attribute(out, "\\NonExistent", &is_first);
+	if (!box->id || !box->selectable)
+		write_attribute(out, "\\Noselect", &is_first);
+	write_attribute(out, box->has_children ? "\\HasChildren" : "\\HasNoChildren", &is_first);
+	if (box->subscribed && (o & (IMAPD_LIST_SUBSCRIBED | IMAPD_LIST_RET_SUBSCRIBED)))
+		write_attribute(out, "\\Subscribed", &is_first);
+	/* Told in every LIST: RFC 6154 allows it, and clients that never ask find "Thư đã gửi". */
+	if (box->use != CV_USE_NONE)
+		write_attribute(out, imapd_use_word(box->use), &is_first);
+}
+
+static void
+write_separator(const struct listing *l, struct cv_buf *out)
+{
+	cv_buf_add(out, ") ", 2);
+	cv_imap_string(out, cv_str(&l->separator, 1));
+	cv_buf_c(out, ' ');
+}
+
+static void
+write_box(const struct listing *l, const struct cv_mbox_info *box, bool has_childinfo)
+{
+	struct cv_buf *out = imapd_out(l->c);
+
+	cv_buf_z(out, "* LIST (");
+	write_attributes(l, box);
+	write_separator(l, out);
+	imapd_write_name(out, box->name);
+	if (has_childinfo)
+		cv_buf_z(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+	cv_buf_add(out, "\r\n", 2);
+	if ((l->args->options & IMAPD_LIST_RET_STATUS) && box->id && box->selectable)
+		imapd_write_status(out, box, l->args->status_items);
+}
+
+/* Remembers every name above a subscribed one. */
+static void
+find_parents(struct listing *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		struct cv_str name = l->boxes[i].name;
+		if (!l->boxes[i].subscribed)
+			continue;
+		for (size_t at = name.n; at > 0; at--)
+			if (name.p[at - 1] == l->separator)
+				cv_map_put(&l->parents, cv_str(name.p, at - 1), l);
+	}
+}
+
+static void
+list_boxes(struct listing *l)
+{
+	unsigned o = l->args->options;
+
+	if (o & IMAPD_LIST_RECURSIVE)
+		find_parents(l);
+	for (size_t i = 0; i < l->count; i++) {
+		const struct cv_mbox_info *box = &l->boxes[i];
+		bool is_parent = (o & IMAPD_LIST_RECURSIVE) && cv_map_get(&l->parents, box->name);
+		bool selected = (o & IMAPD_LIST_SUBSCRIBED) ? box->subscribed || is_parent
+		                                            : box->id != 0;
+		if ((o & IMAPD_LIST_ONLY_SPECIAL) && box->use == CV_USE_NONE)
+			selected = false;
+		if (selected && is_wanted(l, box->name))
+			write_box(l, box, is_parent);
+	}
+}
+
+/* A pattern that ends in "%" shows the level above a subscribed name (RFC 3501 6.3.9). */
+static void
+lsub_parents(struct listing *l, struct cv_str name)
+{
+	struct cv_buf *out = imapd_out(l->c);
+
+	for (size_t at = name.n; at > 0; at--) {
+		struct cv_str above = cv_str(name.p, at - 1);
+		if (name.p[at - 1] != l->separator || !is_wanted(l, above) ||
+		    cv_map_put(&l->parents, above, l))
+			continue;
+		cv_buf_z(out, "* LSUB (\\Noselect");
+		write_separator(l, out);
+		imapd_write_name(out, above);
+		cv_buf_add(out, "\r\n", 2);
+	}
+}
+
+static void
+lsub_boxes(struct listing *l)
+{
+	struct cv_buf *out = imapd_out(l->c);
+
+	for (size_t i = 0; i < l->count; i++) {
+		const struct cv_mbox_info *box = &l->boxes[i];
+		if (!box->subscribed || !is_wanted(l, box->name))
+			continue;
+		cv_map_put(&l->parents, box->name, l);
+		cv_buf_z(out, box->id && !box->selectable ? "* LSUB (\\Noselect" : "* LSUB (");
+		write_separator(l, out);
+		imapd_write_name(out, box->name);
+		cv_buf_add(out, "\r\n", 2);
+	}
+	for (size_t i = 0; i < l->count; i++)
+		if (l->boxes[i].subscribed && !is_wanted(l, l->boxes[i].name))
+			lsub_parents(l, l->boxes[i].name);
+}
+
+static enum cv_step
+run_list(struct imapd_conn *c, void (*each)(struct listing *l))
+{
+	const struct imapd_list_args *args = c->cmd->args.list;
+	struct listing l = {.c = c, .args = args};
+	struct cv_err err = {0};
+
+	l.separator = cv_store_separator(c->server->store);
+	enum cv_status status = cv_mbox_list(c->acct, &c->arena, &l.boxes, &l.count, &err);
+	if (status)
+		return imapd_refuse(c, status, &err);
+	l.patterns = CV_ARENA_ARRAY(&c->arena, struct cv_str, args->pattern_count);
+	for (size_t i = 0; i < args->pattern_count; i++)
+		l.patterns[i] = cv_arena_printf(
+			&c->arena, "%.*s%.*s", CV_STR_ARGS(args->reference), CV_STR_ARGS(args->patterns[i]));
+	cv_map_init(&l.parents);
+	each(&l);
+	cv_map_done(&l.parents);
+	return imapd_done(c, IMAPD_R_OK);
+}
+
+enum cv_step
+imapd_cmd_list(struct imapd_conn *c)
+{
+	const struct imapd_list_args *args = c->cmd->args.list;
+	struct cv_buf *out = imapd_out(c);
+
+	if (args->status_items & IMAPD_STATUS_HIGHESTMODSEQ)
+		c->condstore = true;
+	/* An empty pattern asks for the separator alone. */
+	if (!(args->options & IMAPD_LIST_EXTENDED) && !args->patterns[0].n) {
+		struct listing l = {.c = c, .args = args};
+		l.separator = cv_store_separator(c->server->store);
+		cv_buf_z(out, "* LIST (\\Noselect");
+		write_separator(&l, out);
+		cv_buf_z(out, "\"\"\r\n");
+		return imapd_done(c, IMAPD_R_OK);
+	}
+	return run_list(c, list_boxes);
+}
+
+enum cv_step
+imapd_cmd_lsub(struct imapd_conn *c)
+{
+	return run_list(c, lsub_boxes);
+}

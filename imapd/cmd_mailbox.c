@@ -1,0 +1,83 @@
+/* cmd_mailbox.c - CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "imapd/conn.h"
+
+static enum cv_step
+done_or_refuse(struct imapd_conn *c, enum cv_status status, cv_ticket ticket,
+               const struct cv_err *err)
+{
+	return status ? imapd_refuse(c, status, err) : imapd_done_durable(c, ticket);
+}
+
+/* "name/" says that the name will have children (RFC 3501 6.3.3); it means the name. */
+static struct cv_str
+without_separator(struct imapd_conn *c, struct cv_str name)
+{
+	char separator = cv_store_separator(c->server->store);
+	return name.n > 1 && name.p[name.n - 1] == separator ? cv_str(name.p, name.n - 1) : name;
+}
+
+enum cv_step
+imapd_cmd_create(struct imapd_conn *c)
+{
+	struct cv_str name = without_separator(c, c->cmd->args.mailbox[0]);
+	struct cv_err err = {0};
+	cv_ticket ticket = 0;
+	uint64_t id;
+
+	enum cv_status status =
+		cv_mbox_create(c->acct, name, c->cmd->args.use, &id, &ticket, &err);
+	return done_or_refuse(c, status, ticket, &err);
+}
+
+enum cv_step
+imapd_cmd_delete(struct imapd_conn *c)
+{
+	struct cv_err err = {0};
+	cv_ticket ticket = 0;
+	struct cv_mbox *mbox;
+
+	/* Deleting the mailbox one is in means leaving it first. */
+	if (c->session && !cv_mbox_open(c->acct, c->cmd->args.mailbox[0], &mbox, &err)) {
+		if (cv_mbox_id(mbox) == cv_mbox_id(c->session->mbox))
+			imapd_conn_enter(c, IMAPD_S_AUTH);
+		cv_mbox_close(mbox);
+	}
+	enum cv_status status = cv_mbox_delete(c->acct, c->cmd->args.mailbox[0], &ticket, &err);
+	return done_or_refuse(c, status, ticket, &err);
+}
+
+enum cv_step
+imapd_cmd_rename(struct imapd_conn *c)
+{
+	const struct imapd_args *a = &c->cmd->args;
+	struct cv_err err = {0};
+	cv_ticket ticket = 0;
+
+	enum cv_status status = cv_mbox_rename(c->acct, a->mailbox[0],
+	                                       without_separator(c, a->mailbox[1]), &ticket, &err);
+	return done_or_refuse(c, status, ticket, &err);
+}
+
+static enum cv_step
+subscribe(struct imapd_conn *c, bool on)
+{
+	struct cv_str name = without_separator(c, c->cmd->args.mailbox[0]);
+	struct cv_err err = {0};
+	cv_ticket ticket = 0;
+
+	enum cv_status status = cv_mbox_subscribe(c->acct, name, on, &ticket, &err);
+	return done_or_refuse(c, status, ticket, &err);
+}
+
+enum cv_step
+imapd_cmd_subscribe(struct imapd_conn *c)
+{
+	return subscribe(c, true);
+}
+
+enum cv_step
+imapd_cmd_unsubscribe(struct imapd_conn *c)
+{
+	return subscribe(c, false);
+}

@@ -1,0 +1,56 @@
+/* cmd_status.c - STATUS, and its items for LIST-STATUS. Counts come from memory. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "imapd/conn.h"
+#include "imapd/names.h"
+
+void
+imapd_write_status(struct cv_buf *out, const struct cv_mbox_info *info, unsigned items)
+{
+	const struct {
+		unsigned item;
+		const char *word;
+		uint64_t value;
+	} rows[] = {
+		{IMAPD_STATUS_MESSAGES, "MESSAGES ", info->exists},
+		{IMAPD_STATUS_RECENT, "RECENT ", info->recent},
+		{IMAPD_STATUS_UIDNEXT, "UIDNEXT ", info->uidnext},
+		{IMAPD_STATUS_UIDVALIDITY, "UIDVALIDITY ", info->uidvalidity},
+		{IMAPD_STATUS_UNSEEN, "UNSEEN ", info->unseen},
+		{IMAPD_STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ ", info->highest_modseq},
+		{IMAPD_STATUS_SIZE, "SIZE ", info->size_bytes},
+		{IMAPD_STATUS_DELETED, "DELETED ", info->deleted},
+	};
+	bool is_first = true;
+
+	cv_buf_z(out, "* STATUS ");
+	imapd_write_name(out, info->name);
+	cv_buf_add(out, " (", 2);
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		if (!(items & rows[i].item))
+			continue;
+		if (!is_first)
+			cv_buf_c(out, ' ');
+		is_first = false;
+		cv_buf_z(out, rows[i].word);
+		cv_buf_u64(out, rows[i].value);
+	}
+	cv_buf_add(out, ")\r\n", 3);
+}
+
+enum cv_step
+imapd_cmd_status(struct imapd_conn *c)
+{
+	const struct imapd_args *a = &c->cmd->args;
+	struct cv_mbox_info info;
+	struct cv_err err = {0};
+
+	enum cv_status status = cv_mbox_info(c->acct, a->mailbox[0], &c->arena, &info, &err);
+	if (!status && (!info.selectable || !info.id))
+		status = CV_NOT_FOUND;
+	if (status)
+		return imapd_refuse(c, status, &err);
+	if (a->status_items & IMAPD_STATUS_HIGHESTMODSEQ)
+		c->condstore = true;
+	imapd_write_status(imapd_out(c), &info, a->status_items);
+	return imapd_done(c, IMAPD_R_OK);
+}

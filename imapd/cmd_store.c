@@ -1,0 +1,134 @@
+/* cmd_store.c - STORE, also conditional (RFC 7162 UNCHANGEDSINCE). */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "imapd/conn.h"
+#include "imapd/names.h"
+
+struct store {
+	struct imapd_range *seqs;
+	uint32_t seqs_count;
+	uint32_t *uids, count;
+	uint32_t *failed;
+	size_t failed_count;
+};
+
+static bool
+is_failed(const struct store *s, uint32_t uid)
+{
+	for (size_t low = 0, high = s->failed_count; low < high;) {
+		size_t mid = low + (high - low) / 2;
+		if (s->failed[mid] == uid)
+			return true;
+		if (s->failed[mid] < uid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
+static void
+write_flags(struct imapd_conn *c, uint32_t seq, const struct cv_entry *e,
+            const struct cv_view *view)
+{
+	struct cv_buf *out = imapd_out(c);
+
+	cv_buf_add(out, "* ", 2);
+	cv_buf_u64(out, seq);
+	cv_buf_z(out, " FETCH (");
+	if (c->cmd->is_uid) {
+		cv_buf_add(out, "UID ", 4);
+		cv_buf_u64(out, e->uid);
+		cv_buf_c(out, ' ');
+	}
+	if (c->condstore) {
+		cv_buf_z(out, "MODSEQ (");
+		cv_buf_u64(out, e->modseq);
+		cv_buf_add(out, ") ", 2);
+	}
+	cv_buf_z(out, "FLAGS (");
+	imapd_write_flags(out, e->flags, e->keywords, view->keywords,
+	                  imapd_session_is_recent(c->session, e->uid));
+	cv_buf_add(out, "))\r\n", 4);
+}
+
+/* The flags of every message of the set, changed or not, as they are now. */
+static enum cv_status
+write_all_flags(struct imapd_conn *c, const struct store *s, struct cv_err *err)
+{
+	const struct cv_view *told = c->session->view, *now;
+	enum cv_status status = cv_mbox_view(c->session->mbox, &now, err);
+
+	if (status)
+		return status;
+	for (uint32_t i = 0; i < s->seqs_count; i++) {
+		for (uint32_t seq = s->seqs[i].from; seq <= s->seqs[i].to; seq++) {
+			uint32_t uid = cv_view_seq(told, seq)->uid;
+			const struct cv_entry *e = cv_view_uid(now, uid);
+			if (e && !is_failed(s, uid))
+				write_flags(c, seq, e, now);
+		}
+	}
+	cv_view_unref(now);
+	return CV_OK;
+}
+
+/* "MODIFIED 7,9", by UID or by number. */
+static struct cv_str
+modified_code(struct imapd_conn *c, const struct store *s)
+{
+	uint32_t *numbers = s->failed;
+
+	if (!s->failed_count)
+		return CV_STR_EMPTY;
+	if (!c->cmd->is_uid) {
+		numbers = CV_ARENA_ARRAY(&c->arena, uint32_t, s->failed_count);
+		for (size_t i = 0; i < s->failed_count; i++)
+			numbers[i] = cv_view_seq_at(c->session->view, s->failed[i]);
+	}
+	struct cv_buf buf = CV_BUF_INIT(16 + 22 * s->failed_count);
+	cv_buf_z(&buf, "MODIFIED ");
+	imapd_set_write(&buf, numbers, s->failed_count);
+	struct cv_str code = cv_arena_str(&c->arena, cv_buf_view(&buf));
+	cv_buf_done(&buf);
+	return code;
+}
+
+enum cv_step
+imapd_cmd_store(struct imapd_conn *c)
+{
+	struct imapd_args *a = &c->cmd->args;
+	struct imapd_session *session = c->session;
+	struct cv_flag_change change = {a->store->flags.flags, a->store->flags.keywords,
+	                                a->store->flags.keyword_count};
+	struct imapd_sync_how how = {.with_uid = c->cmd->is_uid};
+	struct store s = {0};
+	struct cv_err err = {0};
+	cv_ticket ticket = 0;
+	uint64_t modseq = 0;
+
+	if (a->store->has_unchanged_since)
+		c->condstore = true;
+	how.with_modseq = c->condstore;
+	imapd_set_seqs(&a->set, c->cmd->is_uid, session->view, &c->arena, &s.seqs, &s.seqs_count);
+	s.uids = imapd_seqs_uids(s.seqs, s.seqs_count, session->view, &c->arena, &s.count);
+	if (!s.count)
+		return imapd_done(c, IMAPD_R_OK);
+	s.failed = CV_ARENA_ARRAY(&c->arena, uint32_t, s.count);
+	enum cv_status status = cv_mbox_store(
+		session->mbox, s.uids, s.count, a->store->op, &change,
+		a->store->has_unchanged_since ? a->store->unchanged_since : UINT64_MAX, s.failed,
+		&s.failed_count, &modseq, &ticket, &err);
+	if (status)
+		return imapd_refuse(c, status, &err);
+	c->cmd->code = modified_code(c, &s);
+	/* The answers below say it all, so the news need not; new keywords come with the news, before
+	 * the first FETCH that has them. */
+	imapd_session_silence(session, modseq);
+	how.silent_modseq_untold = !a->store->is_silent;
+	status = imapd_session_sync(session, how, &c->arena, imapd_out(c), &err);
+	if (!status && !a->store->is_silent)
+		status = write_all_flags(c, &s, &err);
+	if (status)
+		return imapd_refuse(c, status, &err);
+	return imapd_done_durable(c, ticket);
+}

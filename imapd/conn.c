@@ -1,0 +1,500 @@
+/* conn.c - runs a connection: input to commands, commands to handlers, answers in order. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "imapd/conn.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+
+#define COMMANDS_A_RUN 64     /* pipelined commands before others have their turn */
+#define ERRORS_MAX     50     /* BAD answers; with fewer than that before log-in */
+#define ERRORS_NEW_MAX 5
+#define LINE_NEW_MAX   8192   /* limits before log-in */
+#define LITERAL_NEW_MAX 4096
+#define LITERAL_MAX    (64u << 10)
+#define TEXT_MAX       (1u << 20)
+
+struct cv_buf *
+imapd_out(struct imapd_conn *c)
+{
+	return cv_conn_out(c->conn);
+}
+
+/* May the state go from FROM to TO? */
+static bool
+is_edge(enum imapd_state from, enum imapd_state to)
+{
+	switch (to) {
+	case IMAPD_S_AUTH:
+		return from & IMAPD_S_ANY;
+	case IMAPD_S_SELECTED:
+		return from & IMAPD_S_IN;
+	case IMAPD_S_LOGOUT:
+		return true;
+	default:
+		return from == 0;
+	}
+}
+
+void
+imapd_conn_enter(struct imapd_conn *c, enum imapd_state state)
+{
+	assert(is_edge(c->state, state));
+	if (state != IMAPD_S_SELECTED) {
+		imapd_session_close(c->session);
+		c->session = NULL;
+	}
+	assert(state != IMAPD_S_SELECTED || c->session);
+	c->state = state;
+}
+
+/* ---- answers ---- */
+
+enum cv_step
+imapd_done(struct imapd_conn *c, enum imapd_reply reply)
+{
+	c->cmd->reply = reply;
+	c->cmd->is_answered = true;
+	return CV_STEP_DONE;
+}
+
+enum cv_step
+imapd_done_durable(struct imapd_conn *c, cv_ticket ticket)
+{
+	c->cmd->ticket = ticket;
+	return imapd_done(c, IMAPD_R_OK);
+}
+
+enum cv_step
+imapd_refuse(struct imapd_conn *c, enum cv_status status, const struct cv_err *err)
+{
+	enum imapd_reply reply = imapd_reply_of(status);
+
+	if (reply == IMAPD_R_TEMPFAIL || reply == IMAPD_R_FULL || reply == IMAPD_R_CORRUPT)
+		cv_log(cv_conn_id(c->conn), CV_ERROR, "imap.fault", "command=%s status=\"%s\" error=\"%s\"",
+		       c->cmd->row->name, cv_status_name(status), err->text);
+	return imapd_done(c, reply);
+}
+
+enum cv_step
+imapd_yield(struct imapd_conn *c)
+{
+	cv_conn_wake(c->conn);
+	return CV_STEP_WAIT;
+}
+
+bool
+imapd_may_be_slow(struct imapd_conn *c)
+{
+	if (!c->is_slow)
+		c->is_slow = cv_conn_mark_slow(c->conn, true);
+	return c->is_slow;
+}
+
+static void
+release_command(struct imapd_conn *c)
+{
+	if (c->cmd && c->cmd->release)
+		c->cmd->release(c->cmd->step);
+	c->cmd = NULL;
+	if (c->is_slow) {
+		cv_conn_mark_slow(c->conn, false);
+		c->is_slow = false;
+	}
+	imapd_input_reset(&c->input);
+	cv_arena_reset(&c->arena);
+}
+
+/* ---- durable answers ---- */
+
+struct ticket_wait {
+	struct cv_waiter waiter;
+	struct cv_conn *conn;
+};
+
+static void
+on_durable(struct cv_waiter *w)
+{
+	struct ticket_wait *wait = CV_CONTAINER(w, struct ticket_wait, waiter);
+	cv_conn_wake(wait->conn);
+	cv_conn_unref(wait->conn);
+	free(wait);
+}
+
+/* Whether the command's change is on disk; else a waiter will wake the connection. */
+static bool
+is_durable(struct imapd_conn *c)
+{
+	struct imapd_cmd *cmd = c->cmd;
+
+	if (!cmd->ticket || cv_ticket_is_durable(c->server->engine, cmd->ticket))
+		return true;
+	if (!cmd->is_waiting) {
+		struct ticket_wait *wait = cv_calloc(1, sizeof(*wait));
+		wait->waiter.fn = on_durable;
+		wait->conn = c->conn;
+		cv_conn_ref(c->conn);
+		cmd->is_waiting = true;
+		cv_ticket_wait(c->server->engine, cmd->ticket, &wait->waiter);
+	}
+	return false;
+}
+
+/* News of the selected mailbox, where the row allows them. False: the mailbox is gone. */
+static bool
+send_news(struct imapd_conn *c)
+{
+	const struct imapd_cmd *cmd = c->cmd;
+	struct cv_err err = {0};
+	struct imapd_sync_how how = {
+		.may_expunge = cmd->is_uid || !(cmd->row->flags & IMAPD_CMD_NUMBERS),
+		.with_uid = cmd->is_uid,
+		.with_modseq = c->condstore,
+	};
+
+	if (!c->session || (cmd->row->flags & IMAPD_CMD_QUIET))
+		return true;
+	enum cv_status status = imapd_session_sync(c->session, how, &c->arena, imapd_out(c), &err);
+	if (status == CV_OK)
+		return true;
+	cv_log(cv_conn_id(c->conn), CV_WARN, "imap.mailbox_gone", "error=\"%s\"", err.text);
+	return false;
+}
+
+static enum cv_step
+bye(struct imapd_conn *c, const char *text)
+{
+	struct cv_buf *out = imapd_out(c);
+	cv_buf_z(out, "* BYE ");
+	cv_buf_z(out, text);
+	cv_buf_add(out, "\r\n", 2);
+	return CV_STEP_CLOSE;
+}
+
+/* Counts a fault of the peer; CLOSE when there were too many. */
+static enum cv_step
+count_error(struct imapd_conn *c)
+{
+	unsigned max = c->state == IMAPD_S_GREETED ? ERRORS_NEW_MAX : ERRORS_MAX;
+	return ++c->errors > max ? bye(c, "Too many errors") : CV_STEP_DONE;
+}
+
+/* The handler is done: wait for the disk, tell the news, answer. */
+static enum cv_step
+finish_command(struct imapd_conn *c)
+{
+	struct imapd_cmd *cmd = c->cmd;
+
+	if (!is_durable(c))
+		return CV_STEP_DURABLE;
+	cv_buf_str(imapd_out(c), cmd->untagged);
+	if (!send_news(c)) {
+		release_command(c);
+		return bye(c, "The selected mailbox was deleted");
+	}
+	imapd_respond(imapd_out(c), cmd->tag, cmd->reply, cmd->code, cmd->row->name, NULL);
+	bool is_bad = imapd_reply_is_bad(cmd->reply);
+	release_command(c);
+	if (c->state == IMAPD_S_LOGOUT || c->is_unwelcome)
+		return CV_STEP_CLOSE;
+	if (c->is_handshaking)
+		return CV_STEP_READ;
+	return is_bad ? count_error(c) : CV_STEP_DONE;
+}
+
+static enum cv_step
+run_command(struct imapd_conn *c)
+{
+	if (!c->cmd->is_answered) {
+		enum cv_step step = c->cmd->row->run(c);
+		if (!c->cmd || step != CV_STEP_DONE)
+			return step;
+		assert(c->cmd->is_answered);
+	}
+	return finish_command(c);
+}
+
+/* ---- new commands ---- */
+
+/* An answer to what never became a command. */
+static enum cv_step
+answer_fault(struct imapd_conn *c, struct cv_str tag, enum imapd_reply reply, const char *text)
+{
+	imapd_respond(imapd_out(c), tag, reply, CV_STR_EMPTY, "", text);
+	imapd_input_reset(&c->input);
+	c->cmd = NULL;
+	cv_arena_reset(&c->arena);
+	return imapd_reply_is_bad(reply) ? count_error(c) : CV_STEP_DONE;
+}
+
+/* TEXT lies in the arena. */
+static enum cv_step
+start_command(struct imapd_conn *c, struct cv_str text)
+{
+	struct imapd_parse p = {
+		.text = text,
+		.arena = &c->arena,
+		.spools = c->input.spools,
+		.spool_count = c->input.spool_count,
+	};
+	struct cv_str tag, name;
+	bool is_uid = false;
+
+	if (!imapd_parse_tag(&p, &tag))
+		return answer_fault(c, CV_STR("*"), IMAPD_R_NO_TAG, NULL);
+	if (!imapd_parse_sp(&p) || !imapd_parse_atom(&p, &name))
+		return answer_fault(c, tag, IMAPD_R_NO_TAG, NULL);
+	if (cv_str_ieq_z(name, "UID")) {
+		is_uid = true;
+		if (!imapd_parse_sp(&p) || !imapd_parse_atom(&p, &name))
+			return answer_fault(c, tag, IMAPD_R_NO_TAG, NULL);
+	}
+	c->commands++;
+	const struct imapd_cmd_row *row = imapd_cmd_find(name, is_uid);
+	if (!row)
+		return answer_fault(c, tag, IMAPD_R_UNKNOWN, NULL);
+	if (!(row->states & c->state))
+		return answer_fault(c, tag, IMAPD_R_BAD_STATE, NULL);
+
+	struct imapd_cmd *cmd = CV_ARENA_NEW(&c->arena, struct imapd_cmd);
+	cmd->tag = tag;
+	cmd->row = row;
+	cmd->is_uid = is_uid;
+	if (!imapd_parse_args(&p, row->grammar, &cmd->args))
+		return answer_fault(c, tag, IMAPD_R_SYNTAX, p.fault);
+	c->cmd = cmd;
+	if (cmd->args.is_bad_name)
+		imapd_done(c, IMAPD_R_BAD_NAME);
+	else if ((row->flags & IMAPD_CMD_WRITES) && c->session->is_read_only)
+		imapd_done(c, IMAPD_R_READ_ONLY_BOX);
+	return run_command(c);
+}
+
+static struct imapd_input_limits
+limits_of(struct imapd_conn *c)
+{
+	const struct imapd_options *o = imapd_config(c->server)->imapd;
+	if (!(c->state & IMAPD_S_IN))
+		return (struct imapd_input_limits){
+			.line = LINE_NEW_MAX, .literal = LITERAL_NEW_MAX, .text = 2 * LITERAL_NEW_MAX};
+	return (struct imapd_input_limits){
+		.line = o->max_line,
+		.literal = LITERAL_MAX,
+		.text = TEXT_MAX,
+		.message = o->max_append,
+		.spool_dir = cv_store_spool_dir(c->server->store),
+	};
+}
+
+static enum cv_step
+answer_refused(struct imapd_conn *c)
+{
+	static const enum imapd_reply replies[] = {
+		[IMAPD_REFUSAL_LINE] = IMAPD_R_LINE_TOO_LONG,
+		[IMAPD_REFUSAL_LITERAL] = IMAPD_R_LITERAL_TOO_LARGE,
+		[IMAPD_REFUSAL_MESSAGE] = IMAPD_R_MESSAGE_TOO_LARGE,
+	};
+	char tag[IMAPD_TAG_MAX + 1];
+	memcpy(tag, c->input.tag, sizeof(tag));
+	return answer_fault(c, cv_str_z(tag), replies[c->input.refusal], NULL);
+}
+
+/* Takes input up to a whole command and starts it. */
+static enum cv_step
+next_command(struct imapd_conn *c)
+{
+	struct imapd_input_limits limits = limits_of(c);
+	size_t used;
+
+	enum imapd_input_result r =
+		imapd_input_feed(&c->input, &limits, cv_conn_in(c->conn), &used);
+	struct cv_str command = c->input.command;
+	enum cv_step step = CV_STEP_READ;
+	switch (r) {
+	case IMAPD_INPUT_MORE:
+		cv_conn_consume(c->conn, used);
+		return c->has_eof ? CV_STEP_CLOSE : CV_STEP_READ;
+	case IMAPD_INPUT_GO:
+		cv_conn_consume(c->conn, used);
+		cv_buf_z(imapd_out(c), "+ OK\r\n");
+		return CV_STEP_DONE;
+	case IMAPD_INPUT_COMMAND:
+		/* The command is copied before its bytes go; STARTTLS must see them gone. */
+		command = cv_arena_str(&c->arena, command);
+		cv_conn_consume(c->conn, used);
+		return command.n ? start_command(c, command) : CV_STEP_DONE;
+	case IMAPD_INPUT_REFUSED:
+		cv_conn_consume(c->conn, used);
+		return answer_refused(c);
+	case IMAPD_INPUT_HOPELESS:
+		step = bye(c, "Literal too large");
+		break;
+	}
+	return step;
+}
+
+bool
+imapd_read_line(struct imapd_conn *c, struct cv_str *line_out, bool *is_bad_out)
+{
+	struct imapd_input_limits limits = limits_of(c);
+	size_t used;
+
+	*is_bad_out = false;
+	enum imapd_input_result r =
+		imapd_input_feed_line(&c->input, &limits, cv_conn_in(c->conn), &used);
+	if (r == IMAPD_INPUT_COMMAND)
+		*line_out = cv_arena_str(&c->arena, c->input.command);
+	cv_conn_consume(c->conn, used);
+	*is_bad_out = r == IMAPD_INPUT_REFUSED || r == IMAPD_INPUT_HOPELESS;
+	return r != IMAPD_INPUT_MORE;
+}
+
+/* ---- the connection ---- */
+
+void
+imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
+{
+	cv_buf_z(out, "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE");
+	if (c->state & IMAPD_S_IN) {
+		cv_buf_z(out, " NAMESPACE CHILDREN UIDPLUS MOVE UNSELECT SPECIAL-USE "
+		              "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
+		              "ESEARCH WITHIN MULTIAPPEND QUOTA QUOTA=RES-STORAGE");
+		return;
+	}
+	if (!c->is_secure && c->server->tls)
+		cv_buf_z(out, " STARTTLS");
+	if (!imapd_may_log_in(c)) {
+		cv_buf_z(out, " LOGINDISABLED");
+		return;
+	}
+	cv_buf_z(out, " AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256");
+	if (c->is_secure)
+		cv_buf_z(out, " AUTH=SCRAM-SHA-256-PLUS");
+}
+
+bool
+imapd_may_log_in(struct imapd_conn *c)
+{
+	return c->is_secure || cv_netset_has(imapd_config(c->server)->plain_from,
+	                                     cv_conn_peer(c->conn));
+}
+
+static void
+take_tls(struct imapd_conn *c)
+{
+	struct cv_tls_info info;
+	cv_conn_tls_info(c->conn, &info);
+	c->is_secure = info.secure;
+}
+
+static void
+open_conn(struct imapd_conn *c)
+{
+	const struct imapd_config *config = imapd_config(c->server);
+
+	take_tls(c);
+	cv_list_init(&c->login.link);
+	imapd_conn_enter(c, IMAPD_S_GREETED);
+	c->login_deadline_ms = cv_mono_ms() + 1000 * (int64_t)config->imapd->login_timeout;
+	struct cv_buf *out = imapd_out(c);
+	cv_buf_z(out, "* OK [");
+	imapd_write_capabilities(c, out);
+	cv_buf_z(out, "] ");
+	cv_buf_z(out, config->common->hostname);
+	cv_buf_z(out, " congvu ready\r\n");
+}
+
+static enum cv_step
+time_is_up(struct imapd_conn *c, unsigned events)
+{
+	/* In the middle of an answer a BYE would be taken for a part of it. */
+	if (c->cmd && c->cmd->step)
+		return CV_STEP_CLOSE;
+	if (events & CV_EV_KILLED)
+		return bye(c, "The server ends this session");
+	return bye(c, "Nothing heard for too long");
+}
+
+static enum cv_step
+one_step(struct imapd_conn *c)
+{
+	if (c->is_idling)
+		return imapd_idle_run(c);
+	return c->cmd ? run_command(c) : next_command(c);
+}
+
+/* What the wait after this run costs and how long it may be. */
+static enum cv_step
+park(struct imapd_conn *c, enum cv_step step)
+{
+	if (!c->cmd)
+		cv_arena_done(&c->arena);
+	if (c->state == IMAPD_S_GREETED) {
+		int64_t left = (c->login_deadline_ms - cv_mono_ms() + 999) / 1000;
+		cv_conn_set_deadline(c->conn, left < 1 ? 1 : (unsigned)left);
+	}
+	return step;
+}
+
+static enum cv_step
+run(struct cv_conn *conn, unsigned events)
+{
+	struct imapd_conn *c = cv_conn_user(conn);
+
+	if (events & CV_EV_OPEN) {
+		c->conn = conn;
+		c->server = cv_conn_ctx(conn);
+		open_conn(c);
+	}
+	if (events & CV_EV_FAILED)
+		return CV_STEP_CLOSE;
+	if (events & CV_EV_TIMEOUT)
+		return time_is_up(c, events);
+	if (events & CV_EV_SECURE) {
+		take_tls(c);
+		c->is_handshaking = false;
+	}
+	if (events & CV_EV_EOF)
+		c->has_eof = true;
+	c->events = events;
+
+	for (unsigned i = 0; i < COMMANDS_A_RUN; i++) {
+		enum cv_step step = one_step(c);
+		c->events = 0;
+		if (step != CV_STEP_DONE)
+			return park(c, step);
+		if (cv_conn_out_is_high(conn))
+			return CV_STEP_MORE;
+	}
+	return imapd_yield(c);
+}
+
+static void
+closed(struct cv_conn *conn)
+{
+	struct imapd_conn *c = cv_conn_user(conn);
+
+	if (!c->server)
+		return;
+	if (c->cmd && c->cmd->release)
+		c->cmd->release(c->cmd->step);
+	imapd_input_done(&c->input);
+	cv_arena_done(&c->arena);
+	imapd_session_close(c->session);
+	if (c->acct) {
+		imapd_login_remove(c->server, &c->login);
+		cv_log(cv_conn_id(conn), CV_INFO, "imap.end", "user=%s commands=%llu", c->address,
+		       (unsigned long long)c->commands);
+		cv_acct_close(c->acct);
+	}
+	free(c->idle_tag);
+	free(c->address);
+}
+
+const struct cv_proto imapd_proto_model = {
+	.name = "imap",
+	.user_bytes = sizeof(struct imapd_conn),
+	.in_max = 64u << 10,
+	.out_high = 256u << 10,
+	.run = run,
+	.closed = closed,
+};

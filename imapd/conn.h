@@ -1,0 +1,163 @@
+/* conn.h - one IMAP connection: its state, the command under way, and how a handler answers.
+ *
+ * A connection has one thread at a time (net.h), so nothing here is locked. The life of a command:
+ *
+ *   input -> row found, state and arguments checked -> handler, as often as it asks ->
+ *   its ticket durable -> untagged news, as the row allows -> tagged answer -> memory given back
+ *
+ * Invariants:
+ *  I1  No tagged OK leaves before the ticket of its change is durable.
+ *  I2  Message numbers change only in imapd_session_sync(), never during FETCH, STORE or SEARCH by
+ *      number.
+ *  I3  State changes only in imapd_conn_enter().
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef IMAPD_CONN_H
+#define IMAPD_CONN_H
+
+#include "imapd/args.h"
+#include "imapd/input.h"
+#include "imapd/respond.h"
+#include "imapd/server.h"
+#include "imapd/session.h"
+
+enum imapd_state {
+	IMAPD_S_GREETED = 1,  /* not logged in */
+	IMAPD_S_AUTH = 2,     /* logged in */
+	IMAPD_S_SELECTED = 4, /* with a mailbox */
+	IMAPD_S_LOGOUT = 8,   /* saying goodbye */
+	IMAPD_S_IN = IMAPD_S_AUTH | IMAPD_S_SELECTED,
+	IMAPD_S_ANY = IMAPD_S_GREETED | IMAPD_S_IN
+};
+
+enum imapd_cmd_flags {
+	IMAPD_CMD_UID = 1,        /* may have UID before it */
+	IMAPD_CMD_ONLY_UID = 2,   /* must have */
+	IMAPD_CMD_NUMBERS = 4,    /* without UID no EXPUNGE may be sent: numbers are in use */
+	IMAPD_CMD_QUIET = 8,      /* sends no news of the mailbox */
+	IMAPD_CMD_WRITES = 16,    /* needs a mailbox opened for writing */
+	IMAPD_CMD_SLOW = 32       /* at most half of the workers at once */
+};
+
+struct imapd_conn;
+struct imapd_cmd_row {
+	const char *name;
+	enum cv_step (*run)(struct imapd_conn *c); /* called again until it answers DONE or CLOSE */
+	unsigned states;     /* allowed in */
+	const char *grammar; /* words of args.c; "?" before what may be left out */
+	unsigned flags;
+};
+
+/* The command under way; in the connection's arena. */
+struct imapd_cmd {
+	struct cv_str tag;
+	const struct imapd_cmd_row *row;
+	bool is_uid;               /* UID stood before it */
+	bool is_answered;          /* the reply below is set */
+	bool is_waiting;           /* a waiter is out for the ticket */
+	struct imapd_args args;
+	void *step;                /* the handler's own, between calls */
+	void (*release)(void *step); /* what the arena does not give back; may be NULL */
+	cv_ticket ticket;          /* 0: nothing to wait for */
+	struct cv_str untagged;    /* complete lines sent before the news, once durable */
+	enum imapd_reply reply;
+	struct cv_str code;        /* replaces the reply's code: "APPENDUID 1 2" */
+};
+
+struct imapd_conn {
+	struct cv_conn *conn;
+	struct imapd *server;
+	enum imapd_state state;
+	unsigned events;           /* of this call of run() */
+	bool is_secure, has_eof, is_idling;
+	bool condstore;            /* the peer knows MODSEQ: FETCH answers carry it */
+	bool is_slow;              /* marked so */
+	bool is_handshaking;       /* STARTTLS was answered; nothing is read before it is done */
+	bool is_unwelcome;         /* too many failed log-ins: close after the answer */
+	unsigned errors, failures;
+	struct imapd_input input;
+	struct cv_arena arena;     /* gone when the command is */
+	struct imapd_cmd *cmd;
+	char *idle_tag;            /* of IDLE, while it lasts; heap */
+	struct cv_acct *acct;
+	struct imapd_login login;
+	struct imapd_session *session;
+	int64_t login_deadline_ms;
+	uint64_t commands;
+	char *address;             /* of who is logged in; heap */
+};
+
+extern const struct cv_proto imapd_proto_model; /* limits are filled in from the options */
+
+/* The only place where the state changes. */
+void imapd_conn_enter(struct imapd_conn *c, enum imapd_state state);
+struct cv_buf *imapd_out(struct imapd_conn *c);
+
+/* A complete answer: `return imapd_done(c, IMAPD_R_OK);` */
+enum cv_step imapd_done(struct imapd_conn *c, enum imapd_reply reply);
+/* The same, sent when TICKET is durable (0: at once). */
+enum cv_step imapd_done_durable(struct imapd_conn *c, cv_ticket ticket);
+/* The answer that STATUS stands for; faults of our own are logged with ERR's words. */
+enum cv_step imapd_refuse(struct imapd_conn *c, enum cv_status status, const struct cv_err *err);
+/* Later in this run, but after others had their turn. */
+enum cv_step imapd_yield(struct imapd_conn *c);
+/* Answers true when slow work may go on; else return CV_STEP_WAIT. */
+bool imapd_may_be_slow(struct imapd_conn *c);
+
+/* Reads one line that answers a "+". False: none is there yet, return CV_STEP_READ. *is_bad_out: it
+ * was too long. */
+bool imapd_read_line(struct imapd_conn *c, struct cv_str *line_out, bool *is_bad_out);
+
+/* Ends the login tries of a peer. */
+bool imapd_may_log_in(struct imapd_conn *c);
+void imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out);
+/* Makes ACCT the connection's: opens it and counts the session. */
+enum cv_step imapd_log_in(struct imapd_conn *c, cv_acct_no acct, const char *address);
+
+/* IDLE (cmd_idle.c), which keeps no command. */
+enum cv_step imapd_idle_run(struct imapd_conn *c);
+
+/* cmd_*.c */
+enum cv_step imapd_cmd_append(struct imapd_conn *c);
+enum cv_step imapd_cmd_authenticate(struct imapd_conn *c);
+enum cv_step imapd_cmd_capability(struct imapd_conn *c);
+enum cv_step imapd_cmd_check(struct imapd_conn *c);
+enum cv_step imapd_cmd_close(struct imapd_conn *c);
+enum cv_step imapd_cmd_copy(struct imapd_conn *c);
+enum cv_step imapd_cmd_create(struct imapd_conn *c);
+enum cv_step imapd_cmd_delete(struct imapd_conn *c);
+enum cv_step imapd_cmd_enable(struct imapd_conn *c);
+enum cv_step imapd_cmd_examine(struct imapd_conn *c);
+enum cv_step imapd_cmd_expunge(struct imapd_conn *c);
+enum cv_step imapd_cmd_fetch(struct imapd_conn *c);
+enum cv_step imapd_cmd_getquota(struct imapd_conn *c);
+enum cv_step imapd_cmd_getquotaroot(struct imapd_conn *c);
+enum cv_step imapd_cmd_id(struct imapd_conn *c);
+enum cv_step imapd_cmd_idle(struct imapd_conn *c);
+enum cv_step imapd_cmd_list(struct imapd_conn *c);
+enum cv_step imapd_cmd_login(struct imapd_conn *c);
+enum cv_step imapd_cmd_logout(struct imapd_conn *c);
+enum cv_step imapd_cmd_lsub(struct imapd_conn *c);
+enum cv_step imapd_cmd_move(struct imapd_conn *c);
+enum cv_step imapd_cmd_namespace(struct imapd_conn *c);
+enum cv_step imapd_cmd_noop(struct imapd_conn *c);
+enum cv_step imapd_cmd_rename(struct imapd_conn *c);
+enum cv_step imapd_cmd_search(struct imapd_conn *c);
+enum cv_step imapd_cmd_select(struct imapd_conn *c);
+enum cv_step imapd_cmd_setquota(struct imapd_conn *c);
+enum cv_step imapd_cmd_starttls(struct imapd_conn *c);
+enum cv_step imapd_cmd_status(struct imapd_conn *c);
+enum cv_step imapd_cmd_store(struct imapd_conn *c);
+enum cv_step imapd_cmd_subscribe(struct imapd_conn *c);
+enum cv_step imapd_cmd_unselect(struct imapd_conn *c);
+enum cv_step imapd_cmd_unsubscribe(struct imapd_conn *c);
+
+extern const struct imapd_cmd_row imapd_cmds[];
+extern const size_t imapd_cmds_count;
+/* The row for NAME, or NULL. */
+const struct imapd_cmd_row *imapd_cmd_find(struct cv_str name, bool is_uid);
+
+/* Writes the status items of one mailbox: "(MESSAGES 3 UIDNEXT 4)". */
+void imapd_write_status(struct cv_buf *out, const struct cv_mbox_info *info, unsigned items);
+
+#endif

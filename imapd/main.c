@@ -1,0 +1,120 @@
+/* main.c - congvu-imapd: owns the mail store, serves IMAP, deliveries and control requests. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <getopt.h>
+#include <signal.h>
+
+#include "common/base/log.h"
+#include "common/net/daemon.h"
+#include "imapd/server.h"
+
+static void
+print_usage(FILE *out)
+{
+	fputs("usage: congvu-imapd [--conf FILE]\n"
+	      "Serves IMAP and owns the mail store. Usually started by \"congvu serve\".\n\n"
+	      "  --conf FILE  configuration; else $CONGVU_CONF, else /etc/congvu/congvu.conf\n"
+	      "  --version    print the version\n"
+	      "  --help       print this\n",
+	      out);
+}
+
+/* The argument of --conf, or NULL; ends the program for the other options. */
+static const char *
+read_arguments(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"conf", required_argument, NULL, 'c'},
+		{"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	const char *conf = NULL;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			conf = optarg;
+			break;
+		case 'v':
+			puts("congvu-imapd " CV_VERSION);
+			exit(0);
+		case 'h':
+			print_usage(stdout);
+			exit(0);
+		default:
+			print_usage(stderr);
+			exit(64);
+		}
+	}
+	if (optind < argc) {
+		print_usage(stderr);
+		exit(64);
+	}
+	return conf;
+}
+
+static enum cv_level
+level_of(const char *word)
+{
+	static const char *const words[] = {
+		[CV_ERROR] = "error", [CV_WARN] = "warn", [CV_INFO] = "info", [CV_DEBUG] = "debug"};
+	for (size_t i = 0; i < CV_COUNT(words); i++)
+		if (strcmp(word, words[i]) == 0)
+			return (enum cv_level)i;
+	return CV_INFO;
+}
+
+static int
+fail(const struct cv_err *err)
+{
+	fprintf(stderr, "congvu-imapd: %s\n", err->text);
+	return 1;
+}
+
+/* Until a signal says stop. */
+static void
+serve(struct imapd *d, const char *conf)
+{
+	for (;;) {
+		switch (cv_daemon_wait()) {
+		case SIGHUP:
+			imapd_reload(d, conf);
+			cv_log_level(level_of(imapd_config(d)->common->log_level));
+			break;
+		case SIGUSR1:
+			cv_log_reopen();
+			break;
+		default:
+			return;
+		}
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *conf = read_arguments(argc, argv);
+	struct imapd_config *config;
+	struct imapd *d;
+	struct cv_err err = {0};
+
+	if (imapd_config_load(conf, &config, &err))
+		return fail(&err);
+	const char *log_file = config->common->log_file;
+	cv_log_init("imapd", level_of(config->common->log_level), *log_file ? log_file : NULL);
+	cv_daemon_signals_block();
+	signal(SIGPIPE, SIG_IGN);
+	if (imapd_open(config, &d, &err))
+		return fail(&err);
+	if (imapd_start(d, &err)) {
+		imapd_close(d);
+		return fail(&err);
+	}
+	cv_log(0, CV_INFO, "imapd.ready", "version=" CV_VERSION);
+	cv_daemon_ready();
+	serve(d, conf);
+	cv_log(0, CV_INFO, "imapd.stopping", "sessions=%u", atomic_load(&d->sessions));
+	imapd_close(d);
+	return 0;
+}

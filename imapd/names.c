@@ -1,0 +1,168 @@
+/* names.c - see names.h. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "imapd/names.h"
+
+#include "common/text/charset.h"
+#include "common/text/envelope.h"
+#include "common/text/utf7.h"
+
+bool
+imapd_name_from_wire(struct cv_str wire, struct cv_arena *arena, struct cv_str *out)
+{
+	struct cv_buf text = CV_BUF_INIT(2 * CV_UTF7_MAX), nfc = CV_BUF_INIT(2 * CV_UTF7_MAX);
+	bool ok = !cv_utf7_decode(wire, &text) && !cv_utf8_nfc(cv_buf_view(&text), &nfc);
+
+	if (ok) {
+		struct cv_str name = cv_arena_str(arena, cv_buf_view(&nfc));
+		if (cv_str_ieq_z(name, "INBOX"))
+			name = CV_STR("INBOX");
+		*out = name;
+	}
+	cv_buf_done(&text);
+	cv_buf_done(&nfc);
+	return ok;
+}
+
+void
+imapd_write_name(struct cv_buf *out, struct cv_str name)
+{
+	bool is_plain = true;
+
+	for (size_t i = 0; is_plain && i < name.n; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+		is_plain = c >= ' ' && c < 127 && c != '&';
+	}
+	if (is_plain) {
+		cv_imap_string(out, name);
+		return;
+	}
+	struct cv_buf wire = CV_BUF_INIT(4 * CV_UTF7_MAX);
+	/* The store takes no name that cannot be written; an old one shows as it is. */
+	if (cv_utf7_encode(name, &wire))
+		cv_imap_string(out, name);
+	else
+		cv_imap_string(out, cv_buf_view(&wire));
+	cv_buf_done(&wire);
+}
+
+/* Iterative, with one place to go back to for each kind of star, so that no pattern is slow. */
+static bool
+match(struct cv_str pattern, struct cv_str name, char separator)
+{
+	size_t p = 0, n = 0;
+	size_t star_p = SIZE_MAX, star_n = 0;     /* the last "*" */
+	size_t percent_p = SIZE_MAX, percent_n = 0; /* the last "%" behind it */
+
+	for (;;) {
+		if (p < pattern.n && pattern.p[p] == '*') {
+			star_p = ++p;
+			star_n = n;
+			percent_p = SIZE_MAX;
+		} else if (p < pattern.n && pattern.p[p] == '%') {
+			percent_p = ++p;
+			percent_n = n;
+		} else if (p < pattern.n && n < name.n && pattern.p[p] == name.p[n]) {
+			p++;
+			n++;
+		} else if (p == pattern.n && n == name.n) {
+			return true;
+		} else if (percent_p != SIZE_MAX && percent_n < name.n &&
+		           name.p[percent_n] != separator) {
+			n = ++percent_n;
+			p = percent_p;
+		} else if (star_p != SIZE_MAX && star_n < name.n) {
+			n = ++star_n;
+			p = star_p;
+			percent_p = SIZE_MAX;
+		} else {
+			return false;
+		}
+	}
+}
+
+bool
+imapd_pattern_matches(struct cv_str pattern, struct cv_str name, char separator)
+{
+	if (match(pattern, name, separator))
+		return true;
+	/* "inbox" means INBOX; so may the first level of a pattern. */
+	if (!cv_str_has_prefix(name, "INBOX") || !cv_str_has_iprefix(pattern, "inbox"))
+		return false;
+	if ((name.n > 5 && name.p[5] != separator) ||
+	    (pattern.n > 5 && pattern.p[5] != separator && pattern.p[5] != '*' &&
+	     pattern.p[5] != '%'))
+		return false;
+	return match(cv_str_sub(pattern, 5, pattern.n), cv_str_sub(name, 5, name.n), separator);
+}
+
+static const struct {
+	const char *word;
+	uint32_t flag;
+} flags_table[] = {
+	{"\\Answered", CV_FLAG_ANSWERED}, {"\\Flagged", CV_FLAG_FLAGGED},
+	{"\\Deleted", CV_FLAG_DELETED},   {"\\Seen", CV_FLAG_SEEN},
+	{"\\Draft", CV_FLAG_DRAFT},
+};
+
+uint32_t
+imapd_flag_of(struct cv_str word)
+{
+	for (size_t i = 0; i < CV_COUNT(flags_table); i++)
+		if (cv_str_ieq_z(word, flags_table[i].word))
+			return flags_table[i].flag;
+	return 0;
+}
+
+void
+imapd_write_flags(struct cv_buf *out, uint32_t flags, uint64_t keywords,
+                  const struct cv_keywords *names, bool is_recent)
+{
+	size_t start = out->n;
+
+	for (size_t i = 0; flags && i < CV_COUNT(flags_table); i++) {
+		if (!(flags & flags_table[i].flag))
+			continue;
+		if (out->n > start)
+			cv_buf_c(out, ' ');
+		cv_buf_z(out, flags_table[i].word);
+	}
+	for (uint32_t i = 0; keywords && names && i < names->count; i++) {
+		if (!(keywords >> i & 1))
+			continue;
+		if (out->n > start)
+			cv_buf_c(out, ' ');
+		cv_buf_z(out, names->names[i]);
+	}
+	if (is_recent) {
+		if (out->n > start)
+			cv_buf_c(out, ' ');
+		cv_buf_z(out, "\\Recent");
+	}
+}
+
+static const struct {
+	const char *word;
+	enum cv_special_use use;
+} uses_table[] = {
+	{"\\Drafts", CV_USE_DRAFTS},   {"\\Sent", CV_USE_SENT}, {"\\Junk", CV_USE_JUNK},
+	{"\\Trash", CV_USE_TRASH},     {"\\Archive", CV_USE_ARCHIVE}, {"\\All", CV_USE_ALL},
+	{"\\Flagged", CV_USE_FLAGGED},
+};
+
+const char *
+imapd_use_word(enum cv_special_use use)
+{
+	for (size_t i = 0; i < CV_COUNT(uses_table); i++)
+		if (uses_table[i].use == use)
+			return uses_table[i].word;
+	return NULL;
+}
+
+enum cv_special_use
+imapd_use_of(struct cv_str word)
+{
+	for (size_t i = 0; i < CV_COUNT(uses_table); i++)
+		if (cv_str_ieq_z(word, uses_table[i].word))
+			return uses_table[i].use;
+	return CV_USE_NONE;
+}

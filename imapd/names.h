@@ -1,0 +1,30 @@
+/* names.h - mailbox names between the wire (modified UTF-7) and the store (UTF-8 in NFC), patterns,
+ * and the words for flags and special uses. Pure. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef IMAPD_NAMES_H
+#define IMAPD_NAMES_H
+
+#include "common/base/arena.h"
+#include "common/store/mailbox.h"
+
+/* False when WIRE is no modified UTF-7. INBOX in any case, alone or as the first level, becomes
+ * "INBOX". */
+bool imapd_name_from_wire(struct cv_str wire, struct cv_arena *arena, struct cv_str *out);
+/* Appends NAME as an IMAP string. */
+void imapd_write_name(struct cv_buf *out, struct cv_str name);
+
+/* "*" matches anything, "%" anything but SEPARATOR. INBOX matches in any case. */
+bool imapd_pattern_matches(struct cv_str pattern, struct cv_str name, char separator);
+
+/* "\Seen" -> CV_FLAG_SEEN; 0 for what is no system flag. */
+uint32_t imapd_flag_of(struct cv_str word);
+/* Appends "\Seen word": no parentheses. RECENT adds \Recent. */
+void imapd_write_flags(struct cv_buf *out, uint32_t flags, uint64_t keywords,
+                       const struct cv_keywords *names, bool is_recent);
+
+/* "\Sent", or NULL for CV_USE_NONE. */
+const char *imapd_use_word(enum cv_special_use use);
+/* CV_USE_NONE for what is none. */
+enum cv_special_use imapd_use_of(struct cv_str word);
+
+#endif

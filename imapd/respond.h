@@ -1,0 +1,66 @@
+/* respond.h - every tagged answer that is not made of a mailbox's content, in one table. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef IMAPD_RESPOND_H
+#define IMAPD_RESPOND_H
+
+#include "common/base/buf.h"
+#include "common/base/err.h"
+
+/* name, word, code, text; an empty text is "<command> completed" */
+#define IMAPD_REPLIES(R)                                                                           \
+	R(OK, "OK", "", "")                                                                        \
+	R(READ_ONLY, "OK", "READ-ONLY", "")                                                        \
+	R(READ_WRITE, "OK", "READ-WRITE", "")                                                      \
+	R(MODIFIED, "OK", "", "Conditional STORE failed for some")                                 \
+	R(STARTTLS, "OK", "", "Begin TLS negotiation now")                                         \
+	R(SYNTAX, "BAD", "", "Arguments are not well formed")                                      \
+	R(UNKNOWN, "BAD", "", "Unknown command")                                                   \
+	R(NO_TAG, "BAD", "", "A tag and a command were expected")                                  \
+	R(BAD_STATE, "BAD", "", "Not in this state")                                               \
+	R(LINE_TOO_LONG, "BAD", "LIMIT", "Command line too long")                                  \
+	R(LITERAL_TOO_LARGE, "BAD", "LIMIT", "Literal too large")                                  \
+	R(MESSAGE_TOO_LARGE, "NO", "TOOBIG", "Message is larger than this server takes")           \
+	R(CANCELLED, "BAD", "", "Cancelled")                                                       \
+	R(BAD_BASE64, "BAD", "", "Not base64")                                                     \
+	R(NO_MECHANISM, "NO", "CANNOT", "This mechanism is not offered")                           \
+	R(NEED_TLS, "NO", "PRIVACYREQUIRED", "Log-in needs TLS / Can dung TLS de dang nhap")        \
+	R(NO_TLS, "NO", "CANNOT", "TLS is not available")                                          \
+	R(AUTH_FAILED, "NO", "AUTHENTICATIONFAILED",                                               \
+	  "Wrong name or password / Sai ten hoac mat khau")                                        \
+	R(AUTH_LOCKED, "NO", "UNAVAILABLE",                                                        \
+	  "Too many wrong passwords, wait 15 minutes / Nhap sai qua nhieu, doi 15 phut")            \
+	R(AUTH_EXPIRED, "NO", "EXPIRED",                                                           \
+	  "The first password has expired, ask your administrator / Mat khau ban dau het han")      \
+	R(AUTH_BUSY, "NO", "UNAVAILABLE", "Too many log-ins at once, try again")                   \
+	R(TOO_MANY_SESSIONS, "NO", "LIMIT", "Too many sessions of this account")                   \
+	R(READ_ONLY_BOX, "NO", "READ-ONLY", "The mailbox was opened for reading only")             \
+	R(BAD_NAME, "NO", "CANNOT", "Not a mailbox name in modified UTF-7")                        \
+	R(BAD_CHARSET, "NO", "BADCHARSET (US-ASCII UTF-8)", "Unknown charset")                     \
+	R(NO_PERMISSION, "NO", "NOPERM", "Not allowed")                                            \
+	R(NOT_FOUND, "NO", "NONEXISTENT", "There is no such mailbox / Khong co thu muc nay")       \
+	R(TRY_CREATE, "NO", "TRYCREATE", "There is no such mailbox / Khong co thu muc nay")        \
+	R(EXISTS, "NO", "ALREADYEXISTS", "The mailbox exists already / Thu muc da co")             \
+	R(DENIED, "NO", "CANNOT", "That cannot be done with this mailbox")                         \
+	R(INVALID, "NO", "CANNOT", "Not a valid name or value")                                    \
+	R(LIMIT, "NO", "LIMIT", "A limit was reached")                                             \
+	R(OVERQUOTA, "NO", "OVERQUOTA", "The mailbox is full / Hop thu da day")                    \
+	R(FULL, "NO", "UNAVAILABLE", "The server's disk is full, nothing was changed")             \
+	R(TEMPFAIL, "NO", "UNAVAILABLE", "A fault of the server, try again later")                 \
+	R(CORRUPT, "NO", "SERVERBUG", "A stored message cannot be read; it was reported")
+
+enum imapd_reply {
+#define IMAPD_REPLY_NAME(name, word, code, text) IMAPD_R_##name,
+	IMAPD_REPLIES(IMAPD_REPLY_NAME)
+#undef IMAPD_REPLY_NAME
+};
+
+/* Appends "TAG WORD [CODE] text" CRLF. An empty CODE leaves the reply's own; COMMAND names what was
+ * completed. TEXT, when not NULL, stands in place of the reply's. */
+void imapd_respond(struct cv_buf *out, struct cv_str tag, enum imapd_reply reply,
+                   struct cv_str code, const char *command, const char *text);
+bool imapd_reply_is_ok(enum imapd_reply reply);
+bool imapd_reply_is_bad(enum imapd_reply reply);
+/* The answer for a status of the store. */
+enum imapd_reply imapd_reply_of(enum cv_status status);
+
+#endif

@@ -1,0 +1,532 @@
+/* search.c - reads search programs and judges messages by them; see search.h. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "imapd/search.h"
+
+#include "common/text/charset.h"
+#include "common/text/date.h"
+#include "common/text/encoded_word.h"
+#include "common/text/fold.h"
+#include "common/text/header.h"
+#include "imapd/names.h"
+
+enum arg { ARG_NONE, ARG_TEXT, ARG_HEADER, ARG_FIELD, ARG_DAY, ARG_NUMBER, ARG_KEYWORD, ARG_UIDS,
+	   ARG_MODSEQ, ARG_OR, ARG_NOT, ARG_NEW };
+
+static const struct key_row {
+	const char *word;
+	enum imapd_key key;
+	enum arg arg;
+	bool is_negated;
+	uint32_t flag;
+} key_rows[] = {
+	{"ALL",        IMAPD_KEY_AND,        ARG_NONE,    false, 0},
+	{"ANSWERED",   IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_ANSWERED},
+	{"BCC",        IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0},
+	{"BEFORE",     IMAPD_KEY_BEFORE,     ARG_DAY,     false, 0},
+	{"BODY",       IMAPD_KEY_BODY,       ARG_TEXT,    false, 0},
+	{"CC",         IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0},
+	{"DELETED",    IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_DELETED},
+	{"DRAFT",      IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_DRAFT},
+	{"FLAGGED",    IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_FLAGGED},
+	{"FROM",       IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0},
+	{"HEADER",     IMAPD_KEY_HEADER,     ARG_HEADER,  false, 0},
+	{"KEYWORD",    IMAPD_KEY_KEYWORD,    ARG_KEYWORD, false, 0},
+	{"LARGER",     IMAPD_KEY_LARGER,     ARG_NUMBER,  false, 0},
+	{"MODSEQ",     IMAPD_KEY_MODSEQ,     ARG_MODSEQ,  false, 0},
+	{"NEW",        IMAPD_KEY_AND,        ARG_NEW,     false, 0},
+	{"NOT",        IMAPD_KEY_NOT,        ARG_NOT,     false, 0},
+	{"OLD",        IMAPD_KEY_RECENT,     ARG_NONE,    true,  0},
+	{"OLDER",      IMAPD_KEY_OLDER,      ARG_NUMBER,  false, 0},
+	{"ON",         IMAPD_KEY_ON,         ARG_DAY,     false, 0},
+	{"OR",         IMAPD_KEY_OR,         ARG_OR,      false, 0},
+	{"RECENT",     IMAPD_KEY_RECENT,     ARG_NONE,    false, 0},
+	{"SEEN",       IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_SEEN},
+	{"SENTBEFORE", IMAPD_KEY_SENTBEFORE, ARG_DAY,     false, 0},
+	{"SENTON",     IMAPD_KEY_SENTON,     ARG_DAY,     false, 0},
+	{"SENTSINCE",  IMAPD_KEY_SENTSINCE,  ARG_DAY,     false, 0},
+	{"SINCE",      IMAPD_KEY_SINCE,      ARG_DAY,     false, 0},
+	{"SMALLER",    IMAPD_KEY_SMALLER,    ARG_NUMBER,  false, 0},
+	{"SUBJECT",    IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0},
+	{"TEXT",       IMAPD_KEY_TEXT,       ARG_TEXT,    false, 0},
+	{"TO",         IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0},
+	{"UID",        IMAPD_KEY_UIDS,       ARG_UIDS,    false, 0},
+	{"UNANSWERED", IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_ANSWERED},
+	{"UNDELETED",  IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_DELETED},
+	{"UNDRAFT",    IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_DRAFT},
+	{"UNFLAGGED",  IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_FLAGGED},
+	{"UNKEYWORD",  IMAPD_KEY_KEYWORD,    ARG_KEYWORD, true,  0},
+	{"UNSEEN",     IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_SEEN},
+	{"YOUNGER",    IMAPD_KEY_YOUNGER,    ARG_NUMBER,  false, 0},
+};
+
+static const unsigned key_needs[] = {
+	[IMAPD_KEY_LARGER] = IMAPD_NEED_CORE,        [IMAPD_KEY_SMALLER] = IMAPD_NEED_CORE,
+	[IMAPD_KEY_BEFORE] = IMAPD_NEED_CORE,        [IMAPD_KEY_ON] = IMAPD_NEED_CORE,
+	[IMAPD_KEY_SINCE] = IMAPD_NEED_CORE,         [IMAPD_KEY_OLDER] = IMAPD_NEED_CORE,
+	[IMAPD_KEY_YOUNGER] = IMAPD_NEED_CORE,       [IMAPD_KEY_SENTBEFORE] = IMAPD_NEED_SUMMARY,
+	[IMAPD_KEY_SENTON] = IMAPD_NEED_SUMMARY,     [IMAPD_KEY_SENTSINCE] = IMAPD_NEED_SUMMARY,
+	[IMAPD_KEY_HEADER] = IMAPD_NEED_SUMMARY,     [IMAPD_KEY_BODY] = IMAPD_NEED_BODY,
+	[IMAPD_KEY_TEXT] = IMAPD_NEED_BODY,
+};
+
+/* ---- reading ---- */
+
+struct reader {
+	struct imapd_parse *p;
+	struct imapd_search *search;
+	struct cv_str charset;
+	unsigned depth;
+	uint32_t cap;
+};
+
+static bool read_key(struct reader *r);
+
+/* Adds a node; its index, or UINT32_MAX when there are too many. */
+static uint32_t
+add_node(struct reader *r, enum imapd_key key)
+{
+	struct imapd_search *s = r->search;
+
+	if (s->count == IMAPD_SEARCH_NODES_MAX) {
+		imapd_fault(r->p, "the search has too many keys");
+		return UINT32_MAX;
+	}
+	if (s->count == r->cap) {
+		uint32_t cap = r->cap ? r->cap * 4 : 8;
+		struct imapd_search_node *grown =
+			CV_ARENA_ARRAY(r->p->arena, struct imapd_search_node, cap);
+		if (s->count)
+			memcpy(grown, s->nodes, s->count * sizeof(*grown));
+		s->nodes = grown;
+		r->cap = cap;
+	}
+	struct imapd_search_node *node = &s->nodes[s->count];
+	node->key = key;
+	node->needs = (size_t)key < CV_COUNT(key_needs) ? key_needs[key] : 0;
+	node->end = s->count + 1;
+	return s->count++;
+}
+
+/* The node's subtree ends with the newest node. */
+static bool
+close_node(struct reader *r, uint32_t index)
+{
+	r->search->nodes[index].end = r->search->count;
+	return true;
+}
+
+/* A text in the search's charset, folded. */
+static bool
+read_text(struct reader *r, struct cv_str *out)
+{
+	struct cv_str raw;
+	if (!imapd_parse_sp(r->p) || !imapd_parse_astring(r->p, &raw))
+		return false;
+	if (raw.n > IMAPD_SEARCH_NEEDLE_MAX)
+		return imapd_fault(r->p, "a text to search for is too long");
+
+	struct cv_buf utf8 = CV_BUF_INIT(8 * IMAPD_SEARCH_NEEDLE_MAX);
+	struct cv_buf folded = CV_BUF_INIT(IMAPD_SEARCH_NEEDLE_MAX);
+	bool ok = cv_charset_to_utf8(r->charset, raw, &utf8) != CV_LIMIT &&
+	          !cv_fold(cv_buf_view(&utf8), &folded);
+	if (ok)
+		*out = cv_arena_str(r->p->arena, cv_buf_view(&folded));
+	cv_buf_done(&utf8);
+	cv_buf_done(&folded);
+	return ok || imapd_fault(r->p, "a text to search for is too long");
+}
+
+static bool
+read_day(struct reader *r, int64_t *out)
+{
+	struct cv_str word;
+	if (!imapd_parse_sp(r->p) || !imapd_parse_astring(r->p, &word))
+		return false;
+	return !cv_date_parse_imap_day(word, out) || imapd_fault(r->p, "a date is not well formed");
+}
+
+/* MODSEQ ["/flags/\\Seen" all|priv|shared] number: what is named narrows nothing here, as MODSEQ is
+ * kept per message. */
+static bool
+read_modseq(struct reader *r, uint64_t *out)
+{
+	struct cv_str unused;
+	if (!imapd_parse_sp(r->p))
+		return false;
+	if (imapd_peek(r->p) == '"') {
+		if (!imapd_parse_string(r->p, &unused) || !imapd_parse_sp(r->p))
+			return false;
+		if (!imapd_take_word(r->p, "all") && !imapd_take_word(r->p, "priv") &&
+		    !imapd_take_word(r->p, "shared"))
+			return imapd_fault(r->p, "all, priv or shared was expected");
+		if (!imapd_parse_sp(r->p))
+			return false;
+	}
+	r->search->has_modseq = true;
+	return imapd_parse_number(r->p, INT64_MAX, out);
+}
+
+static bool
+read_field(struct reader *r, struct imapd_search_node *node, struct cv_str name)
+{
+	if (!read_text(r, &node->needle))
+		return false;
+	node->name = cv_arena_str(r->p->arena, name);
+	if (!cv_summary_has_field(name))
+		node->needs = IMAPD_NEED_HEADER;
+	return true;
+}
+
+static bool
+read_body_text(struct reader *r, struct imapd_search_node *node)
+{
+	struct imapd_search *s = r->search;
+	if (!read_text(r, &node->needle))
+		return false;
+	struct cv_str *texts = CV_ARENA_ARRAY(r->p->arena, struct cv_str, s->text_count + 1);
+	if (s->text_count)
+		memcpy(texts, s->texts, s->text_count * sizeof(*texts));
+	texts[s->text_count] = node->needle;
+	s->texts = texts;
+	node->text = s->text_count++;
+	return true;
+}
+
+/* The argument of a key that has no keys below it, into its node. */
+static bool
+read_argument(struct reader *r, const struct key_row *row, uint32_t index)
+{
+	struct imapd_search_node node = r->search->nodes[index];
+	struct cv_str name;
+	bool ok = true;
+
+	switch (row->arg) {
+	case ARG_TEXT:
+		ok = read_body_text(r, &node);
+		break;
+	case ARG_FIELD:
+		ok = read_field(r, &node, cv_str_z(row->word));
+		break;
+	case ARG_HEADER:
+		ok = imapd_parse_sp(r->p) && imapd_parse_astring(r->p, &name) &&
+		     read_field(r, &node, name);
+		break;
+	case ARG_DAY:
+		ok = read_day(r, &node.days);
+		break;
+	case ARG_NUMBER:
+		ok = imapd_parse_sp(r->p) && imapd_parse_number(r->p, INT64_MAX, &node.number);
+		break;
+	case ARG_KEYWORD:
+		ok = imapd_parse_sp(r->p) && imapd_parse_atom(r->p, &node.name);
+		break;
+	case ARG_UIDS:
+		ok = imapd_parse_sp(r->p) && imapd_parse_set(r->p, &node.set);
+		break;
+	case ARG_MODSEQ:
+		ok = read_modseq(r, &node.number);
+		break;
+	default:
+		node.flag = row->flag;
+		break;
+	}
+	if (ok)
+		r->search->nodes[index] = node;
+	return ok;
+}
+
+static bool
+read_new(struct reader *r, uint32_t and)
+{
+	uint32_t recent = add_node(r, IMAPD_KEY_RECENT);
+	uint32_t not = add_node(r, IMAPD_KEY_NOT);
+	uint32_t seen = add_node(r, IMAPD_KEY_FLAG);
+	if (recent == UINT32_MAX || not == UINT32_MAX || seen == UINT32_MAX)
+		return false;
+	r->search->nodes[seen].flag = CV_FLAG_SEEN;
+	return close_node(r, not ) && close_node(r, and);
+}
+
+static bool
+read_row(struct reader *r, const struct key_row *row)
+{
+	uint32_t not = UINT32_MAX;
+	if (row->is_negated && (not = add_node(r, IMAPD_KEY_NOT)) == UINT32_MAX)
+		return false;
+	uint32_t index = add_node(r, row->key);
+	if (index == UINT32_MAX)
+		return false;
+
+	switch (row->arg) {
+	case ARG_NEW:
+		return read_new(r, index);
+	case ARG_NOT:
+		return imapd_parse_sp(r->p) && read_key(r) && close_node(r, index);
+	case ARG_OR:
+		return imapd_parse_sp(r->p) && read_key(r) && imapd_parse_sp(r->p) && read_key(r) &&
+		       close_node(r, index);
+	default:
+		break;
+	}
+	if (!read_argument(r, row, index))
+		return false;
+	return row->is_negated ? close_node(r, not ) : true;
+}
+
+static bool
+read_set(struct reader *r)
+{
+	struct imapd_set set;
+	uint32_t index = add_node(r, IMAPD_KEY_SEQS);
+	if (index == UINT32_MAX || !imapd_parse_set(r->p, &set))
+		return false;
+	r->search->nodes[index].set = set;
+	return true;
+}
+
+static bool
+read_group(struct reader *r)
+{
+	uint32_t index = add_node(r, IMAPD_KEY_AND);
+	if (index == UINT32_MAX)
+		return false;
+	do {
+		if (!read_key(r))
+			return false;
+	} while (imapd_take(r->p, ' '));
+	return imapd_need(r->p, ')', "a parenthesis is missing") && close_node(r, index);
+}
+
+static bool
+read_key_inside(struct reader *r)
+{
+	struct cv_str word;
+	unsigned char c = imapd_peek(r->p);
+
+	if (c == '*' || cv_is_digit(c))
+		return read_set(r);
+	if (imapd_take(r->p, '('))
+		return read_group(r);
+	if (!imapd_parse_atom(r->p, &word))
+		return imapd_fault(r->p, "a search key is missing");
+	for (size_t i = 0; i < CV_COUNT(key_rows); i++)
+		if (cv_str_ieq_z(word, key_rows[i].word))
+			return read_row(r, &key_rows[i]);
+	return imapd_fault(r->p, "an unknown search key");
+}
+
+static bool
+read_key(struct reader *r)
+{
+	if (r->depth == IMAPD_SEARCH_DEPTH_MAX)
+		return imapd_fault(r->p, "search keys are nested too deeply");
+	r->depth++;
+	bool ok = read_key_inside(r);
+	r->depth--;
+	return ok;
+}
+
+static bool
+read_returns(struct imapd_parse *p, struct imapd_search *s)
+{
+	static const struct {
+		const char *word;
+		unsigned bit;
+	} rows[] = {
+		{"MIN", IMAPD_RETURN_MIN},     {"MAX", IMAPD_RETURN_MAX}, {"COUNT", IMAPD_RETURN_COUNT},
+		{"ALL", IMAPD_RETURN_ALL},
+	};
+
+	if (!imapd_parse_sp(p) || !imapd_need(p, '(', "a parenthesis is missing"))
+		return false;
+	s->is_extended = true;
+	while (!imapd_take(p, ')')) {
+		size_t i = 0;
+		while (i < CV_COUNT(rows) && !imapd_take_word(p, rows[i].word))
+			i++;
+		if (i == CV_COUNT(rows))
+			return imapd_fault(p, "an unknown search result was asked for");
+		s->returns |= rows[i].bit;
+		if (!imapd_take(p, ' ') && imapd_peek(p) != ')')
+			return imapd_fault(p, "a parenthesis is missing");
+	}
+	if (!s->returns)
+		s->returns = IMAPD_RETURN_ALL;
+	return imapd_parse_sp(p);
+}
+
+bool
+imapd_parse_search(struct imapd_parse *p, struct imapd_search **out)
+{
+	struct imapd_search *s = CV_ARENA_NEW(p->arena, struct imapd_search);
+	struct reader r = {.p = p, .search = s};
+
+	if (imapd_take_word(p, "RETURN") && !read_returns(p, s))
+		return false;
+	if (imapd_take_prefix(p, "CHARSET ")) {
+		if (!imapd_parse_astring(p, &r.charset) || !imapd_parse_sp(p))
+			return false;
+		s->is_bad_charset = !cv_charset_known(r.charset);
+	}
+	uint32_t all = add_node(&r, IMAPD_KEY_AND);
+	do {
+		if (!read_key(&r))
+			return false;
+	} while (imapd_take(p, ' '));
+	close_node(&r, all);
+	for (uint32_t i = 0; i < s->count; i++)
+		s->needs |= s->nodes[i].needs;
+	*out = s;
+	return true;
+}
+
+void
+imapd_search_bind(struct imapd_search *search, const struct cv_view *view, struct cv_arena *arena)
+{
+	for (uint32_t i = 0; i < search->count; i++) {
+		struct imapd_search_node *node = &search->nodes[i];
+		if (node->key == IMAPD_KEY_SEQS || node->key == IMAPD_KEY_UIDS)
+			imapd_set_seqs(&node->set, node->key == IMAPD_KEY_UIDS, view, arena,
+			               &node->ranges, &node->range_count);
+	}
+}
+
+/* ---- judging ---- */
+
+static bool
+has_keyword(const struct imapd_candidate *c, struct cv_str name)
+{
+	const struct cv_keywords *names = c->view->keywords;
+	for (uint32_t i = 0; names && i < names->count; i++)
+		if (cv_str_ieq_z(name, names->names[i]))
+			return c->entry->keywords >> i & 1;
+	return false;
+}
+
+/* Whether VALUE, a raw field value, holds the folded NEEDLE. */
+static bool
+value_has(struct cv_str value, struct cv_str needle)
+{
+	if (!cv_words_is_coded(value) && cv_str_find(value, '\n', 0) == value.n)
+		return cv_fold_contains(value, needle);
+	struct cv_buf text = CV_BUF_INIT(4 * CV_HEADER_BYTES_MAX);
+	cv_words_decode(value, CV_STR_EMPTY, &text);
+	bool found = cv_fold_contains(cv_buf_view(&text), needle);
+	cv_buf_done(&text);
+	return found;
+}
+
+/* Whether a field NAME of HEADER holds NEEDLE. */
+static bool
+header_has(struct cv_str header, const struct imapd_search_node *node)
+{
+	struct cv_header_scan scan;
+	struct cv_field field;
+
+	cv_header_scan_init(&scan, header);
+	while (cv_header_next(&scan, &field))
+		if (cv_str_ieq(field.name, node->name) &&
+		    (!node->needle.n || value_has(field.value, node->needle)))
+			return true;
+	return false;
+}
+
+static enum imapd_verdict
+judge_header(const struct imapd_search_node *node, const struct imapd_candidate *c)
+{
+	if (c->has & IMAPD_NEED_HEADER)
+		return header_has(c->header, node) ? IMAPD_YES : IMAPD_NO;
+	if (node->needs == IMAPD_NEED_HEADER || (c->summary->missing & CV_SUMMARY_HEADERS))
+		return IMAPD_MAYBE;
+	return header_has(c->summary->headers, node) ? IMAPD_YES : IMAPD_NO;
+}
+
+static int64_t
+internal_day(const struct cv_msg *msg)
+{
+	return cv_date_local_days(cv_date_at(msg->internal_secs, msg->internal_zone));
+}
+
+static bool
+judge_sent(const struct imapd_search_node *node, const struct cv_summary *s)
+{
+	if (!(s->flags & CV_SUMMARY_HAS_SENT))
+		return false;
+	int64_t day = cv_date_local_days(cv_date_at(s->sent_secs, s->sent_zone_mins));
+	if (node->key == IMAPD_KEY_SENTBEFORE)
+		return day < node->days;
+	return node->key == IMAPD_KEY_SENTON ? day == node->days : day >= node->days;
+}
+
+static bool
+judge_fact(const struct imapd_search_node *node, const struct imapd_candidate *c)
+{
+	switch (node->key) {
+	case IMAPD_KEY_SEQS:
+	case IMAPD_KEY_UIDS:
+		return imapd_ranges_have(node->ranges, node->range_count, c->seq);
+	case IMAPD_KEY_FLAG:
+		return c->entry->flags & node->flag;
+	case IMAPD_KEY_KEYWORD:
+		return has_keyword(c, node->name);
+	case IMAPD_KEY_RECENT:
+		return c->is_recent;
+	case IMAPD_KEY_MODSEQ:
+		return c->entry->modseq >= node->number;
+	case IMAPD_KEY_LARGER:
+		return c->msg->size_bytes > node->number;
+	case IMAPD_KEY_SMALLER:
+		return c->msg->size_bytes < node->number;
+	case IMAPD_KEY_BEFORE:
+		return internal_day(c->msg) < node->days;
+	case IMAPD_KEY_ON:
+		return internal_day(c->msg) == node->days;
+	case IMAPD_KEY_SINCE:
+		return internal_day(c->msg) >= node->days;
+	case IMAPD_KEY_OLDER:
+		return c->msg->internal_secs <= c->now_secs - (int64_t)node->number;
+	case IMAPD_KEY_YOUNGER:
+		return c->msg->internal_secs >= c->now_secs - (int64_t)node->number;
+	case IMAPD_KEY_BODY:
+		return c->in_body[node->text];
+	case IMAPD_KEY_TEXT:
+		return c->in_body[node->text] || c->in_header[node->text];
+	default:
+		return judge_sent(node, c->summary);
+	}
+}
+
+static enum imapd_verdict
+judge(const struct imapd_search *s, uint32_t index, const struct imapd_candidate *c)
+{
+	const struct imapd_search_node *node = &s->nodes[index];
+	bool is_or = node->key == IMAPD_KEY_OR;
+
+	if (node->key == IMAPD_KEY_NOT) {
+		enum imapd_verdict v = judge(s, index + 1, c);
+		return v == IMAPD_MAYBE ? v : v == IMAPD_YES ? IMAPD_NO : IMAPD_YES;
+	}
+	if (node->key == IMAPD_KEY_AND || is_or) {
+		enum imapd_verdict decides = is_or ? IMAPD_YES : IMAPD_NO;
+		enum imapd_verdict all = is_or ? IMAPD_NO : IMAPD_YES;
+		for (uint32_t child = index + 1; child < node->end; child = s->nodes[child].end) {
+			enum imapd_verdict v = judge(s, child, c);
+			if (v == decides)
+				return v;
+			if (v == IMAPD_MAYBE)
+				all = v;
+		}
+		return all;
+	}
+	if (node->key == IMAPD_KEY_HEADER && (c->has & (IMAPD_NEED_SUMMARY | IMAPD_NEED_HEADER)))
+		return judge_header(node, c);
+	if (node->needs & ~c->has)
+		return IMAPD_MAYBE;
+	return judge_fact(node, c) ? IMAPD_YES : IMAPD_NO;
+}
+
+enum imapd_verdict
+imapd_search_judge(const struct imapd_search *search, const struct imapd_candidate *candidate)
+{
+	return judge(search, 0, candidate);
+}

@@ -1,0 +1,306 @@
+/* server.c - opens and closes what connections share, and knows who is logged in; see server.h.
+ *
+ * Order of opening: store, audit, registry, register, log-ins, TLS, network; closing goes the other
+ * way, so that nothing is used after it is gone. A failed opening is closed like a whole one.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "imapd/server.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "imapd/conn.h"
+#include "imapd/listen.h"
+
+#define REVIEW_MS 2000
+#define STOP_MS   5000
+
+/* ---- configuration ---- */
+
+enum cv_status
+imapd_config_load(const char *file, struct imapd_config **config_out, struct cv_err *err)
+{
+	struct imapd_config *config = cv_calloc(1, sizeof(*config));
+
+	enum cv_status status = cv_conf_open(file, &config->conf, err);
+	if (!status) {
+		config->common = cv_conf_get(config->conf, &congvu_section);
+		config->imapd = cv_conf_get(config->conf, &imapd_section);
+		config->admin = cv_conf_get(config->conf, &admin_section);
+		status = cv_netset_parse(cv_str_z(config->imapd->plain_login_networks),
+		                         &config->plain_from, err);
+	}
+	if (status) {
+		imapd_config_free(config);
+		return status;
+	}
+	*config_out = config;
+	return CV_OK;
+}
+
+void
+imapd_config_free(struct imapd_config *config)
+{
+	while (config) {
+		struct imapd_config *older = config->older;
+		cv_netset_free(config->plain_from);
+		if (config->conf)
+			cv_conf_free(config->conf);
+		free(config);
+		config = older;
+	}
+}
+
+void
+imapd_reload(struct imapd *d, const char *file)
+{
+	struct imapd_config *config;
+	struct cv_err err = {0};
+
+	if (imapd_config_load(file, &config, &err)) {
+		cv_log(0, CV_ERROR, "config.refused", "error=\"%s\"", err.text);
+	} else {
+		/* Connections may read the old one at any time, so it stays. */
+		config->older = atomic_load(&d->config);
+		atomic_store(&d->config, config);
+		cv_log(0, CV_INFO, "config.reloaded", "file=%s", cv_conf_path(file));
+	}
+	if (d->tls && cv_tls_server_reload(d->tls, &err))
+		cv_log(0, CV_ERROR, "tls.refused", "error=\"%s\"", err.text);
+}
+
+/* ---- log-ins ---- */
+
+struct user {
+	cv_acct_no acct;
+	unsigned count;
+	struct cv_link sessions;
+};
+
+static struct cv_str
+key_of(const cv_acct_no *acct)
+{
+	return cv_str((const char *)acct, sizeof(*acct));
+}
+
+enum cv_status
+imapd_login_add(struct imapd *d, struct imapd_login *login, struct cv_err *err)
+{
+	uint64_t max = imapd_config(d)->imapd->max_conns_per_user;
+	enum cv_status status = CV_OK;
+
+	pthread_mutex_lock(&d->users_lock);
+	struct user *user = cv_map_get(&d->users, key_of(&login->acct));
+	if (!user) {
+		user = cv_calloc(1, sizeof(*user));
+		user->acct = login->acct;
+		cv_list_init(&user->sessions);
+		cv_map_put(&d->users, key_of(&login->acct), user);
+	}
+	if (user->count >= max) {
+		status = cv_fail(err, CV_LIMIT, "%u sessions already", user->count);
+	} else {
+		user->count++;
+		cv_list_append(&user->sessions, &login->link);
+		atomic_fetch_add(&d->sessions, 1);
+	}
+	pthread_mutex_unlock(&d->users_lock);
+	return status;
+}
+
+void
+imapd_login_remove(struct imapd *d, struct imapd_login *login)
+{
+	pthread_mutex_lock(&d->users_lock);
+	struct user *user = cv_map_get(&d->users, key_of(&login->acct));
+	assert(user && user->count);
+	cv_list_remove(&login->link);
+	atomic_fetch_sub(&d->sessions, 1);
+	if (--user->count == 0) {
+		cv_map_del(&d->users, key_of(&login->acct));
+		free(user);
+	}
+	pthread_mutex_unlock(&d->users_lock);
+}
+
+static void
+end_sessions(struct user *user)
+{
+	CV_LIST_EACH (link, next, &user->sessions)
+		cv_conn_kill(CV_CONTAINER(link, struct imapd_login, link)->conn);
+}
+
+void
+imapd_logins_review(struct imapd *d)
+{
+	const struct cv_snapshot *snapshot = cv_register_get(d->reg);
+	size_t pos = 0;
+	void *value;
+
+	pthread_mutex_lock(&d->users_lock);
+	if (cv_snapshot_generation(snapshot) != d->seen_generation) {
+		d->seen_generation = cv_snapshot_generation(snapshot);
+		while (cv_map_each(&d->users, &pos, NULL, &value)) {
+			struct user *user = value;
+			struct cv_reg_account account;
+			if (cv_snapshot_account(snapshot, user->acct, &account) &&
+			    account.state == CV_STATE_ACTIVE)
+				continue;
+			cv_log(0, CV_INFO, "imap.sessions_ended", "account=%llu sessions=%u",
+			       (unsigned long long)user->acct, user->count);
+			end_sessions(user);
+		}
+	}
+	pthread_mutex_unlock(&d->users_lock);
+	cv_snapshot_unref(snapshot);
+}
+
+static void
+review_again(void *arg)
+{
+	struct imapd *d = arg;
+	imapd_logins_review(d);
+	cv_net_after(d->net, REVIEW_MS, review_again, d);
+}
+
+/* ---- opening ---- */
+
+static enum cv_status
+make_dir(const char *path, mode_t mode, struct cv_err *err)
+{
+	if (mkdir(path, mode) && errno != EEXIST)
+		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot make %s", path);
+	return CV_OK;
+}
+
+static enum cv_status
+open_store(struct imapd *d, const struct imapd_config *config, struct cv_err *err)
+{
+	const struct imapd_options *o = config->imapd;
+	struct cv_store_options store = {
+		.engine = {.dir = config->common->mail_dir, .cache_bytes = o->cache, .with_blobs = true},
+		.separator = o->separator[0],
+		.restore_days = (o->restore_window + 86399) / 86400,
+		.default_quota_bytes = o->quota_default,
+	};
+
+	enum cv_status status = make_dir(config->common->base_dir, 0755, err);
+	if (!status)
+		status = make_dir(config->common->run_dir, 0755, err);
+	if (!status)
+		status = cv_store_open(&store, &d->store, err);
+	if (status)
+		return status;
+	d->engine = cv_store_engine(d->store);
+	return cv_audit_open(d->store, &d->audit, err);
+}
+
+static enum cv_status
+open_register(struct imapd *d, const struct imapd_config *config, struct cv_err *err)
+{
+	struct cv_registry_options o = {
+		.store = d->store,
+		.audit = d->audit,
+		.dir = config->common->register_dir,
+		.default_domain = config->common->default_domain,
+		.address_template = config->admin->address_template,
+		.reserved_local_parts = config->admin->reserved_local_parts,
+		.quota_default = config->imapd->quota_default,
+		.quota_agency = config->imapd->quota_agency,
+	};
+
+	enum cv_status status = cv_registry_open(&o, &d->registry, err);
+	if (!status)
+		status = cv_register_open(config->common->register_dir, true, &d->reg, err);
+	if (!status)
+		status = cv_auth_new(d->reg, &d->auth, err);
+	return status;
+}
+
+/* Without a certificate the daemon still serves networks that may log in plainly. */
+static void
+open_tls(struct imapd *d, const struct imapd_config *config)
+{
+	struct cv_tls_server_options o = {.cert_files = config->common->tls_cert,
+	                                  .key_files = config->common->tls_key,
+	                                  .alpn = "imap"};
+	struct cv_err err = {0};
+
+	if (!o.cert_files[0])
+		cv_log(0, CV_WARN, "tls.none", "reason=\"no tls_cert: no STARTTLS, no imaps\"");
+	else if (cv_tls_server_new(&o, &d->tls, &err))
+		cv_log(0, CV_WARN, "tls.none", "error=\"%s\"", err.text);
+}
+
+enum cv_status
+imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
+{
+	struct imapd *d = cv_calloc(1, sizeof(*d));
+	struct cv_net_options net = {
+		.workers = (unsigned)config->imapd->workers,
+		.max_conns = (unsigned)config->imapd->max_conns,
+		.max_conns_per_ip = (unsigned)config->imapd->max_conns_per_ip,
+	};
+
+	atomic_init(&d->config, config);
+	pthread_mutex_init(&d->users_lock, NULL);
+	cv_map_init(&d->users);
+	d->started_secs = cv_wall_secs();
+	enum cv_status status = open_store(d, config, err);
+	if (!status)
+		status = open_register(d, config, err);
+	if (!status) {
+		open_tls(d, config);
+		status = cv_net_new(&net, &d->net, err);
+	}
+	if (!status)
+		status = imapd_listen(d, config, err);
+	if (status) {
+		imapd_close(d);
+		return status;
+	}
+	*out = d;
+	return CV_OK;
+}
+
+enum cv_status
+imapd_start(struct imapd *d, struct cv_err *err)
+{
+	enum cv_status status = cv_net_start(d->net, err);
+	if (!status)
+		status = imapd_serve_local(d, err);
+	if (!status)
+		cv_net_after(d->net, REVIEW_MS, review_again, d);
+	return status;
+}
+
+void
+imapd_close(struct imapd *d)
+{
+	if (d->net)
+		cv_net_stop(d->net, STOP_MS);
+	if (d->deliver)
+		cv_deliver_server_free(d->deliver);
+	if (d->ctl)
+		cv_ctl_server_free(d->ctl);
+	if (d->net)
+		cv_net_free(d->net);
+	if (d->tls)
+		cv_tls_server_free(d->tls);
+	if (d->auth)
+		cv_auth_free(d->auth);
+	if (d->reg)
+		cv_register_close(d->reg);
+	if (d->registry)
+		cv_registry_close(d->registry);
+	if (d->audit)
+		cv_audit_close(d->audit);
+	if (d->store)
+		cv_store_close(d->store);
+	cv_map_done(&d->users);
+	pthread_mutex_destroy(&d->users_lock);
+	imapd_config_free(atomic_load(&d->config));
+	free(d);
+}

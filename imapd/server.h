@@ -1,0 +1,91 @@
+/* server.h - what all connections of the daemon share: store, register, options, who is logged in.
+ *
+ * Threads: everything here from any thread, but for open and close.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef IMAPD_SERVER_H
+#define IMAPD_SERVER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/audit/audit.h"
+#include "common/base/map.h"
+#include "common/net/addr.h"
+#include "common/net/ctl.h"
+#include "common/net/net.h"
+#include "common/net/tls.h"
+#include "common/options/sections.h"
+#include "common/register/auth.h"
+#include "common/register/registry.h"
+#include "common/store/deliver.h"
+#include "common/store/mailbox.h"
+
+/* The options of one reading of the configuration; kept until the daemon ends. */
+struct imapd_config {
+	struct cv_conf *conf;
+	const struct congvu_options *common;
+	const struct imapd_options *imapd;
+	const struct admin_options *admin;
+	struct cv_netset *plain_from; /* who may log in without TLS */
+	struct imapd_config *older;
+};
+
+struct imapd {
+	_Atomic(struct imapd_config *) config;
+	struct cv_store *store;
+	struct cv_engine *engine;
+	struct cv_audit *audit;
+	struct cv_registry *registry;
+	struct cv_register *reg;
+	struct cv_auth *auth;
+	struct cv_tls_server *tls; /* NULL: no certificate, no TLS */
+	struct cv_net *net;
+	struct cv_ctl_server *ctl;
+	struct cv_deliver_server *deliver;
+	int64_t started_secs;
+	pthread_mutex_t users_lock; /* guards users and the lists of their sessions */
+	struct cv_map users;        /* account number -> struct user */
+	uint64_t seen_generation;   /* of the register, at the last look for suspended accounts */
+	atomic_uint sessions;       /* logged in */
+	atomic_uint_fast64_t logins, failed_logins, commands;
+};
+
+/* Reads FILE into *config_out. */
+CV_MUST_CHECK enum cv_status imapd_config_load(const char *file, struct imapd_config **config_out,
+                                               struct cv_err *err);
+void imapd_config_free(struct imapd_config *config); /* older ones too */
+
+/* Opens store, audit, register and sockets below CONFIG's folders, and takes CONFIG over. */
+CV_MUST_CHECK enum cv_status imapd_open(struct imapd_config *config, struct imapd **out,
+                                        struct cv_err *err);
+/* Accepts mail clients, control requests and deliveries from now on. */
+CV_MUST_CHECK enum cv_status imapd_start(struct imapd *d, struct cv_err *err);
+/* Reads FILE and the certificates again; what fails stays as it was and is logged. */
+void imapd_reload(struct imapd *d, const char *file);
+/* Says goodbye to all, makes everything durable, frees. */
+void imapd_close(struct imapd *d);
+
+static inline const struct imapd_config *
+imapd_config(struct imapd *d)
+{
+	return atomic_load_explicit(&d->config, memory_order_acquire);
+}
+
+/* One logged-in connection in the list of its account. */
+struct imapd_login {
+	struct cv_conn *conn;
+	cv_acct_no acct;
+	struct cv_link link;
+};
+/* CV_LIMIT when ACCT has as many sessions as it may. */
+CV_MUST_CHECK enum cv_status imapd_login_add(struct imapd *d, struct imapd_login *login,
+                                             struct cv_err *err);
+void imapd_login_remove(struct imapd *d, struct imapd_login *login);
+/* Ends the sessions of accounts that may no longer log in. */
+void imapd_logins_review(struct imapd *d);
+
+/* control.c: answers one request of the control socket. */
+enum cv_status imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err);
+
+#endif

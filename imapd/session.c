@@ -1,0 +1,240 @@
+/* session.c - see session.h. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "imapd/session.h"
+
+#include "imapd/diff.h"
+#include "imapd/names.h"
+
+/* On the changing thread: quick, and no call to the store. */
+static void
+on_change(struct cv_watch *w)
+{
+	struct imapd_session *s = CV_CONTAINER(w, struct imapd_session, watch);
+
+	atomic_store(&s->has_news, true);
+	if (atomic_load(&s->is_idling))
+		cv_conn_wake(s->conn);
+}
+
+static void
+add_recent(struct imapd_session *s, uint32_t from, uint32_t to)
+{
+	if (from > to)
+		return;
+	if (s->recent_count && s->recent[s->recent_count - 1].to + 1 == from) {
+		s->recent[s->recent_count - 1].to = to;
+		return;
+	}
+	s->recent = cv_realloc(s->recent, (s->recent_count + 1) * sizeof(*s->recent));
+	s->recent[s->recent_count++] = (struct imapd_range){from, to};
+}
+
+/* Takes what no session had as recent, as far as VIEW goes. A session that only reads sees the
+ * newest RECENT messages so, and takes nothing. */
+static void
+claim(struct imapd_session *s, const struct cv_view *view)
+{
+	uint32_t first = UINT32_MAX;
+	cv_ticket unused;
+
+	if (s->is_read_only)
+		return;
+	if (cv_mbox_claim_recent(s->mbox, &first, &unused, NULL))
+		return; /* nothing is recent then: a nicety, not a promise */
+	uint32_t from = first;
+	if (s->recent_count && s->recent[s->recent_count - 1].to >= from)
+		from = s->recent[s->recent_count - 1].to + 1;
+	if (view->uidnext)
+		add_recent(s, from, view->uidnext - 1);
+}
+
+enum cv_status
+imapd_session_open(struct cv_conn *conn, struct cv_mbox *mbox, bool read_only,
+                   uint32_t recent_before, struct imapd_session **out, struct cv_err *err)
+{
+	struct imapd_session *s = cv_calloc(1, sizeof(*s));
+
+	s->mbox = mbox;
+	s->conn = conn;
+	s->is_read_only = read_only;
+	s->watch.fn = on_change;
+	cv_list_init(&s->watch.link);
+	cv_mbox_watch(mbox, &s->watch);
+	enum cv_status status = cv_mbox_view(mbox, &s->view, err);
+	if (status) {
+		cv_mbox_unwatch(mbox, &s->watch);
+		cv_mbox_close(mbox);
+		free(s);
+		return status;
+	}
+	claim(s, s->view);
+	if (read_only && recent_before && recent_before <= s->view->exists) {
+		uint32_t first = s->view->exists - recent_before + 1;
+		add_recent(s, cv_view_seq(s->view, first)->uid, s->view->uidnext - 1);
+	}
+	s->recent_told = imapd_session_recent(s);
+	*out = s;
+	return CV_OK;
+}
+
+void
+imapd_session_close(struct imapd_session *s)
+{
+	if (!s)
+		return;
+	cv_mbox_unwatch(s->mbox, &s->watch);
+	cv_view_unref(s->view);
+	cv_mbox_close(s->mbox);
+	free(s->recent);
+	free(s);
+}
+
+bool
+imapd_session_is_recent(const struct imapd_session *s, uint32_t uid)
+{
+	return imapd_ranges_have(s->recent, s->recent_count, uid);
+}
+
+uint32_t
+imapd_session_recent(const struct imapd_session *s)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < s->recent_count; i++)
+		n += cv_view_seq_at(s->view, s->recent[i].to + 1) -
+		     cv_view_seq_at(s->view, s->recent[i].from);
+	return n;
+}
+
+uint32_t
+imapd_session_first_unseen(const struct imapd_session *s)
+{
+	for (uint32_t i = 0; i < s->view->pages_count; i++) {
+		const struct cv_view_page *page = &s->view->pages[i];
+		for (uint32_t k = 0; k < page->page->count; k++)
+			if (!(page->page->entries[k].flags & CV_FLAG_SEEN))
+				return page->first_seq + k;
+	}
+	return 0;
+}
+
+void
+imapd_session_silence(struct imapd_session *s, uint64_t modseq)
+{
+	/* Past the limit the oldest is forgotten: a FETCH answer more, nothing worse. */
+	if (!modseq)
+		return;
+	if (s->silent_count == IMAPD_SILENT_MAX) {
+		memmove(s->silent, s->silent + 1, (IMAPD_SILENT_MAX - 1) * sizeof(s->silent[0]));
+		s->silent_count--;
+	}
+	s->silent[s->silent_count++] = modseq;
+}
+
+static bool
+is_silent(const struct imapd_session *s, uint64_t modseq)
+{
+	for (unsigned i = 0; i < s->silent_count; i++)
+		if (s->silent[i] == modseq)
+			return true;
+	return false;
+}
+
+void
+imapd_session_write_flags(struct imapd_session *s, struct cv_buf *out)
+{
+	const struct cv_keywords *names = s->view->keywords;
+	uint32_t count = names ? names->count : 0;
+	uint32_t all = CV_FLAG_SEEN | CV_FLAG_ANSWERED | CV_FLAG_FLAGGED | CV_FLAG_DELETED |
+	               CV_FLAG_DRAFT;
+	uint64_t words = count == 64 ? UINT64_MAX : ((uint64_t)1 << count) - 1;
+
+	cv_buf_z(out, "* FLAGS (");
+	imapd_write_flags(out, all, words, names, false);
+	cv_buf_z(out, ")\r\n* OK [PERMANENTFLAGS (");
+	if (!s->is_read_only) {
+		imapd_write_flags(out, all, words, names, false);
+		if (count < CV_KEYWORDS_MAX)
+			cv_buf_z(out, " \\*");
+	}
+	cv_buf_z(out, ")] Flags that stay\r\n");
+	s->keywords_told = count;
+}
+
+static void
+write_number(struct cv_buf *out, uint32_t n, const char *word)
+{
+	cv_buf_add(out, "* ", 2);
+	cv_buf_u64(out, n);
+	cv_buf_z(out, word);
+}
+
+static void
+write_change(struct imapd_session *s, const struct imapd_change *change,
+             struct imapd_sync_how how, struct cv_buf *out)
+{
+	const struct cv_entry *e = change->entry;
+	bool is_known = is_silent(s, e->modseq);
+
+	if (is_known && (!how.with_modseq || how.silent_modseq_untold))
+		return;
+	write_number(out, change->seq, " FETCH (");
+	if (how.with_uid) {
+		cv_buf_z(out, "UID ");
+		cv_buf_u64(out, e->uid);
+	}
+	if (how.with_modseq) {
+		cv_buf_z(out, how.with_uid ? " MODSEQ (" : "MODSEQ (");
+		cv_buf_u64(out, e->modseq);
+		cv_buf_c(out, ')');
+	}
+	if (!is_known) {
+		cv_buf_z(out, how.with_uid || how.with_modseq ? " FLAGS (" : "FLAGS (");
+		imapd_write_flags(out, e->flags, e->keywords, s->view->keywords,
+		                  imapd_session_is_recent(s, e->uid));
+		cv_buf_c(out, ')');
+	}
+	cv_buf_add(out, ")\r\n", 3);
+}
+
+enum cv_status
+imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv_arena *arena,
+                   struct cv_buf *out, struct cv_err *err)
+{
+	const struct cv_view *view;
+	struct imapd_diff diff;
+
+	if (!atomic_load(&s->has_news))
+		return CV_OK;
+	/* Before the view is taken, so that a change behind it raises the flag again. */
+	atomic_store(&s->has_news, false);
+	enum cv_status status = cv_mbox_view(s->mbox, &view, err);
+	if (status) {
+		atomic_store(&s->has_news, true);
+		return status;
+	}
+	imapd_view_diff(s->view, view, arena, &diff);
+	if (diff.expunged_count && !how.may_expunge) {
+		cv_view_unref(view);
+		atomic_store(&s->has_news, true);
+		return CV_OK;
+	}
+	/* From the last to the first, so that no number moves before it was told. */
+	for (uint32_t i = diff.expunged_count; i > 0; i--)
+		write_number(out, diff.expunged[i - 1], " EXPUNGE\r\n");
+	cv_view_unref(s->view);
+	s->view = view;
+	if (diff.arrived)
+		claim(s, view);
+	if (diff.arrived)
+		write_number(out, view->exists, " EXISTS\r\n");
+	uint32_t recent = imapd_session_recent(s);
+	if (diff.arrived || recent != s->recent_told)
+		write_number(out, recent, " RECENT\r\n");
+	s->recent_told = recent;
+	if (view->keywords && view->keywords->count != s->keywords_told)
+		imapd_session_write_flags(s, out);
+	for (uint32_t i = 0; i < diff.changed_count; i++)
+		write_change(s, &diff.changed[i], how, out);
+	s->silent_count = 0;
+	return CV_OK;
+}

@@ -1,0 +1,64 @@
+/* session.h - a selected mailbox: what the client has been told, and the news since.
+ *
+ * `view` is the mailbox as the client knows it: message numbers in commands and answers are places
+ * in it. Only imapd_session_sync() moves it on. Belongs to its connection's thread; `has_news` and
+ * the wake-up come from the changing thread.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef IMAPD_SESSION_H
+#define IMAPD_SESSION_H
+
+#include <stdatomic.h>
+
+#include "common/net/net.h"
+#include "common/store/mailbox.h"
+#include "imapd/set.h"
+
+#define IMAPD_SILENT_MAX 8
+
+struct imapd_session {
+	struct cv_mbox *mbox;
+	const struct cv_view *view;
+	struct cv_conn *conn;
+	struct cv_watch watch;
+	atomic_bool has_news;   /* the mailbox changed since `view` was taken */
+	atomic_bool is_idling;  /* wake the connection at once */
+	bool is_read_only;
+	uint32_t recent_told;   /* the number in the last RECENT */
+	uint32_t keywords_told; /* keywords in the last FLAGS */
+	uint32_t recent_count;
+	struct imapd_range *recent; /* UIDs that are \Recent here, ascending; heap */
+	/* Changes by this session whose flags it knows already (.SILENT, \Seen by FETCH). */
+	uint64_t silent[IMAPD_SILENT_MAX];
+	unsigned silent_count;
+};
+
+/* Takes MBOX over, whatever happens. */
+CV_MUST_CHECK enum cv_status imapd_session_open(struct cv_conn *conn, struct cv_mbox *mbox,
+                                                bool read_only, uint32_t recent_before,
+                                                struct imapd_session **out, struct cv_err *err);
+void imapd_session_close(struct imapd_session *s);
+
+bool imapd_session_is_recent(const struct imapd_session *s, uint32_t uid);
+uint32_t imapd_session_recent(const struct imapd_session *s); /* how many of view are */
+/* The first unseen message's number, or 0. */
+uint32_t imapd_session_first_unseen(const struct imapd_session *s);
+
+/* FETCH answers for changes of MODSEQ need not be sent. */
+void imapd_session_silence(struct imapd_session *s, uint64_t modseq);
+
+struct imapd_sync_how {
+	bool may_expunge; /* else news wait as long as there are expunges among them */
+	bool with_uid;    /* the command was a UID command */
+	bool with_modseq;
+	bool silent_modseq_untold; /* not even the MODSEQ of silent changes: the caller tells it */
+};
+/* Appends the news as untagged answers and moves `view` on. CV_NOT_FOUND when the mailbox is gone. */
+CV_MUST_CHECK enum cv_status imapd_session_sync(struct imapd_session *s,
+                                                struct imapd_sync_how how, struct cv_arena *arena,
+                                                struct cv_buf *out, struct cv_err *err);
+
+/* "* FLAGS (...)" and "* OK [PERMANENTFLAGS (...)]". */
+void imapd_session_write_flags(struct imapd_session *s, struct cv_buf *out);
+
+#endif
