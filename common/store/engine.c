@@ -37,9 +37,18 @@
 #define CHECKPOINT_BODIES ((uint64_t)128 << 20) /* written between two catalogs: what recovery reads */
 #define UPKEEP_MS 1000
 #define BALLAST_BYTES ((uint64_t)32 << 20)
+#define ROOM_CHECK_BYTES (1u << 20) /* taken in between two looks at the free room */
+#define LOG_ROOM (CV_BDB_LOG_FILE_BYTES + (8u << 20)) /* a log file, and a checkpoint's needs */
 #define BALLAST_PART 16u /* at most this part of the file system */
 #define SYNC_TRIES 20
 #define SYNC_PAUSE_US 500000
+
+/* Recovery writes again what the log holds, so that much room must be left, always. */
+enum room {
+	ROOM_ENOUGH,
+	ROOM_SHORT, /* only deletions */
+	ROOM_NONE   /* nothing */
+};
 
 struct cv_engine {
 	char *dir;
@@ -49,8 +58,8 @@ struct cv_engine {
 	struct cv_blobs *blobs; /* NULL: rows only */
 	struct cv_flusher *flusher;
 	struct cv_engine_options o;
-	uint64_t reserve_bytes; /* less free than this: no more writing */
-	atomic_bool is_full;
+	_Atomic enum room room;
+	_Atomic uint64_t unchecked_bytes; /* taken in since the last look */
 
 	pthread_mutex_t upkeep_lock; /* one checkpoint, backup or compaction at a time */
 	pthread_mutex_t stop_lock;
@@ -138,7 +147,6 @@ lay_ballast(struct cv_engine *e)
 	struct stat st;
 	uint64_t size = 0, room = free_bytes(e, &size);
 	uint64_t want = CV_MIN(BALLAST_BYTES, size / BALLAST_PART);
-	e->reserve_bytes = want / 2;
 	if (!fstatat(e->dir_fd, "ballast", &st, 0) && st.st_size > 0)
 		return;
 	if (room < want * 4)
@@ -157,14 +165,29 @@ drop_ballast(struct cv_engine *e)
 	return unlinkat(e->dir_fd, "ballast", 0) == 0;
 }
 
-static void
-watch_room(struct cv_engine *e)
+static enum room
+look_for_room(struct cv_engine *e)
 {
-	bool is_full = free_bytes(e, NULL) < e->reserve_bytes;
-	if (atomic_exchange(&e->is_full, is_full) != is_full)
-		cv_log(0, CV_WARN, is_full ? "store.full" : "store.room_again", "dir=%s", e->dir);
-	if (!is_full && !is_there(e, "ballast"))
-		lay_ballast(e);
+	uint64_t room = free_bytes(e, NULL);
+	uint64_t need = LOG_ROOM + e->meta->ops->log_bytes(e->meta);
+	enum room now = room >= need ? ROOM_ENOUGH : room >= need / 2 ? ROOM_SHORT : ROOM_NONE;
+	enum room before = atomic_exchange(&e->room, now);
+	if (!before != !now)
+		cv_log(0, CV_WARN, now ? "store.full" : "store.room_again",
+			"dir=%s free_bytes=%" PRIu64 " needed=%" PRIu64, e->dir, room, need);
+	return now;
+}
+
+/* N bytes are about to be written. */
+static void
+count_bytes(struct cv_engine *e, uint64_t n)
+{
+	if (atomic_fetch_add_explicit(&e->unchecked_bytes, n, memory_order_relaxed) + n <
+		ROOM_CHECK_BYTES)
+		return;
+	atomic_store_explicit(&e->unchecked_bytes, 0, memory_order_relaxed);
+	if (look_for_room(e) != ROOM_ENOUGH) /* a checkpoint may give back logs */
+		pthread_cond_signal(&e->stop_wake);
 }
 
 static enum cv_status
@@ -190,7 +213,7 @@ sync_all(void *arg)
 	CV_KILL_POINT("flush.before");
 	enum cv_status status;
 	for (int i = 0; (status = e->meta->ops->sync(e->meta, &err)) == CV_FULL; i++) {
-		atomic_store(&e->is_full, true);
+		atomic_store(&e->room, ROOM_NONE);
 		if (!drop_ballast(e) && i)
 			usleep(SYNC_PAUSE_US);
 		if (i == SYNC_TRIES)
@@ -224,9 +247,12 @@ look_after(struct cv_engine *e)
 {
 	struct cv_err err;
 	enum cv_status status = CV_OK;
-	watch_room(e);
+	bool is_short = look_for_room(e) != ROOM_ENOUGH;
+	if (!is_short && !is_there(e, "ballast"))
+		lay_ballast(e);
 	uint64_t log_bytes = e->meta->ops->log_bytes(e->meta);
 	bool due = cv_mono_ms() - e->last_checkpoint_ms >= (int64_t)e->o.checkpoint_secs * 1000;
+	due |= is_short && log_bytes >= ROOM_CHECK_BYTES;
 	if (log_bytes >= e->o.checkpoint_log_bytes || (due && log_bytes))
 		status = cv_engine_checkpoint(e, &err);
 	else if (e->blobs && e->blobs->ops->unmarked_bytes(e->blobs) >= CHECKPOINT_BODIES) {
@@ -369,8 +395,10 @@ open_rows(struct cv_engine *e, struct cv_err *err)
 	if (status)
 		return status;
 	status = cv_bdb_open(path, e->o.cache_bytes, e->watchdog, &e->meta, err);
-	if (status == CV_FULL && drop_ballast(e))
+	if (status && free_bytes(e, NULL) < LOG_ROOM && drop_ballast(e))
 		status = cv_bdb_open(path, e->o.cache_bytes, e->watchdog, &e->meta, err);
+	if (status && free_bytes(e, NULL) < LOG_ROOM)
+		return cv_fail(err, CV_FULL, "no room on the disk of %s to recover in", e->dir);
 	return status;
 }
 
@@ -464,7 +492,7 @@ cv_meta_scan(struct cv_engine *e, cv_acct_id acct, struct cv_str from, struct cv
 {
 	if (from.n > CV_KEY_MAX || to.n > CV_KEY_MAX)
 		return cv_fail(err, CV_LIMIT, "a key of %zu bytes", CV_MAX(from.n, to.n));
-	return e->meta->ops->scan(e->meta, acct, from, to, limit, fn, arg, err);
+	return e->meta->ops->scan(e->meta, acct, from, to, limit, false, fn, arg, err);
 }
 
 enum cv_status
@@ -483,7 +511,7 @@ cv_meta_versions(struct cv_engine *e, const cv_acct_id *accts, size_t count, uin
 }
 
 static enum cv_status
-check_batch(const struct cv_batch *b)
+check_batch(const struct cv_batch *b, uint64_t *bytes)
 {
 	size_t sum = 0;
 	for (size_t i = 0; i < b->count; i++) {
@@ -492,6 +520,7 @@ check_batch(const struct cv_batch *b)
 			return CV_LIMIT;
 		sum += put->key.n + put->value.n;
 	}
+	*bytes += sum;
 	return sum > CV_BATCH_MAX ? CV_LIMIT : CV_OK;
 }
 
@@ -509,13 +538,16 @@ enum cv_status
 cv_engine_commit(struct cv_engine *e, struct cv_batch *batches, size_t count, bool importing,
                  cv_ticket *ticket_out, struct cv_err *err)
 {
-	bool is_full = atomic_load_explicit(&e->is_full, memory_order_relaxed), any = false;
+	enum room room = atomic_load_explicit(&e->room, memory_order_relaxed);
+	uint64_t bytes = 0;
+	bool any = false;
 	for (size_t i = 0; i < count; i++) {
-		batches[i].result = check_batch(&batches[i]);
+		batches[i].result = check_batch(&batches[i], &bytes);
 		batches[i].version = 0;
-		if (is_full && !batches[i].result && !only_deletes(&batches[i]))
+		if (room && !batches[i].result && (room == ROOM_NONE || !only_deletes(&batches[i])))
 			batches[i].result = CV_FULL;
 	}
+	count_bytes(e, bytes);
 	*ticket_out = 0;
 	enum cv_status status = e->meta->ops->commit(e->meta, batches, count, importing, err);
 	for (size_t i = 0; i < count; i++)
@@ -531,6 +563,12 @@ cv_meta_commit(struct cv_engine *e, struct cv_batch *batches, size_t count, cv_t
                struct cv_err *err)
 {
 	return cv_engine_commit(e, batches, count, false, ticket_out, err);
+}
+
+cv_ticket
+cv_engine_ticket(struct cv_engine *e)
+{
+	return cv_flusher_ticket(e->flusher);
 }
 
 struct cv_meta *
@@ -578,8 +616,10 @@ cv_blob_begin(struct cv_engine *e, struct cv_str delivery_id, uint64_t size_byte
               struct cv_blob_put **out, struct cv_err *err)
 {
 	enum cv_status status = need_blobs(e, err);
-	if (!status && atomic_load_explicit(&e->is_full, memory_order_relaxed))
+	if (!status && atomic_load_explicit(&e->room, memory_order_relaxed))
 		status = refuse_full(e, err);
+	if (!status)
+		count_bytes(e, size_bytes);
 	return status ? status : e->blobs->ops->begin(e->blobs, delivery_id, size_bytes, out, err);
 }
 

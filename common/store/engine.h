@@ -121,8 +121,10 @@ CV_MUST_CHECK enum cv_status cv_meta_commit(struct cv_engine *e, struct cv_batch
 /* Takes or renews the named lease for HOLDER until now + SECS; CV_DENIED while another holds it. */
 CV_MUST_CHECK enum cv_status cv_meta_lease(struct cv_engine *e, struct cv_str name,
                                            struct cv_str holder, unsigned secs, struct cv_err *err);
-/* All rows of ACCT whose version is above SINCE (0: all) as a byte stream, and back. Import replaces
- * the account; bodies travel separately by ref. */
+/* All rows of ACCT as a byte stream, unless its version is at or below SINCE (then nothing is sent; 0:
+ * always), and back. CV_CONFLICT when the account changed meanwhile: the stream has no end and an
+ * import refuses it. Import replaces the account, whose version grows; until it is done (or, after a
+ * crash, repeated) everything else on the account answers CV_RETRY. Bodies travel separately by ref. */
 typedef enum cv_status cv_sink_fn(void *arg, struct cv_str bytes, struct cv_err *err);
 CV_MUST_CHECK enum cv_status cv_meta_export(struct cv_engine *e, cv_acct_id acct, uint64_t since,
                                             cv_sink_fn *sink, void *arg, struct cv_err *err);
@@ -185,6 +187,13 @@ CV_MUST_CHECK enum cv_status cv_blob_each(struct cv_engine *e, cv_blob_fn *fn, v
  * volume, so that counts of one volume lie in the order of the bodies). */
 cv_acct_id cv_blob_acct(const struct cv_blob_ref *ref);
 void cv_blob_count_key(const struct cv_blob_ref *ref, struct cv_buf *key_out);
+
+/* After an open that found a crash: the count rows whose bodies did not survive (only a power failure
+ * takes any, and none that was acknowledged). The caller removes these and the rows whose ref has that
+ * cv_blob_acct() and cv_blob_count_key(). A lost body's place is never given to another. */
+typedef bool cv_lost_fn(void *arg, cv_acct_id acct, struct cv_str count_key); /* false stops */
+CV_MUST_CHECK enum cv_status cv_engine_lost_bodies(struct cv_engine *e, cv_lost_fn *fn, void *arg,
+                                                   struct cv_err *err);
 
 struct cv_engine_stats {
 	uint64_t commits, batches, conflicts, deadlocks, flushes, checkpoints, blob_bytes, log_bytes;

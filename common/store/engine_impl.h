@@ -21,8 +21,8 @@ struct cv_meta_ops {
 	                       size_t count, struct cv_str *values, struct cv_buf *hold,
 	                       uint64_t *version_out, struct cv_err *err);
 	enum cv_status (*scan)(struct cv_meta *m, cv_acct_id acct, struct cv_str from,
-	                       struct cv_str to, size_t limit, cv_row_fn *fn, void *arg,
-	                       struct cv_err *err);
+	                       struct cv_str to, size_t limit, bool importing, cv_row_fn *fn,
+	                       void *arg, struct cv_err *err);
 	enum cv_status (*accts)(struct cv_meta *m, enum cv_acct_class class_,
 	                        bool (*fn)(void *arg, cv_acct_id acct, uint64_t version),
 	                        void *arg, struct cv_err *err);
@@ -98,6 +98,7 @@ struct cv_blob_ops {
 /* cv_meta_commit(), and the same on an account closed for an import. */
 enum cv_status cv_engine_commit(struct cv_engine *e, struct cv_batch *batches, size_t count,
                                 bool importing, cv_ticket *ticket_out, struct cv_err *err);
+cv_ticket cv_engine_ticket(struct cv_engine *e);
 struct cv_meta *cv_engine_meta(struct cv_engine *e);
 struct cv_blobs *cv_engine_blobs(struct cv_engine *e); /* NULL: rows only */
 

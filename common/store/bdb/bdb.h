@@ -7,7 +7,7 @@
  *
  * Locking: none of Berkeley DB's. One writer at a time holds `rows` exclusively for a group of
  * batches, readers share it for one look-up or one bulk fetch; so there are no deadlocks, no lock
- * tables to fill and no lock time-outs (docs/adr/0001-one-writer-lock.md has the measurements).
+ * tables to fill and no lock time-outs (docs/adr/0010-one-writer-lock.md has the measurements).
  * Writers queue on `writers` first, so that readers get their turn between two of them.
  *
  * Errors: DB_RUNRECOVERY, a panic, and a commit or abort that fails end the process
@@ -25,6 +25,9 @@
 #include "common/store/engine_impl.h"
 
 #define CV_BDB_KEY_MAX (sizeof(cv_acct_id) + CV_KEY_MAX + 1)
+
+/* Recovery fills the rest of the last log file with zeros, so that much room is needed for it. */
+#define CV_BDB_LOG_FILE_BYTES (32u << 20)
 
 enum cv_bdb_tree { CV_BDB_HOT, CV_BDB_SUMMARY, CV_BDB_TREES };
 
@@ -78,7 +81,8 @@ enum cv_status cv_bdb_read(struct cv_meta *m, cv_acct_id acct, const struct cv_s
                            size_t count, struct cv_str *values, struct cv_buf *hold,
                            uint64_t *version_out, struct cv_err *err);
 enum cv_status cv_bdb_scan(struct cv_meta *m, cv_acct_id acct, struct cv_str from, struct cv_str to,
-                           size_t limit, cv_row_fn *fn, void *arg, struct cv_err *err);
+                           size_t limit, bool importing, cv_row_fn *fn, void *arg,
+                           struct cv_err *err);
 enum cv_status cv_bdb_accts(struct cv_meta *m, enum cv_acct_class class_,
                             bool (*fn)(void *arg, cv_acct_id acct, uint64_t version), void *arg,
                             struct cv_err *err);

@@ -7,7 +7,6 @@
 #include "common/store/bdb/bdb.h"
 
 #define LOG_BUFFER_BYTES (4u << 20)
-#define LOG_FILE_BYTES (64u << 20)
 #define TRANSACTIONS_MAX 64u
 
 static const struct {
@@ -66,7 +65,7 @@ set_options(struct cv_bdb *b, size_t cache_bytes)
 	if (!rc)
 		rc = env->set_lg_bsize(env, LOG_BUFFER_BYTES);
 	if (!rc)
-		rc = env->set_lg_max(env, LOG_FILE_BYTES);
+		rc = env->set_lg_max(env, CV_BDB_LOG_FILE_BYTES);
 	if (!rc)
 		rc = env->set_tx_max(env, TRANSACTIONS_MAX);
 	return rc;
@@ -129,7 +128,7 @@ log_position(struct cv_bdb *b)
 	DB_LOG_STAT *stat = NULL;
 	if (b->env->log_stat(b->env, &stat, 0))
 		return 0;
-	uint64_t at = (uint64_t)stat->st_cur_file * LOG_FILE_BYTES + stat->st_cur_offset;
+	uint64_t at = (uint64_t)stat->st_cur_file * CV_BDB_LOG_FILE_BYTES + stat->st_cur_offset;
 	free(stat);
 	return at;
 }

@@ -329,7 +329,7 @@ greatest(struct cv_str a, struct cv_str b)
 
 enum cv_status
 cv_bdb_scan(struct cv_meta *m, cv_acct_id acct, struct cv_str from, struct cv_str to, size_t limit,
-            cv_row_fn *fn, void *arg, struct cv_err *err)
+            bool importing, cv_row_fn *fn, void *arg, struct cv_err *err)
 {
 	static const char first[] = {CV_KEY_SUMMARY}, after[] = {CV_KEY_SUMMARY + 1};
 	const struct cv_str summary = {first, 1}, rest = {after, 1};
@@ -350,7 +350,7 @@ cv_bdb_scan(struct cv_meta *m, cv_acct_id acct, struct cv_str from, struct cv_st
 	cv_bdb_unlock_read(b, slot);
 	if (rc)
 		return cv_bdb_fail(b, err, rc, "reading a version");
-	if (head.is_closed)
+	if (head.is_closed && !importing)
 		return cv_fail(err, CV_RETRY, "the account is being imported");
 	enum cv_status status = CV_OK;
 	for (size_t i = 0; !status && !s.stopped && s.left && i < CV_COUNT(segments); i++)

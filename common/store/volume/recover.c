@@ -64,13 +64,13 @@ recover_tail(struct cv_volumes *s, struct cv_volume *v, struct cv_err *err)
 		return cv_fail_errno(err, CV_TEMPFAIL, errno, "looking at volume %u", v->number);
 	uint64_t from = CV_MAX(atomic_load(&v->durable), (uint64_t)CV_VOLUME_HEADER);
 	uint64_t size = (uint64_t)st.st_size;
-	struct cv_blob_tail *t = new_tail(s, v->number, from);
-	uint64_t end = walk(s, v, size, t);
-	if (size < from) { /* the disk lost what it had promised */
+	if (size < from) { /* the disk lost what it had promised: look at all that is left */
 		cv_log(0, CV_ERROR, "store.volume_short", "volume=%u size=%" PRIu64 " durable=%" PRIu64,
 			v->number, size, from);
-		end = size;
+		from = CV_VOLUME_HEADER;
 	}
+	struct cv_blob_tail *t = new_tail(s, v->number, from);
+	uint64_t end = walk(s, v, size, t);
 	if (size > end && (ftruncate(v->fd, (off_t)end) || fdatasync(v->fd)))
 		status = cv_fail_errno(err, CV_TEMPFAIL, errno, "cutting volume %u", v->number);
 	else if (fdatasync(v->fd)) /* what the page cache held across a kill is on disk now */

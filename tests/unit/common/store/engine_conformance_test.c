@@ -314,6 +314,88 @@ test_versions__are_zero_before_the_first_row_and_only_grow(void **state)
 		assert_int_equal(versions[i], i % 3);
 }
 
+/* ---- export and import ---- */
+
+static enum cv_status
+change_while_exporting(void *arg, struct cv_str bytes, struct cv_err *err)
+{
+	struct kit *k = arg;
+	(void)bytes, (void)err;
+	return kit_set(k, KIT_ACCT, "late", "v");
+}
+
+static void
+fill_account(struct kit *k, size_t rows)
+{
+	char key[32], value[3000];
+	kit_fill(value, sizeof value, 5);
+	for (size_t i = 0; i < rows; i++) {
+		snprintf(key, sizeof key, "%c/%zu", i % 2 ? 'M' : 'S', i);
+		struct cv_put put = {cv_str_z(key), {value, i * 37 % sizeof value}};
+		assert_int_equal(kit_commit(k, KIT_ACCT, CV_VERSION_ANY, &put, 1, NULL, NULL), CV_OK);
+	}
+}
+
+static void
+test_export__and_import_give_the_same_account(void **state)
+{
+	struct kit *k = *state;
+	cv_acct_id other = cv_acct(CV_CLASS_USER, 900);
+	struct cv_buf first = CV_BUF_INIT(8u << 20), second = CV_BUF_INIT(8u << 20);
+	cv_ticket ticket;
+	fill_account(k, 700);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(kit_set(k, other, i % 2 ? "old" : "S/old", "v"), CV_OK);
+	assert_int_equal(cv_meta_export(k->e, KIT_ACCT, 0, kit_collect, &first, &k->err), CV_OK);
+	assert_int_equal(cv_meta_import(k->e, other, cv_buf_view(&first), &ticket, &k->err), CV_OK);
+	cv_ticket_block(k->e, ticket);
+	assert_true(kit_version(k, other) > kit_version(k, KIT_ACCT));
+	assert_null(kit_get(k, other, "old").p);
+	assert_int_equal(cv_meta_export(k->e, other, 0, kit_collect, &second, &k->err), CV_OK);
+	assert_int_equal(first.n, second.n);
+	assert_memory_equal(first.p + 20, second.p + 20, first.n - 20 - 32);
+
+	cv_buf_reset(&second);
+	assert_int_equal(cv_meta_export(k->e, other, kit_version(k, other), kit_collect, &second,
+		&k->err), CV_OK);
+	assert_int_equal(second.n, 0);
+	cv_buf_done(&first);
+	cv_buf_done(&second);
+}
+
+static void
+test_import__of_a_stream_cut_or_changed_touches_nothing(void **state)
+{
+	struct kit *k = *state;
+	cv_acct_id other = cv_acct(CV_CLASS_USER, 901);
+	struct cv_buf b = CV_BUF_INIT(1u << 20);
+	cv_ticket ticket;
+	fill_account(k, 20);
+	assert_int_equal(kit_set(k, other, "mine", "v"), CV_OK);
+	assert_int_equal(cv_meta_export(k->e, KIT_ACCT, 0, kit_collect, &b, &k->err), CV_OK);
+	for (size_t n = 0; n < b.n; n += 97)
+		assert_int_equal(cv_meta_import(k->e, other, cv_str(b.p, n), &ticket, &k->err),
+			CV_CORRUPT);
+	for (size_t i = 0; i < b.n; i += 101) {
+		b.p[i] ^= 4;
+		assert_int_equal(cv_meta_import(k->e, other, cv_buf_view(&b), &ticket, &k->err),
+			CV_CORRUPT);
+		b.p[i] ^= 4;
+	}
+	assert_true(cv_str_eq_z(kit_get(k, other, "mine"), "v"));
+	assert_int_equal(kit_version(k, other), 1);
+	cv_buf_done(&b);
+}
+
+static void
+test_export__of_an_account_that_changes_meanwhile_conflicts(void **state)
+{
+	struct kit *k = *state;
+	fill_account(k, 200);
+	assert_int_equal(cv_meta_export(k->e, KIT_ACCT, 0, change_while_exporting, k, &k->err),
+		CV_CONFLICT);
+}
+
 /* ---- leases ---- */
 
 static void
@@ -634,6 +716,9 @@ main(void)
 		T(test_scan__holds_nothing_while_it_calls_back),
 		T(test_accts__are_those_of_the_class_that_have_rows),
 		T(test_versions__are_zero_before_the_first_row_and_only_grow),
+		T(test_export__and_import_give_the_same_account),
+		T(test_import__of_a_stream_cut_or_changed_touches_nothing),
+		T(test_export__of_an_account_that_changes_meanwhile_conflicts),
 		T(test_lease__is_for_one_holder_until_it_runs_out),
 		T(test_tickets__release_their_waiters_in_order),
 		T(test_tickets__of_nothing_are_durable_already),

@@ -1,0 +1,487 @@
+/* engine_recover_test.c - what an engine makes of bad deaths, torn files, full disks, failed syncs.
+ *
+ * Bad deaths happen in a child process; this process opens what it left. A power failure is played by
+ * cutting files that were not synced.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "tests/unit/common/store/engine_kit.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+
+#include "common/base/kill.h"
+#include "common/base/log.h"
+#include "common/store/engine_impl.h"
+
+static int
+setup_closed(void **state)
+{
+	struct kit *k = cv_calloc(1, sizeof *k);
+	kit_dir(k);
+	*state = k;
+	return 0;
+}
+
+/* Runs FN in a child; answers how it ended. */
+static int
+in_child(struct kit *k, void (*fn)(struct kit *k), const char *fail)
+{
+	fflush(NULL);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		cv_log_level(CV_ERROR);
+		if (fail) {
+			setenv("CONGVU_FAIL", fail, 1);
+			cv_kill_reload();
+		}
+		fn(k);
+		kill(getpid(), SIGKILL);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static bool
+was_killed(int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+static const char *
+volume_path(struct kit *k, char path[256])
+{
+	snprintf(path, 256, "%s/bodies/00000001.vol", k->dir);
+	return path;
+}
+
+static off_t
+size_of(const char *path)
+{
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+/* ---- deaths ---- */
+
+/* Body I of N, with its count row; durable. */
+static void
+put_counted(struct kit *k, const char *value, struct cv_blob_ref *ref_out)
+{
+	char p[3000];
+	struct cv_buf key = CV_BUF_INIT(64);
+	cv_ticket ticket;
+	kit_fill(p, sizeof p, 11);
+	assert_int_equal(kit_body(k, "id", p, sizeof p, sizeof p, ref_out), CV_OK);
+	cv_blob_count_key(ref_out, &key);
+	struct cv_put put = {cv_buf_view(&key), cv_str_z(value)};
+	assert_int_equal(kit_commit(k, cv_blob_acct(ref_out), CV_VERSION_ANY, &put, 1, NULL, &ticket),
+		CV_OK);
+	cv_ticket_block(k->e, ticket);
+	cv_buf_done(&key);
+}
+
+static void
+write_ten(struct kit *k)
+{
+	struct cv_blob_ref refs[10];
+	kit_open(k);
+	for (size_t i = 0; i < 10; i++)
+		put_counted(k, "1", &refs[i]);
+	struct cv_put put = {CV_STR("refs"), cv_str((char *)refs, sizeof refs)};
+	cv_ticket ticket;
+	assert_int_equal(kit_commit(k, KIT_ACCT, CV_VERSION_ANY, &put, 1, NULL, &ticket), CV_OK);
+	cv_ticket_block(k->e, ticket);
+}
+
+static void
+load_refs(struct kit *k, struct cv_blob_ref refs[10])
+{
+	struct cv_str row = kit_get(k, KIT_ACCT, "refs");
+	assert_int_equal(row.n, 10 * sizeof refs[0]);
+	memcpy(refs, row.p, row.n);
+}
+
+static bool
+count_lost(void *arg, cv_acct_id acct, struct cv_str key)
+{
+	(void)acct, (void)key;
+	++*(size_t *)arg;
+	return true;
+}
+
+static size_t
+lost(struct kit *k)
+{
+	size_t n = 0;
+	assert_int_equal(cv_engine_lost_bodies(k->e, count_lost, &n, &k->err), CV_OK);
+	return n;
+}
+
+static size_t
+readable(struct kit *k, const struct cv_blob_ref refs[10])
+{
+	struct cv_buf out = CV_BUF_INIT(4096);
+	size_t n = 0;
+	for (size_t i = 0; i < 10; i++) {
+		enum cv_status status = kit_read_body(k, &refs[i], 0, UINT64_MAX, &out);
+		n += !status && out.n == 3000;
+	}
+	cv_buf_done(&out);
+	return n;
+}
+
+static void
+test_a_killed_owner__leaves_everything_acknowledged(void **state)
+{
+	struct kit *k = *state;
+	struct cv_blob_ref refs[10];
+	assert_true(was_killed(in_child(k, write_ten, NULL)));
+	kit_open(k);
+	assert_true(k->crashed);
+	load_refs(k, refs);
+	assert_int_equal(readable(k, refs), 10);
+	assert_int_equal(lost(k), 0);
+	kit_close(k);
+	kit_open(k);
+	assert_false(k->crashed);
+}
+
+static void
+test_a_cut_volume__loses_the_bodies_behind_the_cut_and_says_which(void **state)
+{
+	struct kit *k = *state;
+	struct cv_blob_ref refs[10], fresh;
+	char path[256];
+	assert_true(was_killed(in_child(k, write_ten, NULL)));
+	off_t size = size_of(volume_path(k, path));
+	assert_int_equal(truncate(path, size - 2 * (size - 64) / 10 - 100), 0); /* 2 and a bit */
+	kit_open(k);
+	load_refs(k, refs);
+	assert_int_equal(lost(k), 3);
+	assert_int_equal(readable(k, refs), 7);
+	put_counted(k, "1", &fresh);
+	assert_true(cv_blob_acct(&fresh) != cv_blob_acct(&refs[0]));
+	struct cv_blob_stat stat;
+	assert_int_equal(cv_blob_stat(k->e, &refs[9], &stat, &k->err), CV_NOT_FOUND);
+}
+
+static void
+test_a_record_broken_in_the_middle__costs_no_other(void **state)
+{
+	struct kit *k = *state;
+	struct cv_blob_ref refs[10];
+	char path[256];
+	assert_true(was_killed(in_child(k, write_ten, NULL)));
+	off_t size = size_of(volume_path(k, path));
+	static const struct { const char *name; int tenth, skip; } rows[] = {
+		{"a body", 4, 1000}, {"a header", 6, 20},
+	};
+	int fd = open(path, O_RDWR);
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		assert_int_equal(pwrite(fd, "broken", 6,
+			64 + rows[i].tenth * ((size - 64) / 10) + rows[i].skip), 6);
+	close(fd);
+	kit_open(k);
+	load_refs(k, refs);
+	assert_int_equal(lost(k), 2);
+	assert_int_equal(readable(k, refs), 8);
+}
+
+static void
+test_a_catalog_missing_or_broken__is_made_again(void **state)
+{
+	struct kit *k = *state;
+	struct cv_blob_ref refs[10];
+	char path[256];
+	write_ten(k);
+	load_refs(k, refs);
+	kit_close(k);
+	snprintf(path, sizeof path, "%s/bodies/catalog", k->dir);
+	for (int round = 0; round < 2; round++) {
+		if (round)
+			assert_int_equal(truncate(path, 30), 0);
+		else
+			assert_int_equal(unlink(path), 0);
+		kit_open(k);
+		assert_int_equal(readable(k, refs), 10);
+		kit_close(k);
+	}
+}
+
+static void
+test_a_volume_torn_at_birth__does_not_stop_the_open(void **state)
+{
+	struct kit *k = *state;
+	struct cv_blob_ref refs[10], fresh;
+	char path[256];
+	assert_true(was_killed(in_child(k, write_ten, NULL)));
+	snprintf(path, sizeof path, "%s/bodies/00000002.vol", k->dir);
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, "congvu", 6), 6);
+	close(fd);
+	kit_open(k);
+	load_refs(k, refs);
+	assert_int_equal(readable(k, refs), 10);
+	put_counted(k, "1", &fresh);
+	struct cv_blob_stat stat;
+	assert_int_equal(cv_blob_stat(k->e, &fresh, &stat, &k->err), CV_OK);
+}
+
+static void
+test_a_byte_turned_on_disk__is_found_by_reading(void **state)
+{
+	struct kit *k = *state;
+	struct cv_blob_ref ref;
+	char path[256], p[300000];
+	struct cv_buf out = CV_BUF_INIT(1u << 20);
+	kit_open(k);
+	kit_fill(p, sizeof p, 1);
+	assert_int_equal(kit_body(k, "id", p, sizeof p, sizeof p, &ref), CV_OK);
+	volume_path(k, path);
+	int fd = open(path, O_RDWR);
+	assert_int_equal(pwrite(fd, "x", 1, size_of(path) - 50), 1);
+	close(fd);
+	assert_int_equal(kit_read_body(k, &ref, 0, 1000, &out), CV_OK); /* another frame */
+	assert_int_equal(kit_read_body(k, &ref, 299000, 10, &out), CV_CORRUPT);
+	cv_buf_done(&out);
+}
+
+/* ---- failing disks ---- */
+
+static void
+commit_and_block(struct kit *k)
+{
+	struct cv_blob_ref ref;
+	kit_open(k);
+	put_counted(k, "1", &ref);
+	_exit(0); /* it must not come this far */
+}
+
+static void
+test_a_failed_sync__ends_the_process_and_nothing_was_acknowledged(void **state)
+{
+	struct kit *k = *state;
+	static const char *const rows[] = {"volume.sync:EIO:1", "log.sync:EIO:1"};
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		int status = in_child(k, commit_and_block, rows[i]);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), CV_EXIT_SYNC);
+		kit_open(k);
+		assert_true(k->crashed);
+		kit_close(k);
+	}
+}
+
+static void
+refuse_and_go_on(struct kit *k)
+{
+	struct cv_blob_ref ref;
+	char p[100] = "body";
+	kit_open(k);
+	assert_int_equal(kit_set(k, KIT_ACCT, "k", "old"), CV_OK);
+	setenv("CONGVU_FAIL", "commit:ENOSPC:1:2,volume.append:ENOSPC:1:1", 1);
+	cv_kill_reload();
+	assert_int_equal(kit_set(k, KIT_ACCT, "k", "new"), CV_FULL);
+	assert_int_equal(kit_set(k, KIT_ACCT, "k", "new"), CV_FULL);
+	assert_true(cv_str_eq_z(kit_get(k, KIT_ACCT, "k"), "old"));
+	assert_int_equal(kit_version(k, KIT_ACCT), 1);
+	assert_int_equal(kit_body(k, "id", p, sizeof p, sizeof p, &ref), CV_FULL);
+	assert_int_equal(kit_set(k, KIT_ACCT, "k", "new"), CV_OK);
+	assert_int_equal(kit_body(k, "id", p, sizeof p, sizeof p, &ref), CV_OK);
+	kit_close(k);
+	_exit(0);
+}
+
+static void
+test_a_full_disk__is_said_and_is_not_the_end(void **state)
+{
+	struct kit *k = *state;
+	assert_int_equal(in_child(k, refuse_and_go_on, NULL), 0);
+	kit_open(k);
+	assert_false(k->crashed);
+	assert_true(cv_str_eq_z(kit_get(k, KIT_ACCT, "k"), "new"));
+}
+
+static void
+fill_up(struct kit *k)
+{
+	char value[60000], key[32];
+	cv_ticket ticket, last = 0;
+	size_t n = 0;
+	enum cv_status status;
+	kit_fill(value, sizeof value, 1);
+	kit_open(k);
+	do {
+		snprintf(key, sizeof key, "%zu", n);
+		struct cv_put put = {cv_str_z(key), {value, sizeof value}};
+		status = kit_commit(k, KIT_ACCT, CV_VERSION_ANY, &put, 1, NULL, &ticket);
+		if (!status) {
+			last = ticket;
+			n++;
+		}
+		struct cv_blob_ref ref;
+		if (!status)
+			status = kit_body(k, "id", value, sizeof value, sizeof value, &ref);
+	} while (!status && n < 100000);
+	assert_int_equal(status, CV_FULL);
+	assert_true(n > 10);
+	cv_ticket_block(k->e, last); /* what was committed still becomes durable */
+	assert_int_equal(kit_get(k, KIT_ACCT, "0").n, sizeof value);
+	assert_int_equal(kit_set(k, KIT_ACCT, "x", "y"), CV_FULL);
+	struct cv_put delete = {CV_STR("1"), CV_STR_EMPTY};
+	assert_int_equal(kit_commit(k, KIT_ACCT, CV_VERSION_ANY, &delete, 1, NULL, &last), CV_OK);
+	cv_ticket_block(k->e, last);
+}
+
+/* Somebody else takes all the room there is, while commits are under way. */
+static void
+be_robbed(struct kit *k)
+{
+	char value[60000], path[256];
+	cv_ticket ticket;
+	kit_fill(value, sizeof value, 1);
+	kit_open(k);
+	snprintf(path, sizeof path, "%s/hog", k->dir);
+	for (int i = 0; i < 20; i++) {
+		struct cv_put put = {CV_STR("0"), {value, sizeof value}};
+		assert_int_equal(kit_commit(k, KIT_ACCT, CV_VERSION_ANY, &put, 1, NULL, &ticket),
+			CV_OK);
+	}
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+	while (write(fd, value, sizeof value) > 0)
+		;
+	struct cv_put put = {CV_STR("1"), {value, sizeof value}};
+	enum cv_status status = kit_commit(k, KIT_ACCT, CV_VERSION_ANY, &put, 1, NULL, &ticket);
+	assert_true(status == CV_OK || status == CV_FULL);
+	if (!status)
+		cv_ticket_block(k->e, ticket); /* the ballast goes */
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
+fill_a_small_disk(struct kit *k)
+{
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		mount("congvu", k->dir, "tmpfs", 0, "size=160m"))
+		_exit(77);
+	int status = in_child(k, fill_up, NULL);
+	assert_true(was_killed(status));
+	kit_open(k); /* recovery on the full disk */
+	assert_null(kit_get(k, KIT_ACCT, "1").p);
+	assert_true(k->crashed);
+	assert_int_equal(kit_get(k, KIT_ACCT, "0").n, 60000);
+	kit_close(k);
+	kit_remove_tree(k->dir);
+	assert_true(was_killed(in_child(k, be_robbed, NULL)));
+	kit_open(k);
+	assert_int_equal(kit_get(k, KIT_ACCT, "0").n, 60000);
+	kit_close(k);
+	_exit(0);
+}
+
+static void
+test_a_small_disk_filled__keeps_what_was_promised_and_recovers(void **state)
+{
+	struct kit *k = *state;
+	int status = in_child(k, fill_a_small_disk, NULL);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip(); /* only root may mount */
+	assert_int_equal(status, 0);
+}
+
+/* ---- the watchdog ---- */
+
+static void
+stay_inside(struct kit *k)
+{
+	(void)k;
+	struct cv_watchdog *w = cv_watchdog_start(1);
+	(void)cv_watch_enter(w, "test");
+	sleep(20);
+	_exit(0);
+}
+
+static void
+come_and_go(struct kit *k)
+{
+	(void)k;
+	struct cv_watchdog *w = cv_watchdog_start(1);
+	for (int i = 0; i < 30; i++) {
+		unsigned slot = cv_watch_enter(w, "test");
+		usleep(100000);
+		cv_watch_leave(w, slot);
+	}
+	cv_watchdog_stop(w);
+	_exit(0);
+}
+
+static void
+test_a_thread_stuck_inside__ends_the_process(void **state)
+{
+	struct kit *k = *state;
+	int status = in_child(k, stay_inside, NULL);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), CV_EXIT_STUCK);
+	assert_int_equal(in_child(k, come_and_go, NULL), 0);
+}
+
+/* ---- copies ---- */
+
+static void
+test_a_backup__opens_as_a_store_and_a_second_copies_only_what_is_new(void **state)
+{
+	struct kit *k = *state, copy = {0};
+	struct cv_blob_ref refs[10], later;
+	kit_open(k);
+	kit_dir(&copy);
+	for (size_t i = 0; i < 10; i++)
+		put_counted(k, "1", &refs[i]);
+	assert_int_equal(kit_set(k, KIT_ACCT, "k", "v"), CV_OK);
+	assert_int_equal(cv_engine_backup(k->e, copy.dir, &k->err), CV_OK);
+	put_counted(k, "1", &later);
+	assert_int_equal(kit_set(k, KIT_ACCT, "k", "later"), CV_OK);
+	kit_open(&copy);
+	assert_true(copy.crashed);
+	assert_int_equal(readable(&copy, refs), 10);
+	assert_int_equal(lost(&copy), 0);
+	assert_true(cv_str_eq_z(kit_get(&copy, KIT_ACCT, "k"), "v"));
+	kit_close(&copy);
+	kit_remove_tree(copy.dir);
+	assert_int_equal(cv_engine_backup(k->e, copy.dir, &k->err), CV_OK);
+	assert_int_equal(cv_engine_backup(k->e, copy.dir, &k->err), CV_OK);
+	kit_open(&copy);
+	assert_true(cv_str_eq_z(kit_get(&copy, KIT_ACCT, "k"), "later"));
+	assert_int_equal(readable(&copy, refs), 10);
+	kit_close(&copy);
+	kit_remove_tree(copy.dir);
+	cv_buf_done(&copy.hold);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup_closed, kit_teardown)
+
+int
+main(void)
+{
+	cv_log_level(CV_ERROR);
+	const struct CMUnitTest tests[] = {
+		T(test_a_killed_owner__leaves_everything_acknowledged),
+		T(test_a_cut_volume__loses_the_bodies_behind_the_cut_and_says_which),
+		T(test_a_record_broken_in_the_middle__costs_no_other),
+		T(test_a_catalog_missing_or_broken__is_made_again),
+		T(test_a_volume_torn_at_birth__does_not_stop_the_open),
+		T(test_a_byte_turned_on_disk__is_found_by_reading),
+		T(test_a_failed_sync__ends_the_process_and_nothing_was_acknowledged),
+		T(test_a_full_disk__is_said_and_is_not_the_end),
+		T(test_a_small_disk_filled__keeps_what_was_promised_and_recovers),
+		T(test_a_thread_stuck_inside__ends_the_process),
+		T(test_a_backup__opens_as_a_store_and_a_second_copies_only_what_is_new),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
