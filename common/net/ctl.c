@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -18,6 +17,7 @@
 #include "common/net/ctl.h"
 #include "common/net/jsonline.h"
 #include "common/net/pool.h"
+#include "common/net/thread.h"
 
 #define RUNNING_MAX 8
 #define CLIENTS_MAX 64
@@ -231,7 +231,6 @@ ctl_main(void *arg)
 	struct client *clients[CLIENTS_MAX];
 	uint64_t count;
 
-	pthread_setname_np(pthread_self(), "ctl");
 	while (!has_ended(s)) {
 		unsigned n = gather(s, p + 2, clients);
 		p[0] = (struct pollfd){.fd = s->bell_fd, .events = POLLIN};
@@ -252,18 +251,13 @@ ctl_main(void *arg)
 static enum cv_status
 start(struct cv_ctl_server *s, struct cv_err *err)
 {
-	sigset_t all, before;
 	enum cv_status status = cv_pool_new("ctl-work", RUNNING_MAX, CLIENTS_MAX, &s->pool, err);
 	if (status)
 		return status;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int errnum = pthread_create(&s->thread, NULL, ctl_main, s);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (!errnum)
-		return CV_OK;
-	cv_pool_free(s->pool);
-	return cv_fail_errno(err, CV_TEMPFAIL, errnum, "control socket: cannot start a thread");
+	status = cv_thread_start(&s->thread, "ctl", ctl_main, s, err);
+	if (status)
+		cv_pool_free(s->pool);
+	return status;
 }
 
 enum cv_status

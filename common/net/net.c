@@ -1,12 +1,12 @@
 /* net.c - the net as a whole: made, started, stopped; jobs and watched descriptors. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "common/net/private.h"
+#include "common/net/thread.h"
 
 #define LAST_WORDS_MS 2000 /* after the grace: to send goodbyes before sockets are just closed */
 
@@ -64,7 +64,6 @@ worker_main(void *arg)
 	struct cv_work *work;
 	bool slow;
 
-	pthread_setname_np(pthread_self(), "worker");
 	while ((work = cv_queue_pop(q, &slow))) {
 		if (work->is_conn) {
 			struct cv_conn *c = CV_CONTAINER(work, struct cv_conn, work);
@@ -77,18 +76,6 @@ worker_main(void *arg)
 		free(job);
 	}
 	return NULL;
-}
-
-static enum cv_status
-start_thread(pthread_t *thread, void *(*main_fn)(void *), void *arg, struct cv_err *err)
-{
-	/* Signals are the main thread's business. */
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int errnum = pthread_create(thread, NULL, main_fn, arg);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return errnum ? cv_fail_errno(err, CV_TEMPFAIL, errnum, "cannot start a thread") : CV_OK;
 }
 
 static void
@@ -109,12 +96,12 @@ cv_net_start(struct cv_net *net, struct cv_err *err)
 		w->net = net;
 		cv_buf_init(&w->in_spare, SIZE_MAX);
 		cv_buf_init(&w->out_spare, SIZE_MAX);
-		status = start_thread(&w->thread, worker_main, w, err);
+		status = cv_thread_start(&w->thread, "worker", worker_main, w, err);
 		if (status)
 			break;
 	}
 	if (!status)
-		status = start_thread(&net->poller, cv_poller_main, net, err);
+		status = cv_thread_start(&net->poller, "poller", cv_poller_main, net, err);
 	if (status)
 		join_workers(net, started);
 	else

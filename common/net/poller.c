@@ -90,7 +90,6 @@ cv_poller_main(void *arg)
 	struct cv_net *net = arg;
 	struct epoll_event events[BATCH];
 
-	pthread_setname_np(pthread_self(), "poller");
 	while (!atomic_load(&net->poller_ends)) {
 		bury_dead(net);
 		int64_t now_ms = cv_mono_ms();

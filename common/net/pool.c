@@ -1,9 +1,9 @@
 /* pool.c - a bounded queue and some threads that empty it. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <pthread.h>
-#include <signal.h>
 
 #include "common/net/pool.h"
+#include "common/net/thread.h"
 
 struct pool_job {
 	void (*fn)(void *arg);
@@ -42,7 +42,6 @@ pool_main(void *arg)
 {
 	struct cv_pool *p = arg;
 	struct pool_job job;
-	pthread_setname_np(pthread_self(), p->name);
 	while (next_job(p, &job))
 		job.fn(job.arg);
 	return NULL;
@@ -60,22 +59,16 @@ cv_pool_new(const char *name, unsigned threads, unsigned queue_max, struct cv_po
 	pthread_cond_init(&p->more, NULL);
 	p->cap = queue_max;
 	p->ring = cv_calloc(queue_max, sizeof(*p->ring));
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int errnum = 0;
-	while (!errnum && p->thread_count < threads) {
-		errnum = pthread_create(&p->threads[p->thread_count], NULL, pool_main, p);
-		if (!errnum)
-			p->thread_count++;
+	enum cv_status status = CV_OK;
+	while (!status && p->thread_count < threads) {
+		status = cv_thread_start(&p->threads[p->thread_count], p->name, pool_main, p, err);
+		p->thread_count += !status;
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (errnum) {
+	if (status)
 		cv_pool_free(p);
-		return cv_fail_errno(err, CV_TEMPFAIL, errnum, "pool %s: cannot start a thread", name);
-	}
-	*out = p;
-	return CV_OK;
+	else
+		*out = p;
+	return status;
 }
 
 enum cv_status

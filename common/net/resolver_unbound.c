@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unbound.h>
@@ -19,6 +18,7 @@
 #include "common/base/list.h"
 #include "common/net/dns.h"
 #include "common/net/resolver_private.h"
+#include "common/net/thread.h"
 
 #define OUTSTANDING_MAX 4096
 #define DEFAULT_TIMEOUT_SECS 10
@@ -227,7 +227,6 @@ unbound_main(void *arg)
 	                      {.fd = u->bell_fd, .events = POLLIN}};
 	uint64_t count;
 
-	pthread_setname_np(pthread_self(), "resolver");
 	while (!has_ended(u)) {
 		if (poll(p, 2, give_up_expired(u, false)) < 0)
 			continue;
@@ -254,17 +253,11 @@ cv_unbound_new(const struct cv_resolver_options *o, struct cv_unbound **out, str
 	enum cv_status status = !u->ctx || u->bell_fd < 0
 	                                ? cv_fail(err, CV_TEMPFAIL, "resolver: cannot make a context")
 	                                : apply_options(u->ctx, o, err);
+	if (!status)
+		status = cv_thread_start(&u->thread, "resolver", unbound_main, u, err);
 	if (!status) {
-		sigset_t all, before;
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &before);
-		int errnum = pthread_create(&u->thread, NULL, unbound_main, u);
-		pthread_sigmask(SIG_SETMASK, &before, NULL);
-		if (!errnum) {
-			*out = u;
-			return CV_OK;
-		}
-		status = cv_fail_errno(err, CV_TEMPFAIL, errnum, "resolver: cannot start a thread");
+		*out = u;
+		return CV_OK;
 	}
 	if (u->ctx)
 		ub_ctx_delete(u->ctx);
