@@ -536,7 +536,7 @@ chain_advance(struct smtpd_milter *m)
 				m->at--;
 				continue;
 			}
-			cv_conn_ref(l->conn);
+			/* l->conn came with a reference, which link_closed() gives back. */
 		} else if (l->state == LINK_READY) {
 			cv_conn_wake(l->conn);
 		}
