@@ -89,7 +89,7 @@ collect(struct cv_str header, struct values *out)
 			if (!cv_str_ieq_z(f.name, fields[i].name))
 				continue;
 			if (out->n[i] < (fields[i].addresses ? REPEATS_MAX : 1))
-				out->v[i][out->n[i]++] = cv_str_sub(f.value, 0, CV_ENVELOPE_FIELD_MAX);
+				out->v[i][out->n[i]++] = f.value;
 			break;
 		}
 	}
@@ -159,13 +159,11 @@ put_text(struct cv_buf *out, const struct values *v, enum field f)
 		cv_buf_z(out, "NIL");
 		return;
 	}
-	struct cv_buf text = CV_BUF_INIT(CV_ENVELOPE_FIELD_MAX);
-	cv_header_unfold(v->v[f][0], &text);
+	struct cv_buf text = CV_BUF_INIT(CV_ENVELOPE_TEXT_MAX);
+	cv_header_unfold(cv_str_sub(v->v[f][0], 0, CV_ENVELOPE_TEXT_MAX), &text);
 	cv_imap_string(out, cv_buf_view(&text));
 	cv_buf_done(&text);
 }
-
-#define LIST_SHARE ((size_t)64 << 10) /* bytes of one address list */
 
 enum cv_status
 cv_envelope_format(struct cv_str header, struct cv_buf *out)
@@ -180,7 +178,7 @@ cv_envelope_format(struct cv_str header, struct cv_buf *out)
 			continue;
 		}
 		size_t at = out->n;
-		if (put_addresses(out, v.v[f], v.n[f], at + LIST_SHARE)) {
+		if (put_addresses(out, v.v[f], v.n[f], at + CV_ENVELOPE_LIST_MAX)) {
 			if (f == F_FROM) {
 				from_at = at;
 				from_n = out->n - at;

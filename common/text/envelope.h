@@ -8,8 +8,9 @@
 
 #include "common/base/buf.h"
 
-#define CV_ENVELOPE_MAX        (1u << 20)  /* bytes of one envelope; no envelope comes near */
-#define CV_ENVELOPE_FIELD_MAX  (64u << 10)  /* bytes of one field looked at */
+#define CV_ENVELOPE_MAX        (8u << 20)  /* bytes of one envelope; none comes near */
+#define CV_ENVELOPE_LIST_MAX   (1u << 20)  /* bytes of one address list; the rest is left out */
+#define CV_ENVELOPE_TEXT_MAX   (64u << 10) /* bytes of a subject or another text field */
 #define CV_IMAP_QUOTED_MAX     1000         /* a longer string goes as a literal */
 
 /* Appends S as an IMAP string: quoted when it is short 7-bit text without CR and LF, else as a

@@ -35,6 +35,7 @@ struct cv_mime_scan {
 	struct cv_arena scratch; /* for one header block */
 	struct cv_mime_tree *tree;
 	uint32_t cap;
+	size_t envelopes_left; /* bytes */
 	uint64_t *body_lf; /* for each part: line ends before its body */
 	struct frame frames[CV_MIME_DEPTH_MAX];
 	uint32_t depth;       /* frames in use */
@@ -192,7 +193,9 @@ end_header(struct cv_mime_scan *m, bool too_large)
 	m->body_lf[index] = m->lf;
 	struct cv_str boundary = CV_STR_EMPTY;
 	struct cv_str block = cv_buf_view(&m->header);
-	cv_mime_read_fields(m->arena, &m->scratch, block, in_digest, is_message, p, &boundary);
+	cv_mime_read_fields(m->arena, &m->scratch, block, in_digest, is_message ? m->envelopes_left : 0,
+	                    p, &boundary);
+	m->envelopes_left -= p->envelope.n;
 	m->tree->has_8bit_header |= cv_mime_has_8bit(block);
 	cv_arena_reset(&m->scratch);
 
@@ -501,6 +504,7 @@ cv_mime_begin(struct cv_arena *arena)
 	m->scratch = CV_ARENA_INIT;
 	m->tree = CV_ARENA_NEW(arena, struct cv_mime_tree);
 	m->at_line_start = true;
+	m->envelopes_left = CV_MIME_ENVELOPES_MAX;
 	cv_buf_init(&m->held, CANDIDATE_MAX);
 	cv_buf_init(&m->header, HEADER_ROOM);
 	cv_buf_init(&m->replay, HEADER_ROOM);

@@ -234,7 +234,7 @@ set_kind(struct reading *r)
 
 void
 cv_mime_read_fields(struct cv_arena *arena, struct cv_arena *scratch, struct cv_str block,
-                    bool in_digest, bool is_message, struct cv_mime_part *part,
+                    bool in_digest, size_t envelope_max, struct cv_mime_part *part,
                     struct cv_str *boundary_out)
 {
 	struct reading r = { .arena = arena, .scratch = scratch, .part = part };
@@ -249,8 +249,8 @@ cv_mime_read_fields(struct cv_arena *arena, struct cv_arena *scratch, struct cv_
 	set_kind(&r);
 	*boundary_out = r.boundary;
 
-	if (is_message) {
-		struct cv_buf envelope = CV_BUF_INIT(CV_ENVELOPE_MAX);
+	if (envelope_max) {
+		struct cv_buf envelope = CV_BUF_INIT(CV_MIN(envelope_max, (size_t)CV_ENVELOPE_MAX));
 		if (cv_envelope_format(block, &envelope) == CV_OK)
 			part->envelope = cv_arena_str(arena, cv_buf_view(&envelope));
 		cv_buf_done(&envelope);

@@ -459,6 +459,17 @@ test_envelope__is_well_formed_whatever_was_sent(void **state)
 			fail_msg("%zu\n got %.*s\nwant %s", i, CV_STR_ARGS(cv_buf_view(&out)), rows[i].want);
 		cv_buf_done(&out);
 	}
+	/* A circular's addresses are all there; a hostile list is cut and stays well formed. */
+	struct cv_buf circular = CV_BUF_INIT(1 << 20), listed = CV_BUF_INIT(CV_ENVELOPE_MAX);
+	cv_buf_z(&circular, "To: first@x.vn");
+	for (int i = 0; i < 9000; i++)
+		cv_buf_printf(&circular, ",\r\n person%d@lamgiang.gov.vn", i);
+	cv_buf_z(&circular, "\r\n");
+	assert_int_equal(cv_envelope_format(cv_buf_view(&circular), &listed), CV_OK);
+	assert_non_null(strstr(listed.p, "(NIL NIL \"person8999\" \"lamgiang.gov.vn\")) NIL NIL NIL NIL)"));
+	cv_buf_done(&circular);
+	cv_buf_done(&listed);
+
 	struct cv_buf small = CV_BUF_INIT(30);
 	cv_buf_z(&small, "x");
 	assert_int_equal(cv_envelope_format(CV_STR("Subject: s\r\n"), &small), CV_LIMIT);
