@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/net/private.h"
 #include "common/net/thread.h"
 
+#define SPARE_DESCRIPTORS 1024
 #define LAST_WORDS_MS 2000 /* after the grace: to send goodbyes before sockets are just closed */
 
 static unsigned
@@ -17,12 +19,28 @@ default_workers(void)
 	return cores > 0 ? (unsigned)cores * 2 : 2;
 }
 
+/* A descriptor a connection, and some for files and outgoing ones. */
+static void
+raise_descriptor_limit(unsigned max_conns)
+{
+	struct rlimit limit;
+	rlim_t want = (rlim_t)max_conns + SPARE_DESCRIPTORS;
+	if (!max_conns || getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= want)
+		return;
+	limit.rlim_cur = CV_MIN(want, limit.rlim_max);
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < want)
+		cv_log(0, CV_WARN, "net.descriptors", "wanted=%llu allowed=%llu", (unsigned long long)want,
+		       (unsigned long long)limit.rlim_cur);
+}
+
 enum cv_status
 cv_net_new(const struct cv_net_options *o, struct cv_net **net_out, struct cv_err *err)
 {
 	struct cv_net *net = cv_calloc(1, sizeof(*net));
 	net->o = *o;
 	net->worker_count = o->workers ? o->workers : default_workers();
+	raise_descriptor_limit(o->max_conns);
 	if (!net->o.stall_secs)
 		net->o.stall_secs = CV_NET_STALL_SECS;
 	net->bell.kind = CV_POLL_BELL;

@@ -83,6 +83,7 @@ struct cv_net_options {
 	const struct cv_netset *unlimited_from; /* peers to whom the limit per address does not apply */
 };
 
+/* Raises the limit of open descriptors for max_conns as far as the system lets it. */
 CV_MUST_CHECK enum cv_status cv_net_new(const struct cv_net_options *o, struct cv_net **net_out,
                                         struct cv_err *err);
 /* Starts poller and workers and returns. */

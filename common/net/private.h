@@ -191,7 +191,7 @@ struct cv_conn {
 void cv_timers_init(struct cv_timers *t);
 void cv_timers_done(struct cv_timers *t);
 /* Wants T to fire at WHEN_MS (0: never). True when the poller must be woken to look earlier. */
-CV_MUST_CHECK bool cv_timer_set(struct cv_timers *ts, struct cv_timer *t, int64_t when_ms);
+bool cv_timer_set(struct cv_timers *ts, struct cv_timer *t, int64_t when_ms);
 void cv_timer_remove(struct cv_timers *ts, struct cv_timer *t);
 /* Calls FIRE under the lock for each timer that is due; returns when to look again (or -1). */
 int64_t cv_timers_fire(struct cv_timers *ts, int64_t now_ms,

@@ -483,6 +483,41 @@ test_proxy__replaces_the_peer_and_is_needed(void **state)
 	cv_netset_free(others);
 }
 
+static void
+test_limit_of_one_address__counts_ipv6_by_network(void **state)
+{
+	static const struct { const char *name, *peer; bool welcome; } rows[] = {
+		{"first", "2001:db8:0:1::1", true},
+		{"same network", "2001:db8:0:1:ffff::2", false},
+		{"next network", "2001:db8:0:2::1", true},
+		{"IPv4 inside IPv6", "::ffff:192.0.2.1", true},
+		{"the same again", "::ffff:192.0.2.1", false},
+		{"its neighbour", "::ffff:192.0.2.2", true},
+	};
+	static const struct cv_net_options one_each = {.workers = 2, .max_conns_per_ip = 1};
+	struct kit k;
+	struct cv_netset *trusted;
+	struct cv_err err;
+	int fd[CV_COUNT(rows)];
+	(void)state;
+	assert_int_equal(cv_netset_parse(CV_STR("127.0.0.1"), &trusted, &err), CV_OK);
+	struct cv_listen l = {.proxy_protocol = true, .proxy_from = trusted, .refusal = "421 no\n"};
+	kit_start(&k, &one_each, &l);
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		char text[200], got[100];
+		fd[i] = kit_connect(&k);
+		snprintf(text, sizeof(text), "PROXY TCP6 %s 2001:db8::25 1 25\r\n", rows[i].peer);
+		kit_send(fd[i], text);
+		kit_line_from(fd[i], got, sizeof(got));
+		if (!strcmp(got, "421 no") == rows[i].welcome)
+			fail_msg("%s: %s", rows[i].name, got);
+	}
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		close(fd[i]);
+	kit_stop(&k);
+	cv_netset_free(trusted);
+}
+
 /* ---- jobs ---- */
 
 static void
@@ -543,6 +578,7 @@ main(void)
 		cmocka_unit_test(test_stop__does_not_wait_longer_than_its_grace),
 		cmocka_unit_test(test_connect__is_told_when_up_or_failed),
 		cmocka_unit_test(test_proxy__replaces_the_peer_and_is_needed),
+		cmocka_unit_test(test_limit_of_one_address__counts_ipv6_by_network),
 		cmocka_unit_test(test_jobs__run_now_later_or_when_the_net_stops),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
