@@ -1,0 +1,157 @@
+/* answer.c - how commands answer: sentences in two languages, tables, JSON, passwords asked. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <termios.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "admin/admin.h"
+#include "common/base/str.h"
+#include "common/text/charset.h"
+
+const char *
+admin_option(const struct admin_call *call, const char *name)
+{
+	for (unsigned o = 0; call->command->options && call->command->options[o].name; o++)
+		if (!strcmp(call->command->options[o].name, name))
+			return call->values[o];
+	return NULL;
+}
+
+const char *
+admin_say(const struct admin_call *call, const char *en, const char *vi)
+{
+	return call->vietnamese ? vi : en;
+}
+
+bool
+admin_json(const struct admin_call *call, const json_t *reply)
+{
+	if (!call->json)
+		return false;
+	json_dumpf(reply, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	putchar('\n');
+	return true;
+}
+
+int
+admin_error(const struct admin_call *call, int exit_code, const char *en, const char *vi)
+{
+	if (call->json) {
+		json_t *o = json_pack("{s:b, s:s}", "ok", 0, "error", admin_say(call, en, vi));
+		json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+		putchar('\n');
+		json_decref(o);
+	} else {
+		fprintf(stderr, "congvu: %s%s\n", admin_say(call, "", "lỗi: "), admin_say(call, en, vi));
+	}
+	return exit_code;
+}
+
+size_t
+admin_width(const char *text)
+{
+	size_t width = 0;
+
+	/* Combining marks take no column; letters of Vietnamese take one. */
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		if ((*p & 0xc0) == 0x80)
+			continue;
+		bool is_mark = (p[0] == 0xcc || (p[0] == 0xcd && p[1] >= 0x80 && p[1] < 0xb0));
+		width += is_mark ? 0 : 1;
+	}
+	return width;
+}
+
+/* A cell's text: strings as they are, numbers, yes or blank. */
+static const char *
+cell(const struct admin_call *call, const json_t *row, const char *key, char *room, size_t n)
+{
+	const json_t *v = json_object_get(row, key);
+
+	if (json_is_string(v))
+		return json_string_value(v);
+	if (json_is_integer(v))
+		snprintf(room, n, "%lld", (long long)json_integer_value(v));
+	else
+		snprintf(room, n, "%s", json_is_true(v) ? admin_say(call, "yes", "có") : "");
+	return room;
+}
+
+void
+admin_table(const struct admin_call *call, const json_t *rows, const struct admin_column *columns,
+	size_t count)
+{
+	size_t widths[16] = { 0 }, i;
+	json_t *row;
+	char room[32];
+
+	count = CV_MIN(count, CV_COUNT(widths));
+	for (size_t c = 0; c < count; c++)
+		widths[c] = admin_width(admin_say(call, columns[c].title, columns[c].title_vi));
+	json_array_foreach(rows, i, row)
+		for (size_t c = 0; c < count; c++)
+			widths[c] = CV_MAX(widths[c],
+				admin_width(cell(call, row, columns[c].key, room, sizeof room)));
+	for (size_t c = 0; c < count; c++) {
+		const char *title = admin_say(call, columns[c].title, columns[c].title_vi);
+		printf("%s%*s", title, c + 1 < count ? (int)(widths[c] - admin_width(title) + 2) : 0, "");
+	}
+	putchar('\n');
+	json_array_foreach(rows, i, row) {
+		for (size_t c = 0; c < count; c++) {
+			const char *text = cell(call, row, columns[c].key, room, sizeof room);
+			printf("%s%*s", text, c + 1 < count ? (int)(widths[c] - admin_width(text) + 2) : 0, "");
+		}
+		putchar('\n');
+	}
+}
+
+static char *
+read_line(FILE *from)
+{
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t n = getline(&line, &room, from);
+
+	if (n < 0) {
+		free(line);
+		return NULL;
+	}
+	while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+		line[--n] = '\0';
+	return line;
+}
+
+static void
+drop_secret(char *secret)
+{
+	if (secret)
+		cv_wipe(secret, strlen(secret));
+	free(secret);
+}
+
+char *
+admin_read_password(const struct admin_call *call)
+{
+	struct termios old, quiet;
+
+	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &old))
+		return read_line(stdin);
+	quiet = old;
+	quiet.c_lflag &= (tcflag_t)~ECHO;
+	fprintf(stderr, "%s", admin_say(call, "Password: ", "Mật khẩu: "));
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	char *first = read_line(stdin);
+	fprintf(stderr, "\n%s", admin_say(call, "Again: ", "Nhập lại: "));
+	char *second = read_line(stdin);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+	fputc('\n', stderr);
+	bool same = first && second && !strcmp(first, second);
+	drop_secret(second);
+	if (!same) {
+		drop_secret(first);
+		admin_error(call, EXIT_FAILED, "the two passwords differ", "hai lần nhập không giống nhau");
+		return NULL;
+	}
+	return first;
+}

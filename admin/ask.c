@@ -1,0 +1,192 @@
+/* ask.c - requests to the daemons, or to the stopped store when no imapd answers. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <unistd.h>
+
+#include "admin/admin.h"
+#include "admin/progress.h"
+#include "common/net/ctl.h"
+#include "common/register/registry.h"
+
+#define ASK_SECS 3600u /* an import or a check of the whole store takes its time */
+
+struct admin_local {
+	struct cv_store *store;
+	struct cv_audit *audit;
+	struct cv_registry *registry;
+};
+
+bool
+admin_conf(struct admin_call *call)
+{
+	struct cv_err err = { 0 };
+
+	if (call->conf)
+		return true;
+	snprintf(call->conf_path, sizeof call->conf_path, "%s", cv_conf_path(call->conf_option));
+	if (cv_conf_open(call->conf_option, &call->conf, &err) == CV_OK)
+		return true;
+	admin_error(call, EXIT_CONFIG, err.text, err.text);
+	return false;
+}
+
+const struct congvu_options *
+admin_main_options(struct admin_call *call)
+{
+	return cv_conf_get(call->conf, &congvu_section);
+}
+
+json_t *
+admin_request(const char *what)
+{
+	return json_pack("{s:s}", "do", what);
+}
+
+void
+admin_set(json_t *request, const char *key, const char *value)
+{
+	if (value)
+		json_object_set_new(request, key, json_string(value));
+}
+
+/* ---- the stopped store ---- */
+
+void
+admin_local_close(struct admin_local *local)
+{
+	if (local->registry)
+		cv_registry_close(local->registry);
+	if (local->audit)
+		cv_audit_close(local->audit);
+	if (local->store)
+		cv_store_close(local->store);
+	free(local);
+}
+
+static enum cv_status
+local_open(struct admin_call *call, struct cv_err *err)
+{
+	const struct congvu_options *m = admin_main_options(call);
+	const struct imapd_options *imap = cv_conf_get(call->conf, &imapd_section);
+	const struct admin_options *admin = cv_conf_get(call->conf, &admin_section);
+	struct admin_local *local = cv_calloc(1, sizeof *local);
+	struct cv_store_options so = {
+		.engine = { .dir = m->mail_dir, .cache_bytes = imap->cache, .with_blobs = true },
+		.separator = imap->separator[0],
+		.restore_days = imap->restore_window / 86400,
+		.default_quota_bytes = imap->quota_default,
+	};
+
+	call->local = local;
+	enum cv_status status = cv_store_open(&so, &local->store, err);
+	if (status == CV_OK)
+		status = cv_audit_open(local->store, &local->audit, err);
+	if (status != CV_OK)
+		return status;
+	struct cv_registry_options ro = {
+		.store = local->store,
+		.audit = local->audit,
+		.dir = m->register_dir,
+		.default_domain = m->default_domain,
+		.address_template = admin->address_template,
+		.reserved_local_parts = admin->reserved_local_parts,
+		.quota_default = imap->quota_default,
+		.quota_agency = imap->quota_agency,
+	};
+	return cv_registry_open(&ro, &local->registry, err);
+}
+
+static const char *
+actor(void)
+{
+	static char name[64];
+
+	snprintf(name, sizeof name, "uid:%u", (unsigned)getuid());
+	return name;
+}
+
+static enum cv_status
+check_store(struct admin_local *local, json_t *request, json_t **reply_out, struct cv_err *err);
+
+static enum cv_status
+do_local(struct admin_call *call, json_t *request, json_t **reply_out, struct cv_err *err)
+{
+	enum cv_status status = call->local ? CV_OK : local_open(call, err);
+
+	if (status != CV_OK)
+		return status;
+	if (!strcmp(json_string_value(json_object_get(request, "do")), "store.check"))
+		return check_store(call->local, request, reply_out, err);
+	return cv_registry_do(call->local->registry, actor(), request, admin_progress, call, reply_out, err);
+}
+
+static void
+note_fault(void *arg, const char *text)
+{
+	json_array_append_new(arg, json_string(text));
+}
+
+static enum cv_status
+check_store(struct admin_local *local, json_t *request, json_t **reply_out, struct cv_err *err)
+{
+	struct cv_check_report r;
+	json_t *faults = json_array();
+	enum cv_status status = cv_store_check(local->store,
+		json_is_true(json_object_get(request, "repair")),
+		json_is_true(json_object_get(request, "bodies")), note_fault, faults, &r, err);
+
+	if (status != CV_OK) {
+		json_decref(faults);
+		return status;
+	}
+	*reply_out = json_object();
+	const struct {
+		const char *key;
+		uint64_t n;
+	} rows[] = { { "accounts", r.accounts }, { "mailboxes", r.mailboxes }, { "messages", r.messages },
+		{ "bodies", r.bodies }, { "body_bytes", r.body_bytes }, { "dangling_rows", r.dangling_rows },
+		{ "wrong_body_counts", r.wrong_body_counts }, { "orphan_bodies", r.orphan_bodies },
+		{ "wrong_mailbox_counts", r.wrong_mailbox_counts }, { "wrong_quotas", r.wrong_quotas },
+		{ "bad_bodies", r.bad_bodies }, { "bad_rows", r.bad_rows }, { "uid_faults", r.uid_faults },
+		{ "repaired", r.repaired } };
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		json_object_set_new(*reply_out, rows[i].key, json_integer((json_int_t)rows[i].n));
+	json_object_set_new(*reply_out, "faults", faults);
+	return CV_OK;
+}
+
+/* ---- asking ---- */
+
+json_t *
+admin_try(struct admin_call *call, enum admin_service service, json_t *request, struct cv_err *err)
+{
+	static const char *const sockets[] = { "imapd.ctl", "smtpd.ctl", "spamfilter.ctl" };
+	char path[1200];
+	json_t *reply = NULL;
+
+	snprintf(path, sizeof path, "%s/%s", admin_main_options(call)->run_dir, sockets[service]);
+	enum cv_status status = call->local ? CV_TEMPFAIL
+		: cv_ctl_ask(path, request, ASK_SECS, admin_progress, call, &reply, err);
+	/* Nobody listens: the store is ours if its lock is free. */
+	if (status == CV_TEMPFAIL && service == ADMIN_STORE && access(path, F_OK) != 0)
+		status = do_local(call, request, &reply, err);
+	admin_progress_end(call);
+	json_decref(request);
+	return status == CV_OK ? reply : NULL;
+}
+
+json_t *
+admin_ask(struct admin_call *call, enum admin_service service, json_t *request, int *exit_out)
+{
+	struct cv_err err = { 0 };
+
+	*exit_out = EXIT_CONFIG;
+	if (!admin_conf(call)) {
+		json_decref(request);
+		return NULL;
+	}
+	json_t *reply = admin_try(call, service, request, &err);
+	if (!reply)
+		*exit_out = admin_error(call, err.code == CV_TEMPFAIL ? EXIT_DOWN : EXIT_FAILED, err.text,
+			err.text);
+	return reply;
+}

@@ -1,0 +1,36 @@
+/* commands.c - the list of all commands, in the order of the overview. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "admin/commands.h"
+
+const struct admin_command *const admin_commands[] = {
+	&admin_init,
+	&admin_serve,
+	&admin_status,
+	&admin_domain_add,
+	&admin_domain_list,
+	&admin_agency_add,
+	&admin_agency_list,
+	&admin_account_add,
+	&admin_account_list,
+	&admin_account_show,
+	&admin_account_passwd,
+	&admin_account_suspend,
+	&admin_account_resume,
+	&admin_import,
+	&admin_dkim_keygen,
+	&admin_dkim_show,
+	&admin_directory_publish,
+	&admin_queue_list,
+	&admin_queue_show,
+	&admin_queue_retry,
+	&admin_queue_hold,
+	&admin_queue_release,
+	&admin_queue_delete,
+	&admin_queue_bounce,
+	&admin_queue_stats,
+	&admin_policy_explain,
+	&admin_store_check,
+	&admin_config_check,
+	&admin_config_show,
+};
+const size_t admin_commands_count = CV_COUNT(admin_commands);

@@ -1,0 +1,21 @@
+/* commands.h - every command's row; each noun's file defines its own. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef ADMIN_COMMANDS_H
+#define ADMIN_COMMANDS_H
+
+#include "admin/admin.h"
+
+extern const struct admin_command admin_init, admin_serve, admin_status;
+extern const struct admin_command admin_domain_add, admin_domain_list;
+extern const struct admin_command admin_agency_add, admin_agency_list;
+extern const struct admin_command admin_account_add, admin_account_list, admin_account_show,
+	admin_account_passwd, admin_account_suspend, admin_account_resume;
+extern const struct admin_command admin_import;
+extern const struct admin_command admin_dkim_keygen, admin_dkim_show;
+extern const struct admin_command admin_directory_publish;
+extern const struct admin_command admin_queue_list, admin_queue_show, admin_queue_retry,
+	admin_queue_hold, admin_queue_release, admin_queue_delete, admin_queue_bounce, admin_queue_stats;
+extern const struct admin_command admin_policy_explain;
+extern const struct admin_command admin_store_check, admin_config_check, admin_config_show;
+
+#endif

@@ -1,0 +1,87 @@
+/* config.c - `congvu config check|show`. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "admin/commands.h"
+#include "common/net/addr.h"
+
+/* Faults that a value's own limits cannot show. */
+static void
+check_files(json_t *faults, const char *name, const char *list)
+{
+	struct cv_str rest = cv_str_z(list), word;
+
+	while (cv_str_split(&rest, ' ', &word)) {
+		char path[1024], text[1200];
+		if (!word.n)
+			continue;
+		snprintf(path, sizeof path, "%.*s", CV_STR_ARGS(word));
+		if (access(path, R_OK) == 0)
+			continue;
+		snprintf(text, sizeof text, "%s: %s: %s", name, path, strerror(errno));
+		json_array_append_new(faults, json_string(text));
+	}
+}
+
+static void
+check_networks(json_t *faults, const char *name, const char *list)
+{
+	struct cv_netset *set;
+	struct cv_err err = { 0 };
+
+	if (cv_netset_parse(cv_str_z(list), &set, &err) == CV_OK) {
+		cv_netset_free(set);
+		return;
+	}
+	char text[600];
+	snprintf(text, sizeof text, "%s: %s", name, err.text);
+	json_array_append_new(faults, json_string(text));
+}
+
+static int
+run_check(struct admin_call *call)
+{
+	json_t *faults = json_array(), *fault;
+	size_t i;
+
+	if (!admin_conf(call))
+		return EXIT_CONFIG;
+	const struct congvu_options *m = admin_main_options(call);
+	check_files(faults, "tls_cert", m->tls_cert);
+	check_files(faults, "tls_key", m->tls_key);
+	check_networks(faults, "inside_networks", m->inside_networks);
+	check_networks(faults, "proxy_networks", m->proxy_networks);
+	bool bad = json_array_size(faults) > 0;
+	json_t *reply = json_pack("{s:b, s:s, s:o}", "ok", !bad, "file", call->conf_path, "faults", faults);
+	if (!admin_json(call, reply)) {
+		json_array_foreach(faults, i, fault)
+			printf("%s\n", json_string_value(fault));
+		if (!bad)
+			printf("%s: %s\n", call->conf_path, admin_say(call, "no faults", "không có lỗi"));
+	}
+	json_decref(reply);
+	return bad ? EXIT_CONFIG : EXIT_OK;
+}
+
+static int
+run_show(struct admin_call *call)
+{
+	(void)call;
+	cv_conf_print_default(stdout, cv_sections, cv_sections_count);
+	return EXIT_OK;
+}
+
+const struct admin_command admin_config_check = {
+	.noun = "config", .verb = "check", .words = "",
+	.help = "check the configuration file and what it names", .help_vi = "kiểm tra tệp cấu hình",
+	.examples = "  congvu --conf /etc/congvu/congvu.conf config check",
+	.run = run_check,
+};
+const struct admin_command admin_config_show = {
+	.noun = "config", .verb = "show", .words = "",
+	.help = "print every option with its default and meaning", .help_vi = "in mọi tùy chọn và giá trị mặc định",
+	.examples = "  congvu config show > congvu.conf",
+	.run = run_show,
+};

@@ -1,0 +1,149 @@
+/* import.c - `congvu import FILE.csv`: a staff list becomes accounts; nothing is guessed. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <errno.h>
+
+#include "admin/commands.h"
+#include "common/base/buf.h"
+#include "common/text/encode.h"
+
+#define FILE_MAX (32u << 20)
+
+/* The whole file as base64: a list may be in an old encoding, and JSON carries UTF-8 only. */
+static char *
+read_file(struct admin_call *call, const char *path)
+{
+	struct cv_buf raw = CV_BUF_INIT(FILE_MAX), text = CV_BUF_INIT(CV_BASE64_SIZE(FILE_MAX) + 1);
+	FILE *f = !strcmp(path, "-") ? stdin : fopen(path, "rbe");
+
+	if (!f) {
+		admin_error(call, EXIT_FAILED, strerror(errno), strerror(errno));
+		return NULL;
+	}
+	for (char *room; (room = cv_buf_room(&raw, 64u << 10));) {
+		size_t n = fread(room, 1, 64u << 10, f);
+		raw.n += n;
+		if (!n)
+			break;
+	}
+	bool failed = ferror(f) || raw.full;
+	if (f != stdin)
+		fclose(f);
+	if (failed) {
+		admin_error(call, EXIT_FAILED, "the file cannot be read or is over 32 MB",
+			"không đọc được tệp hoặc tệp lớn hơn 32 MB");
+		cv_buf_done(&raw);
+		return NULL;
+	}
+	cv_base64_encode(cv_buf_view(&raw), &text);
+	cv_buf_done(&raw);
+	return cv_buf_take(&text);
+}
+
+/* One CSV field, quoted as RFC 4180 wants it. */
+static void
+put_field(FILE *out, const char *text, bool last)
+{
+	fputc('"', out);
+	for (const char *p = text ? text : ""; *p; p++) {
+		if (*p == '"')
+			fputc('"', out);
+		fputc(*p, out);
+	}
+	fputs(last ? "\"\r\n" : "\",", out);
+}
+
+static bool
+write_rejects(struct admin_call *call, const json_t *rows, const char *path)
+{
+	FILE *out = fopen(path, "wbe");
+	size_t i;
+	json_t *row;
+
+	if (!out) {
+		admin_error(call, EXIT_FAILED, strerror(errno), strerror(errno));
+		return false;
+	}
+	fputs("\xef\xbb\xbfrow,name,reason,ly_do,proposal\r\n", out);
+	json_array_foreach(rows, i, row) {
+		fprintf(out, "%lld,", (long long)json_integer_value(json_object_get(row, "row")));
+		put_field(out, json_string_value(json_object_get(row, "name")), false);
+		put_field(out, json_string_value(json_object_get(row, "reason")), false);
+		put_field(out, json_string_value(json_object_get(row, "reason_vi")), false);
+		put_field(out, json_string_value(json_object_get(row, "proposal")), true);
+	}
+	return fclose(out) == 0;
+}
+
+static void
+print_rows(struct admin_call *call, const json_t *rows, const char *title)
+{
+	size_t i;
+	json_t *row;
+
+	if (json_array_size(rows))
+		printf("%s:\n", title);
+	json_array_foreach(rows, i, row) {
+		const char *note = json_string_value(json_object_get(row,
+			call->vietnamese ? "reason_vi" : "reason"));
+		const char *proposal = json_string_value(json_object_get(row, "proposal"));
+		printf("  %lld %s: %s%s%s\n", (long long)json_integer_value(json_object_get(row, "row")),
+			json_string_value(json_object_get(row, "name")), note ? note : "",
+			proposal && proposal[0] ? " -> " : "", proposal ? proposal : "");
+	}
+}
+
+static int
+run_import(struct admin_call *call)
+{
+	char *file = read_file(call, call->words[0]);
+	const char *rejects = admin_option(call, "rejects");
+	int exit_code;
+
+	if (!file)
+		return EXIT_FAILED;
+	json_t *request = admin_request("import");
+	json_object_set_new(request, "csv_base64", json_string(file));
+	free(file);
+	admin_set(request, "charset", admin_option(call, "charset"));
+	admin_set(request, "agency", admin_option(call, "agency"));
+	if (admin_option(call, "dry-run"))
+		json_object_set_new(request, "dry_run", json_true());
+	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
+	if (!reply)
+		return exit_code;
+	const json_t *rejected = json_object_get(reply, "rejected");
+	if (rejects && !write_rejects(call, rejected, rejects))
+		exit_code = EXIT_FAILED;
+	else
+		exit_code = json_array_size(rejected) ? EXIT_PARTLY : EXIT_OK;
+	if (!admin_json(call, reply)) {
+		print_rows(call, json_object_get(reply, "repaired"), admin_say(call, "Repaired", "Đã sửa"));
+		print_rows(call, rejected, admin_say(call, "Rejected", "Bị loại"));
+		printf(admin_say(call, "%lld rows: %lld new, %lld unchanged, %zu repaired, %zu rejected%s\n",
+			       "%lld dòng: %lld mới, %lld không đổi, %zu đã sửa, %zu bị loại%s\n"),
+			(long long)json_integer_value(json_object_get(reply, "rows")),
+			(long long)json_integer_value(json_object_get(reply, "added")),
+			(long long)json_integer_value(json_object_get(reply, "unchanged")),
+			json_array_size(json_object_get(reply, "repaired")), json_array_size(rejected),
+			admin_option(call, "dry-run")
+				? admin_say(call, " (dry run: nothing was changed)", " (chạy thử: chưa thay đổi gì)") : "");
+	}
+	json_decref(reply);
+	return exit_code;
+}
+
+static const struct admin_option import_options[] = {
+	{ "dry-run", NULL, "show what would happen, change nothing", "chạy thử, không thay đổi gì" },
+	{ "rejects", "FILE", "write the refused rows with reasons and proposals as CSV", "ghi các dòng bị loại ra tệp" },
+	{ "charset", "NAME", "TCVN3, VNI, ... when the file is not UTF-8", "bảng mã nếu không phải UTF-8" },
+	{ "agency", "CODE", "unit of rows that name none", "đơn vị cho các dòng không ghi" },
+	{ 0 }
+};
+
+const struct admin_command admin_import = {
+	.noun = "import", .words = "FILE.csv", .words_min = 1, .words_max = 1,
+	.help = "make accounts from a staff list", .help_vi = "tạo tài khoản từ danh sách cán bộ",
+	.options = import_options,
+	.examples = "  congvu import danhsach.csv --dry-run\n  congvu import danhsach.csv --rejects loi.csv",
+	.run = run_import,
+};

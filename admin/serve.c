@@ -1,0 +1,84 @@
+/* serve.c - `congvu serve` and `congvu status`: the supervisor, and what it supervises. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "admin/commands.h"
+#include "admin/supervise.h"
+#include "common/base/log.h"
+
+static enum cv_level
+level_of(const char *word)
+{
+	static const char *const words[] = { "error", "warn", "info", "debug" };
+
+	for (size_t i = 0; i < CV_COUNT(words); i++)
+		if (!strcmp(word, words[i]))
+			return (enum cv_level)i;
+	return CV_INFO;
+}
+
+static int
+run_serve(struct admin_call *call)
+{
+	struct cv_err err = { 0 };
+
+	if (!admin_conf(call))
+		return EXIT_CONFIG;
+	const struct congvu_options *m = admin_main_options(call);
+	setenv("TZ", m->time_zone, 1);
+	tzset();
+	cv_log_init("serve", level_of(m->log_level), m->log_file[0] ? m->log_file : NULL);
+	int exit_code = admin_supervise(call->conf_path, call->conf, &err);
+	if (exit_code)
+		admin_error(call, EXIT_FAILED, err.text, err.text);
+	return exit_code;
+}
+
+static int
+run_status(struct admin_call *call)
+{
+	static const struct {
+		const char *name;
+		enum admin_service service;
+	} rows[] = { { "imapd", ADMIN_STORE }, { "smtpd", ADMIN_SMTPD }, { "spamfilter", ADMIN_SPAMFILTER } };
+	json_t *all = json_object();
+	unsigned up = 0;
+
+	if (!admin_conf(call))
+		return EXIT_CONFIG;
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct cv_err err = { 0 };
+		json_t *reply = admin_try(call, rows[i].service, admin_request("status"), &err);
+		bool running = reply && !call->local;
+		up += running;
+		json_object_set_new(all, rows[i].name,
+			json_pack("{s:b, s:o?}", "running", running ? 1 : 0, "detail", reply));
+	}
+	if (!admin_json(call, all)) {
+		for (size_t i = 0; i < CV_COUNT(rows); i++) {
+			json_t *one = json_object_get(all, rows[i].name);
+			printf("%-12s %s\n", rows[i].name, json_is_true(json_object_get(one, "running"))
+				? admin_say(call, "running", "đang chạy") : admin_say(call, "stopped", "đã dừng"));
+			const char *key;
+			json_t *value;
+			json_object_foreach(json_object_get(one, "detail"), key, value)
+				if (json_is_integer(value))
+					printf("  %-20s %lld\n", key, (long long)json_integer_value(value));
+		}
+	}
+	json_decref(all);
+	return up == CV_COUNT(rows) ? EXIT_OK : EXIT_DOWN;
+}
+
+const struct admin_command admin_serve = {
+	.noun = "serve", .words = "",
+	.help = "run the mail service: bind ports, start the daemons, restart what dies",
+	.help_vi = "chạy dịch vụ thư: mở cổng, khởi động và giám sát các tiến trình",
+	.examples = "  congvu --conf /etc/congvu/congvu.conf serve",
+	.run = run_serve,
+};
+const struct admin_command admin_status = {
+	.noun = "status", .words = "",
+	.help = "show which daemons run and what they count; exit code 69 when one is down",
+	.help_vi = "xem tình trạng các tiến trình",
+	.examples = "  congvu status --json",
+	.run = run_status,
+};
