@@ -1,0 +1,440 @@
+/* registry.c - opening the register, the table of requests, publishing snapshots. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/rng.h"
+#include "common/register/registry_impl.h"
+#include "common/register/snapshot_format.h"
+#include "common/text/domain.h"
+
+/* ---- loading ---- */
+
+struct loading {
+	struct cv_registry *r;
+	bool is_bad, has_key;
+	char bad_key;
+};
+
+static bool
+load_link(struct cv_registry *r, struct cv_str key)
+{
+	struct cv_rd rd = cv_rd(cv_str_sub(key, 1, key.n));
+	struct reg_account *owner = reg_model_find(&r->model, cv_rd_be64(&rd));
+	uint64_t other = cv_rd_be64(&rd);
+	if (rd.bad || !owner)
+		return false;
+	reg_list_add(key.p[0] == 'M' ? &owner->members : &owner->delegates, other);
+	return true;
+}
+
+static bool
+load_account(struct cv_registry *r, struct cv_str key, struct cv_str value)
+{
+	struct cv_rd rd = cv_rd(cv_str_sub(key, 1, key.n));
+	struct reg_account *a = reg_account_new();
+	a->acct = cv_rd_be64(&rd);
+	if (rd.bad || reg_account_decode(value, a)) {
+		reg_account_free(a);
+		return false;
+	}
+	reg_model_add(&r->model, a);
+	return true;
+}
+
+static bool
+load_secret(struct cv_registry *r, struct cv_str key, struct cv_str value)
+{
+	struct cv_rd rd = cv_rd(cv_str_sub(key, 1, key.n));
+	struct reg_account *a = reg_model_find(&r->model, cv_rd_be64(&rd));
+	return a && !reg_secret_decode(value, &a->secret);
+}
+
+static bool
+load_agency(struct cv_registry *r, struct cv_str key, struct cv_str value)
+{
+	struct reg_agency *g = reg_agency_new(cv_str_sub(key, 1, key.n));
+	if (reg_agency_decode(value, g)) {
+		reg_agency_free(g);
+		return false;
+	}
+	reg_model_put_agency(&r->model, g);
+	return true;
+}
+
+static bool
+load_address(struct cv_registry *r, struct cv_str key, struct cv_str value)
+{
+	struct reg_address a;
+	if (reg_address_decode(value, &a))
+		return false;
+	reg_model_put_address(&r->model, cv_str_sub(key, 1, key.n), &a);
+	return true;
+}
+
+static bool
+load_counter(struct cv_registry *r, struct cv_str value)
+{
+	struct cv_rd rd = cv_rd(value);
+	r->model.next_number = cv_rd_be64(&rd);
+	return !rd.bad;
+}
+
+/* Rows come in key order: accounts before all that names them. */
+static bool
+load_row(void *arg, struct cv_str key, struct cv_str value)
+{
+	struct loading *l = arg;
+	bool ok = key.n > 0;
+	switch (ok ? key.p[0] : 0) {
+	case 'A':
+		ok = load_account(l->r, key, value);
+		break;
+	case 'C':
+		ok = load_counter(l->r, value);
+		break;
+	case 'D':
+		reg_model_put_domain(&l->r->model, cv_str_sub(key, 1, key.n), value);
+		break;
+	case 'G':
+		ok = load_agency(l->r, key, value);
+		break;
+	case 'K':
+		l->has_key = value.n == sizeof l->r->dummy_key;
+		if (l->has_key)
+			memcpy(l->r->dummy_key, value.p, value.n);
+		break;
+	case 'L':
+	case 'M':
+		ok = load_link(l->r, key);
+		break;
+	case 'N':
+		ok = load_address(l->r, key, value);
+		break;
+	case 'P':
+		ok = load_secret(l->r, key, value);
+		break;
+	default:
+		break; /* rows of a later release */
+	}
+	if (!ok) {
+		l->is_bad = true;
+		l->bad_key = key.n ? key.p[0] : '?';
+	}
+	return ok;
+}
+
+static enum cv_status
+load(struct cv_registry *r, bool *has_key_out, struct cv_err *err)
+{
+	char *default_domain = cv_strdup(r->model.default_domain);
+	reg_model_done(&r->model);
+	reg_model_init(&r->model, default_domain);
+	free(default_domain);
+	r->is_stale = true;
+	struct cv_engine *e = cv_store_engine(r->store);
+	cv_acct_id acct = REG_ACCT;
+	struct loading l = { .r = r };
+	enum cv_status status = cv_meta_versions(e, &acct, 1, &r->version, err);
+	if (!status)
+		status = cv_meta_scan(e, acct, CV_STR_EMPTY, CV_STR_EMPTY, 0, load_row, &l, err);
+	if (!status && l.is_bad)
+		status = cv_fail(err, CV_CORRUPT, "a row '%c' of the register is damaged", l.bad_key);
+	r->is_stale = status != CV_OK;
+	if (has_key_out)
+		*has_key_out = l.has_key;
+	return status;
+}
+
+/* ---- publishing ---- */
+
+static enum cv_status
+map_generation(struct cv_registry *r, struct cv_err *err)
+{
+	char path[1100];
+	snprintf(path, sizeof path, "%s/%s", r->dir, SNAP_GEN_FILE);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st))
+		goto failed;
+	/* Only ever grown: readers have it mapped. */
+	if (st.st_size < (off_t)sizeof(uint64_t) && ftruncate(fd, sizeof(uint64_t)))
+		goto failed;
+	void *map = mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		goto failed;
+	close(fd);
+	r->gen = map;
+	return CV_OK;
+failed:
+	if (fd >= 0)
+		close(fd);
+	return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot open %s", path);
+}
+
+/* Snapshots of all times are numbered upwards, whatever the clock did. */
+static uint64_t
+last_generation(struct cv_registry *r)
+{
+	struct cv_snapshot *s;
+	struct cv_err err;
+	uint64_t last = 0;
+	if (!snap_open_dir(r->dir, false, &s, &err)) {
+		last = cv_snapshot_generation(s);
+		cv_snapshot_unref(s);
+	}
+	return last ? last : (uint64_t)cv_wall_ms();
+}
+
+static enum cv_status
+publish(struct cv_registry *r, bool is_forced, struct cv_err *err)
+{
+	pthread_mutex_lock(&r->publish_lock);
+	pthread_mutex_lock(&r->lock);
+	uint64_t changes = r->changes;
+	cv_ticket ticket = r->ticket;
+	/* Who waited here while another published may find the work done. */
+	bool is_done = !is_forced && r->published >= changes;
+	struct cv_buf snap = CV_BUF_INIT(SNAP_BYTES_MAX), secret = CV_BUF_INIT(SNAP_BYTES_MAX);
+	enum cv_status status = CV_OK;
+	if (!is_done && r->is_stale)
+		status = load(r, NULL, err);
+	if (!is_done && !status)
+		snap_build(&r->model, r->generation + 1, r->dummy_key, &snap, &secret);
+	pthread_mutex_unlock(&r->lock);
+	if (!is_done && !status) {
+		/* No reader may see what a power cut could take back. */
+		cv_ticket_block(cv_store_engine(r->store), ticket);
+		status = snap_write(r->dir, cv_buf_view(&snap), cv_buf_view(&secret), err);
+	}
+	if (!is_done && !status) {
+		r->generation++;
+		r->published = changes;
+		atomic_fetch_add_explicit(r->gen, 1, memory_order_release);
+	}
+	cv_wipe(secret.p, secret.n);
+	cv_buf_done(&snap);
+	cv_buf_done(&secret);
+	pthread_mutex_unlock(&r->publish_lock);
+	return status;
+}
+
+enum cv_status
+cv_registry_publish(struct cv_registry *r, struct cv_err *err)
+{
+	return publish(r, true, err);
+}
+
+/* ---- opening ---- */
+
+
+/* A stop between an account's commit and the making of its box leaves it without: made now. */
+static enum cv_status
+make_missing_boxes(struct reg_call *c, struct cv_err *err)
+{
+	const struct reg_model *m = &c->r->model;
+	enum cv_status status = CV_OK;
+	for (size_t i = 0; !status && i < m->count; i += 1000) {
+		size_t n = CV_MIN(m->count - i, (size_t)1000);
+		cv_acct_id accts[1000];
+		uint64_t versions[1000];
+		for (size_t j = 0; j < n; j++)
+			accts[j] = m->accounts[i + j]->acct;
+		status = cv_meta_versions(cv_store_engine(c->r->store), accts, n, versions, err);
+		for (size_t j = 0; !status && j < n; j++)
+			if (!versions[j] && m->accounts[i + j]->state != CV_STATE_RETIRED)
+				reg_want_box(c, m->accounts[i + j], true);
+	}
+	return status ? status : reg_make_boxes(c, err);
+}
+
+/* The key of fake salts and the default domain are there from the first start on. */
+static enum cv_status
+make_basics(struct reg_call *c, bool has_key, struct cv_err *err)
+{
+	struct cv_registry *r = c->r;
+	struct cv_str domain = cv_str_z(r->model.default_domain);
+	if (!has_key) {
+		cv_random(r->dummy_key, sizeof r->dummy_key);
+		reg_put(c, CV_STR("K"), cv_str((const char *)r->dummy_key, sizeof r->dummy_key));
+	}
+	if (!cv_map_get(&r->model.domains, domain)) {
+		struct cv_str key = cv_arena_printf(&c->arena, "D%s", r->model.default_domain);
+		reg_put(c, key, CV_STR(""));
+		reg_model_put_domain(&r->model, domain, CV_STR(""));
+	}
+	return c->put_count ? reg_commit(c, "register.init", r->model.default_domain, NULL, err) : CV_OK;
+}
+
+static void
+call_done(struct reg_call *c)
+{
+	free(c->puts);
+	free(c->boxes);
+	cv_arena_done(&c->arena);
+}
+
+static enum cv_status
+start(struct cv_registry *r, struct cv_err *err)
+{
+	bool has_key = false;
+	if (mkdir(r->dir, 0750) && errno != EEXIST)
+		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot make the folder %s", r->dir);
+	enum cv_status status = map_generation(r, err);
+	if (!status)
+		status = load(r, &has_key, err);
+	struct reg_call c = { .r = r, .actor = "system" };
+	if (!status)
+		status = make_basics(&c, has_key, err);
+	if (!status)
+		status = make_missing_boxes(&c, err);
+	call_done(&c);
+	if (status)
+		return status;
+	r->generation = last_generation(r);
+	return publish(r, true, err);
+}
+
+enum cv_status
+cv_registry_open(const struct cv_registry_options *o, struct cv_registry **out, struct cv_err *err)
+{
+	struct cv_registry *r = cv_calloc(1, sizeof *r);
+	r->store = o->store;
+	r->audit = o->audit;
+	r->dir = cv_strdup(o->dir);
+	r->more_reserved = cv_strdup(o->reserved_local_parts ? o->reserved_local_parts : "");
+	r->quota_default = o->quota_default;
+	r->quota_agency = o->quota_agency;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_mutex_init(&r->publish_lock, NULL);
+	reg_model_init(&r->model, "");
+	enum cv_status status = CV_OK;
+	const char *word = o->address_template ? o->address_template : "initials";
+	if (cv_name_template_parse(word, &r->name_template))
+		status = cv_fail(err, CV_INVALID,
+			"address_template: '%s' is none of initials, flat, given", word);
+	struct cv_buf domain = CV_BUF_INIT(300);
+	if (!status)
+		status = cv_domain_to_ascii(cv_str_z(o->default_domain), &domain, err);
+	if (!status) {
+		free(r->model.default_domain);
+		r->model.default_domain = cv_str_dup(cv_buf_view(&domain));
+		status = start(r, err);
+	}
+	cv_buf_done(&domain);
+	if (status) {
+		r->published = r->changes; /* nothing to say */
+		cv_registry_close(r);
+		return status;
+	}
+	*out = r;
+	return CV_OK;
+}
+
+void
+cv_registry_close(struct cv_registry *r)
+{
+	if (!r)
+		return;
+	struct cv_err err;
+	if (r->published < r->changes && publish(r, false, &err))
+		cv_log(0, CV_WARN, "register.publish", "error=\"%s\"", err.text);
+	if (r->gen)
+		munmap(r->gen, sizeof(uint64_t));
+	reg_model_done(&r->model);
+	pthread_mutex_destroy(&r->lock);
+	pthread_mutex_destroy(&r->publish_lock);
+	cv_wipe(r->dummy_key, sizeof r->dummy_key);
+	free(r->dir);
+	free(r->more_reserved);
+	free(r);
+}
+
+/* ---- requests ---- */
+
+static const struct {
+	const char *name;
+	reg_handler *run;
+} requests[] = {
+	{ "account.add",     reg_account_add     },
+	{ "account.list",    reg_account_list    },
+	{ "account.passwd",  reg_account_passwd  },
+	{ "account.resume",  reg_account_resume  },
+	{ "account.retire",  reg_account_retire  },
+	{ "account.set",     reg_account_change  },
+	{ "account.show",    reg_account_show    },
+	{ "account.suspend", reg_account_suspend },
+	{ "agency.add",      reg_agency_add      },
+	{ "agency.list",     reg_agency_list     },
+	{ "alias.add",       reg_alias_add       },
+	{ "alias.del",       reg_alias_del       },
+	{ "delegate.add",    reg_delegate_add    },
+	{ "delegate.del",    reg_delegate_del    },
+	{ "domain.add",      reg_domain_add      },
+	{ "domain.list",     reg_domain_list     },
+	{ "group.member",    reg_group_member    },
+	{ "role.hold",       reg_role_hold       },
+	{ "role.release",    reg_role_release    },
+};
+
+static reg_handler *
+find_request(json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "do"));
+	for (size_t i = 0; name && i < CV_COUNT(requests); i++)
+		if (!strcmp(name, requests[i].name))
+			return requests[i].run;
+	return NULL;
+}
+
+static enum cv_status
+run_locked(struct reg_call *c, reg_handler *run, struct cv_err *err)
+{
+	struct cv_registry *r = c->r;
+	enum cv_status status = r->is_stale ? load(r, NULL, err) : CV_OK;
+	if (!status)
+		status = run(c, err);
+	/* A dry run or a refusal half way: the rows know better. A failure here shows at the next
+	 * request, which loads again. */
+	if (c->was_changed && (status || !c->was_committed || c->put_count)) {
+		struct cv_err second;
+		(void)!load(r, NULL, &second);
+	}
+	return status;
+}
+
+enum cv_status
+cv_registry_do(struct cv_registry *r, const char *actor, json_t *request,
+               void (*progress)(void *arg, json_t *note), void *arg, json_t **reply_out,
+               struct cv_err *err)
+{
+	reg_handler *run = find_request(request);
+	if (!run)
+		return cv_fail(err, CV_NOT_FOUND, "the register knows no such request");
+	struct reg_call c = { .r = r, .actor = actor, .request = request, .reply = json_object(),
+		.progress = progress, .arg = arg };
+	pthread_mutex_lock(&r->lock);
+	enum cv_status status = run_locked(&c, run, err);
+	pthread_mutex_unlock(&r->lock);
+	if (!status)
+		status = reg_make_boxes(&c, err);
+	/* What was committed before a failure is published too. */
+	if (c.was_committed) {
+		struct cv_err second;
+		enum cv_status published = publish(r, false, status ? &second : err);
+		status = status ? status : published;
+	}
+	call_done(&c);
+	if (status) {
+		json_decref(c.reply);
+		return status;
+	}
+	*reply_out = c.reply;
+	return CV_OK;
+}

@@ -1,0 +1,606 @@
+/* registry_account.c - account.add, set, list, show, passwd, suspend, resume, retire. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/base/clock.h"
+#include "common/register/registry_impl.h"
+#include "common/text/fold.h"
+
+#define FIRST_PASSWORD_HOURS 6
+#define COLLISIONS_MAX 9999
+#define LIST_MAX 100000
+#define NUMBER_MASK (((uint64_t)1 << CV_ACCT_CLASS_SHIFT) - 1)
+
+/* ---- titles ---- */
+
+/* Rank by title (folded, the longest that the title begins with): order in the directory. */
+static const struct {
+	const char *title;
+	uint32_t rank;
+} title_ranks[] = {
+	{ "chu tich", 10 },        { "bi thu", 10 },           { "pho chu tich", 12 },
+	{ "pho bi thu", 12 },      { "giam doc", 20 },         { "chanh van phong", 20 },
+	{ "chanh thanh tra", 20 }, { "truong ban", 20 },       { "hieu truong", 20 },
+	{ "pho giam doc", 22 },    { "pho chanh van phong", 22 }, { "pho chanh thanh tra", 22 },
+	{ "pho truong ban", 22 },  { "pho hieu truong", 22 },  { "truong phong", 30 },
+	{ "pho truong phong", 32 },{ "chuyen vien chinh", 40 },{ "chuyen vien", 50 },
+	{ "ke toan", 55 },         { "van thu", 56 },          { "can su", 60 },
+	{ "nhan vien", 70 },
+};
+
+uint32_t
+reg_rank_of_title(const char *title)
+{
+	struct cv_buf folded = CV_BUF_INIT(REG_TEXT_MAX * 3);
+	uint32_t rank = 50;
+	size_t longest = 0;
+	(void)cv_fold(cv_str_z(title), &folded);
+	for (size_t i = 0; i < CV_COUNT(title_ranks); i++) {
+		size_t n = strlen(title_ranks[i].title);
+		if (n > longest && cv_str_has_prefix(cv_buf_view(&folded), title_ranks[i].title)) {
+			longest = n;
+			rank = title_ranks[i].rank;
+		}
+	}
+	cv_buf_done(&folded);
+	return rank;
+}
+
+/* ---- fields ---- */
+
+static bool
+parse_kind(const char *word, enum cv_reg_kind *out)
+{
+	for (size_t i = 0; reg_kind_words[i]; i++) {
+		if (word && !strcmp(word, reg_kind_words[i])) {
+			*out = (enum cv_reg_kind)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum cv_status
+number_field(json_t *object, const char *name, uint64_t max, uint64_t *value, bool *given,
+             struct cv_err *err)
+{
+	json_t *field = json_object_get(object, name);
+	*given = field && !json_is_null(field);
+	if (!*given)
+		return CV_OK;
+	if (!json_is_integer(field) || json_integer_value(field) < 0 ||
+	    (uint64_t)json_integer_value(field) > max)
+		return cv_fail(err, CV_INVALID, "field '%s' must be a number from 0 to %llu", name,
+			(unsigned long long)max);
+	*value = (uint64_t)json_integer_value(field);
+	return CV_OK;
+}
+
+/* Keeps the whole name and its three parts in step: whichever OBJECT gives decides. */
+static enum cv_status
+settle_name(struct reg_account *a, bool has_whole, bool has_parts, struct cv_err *err)
+{
+	struct cv_buf s = CV_BUF_INIT(400), m = CV_BUF_INIT(400), g = CV_BUF_INIT(400);
+	enum cv_status status = CV_OK;
+	if (has_parts && !has_whole) {
+		cv_buf_printf(&s, "%s%s%s%s%s", a->text[T_SURNAME], *a->text[T_SURNAME] ? " " : "",
+			a->text[T_MIDDLE], *a->text[T_MIDDLE] ? " " : "", a->text[T_GIVEN]);
+		reg_account_set(a, T_NAME, cv_buf_view(&s));
+	} else if (has_whole && !has_parts && a->kind == CV_KIND_PERSON) {
+		status = cv_name_split(cv_str_z(a->text[T_NAME]), &s, &m, &g, err);
+		if (!status) {
+			reg_account_set(a, T_SURNAME, cv_buf_view(&s));
+			reg_account_set(a, T_MIDDLE, cv_buf_view(&m));
+			reg_account_set(a, T_GIVEN, cv_buf_view(&g));
+		}
+	}
+	cv_buf_done(&s);
+	cv_buf_done(&m);
+	cv_buf_done(&g);
+	return status;
+}
+
+static enum cv_status
+read_texts(struct reg_call *c, json_t *object, struct reg_account *a, struct cv_err *err)
+{
+	bool has[T_COUNT] = {0};
+	for (size_t i = 0; i < T_COUNT; i++) {
+		struct cv_str text;
+		if (i == T_ADDRESS || !json_object_get(object, reg_texts[i].json))
+			continue;
+		enum cv_status status = reg_field(c, object, reg_texts[i].json, reg_texts[i].max_bytes, &text,
+			err);
+		if (status)
+			return status;
+		has[i] = text.n > 0;
+		if (strcmp(a->text[i], text.p))
+			reg_account_set(a, (enum reg_text)i, text);
+	}
+	if (*a->text[T_AGENCY] && !reg_find_agency(c->r, cv_str_z(a->text[T_AGENCY])))
+		return cv_fail(err, CV_NOT_FOUND, "no agency '%s'", a->text[T_AGENCY]);
+	return settle_name(a, has[T_NAME], has[T_SURNAME] || has[T_GIVEN], err);
+}
+
+static enum cv_status
+read_numbers(json_t *object, struct reg_account *a, struct cv_err *err)
+{
+	uint64_t rank = 0;
+	bool given;
+	enum cv_status status = number_field(object, "rank", 1000000, &rank, &given, err);
+	if (!status && given)
+		a->rank = (uint32_t)rank;
+	else if (!status && json_object_get(object, "title"))
+		a->rank = reg_rank_of_title(a->text[T_TITLE]);
+	if (!status)
+		status = number_field(object, "quota", (uint64_t)1 << 50, &a->quota_bytes, &given, err);
+	a->listed = reg_flag(object, "listed", a->listed);
+	a->mobile_consent = reg_flag(object, "mobile_consent", a->mobile_consent);
+	return status;
+}
+
+static bool
+differs(const struct reg_account *a, const struct reg_account *b)
+{
+	for (size_t i = 0; i < T_COUNT; i++)
+		if (strcmp(a->text[i], b->text[i]))
+			return true;
+	return a->rank != b->rank || a->quota_bytes != b->quota_bytes || a->listed != b->listed ||
+		a->mobile_consent != b->mobile_consent;
+}
+
+enum cv_status
+reg_update_account(struct reg_call *c, json_t *object, struct reg_account *a, bool *changed_out,
+                   struct cv_err *err)
+{
+	struct reg_account *copy = reg_account_copy(a);
+	enum cv_status status = read_texts(c, object, copy, err);
+	if (!status)
+		status = read_numbers(object, copy, err);
+	*changed_out = !status && differs(a, copy);
+	if (*changed_out) {
+		struct reg_account swap = *a;
+		if (a->quota_bytes != copy->quota_bytes)
+			reg_want_box(c, copy, true);
+		*a = *copy;
+		*copy = swap;
+		reg_save_account(c, a);
+	}
+	reg_account_free(copy);
+	return status;
+}
+
+/* ---- addresses ---- */
+
+static enum cv_status
+check_refused(struct reg_call *c, struct cv_str local, bool override, struct cv_err *err)
+{
+	const char *why, *why_vi;
+	if (override || !cv_name_is_refused(local, c->r->more_reserved, &why, &why_vi))
+		return CV_OK;
+	return cv_fail(err, CV_DENIED, "'%.*s' %s; give \"override\" with a \"reason\" to use it",
+		CV_STR_ARGS(local), why);
+}
+
+enum cv_status
+reg_free_address(struct reg_call *c, struct cv_str surname, struct cv_str middle,
+                 struct cv_str given, struct cv_str unit, bool override, struct cv_str *key_out,
+                 struct cv_err *err)
+{
+	const struct cv_registry *r = c->r;
+	if (r->name_template != CV_NAME_INITIALS)
+		unit = CV_STR("");
+	for (unsigned number = 0; number <= COLLISIONS_MAX; number += number ? 1 : 2) {
+		struct cv_buf local = CV_BUF_INIT(256);
+		enum cv_status status = cv_name_local_part(r->name_template, surname, middle, given, unit,
+			number, &local, err);
+		if (!status)
+			status = check_refused(c, cv_buf_view(&local), override, err);
+		*key_out = status ? CV_STR_EMPTY : cv_arena_printf(&c->arena, "%s@%s", local.p,
+			r->model.default_domain);
+		cv_buf_done(&local);
+		if (status)
+			return status;
+		/* Whoever had it, for whatever time, keeps it (ADR-02). */
+		if (!cv_map_get(&r->model.addresses, *key_out))
+			return CV_OK;
+	}
+	return cv_fail(err, CV_LIMIT, "no free number for that name");
+}
+
+static enum cv_status
+explicit_address(struct reg_call *c, struct cv_str text, const struct reg_account *a, bool override,
+                 struct cv_str *key_out, struct cv_err *err)
+{
+	enum cv_status status = reg_address_key(c, text, key_out, err);
+	if (status)
+		return status;
+	if (cv_map_get(&c->r->model.addresses, *key_out))
+		return cv_fail(err, CV_EXISTS, "the address %.*s belongs, or belonged, to somebody",
+			CV_STR_ARGS(*key_out));
+	/* Role boxes are what reserved names are reserved for. */
+	if (a->kind != CV_KIND_PERSON && a->kind != CV_KIND_APP)
+		return CV_OK;
+	struct cv_str local = cv_str_sub(*key_out, 0, cv_str_find(*key_out, '@', 0));
+	return check_refused(c, local, override, err);
+}
+
+/* The address of a new account: the one given, or by kind from agency, role word or name. */
+static enum cv_status
+choose_address(struct reg_call *c, json_t *object, struct reg_account *a, struct cv_str *key_out,
+               struct cv_err *err)
+{
+	struct cv_str address, role, reason;
+	enum cv_status status = reg_field(c, object, "address", 320, &address, err);
+	if (!status)
+		status = reg_field(c, object, "role", 40, &role, err);
+	if (!status)
+		status = reg_field(c, object, "reason", 400, &reason, err);
+	if (status)
+		return status;
+	bool override = reg_flag(object, "override", false);
+	if (override && !reason.n)
+		return cv_fail(err, CV_INVALID, "an override needs a \"reason\"");
+	if (!address.n && a->kind == CV_KIND_AGENCY && *a->text[T_AGENCY])
+		address = cv_str_z(a->text[T_AGENCY]);
+	else if (!address.n && role.n && *a->text[T_AGENCY])
+		address = cv_arena_printf(&c->arena, "%.*s.%s", CV_STR_ARGS(role), a->text[T_AGENCY]);
+	if (address.n)
+		return explicit_address(c, address, a, override, key_out, err);
+	if (a->kind != CV_KIND_PERSON)
+		return cv_fail(err, CV_INVALID, "a box of this kind needs an \"address\"");
+	if (!*a->text[T_GIVEN])
+		return cv_fail(err, CV_INVALID, "an account needs a name or an address");
+	if (!*a->text[T_AGENCY] && c->r->name_template == CV_NAME_INITIALS)
+		return cv_fail(err, CV_INVALID, "the address is made of name and agency: name the agency");
+	return reg_free_address(c, cv_str_z(a->text[T_SURNAME]), cv_str_z(a->text[T_MIDDLE]),
+		cv_str_z(a->text[T_GIVEN]), cv_str_z(a->text[T_AGENCY]), override, key_out, err);
+}
+
+/* ---- passwords ---- */
+
+static bool
+may_have_password(const struct reg_account *a)
+{
+	return a->kind == CV_KIND_PERSON || a->kind == CV_KIND_APP;
+}
+
+/* The password in OBJECT, or a new one in MADE (24 bytes). */
+static enum cv_status
+set_password(struct reg_call *c, json_t *object, struct reg_account *a, char *made,
+             struct cv_err *err)
+{
+	(void)c;
+	json_t *field = json_object_get(object, "password");
+	struct cv_str password = cv_str(json_string_value(field), json_string_length(field));
+	enum password_rule rule = reg_flag(object, "allow_weak", false) ? PASSWORD_WEAK
+		: reg_flag(object, "force", false) ? PASSWORD_FORCED : PASSWORD_FULL;
+	if (!may_have_password(a))
+		return cv_fail(err, CV_DENIED,
+			"%s is not a person's or an application's box: people log in as themselves",
+			a->text[T_ADDRESS]);
+	enum cv_status status = CV_OK;
+	if (json_is_string(field))
+		status = password_judge(password, rule, cv_str_z(a->text[T_ADDRESS]), err);
+	else
+		password_make(made);
+	if (status)
+		return status;
+	if (!json_is_string(field))
+		password = cv_str_z(made);
+	status = password_hash(password, &a->secret, err);
+	if (status)
+		return status;
+	uint64_t hours = FIRST_PASSWORD_HOURS;
+	bool given;
+	status = number_field(object, "expires_hours", 24 * 366, &hours, &given, err);
+	a->must_change = reg_flag(object, "must_change", false);
+	a->secret.version++;
+	a->secret.changed_secs = cv_wall_secs();
+	a->secret.expires_secs = a->must_change || given
+		? a->secret.changed_secs + (int64_t)hours * 3600 : 0;
+	return status;
+}
+
+/* ---- making one ---- */
+
+static enum cv_status
+fill_new(struct reg_call *c, json_t *object, struct reg_account *a, struct cv_err *err)
+{
+	const char *kind = json_string_value(json_object_get(object, "kind"));
+	if (json_object_get(object, "kind") && !parse_kind(kind, &a->kind))
+		return cv_fail(err, CV_INVALID, "field 'kind' is person, agency, role, group or app");
+	enum cv_status status = read_texts(c, object, a, err);
+	if (status)
+		return status;
+	bool is_shared = a->kind == CV_KIND_AGENCY || a->kind == CV_KIND_ROLE;
+	a->quota_bytes = is_shared ? c->r->quota_agency : c->r->quota_default;
+	a->rank = 50;
+	a->listed = *a->text[T_AGENCY] && (a->kind == CV_KIND_PERSON || is_shared);
+	a->created_secs = a->state_secs = cv_wall_secs();
+	return read_numbers(object, a, err);
+}
+
+enum cv_status
+reg_make_account(struct reg_call *c, json_t *object, bool with_password, struct reg_account **out,
+                 char *password_out, struct cv_err *err)
+{
+	struct reg_account *a = reg_account_new();
+	struct cv_str key = CV_STR_EMPTY;
+	char made[24] = "";
+	enum cv_status status = fill_new(c, object, a, err);
+	if (!status)
+		status = choose_address(c, object, a, &key, err);
+	if (!status) {
+		reg_account_set(a, T_ADDRESS, key);
+		if (!*a->text[T_NAME])
+			reg_account_set(a, T_NAME, cv_str_sub(key, 0, cv_str_find(key, '@', 0)));
+	}
+	bool has_password = json_is_string(json_object_get(object, "password"));
+	if (!status && (has_password || (with_password && may_have_password(a))))
+		status = set_password(c, object, a, made, err);
+	if (status) {
+		reg_account_free(a);
+		return status;
+	}
+	struct reg_model *m = &c->r->model;
+	a->acct = cv_acct(CV_CLASS_USER, m->next_number++);
+	reg_model_add(m, a);
+	reg_save_account(c, a);
+	reg_save_address(c, key, REG_PRIMARY, a->acct);
+	reg_save_counter(c);
+	if (a->secret.version)
+		reg_save_secret(c, a);
+	reg_want_box(c, a, true);
+	if (password_out)
+		memcpy(password_out, made, sizeof made);
+	cv_wipe(made, sizeof made);
+	*out = a;
+	return CV_OK;
+}
+
+static json_t *
+event_detail(struct reg_call *c, const struct reg_account *a)
+{
+	json_t *detail = json_pack("{s:s, s:s, s:s}", "kind", reg_kind_words[a->kind], "name",
+		a->text[T_NAME], "agency", a->text[T_AGENCY]);
+	static const char *const carried[] = { "letter", "reason", "request_id" };
+	for (size_t i = 0; i < CV_COUNT(carried); i++)
+		if (json_is_string(json_object_get(c->request, carried[i])))
+			json_object_set(detail, carried[i], json_object_get(c->request, carried[i]));
+	return detail;
+}
+
+static void
+reply_account(struct reg_call *c, const struct reg_account *a)
+{
+	json_object_set_new(c->reply, "address", json_string(a->text[T_ADDRESS]));
+	json_object_set_new(c->reply, "number", json_integer((json_int_t)(a->acct & NUMBER_MASK)));
+}
+
+/* {"address"?, "name" | "surname", "middle", "given", "agency", "department", "title", "rank",
+ *  "kind", "role", "phone_office", "phone_mobile", "mobile_consent", "listed", "quota", "letter",
+ *  "staff_id", "password"?, "no_password", "force", "allow_weak", "must_change", "expires_hours",
+ *  "override", "reason"} -> {"address", "number", "password"?}
+ * A password that was made is returned here, once. */
+enum cv_status
+reg_account_add(struct reg_call *c, struct cv_err *err)
+{
+	struct reg_account *a;
+	char made[24];
+	bool with_password = !reg_flag(c->request, "no_password", false);
+	enum cv_status status = reg_make_account(c, c->request, with_password, &a, made, err);
+	if (!status)
+		status = reg_commit(c, "account.add", a->text[T_ADDRESS], event_detail(c, a), err);
+	if (!status) {
+		reply_account(c, a);
+		if (*made)
+			json_object_set_new(c->reply, "password", json_string(made));
+	}
+	cv_wipe(made, sizeof made);
+	return status;
+}
+
+/* {"address", "password"?, "force", "allow_weak", "must_change", "expires_hours"} -> {"password"?} */
+enum cv_status
+reg_account_passwd(struct reg_call *c, struct cv_err *err)
+{
+	struct reg_account *a;
+	char made[24] = "";
+	enum cv_status status = reg_account_field(c, "address", &a, err);
+	if (!status)
+		status = set_password(c, c->request, a, made, err);
+	if (!status) {
+		reg_save_secret(c, a);
+		reg_save_account(c, a);
+		status = reg_commit(c, "account.passwd", a->text[T_ADDRESS], event_detail(c, a), err);
+	}
+	if (!status) {
+		reply_account(c, a);
+		if (*made)
+			json_object_set_new(c->reply, "password", json_string(made));
+	}
+	cv_wipe(made, sizeof made);
+	return status;
+}
+
+/* ---- states ---- */
+
+static enum cv_status
+change_state(struct reg_call *c, enum cv_reg_state from_a, enum cv_reg_state from_b,
+             enum cv_reg_state to, const char *action, struct cv_err *err)
+{
+	struct reg_account *a;
+	enum cv_status status = reg_account_field(c, "address", &a, err);
+	if (status)
+		return status;
+	reply_account(c, a);
+	json_object_set_new(c->reply, "changed", json_boolean(a->state != to));
+	if (a->state == to)
+		return CV_OK;
+	if (a->state != from_a && a->state != from_b)
+		return cv_fail(err, CV_DENIED, "%s is %s", a->text[T_ADDRESS], reg_state_words[a->state]);
+	a->state = to;
+	a->state_secs = cv_wall_secs();
+	reg_save_account(c, a);
+	return reg_commit(c, action, a->text[T_ADDRESS], event_detail(c, a), err);
+}
+
+enum cv_status
+reg_account_suspend(struct reg_call *c, struct cv_err *err)
+{
+	return change_state(c, CV_STATE_ACTIVE, CV_STATE_ACTIVE, CV_STATE_SUSPENDED, "account.suspend",
+		err);
+}
+
+enum cv_status
+reg_account_resume(struct reg_call *c, struct cv_err *err)
+{
+	return change_state(c, CV_STATE_SUSPENDED, CV_STATE_SUSPENDED, CV_STATE_ACTIVE,
+		"account.resume", err);
+}
+
+/* For good: no log-in, no mail, and nobody else ever gets the address. */
+enum cv_status
+reg_account_retire(struct reg_call *c, struct cv_err *err)
+{
+	return change_state(c, CV_STATE_ACTIVE, CV_STATE_SUSPENDED, CV_STATE_RETIRED, "account.retire",
+		err);
+}
+
+/* {"address", any field of account.add but kind, address and password} -> {"changed"} */
+enum cv_status
+reg_account_change(struct reg_call *c, struct cv_err *err)
+{
+	struct reg_account *a;
+	bool changed = false;
+	enum cv_status status = reg_account_field(c, "address", &a, err);
+	if (!status)
+		status = reg_update_account(c, c->request, a, &changed, err);
+	if (status)
+		return status;
+	reply_account(c, a);
+	json_object_set_new(c->reply, "changed", json_boolean(changed));
+	return changed ? reg_commit(c, "account.set", a->text[T_ADDRESS], event_detail(c, a), err)
+		: CV_OK;
+}
+
+/* ---- reading ---- */
+
+json_t *
+reg_account_json(const struct reg_account *a)
+{
+	json_t *o = json_pack("{s:I, s:s, s:s, s:i, s:b, s:b, s:b, s:b, s:I, s:I}",
+		"number", (json_int_t)(a->acct & NUMBER_MASK), "kind", reg_kind_words[a->kind],
+		"state", reg_state_words[a->state], "rank", (int)a->rank, "listed", a->listed,
+		"mobile_consent", a->mobile_consent, "must_change", a->must_change,
+		"has_password", a->secret.version > 0, "quota", (json_int_t)a->quota_bytes,
+		"created", (json_int_t)a->created_secs);
+	for (size_t i = 0; i < T_COUNT; i++)
+		json_object_set_new(o, reg_texts[i].json, json_string(a->text[i]));
+	return o;
+}
+
+struct filter {
+	struct cv_str agency, kind, state, query;
+};
+
+static bool
+passes(const struct reg_account *a, const struct filter *f)
+{
+	if (f->agency.n && !cv_str_eq_z(f->agency, a->text[T_AGENCY]))
+		return false;
+	if (f->kind.n && !cv_str_eq_z(f->kind, reg_kind_words[a->kind]))
+		return false;
+	if (f->state.n && !cv_str_eq_z(f->state, reg_state_words[a->state]))
+		return false;
+	return !f->query.n || cv_fold_contains(cv_str_z(a->text[T_NAME]), f->query) ||
+		cv_fold_contains(cv_str_z(a->text[T_ADDRESS]), f->query);
+}
+
+/* {"agency"?, "kind"?, "state"?, "query"?, "offset"?, "limit"?} -> {"total", "accounts": [...]} */
+enum cv_status
+reg_account_list(struct reg_call *c, struct cv_err *err)
+{
+	const struct reg_model *m = &c->r->model;
+	struct filter f;
+	struct cv_str query;
+	uint64_t offset = 0, limit = LIST_MAX, total = 0;
+	bool given;
+	enum cv_status status = reg_field(c, c->request, "agency", 12, &f.agency, err);
+	status = status ? status : reg_field(c, c->request, "kind", 20, &f.kind, err);
+	status = status ? status : reg_field(c, c->request, "state", 20, &f.state, err);
+	status = status ? status : reg_field(c, c->request, "query", 200, &query, err);
+	status = status ? status : number_field(c->request, "offset", INT32_MAX, &offset, &given, err);
+	status = status ? status : number_field(c->request, "limit", LIST_MAX, &limit, &given, err);
+	if (status)
+		return status;
+	struct cv_buf folded = CV_BUF_INIT(1024);
+	(void)cv_fold(query, &folded);
+	f.query = cv_buf_view(&folded);
+	json_t *list = json_array();
+	for (size_t i = 0; i < m->count; i++) {
+		if (!passes(m->accounts[i], &f))
+			continue;
+		if (total >= offset && total - offset < limit)
+			json_array_append_new(list, reg_account_json(m->accounts[i]));
+		total++;
+	}
+	cv_buf_done(&folded);
+	json_object_set_new(c->reply, "total", json_integer((json_int_t)total));
+	json_object_set_new(c->reply, "accounts", list);
+	return CV_OK;
+}
+
+static json_t *
+address_list(const struct reg_model *m, const struct reg_list *l)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < l->n; i++) {
+		const struct reg_account *a = reg_model_find(m, l->items[i]);
+		if (a)
+			json_array_append_new(list, json_string(a->text[T_ADDRESS]));
+	}
+	return list;
+}
+
+static void
+add_use(struct reg_call *c, const struct reg_account *a, json_t *o)
+{
+	struct cv_acct *box;
+	struct cv_err none;
+	cv_ticket ticket;
+	if (a->kind == CV_KIND_GROUP || cv_acct_open(c->r->store, a->acct, false, &box, &ticket, &none))
+		return;
+	struct cv_quota q;
+	cv_acct_quota(box, &q);
+	cv_acct_close(box);
+	json_object_set_new(o, "used_bytes", json_integer((json_int_t)q.used_bytes));
+	json_object_set_new(o, "used_messages", json_integer((json_int_t)q.used_messages));
+}
+
+/* {"address"} -> the account with aliases, members (or holders), delegates, boxes it holds, use. */
+enum cv_status
+reg_account_show(struct reg_call *c, struct cv_err *err)
+{
+	const struct reg_model *m = &c->r->model;
+	struct reg_account *a;
+	enum cv_status status = reg_account_field(c, "address", &a, err);
+	if (status)
+		return status;
+	json_t *o = reg_account_json(a), *aliases = json_array(), *holds = json_array();
+	struct cv_str key;
+	void *value;
+	for (size_t pos = 0; cv_map_each(&m->addresses, &pos, &key, &value);) {
+		const struct reg_address *address = value;
+		if (address->acct == a->acct && address->type == REG_ALIAS)
+			json_array_append_new(aliases, json_stringn(key.p, key.n));
+	}
+	for (size_t i = 0; i < m->count; i++)
+		if (reg_list_has(&m->accounts[i]->members, a->acct))
+			json_array_append_new(holds, json_string(m->accounts[i]->text[T_ADDRESS]));
+	json_object_set_new(o, "aliases", aliases);
+	json_object_set_new(o, "member_of", holds);
+	json_object_set_new(o, "members", address_list(m, &a->members));
+	json_object_set_new(o, "delegates", address_list(m, &a->delegates));
+	add_use(c, a, o);
+	json_object_set_new(c->reply, "account", o);
+	return CV_OK;
+}

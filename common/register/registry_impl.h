@@ -1,0 +1,133 @@
+/* registry_impl.h - what the handlers of requests share. Private to the folder.
+ *
+ * A handler runs under the registry's lock. It checks its request, changes the model and records the
+ * rows of the change (reg_save_*), and commits them together with their audit event. When anything
+ * fails after the model was changed, the dispatcher reads the model again from the rows, so a handler
+ * never takes a change back by hand. Boxes in the store are made after the commit.
+ *
+ * Rows of cv_acct(CV_CLASS_REGISTER, 0):
+ *   A + number   account          P + number   its secret       C   next number    K   key of fake salts
+ *   N + address  who has or had it               D + name   domain, value: target of an alias domain
+ *   G + code     agency           M + owner + member            L + owner + delegate
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef CV_REGISTRY_IMPL_H
+#define CV_REGISTRY_IMPL_H
+
+#include <pthread.h>
+
+#include "common/base/arena.h"
+#include "common/register/model.h"
+#include "common/register/naming.h"
+#include "common/register/password.h"
+#include "common/register/registry.h"
+#include "common/store/mailbox.h"
+
+#define REG_ACCT cv_acct(CV_CLASS_REGISTER, 0)
+#define REG_TEXT_MAX 2000
+
+struct cv_registry {
+	struct cv_store *store;
+	struct cv_audit *audit;
+	char *dir, *more_reserved;
+	enum cv_name_template name_template;
+	uint64_t quota_default, quota_agency;
+
+	pthread_mutex_t lock;         /* rank: above audit's and the store's */
+	struct reg_model model;
+	uint64_t version;             /* of REG_ACCT */
+	cv_ticket ticket;             /* of the last commit */
+	uint64_t changes;             /* commits so far, for publishing */
+	bool is_stale;                /* the model is not what the rows say */
+	uint8_t dummy_key[32];
+
+	pthread_mutex_t publish_lock; /* rank: above `lock` */
+	uint64_t published;           /* `changes` of the newest snapshot */
+	uint64_t generation;
+	_Atomic uint64_t *gen;        /* mapped register.gen */
+};
+
+struct reg_box {
+	cv_acct_id acct;
+	uint64_t quota_bytes;
+	bool set_quota;
+};
+struct reg_call {
+	struct cv_registry *r;
+	const char *actor;
+	json_t *request, *reply;      /* reply: a new object to be filled */
+	void (*progress)(void *arg, json_t *note);
+	void *arg;
+	struct cv_arena arena;
+	struct cv_put *puts;
+	size_t put_count, put_cap;
+	struct reg_box *boxes;        /* to be made after the commit */
+	size_t box_count, box_cap;
+	bool was_changed;             /* the model was touched */
+	bool was_committed;
+};
+typedef enum cv_status reg_handler(struct reg_call *c, struct cv_err *err);
+
+reg_handler reg_domain_add, reg_domain_list;
+reg_handler reg_agency_add, reg_agency_list;
+reg_handler reg_account_add, reg_account_change, reg_account_list, reg_account_show, reg_account_passwd,
+	reg_account_suspend, reg_account_resume, reg_account_retire;
+reg_handler reg_alias_add, reg_alias_del, reg_role_hold, reg_role_release, reg_group_member,
+	reg_delegate_add, reg_delegate_del;
+reg_handler reg_import;
+
+/* ---- registry_change.c ---- */
+/* Field NAME of the request as NFC text without outer and doubled blanks; empty when absent. */
+CV_MUST_CHECK enum cv_status reg_field(struct reg_call *c, json_t *object, const char *name,
+                                       size_t max_bytes, struct cv_str *out, struct cv_err *err);
+bool reg_flag(json_t *object, const char *name, bool dflt);
+/* The text cleaned the same way, without an object around it. */
+CV_MUST_CHECK enum cv_status reg_clean(struct cv_arena *arena, struct cv_str text, struct cv_str *out);
+
+void reg_put(struct reg_call *c, struct cv_str key, struct cv_str value);
+void reg_save_account(struct reg_call *c, const struct reg_account *a);
+void reg_save_secret(struct reg_call *c, const struct reg_account *a);
+void reg_save_counter(struct reg_call *c);
+/* Puts KEY into model and rows. */
+void reg_save_address(struct reg_call *c, struct cv_str key, enum reg_address_type type,
+                      uint64_t acct);
+void reg_save_agency(struct reg_call *c, const struct reg_agency *g);
+void reg_save_link(struct reg_call *c, char kind, uint64_t owner, uint64_t other, bool is_there);
+void reg_want_box(struct reg_call *c, const struct reg_account *a, bool set_quota);
+/* Commits what was recorded with an event. DETAIL is taken over; may be NULL. */
+CV_MUST_CHECK enum cv_status reg_commit(struct reg_call *c, const char *action, const char *object,
+                                        json_t *detail, struct cv_err *err);
+CV_MUST_CHECK enum cv_status reg_make_boxes(struct reg_call *c, struct cv_err *err);
+
+/* ---- looking things up (registry_change.c) ---- */
+/* The key of ADDRESS (default domain when it has none), alias domains resolved; CV_INVALID when it is
+ * no address or its domain is not ours. */
+CV_MUST_CHECK enum cv_status reg_address_key(struct reg_call *c, struct cv_str address,
+                                             struct cv_str *key_out, struct cv_err *err);
+/* The account that ADDRESS belongs to; CV_NOT_FOUND. */
+CV_MUST_CHECK enum cv_status reg_account_of(struct reg_call *c, struct cv_str address,
+                                            struct reg_account **out, struct cv_err *err);
+/* The account that field NAME of the request names. */
+CV_MUST_CHECK enum cv_status reg_account_field(struct reg_call *c, const char *name,
+                                               struct reg_account **out, struct cv_err *err);
+struct reg_agency *reg_find_agency(const struct cv_registry *r, struct cv_str code);
+
+/* ---- registry_account.c, for registry_import.c too ---- */
+/* Makes the account that OBJECT describes, in model and rows. PASSWORD_OUT (24 bytes, may be NULL)
+ * gets a made password, or "". */
+CV_MUST_CHECK enum cv_status reg_make_account(struct reg_call *c, json_t *object, bool with_password,
+                                              struct reg_account **out, char *password_out,
+                                              struct cv_err *err);
+/* Sets the fields that OBJECT has; *changed_out tells whether any differs. */
+CV_MUST_CHECK enum cv_status reg_update_account(struct reg_call *c, json_t *object,
+                                                struct reg_account *a, bool *changed_out,
+                                                struct cv_err *err);
+json_t *reg_account_json(const struct reg_account *a);
+uint32_t reg_rank_of_title(const char *title);
+/* The free address of that name in UNIT. */
+CV_MUST_CHECK enum cv_status reg_free_address(struct reg_call *c, struct cv_str surname,
+                                              struct cv_str middle, struct cv_str given,
+                                              struct cv_str unit, bool override,
+                                              struct cv_str *key_out, struct cv_err *err);
+
+#endif

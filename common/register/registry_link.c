@@ -1,0 +1,155 @@
+/* registry_link.c - aliases, holders of role boxes, members of groups, delegates. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/register/registry_impl.h"
+
+#define LINKS_MAX 20000
+
+/* {"alias", "address"}: a further address of an account. */
+enum cv_status
+reg_alias_add(struct reg_call *c, struct cv_err *err)
+{
+	struct reg_account *a;
+	struct cv_str text, key;
+	enum cv_status status = reg_account_field(c, "address", &a, err);
+	if (!status)
+		status = reg_field(c, c->request, "alias", 320, &text, err);
+	if (!status)
+		status = reg_address_key(c, text, &key, err);
+	if (status)
+		return status;
+	const struct reg_address *old = cv_map_get(&c->r->model.addresses, key);
+	bool is_own = old && old->acct == a->acct;
+	json_object_set_new(c->reply, "changed", json_boolean(!is_own || old->type == REG_HISTORY));
+	if (is_own && old->type != REG_HISTORY)
+		return CV_OK;
+	if (old && !is_own)
+		return cv_fail(err, CV_EXISTS, "the address %.*s belongs, or belonged, to somebody",
+			CV_STR_ARGS(key));
+	const char *why, *why_vi;
+	struct cv_str local = cv_str_sub(key, 0, cv_str_find(key, '@', 0));
+	bool is_personal = a->kind == CV_KIND_PERSON || a->kind == CV_KIND_APP;
+	if (is_personal && !reg_flag(c->request, "override", false) &&
+	    cv_name_is_refused(local, c->r->more_reserved, &why, &why_vi))
+		return cv_fail(err, CV_DENIED, "'%.*s' %s; give \"override\" with a \"reason\" to use it",
+			CV_STR_ARGS(local), why);
+	reg_save_address(c, key, REG_ALIAS, a->acct);
+	return reg_commit(c, "alias.add", cv_arena_z(&c->arena, key),
+		json_pack("{s:s}", "of", a->text[T_ADDRESS]), err);
+}
+
+/* {"alias"}: the address stops working and stays with its owner's history. */
+enum cv_status
+reg_alias_del(struct reg_call *c, struct cv_err *err)
+{
+	struct cv_str text, key;
+	enum cv_status status = reg_field(c, c->request, "alias", 320, &text, err);
+	if (!status)
+		status = reg_address_key(c, text, &key, err);
+	if (status)
+		return status;
+	const struct reg_address *old = cv_map_get(&c->r->model.addresses, key);
+	if (!old || old->type != REG_ALIAS)
+		return cv_fail(err, CV_NOT_FOUND, "%.*s is no alias", CV_STR_ARGS(key));
+	reg_save_address(c, key, REG_HISTORY, old->acct);
+	return reg_commit(c, "alias.del", cv_arena_z(&c->arena, key), NULL, err);
+}
+
+/* Puts OTHER into or out of OWNER's list. */
+static enum cv_status
+link_or_unlink(struct reg_call *c, char kind, struct reg_account *owner, struct reg_account *other,
+               bool add, const char *action, struct cv_err *err)
+{
+	struct reg_list *list = kind == 'M' ? &owner->members : &owner->delegates;
+	bool changes = reg_list_has(list, other->acct) != add;
+	json_object_set_new(c->reply, "changed", json_boolean(changes));
+	if (!changes)
+		return CV_OK;
+	if (owner == other)
+		return cv_fail(err, CV_INVALID, "%s cannot stand for itself", owner->text[T_ADDRESS]);
+	if (add && list->n >= LINKS_MAX)
+		return cv_fail(err, CV_LIMIT, "%s has %d members already", owner->text[T_ADDRESS],
+			LINKS_MAX);
+	reg_save_link(c, kind, owner->acct, other->acct, add);
+	if (add)
+		reg_list_add(list, other->acct);
+	else
+		reg_list_del(list, other->acct);
+	return reg_commit(c, action, owner->text[T_ADDRESS],
+		json_pack("{s:s}", "who", other->text[T_ADDRESS]), err);
+}
+
+static enum cv_status
+two_accounts(struct reg_call *c, const char *first, const char *second, struct reg_account **a,
+             struct reg_account **b, struct cv_err *err)
+{
+	enum cv_status status = reg_account_field(c, first, a, err);
+	return status ? status : reg_account_field(c, second, b, err);
+}
+
+static enum cv_status
+change_holder(struct reg_call *c, bool add, const char *action, struct cv_err *err)
+{
+	struct reg_account *role, *holder;
+	enum cv_status status = two_accounts(c, "role", "holder", &role, &holder, err);
+	if (status)
+		return status;
+	if (role->kind != CV_KIND_ROLE && role->kind != CV_KIND_AGENCY)
+		return cv_fail(err, CV_INVALID, "%s is no role or agency box", role->text[T_ADDRESS]);
+	if (holder->kind != CV_KIND_PERSON)
+		return cv_fail(err, CV_INVALID, "%s is no person", holder->text[T_ADDRESS]);
+	return link_or_unlink(c, 'M', role, holder, add, action, err);
+}
+
+/* {"role", "holder"} */
+enum cv_status
+reg_role_hold(struct reg_call *c, struct cv_err *err)
+{
+	return change_holder(c, true, "role.hold", err);
+}
+
+enum cv_status
+reg_role_release(struct reg_call *c, struct cv_err *err)
+{
+	return change_holder(c, false, "role.release", err);
+}
+
+/* {"group", "member", "remove"?} */
+enum cv_status
+reg_group_member(struct reg_call *c, struct cv_err *err)
+{
+	struct reg_account *group, *member;
+	enum cv_status status = two_accounts(c, "group", "member", &group, &member, err);
+	if (status)
+		return status;
+	if (group->kind != CV_KIND_GROUP)
+		return cv_fail(err, CV_INVALID, "%s is no group", group->text[T_ADDRESS]);
+	if (member->kind == CV_KIND_GROUP)
+		return cv_fail(err, CV_INVALID, "a group cannot be a member of a group");
+	return link_or_unlink(c, 'M', group, member, !reg_flag(c->request, "remove", false),
+		"group.member", err);
+}
+
+static enum cv_status
+change_delegate(struct reg_call *c, bool add, const char *action, struct cv_err *err)
+{
+	struct reg_account *owner, *delegate;
+	enum cv_status status = two_accounts(c, "owner", "delegate", &owner, &delegate, err);
+	if (status)
+		return status;
+	if (owner->kind == CV_KIND_GROUP || delegate->kind != CV_KIND_PERSON)
+		return cv_fail(err, CV_INVALID, "a box is delegated to a person");
+	return link_or_unlink(c, 'L', owner, delegate, add, action, err);
+}
+
+/* {"owner", "delegate"}: the delegate may send as the owner. */
+enum cv_status
+reg_delegate_add(struct reg_call *c, struct cv_err *err)
+{
+	return change_delegate(c, true, "delegate.add", err);
+}
+
+enum cv_status
+reg_delegate_del(struct reg_call *c, struct cv_err *err)
+{
+	return change_delegate(c, false, "delegate.del", err);
+}

@@ -1,0 +1,387 @@
+/* registry_test.c - requests change rows, audit and snapshot together, over a real store. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <ftw.h>
+#include <setjmp.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/base/clock.h"
+#include "common/register/registry.h"
+#include "common/store/mailbox.h"
+
+static char dir[64], register_dir[80], mail_dir[80];
+static struct cv_store *store;
+static struct cv_audit *audit;
+static struct cv_registry *registry;
+static struct cv_register *reg;
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void
+open_all(void)
+{
+	struct cv_err err = {0};
+	struct cv_store_options so = { .engine = { .dir = mail_dir, .with_blobs = true } };
+	if (cv_store_open(&so, &store, &err) || cv_audit_open(store, &audit, &err))
+		fail_msg("%s", err.text);
+	struct cv_registry_options ro = {
+		.store = store, .audit = audit, .dir = register_dir, .default_domain = "lamgiang.example",
+		.address_template = "initials", .reserved_local_parts = "bithu",
+		.quota_default = (uint64_t)2 << 30, .quota_agency = (uint64_t)10 << 30,
+	};
+	if (cv_registry_open(&ro, &registry, &err) || cv_register_open(register_dir, true, &reg, &err))
+		fail_msg("%s", err.text);
+}
+
+static void
+close_all(void)
+{
+	cv_register_close(reg);
+	cv_registry_close(registry);
+	cv_audit_close(audit);
+	cv_store_close(store);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof dir, "/tmp/cv_registry_XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(register_dir, sizeof register_dir, "%s/register", dir);
+	snprintf(mail_dir, sizeof mail_dir, "%s/mail", dir);
+	open_all();
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	close_all();
+	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return 0;
+}
+
+/* Sends a request written as JSON text; the reply is the caller's. */
+static enum cv_status
+ask(const char *text, json_t **reply, struct cv_err *err)
+{
+	json_error_t error;
+	json_t *request = json_loads(text, 0, &error);
+	if (!request)
+		fail_msg("%s: %s", text, error.text);
+	*reply = NULL;
+	enum cv_status status = cv_registry_do(registry, "root", request, NULL, NULL, reply, err);
+	json_decref(request);
+	return status;
+}
+
+static void
+must(const char *text)
+{
+	json_t *reply;
+	struct cv_err err = {0};
+	if (ask(text, &reply, &err))
+		fail_msg("%s: %s", text, err.text);
+	json_decref(reply);
+}
+
+static void
+refused(const char *text, enum cv_status want)
+{
+	json_t *reply;
+	struct cv_err err = {0};
+	enum cv_status got = ask(text, &reply, &err);
+	if (got != want)
+		fail_msg("%s: %s, %s", text, cv_status_name(got), err.text);
+	assert_true(err.text[0] != 0);
+}
+
+/* The address that adding NAME to AGENCY gives. */
+static void
+added(const char *name, const char *agency, const char *want)
+{
+	char text[400];
+	json_t *reply;
+	struct cv_err err = {0};
+	snprintf(text, sizeof text,
+		"{\"do\":\"account.add\",\"name\":\"%s\",\"agency\":\"%s\",\"no_password\":true}", name, agency);
+	if (ask(text, &reply, &err))
+		fail_msg("%s: %s", name, err.text);
+	assert_string_equal(json_string_value(json_object_get(reply, "address")), want);
+	json_decref(reply);
+}
+
+static struct cv_reg_hit
+found(const char *address)
+{
+	const struct cv_snapshot *s = cv_register_get(reg);
+	struct cv_reg_hit hit;
+	cv_snapshot_find_address(s, cv_str_z(address), &hit);
+	cv_snapshot_unref(s);
+	return hit;
+}
+
+static void
+two_agencies(void)
+{
+	must("{\"do\":\"agency.add\",\"agencies\":["
+		"{\"code\":\"ubnd\",\"name\":\"UBND tỉnh\",\"type\":\"ubnd\",\"rank\":1},"
+		"{\"code\":\"stp\",\"name\":\"Sở Tư pháp\",\"parent\":\"ubnd\",\"type\":\"so\",\"rank\":20},"
+		"{\"code\":\"snv\",\"name\":\"Sở Nội vụ\",\"parent\":\"ubnd\",\"type\":\"so\",\"rank\":10}]}");
+}
+
+static void
+test_registry__a_new_account_is_found_at_once_and_after_a_restart(void **state)
+{
+	(void)state;
+	two_agencies();
+	added("Đặng Thị Duyên", "stp", "dtduyen.stp@lamgiang.example");
+	assert_int_equal(found("dtduyen.stp@lamgiang.example").found, CV_REG_ACCOUNT);
+	close_all();
+	open_all();
+	struct cv_reg_hit hit = found("dtduyen.stp@lamgiang.example");
+	assert_int_equal(hit.found, CV_REG_ACCOUNT);
+	assert_int_equal(hit.account.acct, cv_acct(CV_CLASS_USER, 1));
+	struct cv_acct *box;
+	struct cv_err err;
+	cv_ticket ticket;
+	assert_int_equal(cv_acct_open(store, hit.account.acct, false, &box, &ticket, &err), CV_OK);
+	struct cv_quota q;
+	cv_acct_quota(box, &q);
+	assert_int_equal(q.limit_bytes, (uint64_t)2 << 30);
+	cv_acct_close(box);
+	added("Đặng Thị Duyên", "stp", "dtduyen2.stp@lamgiang.example");
+}
+
+static void
+test_ADR_02__numbers_go_up_and_are_never_given_again(void **state)
+{
+	(void)state;
+	two_agencies();
+	added("Nguyễn Văn An", "snv", "nvan.snv@lamgiang.example");
+	added("Nguyễn Văn Ân", "snv", "nvan2.snv@lamgiang.example");
+	added("Ngô Viết Án", "snv", "nvan3.snv@lamgiang.example");
+	added("Nguyễn Văn An", "stp", "nvan.stp@lamgiang.example");
+	must("{\"do\":\"account.retire\",\"address\":\"nvan2.snv\",\"reason\":\"nghỉ hưu\"}");
+	added("Nguyễn Vĩnh An", "snv", "nvan4.snv@lamgiang.example");
+	close_all();
+	open_all();
+	added("Nguyễn Vĩnh An", "snv", "nvan5.snv@lamgiang.example");
+	refused("{\"do\":\"account.add\",\"name\":\"X Y\",\"address\":\"nvan2.snv\"}", CV_EXISTS);
+	refused("{\"do\":\"account.resume\",\"address\":\"nvan2.snv\"}", CV_DENIED);
+	assert_int_equal(found("nvan2.snv@lamgiang.example").account.state, CV_STATE_RETIRED);
+}
+
+static void
+test_ADR_04__refused_names_need_override_and_reason(void **state)
+{
+	(void)state;
+	two_agencies();
+	refused("{\"do\":\"account.add\",\"name\":\"A B\",\"address\":\"postmaster\"}", CV_DENIED);
+	refused("{\"do\":\"account.add\",\"name\":\"A B\",\"address\":\"bithu\"}", CV_DENIED);
+	refused("{\"do\":\"account.add\",\"name\":\"A B\",\"address\":\"p0stmaster\",\"override\":true}",
+		CV_INVALID);
+	must("{\"do\":\"account.add\",\"name\":\"A B\",\"address\":\"p0stmaster\",\"override\":true,"
+		"\"reason\":\"thử nghiệm\"}");
+	must("{\"do\":\"account.add\",\"kind\":\"role\",\"name\":\"Quản trị\",\"address\":\"postmaster\"}");
+	assert_int_equal(found("postmaster@lamgiang.example").found, CV_REG_ACCOUNT);
+}
+
+static void
+test_ADR_05__role_boxes_have_holders_and_no_password(void **state)
+{
+	(void)state;
+	two_agencies();
+	added("Lê Thị Hoa", "stp", "lthoa.stp@lamgiang.example");
+	added("Trần Văn Bình", "stp", "tvbinh.stp@lamgiang.example");
+	must("{\"do\":\"account.add\",\"kind\":\"role\",\"role\":\"vanthu\",\"agency\":\"stp\","
+		"\"name\":\"Văn thư Sở Tư pháp\"}");
+	must("{\"do\":\"account.add\",\"kind\":\"agency\",\"agency\":\"stp\",\"name\":\"Sở Tư pháp\"}");
+	refused("{\"do\":\"account.passwd\",\"address\":\"vanthu.stp\"}", CV_DENIED);
+	must("{\"do\":\"role.hold\",\"role\":\"vanthu.stp\",\"holder\":\"lthoa.stp\"}");
+	must("{\"do\":\"role.hold\",\"role\":\"vanthu.stp\",\"holder\":\"tvbinh.stp\"}");
+	refused("{\"do\":\"role.hold\",\"role\":\"lthoa.stp\",\"holder\":\"tvbinh.stp\"}", CV_INVALID);
+	must("{\"do\":\"role.release\",\"role\":\"vanthu.stp\",\"holder\":\"tvbinh.stp\"}");
+	must("{\"do\":\"delegate.add\",\"owner\":\"lthoa.stp\",\"delegate\":\"tvbinh.stp\"}");
+	close_all();
+	open_all();
+	struct cv_reg_hit hoa = found("lthoa.stp@lamgiang.example");
+	struct cv_reg_hit binh = found("tvbinh.stp@lamgiang.example");
+	struct cv_str domain = CV_STR("lamgiang.example");
+	const struct cv_snapshot *s = cv_register_get(reg);
+	assert_true(cv_snapshot_may_send_as(s, hoa.account.acct, CV_STR("vanthu.stp"), domain));
+	assert_false(cv_snapshot_may_send_as(s, binh.account.acct, CV_STR("vanthu.stp"), domain));
+	assert_true(cv_snapshot_may_send_as(s, binh.account.acct, CV_STR("lthoa.stp"), domain));
+	assert_false(cv_snapshot_may_send_as(s, hoa.account.acct, CV_STR("tvbinh.stp"), domain));
+	cv_snapshot_unref(s);
+	assert_int_equal(found("stp@lamgiang.example").account.kind, CV_KIND_AGENCY);
+	assert_int_equal(found("stp@lamgiang.example").account.quota_bytes, (uint64_t)10 << 30);
+}
+
+static void
+test_registry__aliases_groups_and_alias_domains_resolve(void **state)
+{
+	(void)state;
+	two_agencies();
+	must("{\"do\":\"domain.add\",\"domain\":\"trason.example\",\"alias_of\":\"lamgiang.example\"}");
+	must("{\"do\":\"domain.add\",\"domain\":\"Trial.Example\"}");
+	must("{\"do\":\"domain.add\",\"domain\":\"trial.example\"}");
+	refused("{\"do\":\"domain.add\",\"domain\":\"x.example\",\"alias_of\":\"trason.example\"}",
+		CV_INVALID);
+	refused("{\"do\":\"domain.add\",\"domain\":\"nodots\"}", CV_INVALID);
+	added("Lê Thị Hoa", "stp", "lthoa.stp@lamgiang.example");
+	must("{\"do\":\"account.add\",\"name\":\"Trial\",\"address\":\"test@trial.example\","
+		"\"password\":\"test\",\"allow_weak\":true}");
+	refused("{\"do\":\"account.add\",\"name\":\"Trial\",\"address\":\"test@other.example\"}",
+		CV_INVALID);
+	must("{\"do\":\"alias.add\",\"address\":\"lthoa.stp\",\"alias\":\"hoa@trason.example\"}");
+	refused("{\"do\":\"alias.add\",\"address\":\"test@trial.example\",\"alias\":\"hoa\"}", CV_EXISTS);
+	assert_true(found("hoa@lamgiang.example").by_alias);
+	must("{\"do\":\"alias.del\",\"alias\":\"hoa\"}");
+	assert_int_equal(found("hoa@lamgiang.example").found, CV_REG_NONE);
+	refused("{\"do\":\"alias.add\",\"address\":\"test@trial.example\",\"alias\":\"hoa@lamgiang.example\"}",
+		CV_EXISTS);
+	must("{\"do\":\"account.add\",\"kind\":\"group\",\"name\":\"Toàn sở\",\"address\":\"toanso.stp\"}");
+	must("{\"do\":\"group.member\",\"group\":\"toanso.stp\",\"member\":\"lthoa.stp\"}");
+	struct cv_reg_hit group = found("toanso.stp@trason.example");
+	assert_int_equal(group.found, CV_REG_GROUP);
+	const struct cv_snapshot *s = cv_register_get(reg);
+	cv_acct_no member = 0;
+	assert_int_equal(cv_snapshot_members(s, group.account.acct, &member, 1), 1);
+	assert_int_equal(member, found("lthoa.stp@lamgiang.example").account.acct);
+	cv_snapshot_unref(s);
+}
+
+static void
+test_registry__a_refused_request_changes_nothing(void **state)
+{
+	(void)state;
+	two_agencies();
+	static const struct {
+		const char *text;
+		enum cv_status want;
+	} rows[] = {
+		{ "{\"do\":\"no.such\"}", CV_NOT_FOUND },
+		{ "{}", CV_NOT_FOUND },
+		{ "{\"do\":\"account.add\"}", CV_INVALID },
+		{ "{\"do\":\"account.add\",\"name\":\"Lê Hoa\"}", CV_INVALID },
+		{ "{\"do\":\"account.add\",\"name\":\"Lê Hoa\",\"agency\":\"xyz\"}", CV_NOT_FOUND },
+		{ "{\"do\":\"account.add\",\"name\":7,\"agency\":\"stp\"}", CV_INVALID },
+		{ "{\"do\":\"account.add\",\"name\":\"…\",\"agency\":\"stp\"}", CV_INVALID },
+		{ "{\"do\":\"account.add\",\"name\":\"Lê Hoa\",\"agency\":\"stp\",\"kind\":\"king\"}", CV_INVALID },
+		{ "{\"do\":\"account.add\",\"name\":\"Lê Hoa\",\"agency\":\"stp\",\"password\":\"Abc@12345\"}",
+			CV_INVALID },
+		{ "{\"do\":\"account.add\",\"name\":\"Lê Hoa\",\"agency\":\"stp\",\"quota\":-1}", CV_INVALID },
+		{ "{\"do\":\"account.add\",\"name\":\"Lê Hoa\",\"address\":\"a b@lamgiang.example\"}", CV_INVALID },
+		{ "{\"do\":\"account.suspend\",\"address\":\"ghost\"}", CV_NOT_FOUND },
+		{ "{\"do\":\"agency.add\",\"code\":\"Quá dài\",\"name\":\"x\"}", CV_INVALID },
+		{ "{\"do\":\"agency.add\",\"code\":\"abc\"}", CV_INVALID },
+		{ "{\"do\":\"agency.add\",\"code\":\"stp\",\"name\":\"Khác\"}", CV_EXISTS },
+		{ "{\"do\":\"agency.add\",\"code\":\"ubnd\",\"parent\":\"stp\",\"update\":true}", CV_INVALID },
+		{ "{\"do\":\"agency.add\",\"agencies\":[{\"code\":\"a\",\"name\":\"A\"},{\"code\":\"?\"}]}",
+			CV_INVALID },
+	};
+	const struct cv_snapshot *s = cv_register_get(reg);
+	uint64_t before = cv_snapshot_generation(s);
+	cv_snapshot_unref(s);
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		refused(rows[i].text, rows[i].want);
+	s = cv_register_get(reg);
+	assert_int_equal(cv_snapshot_generation(s), before);
+	assert_int_equal(cv_snapshot_accounts(s), 0);
+	assert_int_equal(cv_snapshot_agencies(s), 3);
+	cv_snapshot_unref(s);
+	added("Lê Hoa", "stp", "lhoa.stp@lamgiang.example");
+}
+
+static bool
+count_event(void *arg, uint64_t number, struct cv_str json)
+{
+	(void)number;
+	unsigned *secrets = arg;
+	secrets[0]++;
+	secrets[1] += cv_str_search(json, CV_STR("Secret-Word")) < json.n;
+	return true;
+}
+
+static void
+test_SEC_02__each_change_is_in_the_audit_trail_without_secrets(void **state)
+{
+	(void)state;
+	two_agencies();
+	must("{\"do\":\"account.add\",\"name\":\"Lê Hoa\",\"agency\":\"stp\",\"letter\":\"12/CV-STP\","
+		"\"password\":\"Long Secret-Word 12\"}");
+	must("{\"do\":\"account.suspend\",\"address\":\"lhoa.stp\"}");
+	must("{\"do\":\"account.suspend\",\"address\":\"lhoa.stp\"}"); /* nothing changes: no event */
+	assert_int_equal(found("lhoa.stp@lamgiang.example").account.state, CV_STATE_SUSPENDED);
+	must("{\"do\":\"account.resume\",\"address\":\"lhoa.stp\"}");
+	unsigned seen[2] = {0};
+	struct cv_err err = {0};
+	assert_int_equal(cv_audit_walk(audit, 1, count_event, seen, &err), CV_OK);
+	assert_int_equal(seen[0], 1 /* init */ + 1 + 3);
+	assert_int_equal(seen[1], 0);
+}
+
+static void
+test_registry__accounts_are_listed_by_filter_and_shown_whole(void **state)
+{
+	(void)state;
+	two_agencies();
+	added("Nguyễn Văn Hoà", "stp", "nvhoa.stp@lamgiang.example");
+	added("Nguyễn Văn Hóa", "snv", "nvhoa.snv@lamgiang.example");
+	added("Lê Văn Bình", "snv", "lvbinh.snv@lamgiang.example");
+	must("{\"do\":\"account.set\",\"address\":\"lvbinh.snv\",\"title\":\"Phó Giám đốc\","
+		"\"phone_office\":\"0275 3 822 100\",\"quota\":5368709120}");
+	static const struct {
+		const char *text;
+		int want;
+	} rows[] = {
+		{ "{\"do\":\"account.list\"}", 3 },
+		{ "{\"do\":\"account.list\",\"agency\":\"snv\"}", 2 },
+		{ "{\"do\":\"account.list\",\"query\":\"nguyen van hoa\"}", 2 },
+		{ "{\"do\":\"account.list\",\"query\":\"Bình\",\"state\":\"active\"}", 1 },
+		{ "{\"do\":\"account.list\",\"kind\":\"role\"}", 0 },
+	};
+	json_t *reply;
+	struct cv_err err;
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		assert_int_equal(ask(rows[i].text, &reply, &err), CV_OK);
+		assert_int_equal(json_integer_value(json_object_get(reply, "total")), rows[i].want);
+		json_decref(reply);
+	}
+	assert_int_equal(ask("{\"do\":\"account.show\",\"address\":\"LVBinh.snv@lamgiang.example\"}", &reply,
+		&err), CV_OK);
+	json_t *a = json_object_get(reply, "account");
+	assert_string_equal(json_string_value(json_object_get(a, "surname")), "Lê");
+	assert_int_equal(json_integer_value(json_object_get(a, "rank")), 22);
+	assert_int_equal(json_integer_value(json_object_get(a, "quota")), 5368709120);
+	assert_int_equal(json_integer_value(json_object_get(a, "used_bytes")), 0);
+	json_decref(reply);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_registry__a_new_account_is_found_at_once_and_after_a_restart),
+		TEST(test_ADR_02__numbers_go_up_and_are_never_given_again),
+		TEST(test_ADR_04__refused_names_need_override_and_reason),
+		TEST(test_ADR_05__role_boxes_have_holders_and_no_password),
+		TEST(test_registry__aliases_groups_and_alias_domains_resolve),
+		TEST(test_registry__a_refused_request_changes_nothing),
+		TEST(test_SEC_02__each_change_is_in_the_audit_trail_without_secrets),
+		TEST(test_registry__accounts_are_listed_by_filter_and_shown_whole),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
