@@ -485,7 +485,6 @@ link_send(struct smtpd_milter *m, struct link *l)
 			return CV_STEP_LISTEN; /* all sent; the answer is awaited */
 		if (l->sent)
 			return CV_STEP_LISTEN; /* the answer to a header or chunk is awaited */
-		cv_conn_set_deadline(l->conn, m->set->timeout_secs);
 		if (!put_message(m, l, out))
 			return CV_STEP_MORE;
 		l->sent = true;
@@ -494,7 +493,6 @@ link_send(struct smtpd_milter *m, struct link *l)
 	if (!l->sent) {
 		const struct step *step = step_of(m->command);
 		l->sent = true;
-		cv_conn_set_deadline(l->conn, m->set->timeout_secs);
 		put_macros(m, step, out);
 		cv_buf_str(out, cv_buf_view(&m->packet));
 		if (l->protocol & step->nr)
@@ -629,10 +627,8 @@ take_packet(struct smtpd_milter *m, struct link *l, char command, struct cv_str 
 		return command == 'O' ? take_offer(l, data) : CV_INVALID;
 	if (!is_at(m, l) || !l->sent)
 		return CV_INVALID; /* nobody asked */
-	if (command == 'p') {
-		cv_conn_set_deadline(l->conn, m->set->timeout_secs);
-		return CV_OK;
-	}
+	if (command == 'p')
+		return CV_OK; /* still at it: the deadline starts anew */
 	/* Inside a message, CONTINUE to a header or chunk means: go on sending. */
 	if (m->command == 'E' && m->phase != PHASE_NONE && (command == 'c' || command == 's')) {
 		if (command == 's' && m->phase == PHASE_BODY)
@@ -713,16 +709,19 @@ link_events(struct smtpd_milter *m, struct link *l, unsigned events)
 		return link_gone(m, l, "closed the connection");
 	if (events & CV_EV_TIMEOUT)
 		return link_gone(m, l, "did not answer in time");
-	if (l->state == LINK_OPENING && !l->quit)
+	if (l->state == LINK_OPENING && !l->quit) {
+		cv_conn_set_deadline(l->conn, m->set->timeout_secs);
 		return CV_STEP_LISTEN;
+	}
 	if (l->state == LINK_READY && is_at(m, l)
 		&& !l->sent && l->protocol & step_of(m->command)->no) {
 		m->at++; /* it has just told that it does without this step */
 		chain_advance(m);
 	}
-	if (!is_at(m, l))
-		cv_conn_set_deadline(l->conn, 0); /* nothing is expected of it now */
-	return link_send(m, l);
+	enum cv_step step = link_send(m, l);
+	/* A deadline counts for one wait: set while an answer is due from this filter. */
+	cv_conn_set_deadline(l->conn, is_at(m, l) ? m->set->timeout_secs : 0);
+	return step;
 }
 
 static enum cv_step

@@ -244,8 +244,9 @@ run(struct cv_conn *c, unsigned events)
 			return step;
 	}
 	if (events & CV_EV_TIMEOUT) {
-		if (!s->resume || !s->server)
-			smtpd_reply_put(cv_conn_out(c), R_TIMEOUT);
+		/* No reply in the middle of an answer that is still being made. */
+		if (!s->resume)
+			smtpd_reply_put(cv_conn_out(c), events & CV_EV_KILLED ? R_SHUTDOWN : R_TIMEOUT);
 		return CV_STEP_CLOSE;
 	}
 	if (events & CV_EV_SECURE) {
