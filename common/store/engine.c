@@ -67,7 +67,7 @@ struct cv_engine {
 	bool stop;
 	bool has_upkeep;
 	pthread_t upkeep;
-	int64_t last_checkpoint_ms;
+	_Atomic int64_t last_checkpoint_ms;
 };
 
 /* ---- the directory ---- */

@@ -220,7 +220,7 @@ cv_meta_import(struct cv_engine *e, cv_acct_id acct, struct cv_str bytes, cv_tic
 {
 	struct cv_meta *m = cv_engine_meta(e);
 	struct cv_str rows;
-	uint64_t theirs, ours;
+	uint64_t theirs = 0, ours = 0;
 	enum cv_status status = check_stream(bytes, &rows, &theirs, err);
 	if (!status)
 		status = cv_meta_versions(e, &acct, 1, &ours, err);
