@@ -103,12 +103,11 @@ next_seq(struct fetching *f)
 static void
 fill_batch(struct fetching *f, unsigned max)
 {
-	const struct cv_view *view = f->c->session->view;
 	uint32_t seq;
 
 	f->count = f->at = 0;
 	while (f->count < max && (seq = next_seq(f))) {
-		const struct cv_entry *e = cv_view_seq(view, seq);
+		const struct cv_entry *e = imapd_session_entry(f->c->session, seq);
 		if (f->args->has_changed_since && e->modseq <= f->args->changed_since)
 			continue;
 		f->seqs[f->count] = seq;
@@ -147,7 +146,7 @@ write_view_items(struct fetching *f, uint32_t seq, const struct cv_entry *e, boo
 	if (items & IMAPD_ITEM_FLAGS) {
 		WRITE_ITEM(out, is_first, "FLAGS (");
 		imapd_write_flags(out, e->flags | (newly_seen ? CV_FLAG_SEEN : 0), e->keywords,
-		                  f->c->session->view->keywords,
+		                  imapd_session_keywords(f->c->session),
 		                  imapd_session_is_recent(f->c->session, e->uid));
 		cv_buf_c(out, ')');
 	}
@@ -266,7 +265,7 @@ static void
 write_meta(struct fetching *f, unsigned index, const struct cv_msg *msg,
            const struct cv_summary *summary)
 {
-	const struct cv_entry *e = cv_view_seq(f->c->session->view, f->seqs[index]);
+	const struct cv_entry *e = imapd_session_entry(f->c->session, f->seqs[index]);
 	bool is_first = true;
 
 	write_view_items(f, f->seqs[index], e, false, &is_first);
@@ -381,7 +380,7 @@ set_seen(struct fetching *f)
 	for (unsigned i = 0; i < f->count; i++) {
 		struct fetched *m = &f->batch[i];
 		m->is_newly_seen =
-			m->is_there && !(cv_view_seq(session->view, m->seq)->flags & CV_FLAG_SEEN);
+			m->is_there && !(imapd_session_entry(session, m->seq)->flags & CV_FLAG_SEEN);
 		if (m->is_newly_seen)
 			uids[n++] = m->uid;
 	}
@@ -540,7 +539,7 @@ write_message(struct fetching *f, bool *done_out)
 	*done_out = false;
 	if (!f->is_open) {
 		bool is_first = true;
-		write_view_items(f, m->seq, cv_view_seq(f->c->session->view, m->seq),
+		write_view_items(f, m->seq, imapd_session_entry(f->c->session, m->seq),
 		                 m->is_newly_seen, &is_first);
 		write_core_items(f, &m->msg, &is_first);
 		write_summary_items(f, &m->summary, &is_first);

@@ -23,7 +23,7 @@ struct batch_item {
 struct searching {
 	struct imapd_conn *c;
 	struct imapd_search *search;
-	const struct cv_view *view;
+	const struct cv_view *view; /* the session's; it does not move while the command runs */
 	uint32_t next_seq;
 	struct imapd_finder *finder; /* when bodies are to be read */
 	struct cv_arena arena;       /* of one batch */
@@ -40,7 +40,6 @@ free_searching(void *arg)
 	struct searching *s = arg;
 	imapd_finder_free(s->finder);
 	cv_arena_done(&s->arena);
-	cv_view_unref(s->view);
 	free(s->found);
 	free(s);
 }
@@ -53,7 +52,6 @@ begin(struct imapd_conn *c)
 	s->c = c;
 	s->search = c->cmd->args.search;
 	s->view = c->session->view;
-	cv_view_ref(s->view);
 	s->next_seq = 1;
 	s->now_secs = cv_wall_secs();
 	s->batch_max = s->search->needs & IMAPD_NEED_BODY ? BATCH_BODIES : BATCH;
@@ -81,7 +79,7 @@ candidate_of(const struct searching *s, uint32_t seq, const struct cv_entry *ent
 	return (struct imapd_candidate){
 		.seq = seq,
 		.entry = entry,
-		.view = s->view,
+		.keywords = imapd_session_keywords(s->c->session),
 		.is_recent = imapd_session_is_recent(s->c->session, entry->uid),
 		.now_secs = s->now_secs,
 	};
@@ -215,7 +213,7 @@ search_slice(struct searching *s, struct cv_err *err)
 	unsigned rounds = 0;
 
 	while (s->next_seq <= s->view->exists) {
-		const struct cv_entry *entry = cv_view_seq(s->view, s->next_seq);
+		const struct cv_entry *entry = imapd_session_entry(s->c->session, s->next_seq);
 		struct imapd_candidate candidate = candidate_of(s, s->next_seq, entry);
 		enum imapd_verdict v = imapd_search_judge(s->search, &candidate);
 		if (v == IMAPD_YES && !s->batch_count)
@@ -250,7 +248,8 @@ highest_modseq(const struct searching *s)
 		bool counts = !ends_only || (i == 0 && (r & IMAPD_RETURN_MIN)) ||
 		              (i == s->found_count - 1 && (r & IMAPD_RETURN_MAX));
 		if (counts)
-			highest = CV_MAX(highest, cv_view_seq(s->view, s->found[i])->modseq);
+			highest = CV_MAX(highest,
+			                 imapd_session_entry(s->c->session, s->found[i])->modseq);
 	}
 	return highest;
 }

@@ -396,7 +396,7 @@ imapd_search_bind(struct imapd_search *search, const struct cv_view *view, struc
 static bool
 has_keyword(const struct imapd_candidate *c, struct cv_str name)
 {
-	const struct cv_keywords *names = c->view->keywords;
+	const struct cv_keywords *names = c->keywords;
 	for (uint32_t i = 0; names && i < names->count; i++)
 		if (cv_str_ieq_z(name, names->names[i]))
 			return c->entry->keywords >> i & 1;

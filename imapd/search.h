@@ -82,7 +82,7 @@ void imapd_search_bind(struct imapd_search *search, const struct cv_view *view,
 struct imapd_candidate {
 	uint32_t seq;
 	const struct cv_entry *entry;
-	const struct cv_view *view;
+	const struct cv_keywords *keywords;
 	bool is_recent;
 	int64_t now_secs;
 	unsigned has;                     /* IMAPD_NEED_* */

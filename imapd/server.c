@@ -137,12 +137,13 @@ imapd_logins_review(struct imapd *d)
 {
 	const struct cv_snapshot *snapshot = cv_register_get(d->reg);
 	size_t pos = 0;
+	struct cv_str key;
 	void *value;
 
 	pthread_mutex_lock(&d->users_lock);
 	if (cv_snapshot_generation(snapshot) != d->seen_generation) {
 		d->seen_generation = cv_snapshot_generation(snapshot);
-		while (cv_map_each(&d->users, &pos, NULL, &value)) {
+		while (cv_map_each(&d->users, &pos, &key, &value)) {
 			struct user *user = value;
 			struct cv_reg_account account;
 			if (cv_snapshot_account(snapshot, user->acct, &account) &&

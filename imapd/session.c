@@ -77,16 +77,39 @@ imapd_session_open(struct cv_conn *conn, struct cv_mbox *mbox, bool read_only,
 	return CV_OK;
 }
 
+static void
+drop_fresh(struct imapd_session *s)
+{
+	if (s->fresh)
+		cv_view_unref(s->fresh);
+	s->fresh = NULL;
+}
+
 void
 imapd_session_close(struct imapd_session *s)
 {
 	if (!s)
 		return;
 	cv_mbox_unwatch(s->mbox, &s->watch);
+	drop_fresh(s);
 	cv_view_unref(s->view);
 	cv_mbox_close(s->mbox);
 	free(s->recent);
 	free(s);
+}
+
+const struct cv_entry *
+imapd_session_entry(const struct imapd_session *s, uint32_t seq)
+{
+	const struct cv_entry *entry = cv_view_seq(s->view, seq);
+	const struct cv_entry *fresh = s->fresh ? cv_view_uid(s->fresh, entry->uid) : NULL;
+	return fresh ? fresh : entry;
+}
+
+const struct cv_keywords *
+imapd_session_keywords(const struct imapd_session *s)
+{
+	return s->fresh ? s->fresh->keywords : s->view->keywords;
 }
 
 bool
@@ -142,7 +165,7 @@ is_silent(const struct imapd_session *s, uint64_t modseq)
 void
 imapd_session_write_flags(struct imapd_session *s, struct cv_buf *out)
 {
-	const struct cv_keywords *names = s->view->keywords;
+	const struct cv_keywords *names = imapd_session_keywords(s);
 	uint32_t count = names ? names->count : 0;
 	uint32_t all = CV_FLAG_SEEN | CV_FLAG_ANSWERED | CV_FLAG_FLAGGED | CV_FLAG_DELETED |
 	               CV_FLAG_DRAFT;
@@ -158,6 +181,14 @@ imapd_session_write_flags(struct imapd_session *s, struct cv_buf *out)
 	}
 	cv_buf_z(out, ")] Flags that stay\r\n");
 	s->keywords_told = count;
+}
+
+static void
+tell_keywords(struct imapd_session *s, struct cv_buf *out)
+{
+	const struct cv_keywords *names = imapd_session_keywords(s);
+	if (names && names->count != s->keywords_told)
+		imapd_session_write_flags(s, out);
 }
 
 static void
@@ -213,9 +244,11 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 		return status;
 	}
 	imapd_view_diff(s->view, view, arena, &diff);
+	drop_fresh(s);
 	if (diff.expunged_count && !how.may_expunge) {
-		cv_view_unref(view);
+		s->fresh = view;
 		atomic_store(&s->has_news, true);
+		tell_keywords(s, out);
 		return CV_OK;
 	}
 	/* From the last to the first, so that no number moves before it was told. */
@@ -228,11 +261,10 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 	if (diff.arrived)
 		write_number(out, view->exists, " EXISTS\r\n");
 	uint32_t recent = imapd_session_recent(s);
-	if (diff.arrived || recent != s->recent_told)
+	if (diff.arrived)
 		write_number(out, recent, " RECENT\r\n");
 	s->recent_told = recent;
-	if (view->keywords && view->keywords->count != s->keywords_told)
-		imapd_session_write_flags(s, out);
+	tell_keywords(s, out);
 	for (uint32_t i = 0; i < diff.changed_count; i++)
 		write_change(s, &diff.changed[i], how, out);
 	s->silent_count = 0;

@@ -1,7 +1,8 @@
 /* session.h - a selected mailbox: what the client has been told, and the news since.
  *
  * `view` is the mailbox as the client knows it: message numbers in commands and answers are places
- * in it. Only imapd_session_sync() moves it on. Belongs to its connection's thread; `has_news` and
+ * in it. Only imapd_session_sync() moves it on. While it may not (an EXPUNGE is due that the command
+ * forbids), `fresh` holds the flags as they are now. Belongs to its connection's thread; `has_news` and
  * the wake-up come from the changing thread.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -19,6 +20,7 @@
 struct imapd_session {
 	struct cv_mbox *mbox;
 	const struct cv_view *view;
+	const struct cv_view *fresh; /* newer than view, or NULL */
 	struct cv_conn *conn;
 	struct cv_watch watch;
 	atomic_bool has_news;   /* the mailbox changed since `view` was taken */
@@ -39,6 +41,10 @@ CV_MUST_CHECK enum cv_status imapd_session_open(struct cv_conn *conn, struct cv_
                                                 struct imapd_session **out, struct cv_err *err);
 void imapd_session_close(struct imapd_session *s);
 
+/* Message SEQ of the client's numbering, with its newest flags. */
+const struct cv_entry *imapd_session_entry(const struct imapd_session *s, uint32_t seq);
+/* The words for the keyword bits of such entries. */
+const struct cv_keywords *imapd_session_keywords(const struct imapd_session *s);
 bool imapd_session_is_recent(const struct imapd_session *s, uint32_t uid);
 uint32_t imapd_session_recent(const struct imapd_session *s); /* how many of view are */
 /* The first unseen message's number, or 0. */

@@ -12,7 +12,6 @@ judge(struct imapd_search *search, struct cv_str message, const struct cv_summar
 {
 	static const struct cv_entry entry = {.uid = 7, .flags = CV_FLAG_SEEN, .modseq = 9};
 	static const struct cv_keywords keywords = {1, 1, {"x"}};
-	static const struct cv_view view = {.refs = 1, .uidnext = 8, .exists = 0, .keywords = &keywords};
 	struct cv_msg msg = {.uid = 7, .size_bytes = message.n};
 	struct imapd_finder *finder = imapd_finder_new(search);
 
@@ -20,7 +19,7 @@ judge(struct imapd_search *search, struct cv_str message, const struct cv_summar
 	for (size_t at = 0; at < message.n; at += piece)
 		imapd_finder_feed(finder, cv_str_sub(message, at, at + piece));
 	imapd_finder_finish(finder);
-	struct imapd_candidate c = {.seq = 1, .entry = &entry, .view = &view, .has = 15, .msg = &msg,
+	struct imapd_candidate c = {.seq = 1, .entry = &entry, .keywords = &keywords, .has = 15, .msg = &msg,
 	                            .summary = summary, .header = imapd_finder_header(finder),
 	                            .in_header = imapd_finder_in_header(finder),
 	                            .in_body = imapd_finder_in_body(finder)};

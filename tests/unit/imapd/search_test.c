@@ -57,9 +57,8 @@ judge(struct cv_arena *arena, struct imapd_search *search)
 	                     .internal_zone = 420};
 	struct cv_str text = cv_str(message, sizeof(message) - 1);
 
-	view->keywords = &keywords;
 	imapd_search_bind(search, view, arena);
-	struct imapd_candidate c = {.seq = 2, .entry = cv_view_seq(view, 2), .view = view,
+	struct imapd_candidate c = {.seq = 2, .entry = cv_view_seq(view, 2), .keywords = &keywords,
 	                            .now_secs = msg.internal_secs + 100};
 	enum imapd_verdict early = imapd_search_judge(search, &c);
 	c.has = IMAPD_NEED_CORE;
