@@ -61,8 +61,8 @@ take_out(struct cv_store *s, struct cv_acct *a)
 	}
 }
 
-static struct cv_acct *
-find_or_add(struct cv_store *s, cv_acct_id id)
+struct cv_acct *
+cv_acct_find_or_add(struct cv_store *s, cv_acct_id id)
 {
 	pthread_mutex_lock(&s->lock);
 	struct cv_acct **bucket = bucket_of(s, id), *a = *bucket;
@@ -321,7 +321,7 @@ cv_acct_open(struct cv_store *s, cv_acct_id id, bool create, struct cv_acct **ou
 	*out = NULL;
 	if (ticket_out)
 		*ticket_out = 0;
-	struct cv_acct *a = find_or_add(s, id);
+	struct cv_acct *a = cv_acct_find_or_add(s, id);
 	pthread_mutex_lock(&a->lock);
 	enum cv_status status = cv_acct_fresh(a, err);
 	if (status == CV_NOT_FOUND && create && a->head.state != CV_ROW_PURGING)
@@ -386,24 +386,30 @@ cv_acct_commit(struct cv_acct *a, struct cv_writer *w, cv_ticket *ticket_out, st
 enum cv_status
 cv_acct_may_give(struct cv_acct *a, uint64_t count, struct cv_err *err)
 {
-	uint64_t most = CV_UID_GAP / 2;
-	if (count > most && !a->unsynced)
-		return CV_OK; /* one large act alone: cv_acct_gave() makes the next one wait for it */
-	if (a->unsynced + count <= most)
-		return CV_OK;
-	if (cv_ticket_is_durable(a->store->engine, a->mark)) {
-		a->unsynced = 0;
-		return CV_OK;
+	uint64_t ahead = a->given - a->safe;
+	if (count > CV_ACT_MAX)
+		return cv_fail(err, CV_LIMIT, "more than %u messages at once", CV_ACT_MAX);
+	if (ahead + count <= CV_AHEAD_MAX / 4)
+		return CV_OK; /* far from the limit */
+	if (a->mark && cv_ticket_is_durable(a->store->engine, a->mark)) {
+		a->safe = a->mark_given;
+		a->mark = 0;
+		ahead = a->given - a->safe;
 	}
-	return cv_fail(err, CV_RETRY, "the disk is behind: %u changes of this account wait for it",
-		a->unsynced);
+	if (ahead <= CV_AHEAD_MAX)
+		return CV_OK; /* with COUNT still well under a gap */
+	return cv_fail(err, CV_RETRY, "the disk is behind: %llu changes of this account wait for it",
+		(unsigned long long)ahead);
 }
 
 void
 cv_acct_gave(struct cv_acct *a, uint64_t count, cv_ticket ticket)
 {
-	a->unsynced += (uint32_t)CV_MIN(count, (uint64_t)CV_UID_GAP);
+	a->given += count;
+	if (a->mark)
+		return;
 	a->mark = ticket;
+	a->mark_given = a->given;
 }
 
 /* ---- head ---- */

@@ -312,6 +312,7 @@ cv_mbox_append(struct cv_mbox *m, struct cv_append *items, size_t count, cv_tick
 	if (status)
 		return status;
 	t.intakes = cv_calloc(count, sizeof *t.intakes);
+	cv_gate_enter(m->acct->store);
 	size_t stored = 0;
 	while (!status && stored < count) {
 		status = cv_intake_store(m->acct->store, cv_str_z(t.id), CV_STR_EMPTY,
@@ -327,6 +328,7 @@ cv_mbox_append(struct cv_mbox *m, struct cv_append *items, size_t count, cv_tick
 	}
 	if (status && status != CV_UNKNOWN)
 		give_up_bodies(&t, stored);
+	cv_gate_leave(m->acct->store);
 	for (size_t i = 0; i < count; i++)
 		cv_intake_done(&t.intakes[i]);
 	free(t.intakes);

@@ -349,9 +349,12 @@ cv_mbox_copy(struct cv_mbox *m, const uint32_t *uids, size_t count, struct cv_mb
 	*done_out = 0;
 	struct copying c = {.src = m, .dst = dst, .move = move, .across = m->acct != dst->acct,
 		.uids = uids, .count = count, .from = from_uids, .to = to_uids};
+	cv_gate_enter(m->acct->store);
 	enum cv_status status = lock_both(&c, err);
-	if (status)
+	if (status) {
+		cv_gate_leave(m->acct->store);
 		return status;
+	}
 	for (int i = 0; i < CV_TRIES; i++) {
 		status = cv_acct_fresh(m->acct, err);
 		if (!status && c.across)
@@ -369,6 +372,7 @@ cv_mbox_copy(struct cv_mbox *m, const uint32_t *uids, size_t count, struct cv_mb
 	cv_acct_unlock(m->acct);
 	if (c.across)
 		cv_acct_unlock(dst->acct);
+	cv_gate_leave(m->acct->store);
 	*done_out = status ? 0 : c.done;
 	return status;
 }

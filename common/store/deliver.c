@@ -395,6 +395,7 @@ cv_deliver_now(struct cv_store *s, struct cv_delivery *d, cv_ticket *ticket_out)
 	if (!d->id.n || d->id.n > CV_DELIVERY_ID_MAX || d->rcpt_count > CV_DELIVER_RCPTS_MAX) {
 		fail_all(&j, CV_TEMPFAIL);
 	} else if (j.count) {
+		cv_gate_enter(s);
 		enum cv_status status =
 			cv_intake_store(s, d->id, d->prefix, d->message, &j.in, &j.err);
 		CV_KILL_POINT("deliver.body");
@@ -402,6 +403,7 @@ cv_deliver_now(struct cv_store *s, struct cv_delivery *d, cv_ticket *ticket_out)
 			fail_all(&j, status);
 		else
 			deliver_body(&j);
+		cv_gate_leave(s);
 		cv_intake_done(&j.in);
 	}
 	for (size_t i = 0; i < d->rcpt_count; i++) {

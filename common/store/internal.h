@@ -1,6 +1,7 @@
 /* internal.h - what the files of the mailbox API share: handles, edits, writers.
  *
  * Locks, in the order they may be taken:
+ *   gate            cv_store.gate, shared by whoever changes which bodies are named
  *   account locks   cv_acct.lock, several only in ascending order of account id
  *   body stripes    cv_store.body_locks, counts of bodies being raised or lowered
  *   store table     cv_store.lock: which accounts are in memory
@@ -31,7 +32,9 @@
 #define CV_IDLE_VIEW_BYTES (256ull << 20)
 #define CV_BODY_STRIPES    16u
 #define CV_TRIES           16          /* of a change that meets conflicts */
-#define CV_UID_GAP         16384u      /* how far a fence jumps */
+#define CV_UID_GAP         (1u << 17)  /* how far a fence jumps */
+#define CV_AHEAD_MAX       8192u       /* numbers of one account the disk may be behind */
+#define CV_ACT_MAX         100000u     /* UIDs one act may give */
 #define CV_MODSEQ_GAP      (1u << 20)
 #define CV_ID_GAP          4096u       /* mailbox ids, UIDVALIDITY */
 #define CV_BATCH_SOFT      (700u << 10)/* above it rows are written ahead in batches of their own */
@@ -59,6 +62,9 @@ struct cv_store {
 
 	pthread_mutex_t body_locks[CV_BODY_STRIPES];
 	struct cv_reaper *reaper;
+	/* Whoever changes which bodies are named enters; `store check` shuts it to see them at rest.
+	 * Taken before any other lock. */
+	pthread_rwlock_t gate;
 };
 
 struct cv_sub { /* a subscribed name without a mailbox */
@@ -84,8 +90,10 @@ struct cv_acct {
 	struct cv_sub *subs;
 	size_t sub_count;
 	uint64_t used_bytes, used_messages;
-	uint32_t unsynced;     /* UIDs and MODSEQs given since `mark` */
-	cv_ticket mark;
+	uint64_t given;        /* UIDs and MODSEQs given out since the account was read */
+	uint64_t safe;         /* so many of them are durable */
+	uint64_t mark_given;   /* so many are once `mark` is */
+	cv_ticket mark;        /* 0: none taken */
 };
 
 struct cv_mbox {
@@ -138,7 +146,7 @@ CV_MUST_CHECK enum cv_status cv_acct_lock(struct cv_acct *a, struct cv_err *err)
 void cv_acct_unlock(struct cv_acct *a);
 /* Reads it again when a conflict made it stale; the lock is held. */
 CV_MUST_CHECK enum cv_status cv_acct_fresh(struct cv_acct *a, struct cv_err *err);
-/* Commits W for A, the lock is held; FIRST (may be NULL) are batches that go before it. */
+/* Commits W for A, the lock is held; FIRST (may be NULL) is a batch that goes before it. */
 CV_MUST_CHECK enum cv_status cv_acct_commit(struct cv_acct *a, struct cv_writer *w,
                                             cv_ticket *ticket_out, struct cv_err *err);
 CV_MUST_CHECK enum cv_status cv_acct_commit_after(struct cv_acct *a, struct cv_batch *first,
@@ -153,6 +161,8 @@ void cv_acct_ref(struct cv_acct *a);
 uint32_t cv_acct_new_id(struct cv_row_head *head);
 uint32_t cv_acct_new_uidvalidity(struct cv_store *s, struct cv_row_head *head);
 void cv_acct_put_head(const struct cv_row_head *head, struct cv_writer *w);
+/* A reference on the account in memory, read or not. */
+struct cv_acct *cv_acct_find_or_add(struct cv_store *s, cv_acct_id id);
 /* Frees what cv_acct_close() left in memory, at store close. */
 void cv_accts_free(struct cv_store *s);
 
@@ -282,6 +292,22 @@ CV_MUST_CHECK enum cv_status cv_msg_rows(struct cv_mbox *m, const uint32_t *uids
                                          struct cv_arena *arena, struct cv_row_msg **rows_out,
                                          struct cv_err *err);
 
+/* ---- mend.c ---- */
+typedef bool cv_each_msg_fn(void *arg, uint32_t box, uint32_t uid, const struct cv_row_msg *row);
+/* Every M row; CV_CORRUPT at the end when some could not be read. */
+CV_MUST_CHECK enum cv_status cv_acct_each_msg(struct cv_store *s, cv_acct_id id, cv_each_msg_fn *fn,
+                                              void *arg, struct cv_err *err);
+struct cv_acct_list {
+	cv_acct_id *ids; /* the caller frees */
+	size_t count, cap;
+};
+CV_MUST_CHECK enum cv_status cv_accts_list(struct cv_store *s, enum cv_acct_class class_,
+                                           struct cv_acct_list *out, struct cv_err *err);
+/* Takes the entries DROP (ascending) and their rows out of M and counts what is left again; the
+ * account's lock is held. */
+CV_MUST_CHECK enum cv_status cv_box_mend(struct cv_mbox *m, const uint32_t *drop, size_t count,
+                                         cv_ticket *ticket_out, struct cv_err *err);
+
 /* ---- fence.c ---- */
 /* Reads the fence epoch; after a crash it goes up, durably, before anyone is served. */
 CV_MUST_CHECK enum cv_status cv_fence_open(struct cv_store *s, bool crashed, struct cv_err *err);
@@ -296,5 +322,11 @@ CV_MUST_CHECK enum cv_status cv_lost_open(struct cv_store *s, struct cv_err *err
 /* ---- reaper.c ---- */
 CV_MUST_CHECK enum cv_status cv_reaper_start(struct cv_store *s, struct cv_err *err);
 void cv_reaper_stop(struct cv_store *s);
+/* Does now, for every account, what is due at NOW_SECS. */
+CV_MUST_CHECK enum cv_status cv_store_reap(struct cv_store *s, int64_t now_secs, struct cv_err *err);
+
+/* ---- store.c ---- */
+void cv_gate_enter(struct cv_store *s);
+void cv_gate_leave(struct cv_store *s);
 
 #endif

@@ -29,6 +29,11 @@ new_store(const struct cv_store_options *o)
 	s->separator = o->separator ? o->separator : '/';
 	s->restore_days = o->restore_days ? o->restore_days : 14;
 	s->default_quota_bytes = o->default_quota_bytes ? o->default_quota_bytes : 2ull << 30;
+	pthread_rwlockattr_t attr;
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&s->gate, &attr);
+	pthread_rwlockattr_destroy(&attr);
 	pthread_mutex_init(&s->lock, NULL);
 	cv_list_init(&s->idle);
 	for (size_t i = 0; i < CV_BODY_STRIPES; i++)
@@ -73,6 +78,7 @@ cv_store_close(struct cv_store *s)
 	for (size_t i = 0; i < CV_BODY_STRIPES; i++)
 		pthread_mutex_destroy(&s->body_locks[i]);
 	pthread_mutex_destroy(&s->lock);
+	pthread_rwlock_destroy(&s->gate);
 	free(s->spool_dir);
 	free(s);
 }
@@ -93,4 +99,16 @@ const char *
 cv_store_spool_dir(const struct cv_store *s)
 {
 	return s->spool_dir;
+}
+
+void
+cv_gate_enter(struct cv_store *s)
+{
+	pthread_rwlock_rdlock(&s->gate);
+}
+
+void
+cv_gate_leave(struct cv_store *s)
+{
+	pthread_rwlock_unlock(&s->gate);
 }
