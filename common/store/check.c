@@ -275,11 +275,11 @@ check_box(struct account *t, struct cv_mbox *m)
 	}
 	if (status)
 		return cv_fail(c->err, status, "%s", why.text);
+	uint64_t before = c->r->wrong_mailbox_counts + c->r->wrong_quotas + c->r->uid_faults;
 	struct tally n = {.drop = cv_malloc((m->view->exists + 1) * sizeof(uint32_t))};
 	for (uint32_t i = 0; i < m->view->pages_count; i++)
 		for (uint32_t k = 0; k < m->view->pages[i].page->count; k++)
 			check_entry(t, m, &m->view->pages[i].page->entries[k], &n);
-	uint64_t before = c->r->wrong_mailbox_counts + c->r->wrong_quotas + c->r->uid_faults;
 	check_counts(t, m, &n);
 	bool wrong = n.drop_count ||
 		before != c->r->wrong_mailbox_counts + c->r->wrong_quotas + c->r->uid_faults;
