@@ -1,0 +1,652 @@
+/* client.c - see client.h. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "smtpd/client.h"
+
+#include <stdio.h>
+
+#include "common/base/kill.h"
+#include "common/base/log.h"
+#include "common/text/domain.h"
+#include "common/text/encode.h"
+
+#define CHUNK_BYTES (64u << 10)
+
+/* Seconds of silence borne in each state: RFC 5321 4.5.3.2 where it speaks. */
+static const unsigned patience[] = {
+	[C_CONNECT] = 30, [C_GREETING] = 300, [C_EHLO] = 300, [C_HELO] = 300, [C_STARTTLS] = 120,
+	[C_TLS] = 60, [C_ENVELOPE] = 300, [C_BODY] = 180, [C_ANSWER] = 600, [C_EMPTY] = 300,
+	[C_RSET] = 60, [C_IDLE] = 2, [C_QUIT] = 5, [C_OVER] = 5,
+};
+
+void
+smtpd_outcome_set(struct smtpd_outcome *o, enum smtpd_fate fate, const char *status,
+	const char *fmt, ...)
+{
+	va_list ap;
+
+	if (o->fate != SMTPD_UNTRIED)
+		return;
+	o->fate = fate;
+	snprintf(o->status, sizeof o->status, "%s", status);
+	va_start(ap, fmt);
+	vsnprintf(o->text, sizeof o->text, fmt, ap);
+	va_end(ap);
+}
+
+static void
+outcome_by_reply(struct smtpd_outcome *o, const struct smtpd_peer_reply *reply)
+{
+	enum smtpd_fate fate = reply->code < 300 ? SMTPD_SENT
+		: reply->code < 500 ? SMTPD_LATER : SMTPD_FAILED;
+	static const char *const plain[] = { "2.0.0", "4.0.0", "4.0.0", "5.0.0" };
+
+	if (o->fate != SMTPD_UNTRIED)
+		return;
+	o->fate = fate;
+	snprintf(o->status, sizeof o->status, "%s",
+		reply->status[0] ? reply->status : plain[CV_MIN(reply->code / 100, 5u) - 2]);
+	smtpd_peer_reply_text(reply, o->text, sizeof o->text);
+	o->by_peer = true;
+}
+
+/* ---- the end ---- */
+
+static enum cv_step
+give_up(struct smtpd_client *c, enum smtpd_client_end end, const char *why)
+{
+	if (c->state != C_OVER) {
+		c->end = c->was_ready && end != SMTPD_END_GOOD ? SMTPD_END_LOST : end;
+		snprintf(c->why, sizeof c->why, "%s", why);
+		c->state = C_OVER;
+	}
+	return CV_STEP_CLOSE;
+}
+
+static enum cv_step
+say_quit(struct smtpd_client *c)
+{
+	cv_buf_z(cv_conn_out(c->conn), "QUIT\r\n");
+	c->state = C_QUIT;
+	return CV_STEP_READ;
+}
+
+/* ---- the envelope ---- */
+
+static bool
+is_ascii(struct cv_str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] > 127)
+			return false;
+	return true;
+}
+
+struct scan {
+	bool in_header, high_in_header, high;
+	char last[2]; /* the last two bytes other than CR: LF LF ends the header */
+};
+
+static enum cv_status
+scan_bytes(void *arg, struct cv_str bytes, struct cv_err *err)
+{
+	struct scan *s = arg;
+
+	(void)err;
+	for (size_t i = 0; i < bytes.n; i++) {
+		char ch = bytes.p[i];
+		if ((unsigned char)ch > 127) {
+			s->high = true;
+			s->high_in_header |= s->in_header;
+		}
+		if (ch == '\r')
+			continue;
+		if (ch == '\n' && s->last[1] == '\n')
+			s->in_header = false;
+		s->last[0] = s->last[1];
+		s->last[1] = ch;
+	}
+	return CV_OK;
+}
+
+/* What the message itself needs of the next server. */
+static bool
+scan_message(struct smtpd_client *c, struct scan *s)
+{
+	struct cv_err err = { 0 };
+
+	*s = (struct scan){ .in_header = true, .last = { '\n', '\0' } };
+	if (cv_queue_read(c->queue, c->job->msg, scan_bytes, s, &err) == CV_OK)
+		return true;
+	for (size_t i = 0; i < c->job->count; i++)
+		smtpd_outcome_set(&c->job->outcomes[i], SMTPD_LATER, "4.3.0",
+			"the queued message cannot be read: %s", err.text);
+	return false;
+}
+
+static void
+fail_all(struct smtpd_job *job, const char *status, const char *text)
+{
+	for (size_t i = 0; i < job->count; i++)
+		smtpd_outcome_set(&job->outcomes[i], SMTPD_FAILED, status, "%s", text);
+}
+
+static bool
+has_utf8_address(const struct smtpd_job *job)
+{
+	if (!is_ascii(job->msg->sender))
+		return true;
+	for (size_t i = 0; i < job->count; i++)
+		if (!is_ascii(job->rcpts[i]->address))
+			return true;
+	return false;
+}
+
+/* False: the next server cannot take this message, and every recipient has its outcome. */
+static bool
+is_fit(struct smtpd_client *c)
+{
+	struct smtpd_job *job = c->job;
+	const struct cv_queue_msg *msg = job->msg;
+	struct scan s;
+
+	c->utf8_needed = has_utf8_address(job);
+	if (msg->require_tls && !c->secure) {
+		fail_all(job, "5.7.10", "the message may only travel encrypted, and the server offers no TLS");
+	} else if (c->caps.has_size && c->caps.size_max && msg->size_bytes > c->caps.size_max) {
+		fail_all(job, "5.3.4", "the message is larger than the server takes");
+	} else if (msg->body_kind == CV_BODY_BINARYMIME) {
+		fail_all(job, "5.6.3", "the message is binary, which cannot be sent on");
+	} else if (c->utf8_needed && !c->caps.utf8) {
+		fail_all(job, "5.6.7", "an address is not ASCII, and the server does not offer SMTPUTF8");
+	} else if ((msg->smtputf8 && !c->utf8_needed)
+		|| (msg->body_kind == CV_BODY_8BITMIME && !c->caps.eightbit)) {
+		if (!scan_message(c, &s))
+			return false;
+		c->utf8_needed |= msg->smtputf8 && s.high_in_header;
+		if (c->utf8_needed && !c->caps.utf8)
+			fail_all(job, "5.6.7", "the header is not ASCII, and the server does not offer SMTPUTF8");
+		else if (s.high && msg->body_kind == CV_BODY_8BITMIME && !c->caps.eightbit)
+			fail_all(job, "5.6.3", "the message has 8-bit text, and the server does not offer 8BITMIME");
+	}
+	return job->outcomes[0].fate == SMTPD_UNTRIED;
+}
+
+static void
+put_mail(struct smtpd_client *c)
+{
+	const struct cv_queue_msg *msg = c->job->msg;
+	struct cv_buf *out = cv_conn_out(c->conn);
+
+	cv_buf_z(out, "MAIL FROM:<");
+	cv_buf_str(out, msg->sender);
+	cv_buf_c(out, '>');
+	if (c->caps.has_size)
+		cv_buf_printf(out, " SIZE=%llu", (unsigned long long)msg->size_bytes);
+	if (c->caps.eightbit && msg->body_kind == CV_BODY_8BITMIME)
+		cv_buf_z(out, " BODY=8BITMIME");
+	if (c->utf8_needed)
+		cv_buf_z(out, " SMTPUTF8");
+	if (c->caps.dsn) {
+		if (msg->ret_full)
+			cv_buf_z(out, " RET=FULL");
+		if (msg->envid.n) {
+			cv_buf_z(out, " ENVID=");
+			cv_buf_str(out, msg->envid);
+		}
+	}
+	cv_buf_z(out, "\r\n");
+}
+
+static void
+put_notify(struct cv_buf *out, uint32_t notify)
+{
+	static const struct {
+		uint32_t bit;
+		const char *word;
+	} words[] = { { CV_NOTIFY_NEVER, "NEVER" }, { CV_NOTIFY_SUCCESS, "SUCCESS" },
+		{ CV_NOTIFY_FAILURE, "FAILURE" }, { CV_NOTIFY_DELAY, "DELAY" } };
+	const char *before = " NOTIFY=";
+
+	for (size_t i = 0; i < CV_COUNT(words); i++)
+		if (notify & words[i].bit) {
+			cv_buf_z(out, before);
+			cv_buf_z(out, words[i].word);
+			before = ",";
+		}
+}
+
+static void
+put_rcpt(struct smtpd_client *c, const struct cv_queue_rcpt *rcpt)
+{
+	struct cv_buf *out = cv_conn_out(c->conn);
+
+	cv_buf_z(out, "RCPT TO:<");
+	cv_buf_str(out, rcpt->address);
+	cv_buf_c(out, '>');
+	if (c->caps.dsn) {
+		put_notify(out, rcpt->notify);
+		if (rcpt->orcpt.n) {
+			cv_buf_z(out, " ORCPT=");
+			cv_buf_str(out, rcpt->orcpt);
+		} else if (is_ascii(rcpt->address)) {
+			cv_buf_z(out, " ORCPT=rfc822;");
+			cv_xtext_encode(rcpt->address, out);
+		}
+	}
+	cv_buf_z(out, "\r\n");
+}
+
+/* Sends what may be sent now: everything with PIPELINING, else one command at a time. */
+static void
+pump_envelope(struct smtpd_client *c)
+{
+	size_t last = c->job->count + 1;
+
+	while (c->sent <= last && (c->caps.pipelining || c->sent == c->got)) {
+		if (!c->sent)
+			put_mail(c);
+		else if (c->sent < last)
+			put_rcpt(c, c->job->rcpts[c->sent - 1]);
+		else
+			cv_buf_z(cv_conn_out(c->conn), "DATA\r\n");
+		c->sent++;
+	}
+}
+
+static enum cv_step start_job(struct smtpd_client *c);
+
+static enum cv_step
+job_done(struct smtpd_client *c)
+{
+	struct smtpd_job *job = c->job;
+
+	c->job = NULL;
+	c->messages++;
+	c->owner->done(c, job);
+	return start_job(c);
+}
+
+/* The transaction failed but the connection is good: clean up before the next one. */
+static enum cv_step
+reset(struct smtpd_client *c)
+{
+	cv_buf_z(cv_conn_out(c->conn), "RSET\r\n");
+	c->state = C_RSET;
+	return CV_STEP_READ;
+}
+
+static enum cv_step
+start_job(struct smtpd_client *c)
+{
+	for (;;) {
+		c->state = C_IDLE;
+		c->job = c->owner->next(c);
+		if (!c->job)
+			return c->is_draining ? say_quit(c) : CV_STEP_LISTEN;
+		snprintf(c->job->peer, sizeof c->job->peer, "%s", c->host);
+		c->sent = c->got = c->accepted = 0;
+		c->mail_refused = false;
+		if (is_fit(c))
+			break;
+		struct smtpd_job *job = c->job;
+		c->job = NULL;
+		c->owner->done(c, job);
+	}
+	c->state = C_ENVELOPE;
+	pump_envelope(c);
+	return CV_STEP_READ;
+}
+
+static enum cv_step send_body(struct smtpd_client *c);
+
+static enum cv_step
+start_body(struct smtpd_client *c)
+{
+	c->state = C_BODY;
+	c->body_at = 0;
+	c->line_start = true;
+	c->after_cr = false;
+	return send_body(c);
+}
+
+/* The answer to DATA. */
+static enum cv_step
+after_data(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
+{
+	if (reply->code == 354 && c->accepted)
+		return start_body(c);
+	if (reply->code == 354) {
+		/* Nobody to send it to: the empty message ends the state (RFC 2920 3.1). */
+		cv_buf_z(cv_conn_out(c->conn), ".\r\n");
+		c->state = C_EMPTY;
+		return CV_STEP_READ;
+	}
+	for (size_t i = 0; i < c->job->count; i++) {
+		if (reply->code < 400)
+			smtpd_outcome_set(&c->job->outcomes[i], SMTPD_LATER, "4.5.0",
+				"the server answered DATA with %u", reply->code);
+		outcome_by_reply(&c->job->outcomes[i], reply);
+	}
+	return reset(c);
+}
+
+static enum cv_step
+after_envelope_reply(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
+{
+	struct smtpd_job *job = c->job;
+	size_t number = c->got++, last = job->count + 1;
+
+	if (number == last)
+		return after_data(c, reply);
+	if (number == 0 && reply->code >= 300) {
+		c->mail_refused = true;
+		for (size_t i = 0; i < job->count; i++)
+			outcome_by_reply(&job->outcomes[i], reply);
+	} else if (number > 0 && reply->code >= 300) {
+		outcome_by_reply(&job->outcomes[number - 1], reply);
+	} else if (number > 0 && !c->mail_refused) {
+		c->accepted++;
+		job->outcomes[number - 1].dsn_passed_on = c->caps.dsn;
+	}
+	if (!c->caps.pipelining) {
+		if (c->mail_refused || (c->got == last && !c->accepted))
+			return reset(c);
+		pump_envelope(c);
+	}
+	return CV_STEP_READ;
+}
+
+/* ---- the body ---- */
+
+void
+smtpd_client_stuff(struct cv_buf *out, struct cv_str bytes, bool *line_start, bool *after_cr)
+{
+	for (size_t i = 0; i < bytes.n;) {
+		char ch = bytes.p[i];
+		if (*after_cr) {
+			/* The CR seen before ends a line, whatever follows it. */
+			cv_buf_z(out, "\r\n");
+			*after_cr = false;
+			*line_start = true;
+			if (ch == '\n') {
+				i++;
+				continue;
+			}
+		}
+		if (ch == '\r') {
+			*after_cr = true;
+			i++;
+			continue;
+		}
+		if (ch == '\n') {
+			cv_buf_z(out, "\r\n");
+			*line_start = true;
+			i++;
+			continue;
+		}
+		if (ch == '.' && *line_start)
+			cv_buf_c(out, '.');
+		*line_start = false;
+		size_t run = i + 1;
+		while (run < bytes.n && bytes.p[run] != '\r' && bytes.p[run] != '\n')
+			run++;
+		cv_buf_add(out, bytes.p + i, run - i);
+		i = run;
+	}
+}
+
+static enum cv_status
+send_bytes(void *arg, struct cv_str bytes, struct cv_err *err)
+{
+	struct smtpd_client *c = arg;
+
+	(void)err;
+	smtpd_client_stuff(cv_conn_out(c->conn), bytes, &c->line_start, &c->after_cr);
+	return CV_OK;
+}
+
+static enum cv_step
+send_body(struct smtpd_client *c)
+{
+	const struct cv_queue_msg *msg = c->job->msg;
+	struct cv_err err = { 0 };
+
+	while (c->body_at < msg->size_bytes) {
+		if (cv_conn_out_is_high(c->conn))
+			return CV_STEP_MORE;
+		if (cv_queue_read_at(c->queue, msg, c->body_at, CHUNK_BYTES, send_bytes, c, &err) != CV_OK) {
+			/* Without its end the peer must throw the message away. */
+			for (size_t i = 0; i < c->job->count; i++)
+				smtpd_outcome_set(&c->job->outcomes[i], SMTPD_LATER, "4.3.0",
+					"the queued message cannot be read: %s", err.text);
+			return give_up(c, SMTPD_END_LOST, "the queued message cannot be read");
+		}
+		c->body_at += CHUNK_BYTES;
+		CV_KILL_POINT("outbound.body");
+	}
+	if (c->after_cr || !c->line_start)
+		cv_buf_z(cv_conn_out(c->conn), "\r\n");
+	cv_buf_z(cv_conn_out(c->conn), ".\r\n");
+	c->state = C_ANSWER;
+	return CV_STEP_READ;
+}
+
+static enum cv_step
+after_answer(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
+{
+	CV_KILL_POINT("outbound.answered");
+	for (size_t i = 0; i < c->job->count; i++)
+		outcome_by_reply(&c->job->outcomes[i], reply);
+	return job_done(c);
+}
+
+/* ---- hello ---- */
+
+static enum cv_step
+say_hello(struct smtpd_client *c, bool extended)
+{
+	cv_buf_printf(cv_conn_out(c->conn), "%s %s\r\n", extended ? "EHLO" : "HELO", c->hello);
+	c->state = extended ? C_EHLO : C_HELO;
+	return CV_STEP_READ;
+}
+
+static enum cv_step
+refused(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
+{
+	char text[501];
+
+	smtpd_peer_reply_text(reply, text, sizeof text);
+	cv_buf_z(cv_conn_out(c->conn), "QUIT\r\n");
+	return give_up(c, SMTPD_END_GREETING, text);
+}
+
+static enum cv_step
+be_ready(struct smtpd_client *c)
+{
+	c->was_ready = true;
+	c->owner->ready(c);
+	return start_job(c);
+}
+
+static enum cv_step
+after_hello(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
+{
+	if (reply->code / 100 != 2) {
+		if (c->state == C_EHLO && reply->code >= 500)
+			return say_hello(c, false);
+		return refused(c, reply);
+	}
+	c->caps = (struct smtpd_peer_caps){ 0 };
+	if (c->state == C_EHLO)
+		smtpd_peer_caps_read(reply, &c->caps);
+	if (c->caps.starttls && c->tls && !c->secure) {
+		cv_buf_z(cv_conn_out(c->conn), "STARTTLS\r\n");
+		c->state = C_STARTTLS;
+		return CV_STEP_READ;
+	}
+	return be_ready(c);
+}
+
+static enum cv_step
+after_starttls(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
+{
+	if (reply->code != 220)
+		return be_ready(c); /* offered and refused: as good as not offered */
+	if (cv_conn_in(c->conn).n)
+		return give_up(c, SMTPD_END_TLS, "the server spoke on before the TLS handshake");
+	cv_conn_starttls_client(c->conn, c->tls, c->host);
+	c->state = C_TLS;
+	return CV_STEP_READ;
+}
+
+/* ---- dispatch ---- */
+
+static enum cv_step
+take_reply(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
+{
+	switch (c->state) {
+	case C_GREETING:
+		return reply->code == 220 ? say_hello(c, true) : refused(c, reply);
+	case C_EHLO:
+	case C_HELO:
+		return after_hello(c, reply);
+	case C_STARTTLS:
+		return after_starttls(c, reply);
+	case C_ENVELOPE:
+		return after_envelope_reply(c, reply);
+	case C_ANSWER:
+		return after_answer(c, reply);
+	case C_EMPTY:
+		return job_done(c);
+	case C_RSET:
+		return c->job ? job_done(c) : start_job(c);
+	case C_QUIT:
+		return give_up(c, SMTPD_END_GOOD, "");
+	default:
+		return give_up(c, SMTPD_END_LOST, "the server spoke out of turn");
+	}
+}
+
+/* 421 means the server is leaving, whenever it comes (RFC 5321 3.8). */
+static enum cv_step
+server_leaves(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
+{
+	char text[501];
+
+	smtpd_peer_reply_text(reply, text, sizeof text);
+	return give_up(c, c->state == C_IDLE ? SMTPD_END_GOOD : SMTPD_END_GREETING, text);
+}
+
+static enum cv_step
+take_input(struct smtpd_client *c)
+{
+	struct smtpd_peer_reply reply;
+	struct cv_err err = { 0 };
+	size_t used;
+
+	enum cv_status status = smtpd_peer_reply_parse(cv_conn_in(c->conn), &reply, &used, &err);
+	if (status == CV_AGAIN)
+		return c->state == C_IDLE ? CV_STEP_LISTEN : CV_STEP_READ;
+	if (status != CV_OK)
+		return give_up(c, SMTPD_END_GREETING, err.text);
+	if (reply.code == 421 && c->state != C_QUIT)
+		return server_leaves(c, &reply);
+	/* The reply points into the input: it is taken out first where the handshake looks at the
+	 * rest, and afterwards everywhere else. */
+	if (c->state == C_STARTTLS) {
+		cv_conn_consume(c->conn, used);
+		return take_reply(c, &reply);
+	}
+	enum cv_step step = take_reply(c, &reply);
+	cv_conn_consume(c->conn, used);
+	return step == CV_STEP_READ ? CV_STEP_DONE : step;
+}
+
+static enum cv_step
+timed_out(struct smtpd_client *c, unsigned events)
+{
+	if (events & CV_EV_KILLED)
+		return give_up(c, SMTPD_END_LOST, "we are stopping");
+	if (c->state == C_IDLE) {
+		c->is_draining = true;
+		return start_job(c);
+	}
+	return give_up(c, c->state == C_QUIT ? SMTPD_END_GOOD : SMTPD_END_GREETING,
+		"the server was silent for too long");
+}
+
+static enum cv_step
+step(struct smtpd_client *c, unsigned events)
+{
+	if (events & CV_EV_FAILED) {
+		enum smtpd_client_end end = c->state == C_CONNECT ? SMTPD_END_CONNECT
+			: c->state == C_TLS ? SMTPD_END_TLS
+			: c->state == C_QUIT ? SMTPD_END_GOOD : SMTPD_END_GREETING;
+		return give_up(c, end, cv_conn_error(c->conn));
+	}
+	if (c->state == C_OVER)
+		return CV_STEP_CLOSE;
+	if (events & (CV_EV_TIMEOUT | CV_EV_KILLED))
+		return timed_out(c, events);
+	if (events & CV_EV_CONNECTED)
+		c->state = C_GREETING;
+	if (events & CV_EV_SECURE) {
+		c->secure = true;
+		return say_hello(c, true); /* what was said in the clear counts no more (RFC 3207 4.2) */
+	}
+	if (c->state == C_BODY)
+		return send_body(c);
+	if (cv_conn_in(c->conn).n) {
+		enum cv_step next = take_input(c);
+		if (next != CV_STEP_READ || !(events & CV_EV_EOF))
+			return next;
+	}
+	if (events & CV_EV_EOF)
+		return give_up(c, c->state == C_QUIT || c->state == C_IDLE ? SMTPD_END_GOOD
+			: SMTPD_END_GREETING, "the server closed the connection");
+	if (c->state == C_IDLE)
+		return start_job(c);
+	return CV_STEP_READ;
+}
+
+static enum cv_step
+run(struct cv_conn *conn, unsigned events)
+{
+	struct smtpd_client *c = cv_conn_ctx(conn);
+
+	c->conn = conn;
+	enum cv_step next = step(c, events);
+	cv_conn_set_deadline(conn, patience[c->state]);
+	return next;
+}
+
+static void
+closed(struct cv_conn *conn)
+{
+	struct smtpd_client *c = cv_conn_ctx(conn);
+	struct smtpd_job *job = c->job;
+
+	c->conn = conn;
+	if (c->state != C_OVER) /* the peer closed while nothing was asked of it */
+		(void)give_up(c, c->state == C_QUIT || c->state == C_IDLE ? SMTPD_END_GOOD
+			: SMTPD_END_GREETING, "the server closed the connection");
+	c->job = NULL;
+	if (job && c->messages && !c->got && job->outcomes[0].fate == SMTPD_UNTRIED) {
+		c->owner->back(c, job);
+	} else if (job) {
+		for (size_t i = 0; i < job->count; i++)
+			smtpd_outcome_set(&job->outcomes[i], SMTPD_LATER, "4.4.2",
+				"lost the connection: %s", c->why);
+		c->owner->done(c, job);
+	}
+	c->owner->closed(c, c->end, c->why);
+}
+
+const struct cv_proto smtpd_client_proto = {
+	.name = "smtp-out",
+	.in_max = 32u << 10,
+	.out_high = 256u << 10,
+	.idle_secs = 300,
+	.run = run,
+	.closed = closed,
+};

@@ -1,0 +1,252 @@
+/* outbound.c - the scheduler: starts, wakes, sleeps, stops. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "smtpd/outbound_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/rng.h"
+#include "common/text/domain.h"
+
+#define SLEEP_MAX_MS 10000
+#define SLEEP_BUSY_MS 1000 /* while anything is under way or the store is away */
+#define LOAD_PAUSE_MS 20   /* between two looks at the queue */
+#define KILL_WAIT_MS 3000
+
+void
+out_ref(struct smtpd_outbound *o)
+{
+	atomic_fetch_add(&o->refs, 1);
+}
+
+void
+out_unref(struct smtpd_outbound *o)
+{
+	if (atomic_fetch_sub(&o->refs, 1) != 1)
+		return;
+	out_dests_free(o);
+	cv_map_done(&o->claims);
+	cv_map_done(&o->dests);
+	if (o->tls)
+		cv_tls_client_free(o->tls);
+	pthread_mutex_destroy(&o->lock);
+	pthread_cond_destroy(&o->wake);
+	pthread_cond_destroy(&o->quiet);
+	free(o);
+}
+
+int64_t
+out_backoff(const struct smtpd_outbound *o, uint32_t attempts)
+{
+	int64_t base = o->server->opt->retry_min, most = o->server->opt->retry_max;
+
+	most = CV_MAX(most, base);
+	for (uint32_t i = 1; i < attempts && base < most; i++)
+		base *= 2;
+	base = CV_MIN(base, most);
+	/* A fifth more or less, so that what failed together does not come back together. */
+	return CV_MAX(base - base / 5 + (int64_t)cv_random_below((uint64_t)(base * 2 / 5) + 1), 1);
+}
+
+void
+out_wake(struct smtpd_outbound *o)
+{
+	pthread_mutex_lock(&o->lock);
+	o->reload = true;
+	pthread_cond_signal(&o->wake);
+	pthread_mutex_unlock(&o->lock);
+}
+
+void
+smtpd_outbound_kick(struct smtpd_outbound *o)
+{
+	pthread_mutex_lock(&o->lock);
+	o->kicked = true;
+	pthread_cond_signal(&o->wake);
+	pthread_mutex_unlock(&o->lock);
+}
+
+static void
+wait_ms(struct smtpd_outbound *o, pthread_cond_t *cond, int64_t ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += (ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(cond, &o->lock, &until);
+}
+
+static int64_t
+sleep_ms(struct smtpd_outbound *o)
+{
+	int64_t now = cv_wall_secs(), next = cv_queue_next_due(o->server->queue, now);
+	int64_t most = o->claimed || !cv_list_is_empty(&o->unsettled)
+			|| !cv_deliverer_is_up(o->server->deliverer) ? SLEEP_BUSY_MS : SLEEP_MAX_MS;
+
+	if (next == INT64_MAX)
+		return most;
+	return CV_MIN(most, CV_MAX((next - now) * 1000, (int64_t)50));
+}
+
+static void *
+schedule(void *arg)
+{
+	struct smtpd_outbound *o = arg;
+	bool more = true;
+
+	pthread_mutex_lock(&o->lock);
+	while (!o->stopping) {
+		if (!more && !o->kicked && !o->reload) {
+			pthread_mutex_unlock(&o->lock);
+			int64_t ms = sleep_ms(o);
+			pthread_mutex_lock(&o->lock);
+			if (!o->kicked && !o->reload && !o->stopping)
+				wait_ms(o, &o->wake, ms);
+		}
+		o->kicked = o->reload = false;
+		pthread_mutex_unlock(&o->lock);
+		out_retry_unsettled(o);
+		more = out_load_due(o);
+		out_local_pump(o);
+		out_dests_pump(o);
+		pthread_mutex_lock(&o->lock);
+		/* Many small kicks are one look. */
+		if (!o->stopping)
+			wait_ms(o, &o->quiet, LOAD_PAUSE_MS);
+	}
+	pthread_mutex_unlock(&o->lock);
+	return NULL;
+}
+
+/* "host", "host:port", "[192.0.2.1]:port". */
+static enum cv_status
+read_smarthost(struct smtpd_outbound *o, struct cv_err *err)
+{
+	struct cv_str text = cv_str_trim(cv_str_z(o->server->opt->smarthost)), port;
+	size_t bracket = cv_str_find(text, ']', 0);
+	size_t colon = cv_str_find(text, ':', bracket < text.n ? bracket : 0);
+	struct cv_buf name = CV_BUF_INIT(sizeof o->smarthost - 1);
+	uint64_t number = o->server->opt->outbound_port;
+	enum cv_status status = CV_OK;
+
+	if (!text.n)
+		return CV_OK;
+	port = cv_str_sub(text, colon + 1, text.n);
+	if (colon < text.n && (cv_str_u64(port, 65535, &number) != CV_OK || !number))
+		return cv_fail(err, CV_INVALID, "smarthost: the port of %.*s is no port",
+			CV_STR_ARGS(text));
+	text = cv_str_sub(text, 0, colon);
+	if (text.n && text.p[0] == '[')
+		cv_buf_str(&name, text);
+	else
+		status = cv_domain_to_ascii(text, &name, err);
+	snprintf(o->smarthost, sizeof o->smarthost, "%s", name.p ? name.p : "");
+	o->smarthost_port = (unsigned)number;
+	cv_buf_done(&name);
+	return status;
+}
+
+enum cv_status
+smtpd_outbound_start(struct smtpd_server *server, struct smtpd_outbound **out, struct cv_err *err)
+{
+	struct smtpd_outbound *o = cv_calloc(1, sizeof *o);
+	pthread_condattr_t attr;
+
+	atomic_init(&o->refs, 1);
+	o->server = server;
+	pthread_mutex_init(&o->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&o->wake, &attr);
+	pthread_cond_init(&o->quiet, &attr);
+	pthread_condattr_destroy(&attr);
+	cv_map_init(&o->claims);
+	cv_map_init(&o->dests);
+	cv_list_init(&o->conns);
+	cv_list_init(&o->local_jobs);
+	cv_list_init(&o->unsettled);
+	o->scan_limit = SMTPD_OUT_CLAIMS_MAX * 2;
+	enum cv_status status = read_smarthost(o, err);
+	if (status == CV_OK)
+		status = cv_tls_client_new(NULL, CV_TLS_OPPORTUNISTIC, &o->tls, err);
+	if (status == CV_OK) {
+		int errnum = pthread_create(&o->thread, NULL, schedule, o);
+		if (errnum)
+			status = cv_fail_errno(err, CV_TEMPFAIL, errnum, "cannot start a thread");
+	}
+	if (status != CV_OK) {
+		out_unref(o);
+		return status;
+	}
+	*out = o;
+	return CV_OK;
+}
+
+/* Jobs that nobody has begun: their rows are as they were. */
+static void
+drop_waiting(struct smtpd_outbound *o)
+{
+	struct cv_link *l;
+	struct cv_str key;
+	void *value;
+	size_t pos = 0;
+
+	while ((l = cv_list_pop(&o->local_jobs)) || (l = cv_list_pop(&o->unsettled)))
+		out_job_free(CV_CONTAINER(l, struct out_job, job.link));
+	while (cv_map_each(&o->dests, &pos, &key, &value)) {
+		struct out_dest *d = value;
+		while ((l = cv_list_pop(&d->jobs)))
+			out_job_free(CV_CONTAINER(l, struct out_job, job.link));
+		d->job_count = 0;
+	}
+}
+
+static void
+wake_conns(struct smtpd_outbound *o, bool kill)
+{
+	CV_LIST_EACH(l, next, &o->conns) {
+		struct out_conn *c = CV_CONTAINER(l, struct out_conn, link);
+		if (c->conn && kill)
+			cv_conn_kill(c->conn);
+		else if (c->conn)
+			cv_conn_wake(c->conn);
+	}
+}
+
+void
+smtpd_outbound_stop(struct smtpd_outbound *o, unsigned grace_ms)
+{
+	pthread_mutex_lock(&o->lock);
+	o->stopping = true;
+	pthread_cond_signal(&o->wake);
+	pthread_mutex_unlock(&o->lock);
+	pthread_join(o->thread, NULL);
+
+	pthread_mutex_lock(&o->lock);
+	drop_waiting(o);
+	wake_conns(o, false);
+	for (int64_t end = cv_mono_ms() + grace_ms; o->conn_count + o->local_running;) {
+		int64_t left = end - cv_mono_ms();
+		if (left <= 0)
+			break;
+		wait_ms(o, &o->quiet, left);
+	}
+	wake_conns(o, true);
+	for (int64_t end = cv_mono_ms() + KILL_WAIT_MS; o->conn_count;) {
+		int64_t left = end - cv_mono_ms();
+		if (left <= 0)
+			break;
+		wait_ms(o, &o->quiet, left);
+	}
+	drop_waiting(o);
+	pthread_mutex_unlock(&o->lock);
+	out_unref(o);
+}

@@ -1,0 +1,471 @@
+/* outbound_dest.c - destinations: where their servers are, how many connections they bear, and when
+ * nobody answers there.
+ *
+ * A destination starts with a few connections; each that gets through doubles the limit up to
+ * outbound_per_destination. When none of its servers can be reached it is down for a while that grows
+ * with each failure: its jobs go back to the queue at once and new ones are put off untried, so it
+ * holds no slot.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <stdio.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "smtpd/outbound_internal.h"
+
+#define FORGET_MS      (10 * 60 * 1000) /* a destination unused for so long */
+#define BAD_HOP_MS     (5 * 60 * 1000)  /* a server that could not be reached is passed over */
+#define ROUTE_MIN_SECS 60
+#define ROUTE_MAX_SECS 3600
+#define CONNECT_SECS   30
+
+struct out_dest *
+out_dest_get(struct smtpd_outbound *o, struct cv_str key)
+{
+	struct out_dest *d = cv_map_get(&o->dests, key);
+
+	if (!d) {
+		d = cv_calloc(1, sizeof *d);
+		snprintf(d->key, sizeof d->key, "%.*s", CV_STR_ARGS(key));
+		d->is_smarthost = o->smarthost[0];
+		d->port = d->is_smarthost ? o->smarthost_port : (unsigned)o->server->opt->outbound_port;
+		d->limit = SMTPD_OUT_FIRST_CONNS;
+		cv_list_init(&d->jobs);
+		cv_map_put(&o->dests, key, d);
+	}
+	d->used_ms = cv_mono_ms();
+	return d;
+}
+
+static void
+dest_free(struct out_dest *d)
+{
+	smtpd_route_unref(d->route);
+	free(d);
+}
+
+void
+out_dests_free(struct smtpd_outbound *o)
+{
+	struct cv_str key;
+	void *value;
+	size_t pos = 0;
+
+	while (cv_map_each(&o->dests, &pos, &key, &value))
+		dest_free(value);
+}
+
+/* ---- failure ---- */
+
+static void
+take_all(struct out_dest *d, struct cv_link *jobs)
+{
+	struct cv_link *l;
+
+	while ((l = cv_list_pop(&d->jobs)))
+		cv_list_append(jobs, l);
+	d->job_count = 0;
+}
+
+static void
+set_outcome(struct cv_link *jobs, const struct smtpd_outcome *outcome)
+{
+	CV_LIST_EACH(l, next, jobs) {
+		struct out_job *j = CV_CONTAINER(l, struct out_job, job.link);
+		for (size_t i = 0; i < j->job.count; i++)
+			j->job.outcomes[i] = *outcome;
+	}
+}
+
+/* Under the lock. The jobs go to JOBS with their outcome. */
+static void
+dest_fails(struct smtpd_outbound *o, struct out_dest *d, const struct smtpd_outcome *why,
+	struct cv_link *jobs)
+{
+	struct cv_link mine;
+
+	cv_list_init(&mine);
+	take_all(d, &mine);
+	set_outcome(&mine, why);
+	for (struct cv_link *l; (l = cv_list_pop(&mine));)
+		cv_list_append(jobs, l);
+	if (why->fate != SMTPD_LATER)
+		return;
+	d->failures++;
+	d->limit = 1;
+	d->down = *why;
+	d->down_until_ms = cv_mono_ms() + out_backoff(o, d->failures) * 1000;
+	memset(d->bad_until_ms, 0, sizeof d->bad_until_ms);
+	cv_log(0, CV_WARN, "dest.down", "to=%s failures=%u secs=%lld why=\"%s\"", d->key, d->failures,
+		(long long)(d->down_until_ms - cv_mono_ms()) / 1000, why->text);
+}
+
+/* ---- the connection's calls ---- */
+
+static struct out_conn *
+conn_of(struct smtpd_client *c)
+{
+	return CV_CONTAINER(c, struct out_conn, client);
+}
+
+static void
+client_ready(struct smtpd_client *client)
+{
+	struct out_conn *c = conn_of(client);
+	struct smtpd_outbound *o = c->o;
+
+	pthread_mutex_lock(&o->lock);
+	c->dest->failures = 0;
+	c->dest->limit = CV_MIN(c->dest->limit * 2, (unsigned)o->server->opt->outbound_per_destination);
+	pthread_cond_signal(&o->wake);
+	pthread_mutex_unlock(&o->lock);
+}
+
+static struct smtpd_job *
+client_next(struct smtpd_client *client)
+{
+	struct out_conn *c = conn_of(client);
+	struct smtpd_outbound *o = c->o;
+	struct smtpd_job *job = NULL;
+
+	pthread_mutex_lock(&o->lock);
+	if (o->stopping)
+		client->is_draining = true;
+	struct cv_link *l = o->stopping ? NULL : cv_list_pop(&c->dest->jobs);
+	if (l) {
+		c->dest->job_count--;
+		job = CV_CONTAINER(l, struct smtpd_job, link);
+	}
+	c->idle = !job && !client->is_draining;
+	c->dest->used_ms = cv_mono_ms();
+	pthread_mutex_unlock(&o->lock);
+	return job;
+}
+
+static void
+client_done(struct smtpd_client *client, struct smtpd_job *job)
+{
+	struct out_conn *c = conn_of(client);
+
+	out_settle(c->o, job->owner);
+}
+
+static void
+client_back(struct smtpd_client *client, struct smtpd_job *job)
+{
+	struct out_conn *c = conn_of(client);
+	struct smtpd_outbound *o = c->o;
+
+	pthread_mutex_lock(&o->lock);
+	if (o->stopping) {
+		out_job_free(job->owner);
+	} else {
+		cv_list_prepend(&c->dest->jobs, &job->link);
+		c->dest->job_count++;
+	}
+	pthread_mutex_unlock(&o->lock);
+}
+
+/* Under the lock: the server at this hop could not be used. True when none is left. */
+static bool
+hop_fails(struct out_dest *d, const struct smtpd_route *route, size_t hop)
+{
+	int64_t now = cv_mono_ms();
+
+	if (d->route != route)
+		return false; /* looked up anew meanwhile */
+	d->bad_until_ms[hop] = now + BAD_HOP_MS;
+	for (size_t i = 0; i < route->count; i++)
+		if (d->bad_until_ms[i] <= now)
+			return false;
+	return true;
+}
+
+static void
+conn_over(struct out_conn *c)
+{
+	struct smtpd_outbound *o = c->o;
+
+	pthread_mutex_lock(&o->lock);
+	cv_list_remove(&c->link);
+	o->conn_count--;
+	o->reload = true;
+	pthread_cond_signal(&o->wake);
+	pthread_cond_broadcast(&o->quiet);
+	pthread_mutex_unlock(&o->lock);
+	if (c->conn)
+		cv_conn_unref(c->conn);
+	smtpd_route_unref(c->route);
+	free(c);
+	out_unref(o);
+}
+
+static void
+client_closed(struct smtpd_client *client, enum smtpd_client_end end, const char *why)
+{
+	struct out_conn *c = conn_of(client);
+	struct smtpd_outbound *o = c->o;
+	struct smtpd_outcome outcome = { 0 };
+	struct cv_link failed;
+
+	cv_list_init(&failed);
+	if (end != SMTPD_END_GOOD)
+		cv_log(0, CV_INFO, "conn.lost", "to=%s host=%s why=\"%s\"", c->dest->key, client->host, why);
+	pthread_mutex_lock(&o->lock);
+	c->dest->conns--;
+	if (end == SMTPD_END_TLS && c->route == c->dest->route && !c->dest->is_plain[c->hop]) {
+		c->dest->is_plain[c->hop] = true; /* once more without */
+	} else if (end == SMTPD_END_CONNECT || end == SMTPD_END_GREETING || end == SMTPD_END_TLS) {
+		smtpd_outcome_set(&outcome, SMTPD_LATER, "4.4.1", "%s: %s", client->host, why);
+		if (hop_fails(c->dest, c->route, c->hop) && !c->dest->conns && !o->stopping)
+			dest_fails(o, c->dest, &outcome, &failed);
+	}
+	pthread_mutex_unlock(&o->lock);
+	out_settle_all(o, &failed);
+	conn_over(c);
+}
+
+static const struct smtpd_client_owner client_owner = { .ready = client_ready, .next = client_next,
+	.done = client_done, .back = client_back, .closed = client_closed };
+
+/* ---- opening connections ---- */
+
+/* Under the lock: the hop to try, or route->count when all are bad. */
+static size_t
+choose_hop(const struct out_dest *d)
+{
+	int64_t now = cv_mono_ms();
+	size_t i = 0;
+
+	while (i < d->route->count && d->bad_until_ms[i] > now)
+		i++;
+	return i;
+}
+
+/* Under the lock. */
+static struct out_conn *
+conn_new(struct smtpd_outbound *o, struct out_dest *d, size_t hop)
+{
+	struct out_conn *c = cv_calloc(1, sizeof *c);
+
+	c->client.owner = &client_owner;
+	c->client.queue = o->server->queue;
+	c->client.hello = o->server->main->hostname;
+	snprintf(c->client.host, sizeof c->client.host, "%s", d->route->hops[hop].host);
+	c->client.tls = d->is_plain[hop] ? NULL : o->tls;
+	c->o = o;
+	c->dest = d;
+	c->route = d->route;
+	c->hop = hop;
+	smtpd_route_ref(c->route);
+	out_ref(o);
+	cv_list_append(&o->conns, &c->link);
+	o->conn_count++;
+	d->conns++;
+	return c;
+}
+
+static void
+open_conn(struct out_conn *c)
+{
+	const struct smtpd_hop *hop = &c->route->hops[c->hop];
+	struct cv_err err = { 0 };
+	struct cv_conn *conn = NULL;
+	struct smtpd_outbound *o = c->o;
+
+	/* The list and the scheduler's lock keep C alive: closed() runs on a worker and may be there
+	 * before this returns, so what it needs is set before. */
+	enum cv_status status = cv_net_connect(o->server->net, (const struct sockaddr *)&hop->addr,
+		hop->addr_len, &smtpd_client_proto, &c->client, CONNECT_SECS, &conn, &err);
+	if (status != CV_OK) {
+		client_closed(&c->client, SMTPD_END_CONNECT, err.text);
+		return;
+	}
+	pthread_mutex_lock(&o->lock);
+	bool alive = false;
+	CV_LIST_EACH(l, next, &o->conns)
+		if (l == &c->link)
+			alive = true;
+	if (alive) {
+		c->conn = conn;
+		conn = NULL;
+		/* It may have asked for work, found none and gone idle before it could be woken. */
+		if (c->idle)
+			cv_conn_wake(c->conn);
+	}
+	pthread_mutex_unlock(&o->lock);
+	if (conn)
+		cv_conn_unref(conn);
+}
+
+/* ---- routes ---- */
+
+struct route_call {
+	struct smtpd_outbound *o;
+	struct out_dest *dest;
+};
+
+static void
+route_found(void *arg, struct smtpd_route *route)
+{
+	struct route_call *call = arg;
+	struct smtpd_outbound *o = call->o;
+	struct out_dest *d = call->dest;
+
+	pthread_mutex_lock(&o->lock);
+	smtpd_route_unref(d->route);
+	d->route = route;
+	d->route_until_ms = cv_mono_ms()
+		+ 1000 * (int64_t)CV_MIN(CV_MAX(route->ttl_secs, ROUTE_MIN_SECS), ROUTE_MAX_SECS);
+	d->resolving = false;
+	memset(d->bad_until_ms, 0, sizeof d->bad_until_ms);
+	memset(d->is_plain, 0, sizeof d->is_plain);
+	o->reload = true;
+	pthread_cond_signal(&o->wake);
+	pthread_mutex_unlock(&o->lock);
+	free(call);
+	out_unref(o);
+}
+
+static void
+find_route(struct smtpd_outbound *o, struct out_dest *d)
+{
+	struct route_call *call = cv_malloc(sizeof *call);
+	struct smtpd_route_query query = {
+		.resolver = o->server->resolver,
+		.domain = d->key,
+		.is_host = d->is_smarthost,
+		.port = d->port,
+		.own_name = o->server->main->hostname,
+		.allow_loopback = o->server->opt->allow_loopback_targets || d->is_smarthost,
+	};
+
+	*call = (struct route_call){ o, d };
+	out_ref(o);
+	smtpd_route_find(&query, route_found, call);
+}
+
+/* ---- one look at a destination ---- */
+
+struct todo {
+	struct out_dest *resolve;
+	struct out_conn *open[16];
+	size_t open_count;
+	struct cv_link failed;
+};
+
+/* Under the lock: a route that leads nowhere. */
+static bool
+route_is_dead(struct smtpd_outbound *o, struct out_dest *d, struct todo *todo)
+{
+	struct smtpd_outcome outcome = { 0 };
+
+	if (d->route->state == SMTPD_ROUTE_OK)
+		return false;
+	smtpd_outcome_set(&outcome,
+		d->route->state == SMTPD_ROUTE_NEVER ? SMTPD_FAILED : SMTPD_LATER, d->route->status,
+		"%s", d->route->why);
+	dest_fails(o, d, &outcome, &todo->failed);
+	smtpd_route_unref(d->route);
+	d->route = NULL; /* asked again for the next job */
+	return true;
+}
+
+static void
+wake_idle(struct smtpd_outbound *o, struct out_dest *d)
+{
+	size_t jobs = d->job_count;
+
+	CV_LIST_EACH(l, next, &o->conns) {
+		struct out_conn *c = CV_CONTAINER(l, struct out_conn, link);
+		if (!jobs)
+			return;
+		if (c->dest == d && c->idle && c->conn) {
+			cv_conn_wake(c->conn);
+			jobs--;
+		}
+	}
+}
+
+/* Under the lock: what is to be done outside of it goes to TODO. */
+static void
+look_at(struct smtpd_outbound *o, struct out_dest *d, struct todo *todo)
+{
+	int64_t now = cv_mono_ms();
+	unsigned total_max = (unsigned)o->server->opt->outbound_concurrency;
+
+	if (!d->job_count || d->resolving)
+		return;
+	if (!d->route || d->route_until_ms <= now) {
+		d->resolving = true;
+		todo->resolve = d;
+		return;
+	}
+	if (route_is_dead(o, d, todo))
+		return;
+	wake_idle(o, d);
+	while (d->conns < CV_MIN((size_t)d->limit, d->job_count) && o->conn_count < total_max
+		&& todo->open_count < CV_COUNT(todo->open)) {
+		size_t hop = choose_hop(d);
+		if (hop == d->route->count) {
+			if (!d->conns) /* all failed while others were still trying */
+				memset(d->bad_until_ms, 0, sizeof d->bad_until_ms);
+			else
+				return;
+			hop = 0;
+		}
+		todo->open[todo->open_count++] = conn_new(o, d, hop);
+	}
+	if (todo->open_count == CV_COUNT(todo->open))
+		o->reload = true;
+}
+
+static bool
+is_forgotten(const struct out_dest *d)
+{
+	return !d->job_count && !d->conns && !d->resolving
+		&& d->down_until_ms <= cv_mono_ms() && d->used_ms + FORGET_MS < cv_mono_ms();
+}
+
+/* The next destination after *POS that needs something. */
+static bool
+find_todo(struct smtpd_outbound *o, size_t *pos, struct todo *todo)
+{
+	struct cv_str key;
+	void *value;
+
+	*todo = (struct todo){ .resolve = NULL };
+	cv_list_init(&todo->failed);
+	pthread_mutex_lock(&o->lock);
+	while (!o->stopping && cv_map_each(&o->dests, pos, &key, &value)) {
+		struct out_dest *d = value;
+		if (is_forgotten(d)) {
+			cv_map_del(&o->dests, key);
+			dest_free(d);
+			continue;
+		}
+		look_at(o, d, todo);
+		if (todo->resolve || todo->open_count || !cv_list_is_empty(&todo->failed)) {
+			pthread_mutex_unlock(&o->lock);
+			return true;
+		}
+	}
+	pthread_mutex_unlock(&o->lock);
+	return false;
+}
+
+void
+out_dests_pump(struct smtpd_outbound *o)
+{
+	struct todo todo;
+	size_t pos = 0;
+
+	/* Only this thread adds destinations and deletes them, so POS holds between two looks. */
+	while (find_todo(o, &pos, &todo)) {
+		if (todo.resolve)
+			find_route(o, todo.resolve);
+		for (size_t i = 0; i < todo.open_count; i++)
+			open_conn(todo.open[i]);
+		out_settle_all(o, &todo.failed);
+	}
+}

@@ -1,0 +1,197 @@
+/* outbound_settle.c - what became of a job goes into the queue's rows, the log, and to the sender.
+ *
+ * The report to the sender is put into the queue before the recipient is marked as done, in one log:
+ * a crash between the two may report twice, never not at all.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <stdio.h>
+
+#include "common/base/clock.h"
+#include "common/base/kill.h"
+#include "common/base/log.h"
+#include "smtpd/bounce.h"
+#include "smtpd/outbound_internal.h"
+
+static bool
+wants(const struct cv_queue_rcpt *rcpt, uint32_t what)
+{
+	uint32_t notify = rcpt->notify ? rcpt->notify : CV_NOTIFY_FAILURE | CV_NOTIFY_DELAY;
+
+	return (notify & what) && !(notify & CV_NOTIFY_NEVER);
+}
+
+struct settling {
+	struct cv_queue_rcpt *rcpts;          /* new states */
+	struct smtpd_report_rcpt *reports;
+	size_t report_count;
+};
+
+static void
+add_report(struct settling *s, const struct out_job *j, size_t i, enum smtpd_report_action action,
+	bool expired)
+{
+	s->reports[s->report_count++] = (struct smtpd_report_rcpt){ .rcpt = j->job.rcpts[i],
+		.outcome = &j->job.outcomes[i], .action = action, .expired = expired,
+		.peer = j->job.peer };
+}
+
+static void
+settle_later(struct settling *s, struct smtpd_outbound *o, const struct out_job *j, size_t i,
+	int64_t now)
+{
+	const struct cv_queue_msg *msg = j->job.msg;
+	struct cv_queue_rcpt *r = &s->rcpts[i];
+
+	if (now >= msg->expires_secs) {
+		r->state = CV_Q_DONE;
+		if (wants(r, CV_NOTIFY_FAILURE))
+			add_report(s, j, i, SMTPD_REPORT_FAILED, true);
+		return;
+	}
+	r->attempts += !j->is_untried;
+	r->next_secs = j->retry_at_secs ? j->retry_at_secs : now + out_backoff(o, r->attempts);
+	/* The last try is at the end of the message's life. */
+	r->next_secs = CV_MIN(r->next_secs, msg->expires_secs);
+	if (!r->delay_notified && now - msg->arrived_secs >= SMTPD_OUT_DELAY_NOTICE) {
+		r->delay_notified = true;
+		if (wants(r, CV_NOTIFY_DELAY))
+			add_report(s, j, i, SMTPD_REPORT_DELAYED, false);
+	}
+}
+
+static void
+settle_one(struct settling *s, struct smtpd_outbound *o, const struct out_job *j, size_t i,
+	int64_t now)
+{
+	const struct smtpd_outcome *outcome = &j->job.outcomes[i];
+	struct cv_queue_rcpt *r = &s->rcpts[i];
+
+	*r = *j->job.rcpts[i];
+	r->last_reply = cv_str_z(outcome->text);
+	switch (outcome->fate) {
+	case SMTPD_SENT:
+		r->state = CV_Q_DONE;
+		if (wants(r, CV_NOTIFY_SUCCESS) && !outcome->dsn_passed_on)
+			add_report(s, j, i, r->local_acct ? SMTPD_REPORT_DELIVERED
+				: SMTPD_REPORT_RELAYED, false);
+		break;
+	case SMTPD_FAILED:
+		r->state = CV_Q_DONE;
+		if (wants(r, CV_NOTIFY_FAILURE))
+			add_report(s, j, i, SMTPD_REPORT_FAILED, false);
+		break;
+	case SMTPD_LATER:
+	case SMTPD_UNTRIED:
+		settle_later(s, o, j, i, now);
+		break;
+	}
+}
+
+static void
+log_job(const struct out_job *j, const struct settling *s, int64_t now)
+{
+	static const char *const events[] = { [SMTPD_UNTRIED] = "out.deferred",
+		[SMTPD_SENT] = "out.sent", [SMTPD_LATER] = "out.deferred",
+		[SMTPD_FAILED] = "out.failed" };
+	char queue[16];
+
+	cv_queue_id_text(j->job.msg->id, queue);
+	for (size_t i = 0; i < j->job.count; i++) {
+		const struct smtpd_outcome *o = &j->job.outcomes[i];
+		bool expired = s->rcpts[i].state == CV_Q_DONE && o->fate == SMTPD_LATER;
+		cv_log(0, o->fate == SMTPD_SENT ? CV_INFO : CV_WARN,
+			expired ? "out.expired" : events[o->fate],
+			"queue=%s id=%.*s to=%.*s host=%s status=%s next=%lld reply=\"%s\"", queue,
+			CV_STR_ARGS(j->job.msg->delivery_id), CV_STR_ARGS(j->job.rcpts[i]->address),
+			j->job.peer[0] ? j->job.peer : "-", o->status,
+			(long long)(s->rcpts[i].state == CV_Q_WAITING ? s->rcpts[i].next_secs - now : 0),
+			o->text);
+	}
+}
+
+static enum cv_status
+write_outcome(struct smtpd_outbound *o, struct out_job *j, struct settling *s, struct cv_err *err)
+{
+	enum cv_status status = CV_OK;
+	cv_ticket ticket;
+
+	if (s->report_count && !j->job.reported) {
+		bool queued = false;
+		status = smtpd_bounce_send(o->server, j->job.msg, s->reports, s->report_count, &queued,
+			err);
+		if (status != CV_OK)
+			return status;
+		j->job.reported = true;
+		if (queued)
+			out_wake(o);
+	}
+	CV_KILL_POINT("outbound.settle");
+	status = cv_queue_update(o->server->queue, j->job.msg->id, s->rcpts, j->job.count, &ticket,
+		err);
+	return status == CV_NOT_FOUND ? CV_OK : status; /* deleted by hand meanwhile */
+}
+
+static void
+release(struct smtpd_outbound *o, struct out_job *j)
+{
+	pthread_mutex_lock(&o->lock);
+	for (size_t i = 0; i < j->job.count; i++)
+		out_unclaim(o, j->job.msg->id, j->job.rcpts[i]);
+	pthread_mutex_unlock(&o->lock);
+	out_job_free(j);
+}
+
+static void
+keep(struct smtpd_outbound *o, struct out_job *j)
+{
+	pthread_mutex_lock(&o->lock);
+	bool kept = !o->stopping;
+	if (kept)
+		cv_list_append(&o->unsettled, &j->job.link);
+	pthread_mutex_unlock(&o->lock);
+	if (!kept)
+		out_job_free(j);
+}
+
+void
+out_settle(struct smtpd_outbound *o, struct out_job *j)
+{
+	int64_t now = cv_wall_secs();
+	struct settling s = { .rcpts = cv_calloc(j->job.count, sizeof *s.rcpts),
+		.reports = cv_calloc(j->job.count, sizeof *s.reports) };
+	struct cv_err err = { 0 };
+
+	for (size_t i = 0; i < j->job.count; i++)
+		settle_one(&s, o, j, i, now);
+	enum cv_status status = write_outcome(o, j, &s, &err);
+	if (status == CV_OK) {
+		log_job(j, &s, now);
+		release(o, j);
+	} else {
+		cv_log(0, CV_ERROR, "queue.failed", "id=%.*s error=%s",
+			CV_STR_ARGS(j->job.msg->delivery_id), err.text);
+		keep(o, j);
+	}
+	free(s.rcpts);
+	free(s.reports);
+}
+
+void
+out_settle_all(struct smtpd_outbound *o, struct cv_link *jobs)
+{
+	for (struct cv_link *l; (l = cv_list_pop(jobs));)
+		out_settle(o, CV_CONTAINER(l, struct out_job, job.link));
+}
+
+void
+out_retry_unsettled(struct smtpd_outbound *o)
+{
+	struct cv_link jobs;
+
+	cv_list_init(&jobs);
+	pthread_mutex_lock(&o->lock);
+	for (struct cv_link *l; (l = cv_list_pop(&o->unsettled));)
+		cv_list_append(&jobs, l);
+	pthread_mutex_unlock(&o->lock);
+	out_settle_all(o, &jobs);
+}
