@@ -61,7 +61,8 @@ struct cv_engine {
 	_Atomic enum room room;
 	_Atomic uint64_t unchecked_bytes; /* taken in since the last look */
 
-	pthread_mutex_t upkeep_lock; /* one checkpoint, backup or compaction at a time */
+	pthread_mutex_t copy_lock;   /* one backup or compaction at a time; taken before the next */
+	pthread_mutex_t upkeep_lock; /* one checkpoint or backup at a time */
 	pthread_mutex_t stop_lock;
 	pthread_cond_t stop_wake;
 	bool stop;
@@ -312,6 +313,7 @@ cv_engine_backup(struct cv_engine *e, const char *dir, struct cv_err *err)
 {
 	char path[PATH_MAX];
 	enum cv_status status = make_dir(dir, err);
+	pthread_mutex_lock(&e->copy_lock);
 	pthread_mutex_lock(&e->upkeep_lock);
 	snprintf(path, sizeof path, "%s/rows", dir);
 	if (!status)
@@ -322,6 +324,29 @@ cv_engine_backup(struct cv_engine *e, const char *dir, struct cv_err *err)
 	if (!status && e->blobs)
 		status = e->blobs->ops->backup(e->blobs, path, err);
 	pthread_mutex_unlock(&e->upkeep_lock);
+	pthread_mutex_unlock(&e->copy_lock);
+	return status;
+}
+
+static void
+settle(void *arg)
+{
+	struct cv_engine *e = arg;
+	cv_flusher_block(e->flusher, cv_flusher_ticket(e->flusher));
+}
+
+enum cv_status
+cv_engine_compact(struct cv_engine *e, unsigned dead_percent, uint64_t bytes_per_sec,
+                  uint64_t *freed_out, struct cv_err *err)
+{
+	const struct cv_compact how = {.dead_percent = dead_percent, .bytes_per_sec = bytes_per_sec,
+		.settle = settle, .arg = e};
+	*freed_out = 0;
+	if (!e->blobs)
+		return CV_OK;
+	pthread_mutex_lock(&e->copy_lock);
+	enum cv_status status = e->blobs->ops->compact(e->blobs, &how, freed_out, err);
+	pthread_mutex_unlock(&e->copy_lock);
 	return status;
 }
 
@@ -346,6 +371,7 @@ new_engine(const struct cv_engine_options *o)
 	e->dir = cv_strdup(o->dir);
 	e->o.dir = e->dir;
 	e->dir_fd = e->lock_fd = -1;
+	pthread_mutex_init(&e->copy_lock, NULL);
 	pthread_mutex_init(&e->upkeep_lock, NULL);
 	pthread_mutex_init(&e->stop_lock, NULL);
 	pthread_condattr_init(&attr);
@@ -382,6 +408,7 @@ release(struct cv_engine *e)
 	pthread_cond_destroy(&e->stop_wake);
 	pthread_mutex_destroy(&e->stop_lock);
 	pthread_mutex_destroy(&e->upkeep_lock);
+	pthread_mutex_destroy(&e->copy_lock);
 	free(e->dir);
 	free(e);
 }

@@ -176,7 +176,7 @@ CV_MUST_CHECK enum cv_status cv_blob_read(struct cv_engine *e, const struct cv_b
                                           void *arg, struct cv_err *err);
 CV_MUST_CHECK enum cv_status cv_blob_stat(struct cv_engine *e, const struct cv_blob_ref *ref,
                                           struct cv_blob_stat *out, struct cv_err *err);
-/* Marks the body dead; its space comes back when the volume is compacted. */
+/* Marks the body dead; its space comes back when the volume is compacted (cv_engine_compact). */
 CV_MUST_CHECK enum cv_status cv_blob_remove(struct cv_engine *e, const struct cv_blob_ref *ref,
                                             struct cv_err *err);
 /* Every body record in the volumes, dead ones flagged: for `store check`. */
@@ -194,6 +194,13 @@ void cv_blob_count_key(const struct cv_blob_ref *ref, struct cv_buf *key_out);
 typedef bool cv_lost_fn(void *arg, cv_acct_id acct, struct cv_str count_key); /* false stops */
 CV_MUST_CHECK enum cv_status cv_engine_lost_bodies(struct cv_engine *e, cv_lost_fn *fn, void *arg,
                                                    struct cv_err *err);
+
+/* Gives back the room of removed bodies in volumes that are dead by at least DEAD_PERCENT of their
+ * bytes, reading and writing at most BYTES_PER_SEC (0: no limit). Refs stay valid. Runs as long as it
+ * takes, beside everything but a backup: for a thread that has time. */
+CV_MUST_CHECK enum cv_status cv_engine_compact(struct cv_engine *e, unsigned dead_percent,
+                                               uint64_t bytes_per_sec, uint64_t *freed_out,
+                                               struct cv_err *err);
 
 struct cv_engine_stats {
 	uint64_t commits, batches, conflicts, deadlocks, flushes, checkpoints, blob_bytes, log_bytes;

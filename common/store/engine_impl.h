@@ -62,6 +62,14 @@ struct cv_blob_tail {
 	uint64_t *places;
 	size_t count;
 };
+struct cv_compact {
+	unsigned dead_percent;  /* volumes with less dead bytes are left alone */
+	uint64_t bytes_per_sec; /* 0: as fast as it goes */
+	/* Everything committed up to now is durable when it returns: a removal was noted before the
+	 * rows' own removal was on disk, perhaps. */
+	void (*settle)(void *arg);
+	void *arg;
+};
 struct cv_blob_ops {
 	enum cv_status (*begin)(struct cv_blobs *b, struct cv_str delivery_id, uint64_t size_bytes,
 	                        struct cv_blob_put **out, struct cv_err *err);
@@ -83,7 +91,7 @@ struct cv_blob_ops {
 	enum cv_status (*backup)(struct cv_blobs *b, const char *dir, struct cv_err *err);
 	/* The I-th tail recovered by this open, or NULL. */
 	const struct cv_blob_tail *(*tail)(struct cv_blobs *b, size_t i);
-	enum cv_status (*compact)(struct cv_blobs *b, unsigned dead_percent, uint64_t bytes_per_sec,
+	enum cv_status (*compact)(struct cv_blobs *b, const struct cv_compact *how,
 	                          uint64_t *freed_out, struct cv_err *err);
 	uint64_t (*bytes)(struct cv_blobs *b); /* on disk */
 	enum cv_status (*close)(struct cv_blobs *b, struct cv_err *err);

@@ -23,7 +23,7 @@ describe(struct cv_volumes *s, struct cv_buf *b)
 	cv_buf_printf(b, "next %u\n", s->next_number);
 	for (uint32_t i = 0; i < s->table_count; i++) {
 		const struct cv_volume *v = s->table[i];
-		if (!v || v->is_moved)
+		if (!v)
 			continue;
 		uint64_t durable = atomic_load(&v->durable);
 		bool is_sealed = v->is_sealed && durable == atomic_load(&v->end);

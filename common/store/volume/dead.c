@@ -113,6 +113,7 @@ cv_volumes_remove(struct cv_blobs *b, const struct cv_blob_ref *ref, struct cv_e
 	struct cv_place p;
 	struct cv_volume *v;
 	enum cv_status status = cv_place_decode(ref, &p, err);
+	uint64_t was = p.at;
 	if (!status)
 		status = cv_volume_find(s, &p, &v, err);
 	if (status)
@@ -120,7 +121,7 @@ cv_volumes_remove(struct cv_blobs *b, const struct cv_blob_ref *ref, struct cv_e
 	if (p.at < CV_VOLUME_HEADER || p.at >= atomic_load(&v->end))
 		status = cv_fail(err, CV_NOT_FOUND, "no body at %u/%" PRIu64, v->number, p.at);
 	else
-		status = cv_dead_add(s, v->number, p.at, err);
+		status = cv_dead_add(s, v->number, was, err);
 	cv_volume_put(s, v);
 	return status;
 }

@@ -220,8 +220,10 @@ each_in(struct cv_volumes *s, struct cv_volume *v, cv_blob_fn *fn, void *arg, bo
 			.stored = r.record.stored};
 		memcpy(p.check, r.record.sha256, sizeof p.check);
 		cv_reader_close(&r);
+		if (v->is_compacted)
+			p.at = cv_forward_was(v, at);
 		cv_place_encode(&p, &ref);
-		*go_on = fn(arg, &ref, p.size, cv_dead_has(&dead, at));
+		*go_on = fn(arg, &ref, p.size, cv_dead_has(&dead, p.at));
 		at += cv_record_bytes(p.size, p.stored);
 	}
 	cv_dead_done(&dead);
@@ -238,8 +240,7 @@ cv_volumes_each(struct cv_blobs *b, cv_blob_fn *fn, void *arg, struct cv_err *er
 		struct cv_volume *v;
 		pthread_mutex_lock(&s->lock);
 		bool is_last = number >= s->table_count;
-		bool is_there = !is_last && s->table[number] && !s->table[number]->is_bad &&
-			!s->table[number]->is_moved;
+		bool is_there = !is_last && s->table[number] && !s->table[number]->is_bad;
 		pthread_mutex_unlock(&s->lock);
 		if (is_last)
 			break;

@@ -11,6 +11,7 @@
 #define RECORD_MAGIC 0xc0de7e57u
 #define VOLUME_MAGIC "congvuV1"
 #define FORMAT 1u
+#define FORMAT_COMPACTED 2u
 #define CHECK_AT 120u
 
 /* ---- CRC-32C ---- */
@@ -227,24 +228,28 @@ cv_record_decode(const unsigned char *head, const uint8_t salt[16], struct cv_re
 	return frames_fit(r, frames);
 }
 
-/* ---- volume headers: magic (8), number (4), format (4), salt (16), zeros, check (4) ---- */
+/* ---- volume headers: magic (8), number (4), format (4: 2 when compacted), salt (16), zeros,
+ * check (4) ---- */
 
 void
-cv_volume_header(uint32_t number, const uint8_t salt[16], unsigned char out[CV_VOLUME_HEADER])
+cv_volume_header(uint32_t number, const uint8_t salt[16], bool is_compacted,
+                 unsigned char out[CV_VOLUME_HEADER])
 {
 	memset(out, 0, CV_VOLUME_HEADER);
 	memcpy(out, VOLUME_MAGIC, 8);
 	put_be(out + 8, number, 4);
-	put_be(out + 12, FORMAT, 4);
+	put_be(out + 12, is_compacted ? FORMAT_COMPACTED : FORMAT, 4);
 	memcpy(out + 16, salt, 16);
 	put_be(out + 60, cv_crc32c(out, 60), 4);
 }
 
 bool
-cv_volume_header_read(const unsigned char *p, uint32_t number, uint8_t salt_out[16])
+cv_volume_header_read(const unsigned char *p, uint32_t number, uint8_t salt_out[16],
+                      bool *is_compacted_out)
 {
 	unsigned char want[CV_VOLUME_HEADER];
 	memcpy(salt_out, p + 16, 16);
-	cv_volume_header(number, salt_out, want);
+	*is_compacted_out = p[15] == FORMAT_COMPACTED;
+	cv_volume_header(number, salt_out, *is_compacted_out, want);
 	return memcmp(want, p, sizeof want) == 0;
 }

@@ -103,7 +103,10 @@ recover_volume(struct cv_volumes *s, uint32_t number, bool was_clean, struct cv_
 	}
 	if (status)
 		return status;
-	status = recover_tail(s, v, err);
+	if (v->is_compacted) /* came into its place whole */
+		v->is_sealed = true;
+	else
+		status = recover_tail(s, v, err);
 	cv_volume_put(s, v);
 	return status;
 }
@@ -122,6 +125,8 @@ list_files(struct cv_volumes *s, struct cv_err *err)
 	for (struct dirent *entry; (entry = readdir(dir));) {
 		struct cv_str name = cv_str_z(entry->d_name), word;
 		uint64_t number;
+		if (cv_str_has_suffix(name, ".new"))
+			(void)unlinkat(s->dir_fd, entry->d_name, 0);
 		if (!cv_str_has_suffix(name, ".vol"))
 			continue;
 		word = cv_str_sub(name, 0, name.n - 4);

@@ -80,7 +80,8 @@ open_file(struct cv_volumes *s, struct cv_volume *v, struct cv_err *err)
 		return cv_fail_errno(err, CV_TEMPFAIL, errno, "opening volume %u", v->number);
 	if (!v->is_known) {
 		if (!cv_pread_all(fd, head, sizeof head, 0) ||
-			!cv_volume_header_read(head, v->number, v->salt)) {
+			!cv_volume_header_read(head, v->number, v->salt, &v->is_compacted) ||
+			(v->is_compacted && !cv_forward_load(v, fd))) {
 			close(fd);
 			v->is_bad = true;
 			return cv_fail(err, CV_CORRUPT, "volume %u has a broken header", v->number);
@@ -118,7 +119,17 @@ enum cv_status
 cv_volume_find(struct cv_volumes *s, struct cv_place *p, struct cv_volume **out,
                struct cv_err *err)
 {
-	return cv_volume_get(s, p->volume, out, err);
+	enum cv_status status = cv_volume_get(s, p->volume, out, err);
+	if (status || !(*out)->is_compacted)
+		return status;
+	uint64_t is = cv_forward_is(*out, p->at);
+	if (!is) {
+		cv_volume_put(s, *out);
+		return cv_fail(err, CV_NOT_FOUND, "the body at %u/%" PRIu64 " was removed",
+			p->volume, p->at);
+	}
+	p->at = is;
+	return CV_OK;
 }
 
 static void
@@ -146,7 +157,7 @@ make_file(struct cv_volumes *s, uint32_t number, const uint8_t salt[16], struct 
 	char name[32];
 	unsigned char head[CV_VOLUME_HEADER];
 	cv_volume_name(number, "vol", name);
-	cv_volume_header(number, salt, head);
+	cv_volume_header(number, salt, false, head);
 	int fd = openat(s->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd >= 0 && pwrite(fd, head, sizeof head, 0) == (ssize_t)sizeof head &&
 		fdatasync(fd) == 0 && fsync(s->dir_fd) == 0)

@@ -56,6 +56,8 @@ release(struct cv_volumes *s)
 		struct cv_volume *v = s->table[i];
 		if (v && v->fd >= 0)
 			close(v->fd);
+		if (v)
+			free(v->forward);
 		free(v);
 	}
 	for (size_t i = 0; i < s->tail_count; i++)
@@ -100,6 +102,7 @@ static const struct cv_blob_ops ops = {
 	.unmarked_bytes = volumes_unmarked,
 	.backup = cv_volumes_backup,
 	.tail = volumes_tail,
+	.compact = cv_volumes_compact,
 	.bytes = volumes_bytes,
 	.close = volumes_close,
 };

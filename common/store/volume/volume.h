@@ -3,7 +3,7 @@
  *   bodies/catalog        which volumes there are, how far each is known durable, which are sealed
  *   bodies/00000012.vol   64 bytes of volume header, then records at multiples of 8
  *   bodies/00000012.dead  16 bytes a removed record; a torn tail is ignored
- *   bodies/00000012.fwd   after compaction: where the survivors went; the .vol is gone then
+ *   bodies/00000012.new   a compaction under way; removed by the next open
  *
  * A record is a header (128 bytes), an index of 8 bytes a frame, and the frames: 128 KB of body each,
  * by itself compressed with zstd, or raw where that gains nothing. A range read opens only the
@@ -15,7 +15,9 @@
  *      a record is durable, so is all before it.
  *  V2  A place is never given to another body: after a crash a volume is cut behind its last whole
  *      record and sealed. So a ref whose body was lost never shows somebody else's.
- *  V3  A sealed volume is never written to.
+ *  V3  A sealed volume is never written to. Compaction puts another file in its place, at once and
+ *      whole, in which the living records lie closer and a map at the end tells where each was: a ref
+ *      keeps its meaning for ever.
  *  V4  `end` of a volume grows only when the record is whole in the file.
  * Small bodies (compressed up to STAGE_MAX) are put together in memory and go to the current volume
  * in one write; larger ones stream into a volume (a `lane`) that is theirs while they last.
@@ -53,11 +55,15 @@ struct cv_volume {
 	uint8_t salt[16];      /* from the volume header; known once opened */
 	bool is_known;
 	bool is_bad;           /* its header fails its check */
-	bool is_sealed, is_dirty, is_moved;
+	bool is_sealed, is_dirty;
+	bool is_compacted;     /* known once opened; then `forward` translates places */
 	_Atomic uint64_t end;  /* behind the last whole record */
 	_Atomic uint64_t durable;
-	struct cv_forward *forward;
+	struct cv_forward *forward; /* ascending by both */
 	size_t forward_count;
+};
+struct cv_forward {
+	uint64_t was, is;
 };
 
 struct cv_volumes {
@@ -134,8 +140,10 @@ bool cv_record_peek(const unsigned char *p, struct cv_record *r);
 /* Header and index together. False when they fail their check. */
 bool cv_record_decode(const unsigned char *p, const uint8_t salt[16], struct cv_record *r,
                       struct cv_frame *frames);
-void cv_volume_header(uint32_t number, const uint8_t salt[16], unsigned char out[CV_VOLUME_HEADER]);
-bool cv_volume_header_read(const unsigned char *p, uint32_t number, uint8_t salt_out[16]);
+void cv_volume_header(uint32_t number, const uint8_t salt[16], bool is_compacted,
+                      unsigned char out[CV_VOLUME_HEADER]);
+bool cv_volume_header_read(const unsigned char *p, uint32_t number, uint8_t salt_out[16],
+                           bool *is_compacted_out);
 
 /* frame.c: compression, with contexts kept for the next */
 struct cv_frame cv_frame_pack(struct cv_volumes *s, struct cv_str raw, char *out, size_t out_max);
@@ -177,6 +185,13 @@ bool cv_dead_has(const struct cv_dead *d, uint64_t at);
 void cv_dead_done(struct cv_dead *d);
 CV_MUST_CHECK enum cv_status cv_dead_add(struct cv_volumes *s, uint32_t number, uint64_t at,
                                          struct cv_err *err);
+
+/* compact.c */
+/* Loads the map of a compacted volume from FD and sets its end. False when it is broken. */
+CV_MUST_CHECK bool cv_forward_load(struct cv_volume *v, int fd);
+/* Where the record that was at WAS is now, or 0. And back. */
+uint64_t cv_forward_is(const struct cv_volume *v, uint64_t was);
+uint64_t cv_forward_was(const struct cv_volume *v, uint64_t is);
 
 /* catalog.c */
 CV_MUST_CHECK enum cv_status cv_catalog_write(struct cv_volumes *s, int dir_fd, struct cv_err *err);
@@ -224,7 +239,7 @@ enum cv_status cv_volumes_remove(struct cv_blobs *b, const struct cv_blob_ref *r
 enum cv_status cv_volumes_each(struct cv_blobs *b, cv_blob_fn *fn, void *arg, struct cv_err *err);
 
 enum cv_status cv_volumes_backup(struct cv_blobs *b, const char *dir, struct cv_err *err);
-enum cv_status cv_volumes_compact(struct cv_blobs *b, unsigned dead_percent, uint64_t bytes_per_sec,
+enum cv_status cv_volumes_compact(struct cv_blobs *b, const struct cv_compact *how,
                                   uint64_t *freed_out, struct cv_err *err);
 
 static inline struct cv_volumes *

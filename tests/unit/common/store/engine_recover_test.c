@@ -464,6 +464,138 @@ test_a_backup__opens_as_a_store_and_a_second_copies_only_what_is_new(void **stat
 	cv_buf_done(&copy.hold);
 }
 
+/* ---- compaction ---- */
+
+#define MANY 400
+
+static void
+reopen_small(struct kit *k)
+{
+	kit_open_with(k, (struct cv_engine_options){KIT_OPTIONS, .volume_bytes = 256u << 10});
+}
+
+/* MANY bodies in small volumes; all but each fifth removed. */
+static void
+put_and_remove(struct kit *k, struct cv_blob_ref refs[MANY])
+{
+	char p[4000];
+	for (size_t i = 0; i < MANY; i++) {
+		size_t n = i * 13 % sizeof p;
+		kit_fill(p, n, i);
+		assert_int_equal(kit_body(k, "id", p, n, sizeof p, &refs[i]), CV_OK);
+	}
+	for (size_t i = 0; i < MANY; i++)
+		if (i % 5)
+			assert_int_equal(cv_blob_remove(k->e, &refs[i], &k->err), CV_OK);
+}
+
+static void
+assert_living(struct kit *k, const struct cv_blob_ref refs[MANY])
+{
+	struct cv_buf out = CV_BUF_INIT(4096);
+	char p[4000];
+	for (size_t i = 0; i < MANY; i += 5) {
+		size_t n = i * 13 % sizeof p;
+		kit_fill(p, n, i);
+		assert_int_equal(kit_read_body(k, &refs[i], 0, UINT64_MAX, &out), CV_OK);
+		assert_true(cv_str_eq(cv_buf_view(&out), cv_str(p, n)));
+	}
+	cv_buf_done(&out);
+}
+
+struct listing {
+	const struct cv_blob_ref *refs;
+	size_t alive, dead;
+};
+
+static bool
+list_body(void *arg, const struct cv_blob_ref *ref, uint64_t size_bytes, bool dead)
+{
+	struct listing *l = arg;
+	(void)size_bytes;
+	for (size_t i = 0; i < MANY; i++)
+		if (!memcmp(l->refs[i].bytes, ref->bytes, ref->n)) {
+			l->alive += !dead && i % 5 == 0;
+			l->dead += dead;
+		}
+	return true;
+}
+
+static void
+test_compaction__gives_room_back_and_keeps_every_ref(void **state)
+{
+	struct kit *k = *state;
+	static struct cv_blob_ref refs[MANY];
+	struct cv_engine_stats before, after;
+	uint64_t freed;
+	char path[256];
+	reopen_small(k);
+	put_and_remove(k, refs);
+	kit_close(k); /* the current volume is not sealed; a crash or filling it does that */
+	reopen_small(k);
+	cv_engine_stats(k->e, &before);
+	assert_int_equal(cv_engine_compact(k->e, 90, 0, &freed, &k->err), CV_OK);
+	assert_int_equal(freed, 0); /* not that dead */
+	assert_int_equal(cv_engine_compact(k->e, 30, 0, &freed, &k->err), CV_OK);
+	assert_true(freed > 100000);
+	for (int round = 0; round < 3; round++) {
+		assert_living(k, refs);
+		cv_engine_stats(k->e, &after);
+		assert_true(after.blob_bytes <= before.blob_bytes - freed);
+		struct listing l = {.refs = refs};
+		assert_int_equal(cv_blob_each(k->e, list_body, &l, &k->err), CV_OK);
+		assert_int_equal(l.alive, MANY / 5);
+		struct cv_blob_stat stat;
+		assert_int_equal(cv_blob_stat(k->e, &refs[1], &stat, &k->err), CV_NOT_FOUND);
+		assert_int_equal(cv_blob_remove(k->e, &refs[1], &k->err), CV_NOT_FOUND);
+		kit_close(k);
+		snprintf(path, sizeof path, "%s/bodies/catalog", k->dir);
+		if (round == 1)
+			assert_int_equal(unlink(path), 0);
+		reopen_small(k);
+	}
+	/* What lives on after one compaction can die in the next. */
+	for (size_t i = 0; i < MANY; i += 10)
+		assert_int_equal(cv_blob_remove(k->e, &refs[i], &k->err), CV_OK);
+	assert_int_equal(cv_engine_compact(k->e, 30, 0, &freed, &k->err), CV_OK);
+	assert_true(freed > 0);
+	struct listing l = {.refs = refs};
+	assert_int_equal(cv_blob_each(k->e, list_body, &l, &k->err), CV_OK);
+	assert_true(l.alive >= MANY / 10);
+	assert_int_equal(kit_read_body(k, &refs[5], 0, 10, &k->hold), CV_OK);
+}
+
+static void
+compact_and_die(struct kit *k)
+{
+	uint64_t freed;
+	reopen_small(k);
+	setenv("CONGVU_KILL", "compact.swap:1", 1);
+	cv_kill_reload();
+	_exit(cv_engine_compact(k->e, 1, 0, &freed, &k->err) ? 1 : 0);
+}
+
+static void
+test_a_death_in_compaction__changes_nothing(void **state)
+{
+	struct kit *k = *state;
+	static struct cv_blob_ref refs[MANY];
+	struct cv_engine_stats before, after;
+	char path[256];
+	reopen_small(k);
+	put_and_remove(k, refs);
+	cv_engine_stats(k->e, &before);
+	kit_close(k);
+	assert_true(was_killed(in_child(k, compact_and_die, NULL)));
+	snprintf(path, sizeof path, "%s/bodies/00000001.new", k->dir);
+	assert_int_equal(access(path, F_OK), 0);
+	reopen_small(k);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_living(k, refs);
+	cv_engine_stats(k->e, &after);
+	assert_int_equal(after.blob_bytes, before.blob_bytes);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup_closed, kit_teardown)
 
 int
@@ -481,6 +613,8 @@ main(void)
 		T(test_a_full_disk__is_said_and_is_not_the_end),
 		T(test_a_small_disk_filled__keeps_what_was_promised_and_recovers),
 		T(test_a_thread_stuck_inside__ends_the_process),
+		T(test_compaction__gives_room_back_and_keeps_every_ref),
+		T(test_a_death_in_compaction__changes_nothing),
 		T(test_a_backup__opens_as_a_store_and_a_second_copies_only_what_is_new),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
