@@ -1,0 +1,40 @@
+/* policy_impl.h - a loaded policy and the table of its rules. Private to the folder. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef CV_POLICY_IMPL_H
+#define CV_POLICY_IMPL_H
+
+#include "common/base/arena.h"
+#include "common/base/buf.h"
+#include "common/policy/policy.h"
+
+struct policy_list {
+	struct cv_str *items;
+	size_t n, cap;
+};
+struct policy_allowed {       /* a line of the allow-list (POL-03) */
+	struct cv_str local;      /* empty: the whole domain and below */
+	struct cv_str domain;
+	int64_t until_secs;
+};
+struct cv_policy {
+	struct cv_arena arena;
+	struct policy_list suffixes;         /* A-labels */
+	struct policy_list signup_strong, signup_medium;
+	struct policy_list no_reply, free_mail;
+	struct policy_list marks, decoys;    /* NFC, lower case */
+	struct policy_allowed *allowed;
+	size_t allowed_count;
+};
+
+enum policy_rule {
+	RULE_ALLOW, RULE_ENVELOPE, RULE_FROM, RULE_FROM_COUNT, RULE_FROM_SYNTAX, RULE_SENDER,
+	RULE_RCPT_UNKNOWN, RULE_RCPT_RETIRED, RULE_RCPT_GROUP, RULE_SECRECY, RULE_SIGNUP,
+	RULE_SIGNUP_ALLOWED, RULE_FORGED, RULE_FORWARD, RULE_COUNT
+};
+/* Fills OUT by RULE; %s in its sentences becomes WHAT, made fit for a reply. */
+void policy_decide(struct cv_decision *out, enum policy_rule rule, struct cv_str what);
+
+/* S in NFC and lower case, diacritics kept. */
+void policy_lower(struct cv_str s, struct cv_buf *out);
+
+#endif

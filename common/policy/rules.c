@@ -1,0 +1,162 @@
+/* rules.c - each rule's code, answer and two sentences, in one table. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/policy/policy_impl.h"
+#include "common/text/charset.h"
+#include "common/text/fold.h"
+
+#define WHAT_BYTES_MAX 70
+
+/* One "%s" at most in each sentence: the address or domain in question. */
+static const struct {
+	const char *rule;
+	enum cv_verdict verdict;
+	unsigned smtp_code;
+	const char *enhanced, *en, *vi;
+} rules[RULE_COUNT] = {
+	[RULE_ALLOW] = { "allow", CV_ALLOW, 250, "2.0.0", "Nothing speaks against it.",
+		"Không có quy định nào cản trở." },
+	[RULE_ENVELOPE] = { "POL-05.envelope", CV_REFUSE, 550, "5.7.1",
+		"You may not send as %s: use your own address, a role box you hold, or ask its owner for a delegation.",
+		"Bạn không được gửi bằng địa chỉ %s: hãy dùng địa chỉ của mình, hộp thư chức danh được giao hoặc xin ủy quyền." },
+	[RULE_FROM] = { "POL-05.from", CV_REFUSE, 550, "5.7.1",
+		"The From field names %s, which is not yours: choose your own address as sender in your mail program.",
+		"Dòng From ghi %s, không phải của bạn: hãy chọn đúng địa chỉ người gửi trong phần mềm thư." },
+	[RULE_FROM_COUNT] = { "POL-05.from-count", CV_REFUSE, 550, "5.6.0",
+		"A message must have exactly one From field: check your mail program.",
+		"Thư phải có đúng một dòng From: hãy kiểm tra phần mềm thư." },
+	[RULE_FROM_SYNTAX] = { "POL-05.from-syntax", CV_REFUSE, 550, "5.6.0",
+		"The From or Sender field cannot be read as plain addresses: check the sender in your mail program.",
+		"Không đọc được địa chỉ ở dòng From hoặc Sender: hãy kiểm tra người gửi trong phần mềm thư." },
+	[RULE_SENDER] = { "POL-05.sender", CV_REFUSE, 550, "5.7.1",
+		"The Sender field names %s, which is not yours: choose your own address.",
+		"Dòng Sender ghi %s, không phải của bạn: hãy chọn địa chỉ của mình." },
+	[RULE_RCPT_UNKNOWN] = { "RCPT.unknown", CV_REFUSE, 550, "5.1.1",
+		"There is no such mailbox here: check the spelling or the directory of the province.",
+		"Không có hộp thư này: hãy kiểm tra chính tả hoặc tra danh bạ của tỉnh." },
+	[RULE_RCPT_RETIRED] = { "RCPT.retired", CV_REFUSE, 550, "5.1.6",
+		"%s has left; write to the agency's own address instead.",
+		"%s đã thôi công tác; hãy gửi tới địa chỉ của cơ quan." },
+	[RULE_RCPT_GROUP] = { "RCPT.group", CV_REFUSE, 550, "5.7.2",
+		"%s is a group for the province's own staff: log in to write to it.",
+		"%s là nhóm nội bộ của tỉnh: hãy đăng nhập để gửi thư." },
+	[RULE_SECRECY] = { "POL-04.secrecy", CV_REFUSE, 550, "5.7.1",
+		"This looks like a state secret (%s): it must not travel by Internet mail; no copy was kept.",
+		"Nội dung có dấu chỉ độ mật (%s): không được gửi qua thư điện tử trên Internet; không lưu bản sao." },
+	[RULE_SIGNUP] = { "POL-02.signup", CV_MARK, 250, "2.0.0",
+		"An official address seems to have been used to register at %s; use a private address for private services.",
+		"Địa chỉ công vụ có thể đã được dùng để đăng ký tại %s; dịch vụ cá nhân phải dùng địa chỉ cá nhân." },
+	[RULE_SIGNUP_ALLOWED] = { "POL-03.allowed", CV_ALLOW, 250, "2.0.0",
+		"%s is on the allow-list of services.", "%s có trong danh sách dịch vụ được phép." },
+	[RULE_FORGED] = { "POL-06.forged-own", CV_REFUSE, 550, "5.7.1",
+		"Mail from outside must not name %s as sender: log in and use the submission port.",
+		"Thư từ bên ngoài không được mạo danh %s: hãy đăng nhập và gửi qua cổng gửi thư của tỉnh." },
+	[RULE_FORWARD] = { "POL-01.forward", CV_REFUSE, 550, "5.7.1",
+		"Official mail may not be forwarded automatically to addresses outside the official domains.",
+		"Không được tự động chuyển tiếp thư công vụ ra ngoài các tên miền công vụ." },
+};
+
+/* Printable, short, without what would end a reply line or a sentence's brackets early. */
+static void
+clean(struct cv_str what, char out[WHAT_BYTES_MAX + 4])
+{
+	struct cv_str cut = cv_utf8_cut(cv_str_sub(what, 0, cv_utf8_valid_prefix(what)), WHAT_BYTES_MAX);
+	for (size_t i = 0; i < cut.n; i++) {
+		unsigned char c = (unsigned char)cut.p[i];
+		out[i] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+	}
+	snprintf(out + cut.n, 4, "%s", cut.n < what.n ? "..." : "");
+}
+
+static void
+write_sentence(char *out, size_t n, const char *pattern, const char *what)
+{
+	const char *at = strstr(pattern, "%s");
+	if (at)
+		snprintf(out, n, "%.*s%s%s", (int)(at - pattern), pattern, what, at + 2);
+	else
+		snprintf(out, n, "%s", pattern);
+	out[cv_utf8_cut(cv_str_z(out), n - 1).n] = 0;
+	/* snprintf may have cut inside a letter. */
+	out[cv_utf8_valid_prefix(cv_str_z(out))] = 0;
+}
+
+void
+policy_decide(struct cv_decision *out, enum policy_rule rule, struct cv_str what)
+{
+	char cleaned[WHAT_BYTES_MAX + 4];
+	clean(what, cleaned);
+	*out = (struct cv_decision){
+		.verdict = rules[rule].verdict, .rule = rules[rule].rule,
+		.smtp_code = rules[rule].smtp_code, .enhanced = rules[rule].enhanced,
+	};
+	write_sentence(out->en, sizeof out->en, rules[rule].en, cleaned);
+	write_sentence(out->vi, sizeof out->vi, rules[rule].vi, cleaned);
+}
+
+bool
+cv_policy_explain(const char *rule, const char **vi_out, const char **en_out)
+{
+	for (size_t i = 0; i < RULE_COUNT; i++) {
+		if (strcmp(rules[i].rule, rule))
+			continue;
+		*vi_out = rules[i].vi;
+		*en_out = rules[i].en;
+		return true;
+	}
+	return false;
+}
+
+/* ---- replies ---- */
+
+static bool
+is_capital(uint32_t c)
+{
+	if (c >= 0xc0 && c <= 0xde)
+		return true;
+	if (c == 0x1af)
+		return true;
+	if (c == 0x102 || c == 0x110 || c == 0x128 || c == 0x168 || c == 0x1a0)
+		return true;
+	return c >= 0x1ea0 && c <= 0x1ef9 && !(c & 1);
+}
+
+/* Vietnamese without diacritics, capitals kept; what has no ASCII letter becomes '?'. */
+static void
+add_ascii(struct cv_str text, struct cv_buf *out)
+{
+	for (size_t pos = 0; pos < text.n;) {
+		size_t start = pos;
+		uint32_t c = cv_utf8_next(text, &pos);
+		if (c < 0x80) {
+			cv_buf_c(out, (char)c);
+			continue;
+		}
+		struct cv_buf folded = CV_BUF_INIT(32);
+		(void)cv_fold(cv_str_sub(text, start, pos), &folded);
+		char letter = folded.n == 1 && (unsigned char)folded.p[0] < 0x80 ? folded.p[0] : '?';
+		if (is_capital(c) && cv_is_alpha((unsigned char)letter))
+			letter = (char)(letter - 32);
+		cv_buf_c(out, letter);
+		cv_buf_done(&folded);
+	}
+}
+
+size_t
+cv_decision_reply(const struct cv_decision *d, bool utf8, char *buf, size_t n)
+{
+	struct cv_buf out = CV_BUF_INIT(2048);
+	struct cv_str both[] = { cv_str_z(d->en), CV_STR(" / "), cv_str_z(d->vi) };
+	for (size_t i = 0; i < CV_COUNT(both); i++) {
+		if (utf8)
+			cv_buf_str(&out, both[i]);
+		else
+			add_ascii(both[i], &out);
+	}
+	struct cv_str cut = n ? cv_utf8_cut(cv_buf_view(&out), n - 1) : CV_STR_EMPTY;
+	if (n) {
+		memcpy(buf, cut.p, cut.n);
+		buf[cut.n] = 0;
+	}
+	cv_buf_done(&out);
+	return cut.n;
+}
