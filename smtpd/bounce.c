@@ -353,8 +353,10 @@ smtpd_bounce_compose(const struct smtpd_report *r, struct cv_buf *out, struct cv
 	struct mailmime *message = make_tree(r, cv_buf_view(&text), cv_buf_view(&status));
 	int result = mailmime_write_mem(bytes, &column, message);
 	mailmime_free(message);
-	if (result == MAILIMF_NO_ERROR)
+	if (result == MAILIMF_NO_ERROR) {
 		cv_buf_add(out, bytes->str, bytes->len);
+		cv_buf_z(out, "\r\n");
+	}
 	bool full = out->full || text.full || status.full;
 	mmap_string_free(bytes);
 	cv_buf_done(&text);
