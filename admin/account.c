@@ -30,6 +30,43 @@ set_flag(struct admin_call *call, json_t *request, const char *option, const cha
 		json_object_set_new(request, key, json_true());
 }
 
+/* A password that was made and handed out is for the first log-in only (ACC-03); one that somebody
+ * chose and typed is kept unless told otherwise. */
+static void
+set_must_change(struct admin_call *call, json_t *request, bool was_chosen)
+{
+	bool must = admin_option(call, "must-change") || (!was_chosen && !admin_option(call, "keep-password"));
+	const char *kind = admin_option(call, "kind");
+
+	if (kind && !strcmp(kind, "app"))
+		must = admin_option(call, "must-change") != NULL;
+	if (must)
+		json_object_set_new(request, "must_change", json_true());
+}
+
+/* "5G", "500M" or octets. */
+static bool
+set_quota(struct admin_call *call, json_t *request)
+{
+	const char *text = admin_option(call, "quota");
+	static const char units[] = "KMGT";
+	uint64_t n = 0;
+
+	if (!text)
+		return true;
+	struct cv_str s = cv_str_z(text);
+	const char *unit = s.n ? strchr(units, s.p[s.n - 1]) : NULL;
+	unsigned shift = unit && *unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	if (cv_str_u64(cv_str_sub(s, 0, s.n - (shift ? 1 : 0)), UINT64_MAX >> 24, &n) != CV_OK
+		|| n > ((uint64_t)1 << 50) >> shift) {
+		admin_error(call, EXIT_USAGE, "--quota takes a size such as 500M or 5G",
+			"--quota nhận dung lượng như 500M hoặc 5G");
+		return false;
+	}
+	json_object_set_new(request, "quota", json_integer((json_int_t)(n << shift)));
+	return true;
+}
+
 static void
 print_new_password(struct admin_call *call, const json_t *reply)
 {
@@ -44,8 +81,9 @@ static int
 run_add(struct admin_call *call)
 {
 	static const char *const fields[] = { "address", "surname", "middle", "given", "agency", "title",
-		"department", "kind", "phone_office", "phone_mobile", "quota", "reason" };
+		"department", "kind", "role", "phone_office", "phone_mobile", "letter", "staff_id", "reason" };
 	json_t *request = admin_request("account.add");
+	bool from_stdin = admin_option(call, "password-stdin") != NULL;
 	int exit_code;
 
 	if (call->word_count)
@@ -62,9 +100,8 @@ run_add(struct admin_call *call)
 	set_flag(call, request, "mobile-consent", "mobile_consent");
 	if (admin_option(call, "unlisted"))
 		json_object_set_new(request, "listed", json_false());
-	if (admin_option(call, "keep-password"))
-		json_object_set_new(request, "must_change", json_false());
-	if (!set_password(call, request, admin_option(call, "password-stdin") != NULL)) {
+	set_must_change(call, request, from_stdin);
+	if (!set_quota(call, request) || !set_password(call, request, from_stdin)) {
 		json_decref(request);
 		return EXIT_USAGE;
 	}
@@ -96,7 +133,7 @@ run_list(struct admin_call *call)
 
 	admin_set(request, "agency", admin_option(call, "agency"));
 	admin_set(request, "state", admin_option(call, "state"));
-	admin_set(request, "find", call->word_count ? call->words[0] : NULL);
+	admin_set(request, "query", call->word_count ? call->words[0] : NULL);
 	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
 	if (!reply)
 		return exit_code;
@@ -139,8 +176,7 @@ run_passwd(struct admin_call *call)
 
 	admin_set(request, "address", call->words[0]);
 	set_flag(call, request, "allow-weak", "allow_weak");
-	if (admin_option(call, "keep-password"))
-		json_object_set_new(request, "must_change", json_false());
+	set_must_change(call, request, !admin_option(call, "random"));
 	if (!set_password(call, request, !admin_option(call, "random"))) {
 		json_decref(request);
 		return EXIT_USAGE;
@@ -197,11 +233,18 @@ static const struct admin_option add_options[] = {
 	{ "phone-office", "NUMBER", "office telephone", "điện thoại cơ quan" },
 	{ "phone-mobile", "NUMBER", "mobile; published only with --mobile-consent", "di động" },
 	{ "mobile-consent", NULL, "the person agreed to publish it", "đồng ý công khai số di động" },
-	{ "quota", "BYTES", "mailbox size instead of the class's", "hạn mức hộp thư" },
+	{ "role", "WORD", "with --kind role: the box WORD.AGENCY@ (vanthu, tiepcongdan, ...)",
+		"với --kind role: hộp thư TỪ.ĐƠN_VỊ@ (vanthu, tiepcongdan, ...)" },
+	{ "letter", "TEXT", "number of the letter that asked for the account", "số công văn đề nghị" },
+	{ "staff-id", "TEXT", "the office's own number of the person", "mã cán bộ" },
+	{ "quota", "SIZE", "mailbox size instead of the class's: 500M, 5G", "hạn mức hộp thư: 500M, 5G" },
 	{ "unlisted", NULL, "leave out of the public directory", "không đưa vào danh bạ công khai" },
 	{ "password-stdin", NULL, "read the password from standard input (else one is made)",
 		"đọc mật khẩu từ đầu vào chuẩn" },
-	{ "keep-password", NULL, "the first password need not be changed", "không bắt đổi mật khẩu lần đầu" },
+	{ "keep-password", NULL, "a password that was made need not be changed within 6 hours",
+		"mật khẩu được tạo không phải đổi trong 6 giờ" },
+	{ "must-change", NULL, "a password from standard input must be changed within 6 hours",
+		"mật khẩu nhập vào phải đổi trong 6 giờ" },
 	{ "allow-weak", NULL, "take a password the rules refuse (trials only)", "chấp nhận mật khẩu yếu (thử nghiệm)" },
 	{ "override", NULL, "take a reserved or look-alike name, with --reason", "dùng tên dành riêng, kèm --reason" },
 	{ "reason", "TEXT", "kept in the audit trail", "lý do, lưu vào nhật ký" },
@@ -214,7 +257,10 @@ static const struct admin_option list_options[] = {
 };
 static const struct admin_option passwd_options[] = {
 	{ "random", NULL, "make a random one and show it once", "tạo ngẫu nhiên và hiện một lần" },
-	{ "keep-password", NULL, "it need not be changed at the next log-in", "không bắt đổi ở lần đăng nhập sau" },
+	{ "keep-password", NULL, "a password that was made need not be changed within 6 hours",
+		"mật khẩu được tạo không phải đổi trong 6 giờ" },
+	{ "must-change", NULL, "a password from standard input must be changed within 6 hours",
+		"mật khẩu nhập vào phải đổi trong 6 giờ" },
 	{ "allow-weak", NULL, "take a password the rules refuse (trials only)", "chấp nhận mật khẩu yếu (thử nghiệm)" },
 	{ 0 }
 };

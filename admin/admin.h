@@ -54,6 +54,7 @@ struct admin_call {
 	char conf_path[1024];
 	/* the stopped store, when admin_ask() had to open it */
 	struct admin_local *local;
+	char error_vi[400]; /* of the last refusal, when the daemon gave one */
 };
 
 /* All commands, in the order of the overview. */
@@ -72,9 +73,11 @@ enum admin_service { ADMIN_STORE, ADMIN_SMTPD, ADMIN_SPAMFILTER };
  * Progress notes are drawn as a bar when a terminal looks on. NULL after printing the error;
  * *exit_out then says how to exit. */
 json_t *admin_ask(struct admin_call *call, enum admin_service service, json_t *request, int *exit_out);
-/* The same without printing: for `status`. */
+/* The same without printing: *ERR and call->error_vi say what went wrong. The configuration must be
+ * loaded. "status" is never asked of a stopped store. */
 json_t *admin_try(struct admin_call *call, enum admin_service service, json_t *request,
                   struct cv_err *err);
+/* Closes the stopped store; until then root acts as the daemons' user. */
 void admin_local_close(struct admin_local *local);
 /* {"do": WHAT} */
 json_t *admin_request(const char *what);

@@ -1,8 +1,12 @@
 /* ask.c - requests to the daemons, or to the stopped store when no imapd answers. */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "admin/files.h"
 #include "admin/progress.h"
 #include "common/net/ctl.h"
 #include "common/register/registry.h"
@@ -13,6 +17,7 @@ struct admin_local {
 	struct cv_store *store;
 	struct cv_audit *audit;
 	struct cv_registry *registry;
+	bool is_switched; /* root acts as the daemons' user meanwhile */
 };
 
 bool
@@ -59,7 +64,26 @@ admin_local_close(struct admin_local *local)
 		cv_audit_close(local->audit);
 	if (local->store)
 		cv_store_close(local->store);
+	if (local->is_switched && (seteuid(0) || setegid(0)))
+		cv_die("cannot become root again");
 	free(local);
+}
+
+/* What root makes in the store must belong to the daemons, or they could not open it later. */
+static enum cv_status
+act_as_user(const char *user, struct admin_local *local, struct cv_err *err)
+{
+	struct admin_owner owner;
+	enum cv_status status = admin_owner_find(user, &owner, err);
+
+	if (status != CV_OK || owner.uid == (uid_t)-1)
+		return status;
+	if (setegid(owner.gid))
+		return cv_fail_errno(err, CV_DENIED, errno, "cannot act as user %s", user);
+	local->is_switched = true;
+	if (seteuid(owner.uid))
+		return cv_fail_errno(err, CV_DENIED, errno, "cannot act as user %s", user);
+	return CV_OK;
 }
 
 static enum cv_status
@@ -77,7 +101,9 @@ local_open(struct admin_call *call, struct cv_err *err)
 	};
 
 	call->local = local;
-	enum cv_status status = cv_store_open(&so, &local->store, err);
+	enum cv_status status = act_as_user(m->user, local, err);
+	if (status == CV_OK)
+		status = cv_store_open(&so, &local->store, err);
 	if (status == CV_OK)
 		status = cv_audit_open(local->store, &local->audit, err);
 	if (status != CV_OK)
@@ -156,19 +182,53 @@ check_store(struct admin_local *local, json_t *request, json_t **reply_out, stru
 
 /* ---- asking ---- */
 
+/* Nobody listens there, so that the store is ours if its lock is free. A daemon that took a request and
+ * then fell silent is another matter: it may have done what was asked. */
+static bool
+is_unattended(const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof to.sun_path)
+		return false;
+	memcpy(to.sun_path, path, strlen(path));
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	bool refused = connect(fd, (struct sockaddr *)&to, sizeof to)
+		&& (errno == ENOENT || errno == ECONNREFUSED);
+	close(fd);
+	return refused;
+}
+
+/* Keeps the Vietnamese sentence of a refusal beside the English one in the cv_err. */
+static void
+keep_vietnamese(struct admin_call *call, json_t *refusal)
+{
+	const char *text = json_string_value(json_object_get(refusal, "error_vi"));
+
+	snprintf(call->error_vi, sizeof call->error_vi, "%s", text ? text : "");
+	json_decref(refusal);
+}
+
 json_t *
 admin_try(struct admin_call *call, enum admin_service service, json_t *request, struct cv_err *err)
 {
 	static const char *const sockets[] = { "imapd.ctl", "smtpd.ctl", "spamfilter.ctl" };
+	const char *what = json_string_value(json_object_get(request, "do"));
 	char path[1200];
 	json_t *reply = NULL;
 
+	call->error_vi[0] = '\0';
 	snprintf(path, sizeof path, "%s/%s", admin_main_options(call)->run_dir, sockets[service]);
-	enum cv_status status = call->local ? CV_TEMPFAIL
+	bool is_ours = service == ADMIN_STORE && strcmp(what, "status") != 0
+		&& (call->local || is_unattended(path));
+	enum cv_status status = is_ours ? do_local(call, request, &reply, err)
 		: cv_ctl_ask(path, request, ASK_SECS, admin_progress, call, &reply, err);
-	/* Nobody listens: the store is ours if its lock is free. */
-	if (status == CV_TEMPFAIL && service == ADMIN_STORE && access(path, F_OK) != 0)
-		status = do_local(call, request, &reply, err);
+	if (status != CV_OK && reply) {
+		keep_vietnamese(call, reply);
+		reply = NULL;
+	}
 	admin_progress_end(call);
 	json_decref(request);
 	return status == CV_OK ? reply : NULL;
@@ -185,8 +245,9 @@ admin_ask(struct admin_call *call, enum admin_service service, json_t *request, 
 		return NULL;
 	}
 	json_t *reply = admin_try(call, service, request, &err);
+	*exit_out = EXIT_OK;
 	if (!reply)
 		*exit_out = admin_error(call, err.code == CV_TEMPFAIL ? EXIT_DOWN : EXIT_FAILED, err.text,
-			err.text);
+			call->error_vi[0] ? call->error_vi : err.text);
 	return reply;
 }

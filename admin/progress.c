@@ -18,6 +18,7 @@ admin_progress(void *arg, json_t *note)
 	const struct admin_call *call = arg;
 	json_int_t done = json_integer_value(json_object_get(note, "done"));
 	json_int_t total = json_integer_value(json_object_get(note, "total"));
+	json_decref(note);
 	int64_t now = cv_mono_ms();
 
 	if (call->json || !isatty(STDERR_FILENO) || total <= 0)

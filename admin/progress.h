@@ -7,7 +7,7 @@
 
 struct admin_call;
 
-/* NOTE is {"done": n, "total": m, "what": "..."}; ARG is the admin_call. */
+/* NOTE is {"done": n, "total": m, "what": "..."} and is taken over; ARG is the admin_call. */
 void admin_progress(void *arg, json_t *note);
 /* Clears the line. */
 void admin_progress_end(struct admin_call *call);
