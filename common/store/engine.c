@@ -308,11 +308,19 @@ stop_upkeep(struct cv_engine *e)
 	pthread_join(e->upkeep, NULL);
 }
 
+static void
+settle(void *arg)
+{
+	struct cv_engine *e = arg;
+	cv_flusher_block(e->flusher, cv_flusher_ticket(e->flusher));
+}
+
 enum cv_status
 cv_engine_backup(struct cv_engine *e, const char *dir, struct cv_err *err)
 {
 	char path[PATH_MAX];
 	enum cv_status status = make_dir(dir, err);
+	settle(e); /* the copy is made from files: what is committed now shall be in it */
 	pthread_mutex_lock(&e->copy_lock);
 	pthread_mutex_lock(&e->upkeep_lock);
 	snprintf(path, sizeof path, "%s/rows", dir);
@@ -326,13 +334,6 @@ cv_engine_backup(struct cv_engine *e, const char *dir, struct cv_err *err)
 	pthread_mutex_unlock(&e->upkeep_lock);
 	pthread_mutex_unlock(&e->copy_lock);
 	return status;
-}
-
-static void
-settle(void *arg)
-{
-	struct cv_engine *e = arg;
-	cv_flusher_block(e->flusher, cv_flusher_ticket(e->flusher));
 }
 
 enum cv_status

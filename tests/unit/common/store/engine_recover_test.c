@@ -8,8 +8,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 
@@ -464,6 +466,93 @@ test_a_backup__opens_as_a_store_and_a_second_copies_only_what_is_new(void **stat
 	cv_buf_done(&copy.hold);
 }
 
+struct live {
+	struct kit *k;
+	atomic_bool stop;
+	_Atomic uint32_t rows;
+};
+
+/* Row I names body I; both go on being written while the copy is made. */
+static void *
+write_until_told(void *arg)
+{
+	struct live *l = arg;
+	char p[3000];
+	kit_fill(p, sizeof p, 11);
+	for (uint32_t i = 0; !atomic_load(&l->stop); i++) {
+		struct cv_blob_put *put;
+		struct cv_blob_ref ref;
+		struct cv_err err;
+		struct cv_buf key = CV_BUF_INIT(64);
+		cv_ticket ticket;
+		cv_buf_z(&key, "M/");
+		cv_buf_be32(&key, i);
+		struct cv_put row = {cv_buf_view(&key), {(char *)ref.bytes, CV_BLOB_REF_MAX}};
+		struct cv_batch b = {.acct = KIT_ACCT, .expect = i, .puts = &row, .count = 1};
+		if (cv_blob_begin(l->k->e, CV_STR("live"), sizeof p, &put, &err) ||
+			cv_blob_write(put, cv_str(p, sizeof p), &err) ||
+			cv_blob_finish(put, &ref, &err))
+			break;
+		row.value.n = ref.n;
+		if (cv_meta_commit(l->k->e, &b, 1, &ticket, &err) || b.result)
+			break;
+		cv_buf_done(&key);
+		atomic_store(&l->rows, i + 1);
+	}
+	return NULL;
+}
+
+struct copied {
+	struct kit *k;
+	uint32_t rows, broken;
+};
+
+static bool
+check_copied(void *arg, struct cv_str key, struct cv_str value)
+{
+	struct copied *c = arg;
+	struct cv_rd r = cv_rd(cv_str_sub(key, 2, key.n));
+	struct cv_blob_ref ref = {.n = (uint8_t)value.n};
+	struct cv_blob_stat stat;
+	memcpy(ref.bytes, value.p, value.n);
+	c->broken += cv_rd_be32(&r) != c->rows || cv_blob_stat(c->k->e, &ref, &stat, &c->k->err);
+	c->rows++;
+	return true;
+}
+
+static void
+test_a_backup__taken_while_mail_arrives_is_a_moment_without_gaps(void **state)
+{
+	struct kit *k = *state, copy = {0};
+	struct live live = {.k = k};
+	pthread_t writer;
+	kit_open(k);
+	kit_dir(&copy);
+	assert_int_equal(pthread_create(&writer, NULL, write_until_told, &live), 0);
+	for (int i = 0; i < 5; i++) {
+		uint32_t before = atomic_load(&live.rows);
+		while (atomic_load(&live.rows) < before + 50)
+			usleep(1000);
+		before = atomic_load(&live.rows);
+		if (i % 2)
+			assert_int_equal(cv_engine_checkpoint(k->e, &k->err), CV_OK);
+		kit_remove_tree(copy.dir);
+		assert_int_equal(cv_engine_backup(k->e, copy.dir, &k->err), CV_OK);
+		kit_open(&copy);
+		struct copied c = {.k = &copy};
+		assert_int_equal(cv_meta_scan(copy.e, KIT_ACCT, CV_STR("M/"), CV_STR("M0"), 0,
+			check_copied, &c, &k->err), CV_OK);
+		assert_int_equal(c.broken, 0);
+		assert_true(c.rows >= before);
+		assert_int_equal(kit_version(&copy, KIT_ACCT), c.rows);
+		kit_close(&copy);
+	}
+	atomic_store(&live.stop, true);
+	pthread_join(writer, NULL);
+	kit_remove_tree(copy.dir);
+	cv_buf_done(&copy.hold);
+}
+
 /* ---- compaction ---- */
 
 #define MANY 400
@@ -613,6 +702,7 @@ main(void)
 		T(test_a_full_disk__is_said_and_is_not_the_end),
 		T(test_a_small_disk_filled__keeps_what_was_promised_and_recovers),
 		T(test_a_thread_stuck_inside__ends_the_process),
+		T(test_a_backup__taken_while_mail_arrives_is_a_moment_without_gaps),
 		T(test_compaction__gives_room_back_and_keeps_every_ref),
 		T(test_a_death_in_compaction__changes_nothing),
 		T(test_a_backup__opens_as_a_store_and_a_second_copies_only_what_is_new),
