@@ -90,6 +90,24 @@ find_parents(struct listing *l)
 	}
 }
 
+/* Parents of subscribed names that are no mailboxes themselves, each once. */
+static void
+list_missing_parents(struct listing *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		cv_map_del(&l->parents, l->boxes[i].name);
+	for (size_t i = 0; i < l->count; i++) {
+		struct cv_str name = l->boxes[i].name;
+		for (size_t at = l->boxes[i].subscribed ? name.n : 0; at > 0; at--) {
+			struct cv_mbox_info above = {.name = cv_str(name.p, at - 1),
+			                             .has_children = true};
+			if (name.p[at - 1] == l->separator && is_wanted(l, above.name) &&
+			    cv_map_del(&l->parents, above.name))
+				write_box(l, &above, true);
+		}
+	}
+}
+
 static void
 list_boxes(struct listing *l)
 {
@@ -107,6 +125,8 @@ list_boxes(struct listing *l)
 		if (selected && is_wanted(l, box->name))
 			write_box(l, box, is_parent);
 	}
+	if ((o & IMAPD_LIST_RECURSIVE) && !(o & IMAPD_LIST_ONLY_SPECIAL))
+		list_missing_parents(l);
 }
 
 /* A pattern that ends in "%" shows the level above a subscribed name (RFC 3501 6.3.9). */

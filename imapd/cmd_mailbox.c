@@ -21,12 +21,17 @@ enum cv_step
 imapd_cmd_create(struct imapd_conn *c)
 {
 	struct cv_str name = without_separator(c, c->cmd->args.mailbox[0]);
+	struct cv_mbox_info info;
 	struct cv_err err = {0};
 	cv_ticket ticket = 0;
 	uint64_t id;
 
 	enum cv_status status =
 		cv_mbox_create(c->acct, name, c->cmd->args.use, &id, &ticket, &err);
+	/* Two things may exist already: the name, or another mailbox of that use (RFC 6154). */
+	if (status == CV_EXISTS && c->cmd->args.use != CV_USE_NONE &&
+	    cv_mbox_info(c->acct, name, &c->arena, &info, NULL) == CV_NOT_FOUND)
+		return imapd_done(c, IMAPD_R_USE_TAKEN);
 	return done_or_refuse(c, status, ticket, &err);
 }
 

@@ -40,6 +40,7 @@
 	R(NOT_FOUND, "NO", "NONEXISTENT", "There is no such mailbox / Khong co thu muc nay")       \
 	R(TRY_CREATE, "NO", "TRYCREATE", "There is no such mailbox / Khong co thu muc nay")        \
 	R(EXISTS, "NO", "ALREADYEXISTS", "The mailbox exists already / Thu muc da co")             \
+	R(USE_TAKEN, "NO", "USEATTR", "Another mailbox has this special use")                      \
 	R(DENIED, "NO", "CANNOT", "That cannot be done with this mailbox")                         \
 	R(INVALID, "NO", "CANNOT", "Not a valid name or value")                                    \
 	R(LIMIT, "NO", "LIMIT", "A limit was reached")                                             \
