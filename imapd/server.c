@@ -224,15 +224,17 @@ open_register(struct imapd *d, const struct imapd_config *config, struct cv_err 
 static void
 open_tls(struct imapd *d, const struct imapd_config *config)
 {
-	struct cv_tls_server_options o = {.cert_files = config->common->tls_cert,
-	                                  .key_files = config->common->tls_key,
-	                                  .alpn = "imap"};
+	char *certs = cv_conf_resolve_list(config->conf, config->common->tls_cert);
+	char *keys = cv_conf_resolve_list(config->conf, config->common->tls_key);
+	struct cv_tls_server_options o = {.cert_files = certs, .key_files = keys, .alpn = "imap"};
 	struct cv_err err = {0};
 
 	if (!o.cert_files[0])
 		cv_log(0, CV_WARN, "tls.none", "reason=\"no tls_cert: no STARTTLS, no imaps\"");
 	else if (cv_tls_server_new(&o, &d->tls, &err))
 		cv_log(0, CV_WARN, "tls.none", "error=\"%s\"", err.text);
+	free(certs);
+	free(keys);
 }
 
 enum cv_status

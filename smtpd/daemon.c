@@ -242,13 +242,18 @@ static enum cv_status
 start_tls(struct smtpd_daemon *d)
 {
 	struct smtpd_server *s = &d->server;
-	struct cv_tls_server_options o = { .cert_files = s->main->tls_cert, .key_files = s->main->tls_key };
 
 	if (!s->main->tls_cert[0]) {
 		cv_log(0, CV_WARN, "tls.none", "why=tls_cert-is-empty");
 		return CV_OK;
 	}
-	return cv_tls_server_new(&o, &s->tls, d->err);
+	char *certs = cv_conf_resolve_list(d->conf, s->main->tls_cert);
+	char *keys = cv_conf_resolve_list(d->conf, s->main->tls_key);
+	struct cv_tls_server_options o = { .cert_files = certs, .key_files = keys };
+	enum cv_status status = cv_tls_server_new(&o, &s->tls, d->err);
+	free(certs);
+	free(keys);
+	return status;
 }
 
 static enum cv_status
@@ -264,7 +269,8 @@ start_net(struct smtpd_daemon *d)
 		.forwarders = s->main->dns_forwarders[0] ? s->main->dns_forwarders : NULL,
 		.trust_anchor = s->main->dns_trust_anchor[0] ? s->main->dns_trust_anchor : NULL,
 	};
-	struct smtpd_milters_options m = { .filters = s->opt->milters,
+	char *filters = cv_conf_resolve_list(d->conf, s->opt->milters);
+	struct smtpd_milters_options m = { .filters = filters,
 		.default_action = s->opt->milter_default_action,
 		.timeout_secs = s->opt->milter_timeout, .hostname = s->main->hostname,
 		.daemon_name = "congvu" };
@@ -274,6 +280,7 @@ start_net(struct smtpd_daemon *d)
 		status = cv_resolver_new(&r, &s->resolver, d->err);
 	if (status == CV_OK && s->opt->milters[0])
 		status = smtpd_milters_new(s->net, &m, &s->milters, d->err);
+	free(filters);
 	if (status == CV_OK)
 		status = smtpd_outbound_start(s, &s->outbound, d->err);
 	return status;

@@ -398,6 +398,24 @@ cv_conf_resolve(const struct cv_conf *c, struct cv_str word)
 	return cv_buf_take(&out);
 }
 
+char *
+cv_conf_resolve_list(const struct cv_conf *c, const char *list)
+{
+	struct cv_buf out = CV_BUF_INIT(1u << 20);
+	struct cv_str rest = cv_str_z(list), word;
+	while (cv_str_split(&rest, ' ', &word)) {
+		if (!word.n)
+			continue;
+		char *resolved = cv_conf_resolve(c, word);
+		if (out.n)
+			cv_buf_c(&out, ' ');
+		cv_buf_z(&out, resolved);
+		free(resolved);
+	}
+	cv_buf_z(&out, "");
+	return cv_buf_take(&out);
+}
+
 void
 cv_conf_free(struct cv_conf *c)
 {

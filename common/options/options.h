@@ -76,6 +76,8 @@ void cv_conf_free(struct cv_conf *c);
 /* WORD (a path out of a list, or "unix:path") with its relative path put below base_dir; other words
  * ("inet:port@host") as they are. The caller frees it. */
 char *cv_conf_resolve(const struct cv_conf *c, struct cv_str word);
+/* The same for every word of LIST; words stand apart by one blank. The caller frees it. */
+char *cv_conf_resolve_list(const struct cv_conf *c, const char *list);
 /* Prints the whole table with defaults, as a commented configuration file or as a manual page part. */
 void cv_conf_print_default(FILE *out, const struct cv_section *const *sections, size_t count);
 void cv_conf_print_manual(FILE *out, const struct cv_section *const *sections, size_t count);

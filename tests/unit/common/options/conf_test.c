@@ -165,6 +165,13 @@ test_conf__include_and_relative_base_start_at_the_file(void **state)
 	resolved = cv_conf_resolve(c, CV_STR("inet:8891@localhost"));
 	assert_string_equal(resolved, "inet:8891@localhost");
 	free(resolved);
+	resolved = cv_conf_resolve_list(c, "tls.pem  /etc/x.pem inet:1@localhost");
+	snprintf(want, sizeof want, "%s/data/tls.pem /etc/x.pem inet:1@localhost", dir);
+	assert_string_equal(resolved, want);
+	free(resolved);
+	resolved = cv_conf_resolve_list(c, "");
+	assert_string_equal(resolved, "");
+	free(resolved);
 	cv_conf_free(c);
 
 	assert_int_equal(load(dir, "bad.conf", &c, &err), CV_INVALID);
