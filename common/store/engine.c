@@ -154,7 +154,7 @@ lay_ballast(struct cv_engine *e)
 		return;
 	int fd = openat(e->dir_fd, "ballast", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd >= 0) {
-		if (posix_fallocate(fd, 0, (off_t)want))
+		if (fallocate(fd, 0, 0, (off_t)want))
 			(void)unlinkat(e->dir_fd, "ballast", 0);
 		close(fd);
 	}

@@ -89,8 +89,8 @@ static cv_ticket
 deliver(struct worker *k, const char *bytes)
 {
 	static const struct { char type; size_t n; bool is_new; } rows[] = {
-		{'H', 60, false}, {'B', 120, false}, {'M', 150, true}, {'S', 1500, true},
-		{'F', 1200, false}, {'D', 40, true},
+		{'H', 60, false}, {'B', 120, false}, {'M', 200, true}, {'S', 2000, true},
+		{'F', 480, false}, {'D', 40, true},
 	};
 	struct cv_err err;
 	char keys[6][10];
