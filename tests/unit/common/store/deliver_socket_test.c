@@ -217,19 +217,89 @@ be_owner(struct kit *k, const char *path, int ready)
 	_exit(0);
 }
 
+/* Forks owners while this process has threads: a helper that has none. A byte tells it to kill the
+ * owner and start another ('k') or to end it cleanly and go ('t'); it answers each with one byte. */
+struct keeper {
+	pid_t pid;
+	int ask, answer;
+};
+
 static pid_t
 start_owner(struct kit *k, const char *path)
 {
 	int ready[2];
 	char byte;
-	assert_int_equal(pipe(ready), 0);
+	if (pipe(ready))
+		_exit(1);
 	pid_t pid = fork();
 	if (!pid)
 		be_owner(k, path, ready[1]);
 	close(ready[1]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
+	if (read(ready[0], &byte, 1) != 1)
+		_exit(1);
 	close(ready[0]);
 	return pid;
+}
+
+static CV_NORETURN void
+keep(struct kit *k, const char *path, int ask, int answer)
+{
+	pid_t owner = start_owner(k, path);
+	char byte;
+	int status;
+	(void)!write(answer, "r", 1);
+	while (read(ask, &byte, 1) == 1 && byte == 'k') {
+		kill(owner, SIGKILL);
+		waitpid(owner, NULL, 0);
+		owner = start_owner(k, path);
+		(void)!write(answer, "r", 1);
+	}
+	kill(owner, SIGTERM);
+	waitpid(owner, &status, 0);
+	_exit(WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1);
+}
+
+static void
+await(struct keeper *keeper)
+{
+	char byte;
+	assert_int_equal(read(keeper->answer, &byte, 1), 1);
+}
+
+static void
+start_keeper(struct kit *k, const char *path, struct keeper *keeper)
+{
+	int ask[2], answer[2];
+	assert_int_equal(pipe(ask), 0);
+	assert_int_equal(pipe(answer), 0);
+	keeper->pid = fork();
+	if (!keeper->pid) {
+		close(ask[1]);
+		keep(k, path, ask[0], answer[1]);
+	}
+	close(ask[0]);
+	close(answer[1]);
+	keeper->ask = ask[1];
+	keeper->answer = answer[0];
+	await(keeper);
+}
+
+static void
+kill_owner(struct keeper *keeper)
+{
+	assert_int_equal(write(keeper->ask, "k", 1), 1);
+	await(keeper);
+}
+
+static void
+end_owner(struct keeper *keeper)
+{
+	int status;
+	assert_int_equal(write(keeper->ask, "t", 1), 1);
+	waitpid(keeper->pid, &status, 0);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	close(keeper->ask);
+	close(keeper->answer);
 }
 
 struct sender {
@@ -284,7 +354,8 @@ test_owner__killed_and_started_again_loses_and_doubles_nothing(void **state)
 		cv_acct_close(a);
 	}
 	kit_close(k);
-	pid_t owner = start_owner(k, path);
+	struct keeper keeper;
+	start_keeper(k, path, &keeper);
 	struct cv_deliverer *d;
 	OK(cv_deliverer_client(path, &d, &k->err));
 	for (unsigned i = 0; i < SENDERS; i++) {
@@ -297,9 +368,7 @@ test_owner__killed_and_started_again_loses_and_doubles_nothing(void **state)
 		for (int n = 0; n < 20000 && atomic_load(&confirmed) < before + 30; n++)
 			usleep(1000);
 		assert_true(atomic_load(&confirmed) >= before + 30);
-		kill(owner, SIGKILL);
-		waitpid(owner, NULL, 0);
-		owner = start_owner(k, path);
+		kill_owner(&keeper);
 	}
 	atomic_store(&stop, true);
 	unsigned sent = 0;
@@ -308,10 +377,7 @@ test_owner__killed_and_started_again_loses_and_doubles_nothing(void **state)
 		sent += senders[i].sent;
 	}
 	cv_deliverer_free(d);
-	int status;
-	kill(owner, SIGTERM);
-	waitpid(owner, &status, 0);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	end_owner(&keeper);
 	kit_open(k);
 	for (uint64_t i = 0; i < ACCOUNTS; i++) {
 		struct cv_acct *a;
