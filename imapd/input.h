@@ -13,7 +13,7 @@
 #include "common/base/spool.h"
 
 #define IMAPD_TAG_MAX 64
-#define IMAPD_MESSAGES_MAX 64 /* in one APPEND */
+#define IMAPD_MESSAGES_MAX 256 /* in one APPEND */
 
 struct imapd_input_limits {
 	size_t line;           /* bytes of a command outside its literals */
