@@ -379,6 +379,7 @@ static const struct {
 	{ "domain.add",      reg_domain_add      },
 	{ "domain.list",     reg_domain_list     },
 	{ "group.member",    reg_group_member    },
+	{ "import",          reg_import          },
 	{ "role.hold",       reg_role_hold       },
 	{ "role.release",    reg_role_release    },
 };

@@ -58,19 +58,36 @@ parse_kind(const char *word, enum cv_reg_kind *out)
 	return false;
 }
 
-static enum cv_status
-number_field(json_t *object, const char *name, uint64_t max, uint64_t *value, bool *given,
-             struct cv_err *err)
+/* "2G", "500M", "70": what people type. */
+static bool
+number_of_text(const char *text, uint64_t *out)
+{
+	struct cv_str s = cv_str_z(text);
+	static const char units[] = "KMGT";
+	const char *unit = s.n ? strchr(units, s.p[s.n - 1] & ~0x20) : NULL;
+	uint64_t factor = unit && *unit ? (uint64_t)1 << (10 * (unit - units + 1)) : 1;
+	s.n -= factor > 1;
+	if (cv_str_u64(s, UINT64_MAX / factor, out))
+		return false;
+	*out *= factor;
+	return true;
+}
+
+enum cv_status
+reg_number(json_t *object, const char *name, uint64_t max, uint64_t *value, bool *given,
+           struct cv_err *err)
 {
 	json_t *field = json_object_get(object, name);
 	*given = field && !json_is_null(field);
 	if (!*given)
 		return CV_OK;
-	if (!json_is_integer(field) || json_integer_value(field) < 0 ||
-	    (uint64_t)json_integer_value(field) > max)
+	uint64_t n = (uint64_t)json_integer_value(field);
+	bool ok = json_is_string(field) ? number_of_text(json_string_value(field), &n)
+		: json_is_integer(field) && json_integer_value(field) >= 0;
+	if (!ok || n > max)
 		return cv_fail(err, CV_INVALID, "field '%s' must be a number from 0 to %llu", name,
 			(unsigned long long)max);
-	*value = (uint64_t)json_integer_value(field);
+	*value = n;
 	return CV_OK;
 }
 
@@ -124,13 +141,13 @@ read_numbers(json_t *object, struct reg_account *a, struct cv_err *err)
 {
 	uint64_t rank = 0;
 	bool given;
-	enum cv_status status = number_field(object, "rank", 1000000, &rank, &given, err);
+	enum cv_status status = reg_number(object, "rank", 1000000, &rank, &given, err);
 	if (!status && given)
 		a->rank = (uint32_t)rank;
 	else if (!status && json_object_get(object, "title"))
 		a->rank = reg_rank_of_title(a->text[T_TITLE]);
 	if (!status)
-		status = number_field(object, "quota", (uint64_t)1 << 50, &a->quota_bytes, &given, err);
+		status = reg_number(object, "quota", (uint64_t)1 << 50, &a->quota_bytes, &given, err);
 	a->listed = reg_flag(object, "listed", a->listed);
 	a->mobile_consent = reg_flag(object, "mobile_consent", a->mobile_consent);
 	return status;
@@ -290,7 +307,7 @@ set_password(struct reg_call *c, json_t *object, struct reg_account *a, char *ma
 		return status;
 	uint64_t hours = FIRST_PASSWORD_HOURS;
 	bool given;
-	status = number_field(object, "expires_hours", 24 * 366, &hours, &given, err);
+	status = reg_number(object, "expires_hours", 24 * 366, &hours, &given, err);
 	a->must_change = reg_flag(object, "must_change", false);
 	a->secret.version++;
 	a->secret.changed_secs = cv_wall_secs();
@@ -515,7 +532,7 @@ passes(const struct reg_account *a, const struct filter *f)
 		cv_fold_contains(cv_str_z(a->text[T_ADDRESS]), f->query);
 }
 
-/* {"agency"?, "kind"?, "state"?, "query"?, "offset"?, "limit"?} -> {"total", "accounts": [...]} */
+/* {"agency"?, "kind"?, "state"?, "find"? (or "query"), "offset"?, "limit"?} -> {"total", "accounts": [...]} */
 enum cv_status
 reg_account_list(struct reg_call *c, struct cv_err *err)
 {
@@ -527,9 +544,10 @@ reg_account_list(struct reg_call *c, struct cv_err *err)
 	enum cv_status status = reg_field(c, c->request, "agency", 12, &f.agency, err);
 	status = status ? status : reg_field(c, c->request, "kind", 20, &f.kind, err);
 	status = status ? status : reg_field(c, c->request, "state", 20, &f.state, err);
-	status = status ? status : reg_field(c, c->request, "query", 200, &query, err);
-	status = status ? status : number_field(c->request, "offset", INT32_MAX, &offset, &given, err);
-	status = status ? status : number_field(c->request, "limit", LIST_MAX, &limit, &given, err);
+	const char *find = json_object_get(c->request, "find") ? "find" : "query";
+	status = status ? status : reg_field(c, c->request, find, 200, &query, err);
+	status = status ? status : reg_number(c->request, "offset", INT32_MAX, &offset, &given, err);
+	status = status ? status : reg_number(c->request, "limit", LIST_MAX, &limit, &given, err);
 	if (status)
 		return status;
 	struct cv_buf folded = CV_BUF_INIT(1024);

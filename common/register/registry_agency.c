@@ -49,19 +49,19 @@ read_fields(struct reg_call *c, json_t *object, struct reg_agency *g, struct cv_
 {
 	for (size_t i = 0; i < AG_COUNT; i++) {
 		struct cv_str text;
-		enum cv_status status = reg_field(c, object, reg_agency_texts[i].json,
+		enum cv_status failed = reg_field(c, object, reg_agency_texts[i].json,
 			reg_agency_texts[i].max_bytes, &text, err);
-		if (status)
-			return status;
+		if (failed)
+			return failed;
 		if (json_object_get(object, reg_agency_texts[i].json))
 			reg_agency_set(g, (enum reg_agency_text)i, text);
 	}
-	json_t *rank = json_object_get(object, "rank");
-	if (rank && (!json_is_integer(rank) || json_integer_value(rank) < 0 ||
-			json_integer_value(rank) > 1000000))
-		return cv_fail(err, CV_INVALID, "field 'rank' must be a number from 0 to 1000000");
-	if (rank)
-		g->rank = (uint32_t)json_integer_value(rank);
+	uint64_t rank = g->rank;
+	bool given;
+	enum cv_status status = reg_number(object, "rank", 1000000, &rank, &given, err);
+	if (status)
+		return status;
+	g->rank = (uint32_t)rank;
 	if (!*g->text[AG_NAME])
 		return cv_fail(err, CV_INVALID, "agency '%s' needs a name", g->code);
 	return check_parent(c->r, cv_str_z(g->code), cv_str_z(g->text[AG_PARENT]), err);
@@ -96,6 +96,32 @@ add_one(struct reg_call *c, json_t *object, bool update, bool *changed_out, stru
 	return CV_OK;
 }
 
+/* "mailbox": the agency's own box, at its address or <code>@, made when it is not there. */
+static enum cv_status
+add_mailbox(struct reg_call *c, json_t *object, bool *changed_out, struct cv_err *err)
+{
+	const char *code = json_string_value(json_object_get(object, "code"));
+	struct reg_agency *g = code ? reg_find_agency(c->r, cv_str_z(code)) : NULL;
+	struct cv_str key;
+	if (!g || !reg_flag(object, "mailbox", false))
+		return CV_OK;
+	enum cv_status status = reg_address_key(c, cv_str_z(*g->text[AG_ADDRESS] ? g->text[AG_ADDRESS]
+		: g->code), &key, err);
+	if (status || cv_map_get(&c->r->model.addresses, key))
+		return status;
+	json_t *box = json_pack("{s:s, s:s, s:s%, s:s}", "kind", "agency", "agency", g->code, "address",
+		key.p, key.n, "name", g->text[AG_NAME]);
+	struct reg_account *a;
+	status = reg_make_account(c, box, false, &a, NULL, err);
+	json_decref(box);
+	if (status)
+		return status;
+	reg_agency_set(g, AG_ADDRESS, key);
+	reg_save_agency(c, g);
+	*changed_out = true;
+	return CV_OK;
+}
+
 static enum cv_status
 add_many(struct reg_call *c, json_t *list, bool update, struct cv_err *err)
 {
@@ -107,6 +133,8 @@ add_many(struct reg_call *c, json_t *list, bool update, struct cv_err *err)
 	json_array_foreach(list, i, object) {
 		bool one = false;
 		enum cv_status status = add_one(c, object, update, &one, err);
+		if (!status)
+			status = add_mailbox(c, object, &one, err);
 		changed += one;
 		if (!status && c->put_count >= AGENCIES_A_COMMIT)
 			status = reg_commit(c, "agency.add", "(list)",
@@ -121,8 +149,9 @@ add_many(struct reg_call *c, json_t *list, bool update, struct cv_err *err)
 		err);
 }
 
-/* {"code", "name", "parent", "type", "rank", "address", "phone", "website", "location", "update"?} or
- * {"agencies": [...], "update"?}: parents before children. */
+/* {"code", "name", "parent", "type", "rank", "address", "phone", "website", "location", "mailbox"?,
+ *  "update"?} -> {"code", "address", "changed"}, or {"agencies": [...], "update"?} -> {"changed"}:
+ * parents before children. */
 enum cv_status
 reg_agency_add(struct reg_call *c, struct cv_err *err)
 {
@@ -131,9 +160,15 @@ reg_agency_add(struct reg_call *c, struct cv_err *err)
 	if (json_is_array(list))
 		return add_many(c, list, update, err);
 	enum cv_status status = add_one(c, c->request, update, &changed, err);
+	if (!status)
+		status = add_mailbox(c, c->request, &changed, err);
 	if (status)
 		return status;
-	json_object_set(c->reply, "code", json_object_get(c->request, "code"));
+	json_t *code = json_object_get(c->request, "code");
+	const struct reg_agency *g = reg_find_agency(c->r, cv_str_z(json_string_value(code)));
+	json_object_set(c->reply, "code", code);
+	if (g)
+		json_object_set_new(c->reply, "address", json_string(g->text[AG_ADDRESS]));
 	json_object_set_new(c->reply, "changed", json_boolean(changed));
 	if (!changed)
 		return CV_OK;

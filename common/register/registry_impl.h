@@ -80,6 +80,9 @@ reg_handler reg_import;
 /* Field NAME of the request as NFC text without outer and doubled blanks; empty when absent. */
 CV_MUST_CHECK enum cv_status reg_field(struct reg_call *c, json_t *object, const char *name,
                                        size_t max_bytes, struct cv_str *out, struct cv_err *err);
+/* A number, or a text such as "2G"; *given_out tells whether the field is there. */
+CV_MUST_CHECK enum cv_status reg_number(json_t *object, const char *name, uint64_t max,
+                                        uint64_t *value_out, bool *given_out, struct cv_err *err);
 bool reg_flag(json_t *object, const char *name, bool dflt);
 /* The text cleaned the same way, without an object around it. */
 CV_MUST_CHECK enum cv_status reg_clean(struct cv_arena *arena, struct cv_str text, struct cv_str *out);
