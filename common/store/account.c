@@ -1,8 +1,8 @@
 /* account.c - which accounts are in memory, reading them, and committing for them.
  *
  * A handle is found or made under the store's table lock and read under its own lock. One nobody
- * uses stays for the next delivery or log-in until there are too many: then the longest unused goes.
- * Nothing in memory is ever newer than the rows, so forgetting needs no writing.
+ * uses stays for the next delivery or log-in until there are too many: then the longest unused
+ * goes. Nothing in memory is ever newer than the rows, so forgetting needs no writing.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/internal.h"
@@ -282,7 +282,8 @@ load(struct cv_acct *a, struct cv_err *err)
 	a->used_bytes = a->used_messages = 0;
 	a->modseq = CV_MAX(a->modseq, a->head.modseq);
 	struct loading l = {.a = a};
-	status = cv_meta_scan(a->store->engine, a->id, CV_STR("B"), CV_STR("C"), 0, load_row, &l, err);
+	status = cv_meta_scan(
+		a->store->engine, a->id, CV_STR("B"), CV_STR("C"), 0, load_row, &l, err);
 	if (!status && l.status)
 		status = cv_fail(err, l.status, "a mailbox row of account %llx is damaged",
 			(unsigned long long)a->id);
@@ -355,8 +356,8 @@ cv_acct_commit_after(struct cv_acct *a, struct cv_batch *first, struct cv_writer
 	if (first)
 		batches[n++] = *first;
 	struct cv_batch *mine = &batches[n++];
-	*mine = (struct cv_batch){.acct = a->id, .expect = a->version, .puts = cv_writer_puts(w),
-		.count = w->count};
+	*mine = (struct cv_batch){
+		.acct = a->id, .expect = a->version, .puts = cv_writer_puts(w), .count = w->count};
 	cv_ticket ticket = 0;
 	enum cv_status status = cv_meta_commit(a->store->engine, batches, n, &ticket, err);
 	if (first)
@@ -398,7 +399,8 @@ cv_acct_may_give(struct cv_acct *a, uint64_t count, struct cv_err *err)
 	}
 	if (ahead <= CV_AHEAD_MAX)
 		return CV_OK; /* with COUNT still well under a gap */
-	return cv_fail(err, CV_RETRY, "the disk is behind: %llu changes of this account wait for it",
+	return cv_fail(err, CV_RETRY,
+		"the disk is behind: %llu changes of this account wait for it",
 		(unsigned long long)ahead);
 }
 
@@ -486,7 +488,8 @@ set_quota(struct cv_acct *a, uint64_t limit_bytes, cv_ticket *ticket_out, struct
 }
 
 enum cv_status
-cv_acct_set_quota(struct cv_acct *a, uint64_t limit_bytes, cv_ticket *ticket_out, struct cv_err *err)
+cv_acct_set_quota(
+	struct cv_acct *a, uint64_t limit_bytes, cv_ticket *ticket_out, struct cv_err *err)
 {
 	if (limit_bytes > (uint64_t)1 << 60)
 		return cv_fail(err, CV_LIMIT, "the quota is too large");

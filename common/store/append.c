@@ -23,7 +23,8 @@ put_staged(uint32_t box, const uint32_t *uids, size_t count, int64_t secs, uint3
 {
 	struct cv_buf list = CV_BUF_INIT(CV_VALUE_MAX);
 	cv_uids_encode(uids, count, &list);
-	struct cv_row_removed row = {.kind = CV_REMOVED_STAGED, .box = box, .uids = cv_buf_view(&list)};
+	struct cv_row_removed row = {
+		.kind = CV_REMOVED_STAGED, .box = box, .uids = cv_buf_view(&list)};
 	cv_key_removed(cv_writer_key(w), secs, number);
 	cv_row_removed_encode(&row, cv_writer_value(w));
 	cv_writer_end(w);
@@ -119,17 +120,22 @@ count_bodies(struct appending *t, struct cv_batch *first, struct cv_err *err)
 		struct cv_writer other = CV_WRITER_INIT;
 		cv_body_put_new(&t->intakes[i], 1, false, &other);
 		struct cv_batch batch = {.acct = cv_blob_acct(&t->intakes[i].body),
-			.expect = CV_VERSION_ANY, .puts = cv_writer_puts(&other), .count = 1};
+			.expect = CV_VERSION_ANY,
+			.puts = cv_writer_puts(&other),
+			.count = 1};
 		cv_ticket ticket;
-		enum cv_status status = cv_meta_commit(t->m->acct->store->engine, &batch, 1, &ticket, err);
+		enum cv_status status =
+			cv_meta_commit(t->m->acct->store->engine, &batch, 1, &ticket, err);
 		status = status ? status : batch.result;
 		cv_writer_done(&other);
 		if (status)
 			return status;
 		t->counted = true;
 	}
-	*first = (struct cv_batch){.acct = acct, .expect = CV_VERSION_ANY,
-		.puts = cv_writer_puts(&t->counts), .count = t->counts.count};
+	*first = (struct cv_batch){.acct = acct,
+		.expect = CV_VERSION_ANY,
+		.puts = cv_writer_puts(&t->counts),
+		.count = t->counts.count};
 	return CV_OK;
 }
 
@@ -164,7 +170,8 @@ commit_append(struct appending *t, struct cv_edit *e, struct cv_writer *bulk, co
 		status = count_bodies(t, &first, err);
 	else
 		first = (struct cv_batch){.acct = cv_blob_acct(&t->intakes[0].body),
-			.expect = CV_VERSION_ANY, .puts = cv_writer_puts(&t->counts),
+			.expect = CV_VERSION_ANY,
+			.puts = cv_writer_puts(&t->counts),
 			.count = t->counts.count};
 	if (!status && bulk->size_bytes > CV_BATCH_SOFT) {
 		w = &last;
@@ -230,10 +237,10 @@ was_applied(struct appending *t, uint32_t first_uid)
 	cv_key_uid(&key, 'M', t->m->id, first_uid);
 	struct cv_str k = cv_buf_view(&key);
 	bool found = t->m->row.uidnext > first_uid &&
-		!cv_meta_read(t->m->acct->store->engine, t->m->acct->id, &k, 1, &value, &hold, NULL,
-			NULL) &&
-		value.p && !cv_row_msg_decode(value, &row) &&
-		cv_str_eq(row.delivery_id, cv_str(t->id, sizeof t->id));
+		     !cv_meta_read(t->m->acct->store->engine, t->m->acct->id, &k, 1, &value, &hold,
+			     NULL, NULL) &&
+		     value.p && !cv_row_msg_decode(value, &row) &&
+		     cv_str_eq(row.delivery_id, cv_str(t->id, sizeof t->id));
 	for (size_t i = 0; found && i < t->count; i++)
 		t->items[i].uid = first_uid + (uint32_t)i;
 	cv_buf_done(&key);
@@ -262,7 +269,8 @@ append_locked(struct appending *t, cv_ticket *ticket_out, struct cv_err *err)
 		bool unknown = status == CV_UNKNOWN;
 		status = cv_acct_fresh(a, err);
 		if (!status && unknown && was_applied(t, first_uid))
-			return touch_head(a, ticket_out, err); /* durable with this, at the latest */
+			return touch_head(
+				a, ticket_out, err); /* durable with this, at the latest */
 		if (!status)
 			status = try_append(t, &arena, ticket_out, err);
 		cv_arena_done(&arena);

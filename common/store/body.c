@@ -8,9 +8,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/internal.h"
 
-#define KEYS_MAX     500u
-#define COUNT_TRIES  64
-#define HOLD_MAX     (64u << 20)
+#define KEYS_MAX    500u
+#define COUNT_TRIES 64
+#define HOLD_MAX    (64u << 20)
 
 void
 cv_body_summary_key(const struct cv_blob_ref *body, struct cv_buf *out)
@@ -21,8 +21,8 @@ cv_body_summary_key(const struct cv_blob_ref *body, struct cv_buf *out)
 }
 
 void
-cv_body_put_new(const struct cv_intake *in, uint64_t accounts, bool shared_summary,
-	struct cv_writer *w)
+cv_body_put_new(
+	const struct cv_intake *in, uint64_t accounts, bool shared_summary, struct cv_writer *w)
 {
 	cv_blob_count_key(&in->body, cv_writer_key(w));
 	cv_row_count_encode(accounts, cv_writer_value(w));
@@ -42,7 +42,7 @@ struct change {
 	size_t count;
 	int64_t delta;
 	bool wait;
-	bool *falls;                       /* to zero */
+	bool *falls; /* to zero */
 	struct cv_writer w;
 	struct cv_arena arena;
 };
@@ -95,8 +95,10 @@ try_change(struct change *c, cv_ticket *ticket_out, struct cv_err *err)
 	cv_buf_done(&hold);
 	if (status || !c->w.count)
 		return status;
-	struct cv_batch batch = {.acct = c->acct, .expect = version,
-		.puts = cv_writer_puts(&c->w), .count = c->w.count};
+	struct cv_batch batch = {.acct = c->acct,
+		.expect = version,
+		.puts = cv_writer_puts(&c->w),
+		.count = c->w.count};
 	status = cv_meta_commit(c->s->engine, &batch, 1, ticket_out, err);
 	if (!status && batch.result)
 		status = cv_fail(err, batch.result, "cannot change the count of a body: %s",
@@ -156,8 +158,12 @@ cv_body_change(struct cv_store *s, const struct cv_blob_ref *bodies, size_t coun
 		cv_acct_id acct = cv_blob_acct(sorted[i]);
 		for (n = 1; i + n < count && n < KEYS_MAX && cv_blob_acct(sorted[i + n]) == acct;)
 			n++;
-		struct change c = {.s = s, .acct = acct, .bodies = sorted + i, .count = n,
-			.delta = delta, .wait = wait};
+		struct change c = {.s = s,
+			.acct = acct,
+			.bodies = sorted + i,
+			.count = n,
+			.delta = delta,
+			.wait = wait};
 		status = change_some(&c, &ticket, err);
 		cv_arena_done(&c.arena);
 	}

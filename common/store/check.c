@@ -1,15 +1,15 @@
-/* check.c - is the store what store.h promises? One fault, one line, by the number of the invariant.
+/* check.c - is the store what store.h promises? One fault, one line, by the number of the
+ * invariant.
  *
- *   accounts   each under its lock: rows decode; entries, message rows and counts agree (S1, S2, S6);
- *              what bodies they name is noted
- *   bodies     every count row against what was noted (S4), every body named against what is there
- *              (S5), every body against being named
+ *   accounts   each under its lock: rows decode; entries, message rows and counts agree (S1, S2,
+ * S6); what bodies they name is noted bodies     every count row against what was noted (S4), every
+ * body named against what is there (S5), every body against being named
  *
  * While this runs nobody changes which bodies are named (the gate), so deliveries wait; flags and
  * reading go on. Bodies are read, when asked for, after the gate is open again.
  *
- * A text begins with the number of the invariant that is broken, or with "leak" for what a crash may
- * leave behind and nobody misses: a count too high, a body or row that nothing names.
+ * A text begins with the number of the invariant that is broken, or with "leak" for what a crash
+ * may leave behind and nobody misses: a count too high, a body or row that nothing names.
  *
  * Mending never takes a message away that can be read: entries without row or body go, counts are
  * set to what was found, bodies nobody names are removed.
@@ -20,9 +20,9 @@
 
 struct body {
 	struct cv_blob_ref ref;
-	uint64_t named;     /* accounts */
-	cv_acct_id last;    /* the last account counted */
-	uint64_t counted;   /* what the count row says; 0: none */
+	uint64_t named;   /* accounts */
+	cv_acct_id last;  /* the last account counted */
+	uint64_t counted; /* what the count row says; 0: none */
 	bool there, dead;
 };
 struct check {
@@ -37,8 +37,7 @@ struct check {
 };
 
 /* One fault: counted in the report, told in a line. */
-static void CV_PRINTF(3, 4)
-tell(struct check *c, uint64_t *counter, const char *fmt, ...)
+static void CV_PRINTF(3, 4) tell(struct check *c, uint64_t *counter, const char *fmt, ...)
 {
 	char text[300];
 	va_list args;
@@ -108,7 +107,7 @@ struct account {
 	size_t count, cap;
 	struct removed_box {
 		uint32_t box;
-	} *removed;
+	} * removed;
 	size_t removed_count;
 };
 
@@ -208,8 +207,8 @@ check_summary(void *arg, struct cv_str key, struct cv_str value)
 static enum cv_status
 scan(struct account *t, const char *from, const char *to, cv_row_fn *fn)
 {
-	return cv_meta_scan(t->c->s->engine, t->a->id, cv_str_z(from), cv_str_z(to), 0, fn, t,
-		t->c->err);
+	return cv_meta_scan(
+		t->c->s->engine, t->a->id, cv_str_z(from), cv_str_z(to), 0, fn, t, t->c->err);
 }
 
 /* ---- one mailbox ---- */
@@ -228,7 +227,8 @@ check_entry(struct account *t, struct cv_mbox *m, const struct cv_entry *e, stru
 	struct msg *row = find_msg(t, m->id, e->uid);
 	c->r->messages++;
 	if (e->uid >= m->row.uidnext || e->modseq > m->row.highest_modseq)
-		tell(c, &c->r->uid_faults, "S1: account %llx mailbox %u: UID %u MODSEQ %llu is past %u, %llu",
+		tell(c, &c->r->uid_faults,
+			"S1: account %llx mailbox %u: UID %u MODSEQ %llu is past %u, %llu",
 			(unsigned long long)t->a->id, m->id, e->uid, (unsigned long long)e->modseq,
 			m->row.uidnext, (unsigned long long)m->row.highest_modseq);
 	if (!row || !row->body->there || row->body->dead) {
@@ -253,11 +253,14 @@ check_counts(struct account *t, const struct cv_mbox *m, const struct tally *n)
 	if (n->exists != row->exists || n->unseen != row->unseen || n->deleted != row->deleted ||
 		n->recent != row->recent)
 		tell(c, &c->r->wrong_mailbox_counts,
-			"S6: account %llx mailbox %u: %u/%u/%u/%u messages/unseen/deleted/recent counted, "
-			"%u/%u/%u/%u noted", (unsigned long long)t->a->id, m->id, n->exists, n->unseen,
-			n->deleted, n->recent, row->exists, row->unseen, row->deleted, row->recent);
+			"S6: account %llx mailbox %u: %u/%u/%u/%u messages/unseen/deleted/recent "
+			"counted, "
+			"%u/%u/%u/%u noted",
+			(unsigned long long)t->a->id, m->id, n->exists, n->unseen, n->deleted,
+			n->recent, row->exists, row->unseen, row->deleted, row->recent);
 	if (n->size_bytes != row->size_bytes)
-		tell(c, &c->r->wrong_quotas, "S6: account %llx mailbox %u: %llu bytes counted, %llu noted",
+		tell(c, &c->r->wrong_quotas,
+			"S6: account %llx mailbox %u: %llu bytes counted, %llu noted",
 			(unsigned long long)t->a->id, m->id, (unsigned long long)n->size_bytes,
 			(unsigned long long)row->size_bytes);
 }
@@ -270,7 +273,8 @@ check_box(struct account *t, struct cv_mbox *m)
 	enum cv_status status = cv_box_load(m, &why);
 	c->r->mailboxes++;
 	if (status == CV_CORRUPT) {
-		tell(c, &c->r->bad_rows, "account %llx: %s", (unsigned long long)t->a->id, why.text);
+		tell(c, &c->r->bad_rows, "account %llx: %s", (unsigned long long)t->a->id,
+			why.text);
 		return CV_OK;
 	}
 	if (status)
@@ -282,7 +286,7 @@ check_box(struct account *t, struct cv_mbox *m)
 			check_entry(t, m, &m->view->pages[i].page->entries[k], &n);
 	check_counts(t, m, &n);
 	bool wrong = n.drop_count ||
-		before != c->r->wrong_mailbox_counts + c->r->wrong_quotas + c->r->uid_faults;
+		     before != c->r->wrong_mailbox_counts + c->r->wrong_quotas + c->r->uid_faults;
 	if (wrong && c->repair) {
 		cv_ticket ticket;
 		status = cv_box_mend(m, n.drop, n.drop_count, &ticket, c->err);
@@ -312,7 +316,8 @@ check_stray(struct account *t)
 		const struct msg *m = &t->msgs[i];
 		if (m->has_entry || m->may_wait || is_removed(t, m->box))
 			continue;
-		tell(c, &c->r->bad_rows, "leak: account %llx mailbox %u: row %u belongs to no message",
+		tell(c, &c->r->bad_rows,
+			"leak: account %llx mailbox %u: row %u belongs to no message",
 			(unsigned long long)t->a->id, m->box, m->uid);
 		cv_key_uid(cv_writer_key(&w), 'M', m->box, m->uid);
 		cv_writer_delete(&w);
@@ -398,8 +403,8 @@ read_counts(struct check *c)
 		return status;
 	for (size_t i = 0; !status && i < shards.count; i++) {
 		struct shard t = {c, shards.ids[i]};
-		status = cv_meta_scan(c->s->engine, t.acct, CV_STR("C"), CV_STR("D"), 0, note_count,
-			&t, c->err);
+		status = cv_meta_scan(
+			c->s->engine, t.acct, CV_STR("C"), CV_STR("D"), 0, note_count, &t, c->err);
 	}
 	free(shards.ids);
 	return status;
@@ -541,7 +546,8 @@ cv_store_check(struct cv_store *s, bool repair, bool read_bodies,
 	void (*fault)(void *arg, const char *text), void *arg, struct cv_check_report *out,
 	struct cv_err *err)
 {
-	struct check c = {.s = s, .repair = repair, .fault = fault, .arg = arg, .r = out, .err = err};
+	struct check c = {
+		.s = s, .repair = repair, .fault = fault, .arg = arg, .r = out, .err = err};
 	*out = (struct cv_check_report){0};
 	cv_map_init(&c.bodies);
 	pthread_rwlock_wrlock(&s->gate);

@@ -18,9 +18,9 @@ struct copying {
 	struct cv_edit src_edit, dst_edit;
 	struct cv_edit *into, *out_of; /* the same one within one mailbox */
 	struct cv_row_msg *rows;
-	struct cv_str *summaries;      /* across accounts only */
+	struct cv_str *summaries; /* across accounts only */
 	struct cv_writer bulk;
-	uint64_t bits[CV_KEYWORDS_MAX];/* of src's keyword i in dst; 0: not asked yet */
+	uint64_t bits[CV_KEYWORDS_MAX]; /* of src's keyword i in dst; 0: not asked yet */
 };
 
 /* ---- what is there to copy ---- */
@@ -64,8 +64,7 @@ take_summary(void *arg, const struct cv_msg *msg)
 static enum cv_status
 read_source(struct copying *c, struct cv_err *err)
 {
-	enum cv_status status =
-		cv_msg_rows(c->src, c->from, c->done, &c->arena, &c->rows, err);
+	enum cv_status status = cv_msg_rows(c->src, c->from, c->done, &c->arena, &c->rows, err);
 	if (!status)
 		status = check_rows(c, err);
 	if (status || !c->across)
@@ -246,8 +245,8 @@ commit_source(struct copying *c, cv_ticket *ticket_out, struct cv_err *err)
 {
 	struct cv_acct *a = c->src->acct;
 	struct cv_writer w = CV_WRITER_INIT;
-	uint64_t modseq = cv_removed_put(
-		c->out_of, c->from, c->done, CV_REMOVED_MOVED, a->modseq + 1, &w);
+	uint64_t modseq =
+		cv_removed_put(c->out_of, c->from, c->done, CV_REMOVED_MOVED, a->modseq + 1, &w);
 	cv_edit_write(c->out_of, modseq, &w);
 	enum cv_status status = cv_acct_commit(a, &w, ticket_out, err);
 	if (!status) {
@@ -347,8 +346,14 @@ cv_mbox_copy(struct cv_mbox *m, const uint32_t *uids, size_t count, struct cv_mb
 {
 	*ticket_out = 0;
 	*done_out = 0;
-	struct copying c = {.src = m, .dst = dst, .move = move, .across = m->acct != dst->acct,
-		.uids = uids, .count = count, .from = from_uids, .to = to_uids};
+	struct copying c = {.src = m,
+		.dst = dst,
+		.move = move,
+		.across = m->acct != dst->acct,
+		.uids = uids,
+		.count = count,
+		.from = from_uids,
+		.to = to_uids};
 	cv_gate_enter(m->acct->store);
 	enum cv_status status = lock_both(&c, err);
 	if (status) {

@@ -5,15 +5,16 @@
  *   accounts in groups, one batch each some have it, the others not; the id tells which (S7)
  *   count lowered by those that failed
  *
- * With few recipients the count row and the batches are one commit, the count row first. Accounts of
- * a group are locked in ascending order, so two deliveries never wait for each other in a circle.
+ * With few recipients the count row and the batches are one commit, the count row first. Accounts
+ * of a group are locked in ascending order, so two deliveries never wait for each other in a
+ * circle.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/deliver_impl.h"
 #include "common/store/internal.h"
 
-#define GROUP       32u /* accounts locked and committed together */
-#define SHARE_MIN   3u  /* from so many accounts on the summary is stored once, with the body */
+#define GROUP     32u /* accounts locked and committed together */
+#define SHARE_MIN 3u  /* from so many accounts on the summary is stored once, with the body */
 
 struct target {
 	struct cv_deliver_rcpt *rcpt;
@@ -21,9 +22,9 @@ struct target {
 	struct cv_mbox *box;
 	struct cv_edit edit;
 	struct cv_writer w;
-	bool open;      /* not decided yet */
-	bool counted;   /* the body's count includes it, and no row does yet */
-	bool tried;     /* a commit of ours may have reached the disk */
+	bool open;    /* not decided yet */
+	bool counted; /* the body's count includes it, and no row does yet */
+	bool tried;   /* a commit of ours may have reached the disk */
 	bool locked;
 	bool duplicate; /* the id is there; the batch only makes that durable */
 };
@@ -37,7 +38,7 @@ struct job {
 	bool count_missing; /* the count row did not come with the first group */
 	int64_t now;
 	cv_ticket ticket;
-	struct cv_arena arena;    /* of the group */
+	struct cv_arena arena; /* of the group */
 	struct cv_writer counts;
 	struct cv_err err;
 };
@@ -78,8 +79,12 @@ static enum cv_special_use
 use_of(struct cv_str name)
 {
 	static const char *const names[] = {
-		[CV_USE_DRAFTS] = "\\Drafts", [CV_USE_SENT] = "\\Sent", [CV_USE_JUNK] = "\\Junk",
-		[CV_USE_TRASH] = "\\Trash", [CV_USE_ARCHIVE] = "\\Archive", [CV_USE_ALL] = "\\All",
+		[CV_USE_DRAFTS] = "\\Drafts",
+		[CV_USE_SENT] = "\\Sent",
+		[CV_USE_JUNK] = "\\Junk",
+		[CV_USE_TRASH] = "\\Trash",
+		[CV_USE_ARCHIVE] = "\\Archive",
+		[CV_USE_ALL] = "\\All",
 		[CV_USE_FLAGGED] = "\\Flagged",
 	};
 	for (size_t i = 1; i < CV_COUNT(names); i++)
@@ -114,7 +119,8 @@ open_targets(struct job *j)
 		t->rcpt->duplicate = false;
 		if (i && j->targets[i - 1].rcpt->acct == t->rcpt->acct)
 			continue; /* takes the answer of the one before */
-		enum cv_status status = cv_acct_open(j->s, t->rcpt->acct, false, &t->acct, NULL, &j->err);
+		enum cv_status status =
+			cv_acct_open(j->s, t->rcpt->acct, false, &t->acct, NULL, &j->err);
 		if (status) {
 			decide(t, status);
 			continue;
@@ -175,8 +181,7 @@ write_rows(struct job *j, struct target *t)
 	struct cv_acct *a = t->acct;
 	uint64_t modseq = a->modseq + 1;
 	cv_edit_begin(&t->edit, t->box, &j->arena);
-	uint32_t uid = cv_edit_add(
-		&t->edit, t->rcpt->flags & 31u, 0, modseq, j->in.size_bytes);
+	uint32_t uid = cv_edit_add(&t->edit, t->rcpt->flags & 31u, 0, modseq, j->in.size_bytes);
 	struct cv_row_msg row = {
 		.size_bytes = j->in.size_bytes,
 		.internal_secs = j->now,
@@ -281,8 +286,10 @@ count_batch(struct job *j, struct cv_batch *out)
 {
 	cv_writer_reset(&j->counts);
 	cv_body_put_new(&j->in, j->count, j->shared, &j->counts);
-	*out = (struct cv_batch){.acct = cv_blob_acct(&j->in.body), .expect = CV_VERSION_ANY,
-		.puts = cv_writer_puts(&j->counts), .count = j->counts.count};
+	*out = (struct cv_batch){.acct = cv_blob_acct(&j->in.body),
+		.expect = CV_VERSION_ANY,
+		.puts = cv_writer_puts(&j->counts),
+		.count = j->counts.count};
 }
 
 /* WITH_COUNT: the count row goes first in the same commit. */
@@ -296,7 +303,8 @@ commit_group(struct job *j, struct target **group, size_t count, bool with_count
 	struct cv_batch *first = &batches[n];
 	for (size_t i = 0; i < count; i++)
 		batches[n++] = (struct cv_batch){.acct = group[i]->acct->id,
-			.expect = group[i]->acct->version, .puts = cv_writer_puts(&group[i]->w),
+			.expect = group[i]->acct->version,
+			.puts = cv_writer_puts(&group[i]->w),
 			.count = group[i]->w.count};
 	cv_ticket ticket = 0;
 	enum cv_status status = cv_meta_commit(j->s->engine, batches, n, &ticket, &j->err);

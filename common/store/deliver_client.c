@@ -29,15 +29,15 @@
 #define IOV_MAX_     16
 #define BACK_OFF_MIN 10
 #define BACK_OFF_MAX 1000
-#define ANSWER_MS    120000   /* an owner that answers nothing for so long is given up */
-#define WAITING_MAX  10000u   /* deliveries under way; above it TEMPFAIL at once */
+#define ANSWER_MS    120000 /* an owner that answers nothing for so long is given up */
+#define WAITING_MAX  10000u /* deliveries under way; above it TEMPFAIL at once */
 #define SOCKET_BYTES (1 << 20)
 
 struct item {
 	struct cv_link link;
 	uint64_t tag;
 	int64_t since_ms;
-	struct cv_delivery *d;  /* or */
+	struct cv_delivery *d; /* or */
 	struct cv_probe *probe;
 	struct cv_buf head;     /* the first frame */
 	struct cv_str message;  /* mapped */
@@ -49,7 +49,7 @@ struct client {
 	int wake; /* eventfd */
 	pthread_t thread;
 	pthread_mutex_t lock;
-	int fd;   /* -1: not connected */
+	int fd; /* -1: not connected */
 	bool stop, broken;
 	bool blocked; /* the socket took no more: the thread goes on */
 	uint64_t next_tag;
@@ -75,7 +75,8 @@ wake_thread(struct client *c)
 	while (n < 0 && errno == EINTR);
 }
 
-/* ---- what one item sends: head, then for each piece of the body header and bytes, then END ---- */
+/* ---- what one item sends: head, then for each piece of the body header and bytes, then END ----
+ */
 
 static size_t
 pieces(const struct item *it)
@@ -205,7 +206,7 @@ fail_item(struct item *it, enum cv_status status)
 static struct item *
 take_sent(struct client *c, uint64_t tag)
 {
-	CV_LIST_EACH(l, next, &c->sent[tag % BUCKETS]) {
+	CV_LIST_EACH (l, next, &c->sent[tag % BUCKETS]) {
 		struct item *it = CV_CONTAINER(l, struct item, link);
 		if (it->tag == tag) {
 			cv_list_remove(l);
@@ -313,7 +314,10 @@ greet(struct client *c, int fd)
 	cv_buf_done(&hello);
 	cv_buf_reset(&c->in);
 	for (int64_t end = cv_mono_ms() + 5000; sent && cv_mono_ms() < end;) {
-		struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = c->wake, .events = POLLIN}};
+		struct pollfd p[2] = {
+			{.fd = fd,      .events = POLLIN},
+                        {.fd = c->wake, .events = POLLIN}
+                };
 		if (poll(p, 2, 1000) < 0 && errno != EINTR)
 			return false;
 		if (p[1].revents) {
@@ -424,7 +428,8 @@ read_answers(struct client *c)
 	size_t done = 0, used;
 	struct cv_wire_frame f;
 	enum cv_status status;
-	while (!(status = cv_wire_next(cv_str_sub(cv_buf_view(&c->in), done, c->in.n), &f, &used))) {
+	while (!(
+		status = cv_wire_next(cv_str_sub(cv_buf_view(&c->in), done, c->in.n), &f, &used))) {
 		done += used;
 		if (!take_answer(c, &f))
 			return false;
@@ -442,7 +447,8 @@ is_overdue(struct client *c)
 	pthread_mutex_lock(&c->lock);
 	for (size_t i = 0; i < BUCKETS && !overdue; i++)
 		if (!cv_list_is_empty(&c->sent[i]))
-			overdue = CV_CONTAINER(c->sent[i].next, struct item, link)->since_ms < limit;
+			overdue =
+				CV_CONTAINER(c->sent[i].next, struct item, link)->since_ms < limit;
 	pthread_mutex_unlock(&c->lock);
 	return overdue;
 }
@@ -455,8 +461,9 @@ talk(struct client *c)
 		bool stop = c->stop || c->broken, want_write = c->blocked;
 		pthread_mutex_unlock(&c->lock);
 		struct pollfd p[2] = {
-			{.fd = c->fd, .events = (short)(want_write ? POLLIN | POLLOUT : POLLIN)},
-			{.fd = c->wake, .events = POLLIN}};
+			{.fd = c->fd,   .events = (short)(want_write ? POLLIN | POLLOUT : POLLIN)},
+			{.fd = c->wake, .events = POLLIN                                         }
+                };
 		if (stop || (poll(p, 2, 1000) < 0 && errno != EINTR))
 			return;
 		uint64_t count;

@@ -1,11 +1,11 @@
 /* deliver_server.c - the owner's side of the delivery socket.
  *
  * One thread waits for all connections, takes frames apart and gathers messages in spools; a few
- * workers deliver what is complete; the answer is written by the flusher's thread when the ticket is
- * durable. Answers leave in the order they become durable, by tag.
+ * workers deliver what is complete; the answer is written by the flusher's thread when the ticket
+ * is durable. Answers leave in the order they become durable, by tag.
  *
- * Limits: connections, bytes gathered and not yet delivered (above that nobody is read until workers
- * catch up), frame sizes, message size. A peer that breaks the protocol is closed.
+ * Limits: connections, bytes gathered and not yet delivered (above that nobody is read until
+ * workers catch up), frame sizes, message size. A peer that breaks the protocol is closed.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
@@ -21,14 +21,14 @@
 #include "common/store/deliver_impl.h"
 #include "common/store/wire.h"
 
-#define WORKERS       3u
-#define CONNS_MAX     64u
-#define QUEUED_BYTES  (64u << 20) /* gathered, not yet delivered */
-#define QUEUED_JOBS   2000u
-#define MESSAGE_MAX   (1ull << 30)
-#define READ_BYTES    (128u << 10)
-#define OUT_MAX       (16u << 20) /* answers a peer does not read */
-#define EVENTS        32
+#define WORKERS      3u
+#define CONNS_MAX    64u
+#define QUEUED_BYTES (64u << 20) /* gathered, not yet delivered */
+#define QUEUED_JOBS  2000u
+#define MESSAGE_MAX  (1ull << 30)
+#define READ_BYTES   (128u << 10)
+#define OUT_MAX      (16u << 20) /* answers a peer does not read */
+#define EVENTS       32
 
 struct conn;
 struct job {
@@ -37,7 +37,7 @@ struct job {
 	uint64_t tag;
 	struct cv_arena arena;
 	struct cv_spool spool;
-	uint64_t size_bytes;      /* announced */
+	uint64_t size_bytes; /* announced */
 	struct cv_delivery d;
 	struct cv_probe probe;
 	bool is_probe;
@@ -46,12 +46,12 @@ struct job {
 struct conn {
 	struct cv_deliver_server *server;
 	struct cv_link link;
-	unsigned refs;            /* under server->lock: the list's, and each job's */
+	unsigned refs; /* under server->lock: the list's, and each job's */
 	bool greeted, paused;
 	struct cv_buf in;
 	struct job *gathering;
-	pthread_mutex_t lock;     /* the socket's writing side */
-	int fd;                   /* -1: closed */
+	pthread_mutex_t lock; /* the socket's writing side */
+	int fd;               /* -1: closed */
 	struct cv_buf out;
 };
 struct cv_deliver_server {
@@ -294,7 +294,7 @@ on_deliver(struct conn *c, const struct cv_wire_frame *f)
 	struct cv_str payload = cv_arena_str(&j->arena, f->payload);
 	j->d.message = &j->spool;
 	return !cv_wire_read_deliver(payload, &j->arena, &j->d, &j->size_bytes) &&
-		j->size_bytes <= MESSAGE_MAX;
+	       j->size_bytes <= MESSAGE_MAX;
 }
 
 static bool
@@ -381,7 +381,8 @@ on_readable(struct conn *c)
 	size_t done = 0, used;
 	struct cv_wire_frame f;
 	enum cv_status status;
-	while (!(status = cv_wire_next(cv_str_sub(cv_buf_view(&c->in), done, c->in.n), &f, &used))) {
+	while (!(
+		status = cv_wire_next(cv_str_sub(cv_buf_view(&c->in), done, c->in.n), &f, &used))) {
 		done += used;
 		if (!on_frame(c, &f))
 			return false;
@@ -421,7 +422,7 @@ resume_all(struct cv_deliver_server *s)
 {
 	uint64_t count;
 	(void)!read(s->wake, &count, sizeof count);
-	CV_LIST_EACH(l, next, &s->conns) {
+	CV_LIST_EACH (l, next, &s->conns) {
 		struct conn *c = CV_CONTAINER(l, struct conn, link);
 		if (c->paused)
 			set_paused(c, false);

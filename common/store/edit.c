@@ -117,8 +117,8 @@ count_flags(struct cv_row_box *row, uint32_t flags, bool up)
 }
 
 uint32_t
-cv_edit_add(struct cv_edit *e, uint32_t flags, uint64_t keywords, uint64_t modseq,
-	uint64_t size_bytes)
+cv_edit_add(
+	struct cv_edit *e, uint32_t flags, uint64_t keywords, uint64_t modseq, uint64_t size_bytes)
 {
 	uint32_t uid = e->row.uidnext++;
 	struct cv_draft *d = cv_edit_page(e, uid / CV_PAGE_UIDS);
@@ -150,8 +150,7 @@ cv_edit_remove(struct cv_edit *e, uint32_t uid, uint64_t size_bytes)
 	uint32_t at = entry_at(d, uid);
 	assert(at < d->count && d->entries[at].uid == uid);
 	count_flags(&e->row, d->entries[at].flags, false);
-	memmove(d->entries + at, d->entries + at + 1,
-		(d->count - at - 1) * sizeof d->entries[0]);
+	memmove(d->entries + at, d->entries + at + 1, (d->count - at - 1) * sizeof d->entries[0]);
 	d->count--;
 	e->row.exists--;
 	e->row.size_bytes -= CV_MIN(size_bytes, e->row.size_bytes);
@@ -204,7 +203,8 @@ cv_edit_keywords(struct cv_edit *e, const struct cv_str *names, size_t count, bo
 	*mask_out = 0;
 	for (size_t i = 0; i < count; i++) {
 		if (!is_keyword(names[i]))
-			return cv_fail(err, CV_INVALID, "not a keyword: %.*s", CV_STR_ARGS(names[i]));
+			return cv_fail(
+				err, CV_INVALID, "not a keyword: %.*s", CV_STR_ARGS(names[i]));
 		const struct cv_keywords *k = e->keywords ? e->keywords : e->m->keywords;
 		uint32_t at;
 		if (!find_keyword(k, names[i], &at)) {

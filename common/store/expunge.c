@@ -21,7 +21,9 @@ cv_removed_put(struct cv_edit *e, const uint32_t *uids, size_t count, enum cv_re
 		cv_key_modseq(cv_writer_key(w), e->m->id, modseq);
 		cv_buf_str(cv_writer_value(w), cv_buf_view(&list));
 		cv_writer_end(w);
-		struct cv_row_removed row = {.kind = kind, .box = e->m->id, .name = e->row.name,
+		struct cv_row_removed row = {.kind = kind,
+			.box = e->m->id,
+			.name = e->row.name,
 			.uids = cv_buf_view(&list)};
 		cv_key_removed(cv_writer_key(w), now, (uint32_t)modseq);
 		cv_row_removed_encode(&row, cv_writer_value(w));
@@ -53,7 +55,8 @@ take_size(void *arg, const struct cv_msg *msg)
 enum cv_status
 cv_edit_remove_all(struct cv_edit *e, const uint32_t *uids, size_t count, struct cv_err *err)
 {
-	struct sizes s = {.uids = uids, .count = count,
+	struct sizes s = {.uids = uids,
+		.count = count,
 		.bytes = CV_ARENA_ARRAY(e->arena, uint64_t, count + 1)};
 	enum cv_status status = cv_msg_each(e->m, uids, count, false, take_size, &s, err);
 	for (size_t i = 0; !status && i < count; i++)
@@ -128,8 +131,8 @@ try_expunge(struct cv_mbox *m, const uint32_t *uids, size_t count, size_t *chose
 	if (c.count)
 		status = cv_edit_remove_all(&e, c.uids, c.count, err);
 	if (c.count && !status) {
-		uint64_t modseq = cv_removed_put(
-			&e, c.uids, c.count, CV_REMOVED_EXPUNGED, a->modseq + 1, &w);
+		uint64_t modseq =
+			cv_removed_put(&e, c.uids, c.count, CV_REMOVED_EXPUNGED, a->modseq + 1, &w);
 		cv_edit_write(&e, modseq, &w);
 		cv_ticket ticket;
 		status = cv_acct_commit(a, &w, &ticket, err);

@@ -1,13 +1,14 @@
-/* fence.c - after a bad death no number that anyone may have seen comes to mean something else (S8).
+/* fence.c - after a bad death no number that anyone may have seen comes to mean something else
+ * (S8).
  *
- * Other sessions may see a UID or MODSEQ before it is durable; a crash can take its row away. So the
- * store counts its crashes: the epoch in the system account goes up, durably, before anyone is
+ * Other sessions may see a UID or MODSEQ before it is durable; a crash can take its row away. So
+ * the store counts its crashes: the epoch in the system account goes up, durably, before anyone is
  * served. Every head and mailbox row carries the epoch it was written in, and whoever reads it adds
  * one gap for each crash since. That is the same answer every time it is read, so nothing has to be
  * written at start: 12,000 accounts cost one row.
  *
- * cv_acct_may_give() keeps the other half of the bargain: no account hands out half a gap of numbers
- * before the disk has caught up.
+ * cv_acct_may_give() keeps the other half of the bargain: no account hands out half a gap of
+ * numbers before the disk has caught up.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/internal.h"

@@ -6,7 +6,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/internal.h"
 
-#define PIECE    512u         /* messages at a time */
+#define PIECE    512u /* messages at a time */
 #define HOLD_MAX (96u << 20)
 
 struct piece {
@@ -14,10 +14,10 @@ struct piece {
 	const uint32_t *uids;
 	size_t count;
 	struct cv_arena arena;
-	struct cv_row_msg *rows;   /* count of them; body.n 0: no row */
-	struct cv_str *summaries;  /* those not in S/<mbox>/<uid> */
+	struct cv_row_msg *rows;  /* count of them; body.n 0: no row */
+	struct cv_str *summaries; /* those not in S/<mbox>/<uid> */
 	bool with_summary, bad;
-	size_t at;                 /* next to be handed out */
+	size_t at; /* next to be handed out */
 	cv_msg_fn *fn;
 	void *arg;
 	bool stopped;
@@ -103,8 +103,8 @@ read_msgs(struct piece *p, struct cv_err *err)
 	struct cv_str *values = CV_ARENA_ARRAY(&p->arena, struct cv_str, p->count);
 	for (size_t i = 0; i < p->count; i++)
 		keys[i] = key_of(&p->arena, 'M', p->m->id, p->uids[i]);
-	enum cv_status status = cv_meta_read(store_of(p)->engine, p->m->acct->id, keys, p->count,
-		values, &hold, NULL, err);
+	enum cv_status status = cv_meta_read(
+		store_of(p)->engine, p->m->acct->id, keys, p->count, values, &hold, NULL, err);
 	for (size_t i = 0; !status && i < p->count && !p->bad; i++)
 		if (values[i].p)
 			take_msg(p, i, values[i]);
@@ -133,7 +133,7 @@ static cv_acct_id
 summary_acct(const struct piece *p, size_t i)
 {
 	return p->rows[i].place == CV_SUMMARY_SHARED ? cv_blob_acct(&p->rows[i].body)
-						       : p->m->acct->id;
+						     : p->m->acct->id;
 }
 
 static struct cv_str
@@ -233,7 +233,8 @@ read_rows(struct piece *p, struct cv_err *err)
 {
 	enum cv_status status = is_dense(p) ? scan(p, 'M', on_msg, err) : read_msgs(p, err);
 	if (!status && p->bad)
-		status = cv_fail(err, CV_CORRUPT, "a message row of mailbox %u is damaged", p->m->id);
+		status = cv_fail(
+			err, CV_CORRUPT, "a message row of mailbox %u is damaged", p->m->id);
 	return status;
 }
 

@@ -114,8 +114,10 @@ cv_mbox_store(struct cv_mbox *m, const uint32_t *uids, size_t count, enum cv_sto
 {
 	size_t none_failed = 0;
 	uint64_t modseq = 0;
-	struct storing t = {.op = op, .flags = change->flags & 31u,
-		.unchanged_since = unchanged_since, .failed = failed,
+	struct storing t = {.op = op,
+		.flags = change->flags & 31u,
+		.unchanged_since = unchanged_since,
+		.failed = failed,
 		.failed_count = failed_count ? failed_count : &none_failed};
 	*t.failed_count = 0;
 	*ticket_out = 0;
@@ -126,7 +128,8 @@ cv_mbox_store(struct cv_mbox *m, const uint32_t *uids, size_t count, enum cv_sto
 		size_t taken = 0;
 		status = cv_acct_fresh(m->acct, err);
 		if (!status)
-			status = try_store(m, uids, count, &t, change, &taken, &modseq, ticket_out, err);
+			status = try_store(
+				m, uids, count, &t, change, &taken, &modseq, ticket_out, err);
 		if (status == CV_CONFLICT || status == CV_UNKNOWN) {
 			tries++;
 			continue;
@@ -145,8 +148,8 @@ cv_mbox_store(struct cv_mbox *m, const uint32_t *uids, size_t count, enum cv_sto
 /* ---- \Recent ---- */
 
 enum cv_status
-cv_mbox_claim_recent(struct cv_mbox *m, uint32_t *first_uid_out, cv_ticket *ticket_out,
-	struct cv_err *err)
+cv_mbox_claim_recent(
+	struct cv_mbox *m, uint32_t *first_uid_out, cv_ticket *ticket_out, struct cv_err *err)
 {
 	*ticket_out = 0;
 	enum cv_status status = cv_box_lock(m, err);

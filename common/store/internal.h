@@ -19,9 +19,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "common/base/list.h"
 #include "common/base/clock.h"
 #include "common/base/kill.h"
+#include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/store/deliver.h"
 #include "common/store/mailbox.h"
@@ -31,20 +31,20 @@
 #define CV_IDLE_ACCTS_MAX  4096u
 #define CV_IDLE_VIEW_BYTES (256ull << 20)
 #define CV_BODY_STRIPES    16u
-#define CV_TRIES           16          /* of a change that meets conflicts */
-#define CV_UID_GAP         (1u << 17)  /* how far a fence jumps */
-#define CV_AHEAD_MAX       8192u       /* numbers of one account the disk may be behind */
-#define CV_ACT_MAX         100000u     /* UIDs one act may give */
+#define CV_TRIES           16         /* of a change that meets conflicts */
+#define CV_UID_GAP         (1u << 17) /* how far a fence jumps */
+#define CV_AHEAD_MAX       8192u      /* numbers of one account the disk may be behind */
+#define CV_ACT_MAX         100000u    /* UIDs one act may give */
 #define CV_MODSEQ_GAP      (1u << 20)
-#define CV_ID_GAP          4096u       /* mailbox ids, UIDVALIDITY */
-#define CV_BATCH_SOFT      (700u << 10)/* above it rows are written ahead in batches of their own */
-#define CV_EDIT_PAGES_MAX  1000u       /* pages one batch changes */
+#define CV_ID_GAP          4096u        /* mailbox ids, UIDVALIDITY */
+#define CV_BATCH_SOFT      (700u << 10) /* above it rows are written ahead, in batches of theirs */
+#define CV_EDIT_PAGES_MAX  1000u        /* pages one batch changes */
 #define CV_MBOX_DEPTH_MAX  32u
 #define CV_MBOX_LEVEL_MAX  255u
 #define CV_MBOX_NAME_MAX   1000u
 #define CV_MBOXES_MAX      10000u
 #define CV_DELIVERY_DAYS   7
-#define CV_VANISHED_ROWS   2000u       /* X rows kept for one mailbox */
+#define CV_VANISHED_ROWS   2000u /* X rows kept for one mailbox */
 
 struct cv_store {
 	struct cv_engine *engine;
@@ -56,14 +56,14 @@ struct cv_store {
 
 	pthread_mutex_t lock; /* the table below */
 	struct cv_acct *buckets[CV_TABLE_BUCKETS];
-	struct cv_link idle;  /* accounts without users, longest unused first */
+	struct cv_link idle; /* accounts without users, longest unused first */
 	size_t idle_count;
 	uint64_t idle_bytes;
 
 	pthread_mutex_t body_locks[CV_BODY_STRIPES];
 	struct cv_reaper *reaper;
-	/* Whoever changes which bodies are named enters; `store check` shuts it to see them at rest.
-	 * Taken before any other lock. */
+	/* Whoever changes which bodies are named enters; `store check` shuts it to see them at
+	 * rest. Taken before any other lock. */
 	pthread_rwlock_t gate;
 };
 
@@ -75,25 +75,25 @@ struct cv_sub { /* a subscribed name without a mailbox */
 struct cv_acct {
 	struct cv_store *store;
 	cv_acct_id id;
-	struct cv_acct *next;  /* in the bucket */
+	struct cv_acct *next; /* in the bucket */
 	struct cv_link idle;
-	unsigned refs;         /* under store->lock */
+	unsigned refs; /* under store->lock */
 	uint64_t idle_bytes;
 
-	pthread_mutex_t lock;  /* all below */
-	bool loaded;           /* false: read it before use */
+	pthread_mutex_t lock; /* all below */
+	bool loaded;          /* false: read it before use */
 	uint64_t version;
 	struct cv_row_head head;
-	uint64_t modseq;       /* the highest given out */
-	struct cv_mbox **boxes;/* sorted by name */
+	uint64_t modseq;        /* the highest given out */
+	struct cv_mbox **boxes; /* sorted by name */
 	size_t count, cap;
 	struct cv_sub *subs;
 	size_t sub_count;
 	uint64_t used_bytes, used_messages;
-	uint64_t given;        /* UIDs and MODSEQs given out since the account was read */
-	uint64_t safe;         /* so many of them are durable */
-	uint64_t mark_given;   /* so many are once `mark` is */
-	cv_ticket mark;        /* 0: none taken */
+	uint64_t given;      /* UIDs and MODSEQs given out since the account was read */
+	uint64_t safe;       /* so many of them are durable */
+	uint64_t mark_given; /* so many are once `mark` is */
+	cv_ticket mark;      /* 0: none taken */
 };
 
 struct cv_mbox {
@@ -101,24 +101,24 @@ struct cv_mbox {
 	uint32_t id;
 	atomic_uint refs;
 	/* under acct->lock */
-	char *name;            /* row.name points here */
+	char *name; /* row.name points here */
 	struct cv_row_box row;
 	bool gone;
-	bool seen;             /* while reading the account again */
+	bool seen; /* while reading the account again */
 	bool keywords_known;
 	struct cv_keywords *keywords; /* counted */
-	bool tail_known;       /* without view: the page new entries go to is `tail` (NULL: none) */
+	bool tail_known; /* without view: the page new entries go to is `tail` (NULL: none) */
 	struct cv_page *tail;
 	/* under view_lock */
 	pthread_mutex_t view_lock;
-	struct cv_view *view;  /* NULL: not read yet, or gone */
+	struct cv_view *view; /* NULL: not read yet, or gone */
 	struct cv_link watches;
 };
 
 /* ---- writer.c: the puts of one batch, bytes in one buffer ---- */
 struct cv_writer_item {
 	size_t at, key_n, value_n;
-	const char *outside;   /* value not copied; NULL: it follows the key */
+	const char *outside; /* value not copied; NULL: it follows the key */
 	bool is_delete;
 };
 struct cv_writer {
@@ -126,7 +126,7 @@ struct cv_writer {
 	struct cv_writer_item *items;
 	struct cv_put *puts;
 	size_t count, cap;
-	size_t size_bytes;     /* of keys and values */
+	size_t size_bytes; /* of keys and values */
 };
 #define CV_WRITER_INIT ((struct cv_writer){.bytes = CV_BUF_INIT(8u << 20)})
 void cv_writer_done(struct cv_writer *w);
@@ -147,13 +147,13 @@ void cv_acct_unlock(struct cv_acct *a);
 /* Reads it again when a conflict made it stale; the lock is held. */
 CV_MUST_CHECK enum cv_status cv_acct_fresh(struct cv_acct *a, struct cv_err *err);
 /* Commits W for A, the lock is held; FIRST (may be NULL) is a batch that goes before it. */
-CV_MUST_CHECK enum cv_status cv_acct_commit(struct cv_acct *a, struct cv_writer *w,
-                                            cv_ticket *ticket_out, struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_acct_commit(
+	struct cv_acct *a, struct cv_writer *w, cv_ticket *ticket_out, struct cv_err *err);
 CV_MUST_CHECK enum cv_status cv_acct_commit_after(struct cv_acct *a, struct cv_batch *first,
-                                                  struct cv_writer *w, cv_ticket *ticket_out,
-                                                  struct cv_err *err);
+	struct cv_writer *w, cv_ticket *ticket_out, struct cv_err *err);
 /* May COUNT more UIDs and one MODSEQ be given out before the disk has caught up? (S8) */
-CV_MUST_CHECK enum cv_status cv_acct_may_give(struct cv_acct *a, uint64_t count, struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_acct_may_give(
+	struct cv_acct *a, uint64_t count, struct cv_err *err);
 void cv_acct_gave(struct cv_acct *a, uint64_t count, cv_ticket ticket);
 uint64_t cv_acct_quota_limit(const struct cv_acct *a);
 bool cv_acct_has_room(const struct cv_acct *a, uint64_t size_bytes);
@@ -169,8 +169,7 @@ void cv_accts_free(struct cv_store *s);
 /* ---- names.c ---- */
 /* NAME in canonical form (NFC, "INBOX" level folded) in ARENA. CV_INVALID, CV_LIMIT. */
 CV_MUST_CHECK enum cv_status cv_name_canon(char separator, struct cv_str name,
-                                           struct cv_arena *arena, struct cv_str *out,
-                                           struct cv_err *err);
+	struct cv_arena *arena, struct cv_str *out, struct cv_err *err);
 
 /* ---- mailbox.c; account lock held ---- */
 struct cv_mbox *cv_box_new(struct cv_acct *a, uint32_t id, const struct cv_row_box *row);
@@ -184,8 +183,8 @@ void cv_box_put(uint32_t id, const struct cv_row_box *row, struct cv_writer *w);
 /* Locks M's account and checks that M is there and may hold messages. */
 CV_MUST_CHECK enum cv_status cv_box_lock(struct cv_mbox *m, struct cv_err *err);
 /* The rows of a new account: head and default folders. */
-CV_MUST_CHECK enum cv_status cv_boxes_create_default(struct cv_acct *a, cv_ticket *ticket_out,
-                                                     struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_boxes_create_default(
+	struct cv_acct *a, cv_ticket *ticket_out, struct cv_err *err);
 
 /* ---- view.c ---- */
 struct cv_page *cv_page_new(uint32_t number, const struct cv_entry *entries, uint32_t count);
@@ -198,12 +197,12 @@ CV_MUST_CHECK enum cv_status cv_box_load_keywords(struct cv_mbox *m, struct cv_e
 /* The page of UIDNEXT alone, for appending without a view. */
 bool cv_box_needs_tail(const struct cv_mbox *m);
 CV_MUST_CHECK enum cv_status cv_box_load_tail(struct cv_mbox *m, struct cv_err *err);
-CV_MUST_CHECK enum cv_status cv_box_set_tail(struct cv_mbox *m, struct cv_str value,
-                                             struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_box_set_tail(
+	struct cv_mbox *m, struct cv_str value, struct cv_err *err);
 void cv_box_drop_view(struct cv_mbox *m);
 struct cv_page_change {
 	uint32_t number;
-	struct cv_page *page;  /* NULL: gone; the reference passes to the view */
+	struct cv_page *page; /* NULL: gone; the reference passes to the view */
 };
 /* Puts the pages CHANGED (ascending) in place and tells the watchers; m->row is the new one. */
 void cv_box_publish(struct cv_mbox *m, const struct cv_page_change *changed, size_t count);
@@ -229,15 +228,14 @@ void cv_edit_done(struct cv_edit *e);
 struct cv_draft *cv_edit_page(struct cv_edit *e, uint32_t number);
 struct cv_entry *cv_edit_find(struct cv_edit *e, uint32_t uid); /* in a draft, or NULL */
 /* Appends the entry {row.uidnext, ...}, counts it, moves UIDNEXT on; returns the UID. */
-uint32_t cv_edit_add(struct cv_edit *e, uint32_t flags, uint64_t keywords, uint64_t modseq,
-                     uint64_t size_bytes);
+uint32_t cv_edit_add(
+	struct cv_edit *e, uint32_t flags, uint64_t keywords, uint64_t modseq, uint64_t size_bytes);
 void cv_edit_set(struct cv_edit *e, struct cv_entry *entry, uint32_t flags, uint64_t keywords,
-                 uint64_t modseq);
+	uint64_t modseq);
 void cv_edit_remove(struct cv_edit *e, uint32_t uid, uint64_t size_bytes);
 /* Bits of the keywords NAMES; with ADD new ones get a bit. CV_LIMIT, CV_INVALID. */
 CV_MUST_CHECK enum cv_status cv_edit_keywords(struct cv_edit *e, const struct cv_str *names,
-                                              size_t count, bool add, uint64_t *mask_out,
-                                              struct cv_err *err);
+	size_t count, bool add, uint64_t *mask_out, struct cv_err *err);
 void cv_edit_write(struct cv_edit *e, uint64_t modseq, struct cv_writer *w);
 /* After the commit: the mailbox becomes what the edit says. */
 void cv_edit_apply(struct cv_edit *e);
@@ -245,68 +243,64 @@ void cv_edit_apply(struct cv_edit *e);
 /* ---- intake.c: a message on its way in ---- */
 struct cv_intake {
 	struct cv_blob_ref body;
-	struct cv_buf summary;   /* encoded */
+	struct cv_buf summary; /* encoded */
 	uint8_t email_id[16], thread_id[16];
 	uint64_t size_bytes;
 };
 /* Scans PREFIX and MESSAGE once and stores them as one body. */
 CV_MUST_CHECK enum cv_status cv_intake_store(struct cv_store *s, struct cv_str id,
-                                             struct cv_str prefix, struct cv_spool *message,
-                                             struct cv_intake *out, struct cv_err *err);
+	struct cv_str prefix, struct cv_spool *message, struct cv_intake *out, struct cv_err *err);
 void cv_intake_done(struct cv_intake *in);
 /* The summary of a stored body, built again. */
 CV_MUST_CHECK enum cv_status cv_intake_rebuild(struct cv_store *s, const struct cv_blob_ref *body,
-                                               struct cv_buf *summary_out, struct cv_err *err);
+	struct cv_buf *summary_out, struct cv_err *err);
 
 /* ---- body.c: counts of bodies. A body counts the accounts that name it (S4). ---- */
 void cv_body_summary_key(const struct cv_blob_ref *body, struct cv_buf *out);
 /* The row of a body that is new, for a batch on cv_blob_acct(): commits before its users. */
-void cv_body_put_new(const struct cv_intake *in, uint64_t accounts, bool shared_summary,
-                     struct cv_writer *w);
+void cv_body_put_new(
+	const struct cv_intake *in, uint64_t accounts, bool shared_summary, struct cv_writer *w);
 /* Adds DELTA to the count of each; what falls to zero is removed, its body too once that is
  * durable when WAIT, else at once (nothing ever named it). Missing rows count as zero. */
 CV_MUST_CHECK enum cv_status cv_body_change(struct cv_store *s, const struct cv_blob_ref *bodies,
-                                            size_t count, int64_t delta, bool wait,
-                                            cv_ticket *ticket_out, struct cv_err *err);
+	size_t count, int64_t delta, bool wait, cv_ticket *ticket_out, struct cv_err *err);
 
 /* ---- append.c ---- */
 void cv_msg_put(uint32_t box, uint32_t uid, const struct cv_row_msg *row, struct cv_writer *w);
 /* Writes the M and S rows gathered in BULK ahead, in batches of their own, hidden until the pages
  * name them; UIDS tell the reaper what to take away should the change not come. */
 CV_MUST_CHECK enum cv_status cv_acct_stage(struct cv_acct *a, uint32_t box, const uint32_t *uids,
-                                           size_t count, struct cv_writer *bulk,
-                                           struct cv_writer *last, struct cv_err *err);
+	size_t count, struct cv_writer *bulk, struct cv_writer *last, struct cv_err *err);
 
 /* ---- expunge.c ---- */
 /* Puts the X and R rows for UIDS that leave E's mailbox, a MODSEQ from MODSEQ up for each piece;
  * returns the last. */
 uint64_t cv_removed_put(struct cv_edit *e, const uint32_t *uids, size_t count,
-                        enum cv_removed_kind kind, uint64_t modseq, struct cv_writer *w);
+	enum cv_removed_kind kind, uint64_t modseq, struct cv_writer *w);
 /* Reads the sizes of UIDS and removes their entries. */
-CV_MUST_CHECK enum cv_status cv_edit_remove_all(struct cv_edit *e, const uint32_t *uids,
-                                                size_t count, struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_edit_remove_all(
+	struct cv_edit *e, const uint32_t *uids, size_t count, struct cv_err *err);
 
 /* ---- fetch.c ---- */
 /* The M rows of UIDS (ascending) in ARENA; body.n is 0 where there is none. */
 CV_MUST_CHECK enum cv_status cv_msg_rows(struct cv_mbox *m, const uint32_t *uids, size_t count,
-                                         struct cv_arena *arena, struct cv_row_msg **rows_out,
-                                         struct cv_err *err);
+	struct cv_arena *arena, struct cv_row_msg **rows_out, struct cv_err *err);
 
 /* ---- mend.c ---- */
 typedef bool cv_each_msg_fn(void *arg, uint32_t box, uint32_t uid, const struct cv_row_msg *row);
 /* Every M row; CV_CORRUPT at the end when some could not be read. */
-CV_MUST_CHECK enum cv_status cv_acct_each_msg(struct cv_store *s, cv_acct_id id, cv_each_msg_fn *fn,
-                                              void *arg, struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_acct_each_msg(
+	struct cv_store *s, cv_acct_id id, cv_each_msg_fn *fn, void *arg, struct cv_err *err);
 struct cv_acct_list {
 	cv_acct_id *ids; /* the caller frees */
 	size_t count, cap;
 };
 CV_MUST_CHECK enum cv_status cv_accts_list(struct cv_store *s, enum cv_acct_class class_,
-                                           struct cv_acct_list *out, struct cv_err *err);
+	struct cv_acct_list *out, struct cv_err *err);
 /* Takes the entries DROP (ascending) and their rows out of M and counts what is left again; the
  * account's lock is held. */
 CV_MUST_CHECK enum cv_status cv_box_mend(struct cv_mbox *m, const uint32_t *drop, size_t count,
-                                         cv_ticket *ticket_out, struct cv_err *err);
+	cv_ticket *ticket_out, struct cv_err *err);
 
 /* ---- fence.c ---- */
 /* Reads the fence epoch; after a crash it goes up, durably, before anyone is served. */
@@ -323,7 +317,8 @@ CV_MUST_CHECK enum cv_status cv_lost_open(struct cv_store *s, struct cv_err *err
 CV_MUST_CHECK enum cv_status cv_reaper_start(struct cv_store *s, struct cv_err *err);
 void cv_reaper_stop(struct cv_store *s);
 /* Does now, for every account, what is due at NOW_SECS. */
-CV_MUST_CHECK enum cv_status cv_store_reap(struct cv_store *s, int64_t now_secs, struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_store_reap(
+	struct cv_store *s, int64_t now_secs, struct cv_err *err);
 
 /* ---- store.c ---- */
 void cv_gate_enter(struct cv_store *s);

@@ -13,7 +13,7 @@ struct lost {
 	struct cv_arena arena;
 	struct place {
 		uint32_t box, uid;
-	} *found;             /* in the account being looked at, ascending */
+	} * found; /* in the account being looked at, ascending */
 	size_t count, cap;
 };
 
@@ -93,7 +93,8 @@ clean_acct(struct lost *l, cv_acct_id id, struct cv_err *err)
 		return status == CV_NOT_FOUND ? CV_OK : status;
 	status = drop_found(l, a, err);
 	cv_acct_close(a);
-	cv_log(0, CV_WARN, "store.lost_rows", "acct=%llx rows=%zu", (unsigned long long)id, l->count);
+	cv_log(0, CV_WARN, "store.lost_rows", "acct=%llx rows=%zu", (unsigned long long)id,
+		l->count);
 	return status;
 }
 
@@ -112,8 +113,8 @@ drop_counts(struct lost *l, struct cv_err *err)
 		struct cv_buf summary = CV_BUF_INIT(CV_KEY_MAX);
 		cv_buf_str(&summary, cv_str_sub(name, 8, name.n));
 		summary.p[0] = CV_KEY_SUMMARY;
-		struct cv_put puts[2] = {{.key = cv_str_sub(name, 8, name.n)},
-			{.key = cv_buf_view(&summary)}};
+		struct cv_put puts[2] = {
+			{.key = cv_str_sub(name, 8, name.n)}, {.key = cv_buf_view(&summary)}};
 		batch.puts = puts;
 		batch.count = 2;
 		status = cv_meta_commit(l->s->engine, &batch, 1, &ticket, err);

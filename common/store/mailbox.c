@@ -174,9 +174,9 @@ struct act {
 	struct renaming {
 		struct cv_mbox *m;
 		struct cv_row_box row;
-	} *renamed;
+	} * renamed;
 	size_t renamed_count;
-	struct cv_sub subs_added;  /* name NULL: none */
+	struct cv_sub subs_added; /* name NULL: none */
 	struct cv_str *subs_removed;
 	size_t subs_removed_count;
 };
@@ -217,7 +217,8 @@ absorb_sub(struct act *t, struct cv_str name)
 }
 
 static void
-act_add(struct act *t, struct cv_str name, enum cv_special_use use, bool selectable, bool subscribed)
+act_add(struct act *t, struct cv_str name, enum cv_special_use use, bool selectable,
+	bool subscribed)
 {
 	struct cv_row_box row = {
 		.name = name,
@@ -442,7 +443,8 @@ cv_mbox_create(struct cv_acct *a, struct cv_str name, enum cv_special_use use, u
 	cv_ticket *ticket_out, struct cv_err *err)
 {
 	struct creation c = {use, id_out};
-	return run(a, do_create, without_last_separator(a, name), CV_STR_EMPTY, &c, ticket_out, err);
+	return run(
+		a, do_create, without_last_separator(a, name), CV_STR_EMPTY, &c, ticket_out, err);
 }
 
 enum cv_status
@@ -452,12 +454,12 @@ cv_boxes_create_default(struct cv_acct *a, cv_ticket *ticket_out, struct cv_err 
 		const char *name;
 		enum cv_special_use use;
 	} rows[] = {
-		{"INBOX", CV_USE_NONE},
-		{"Thư nháp", CV_USE_DRAFTS},
-		{"Thư đã gửi", CV_USE_SENT},
-		{"Thư rác", CV_USE_JUNK},
-		{"Thùng rác", CV_USE_TRASH},
-		{"Lưu trữ", CV_USE_ARCHIVE},
+		{"INBOX",           CV_USE_NONE   },
+		{"Thư nháp",      CV_USE_DRAFTS },
+		{"Thư đã gửi", CV_USE_SENT   },
+		{"Thư rác",       CV_USE_JUNK   },
+		{"Thùng rác",     CV_USE_TRASH  },
+		{"Lưu trữ",      CV_USE_ARCHIVE},
 	};
 	struct act t;
 	a->head = (struct cv_row_head){.created_secs = cv_wall_secs()};
@@ -544,8 +546,8 @@ rename_children(struct act *t, struct cv_str from, struct cv_str to, struct cv_e
 	for (size_t i = at_least(t->a, prefix);
 		i < t->a->count && begins_with(t->a->boxes[i]->row.name, prefix); i++) {
 		struct cv_str rest = cv_str_sub(t->a->boxes[i]->row.name, from.n, SIZE_MAX);
-		struct cv_str name = cv_arena_printf(&t->arena, "%.*s%.*s", (int)to.n, to.p,
-			(int)rest.n, rest.p);
+		struct cv_str name = cv_arena_printf(
+			&t->arena, "%.*s%.*s", (int)to.n, to.p, (int)rest.n, rest.p);
 		struct cv_str canon;
 		enum cv_status status =
 			cv_name_canon(t->a->store->separator, name, &t->arena, &canon, err);
@@ -648,8 +650,8 @@ do_subscribe(struct act *t, struct cv_str name, struct cv_str none, void *arg,
 }
 
 enum cv_status
-cv_mbox_subscribe(struct cv_acct *a, struct cv_str name, bool on, cv_ticket *ticket_out,
-	struct cv_err *err)
+cv_mbox_subscribe(
+	struct cv_acct *a, struct cv_str name, bool on, cv_ticket *ticket_out, struct cv_err *err)
 {
 	return run(a, do_subscribe, name, CV_STR_EMPTY, &on, ticket_out, err);
 }

@@ -24,12 +24,12 @@ on_row(void *arg, struct cv_str key, struct cv_str value)
 }
 
 enum cv_status
-cv_acct_each_msg(struct cv_store *s, cv_acct_id id, cv_each_msg_fn *fn, void *arg,
-	struct cv_err *err)
+cv_acct_each_msg(
+	struct cv_store *s, cv_acct_id id, cv_each_msg_fn *fn, void *arg, struct cv_err *err)
 {
 	struct walk w = {.fn = fn, .arg = arg};
-	enum cv_status status = cv_meta_scan(
-		s->engine, id, CV_STR("M"), CV_STR("N"), 0, on_row, &w, err);
+	enum cv_status status =
+		cv_meta_scan(s->engine, id, CV_STR("M"), CV_STR("N"), 0, on_row, &w, err);
 	if (!status && w.bad)
 		status = cv_fail(err, CV_CORRUPT, "a message row of account %llx is damaged",
 			(unsigned long long)id);
@@ -50,8 +50,8 @@ add_acct(void *arg, cv_acct_id acct, uint64_t version)
 }
 
 enum cv_status
-cv_accts_list(struct cv_store *s, enum cv_acct_class class_, struct cv_acct_list *out,
-	struct cv_err *err)
+cv_accts_list(
+	struct cv_store *s, enum cv_acct_class class_, struct cv_acct_list *out, struct cv_err *err)
 {
 	*out = (struct cv_acct_list){0};
 	enum cv_status status = cv_meta_accts(s->engine, class_, add_acct, out, err);
@@ -107,8 +107,8 @@ recount(struct cv_edit *e, struct cv_err *err)
 }
 
 static void
-put_dropped(struct cv_edit *e, const uint32_t *uids, size_t count, uint64_t modseq,
-	struct cv_writer *w)
+put_dropped(
+	struct cv_edit *e, const uint32_t *uids, size_t count, uint64_t modseq, struct cv_writer *w)
 {
 	struct cv_buf list = CV_BUF_INIT(CV_VALUE_MAX);
 	cv_uids_encode(uids, count, &list);

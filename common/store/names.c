@@ -9,8 +9,8 @@ static bool
 is_forbidden(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 ||
-		(c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff ||
-		c == 0xfffd;
+	       (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff ||
+	       c == 0xfffd;
 }
 
 static enum cv_status
@@ -22,7 +22,8 @@ check_level(struct cv_str level, struct cv_err *err)
 		return cv_fail(err, CV_LIMIT, "a level of the mailbox name is over %u bytes",
 			CV_MBOX_LEVEL_MAX);
 	if (level.p[0] == ' ' || level.p[level.n - 1] == ' ')
-		return cv_fail(err, CV_INVALID, "a level of the mailbox name has a blank at its end");
+		return cv_fail(
+			err, CV_INVALID, "a level of the mailbox name has a blank at its end");
 	for (size_t pos = 0; pos < level.n;)
 		if (is_forbidden(cv_utf8_next(level, &pos)))
 			return cv_fail(err, CV_INVALID, "the mailbox name has a control character");
@@ -52,13 +53,15 @@ cv_name_canon(char separator, struct cv_str name, struct cv_arena *arena, struct
 	if (!name.n)
 		return cv_fail(err, CV_INVALID, "the mailbox name is empty");
 	if (name.n > CV_MBOX_NAME_MAX)
-		return cv_fail(err, CV_LIMIT, "a mailbox name has at most %u bytes", CV_MBOX_NAME_MAX);
+		return cv_fail(
+			err, CV_LIMIT, "a mailbox name has at most %u bytes", CV_MBOX_NAME_MAX);
 	if (!cv_utf8_is_valid(name))
 		return cv_fail(err, CV_INVALID, "the mailbox name is not UTF-8");
 	struct cv_buf nfc = CV_BUF_INIT(CV_MBOX_NAME_MAX);
 	if (cv_utf8_nfc(name, &nfc)) {
 		cv_buf_done(&nfc);
-		return cv_fail(err, CV_LIMIT, "a mailbox name has at most %u bytes", CV_MBOX_NAME_MAX);
+		return cv_fail(
+			err, CV_LIMIT, "a mailbox name has at most %u bytes", CV_MBOX_NAME_MAX);
 	}
 	char *canon = cv_arena_z(arena, cv_buf_view(&nfc));
 	*out = cv_str(canon, nfc.n);

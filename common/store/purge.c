@@ -39,8 +39,10 @@ doom(void *arg, struct cv_str key, struct cv_str value)
 static enum cv_status
 commit(struct purging *p, cv_ticket *ticket_out, struct cv_err *err)
 {
-	struct cv_batch batch = {.acct = p->a->id, .expect = CV_VERSION_ANY,
-		.puts = cv_writer_puts(&p->w), .count = p->w.count};
+	struct cv_batch batch = {.acct = p->a->id,
+		.expect = CV_VERSION_ANY,
+		.puts = cv_writer_puts(&p->w),
+		.count = p->w.count};
 	enum cv_status status = cv_meta_commit(p->s->engine, &batch, 1, ticket_out, err);
 	if (!status && batch.result)
 		status = cv_fail(err, batch.result, "cannot purge account %llx: %s",

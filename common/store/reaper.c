@@ -10,12 +10,12 @@
 #include "common/base/log.h"
 #include "common/store/internal.h"
 
-#define PASS_SECS        3600
-#define FIRST_PASS_SECS  60
-#define SLOW_PASSES      6      /* every so many passes ids and history are looked at too */
-#define MOVED_KEEP_SECS  3600   /* a session may still be reading under the old UID */
-#define PAUSE_MS         2      /* after an account with work */
-#define DELETES_MAX      2000u  /* in one batch */
+#define PASS_SECS       3600
+#define FIRST_PASS_SECS 60
+#define SLOW_PASSES     6     /* every so many passes ids and history are looked at too */
+#define MOVED_KEEP_SECS 3600  /* a session may still be reading under the old UID */
+#define PAUSE_MS        2     /* after an account with work */
+#define DELETES_MAX     2000u /* in one batch */
 
 struct cv_reaper {
 	struct cv_store *s;
@@ -29,8 +29,8 @@ struct cv_reaper {
 
 struct doomed_list {
 	uint32_t box;
-	bool whole;       /* the mailbox is gone, with all its rows */
-	uint32_t *uids;   /* ascending after sort_doomed() */
+	bool whole;     /* the mailbox is gone, with all its rows */
+	uint32_t *uids; /* ascending after sort_doomed() */
 	size_t count, cap;
 };
 struct reaping {
@@ -39,7 +39,7 @@ struct reaping {
 	int64_t now;
 	struct doomed_list *lists; /* one a mailbox */
 	size_t list_count;
-	struct cv_writer marks;    /* the R rows, deleted at last */
+	struct cv_writer marks; /* the R rows, deleted at last */
 	struct cv_map kept_bodies, kept_summaries;
 	struct cv_map lost_bodies, lost_summaries;
 	struct cv_writer w;
@@ -114,7 +114,7 @@ is_doomed(struct reaping *r, uint32_t box, uint32_t uid)
 {
 	struct doomed_list *list = list_of(r, box, false);
 	return list && (list->whole || (list->count && bsearch(&uid, list->uids, list->count,
-		sizeof uid, by_uid)));
+							       sizeof uid, by_uid)));
 }
 
 /* ---- rows that go, rows that stay ---- */
@@ -199,12 +199,15 @@ commit_deletes(struct cv_acct *a, struct cv_writer *w, cv_ticket *ticket_out, st
 	const struct cv_put *puts = cv_writer_puts(w);
 	enum cv_status status = CV_OK;
 	for (size_t i = 0; i < w->count && !status; i += DELETES_MAX) {
-		struct cv_batch batch = {.acct = a->id, .expect = a->version, .puts = puts + i,
+		struct cv_batch batch = {.acct = a->id,
+			.expect = a->version,
+			.puts = puts + i,
 			.count = CV_MIN(w->count - i, (size_t)DELETES_MAX)};
 		status = cv_meta_commit(a->store->engine, &batch, 1, ticket_out, err);
 		if (!status && batch.result)
-			status = cv_fail(err, batch.result, "cannot remove rows of account %llx: %s",
-				(unsigned long long)a->id, cv_status_name(batch.result));
+			status =
+				cv_fail(err, batch.result, "cannot remove rows of account %llx: %s",
+					(unsigned long long)a->id, cv_status_name(batch.result));
 		if (!status)
 			a->version = batch.version;
 	}
@@ -234,8 +237,8 @@ static enum cv_status
 reap_locked(struct reaping *r, struct cv_acct *a, struct cv_err *err)
 {
 	cv_ticket ticket = 0;
-	enum cv_status status = cv_meta_scan(
-		r->s->engine, r->id, CV_STR("R"), CV_STR("S"), 0, on_removed, r, err);
+	enum cv_status status =
+		cv_meta_scan(r->s->engine, r->id, CV_STR("R"), CV_STR("S"), 0, on_removed, r, err);
 	if (status || !r->marks.count)
 		return status;
 	sort_doomed(r);
@@ -277,15 +280,15 @@ look_for_due(void *arg, struct cv_str key, struct cv_str value)
 	int64_t secs;
 	uint32_t number;
 	d->any = cv_key_read_removed(key, &secs, &number) && !cv_row_removed_decode(value, &row) &&
-		is_due(d->r, &row, secs);
+		 is_due(d->r, &row, secs);
 	return !d->any;
 }
 
 static enum cv_status
 reap_messages(struct cv_store *s, struct cv_acct *a, int64_t now, struct cv_err *err)
 {
-	struct reaping r = {.s = s, .id = a->id, .now = now, .marks = CV_WRITER_INIT,
-		.w = CV_WRITER_INIT};
+	struct reaping r = {
+		.s = s, .id = a->id, .now = now, .marks = CV_WRITER_INIT, .w = CV_WRITER_INIT};
 	struct due due = {.r = &r};
 	enum cv_status status = cv_meta_scan(
 		s->engine, a->id, CV_STR("R"), CV_STR("S"), 0, look_for_due, &due, err);
@@ -313,7 +316,7 @@ reap_messages(struct cv_store *s, struct cv_acct *a, int64_t now, struct cv_err 
 struct expiring {
 	int64_t before;
 	struct cv_writer w;
-	uint32_t box;           /* whose X rows are being counted */
+	uint32_t box; /* whose X rows are being counted */
 	size_t count, excess;
 	uint64_t floor;
 };

@@ -372,8 +372,7 @@ cv_row_keywords_encode(const struct cv_str *names, size_t count, struct cv_buf *
 }
 
 enum cv_status
-cv_row_keywords_decode(
-	struct cv_str value, struct cv_str names[CV_KEYWORDS_MAX], size_t *count_out)
+cv_row_keywords_decode(struct cv_str value, struct cv_str names[CV_KEYWORDS_MAX], size_t *count_out)
 {
 	struct cv_rd r = open_row(value);
 	uint64_t count = cv_rd_varint(&r);
@@ -396,8 +395,8 @@ cv_row_keywords_decode(
  * keywords: mask, length - 1 */
 
 static size_t
-run_of(const struct cv_entry *e, size_t count, bool (*same)(const struct cv_entry *a,
-	const struct cv_entry *b))
+run_of(const struct cv_entry *e, size_t count,
+	bool (*same)(const struct cv_entry *a, const struct cv_entry *b))
 {
 	size_t n = 1;
 	while (n < count && same(&e[n - 1], &e[n]))

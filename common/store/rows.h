@@ -27,7 +27,7 @@
 #include "common/store/engine.h"
 #include "common/store/mailbox.h"
 
-#define CV_ROW_VERSION 1
+#define CV_ROW_VERSION      1
 #define CV_DELIVERY_KEY_MAX 64
 
 /* ---- keys: each appends to OUT ---- */
@@ -49,11 +49,11 @@ enum cv_row_state { CV_ROW_ACTIVE, CV_ROW_PURGING };
 
 struct cv_row_head {
 	enum cv_row_state state;
-	uint64_t epoch;            /* of the fence when this was written */
-	uint64_t modseq;           /* no MODSEQ at or below it is ever given again */
-	uint32_t next_id;          /* of mailboxes, subscriptions, removals */
+	uint64_t epoch;   /* of the fence when this was written */
+	uint64_t modseq;  /* no MODSEQ at or below it is ever given again */
+	uint32_t next_id; /* of mailboxes, subscriptions, removals */
 	uint32_t last_uidvalidity;
-	uint64_t quota_bytes;      /* when has_quota */
+	uint64_t quota_bytes; /* when has_quota */
 	bool has_quota;
 	int64_t created_secs;
 };
@@ -62,7 +62,7 @@ struct cv_row_box {
 	uint64_t epoch;
 	uint32_t uidvalidity, uidnext;
 	uint64_t highest_modseq;
-	uint64_t vanished_floor;   /* X rows tell of every removal after it */
+	uint64_t vanished_floor; /* X rows tell of every removal after it */
 	uint32_t exists, unseen, deleted;
 	uint32_t recent, recent_from; /* entries not yet claimed; they have UIDs >= recent_from */
 	uint64_t size_bytes;
@@ -70,9 +70,9 @@ struct cv_row_box {
 	bool selectable, subscribed;
 };
 enum cv_summary_place {
-	CV_SUMMARY_OWN,            /* S/<mbox>/<uid> of the message itself */
-	CV_SUMMARY_OTHER,          /* S/<summary_box>/<summary_uid>: of the message this is a copy of */
-	CV_SUMMARY_SHARED          /* in the body account */
+	CV_SUMMARY_OWN,   /* S/<mbox>/<uid> of the message itself */
+	CV_SUMMARY_OTHER, /* S/<summary_box>/<summary_uid>: of the message this is a copy of */
+	CV_SUMMARY_SHARED /* in the body account */
 };
 struct cv_row_msg {
 	uint64_t size_bytes;
@@ -85,16 +85,16 @@ struct cv_row_msg {
 	struct cv_str delivery_id;
 };
 enum cv_removed_kind {
-	CV_REMOVED_EXPUNGED,       /* may be restored */
-	CV_REMOVED_MOVED,          /* lives on under another UID */
-	CV_REMOVED_BOX,            /* the whole mailbox; name kept for restoring */
-	CV_REMOVED_STAGED          /* rows written ahead of a large change that may not have come */
+	CV_REMOVED_EXPUNGED, /* may be restored */
+	CV_REMOVED_MOVED,    /* lives on under another UID */
+	CV_REMOVED_BOX,      /* the whole mailbox; name kept for restoring */
+	CV_REMOVED_STAGED    /* rows written ahead of a large change that may not have come */
 };
 struct cv_row_removed {
 	enum cv_removed_kind kind;
 	uint32_t box;
-	struct cv_str name;        /* of the mailbox then */
-	struct cv_str uids;        /* cv_uids_* form; empty for a whole mailbox */
+	struct cv_str name; /* of the mailbox then */
+	struct cv_str uids; /* cv_uids_* form; empty for a whole mailbox */
 };
 struct cv_row_delivery {
 	int64_t secs;
@@ -111,32 +111,31 @@ CV_MUST_CHECK enum cv_status cv_row_head_decode(struct cv_str value, struct cv_r
 CV_MUST_CHECK enum cv_status cv_row_box_decode(struct cv_str value, struct cv_row_box *out);
 CV_MUST_CHECK enum cv_status cv_row_msg_decode(struct cv_str value, struct cv_row_msg *out);
 CV_MUST_CHECK enum cv_status cv_row_removed_decode(struct cv_str value, struct cv_row_removed *out);
-CV_MUST_CHECK enum cv_status cv_row_delivery_decode(struct cv_str value,
-                                                    struct cv_row_delivery *out);
+CV_MUST_CHECK enum cv_status cv_row_delivery_decode(
+	struct cv_str value, struct cv_row_delivery *out);
 
 /* K: names of at most CV_KEYWORDS_MAX keywords. Decoding yields slices into VALUE. */
 void cv_row_keywords_encode(const struct cv_str *names, size_t count, struct cv_buf *out);
-CV_MUST_CHECK enum cv_status cv_row_keywords_decode(struct cv_str value,
-                                                    struct cv_str names[CV_KEYWORDS_MAX],
-                                                    size_t *count_out);
+CV_MUST_CHECK enum cv_status cv_row_keywords_decode(
+	struct cv_str value, struct cv_str names[CV_KEYWORDS_MAX], size_t *count_out);
 
 /* F: COUNT entries of page NUMBER, ascending. Runs of equal values take a byte or two. */
-void cv_row_page_encode(const struct cv_entry *entries, size_t count, uint32_t number,
-                        struct cv_buf *out);
+void cv_row_page_encode(
+	const struct cv_entry *entries, size_t count, uint32_t number, struct cv_buf *out);
 CV_MUST_CHECK enum cv_status cv_row_page_decode(struct cv_str value, uint32_t number,
-                                                struct cv_entry entries[CV_PAGE_UIDS],
-                                                uint32_t *count_out);
+	struct cv_entry entries[CV_PAGE_UIDS], uint32_t *count_out);
 
 /* X and R: ascending UIDs as ranges. A piece holds at most CV_UIDS_PIECE of them. */
 void cv_uids_encode(const uint32_t *uids, size_t count, struct cv_buf *out);
 struct cv_uids_rd {
 	struct cv_rd rd;
-	uint64_t next;             /* first UID that may come */
+	uint64_t next; /* first UID that may come */
 	uint32_t left_in_run;
 	uint32_t uid;
 };
 struct cv_uids_rd cv_uids_read(struct cv_str value);
-bool cv_uids_next(struct cv_uids_rd *r, uint32_t *uid_out); /* false at the end; then look at rd.bad */
+bool cv_uids_next(
+	struct cv_uids_rd *r, uint32_t *uid_out); /* false at the end; then look at rd.bad */
 
 /* C */
 void cv_row_count_encode(uint64_t accounts, struct cv_buf *out);

@@ -4,7 +4,7 @@
  *  S1  UIDs only grow; a UID, once seen by anyone, never names another message.
  *  S2  UID, MODSEQ, quota and message row change in one batch.
  *  S3  Nothing acknowledged is lost: no answer before its ticket is durable.
- *  S4  A body is stored once; its count is never below the number of rows that name it.
+ *  S4  A body is stored once; its count is never below the number of accounts that name it.
  *  S5  No row names a body that is not there.
  *  S6  Counts in mailbox rows equal the rows counted; quota used equals the sizes summed.
  *  S7  A delivery id is applied at most once an account for 7 days.

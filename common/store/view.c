@@ -195,8 +195,8 @@ cv_box_load_keywords(struct cv_mbox *m, struct cv_err *err)
 	size_t count = 0;
 	cv_key_box(&key, 'K', m->id);
 	struct cv_str k = cv_buf_view(&key);
-	enum cv_status status = cv_meta_read(
-		m->acct->store->engine, m->acct->id, &k, 1, &value, &hold, NULL, err);
+	enum cv_status status =
+		cv_meta_read(m->acct->store->engine, m->acct->id, &k, 1, &value, &hold, NULL, err);
 	if (!status && value.p)
 		status = cv_row_keywords_decode(value, names, &count);
 	if (status == CV_CORRUPT)
@@ -281,8 +281,8 @@ cv_box_load_tail(struct cv_mbox *m, struct cv_err *err)
 	struct cv_str value;
 	cv_key_uid(&key, 'F', m->id, m->row.uidnext / CV_PAGE_UIDS);
 	struct cv_str k = cv_buf_view(&key);
-	enum cv_status status = cv_meta_read(
-		m->acct->store->engine, m->acct->id, &k, 1, &value, &hold, NULL, err);
+	enum cv_status status =
+		cv_meta_read(m->acct->store->engine, m->acct->id, &k, 1, &value, &hold, NULL, err);
 	if (!status)
 		status = cv_box_set_tail(m, value, err);
 	cv_buf_done(&key);
@@ -336,7 +336,8 @@ merge(struct cv_mbox *m, const struct cv_view *old, const struct cv_page_change 
 	size_t c = 0;
 	for (uint32_t i = 0; i < old->pages_count || c < count;) {
 		struct cv_page *p = i < old->pages_count
-			? (struct cv_page *)(uintptr_t)old->pages[i].page : NULL;
+					    ? (struct cv_page *)(uintptr_t)old->pages[i].page
+					    : NULL;
 		if (c < count && (!p || changed[c].number <= p->number)) {
 			if (p && changed[c].number == p->number)
 				i++;
@@ -372,7 +373,7 @@ cv_box_publish(struct cv_mbox *m, const struct cv_page_change *changed, size_t c
 		keep_tail(m, changed, count);
 	pthread_mutex_lock(&m->view_lock);
 	m->view = new_view;
-	CV_LIST_EACH(it, next, &m->watches) {
+	CV_LIST_EACH (it, next, &m->watches) {
 		struct cv_watch *w = CV_CONTAINER(it, struct cv_watch, link);
 		w->fn(w);
 	}

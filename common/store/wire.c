@@ -110,8 +110,8 @@ cv_wire_put_deliver(struct cv_buf *out, uint64_t tag, const struct cv_delivery *
 }
 
 enum cv_status
-cv_wire_read_deliver(struct cv_str payload, struct cv_arena *arena, struct cv_delivery *d,
-	uint64_t *size_out)
+cv_wire_read_deliver(
+	struct cv_str payload, struct cv_arena *arena, struct cv_delivery *d, uint64_t *size_out)
 {
 	struct cv_rd r = cv_rd(payload);
 	d->id = cv_rd_bytes(&r);
@@ -129,7 +129,8 @@ cv_wire_read_deliver(struct cv_str payload, struct cv_arena *arena, struct cv_de
 		rcpt->flags = (uint32_t)(cv_rd_varint(&r) & 31u);
 		rcpt->folder = cv_rd_bytes(&r);
 		rcpt->result = CV_TEMPFAIL;
-		if (rcpt->folder.n > FOLDER_MAX || rcpt->acct >> CV_ACCT_CLASS_SHIFT != CV_CLASS_USER)
+		if (rcpt->folder.n > FOLDER_MAX ||
+			rcpt->acct >> CV_ACCT_CLASS_SHIFT != CV_CLASS_USER)
 			r.bad = true;
 	}
 	return whole(&r);

@@ -43,20 +43,20 @@ struct cv_wire_frame {
 
 /* Takes the first frame of IN; *used_out is its length. CV_AGAIN: not whole yet; CV_INVALID: no
  * frame of ours, the connection is of no use any more. */
-CV_MUST_CHECK enum cv_status cv_wire_next(struct cv_str in, struct cv_wire_frame *out,
-                                          size_t *used_out);
+CV_MUST_CHECK enum cv_status cv_wire_next(
+	struct cv_str in, struct cv_wire_frame *out, size_t *used_out);
 /* A header for PAYLOAD_BYTES that follow. */
 void cv_wire_header(unsigned char header[CV_WIRE_HEADER_BYTES], enum cv_wire_type type,
-                    uint64_t tag, size_t payload_bytes);
+	uint64_t tag, size_t payload_bytes);
 
 void cv_wire_put_hello(struct cv_buf *out);
 CV_MUST_CHECK enum cv_status cv_wire_read_hello(struct cv_str payload);
 /* CV_LIMIT when it would be too large to send. */
-CV_MUST_CHECK enum cv_status cv_wire_put_deliver(struct cv_buf *out, uint64_t tag,
-                                                 const struct cv_delivery *d);
+CV_MUST_CHECK enum cv_status cv_wire_put_deliver(
+	struct cv_buf *out, uint64_t tag, const struct cv_delivery *d);
 /* Fills id, prefix, rcpts and rcpt_count; slices point into PAYLOAD, the array is in ARENA. */
-CV_MUST_CHECK enum cv_status cv_wire_read_deliver(struct cv_str payload, struct cv_arena *arena,
-                                                  struct cv_delivery *d, uint64_t *size_out);
+CV_MUST_CHECK enum cv_status cv_wire_read_deliver(
+	struct cv_str payload, struct cv_arena *arena, struct cv_delivery *d, uint64_t *size_out);
 void cv_wire_put_probe(struct cv_buf *out, uint64_t tag, const struct cv_probe *probe);
 CV_MUST_CHECK enum cv_status cv_wire_read_probe(struct cv_str payload, struct cv_probe *probe);
 void cv_wire_put_result(struct cv_buf *out, uint64_t tag, const struct cv_delivery *d);

@@ -2,7 +2,7 @@
 /* mailbox_bench.c - deliveries, appends, flag changes and reads a second, all of them durable.
  *
  * Writers keep several acts under way each, as connections do: an act is done when its ticket is
- * durable. Usage: bench_mailbox [seconds] [directory] [what ...]
+ * durable. Usage: bench_mailbox [seconds] [directory] [word of the lines wanted]
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <ftw.h>
@@ -25,6 +25,7 @@ static struct cv_store *store;
 static atomic_bool stop;
 static atomic_uint_fast64_t acts;
 static double seconds = 2;
+static const char *only = "";
 static char *message;
 static size_t message_n;
 
@@ -47,13 +48,16 @@ static void
 make_message(size_t n)
 {
 	struct cv_buf b = CV_BUF_INIT(4u << 20);
-	cv_buf_printf(&b, "Received: from mx.example (mx.example [192.0.2.1])\r\n\tby mail.lamgiang.example;"
-		" Sun, 22 Nov 2026 08:00:00 +0700\r\nFrom: =?utf-8?Q?V=C4=83n_th=C6=B0?= <vanthu@lamgiang.example>\r\n"
+	cv_buf_printf(&b,
+		"Received: from mx.example (mx.example [192.0.2.1])\r\n\tby mail.lamgiang.example;"
+		" Sun, 22 Nov 2026 08:00:00 +0700\r\nFrom: =?utf-8?Q?V=C4=83n_th=C6=B0?= "
+		"<vanthu@lamgiang.example>\r\n"
 		"To: <a@lamgiang.example>, <b@lamgiang.example>\r\nSubject: Giay moi hop\r\n"
 		"Message-ID: <1@lamgiang.example>\r\nDate: Sun, 22 Nov 2026 08:00:00 +0700\r\n"
 		"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n");
 	for (unsigned i = 0; b.n < n; i++)
-		cv_buf_printf(&b, "Dong %u %08x: kinh gui cac don vi, de nghi chuan bi tai lieu hop.\r\n", i,
+		cv_buf_printf(&b,
+			"Dong %u %08x: kinh gui cac don vi, de nghi chuan bi tai lieu hop.\r\n", i,
 			i * 2654435761u);
 	message_n = b.n;
 	message = cv_buf_take(&b);
@@ -116,7 +120,8 @@ store_some(void *arg)
 		uint64_t modseq;
 		cv_ticket t;
 		must(cv_mbox_store(s->m, &uid, 1, i / 1000 % 2 ? CV_STORE_REMOVE : CV_STORE_ADD,
-			&change, UINT64_MAX, &failed, &failed_count, &modseq, &t, &err), &err);
+			     &change, UINT64_MAX, &failed, &failed_count, &modseq, &t, &err),
+			&err);
 		wait_for(s, t);
 		atomic_fetch_add(&acts, 1);
 	}
@@ -154,9 +159,13 @@ deliver_some(void *arg)
 		for (unsigned k = 0; k < s->rcpts; k++)
 			rcpts[k] = (struct cv_deliver_rcpt){
 				.acct = cv_acct(CV_CLASS_USER, 1 + (first + k) % ACCOUNTS)};
-		struct cv_delivery d = {.id = cv_str_z(id), .message = &spool, .rcpts = rcpts,
-			.prefix = CV_STR("Return-Path: <x@y.example>\r\n"), .rcpt_count = s->rcpts,
-			.done = delivered, .arg = &s->done};
+		struct cv_delivery d = {.id = cv_str_z(id),
+			.message = &spool,
+			.rcpts = rcpts,
+			.prefix = CV_STR("Return-Path: <x@y.example>\r\n"),
+			.rcpt_count = s->rcpts,
+			.done = delivered,
+			.arg = &s->done};
 		cv_deliver(s->with, &d);
 		while (sem_wait(&s->done))
 			;
@@ -175,13 +184,15 @@ cpu_secs(void)
 	struct rusage u;
 	getrusage(RUSAGE_SELF, &u);
 	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-		(double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 static void
 run(const char *what, unsigned threads, void *(*fn)(void *arg), void **args)
 {
 	pthread_t t[64];
+	if (!strstr(what, only))
+		return;
 	atomic_store(&stop, false);
 	atomic_store(&acts, 0);
 	double cpu = cpu_secs();
@@ -314,18 +325,21 @@ bench_reading(void)
 	cv_mbox_close(dst);
 	must(cv_mbox_open(a, CV_STR("dst"), &dst, &err), &err);
 	start = cv_mono_us();
-	must(cv_mbox_copy(m, uids, 1000, dst, false, uids + 10000, uids + 20000, &done, &t, &err), &err);
+	must(cv_mbox_copy(m, uids, 1000, dst, false, uids + 10000, uids + 20000, &done, &t, &err),
+		&err);
 	cv_ticket_block(cv_store_engine(store), t);
 	timed("copy of 1,000", start);
 	start = cv_mono_us();
-	must(cv_mbox_copy(m, uids, 1000, dst, true, uids + 10000, uids + 20000, &done, &t, &err), &err);
+	must(cv_mbox_copy(m, uids, 1000, dst, true, uids + 10000, uids + 20000, &done, &t, &err),
+		&err);
 	cv_ticket_block(cv_store_engine(store), t);
 	timed("move of 1,000", start);
 	struct cv_flag_change change = {.flags = CV_FLAG_DELETED};
 	uint64_t modseq;
 	start = cv_mono_us();
-	must(cv_mbox_store(m, uids + 1000, 1000, CV_STORE_ADD, &change, UINT64_MAX, uids + 10000, &done,
-		&modseq, &t, &err), &err);
+	must(cv_mbox_store(m, uids + 1000, 1000, CV_STORE_ADD, &change, UINT64_MAX, uids + 10000,
+		     &done, &modseq, &t, &err),
+		&err);
 	cv_ticket_block(cv_store_engine(store), t);
 	timed("store of 1,000", start);
 	start = cv_mono_us();
@@ -364,11 +378,15 @@ main(int argc, char **argv)
 {
 	struct cv_err err;
 	char made[] = "/tmp/congvu-bench-XXXXXX";
-	const char *dir = argc > 2 ? argv[2] : mkdtemp(made);
+	const char *dir = argc > 2 && *argv[2] ? argv[2] : mkdtemp(made);
 	if (argc > 1)
 		seconds = strtod(argv[1], NULL);
-	struct cv_store_options o = {.engine = {.dir = dir, .cache_bytes = 256u << 20},
-		.default_quota_bytes = 1ull << 50};
+	if (argc > 3)
+		only = argv[3];
+	struct cv_store_options o = {
+		.engine = {.dir = dir, .cache_bytes = 256u << 20},
+		.default_quota_bytes = 1ull << 50
+        };
 	must(cv_store_open(&o, &store, &err), &err);
 	make_message(10000);
 	cv_ticket t = 0;
@@ -392,10 +410,11 @@ main(int argc, char **argv)
 	bench_sessions("append 10 KB, 10 sessions", 10, append_some, false);
 	bench_sessions("store, 1 session", 1, store_some, true);
 	bench_sessions("store, 10 sessions", 10, store_some, true);
-	bench_reading();
+	if (!*only)
+		bench_reading();
 	cv_store_close(store);
 	free(message);
-	if (argc <= 2)
+	if (dir == made)
 		(void)nftw(dir, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
 	return 0;
 }

@@ -24,10 +24,10 @@
 #include "common/base/rng.h"
 #include "common/store/internal.h"
 
-#define RCPTS     70  /* three groups of one delivery */
-#define ROUNDS    40  /* of a child that nobody kills */
-#define IDS_MAX   400
-#define UIDS_MAX  4000
+#define RCPTS    70 /* three groups of one delivery */
+#define ROUNDS   40 /* of a child that nobody kills */
+#define IDS_MAX  400
+#define UIDS_MAX 4000
 
 static char dir[128];
 static int log_fd = -1;
@@ -64,7 +64,9 @@ open_store(void)
 {
 	char path[160];
 	snprintf(path, sizeof path, "%s/mail", dir);
-	struct cv_store_options o = {.engine = {.dir = path, .cache_bytes = 8u << 20}};
+	struct cv_store_options o = {
+		.engine = {.dir = path, .cache_bytes = 8u << 20}
+        };
 	MUST(cv_store_open(&o, &store, &err));
 }
 
@@ -79,8 +81,7 @@ account(uint64_t number)
 
 /* ---- the child ---- */
 
-static void __attribute__((format(printf, 1, 2)))
-note(const char *fmt, ...)
+static void __attribute__((format(printf, 1, 2))) note(const char *fmt, ...)
 {
 	char line[128];
 	va_list args;
@@ -96,8 +97,8 @@ fill(struct cv_spool *s, const char *what)
 {
 	cv_spool_init(s, dir);
 	struct cv_buf b = CV_BUF_INIT(1u << 20);
-	cv_buf_printf(&b, "From: a@b.example\r\nSubject: %s\r\nMessage-ID: <%s@b.example>\r\n\r\n", what,
-		what);
+	cv_buf_printf(&b, "From: a@b.example\r\nSubject: %s\r\nMessage-ID: <%s@b.example>\r\n\r\n",
+		what, what);
 	for (int i = 0; i < 40; i++)
 		cv_buf_printf(&b, "dong %d cua thu %s\r\n", i, what);
 	MUST(cv_spool_write(s, cv_buf_view(&b), &err));
@@ -120,8 +121,12 @@ deliver(struct cv_deliverer *with, const char *id, bool *all_ok, bool *all_dupli
 	fill(&spool, id);
 	for (uint64_t i = 0; i < RCPTS; i++)
 		rcpts[i] = (struct cv_deliver_rcpt){.acct = cv_acct(CV_CLASS_USER, i + 1)};
-	struct cv_delivery d = {.id = cv_str_z(id), .message = &spool, .rcpts = rcpts,
-		.rcpt_count = RCPTS, .done = post, .arg = &done};
+	struct cv_delivery d = {.id = cv_str_z(id),
+		.message = &spool,
+		.rcpts = rcpts,
+		.rcpt_count = RCPTS,
+		.done = post,
+		.arg = &done};
 	cv_deliver(with, &d);
 	while (sem_wait(&done))
 		;
@@ -200,8 +205,8 @@ one_round(struct cv_mbox *work, struct cv_mbox *dst, struct cv_mbox *other, int 
 	if (i % 2) {
 		note("E %u\nX %u\n", uids[0], uids[0]);
 	}
-	MUST(cv_mbox_store(work, uids + 1, 1, CV_STORE_ADD, &change, UINT64_MAX, failed, &failed_count,
-		&modseq, &t, &err));
+	MUST(cv_mbox_store(work, uids + 1, 1, CV_STORE_ADD, &change, UINT64_MAX, failed,
+		&failed_count, &modseq, &t, &err));
 	note("E %u\n", uids[1]);
 	MUST(cv_mbox_expunge(work, uids, 3, &done, &t, &err));
 	show(work, 'w');
@@ -365,16 +370,18 @@ prove_mailboxes(void)
 		uint32_t uid = said.appended[i];
 		bool there = cv_view_uid(v, uid), gone = is_in(said.gone, said.gone_n, uid);
 		bool may_go = gone || is_in(said.may_go, said.may_go_n, uid) ||
-			uid + 6 > said.work_next; /* its round may have been under way */
+			      uid + 6 > said.work_next; /* its round may have been under way */
 		PROVE(!(there && gone), "S3: expunged %u is back", uid);
 		PROVE(there || may_go, "S3: appended %u is lost", uid);
 	}
-	PROVE(v->uidnext > said.work_next, "S8: UIDNEXT %u, %u was shown", v->uidnext, said.work_next);
+	PROVE(v->uidnext > said.work_next, "S8: UIDNEXT %u, %u was shown", v->uidnext,
+		said.work_next);
 	cv_view_unref(v);
 	MUST(cv_mbox_view(dst, &v, &err));
 	for (size_t i = 0; i < said.copied_n; i++)
 		PROVE(cv_view_uid(v, said.copied[i]), "S3: copy %u is lost", said.copied[i]);
-	PROVE(v->uidnext > said.dst_next, "S8: UIDNEXT %u, %u was shown", v->uidnext, said.dst_next);
+	PROVE(v->uidnext > said.dst_next, "S8: UIDNEXT %u, %u was shown", v->uidnext,
+		said.dst_next);
 	cv_view_unref(v);
 	PROVE(work->acct->modseq > said.modseq, "S8: MODSEQ");
 	cv_mbox_close(work);
@@ -470,7 +477,8 @@ one_death(const char *kill_at, unsigned after_us)
 	int status;
 	waitpid(pid, &status, 0);
 	if (kill_at)
-		PROVE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "%s was not reached", kill_at);
+		PROVE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "%s was not reached",
+			kill_at);
 	prove_all();
 	printf("%-20s %zu deliveries, %zu appends acknowledged or shown: all hold\n",
 		kill_at ? kill_at : "any moment", said.ids, said.appended_n);
@@ -481,10 +489,27 @@ int
 main(int argc, char **argv)
 {
 	static const char *const points[] = {
-		"deliver.body:1", "deliver.body:4", "deliver.count:1", "deliver.count:3",
-		"deliver.batch:1", "deliver.batch:2", "deliver.batch:7", "append:1", "append:2",
-		"append:6", "copy:1", "copy:2", "copy:3", "copy:8", "expunge:1", "expunge:3",
-		"commit.before:60", "commit.after:61", "flush.volume:5", "flush.before:6", "flush.after:7",
+		"deliver.body:1",
+		"deliver.body:4",
+		"deliver.count:1",
+		"deliver.count:3",
+		"deliver.batch:1",
+		"deliver.batch:2",
+		"deliver.batch:7",
+		"append:1",
+		"append:2",
+		"append:6",
+		"copy:1",
+		"copy:2",
+		"copy:3",
+		"copy:8",
+		"expunge:1",
+		"expunge:3",
+		"commit.before:60",
+		"commit.after:61",
+		"flush.volume:5",
+		"flush.before:6",
+		"flush.after:7",
 	};
 	const char *tmp = getenv("TMPDIR");
 	snprintf(dir, sizeof dir, "%s/congvu-crash-XXXXXX", tmp ? tmp : "/tmp");

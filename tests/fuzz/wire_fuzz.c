@@ -53,7 +53,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		read_payload(&f);
 		for (size_t n = 0; n < used && n < 300; n++)
 			assert(cv_wire_next(cv_str_sub(in, 0, n), &slow, &used_slow) == CV_AGAIN);
-		assert(!cv_wire_next(cv_str_sub(in, 0, used), &slow, &used_slow) && used == used_slow);
+		assert(!cv_wire_next(cv_str_sub(in, 0, used), &slow, &used_slow) &&
+			used == used_slow);
 		in = cv_str_sub(in, used, in.n);
 	}
 	return 0;

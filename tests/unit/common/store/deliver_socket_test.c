@@ -71,7 +71,9 @@ test_socket__carries_messages_probes_and_answers(void **state)
 	uint64_t total = 0;
 	for (size_t i = 0; i < CV_COUNT(sizes); i++) {
 		struct cv_deliver_rcpt rcpts[2] = {
-			{.acct = KIT_USER(1), .folder = CV_STR("Công văn")}, {.acct = KIT_USER(2)}};
+			{.acct = KIT_USER(1), .folder = CV_STR("Công văn")},
+                        {.acct = KIT_USER(2)                  }
+                };
 		char id[32], *text = cv_malloc(sizes[i] + 1);
 		memset(text, 'x', sizes[i]);
 		text[sizes[i]] = 0;
@@ -113,8 +115,10 @@ test_probe__tells_room_and_accounts(void **state)
 		uint64_t acct, size;
 		enum cv_status want;
 	} rows[] = {
-		{"fits", 1, 1000, CV_OK}, {"just", 1, 5000, CV_OK}, {"over", 1, 5001, CV_OVERQUOTA},
-		{"nobody", 77, 1, CV_NOT_FOUND},
+		{"fits",   1,  1000, CV_OK       },
+		{"just",   1,  5000, CV_OK       },
+		{"over",   1,  5001, CV_OVERQUOTA},
+		{"nobody", 77, 1,    CV_NOT_FOUND},
 	};
 	sem_init(&done, 0, 0);
 	socket_path(k, path);
@@ -123,8 +127,10 @@ test_probe__tells_room_and_accounts(void **state)
 	OK(cv_deliverer_client(path, &d, &k->err));
 	assert_true(wait_until_up(d, true));
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
-		struct cv_probe p = {.acct = KIT_USER(rows[i].acct), .size_bytes = rows[i].size,
-			.done = probed, .arg = &done};
+		struct cv_probe p = {.acct = KIT_USER(rows[i].acct),
+			.size_bytes = rows[i].size,
+			.done = probed,
+			.arg = &done};
 		cv_deliver_probe(d, &p);
 		while (sem_wait(&done))
 			;
@@ -152,21 +158,22 @@ test_server__closes_who_talks_nonsense_and_serves_on(void **state)
 	struct cv_deliver_server *server;
 	struct cv_deliverer *d;
 	char path[PATH_BYTES];
-#define HELLO "\0\0\0\x0a\x01\0\0\0\0\0\0\0\0\x01"
+#define REGISTER "\0\0\0\x12\x05\0\0\0\0\0\0\0\1\3\0\0\0\0\0\0\0\1"
+#define HELLO    "\0\0\0\x0a\x01\0\0\0\0\0\0\0\0\x01"
 	static const struct {
 		const char *name, *bytes;
 		size_t n;
 	} rows[] = {
-		{"text", "GET / HTTP/1.1\r\n\r\n", 18},
-		{"no hello", "\0\0\0\x09\x04\0\0\0\0\0\0\0\1", 13},
-		{"other version", "\0\0\0\x0a\x01\0\0\0\0\0\0\0\0\x09", 14},
-		{"hello twice", HELLO HELLO, 28},
-		{"end without message", HELLO "\0\0\0\x09\x04\0\0\0\0\0\0\0\1", 27},
-		{"body without message", HELLO "\0\0\0\x0a\x03\0\0\0\0\0\0\0\1x", 28},
-		{"answer from a client", HELLO "\0\0\0\x0a\x06\0\0\0\0\0\0\0\1\0", 28},
-		{"empty delivery", HELLO "\0\0\0\x09\x02\0\0\0\0\0\0\0\1", 27},
-		{"too long", HELLO "\x7f\0\0\0\x02", 19},
-		{"probe of the register", HELLO "\0\0\0\x12\x05\0\0\0\0\0\0\0\1\3\0\0\0\0\0\0\0\1", 36},
+		{"text",                  "GET / HTTP/1.1\r\n\r\n",                 18},
+		{"no hello",              "\0\0\0\x09\x04\0\0\0\0\0\0\0\1",         13},
+		{"other version",         "\0\0\0\x0a\x01\0\0\0\0\0\0\0\0\x09",     14},
+		{"hello twice",           HELLO HELLO,                              28},
+		{"end without message",   HELLO "\0\0\0\x09\x04\0\0\0\0\0\0\0\1",   27},
+		{"body without message",  HELLO "\0\0\0\x0a\x03\0\0\0\0\0\0\0\1x",  28},
+		{"answer from a client",  HELLO "\0\0\0\x0a\x06\0\0\0\0\0\0\0\1\0", 28},
+		{"empty delivery",        HELLO "\0\0\0\x09\x02\0\0\0\0\0\0\0\1",   27},
+		{"too long",              HELLO "\x7f\0\0\0\x02",                   19},
+		{"probe of the register", HELLO REGISTER,                           36},
 	};
 	socket_path(k, path);
 	OK(cv_deliver_serve(listen_at(path), k->s, &server, &k->err));
@@ -218,7 +225,8 @@ be_owner(struct kit *k, const char *path, int ready)
 }
 
 /* Forks owners while this process has threads: a helper that has none. A byte tells it to kill the
- * owner and start another ('k') or to end it cleanly and go ('t'); it answers each with one byte. */
+ * owner and start another ('k') or to end it cleanly and go ('t'); it answers each with one byte.
+ */
 struct keeper {
 	pid_t pid;
 	int ask, answer;
@@ -389,7 +397,8 @@ test_owner__killed_and_started_again_loses_and_doubles_nothing(void **state)
 	}
 	struct cv_check_report r;
 	OK(cv_store_check(k->s, true, true, NULL, NULL, &r, &k->err));
-	assert_true(!r.dangling_rows && !r.uid_faults && !r.wrong_mailbox_counts && !r.wrong_quotas);
+	assert_true(
+		!r.dangling_rows && !r.uid_faults && !r.wrong_mailbox_counts && !r.wrong_quotas);
 	kit_check_sound(k);
 	unlink(path);
 }

@@ -50,7 +50,9 @@ kit_remove_tree(const char *dir)
 static inline void
 kit_open_store(struct kit *k)
 {
-	struct cv_store_options o = {.engine = {.dir = k->dir, .cache_bytes = 8u << 20}};
+	struct cv_store_options o = {
+		.engine = {.dir = k->dir, .cache_bytes = 8u << 20}
+        };
 	OK(cv_store_open(&o, &k->s, &k->err));
 }
 
@@ -180,14 +182,19 @@ kit_delivered(struct cv_delivery *d)
 }
 
 static inline void
-kit_deliver(struct cv_deliverer *with, const char *id, const char *text, struct cv_deliver_rcpt *rcpts,
-	size_t count)
+kit_deliver(struct cv_deliverer *with, const char *id, const char *text,
+	struct cv_deliver_rcpt *rcpts, size_t count)
 {
 	struct kit_wait w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
 	struct cv_spool spool;
 	kit_spool(&spool, text);
-	struct cv_delivery d = {.id = cv_str_z(id), .prefix = CV_STR("Return-Path: <a@b.example>\r\n"),
-		.message = &spool, .rcpts = rcpts, .rcpt_count = count, .done = kit_delivered, .arg = &w};
+	struct cv_delivery d = {.id = cv_str_z(id),
+		.prefix = CV_STR("Return-Path: <a@b.example>\r\n"),
+		.message = &spool,
+		.rcpts = rcpts,
+		.rcpt_count = count,
+		.done = kit_delivered,
+		.arg = &w};
 	cv_deliver(with, &d);
 	pthread_mutex_lock(&w.lock);
 	while (!w.done)
@@ -209,7 +216,8 @@ kit_check_sound(struct kit *k)
 	struct cv_check_report r;
 	OK(cv_store_check(k->s, false, true, kit_print_fault, NULL, &r, &k->err));
 	uint64_t faults = r.dangling_rows + r.wrong_body_counts + r.orphan_bodies +
-		r.wrong_mailbox_counts + r.wrong_quotas + r.bad_bodies + r.bad_rows + r.uid_faults;
+			  r.wrong_mailbox_counts + r.wrong_quotas + r.bad_bodies + r.bad_rows +
+			  r.uid_faults;
 	assert_true(faults == 0);
 }
 

@@ -1,6 +1,6 @@
 /* mailbox_race_test.c - several threads deliver, flag, expunge, copy and read in the same accounts;
- * afterwards nothing is lost, nothing is there twice, and `store check` finds no fault. Run it under
- * ThreadSanitizer too. */
+ * afterwards nothing is lost, nothing is there twice, and `store check` finds no fault. Run it
+ * under ThreadSanitizer too. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "tests/unit/common/store/mailbox_kit.h"
 
@@ -41,7 +41,8 @@ deliver_all(void *arg)
 		struct cv_deliver_rcpt rcpts[ACCOUNTS];
 		snprintf(id, sizeof id, "race-%u-%d", number, i);
 		for (uint64_t n = 0; n < ACCOUNTS; n++)
-			rcpts[n] = (struct cv_deliver_rcpt){.acct = KIT_USER(1 + (n + number) % ACCOUNTS)};
+			rcpts[n] = (struct cv_deliver_rcpt){
+				.acct = KIT_USER(1 + (n + number) % ACCOUNTS)};
 		kit_deliver(d, id, text, rcpts, ACCOUNTS);
 		for (size_t n = 0; n < ACCOUNTS; n++)
 			assert_int_equal(rcpts[n].result, CV_OK);
@@ -67,7 +68,8 @@ flag_and_expunge(void *arg)
 		cv_ticket t;
 		OK(cv_mbox_view(m, &v, &err));
 		if (v->exists) {
-			uint32_t uid = cv_view_seq(v, 1 + (uint32_t)cv_random_below(v->exists))->uid;
+			uint32_t uid =
+				cv_view_seq(v, 1 + (uint32_t)cv_random_below(v->exists))->uid;
 			OK(cv_mbox_store(m, &uid, 1, CV_STORE_ADD, &change, UINT64_MAX, failed,
 				&failed_count, &modseq, &t, &err));
 			OK(cv_mbox_expunge(m, &uid, 1, &removed, &t, &err));
@@ -94,7 +96,8 @@ copy_and_move(void *arg)
 		uint32_t from[1], to[1];
 		OK(cv_mbox_view(m, &v, &err));
 		if (v->exists) {
-			uint32_t uid = cv_view_seq(v, 1 + (uint32_t)cv_random_below(v->exists))->uid;
+			uint32_t uid =
+				cv_view_seq(v, 1 + (uint32_t)cv_random_below(v->exists))->uid;
 			OK(cv_mbox_copy(m, &uid, 1, dst, true, from, to, &done, &t, &err));
 		}
 		cv_view_unref(v);
@@ -126,7 +129,8 @@ read_views(void *arg)
 		OK(cv_mbox_view(m, &v, &err));
 		for (uint32_t seq = 1; seq <= v->exists; seq++) {
 			const struct cv_entry *e = cv_view_seq(v, seq);
-			assert_true(e->uid > last && e->uid < v->uidnext && e->modseq <= v->highest_modseq);
+			assert_true(e->uid > last && e->uid < v->uidnext &&
+				    e->modseq <= v->highest_modseq);
 			last = e->uid;
 			if (n < CV_COUNT(uids))
 				uids[n++] = e->uid;
@@ -148,7 +152,8 @@ check_often(void *arg)
 		struct cv_err err;
 		OK(cv_store_check(k->s, false, false, kit_print_fault, NULL, &r, &err));
 		assert_true(!r.dangling_rows && !r.wrong_body_counts && !r.orphan_bodies &&
-			!r.wrong_mailbox_counts && !r.wrong_quotas && !r.uid_faults && !r.bad_rows);
+			    !r.wrong_mailbox_counts && !r.wrong_quotas && !r.uid_faults &&
+			    !r.bad_rows);
 		usleep(100000);
 	}
 	return NULL;
@@ -162,9 +167,14 @@ test_threads__in_the_same_accounts_lose_and_double_nothing(void **state)
 		void *(*fn)(void *arg);
 		bool waited_for;
 	} rows[] = {
-		{deliver_all, true}, {deliver_all, true}, {flag_and_expunge, false},
-		{flag_and_expunge, false}, {copy_and_move, false}, {copy_and_move, false},
-		{read_views, false}, {check_often, false},
+		{deliver_all,      true },
+		{deliver_all,      true },
+		{flag_and_expunge, false},
+		{flag_and_expunge, false},
+		{copy_and_move,    false},
+		{copy_and_move,    false},
+		{read_views,       false},
+		{check_often,      false},
 	};
 	pthread_t threads[CV_COUNT(rows)];
 	unsigned numbers[CV_COUNT(rows)];
@@ -203,7 +213,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			test_threads__in_the_same_accounts_lose_and_double_nothing, kit_setup, kit_teardown),
+			test_threads__in_the_same_accounts_lose_and_double_nothing, kit_setup,
+			kit_teardown),
 	};
 	return cmocka_run_group_tests_name("mailbox race", tests, NULL, NULL);
 }

@@ -15,7 +15,8 @@ listing(struct kit *k)
 		if (folder)
 			continue; /* the default ones are always there */
 		cv_buf_printf(&b, "%s%.*s%s%s", b.n ? "|" : "", CV_STR_ARGS(list[i].name),
-			list[i].id && !list[i].selectable ? "-" : "", list[i].subscribed ? "+" : "");
+			list[i].id && !list[i].selectable ? "-" : "",
+			list[i].subscribed ? "+" : "");
 	}
 	cv_buf_c(&b, 0);
 	return cv_buf_take(&b);
@@ -39,8 +40,12 @@ test_account__starts_with_the_vietnamese_folders(void **state)
 		const char *name;
 		enum cv_special_use use;
 	} rows[] = {
-		{"INBOX", CV_USE_NONE}, {"Lưu trữ", CV_USE_ARCHIVE}, {"Thùng rác", CV_USE_TRASH},
-		{"Thư nháp", CV_USE_DRAFTS}, {"Thư rác", CV_USE_JUNK}, {"Thư đã gửi", CV_USE_SENT},
+		{"INBOX",           CV_USE_NONE   },
+		{"Lưu trữ",      CV_USE_ARCHIVE},
+		{"Thùng rác",     CV_USE_TRASH  },
+		{"Thư nháp",      CV_USE_DRAFTS },
+		{"Thư rác",       CV_USE_JUNK   },
+		{"Thư đã gửi", CV_USE_SENT   },
 	};
 	struct cv_mbox_info *list;
 	size_t count;
@@ -49,7 +54,8 @@ test_account__starts_with_the_vietnamese_folders(void **state)
 	for (size_t i = 0; i < count; i++) {
 		CHECK(rows[i].name, cv_str_eq_z(list[i].name, rows[i].name));
 		CHECK(rows[i].name, list[i].use == rows[i].use);
-		CHECK(rows[i].name, list[i].subscribed && list[i].selectable && list[i].uidvalidity);
+		CHECK(rows[i].name,
+			list[i].subscribed && list[i].selectable && list[i].uidvalidity);
 		for (size_t j = 0; j < i; j++)
 			CHECK(rows[i].name, list[i].uidvalidity != list[j].uidvalidity);
 	}
@@ -78,12 +84,27 @@ test_create__checks_names(void **state)
 		const char *name;
 		enum cv_status want;
 	} rows[] = {
-		{"", CV_INVALID}, {"/a", CV_INVALID}, {"a//b", CV_INVALID}, {"a/ /b", CV_INVALID},
-		{" a", CV_INVALID}, {"a\tb", CV_INVALID}, {"a\x7f", CV_INVALID},
-		{"a\xc2\x85", CV_INVALID}, {"a\xe2\x80\xae", CV_INVALID}, {"\xff", CV_INVALID},
-		{"\xc0\xaf", CV_INVALID}, {"inbox", CV_EXISTS}, {"InBoX", CV_EXISTS},
-		{deep, CV_LIMIT}, {level, CV_LIMIT}, {whole, CV_LIMIT}, {"Thư rác", CV_EXISTS},
-		{"Công văn đến", CV_OK}, {"thư rác", CV_OK}, {"x/", CV_OK}, {"inbox/y", CV_OK},
+		{"",                  CV_INVALID},
+		{"/a",                CV_INVALID},
+		{"a//b",              CV_INVALID},
+		{"a/ /b",             CV_INVALID},
+		{" a",                CV_INVALID},
+		{"a\tb",              CV_INVALID},
+		{"a\x7f",             CV_INVALID},
+		{"a\xc2\x85",         CV_INVALID},
+		{"a\xe2\x80\xae",     CV_INVALID},
+		{"\xff",              CV_INVALID},
+		{"\xc0\xaf",          CV_INVALID},
+		{"inbox",             CV_EXISTS },
+		{"InBoX",             CV_EXISTS },
+		{deep,                CV_LIMIT  },
+		{level,               CV_LIMIT  },
+		{whole,               CV_LIMIT  },
+		{"Thư rác",         CV_EXISTS },
+		{"Công văn đến", CV_OK     },
+		{"thư rác",         CV_OK     },
+		{"x/",                CV_OK     },
+		{"inbox/y",           CV_OK     },
 	};
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		enum cv_status status = cv_mbox_create(
@@ -92,12 +113,12 @@ test_create__checks_names(void **state)
 	}
 	/* the same name in NFD is the same mailbox */
 	CHECK("nfd", cv_mbox_create(k->a, CV_STR("Co\xcc\x82ng va\xcc\x86n \xc4\x91\xe1\xba\xbfn"),
-		CV_USE_NONE, NULL, &k->t, &k->err) == CV_EXISTS);
+			     CV_USE_NONE, NULL, &k->t, &k->err) == CV_EXISTS);
 	expect_list(k, "list", "Công văn đến|INBOX/y|thư rác|x");
 	CHECK_END();
 }
 
-/* Each row acts and then shows the list. */
+/* Each row acts and then shows the list. A name that was deleted stays subscribed. */
 static void
 test_hierarchy__create_delete_rename_subscribe(void **state)
 {
@@ -108,37 +129,40 @@ test_hierarchy__create_delete_rename_subscribe(void **state)
 		enum cv_status want;
 		const char *list;
 	} rows[] = {
-		{'c', "a/b/c", "", CV_OK, "a|a/b|a/b/c"},
-		{'c', "a/b/c", "", CV_EXISTS, "a|a/b|a/b/c"},
-		{'c', "a b", "", CV_OK, "a|a b|a/b|a/b/c"},
-		{'d', "a/b", "", CV_OK, "a|a b|a/b-|a/b/c"},
-		{'d', "a/b", "", CV_DENIED, "a|a b|a/b-|a/b/c"},
-		{'c', "a/b", "", CV_OK, "a|a b|a/b|a/b/c"},
-		{'d', "a/b", "", CV_OK, "a|a b|a/b-|a/b/c"},
-		{'s', "a/b/c", "", CV_OK, "a|a b|a/b-|a/b/c+"},
-		{'r', "a", "z/y", CV_OK, "a b|z|z/y|z/y/b-|z/y/b/c+"},
-		{'r', "z/y", "z/y/q", CV_INVALID, "a b|z|z/y|z/y/b-|z/y/b/c+"},
-		{'r', "z/y", "a b", CV_EXISTS, "a b|z|z/y|z/y/b-|z/y/b/c+"},
-		{'r', "none", "other", CV_NOT_FOUND, "a b|z|z/y|z/y/b-|z/y/b/c+"},
-		{'d', "z/y/b/c", "", CV_OK, "a b|z|z/y|z/y/b/c+"}, /* the name stays subscribed */
-		{'d', "z/y/b/c", "", CV_NOT_FOUND, "a b|z|z/y|z/y/b/c+"},
-		{'c', "z/y/b/c", "", CV_OK, "a b|z|z/y|z/y/b|z/y/b/c+"},
-		{'u', "z/y/b/c", "", CV_OK, "a b|z|z/y|z/y/b|z/y/b/c"},
-		{'s', "later", "", CV_OK, "a b|later+|z|z/y|z/y/b|z/y/b/c"},
-		{'r', "a b", "later", CV_OK, "later+|z|z/y|z/y/b|z/y/b/c"},
-		{'u', "later", "", CV_OK, "later|z|z/y|z/y/b|z/y/b/c"},
-		{'u', "nothing", "", CV_OK, "later|z|z/y|z/y/b|z/y/b/c"},
-		{'d', "INBOX", "", CV_DENIED, "later|z|z/y|z/y/b|z/y/b/c"},
-		{'r', "z", "INBOX", CV_EXISTS, "later|z|z/y|z/y/b|z/y/b/c"},
+		{'c', "a/b/c",   "",      CV_OK,        "a|a/b|a/b/c"                   },
+		{'c', "a/b/c",   "",      CV_EXISTS,    "a|a/b|a/b/c"                   },
+		{'c', "a b",     "",      CV_OK,        "a|a b|a/b|a/b/c"               },
+		{'d', "a/b",     "",      CV_OK,        "a|a b|a/b-|a/b/c"              },
+		{'d', "a/b",     "",      CV_DENIED,    "a|a b|a/b-|a/b/c"              },
+		{'c', "a/b",     "",      CV_OK,        "a|a b|a/b|a/b/c"               },
+		{'d', "a/b",     "",      CV_OK,        "a|a b|a/b-|a/b/c"              },
+		{'s', "a/b/c",   "",      CV_OK,        "a|a b|a/b-|a/b/c+"             },
+		{'r', "a",       "z/y",   CV_OK,        "a b|z|z/y|z/y/b-|z/y/b/c+"     },
+		{'r', "z/y",     "z/y/q", CV_INVALID,   "a b|z|z/y|z/y/b-|z/y/b/c+"     },
+		{'r', "z/y",     "a b",   CV_EXISTS,    "a b|z|z/y|z/y/b-|z/y/b/c+"     },
+		{'r', "none",    "other", CV_NOT_FOUND, "a b|z|z/y|z/y/b-|z/y/b/c+"     },
+		{'d', "z/y/b/c", "",      CV_OK,        "a b|z|z/y|z/y/b/c+"            },
+		{'d', "z/y/b/c", "",      CV_NOT_FOUND, "a b|z|z/y|z/y/b/c+"            },
+		{'c', "z/y/b/c", "",      CV_OK,        "a b|z|z/y|z/y/b|z/y/b/c+"      },
+		{'u', "z/y/b/c", "",      CV_OK,        "a b|z|z/y|z/y/b|z/y/b/c"       },
+		{'s', "later",   "",      CV_OK,        "a b|later+|z|z/y|z/y/b|z/y/b/c"},
+		{'r', "a b",     "later", CV_OK,        "later+|z|z/y|z/y/b|z/y/b/c"    },
+		{'u', "later",   "",      CV_OK,        "later|z|z/y|z/y/b|z/y/b/c"     },
+		{'u', "nothing", "",      CV_OK,        "later|z|z/y|z/y/b|z/y/b/c"     },
+		{'d', "INBOX",   "",      CV_DENIED,    "later|z|z/y|z/y/b|z/y/b/c"     },
+		{'r', "z",       "INBOX", CV_EXISTS,    "later|z|z/y|z/y/b|z/y/b/c"     },
 	};
 	for (int round = 0; round < 2; round++) { /* the second time after reading it again */
 		for (size_t i = 0; !round && i < CV_COUNT(rows); i++) {
 			struct cv_str name = cv_str_z(rows[i].name), to = cv_str_z(rows[i].to);
 			enum cv_status status =
-				rows[i].act == 'c' ? cv_mbox_create(k->a, name, CV_USE_NONE, NULL, &k->t, &k->err)
+				rows[i].act == 'c'   ? cv_mbox_create(k->a, name, CV_USE_NONE, NULL,
+							       &k->t, &k->err)
 				: rows[i].act == 'd' ? cv_mbox_delete(k->a, name, &k->t, &k->err)
-				: rows[i].act == 'r' ? cv_mbox_rename(k->a, name, to, &k->t, &k->err)
-				: cv_mbox_subscribe(k->a, name, rows[i].act == 's', &k->t, &k->err);
+				: rows[i].act == 'r'
+					? cv_mbox_rename(k->a, name, to, &k->t, &k->err)
+					: cv_mbox_subscribe(
+						  k->a, name, rows[i].act == 's', &k->t, &k->err);
 			CHECK(rows[i].list, status == rows[i].want);
 			expect_list(k, rows[i].name, rows[i].list);
 		}
@@ -293,7 +317,8 @@ test_purge__leaves_no_row_and_no_body(void **state)
 	OK(cv_store_check(k->s, false, true, kit_print_fault, NULL, &r, &k->err));
 	assert_true(r.accounts == 1 && r.bodies == 1 && !r.wrong_body_counts && !r.orphan_bodies);
 	cv_acct_close(k->a);
-	assert_int_equal(cv_acct_open(k->s, KIT_USER(1), false, &k->a, NULL, &k->err), CV_NOT_FOUND);
+	assert_int_equal(
+		cv_acct_open(k->s, KIT_USER(1), false, &k->a, NULL, &k->err), CV_NOT_FOUND);
 	OK(cv_acct_open(k->s, KIT_USER(1), true, &k->a, &k->t, &k->err));
 	cv_deliverer_free(d);
 	kit_check_sound(k);

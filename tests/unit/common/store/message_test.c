@@ -133,11 +133,11 @@ test_deliver__stores_once_and_reaches_every_account(void **state)
 	cv_deliverer_free(d);
 }
 
-
 static void
 test_store__sets_adds_removes_and_skips_what_is_set(void **state)
 {
 	struct kit *k = *state;
+	enum { SEEN = CV_FLAG_SEEN, DRAFT = CV_FLAG_DRAFT, FLAGGED = CV_FLAG_FLAGGED };
 	struct cv_mbox *m = kit_mbox(k, "INBOX");
 	kit_append_flags(k, m, 1, CV_FLAG_DRAFT);
 	static const struct {
@@ -146,13 +146,13 @@ test_store__sets_adds_removes_and_skips_what_is_set(void **state)
 		uint32_t flags, want;
 		bool changes;
 	} rows[] = {
-		{"add", CV_STORE_ADD, CV_FLAG_SEEN, CV_FLAG_SEEN | CV_FLAG_DRAFT, true},
-		{"add again", CV_STORE_ADD, CV_FLAG_SEEN, CV_FLAG_SEEN | CV_FLAG_DRAFT, false},
-		{"remove", CV_STORE_REMOVE, CV_FLAG_DRAFT, CV_FLAG_SEEN, true},
-		{"remove again", CV_STORE_REMOVE, CV_FLAG_DRAFT, CV_FLAG_SEEN, false},
-		{"set", CV_STORE_SET, CV_FLAG_FLAGGED, CV_FLAG_FLAGGED, true},
-		{"set again", CV_STORE_SET, CV_FLAG_FLAGGED, CV_FLAG_FLAGGED, false},
-		{"set unknown bits", CV_STORE_SET, 1u << 20, 0, true},
+		{"add",              CV_STORE_ADD,    SEEN,     SEEN | DRAFT, true },
+		{"add again",        CV_STORE_ADD,    SEEN,     SEEN | DRAFT, false},
+		{"remove",           CV_STORE_REMOVE, DRAFT,    SEEN,         true },
+		{"remove again",     CV_STORE_REMOVE, DRAFT,    SEEN,         false},
+		{"set",              CV_STORE_SET,    FLAGGED,  FLAGGED,      true },
+		{"set again",        CV_STORE_SET,    FLAGGED,  FLAGGED,      false},
+		{"set unknown bits", CV_STORE_SET,    1u << 20, 0,            true },
 	};
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		struct cv_flag_change change = {.flags = rows[i].flags};
@@ -164,8 +164,9 @@ test_store__sets_adds_removes_and_skips_what_is_set(void **state)
 		const struct cv_view *v = view_of(k, m);
 		CHECK(rows[i].name, cv_view_uid(v, 1)->flags == rows[i].want);
 		CHECK(rows[i].name, (modseq != 0) == rows[i].changes);
-		CHECK(rows[i].name, !modseq || (modseq > before && cv_view_uid(v, 1)->modseq == modseq &&
-			v->highest_modseq == modseq));
+		CHECK(rows[i].name,
+			!modseq || (modseq > before && cv_view_uid(v, 1)->modseq == modseq &&
+					   v->highest_modseq == modseq));
 		cv_view_unref(v);
 	}
 	CHECK_END();
@@ -186,8 +187,8 @@ test_store__leaves_alone_what_changed_since(void **state)
 	uint32_t uids[] = {1, 2, 3}, failed[3];
 	size_t failed_count;
 	uint64_t modseq;
-	OK(cv_mbox_store(m, uids, 3, CV_STORE_ADD, &change, then, failed, &failed_count, &modseq, &k->t,
-		&k->err));
+	OK(cv_mbox_store(m, uids, 3, CV_STORE_ADD, &change, then, failed, &failed_count, &modseq,
+		&k->t, &k->err));
 	assert_int_equal(failed_count, 1);
 	assert_int_equal(failed[0], 2);
 	const struct cv_view *v = view_of(k, m);
@@ -436,9 +437,11 @@ test_copy__of_many_messages_is_one_act(void **state)
 		OK(cv_mbox_copy(m, uids, CV_MIN(have, MANY - have), m, false, uids + MANY,
 			uids + 2 * MANY, &done, &k->t, &k->err));
 		memcpy(uids + have, uids + 2 * MANY, done * sizeof *uids);
-		cv_ticket_block(cv_store_engine(k->s), k->t); /* as a client does, by waiting for OK */
+		cv_ticket_block(
+			cv_store_engine(k->s), k->t); /* as a client does, by waiting for OK */
 	}
-	OK(cv_mbox_copy(m, uids, MANY, dst, true, uids + MANY, uids + 2 * MANY, &done, &k->t, &k->err));
+	OK(cv_mbox_copy(
+		m, uids, MANY, dst, true, uids + MANY, uids + 2 * MANY, &done, &k->t, &k->err));
 	assert_int_equal(done, MANY);
 	assert_int_equal(kit_info(k, "INBOX").exists, 0);
 	assert_int_equal(kit_info(k, "dst").exists, MANY);
@@ -536,13 +539,19 @@ test_deliver__finds_folders_by_name_and_use(void **state)
 	static const struct {
 		const char *folder, *lands_in;
 	} rows[] = {
-		{"", "INBOX"}, {"\\Junk", "Thư rác"}, {"\\Nothing", "INBOX"}, {"new/one", "new/one"},
-		{"bad//name", "INBOX"}, {"inbox", "INBOX"}, {"\\trash", "Thùng rác"},
+		{"",          "INBOX"      },
+		{"\\Junk",    "Thư rác"  },
+		{"\\Nothing", "INBOX"      },
+		{"new/one",   "new/one"    },
+		{"bad//name", "INBOX"      },
+		{"inbox",     "INBOX"      },
+		{"\\trash",   "Thùng rác"},
 	};
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		char id[32], *text = kit_text((int)i);
-		struct cv_deliver_rcpt rcpt = {
-			.acct = KIT_USER(1), .folder = cv_str_z(rows[i].folder), .flags = CV_FLAG_SEEN};
+		struct cv_deliver_rcpt rcpt = {.acct = KIT_USER(1),
+			.folder = cv_str_z(rows[i].folder),
+			.flags = CV_FLAG_SEEN};
 		snprintf(id, sizeof id, "folder-%zu", i);
 		uint32_t before = 0;
 		struct cv_mbox_info info;
@@ -570,7 +579,10 @@ test_deliver__answers_each_recipient_for_itself(void **state)
 	OK(cv_acct_set_quota(full, 10, &k->t, &k->err));
 	cv_acct_close(full);
 	struct cv_deliver_rcpt rcpts[] = {
-		{.acct = KIT_USER(9)}, {.acct = KIT_USER(2)}, {.acct = KIT_USER(1)}, {.acct = KIT_USER(1)},
+		{.acct = KIT_USER(9)},
+		{.acct = KIT_USER(2)},
+		{.acct = KIT_USER(1)},
+		{.acct = KIT_USER(1)},
 	};
 	char *text = kit_text(1);
 	kit_deliver(d, "mixed", text, rcpts, 4);

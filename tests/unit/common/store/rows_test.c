@@ -8,7 +8,7 @@
 /* Every beginning of VALUE is refused by DECODE. */
 #define REFUSES_CUT(buf, decode)                                                                   \
 	for (size_t cut_ = 0; cut_ < (buf).n; cut_++)                                              \
-		CHECK(#decode, decode(cv_str((buf).p, cut_)) == CV_CORRUPT)
+	CHECK(#decode, decode(cv_str((buf).p, cut_)) == CV_CORRUPT)
 
 static enum cv_status
 head(struct cv_str s)
@@ -41,39 +41,66 @@ test_rows__come_back_and_are_refused_when_cut(void **state)
 {
 	(void)state;
 	struct cv_buf b = CV_BUF_INIT(1u << 20);
-	struct cv_row_head h = {.state = CV_ROW_PURGING, .epoch = 3, .modseq = 1ull << 40,
-		.next_id = 9, .last_uidvalidity = 1800000000, .quota_bytes = 2ull << 30,
-		.has_quota = true, .created_secs = -5}, h2;
+	struct cv_row_head h = {.state = CV_ROW_PURGING,
+				   .epoch = 3,
+				   .modseq = 1ull << 40,
+				   .next_id = 9,
+				   .last_uidvalidity = 1800000000,
+				   .quota_bytes = 2ull << 30,
+				   .has_quota = true,
+				   .created_secs = -5},
+			   h2;
 	cv_row_head_encode(&h, &b);
 	assert_int_equal(cv_row_head_decode(cv_buf_view(&b), &h2), CV_OK);
 	assert_true(h2.state == h.state && h2.epoch == 3 && h2.modseq == h.modseq && h2.has_quota &&
-		h2.quota_bytes == h.quota_bytes && h2.created_secs == -5 && h2.next_id == 9);
+		    h2.quota_bytes == h.quota_bytes && h2.created_secs == -5 && h2.next_id == 9);
 	REFUSES_CUT(b, head);
 	cv_buf_reset(&b);
-	struct cv_row_box x = {.name = CV_STR("Công văn đến"), .epoch = 1, .uidvalidity = 7,
-		.uidnext = UINT32_MAX, .highest_modseq = 99, .vanished_floor = 5, .exists = 4,
-		.unseen = 3, .deleted = 2, .recent = 1, .recent_from = 6, .size_bytes = 1ull << 41,
-		.use = CV_USE_FLAGGED, .selectable = true, .subscribed = true}, x2;
+	struct cv_row_box x = {.name = CV_STR("Công văn đến"),
+				  .epoch = 1,
+				  .uidvalidity = 7,
+				  .uidnext = UINT32_MAX,
+				  .highest_modseq = 99,
+				  .vanished_floor = 5,
+				  .exists = 4,
+				  .unseen = 3,
+				  .deleted = 2,
+				  .recent = 1,
+				  .recent_from = 6,
+				  .size_bytes = 1ull << 41,
+				  .use = CV_USE_FLAGGED,
+				  .selectable = true,
+				  .subscribed = true},
+			  x2;
 	cv_row_box_encode(&x, &b);
 	assert_int_equal(cv_row_box_decode(cv_buf_view(&b), &x2), CV_OK);
 	assert_true(cv_str_eq(x.name, x2.name));
 	assert_true(x2.uidnext == UINT32_MAX && x2.recent == 1 && x2.recent_from == 6 &&
-		x2.unseen == 3 && x2.deleted == 2 && x2.exists == 4 && x2.use == CV_USE_FLAGGED &&
-		x2.selectable && x2.subscribed && x2.size_bytes == x.size_bytes &&
-		x2.highest_modseq == 99 && x2.vanished_floor == 5 && x2.uidvalidity == 7);
+		    x2.unseen == 3 && x2.deleted == 2 && x2.exists == 4 &&
+		    x2.use == CV_USE_FLAGGED && x2.selectable && x2.subscribed &&
+		    x2.size_bytes == x.size_bytes && x2.highest_modseq == 99 &&
+		    x2.vanished_floor == 5 && x2.uidvalidity == 7);
 	REFUSES_CUT(b, box);
 	cv_buf_reset(&b);
-	struct cv_row_msg m = {.size_bytes = 5, .internal_secs = -1, .saved_secs = 1ull << 33,
-		.internal_zone = -720, .place = CV_SUMMARY_OTHER, .summary_box = 4, .summary_uid = 8,
-		.body = {.n = 24}, .delivery_id = CV_STR("id")}, m2;
+	struct cv_row_msg m = {.size_bytes = 5,
+				  .internal_secs = -1,
+				  .saved_secs = 1ull << 33,
+				  .internal_zone = -720,
+				  .place = CV_SUMMARY_OTHER,
+				  .summary_box = 4,
+				  .summary_uid = 8,
+				  .body = {.n = 24},
+				  .delivery_id = CV_STR("id")},
+			  m2;
 	memset(m.body.bytes, 0xab, 24);
 	memset(m.email_id, 1, 16);
 	memset(m.thread_id, 2, 16);
 	cv_row_msg_encode(&m, &b);
 	assert_int_equal(cv_row_msg_decode(cv_buf_view(&b), &m2), CV_OK);
 	assert_true(m2.internal_secs == -1 && m2.internal_zone == -720 && m2.summary_uid == 8 &&
-		m2.body.n == 24 && cv_str_eq(m.delivery_id, m2.delivery_id) &&
-		!memcmp(m2.body.bytes, m.body.bytes, 24) && !memcmp(m2.thread_id, m.thread_id, 16));
+		    m2.body.n == 24 && cv_str_eq(m.delivery_id, m2.delivery_id) &&
+		    !memcmp(m2.body.bytes, m.body.bytes, 24) &&
+		    !memcmp(m2.thread_id, m.thread_id, 16));
 	assert_true(b.n < 100);
 	REFUSES_CUT(b, msg);
 	CHECK_END();
@@ -86,17 +113,17 @@ test_page__is_small_and_exact(void **state)
 	(void)state;
 	static const struct {
 		const char *name;
-		unsigned every;      /* every how many UIDs one exists */
-		unsigned flag_every; /* after so many the flags change */
+		unsigned every;       /* every how many UIDs one exists */
+		unsigned flag_every;  /* after so many the flags change */
 		uint64_t modseq_step; /* 0: random */
 		size_t most_bytes;
 	} rows[] = {
-		{"new mail", 1, 128, 1, 24},
-		{"read mail", 1, 20, 1, 60},
-		{"busy account", 1, 20, 7, 60},
-		{"every other expunged", 2, 128, 1, 200},
-		{"flags changed at random", 1, 3, 0, 512},
-		{"one", 128, 1, 1, 24},
+		{"new mail",                1,   128, 1, 24 },
+		{"read mail",               1,   20,  1, 60 },
+		{"busy account",            1,   20,  7, 60 },
+		{"every other expunged",    2,   128, 1, 200},
+		{"flags changed at random", 1,   3,   0, 512},
+		{"one",                     128, 1,   1, 24 },
 	};
 	for (size_t r = 0; r < CV_COUNT(rows); r++) {
 		struct cv_entry in[CV_PAGE_UIDS] = {0}, out[CV_PAGE_UIDS];
@@ -106,7 +133,8 @@ test_page__is_small_and_exact(void **state)
 			modseq += rows[r].modseq_step;
 			in[n] = (struct cv_entry){.uid = 3 * CV_PAGE_UIDS + i,
 				.flags = n / rows[r].flag_every % 32,
-				.modseq = rows[r].modseq_step ? modseq : 1000000 + cv_random_below(5000),
+				.modseq = rows[r].modseq_step ? modseq
+							      : 1000000 + cv_random_below(5000),
 				.keywords = n / rows[r].flag_every % 5 == 4 ? 3 : 0};
 		}
 		struct cv_buf b = CV_BUF_INIT(1u << 20);
@@ -126,7 +154,9 @@ test_uids__come_back_in_order(void **state)
 {
 	(void)state;
 	static const uint32_t lists[][6] = {
-		{1, 2, 3, 4, 5, 6}, {1, 3, 5, 7, 9, 11}, {10, 11, 1000, 1001, 4294967294u, 4294967295u},
+		{1,  2,  3,    4,    5,           6          },
+		{1,  3,  5,    7,    9,           11         },
+		{10, 11, 1000, 1001, 4294967294u, 4294967295u},
 	};
 	for (size_t l = 0; l < CV_COUNT(lists); l++) {
 		struct cv_buf b = CV_BUF_INIT(1000);
