@@ -58,6 +58,14 @@ capability_code(struct imapd_conn *c)
 	return kept;
 }
 
+void
+imapd_log_out(struct imapd_conn *c)
+{
+	if (c->is_counted)
+		imapd_login_remove(c->server, &c->login);
+	c->is_counted = false;
+}
+
 enum cv_step
 imapd_log_in(struct imapd_conn *c, cv_acct_no acct, const char *address)
 {
@@ -68,10 +76,11 @@ imapd_log_in(struct imapd_conn *c, cv_acct_no acct, const char *address)
 	c->login.acct = acct;
 	if (imapd_login_add(c->server, &c->login, &err))
 		return imapd_done(c, IMAPD_R_TOO_MANY_SESSIONS);
+	c->is_counted = true;
 	enum cv_status status =
 		cv_acct_open(c->server->store, acct, true, &c->acct, &ticket, &err);
 	if (status) {
-		imapd_login_remove(c->server, &c->login);
+		imapd_log_out(c);
 		return imapd_refuse(c, status, &err);
 	}
 	c->address = cv_strdup(address);

@@ -69,5 +69,6 @@ imapd_cmd_logout(struct imapd_conn *c)
 {
 	cv_buf_z(imapd_out(c), "* BYE Goodbye\r\n");
 	imapd_conn_enter(c, IMAPD_S_LOGOUT);
+	imapd_log_out(c);
 	return imapd_done(c, IMAPD_R_OK);
 }

@@ -480,8 +480,8 @@ closed(struct cv_conn *conn)
 	imapd_input_done(&c->input);
 	cv_arena_done(&c->arena);
 	imapd_session_close(c->session);
+	imapd_log_out(c);
 	if (c->acct) {
-		imapd_login_remove(c->server, &c->login);
 		cv_log(cv_conn_id(conn), CV_INFO, "imap.end", "user=%s commands=%llu", c->address,
 		       (unsigned long long)c->commands);
 		cv_acct_close(c->acct);

@@ -73,6 +73,7 @@ struct imapd_conn {
 	bool condstore;            /* the peer knows MODSEQ: FETCH answers carry it */
 	bool is_slow;              /* marked so */
 	bool is_handshaking;       /* STARTTLS was answered; nothing is read before it is done */
+	bool is_counted;           /* among the sessions of its account */
 	bool is_unwelcome;         /* too many failed log-ins: close after the answer */
 	unsigned errors, failures;
 	struct imapd_input input;
@@ -111,6 +112,8 @@ bool imapd_read_line(struct imapd_conn *c, struct cv_str *line_out, bool *is_bad
 /* Ends the login tries of a peer. */
 bool imapd_may_log_in(struct imapd_conn *c);
 void imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out);
+/* Takes the connection off its account's sessions, if it is there. */
+void imapd_log_out(struct imapd_conn *c);
 /* Makes ACCT the connection's: opens it and counts the session. */
 enum cv_step imapd_log_in(struct imapd_conn *c, cv_acct_no acct, const char *address);
 
