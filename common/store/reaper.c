@@ -267,39 +267,17 @@ reaping_done(struct reaping *r)
 	cv_map_done(&r->lost_summaries);
 }
 
-struct due {
-	const struct reaping *r;
-	bool any;
-};
-
-static bool
-look_for_due(void *arg, struct cv_str key, struct cv_str value)
-{
-	struct due *d = arg;
-	struct cv_row_removed row;
-	int64_t secs;
-	uint32_t number;
-	d->any = cv_key_read_removed(key, &secs, &number) && !cv_row_removed_decode(value, &row) &&
-		 is_due(d->r, &row, secs);
-	return !d->any;
-}
-
 static enum cv_status
 reap_messages(struct cv_store *s, struct cv_acct *a, int64_t now, struct cv_err *err)
 {
 	struct reaping r = {
 		.s = s, .id = a->id, .now = now, .marks = CV_WRITER_INIT, .w = CV_WRITER_INIT};
-	struct due due = {.r = &r};
-	enum cv_status status = cv_meta_scan(
-		s->engine, a->id, CV_STR("R"), CV_STR("S"), 0, look_for_due, &due, err);
-	if (status || !due.any)
-		return status;
 	cv_map_init(&r.kept_bodies);
 	cv_map_init(&r.lost_bodies);
 	cv_map_init(&r.kept_summaries);
 	cv_map_init(&r.lost_summaries);
 	cv_gate_enter(s);
-	status = cv_acct_lock(a, err);
+	enum cv_status status = cv_acct_lock(a, err);
 	if (!status) {
 		status = reap_locked(&r, a, err);
 		cv_acct_unlock(a);
@@ -407,16 +385,77 @@ expire(struct cv_acct *a, int64_t now, struct cv_err *err)
 
 /* ---- the pass ---- */
 
+/* Looked for without the account in memory, so that a pass over all does not push out those in use.
+ */
+struct due {
+	struct reaping r; /* for is_due() */
+	int64_t ids_before;
+	size_t history;
+	bool messages, rest;
+};
+
+static bool
+look_at_removed(void *arg, struct cv_str key, struct cv_str value)
+{
+	struct due *d = arg;
+	struct cv_row_removed row;
+	int64_t secs;
+	uint32_t number;
+	d->messages = cv_key_read_removed(key, &secs, &number) &&
+		      !cv_row_removed_decode(value, &row) && is_due(&d->r, &row, secs);
+	return !d->messages;
+}
+
+static bool
+look_at_delivery(void *arg, struct cv_str key, struct cv_str value)
+{
+	struct due *d = arg;
+	struct cv_row_delivery row;
+	(void)key;
+	d->rest = cv_row_delivery_decode(value, &row) || row.secs < d->ids_before;
+	return !d->rest;
+}
+
+static bool
+look_at_history(void *arg, struct cv_str key, struct cv_str value)
+{
+	struct due *d = arg;
+	(void)key;
+	(void)value;
+	d->rest |= ++d->history > CV_VANISHED_ROWS;
+	return !d->rest;
+}
+
+static enum cv_status
+look(struct due *d, cv_acct_id id, bool slow, struct cv_err *err)
+{
+	struct cv_engine *e = d->r.s->engine;
+	enum cv_status status =
+		cv_meta_scan(e, id, CV_STR("R"), CV_STR("S"), 0, look_at_removed, d, err);
+	if (!status && slow)
+		status = cv_meta_scan(e, id, CV_STR("D"), CV_STR("E"), 0, look_at_delivery, d, err);
+	if (!status && slow && !d->rest)
+		status = cv_meta_scan(e, id, CV_STR("X"), CV_STR("Y"), 0, look_at_history, d, err);
+	return status;
+}
+
 static enum cv_status
 reap_acct(struct cv_store *s, cv_acct_id id, int64_t now, bool slow, struct cv_err *err)
 {
+	struct due due = {
+		.r = {.s = s, .id = id, .now = now},
+                  .ids_before = now - CV_DELIVERY_DAYS * 86400
+        };
 	struct cv_acct *a;
-	enum cv_status status = cv_acct_open(s, id, false, &a, NULL, err);
+	enum cv_status status = look(&due, id, slow, err);
+	if (status || (!due.messages && !due.rest))
+		return status;
+	status = cv_acct_open(s, id, false, &a, NULL, err);
 	if (status)
 		return status == CV_NOT_FOUND ? CV_OK : status;
 	for (int i = 0; i < CV_TRIES; i++) {
-		status = reap_messages(s, a, now, err);
-		if (!status && slow)
+		status = due.messages ? reap_messages(s, a, now, err) : CV_OK;
+		if (!status && due.rest)
 			status = expire(a, now, err);
 		if (status != CV_CONFLICT)
 			break;

@@ -625,6 +625,56 @@ test_deliver__forgets_ids_after_seven_days(void **state)
 	kit_check_sound(k);
 }
 
+/* Every commit meets a full disk. */
+static void
+fail_commits(bool on)
+{
+	if (on)
+		setenv("CONGVU_FAIL", "commit:ENOSPC:1:0", 1);
+	else
+		unsetenv("CONGVU_FAIL");
+	cv_kill_reload();
+}
+
+static void
+test_full_disk__refuses_and_loses_nothing(void **state)
+{
+	struct kit *k = *state;
+	struct cv_mbox *m = kit_mbox(k, "INBOX");
+	struct cv_deliverer *d;
+	struct cv_deliver_rcpt rcpts[2] = {{.acct = KIT_USER(1)}, {.acct = KIT_USER(9)}};
+	char *text = kit_text(1);
+	struct cv_spool spool;
+	kit_spool(&spool, text);
+	struct cv_append item = {.message = &spool};
+	uint32_t uid = kit_append_flags(k, m, 1, CV_FLAG_DELETED), from, to;
+	size_t n;
+	OK(cv_deliverer_local(k->s, &d, &k->err));
+	fail_commits(true);
+	kit_deliver(d, "full", text, rcpts, 2);
+	assert_int_equal(rcpts[0].result, CV_FULL);
+	assert_int_equal(rcpts[1].result, CV_NOT_FOUND);
+	assert_int_equal(cv_mbox_append(m, &item, 1, &k->t, &k->err), CV_FULL);
+	assert_int_equal(kit_store(k, m, uid, CV_STORE_ADD, CV_FLAG_SEEN), CV_FULL);
+	assert_int_equal(cv_mbox_expunge(m, NULL, 0, &n, &k->t, &k->err), CV_FULL);
+	assert_int_equal(
+		cv_mbox_copy(m, &uid, 1, m, false, &from, &to, &n, &k->t, &k->err), CV_FULL);
+	assert_int_equal(
+		cv_mbox_create(k->a, CV_STR("x"), CV_USE_NONE, NULL, &k->t, &k->err), CV_FULL);
+	fail_commits(false);
+	assert_int_equal(kit_info(k, "INBOX").exists, 1);
+	kit_check_sound(k);
+	kit_deliver(d, "full", text, rcpts, 1);
+	assert_int_equal(rcpts[0].result, CV_OK);
+	assert_false(rcpts[0].duplicate);
+	assert_int_equal(kit_info(k, "INBOX").exists, 2);
+	kit_check_sound(k);
+	free(text);
+	cv_spool_done(&spool);
+	cv_deliverer_free(d);
+	cv_mbox_close(m);
+}
+
 static void
 test_summary__can_be_built_again_from_the_body(void **state)
 {
@@ -667,6 +717,7 @@ main(void)
 		TEST(test_deliver__finds_folders_by_name_and_use),
 		TEST(test_deliver__answers_each_recipient_for_itself),
 		TEST(test_deliver__forgets_ids_after_seven_days),
+		TEST(test_full_disk__refuses_and_loses_nothing),
 		TEST(test_summary__can_be_built_again_from_the_body),
 	};
 	return cmocka_run_group_tests_name("message", tests, NULL, NULL);
