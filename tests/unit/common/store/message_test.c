@@ -625,6 +625,48 @@ test_deliver__forgets_ids_after_seven_days(void **state)
 	kit_check_sound(k);
 }
 
+/* Somebody else writes into the account, as another process may on a shared engine: the next change
+ * meets a conflict, reads the account again and goes through. */
+static void
+test_history__is_trimmed_and_conflicts_are_survived(void **state)
+{
+	struct kit *k = *state;
+	struct cv_mbox *m = kit_mbox(k, "INBOX");
+	const struct cv_view *before = NULL;
+	struct cv_writer w = CV_WRITER_INIT;
+	uint32_t *gone;
+	size_t count;
+	kit_append(k, m, 1);
+	before = view_of(k, m);
+	for (uint32_t i = 1; i <= CV_VANISHED_ROWS + 100; i++) {
+		uint32_t uid = 1000 + i;
+		cv_key_modseq(cv_writer_key(&w), m->id, 10 + i);
+		cv_uids_encode(&uid, 1, cv_writer_value(&w));
+		cv_writer_end(&w);
+	}
+	struct cv_batch b = {.acct = KIT_USER(1),
+		.expect = CV_VERSION_ANY,
+		.puts = cv_writer_puts(&w),
+		.count = w.count};
+	OK(cv_meta_commit(k->s->engine, &b, 1, &k->t, &k->err));
+	cv_writer_done(&w);
+	OK(kit_store(k, m, 1, CV_STORE_ADD, CV_FLAG_FLAGGED)); /* conflict inside */
+	OK(cv_mbox_vanished(m, 0, &k->arena, &gone, &count, &k->err));
+	assert_int_equal(count, CV_VANISHED_ROWS + 100);
+	OK(cv_store_reap(k->s, cv_wall_secs(), &k->err));
+	assert_int_equal(cv_mbox_vanished(m, 0, &k->arena, &gone, &count, &k->err), CV_NOT_FOUND);
+	uint64_t floor = m->row.vanished_floor;
+	assert_true(floor == 10 + CV_VANISHED_ROWS / 2 + 100);
+	OK(cv_mbox_vanished(m, floor, &k->arena, &gone, &count, &k->err));
+	assert_int_equal(count, CV_VANISHED_ROWS / 2);
+	const struct cv_view *now = view_of(k, m);
+	assert_int_equal(before->pages[0].page->entries[0].flags, 0);
+	assert_int_equal(now->pages[0].page->entries[0].flags, CV_FLAG_FLAGGED);
+	cv_view_unref(before);
+	cv_view_unref(now);
+	cv_mbox_close(m);
+}
+
 /* Every commit meets a full disk. */
 static void
 fail_commits(bool on)
@@ -717,6 +759,7 @@ main(void)
 		TEST(test_deliver__finds_folders_by_name_and_use),
 		TEST(test_deliver__answers_each_recipient_for_itself),
 		TEST(test_deliver__forgets_ids_after_seven_days),
+		TEST(test_history__is_trimmed_and_conflicts_are_survived),
 		TEST(test_full_disk__refuses_and_loses_nothing),
 		TEST(test_summary__can_be_built_again_from_the_body),
 	};
