@@ -150,6 +150,8 @@ chunk_ended(struct smtpd_session *s)
 	if (s->bdat_refused) {
 		enum smtpd_reply reply = s->data_fault;
 		smtpd_session_reset(s);
+		if (!s->helo[0])
+			smtpd_session_enter(s, S_CONNECTED);
 		return refuse(s, reply);
 	}
 	cv_conn_set_deadline(s->conn, s->server->opt->idle_timeout);
@@ -170,7 +172,8 @@ smtpd_cmd_bdat(struct smtpd_session *s, struct cv_str args)
 	}
 	if (s->state != S_BDAT) {
 		s->dot = SMTPD_DOT_INIT;
-		s->data_fault = ready_for_data(s);
+		/* Also a chunk that is out of order is read: its bytes must never become commands. */
+		s->data_fault = s->tx ? ready_for_data(s) : R_BAD_ORDER;
 		s->bdat_refused = s->data_fault != R_OKAY;
 		smtpd_session_enter(s, S_BDAT);
 	}

@@ -27,7 +27,7 @@ static const struct command {
 	{ "MAIL",     smtpd_cmd_mail,     S_READY,                    ARGS_NEED, CMD_NEED_AUTH },
 	{ "RCPT",     smtpd_cmd_rcpt,     S_MAIL | S_RCPT,            ARGS_NEED, CMD_NEED_AUTH },
 	{ "DATA",     smtpd_cmd_data,     S_MAIL | S_RCPT,            ARGS_NONE, CMD_LAST },
-	{ "BDAT",     smtpd_cmd_bdat,     S_MAIL | S_RCPT | S_BDAT,   ARGS_NEED, 0 },
+	{ "BDAT",     smtpd_cmd_bdat,     S_TALK | S_BDAT,            ARGS_NEED, 0 },
 	{ "EHLO",     smtpd_cmd_ehlo,     S_TALK | S_BDAT,            ARGS_NEED, CMD_LAST | CMD_SMTP },
 	{ "HELO",     smtpd_cmd_helo,     S_TALK | S_BDAT,            ARGS_NEED, CMD_LAST | CMD_SMTP },
 	{ "LHLO",     smtpd_cmd_lhlo,     S_TALK | S_BDAT,            ARGS_NEED, CMD_LAST | CMD_LMTP },
