@@ -79,7 +79,7 @@ arg_id(struct imapd_parse *p, struct imapd_args *a)
 		if (count > 1 && !imapd_parse_sp(p))
 			return false;
 		if (!imapd_parse_string(p, &name) || !imapd_parse_sp(p) ||
-		    !imapd_parse_nstring(p, &value))
+			!imapd_parse_nstring(p, &value))
 			return false;
 		if (name.n > 30 || value.n > 1024)
 			return imapd_fault(p, "a field is too long");
@@ -131,10 +131,14 @@ imapd_parse_status_items(struct imapd_parse *p, unsigned *out)
 		const char *word;
 		unsigned item;
 	} rows[] = {
-		{"MESSAGES", IMAPD_STATUS_MESSAGES}, {"RECENT", IMAPD_STATUS_RECENT},
-		{"UIDNEXT", IMAPD_STATUS_UIDNEXT},   {"UIDVALIDITY", IMAPD_STATUS_UIDVALIDITY},
-		{"UNSEEN", IMAPD_STATUS_UNSEEN},     {"HIGHESTMODSEQ", IMAPD_STATUS_HIGHESTMODSEQ},
-		{"SIZE", IMAPD_STATUS_SIZE},         {"DELETED", IMAPD_STATUS_DELETED},
+		{"MESSAGES",      IMAPD_STATUS_MESSAGES     },
+		{"RECENT",        IMAPD_STATUS_RECENT       },
+		{"UIDNEXT",       IMAPD_STATUS_UIDNEXT      },
+		{"UIDVALIDITY",   IMAPD_STATUS_UIDVALIDITY  },
+		{"UNSEEN",        IMAPD_STATUS_UNSEEN       },
+		{"HIGHESTMODSEQ", IMAPD_STATUS_HIGHESTMODSEQ},
+		{"SIZE",          IMAPD_STATUS_SIZE         },
+		{"DELETED",       IMAPD_STATUS_DELETED      },
 	};
 
 	if (!imapd_need(p, '(', "a parenthesis is missing"))
@@ -209,13 +213,13 @@ arg_store(struct imapd_parse *p, struct imapd_args *a)
 		if (!imapd_take_prefix(p, "UNCHANGEDSINCE "))
 			return imapd_fault(p, "an unknown option of STORE");
 		if (!imapd_parse_number(p, INT64_MAX, &s->unchanged_since) ||
-		    !imapd_need(p, ')', "a parenthesis is missing") || !imapd_parse_sp(p))
+			!imapd_need(p, ')', "a parenthesis is missing") || !imapd_parse_sp(p))
 			return false;
 		s->has_unchanged_since = true;
 	}
-	s->op = imapd_take(p, '+') ? CV_STORE_ADD
-	        : imapd_take(p, '-') ? CV_STORE_REMOVE
-	                             : CV_STORE_SET;
+	s->op = imapd_take(p, '+')   ? CV_STORE_ADD
+		: imapd_take(p, '-') ? CV_STORE_REMOVE
+				     : CV_STORE_SET;
 	if (imapd_take_word(p, "FLAGS.SILENT"))
 		s->is_silent = true;
 	else if (!imapd_take_word(p, "FLAGS"))
@@ -267,8 +271,8 @@ arg_append(struct imapd_parse *p, struct imapd_args *a)
 			return false;
 		if (!imapd_parse_message(p, &item->message))
 			return false;
-		item->flags = (struct cv_flag_change){flags.flags, flags.keywords,
-		                                      flags.keyword_count};
+		item->flags =
+			(struct cv_flag_change){flags.flags, flags.keywords, flags.keyword_count};
 		append->count++;
 	} while (imapd_take(p, ' '));
 	return true;
@@ -305,12 +309,23 @@ static const struct {
 	const char *word;
 	bool (*parse)(struct imapd_parse *p, struct imapd_args *args);
 } words[] = {
-	{"mailbox", imapd_parse_mailbox}, {"set", arg_set},         {"fetch", imapd_parse_fetch},
-	{"store", arg_store},             {"search", arg_search},   {"append", arg_append},
-	{"list", arg_list},               {"lsub", arg_lsub},       {"status", arg_status},
-	{"word", arg_word},               {"atom", arg_atom},       {"initial", arg_initial},
-	{"names", arg_names},             {"id", arg_id},           {"select", arg_select},
-	{"create", arg_create},           {"rest", arg_rest},
+	{"mailbox", imapd_parse_mailbox},
+	{"set",     arg_set            },
+	{"fetch",   imapd_parse_fetch  },
+	{"store",   arg_store          },
+	{"search",  arg_search         },
+	{"append",  arg_append         },
+	{"list",    arg_list           },
+	{"lsub",    arg_lsub           },
+	{"status",  arg_status         },
+	{"word",    arg_word           },
+	{"atom",    arg_atom           },
+	{"initial", arg_initial        },
+	{"names",   arg_names          },
+	{"id",      arg_id             },
+	{"select",  arg_select         },
+	{"create",  arg_create         },
+	{"rest",    arg_rest           },
 };
 
 static bool

@@ -12,8 +12,8 @@
 #include "imapd/set.h"
 
 #define IMAPD_SECTIONS_MAX 100 /* BODY[...] in one FETCH */
-#define IMAPD_FIELDS_MAX 500   /* names in one HEADER.FIELDS */
-#define IMAPD_FLAGS_MAX 100    /* keywords in one flag list */
+#define IMAPD_FIELDS_MAX   500 /* names in one HEADER.FIELDS */
+#define IMAPD_FLAGS_MAX    100 /* keywords in one flag list */
 #define IMAPD_PATTERNS_MAX 100
 
 enum imapd_item {
@@ -35,10 +35,10 @@ struct imapd_section {
 	struct cv_str path;  /* for cv_mime_section(); HEADER.FIELDS counts as HEADER */
 	struct cv_str label; /* as it stands in the answer, with the partial's origin */
 	bool is_peek;
-	bool is_fields;      /* only the fields NAMES */
-	bool is_except;      /* all fields but NAMES */
+	bool is_fields; /* only the fields NAMES */
+	bool is_except; /* all fields but NAMES */
 	bool is_partial;
-	bool is_nil_alone;   /* RFC822 and its kin have no "[...]" */
+	bool is_nil_alone; /* RFC822 and its kin have no "[...]" */
 	struct cv_str *names;
 	size_t name_count;
 	uint64_t first, length; /* of a partial */
@@ -53,7 +53,7 @@ struct imapd_fetch_args {
 };
 
 struct imapd_flag_list {
-	uint32_t flags;           /* CV_FLAG_* */
+	uint32_t flags; /* CV_FLAG_* */
 	struct cv_str *keywords;
 	size_t keyword_count;
 };
@@ -72,7 +72,7 @@ struct imapd_append_args {
 };
 
 enum imapd_list_option {
-	IMAPD_LIST_SUBSCRIBED = 1,     /* selection */
+	IMAPD_LIST_SUBSCRIBED = 1, /* selection */
 	IMAPD_LIST_REMOTE = 2,
 	IMAPD_LIST_RECURSIVE = 4,
 	IMAPD_LIST_ONLY_SPECIAL = 8,
@@ -80,7 +80,7 @@ enum imapd_list_option {
 	IMAPD_LIST_RET_CHILDREN = 32,
 	IMAPD_LIST_RET_SPECIAL = 64,
 	IMAPD_LIST_RET_STATUS = 128,
-	IMAPD_LIST_EXTENDED = 256       /* any syntax of RFC 5258 was used */
+	IMAPD_LIST_EXTENDED = 256 /* any syntax of RFC 5258 was used */
 };
 
 struct imapd_list_args {
@@ -105,14 +105,14 @@ enum imapd_status_item {
 struct imapd_args {
 	struct cv_str mailbox[2]; /* UTF-8 in NFC */
 	unsigned mailbox_count;
-	bool is_bad_name;         /* a name was no modified UTF-7: the answer is NO, not BAD */
+	bool is_bad_name; /* a name was no modified UTF-7: the answer is NO, not BAD */
 	struct cv_str word[4];
 	unsigned word_count;
-	struct cv_str *names;     /* of ENABLE */
+	struct cv_str *names; /* of ENABLE */
 	size_t name_count;
-	bool has_initial;         /* AUTHENTICATE: word[1] is the initial response */
-	bool condstore;           /* SELECT ... (CONDSTORE) */
-	enum cv_special_use use;  /* CREATE ... (USE (...)) */
+	bool has_initial;        /* AUTHENTICATE: word[1] is the initial response */
+	bool condstore;          /* SELECT ... (CONDSTORE) */
+	enum cv_special_use use; /* CREATE ... (USE (...)) */
 	unsigned status_items;
 	struct imapd_set set;
 	struct imapd_fetch_args *fetch;

@@ -108,9 +108,9 @@ parse_partial(struct imapd_parse *p, struct imapd_section *s, struct cv_buf *lab
 	if (!imapd_take(p, '<'))
 		return true;
 	if (!imapd_parse_number(p, UINT32_MAX, &s->first) ||
-	    !imapd_need(p, '.', "a partial has no length") ||
-	    !imapd_parse_number(p, UINT32_MAX, &s->length) ||
-	    !imapd_need(p, '>', "a partial does not end"))
+		!imapd_need(p, '.', "a partial has no length") ||
+		!imapd_parse_number(p, UINT32_MAX, &s->length) ||
+		!imapd_need(p, '>', "a partial does not end"))
 		return false;
 	if (s->length == 0)
 		return imapd_fault(p, "a partial of nothing");
@@ -144,7 +144,7 @@ parse_section(struct imapd_parse *p, struct imapd_fetch_args *f, bool is_peek)
 
 static bool
 add_old_section(struct imapd_parse *p, struct imapd_fetch_args *f, const char *label,
-                const char *path, bool is_peek)
+	const char *path, bool is_peek)
 {
 	struct imapd_section *s = add_section(p, f);
 	if (!s)
@@ -162,10 +162,13 @@ parse_item(struct imapd_parse *p, struct imapd_fetch_args *f)
 		const char *word;
 		unsigned item;
 	} rows[] = {
-		{"FLAGS", IMAPD_ITEM_FLAGS},         {"UID", IMAPD_ITEM_UID},
-		{"ENVELOPE", IMAPD_ITEM_ENVELOPE},   {"BODYSTRUCTURE", IMAPD_ITEM_BODYSTRUCTURE},
-		{"INTERNALDATE", IMAPD_ITEM_INTERNALDATE}, {"RFC822.SIZE", IMAPD_ITEM_SIZE},
-		{"MODSEQ", IMAPD_ITEM_MODSEQ},
+		{"FLAGS",         IMAPD_ITEM_FLAGS        },
+		{"UID",           IMAPD_ITEM_UID          },
+		{"ENVELOPE",      IMAPD_ITEM_ENVELOPE     },
+		{"BODYSTRUCTURE", IMAPD_ITEM_BODYSTRUCTURE},
+		{"INTERNALDATE",  IMAPD_ITEM_INTERNALDATE },
+		{"RFC822.SIZE",   IMAPD_ITEM_SIZE         },
+		{"MODSEQ",        IMAPD_ITEM_MODSEQ       },
 	};
 
 	if (imapd_take_prefix(p, "BODY["))

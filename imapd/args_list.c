@@ -10,7 +10,7 @@ struct option_row {
 
 static bool
 parse_options(struct imapd_parse *p, const struct option_row *rows, size_t count,
-              struct imapd_list_args *list)
+	struct imapd_list_args *list)
 {
 	while (!imapd_take(p, ')')) {
 		size_t i = 0;
@@ -20,7 +20,7 @@ parse_options(struct imapd_parse *p, const struct option_row *rows, size_t count
 			return imapd_fault(p, "an unknown option of LIST");
 		list->options |= rows[i].option;
 		if (rows[i].option == IMAPD_LIST_RET_STATUS &&
-		    (!imapd_parse_sp(p) || !imapd_parse_status_items(p, &list->status_items)))
+			(!imapd_parse_sp(p) || !imapd_parse_status_items(p, &list->status_items)))
 			return false;
 		if (!imapd_take(p, ' ') && imapd_peek(p) != ')')
 			return imapd_fault(p, "a parenthesis is missing");
@@ -33,10 +33,10 @@ static bool
 parse_selection(struct imapd_parse *p, struct imapd_list_args *list)
 {
 	static const struct option_row rows[] = {
-		{"SUBSCRIBED", IMAPD_LIST_SUBSCRIBED},
-		{"REMOTE", IMAPD_LIST_REMOTE},
-		{"RECURSIVEMATCH", IMAPD_LIST_RECURSIVE},
-		{"SPECIAL-USE", IMAPD_LIST_ONLY_SPECIAL},
+		{"SUBSCRIBED",     IMAPD_LIST_SUBSCRIBED  },
+		{"REMOTE",         IMAPD_LIST_REMOTE      },
+		{"RECURSIVEMATCH", IMAPD_LIST_RECURSIVE   },
+		{"SPECIAL-USE",    IMAPD_LIST_ONLY_SPECIAL},
 	};
 
 	if (!parse_options(p, rows, CV_COUNT(rows), list))
@@ -50,10 +50,10 @@ static bool
 parse_returns(struct imapd_parse *p, struct imapd_list_args *list)
 {
 	static const struct option_row rows[] = {
-		{"SUBSCRIBED", IMAPD_LIST_RET_SUBSCRIBED},
-		{"CHILDREN", IMAPD_LIST_RET_CHILDREN},
-		{"SPECIAL-USE", IMAPD_LIST_RET_SPECIAL},
-		{"STATUS", IMAPD_LIST_RET_STATUS},
+		{"SUBSCRIBED",  IMAPD_LIST_RET_SUBSCRIBED},
+		{"CHILDREN",    IMAPD_LIST_RET_CHILDREN  },
+		{"SPECIAL-USE", IMAPD_LIST_RET_SPECIAL   },
+		{"STATUS",      IMAPD_LIST_RET_STATUS    },
 	};
 
 	if (!imapd_take_word(p, "RETURN") || !imapd_take(p, ' ') || !imapd_take(p, '('))

@@ -29,20 +29,24 @@ static enum cv_step
 refuse_login(struct imapd_conn *c, enum cv_auth_result result)
 {
 	static const enum imapd_reply replies[] = {
-		[CV_AUTH_BAD] = IMAPD_R_AUTH_FAILED,     [CV_AUTH_SUSPENDED] = IMAPD_R_AUTH_FAILED,
-		[CV_AUTH_LOCKED] = IMAPD_R_AUTH_LOCKED,  [CV_AUTH_EXPIRED] = IMAPD_R_AUTH_EXPIRED,
+		[CV_AUTH_BAD] = IMAPD_R_AUTH_FAILED,
+		[CV_AUTH_SUSPENDED] = IMAPD_R_AUTH_FAILED,
+		[CV_AUTH_LOCKED] = IMAPD_R_AUTH_LOCKED,
+		[CV_AUTH_EXPIRED] = IMAPD_R_AUTH_EXPIRED,
 		[CV_AUTH_BUSY] = IMAPD_R_AUTH_BUSY,
 	};
 	static const char *const words[] = {
-		[CV_AUTH_BAD] = "bad",       [CV_AUTH_SUSPENDED] = "suspended",
-		[CV_AUTH_LOCKED] = "locked", [CV_AUTH_EXPIRED] = "expired",
+		[CV_AUTH_BAD] = "bad",
+		[CV_AUTH_SUSPENDED] = "suspended",
+		[CV_AUTH_LOCKED] = "locked",
+		[CV_AUTH_EXPIRED] = "expired",
 		[CV_AUTH_BUSY] = "busy",
 	};
 
 	assert(result != CV_AUTH_OK && (size_t)result < CV_COUNT(replies));
 	atomic_fetch_add(&c->server->failed_logins, 1);
 	cv_log(cv_conn_id(c->conn), CV_INFO, "imap.login_failed", "why=%s peer=%s", words[result],
-	       cv_conn_peer_text(c->conn));
+		cv_conn_peer_text(c->conn));
 	if (++c->failures >= FAILURES_MAX)
 		c->is_unwelcome = true;
 	return imapd_done(c, replies[result]);
@@ -77,8 +81,7 @@ imapd_log_in(struct imapd_conn *c, cv_acct_no acct, const char *address)
 	if (imapd_login_add(c->server, &c->login, &err))
 		return imapd_done(c, IMAPD_R_TOO_MANY_SESSIONS);
 	c->is_counted = true;
-	enum cv_status status =
-		cv_acct_open(c->server->store, acct, true, &c->acct, &ticket, &err);
+	enum cv_status status = cv_acct_open(c->server->store, acct, true, &c->acct, &ticket, &err);
 	if (status) {
 		imapd_log_out(c);
 		return imapd_refuse(c, status, &err);
@@ -88,7 +91,7 @@ imapd_log_in(struct imapd_conn *c, cv_acct_no acct, const char *address)
 	cv_audit_count(c->server->audit, acct, CV_COUNT_LOGINS, 1);
 	atomic_fetch_add(&c->server->logins, 1);
 	cv_log(cv_conn_id(c->conn), CV_INFO, "imap.login", "user=%s peer=%s tls=%d", address,
-	       cv_conn_peer_text(c->conn), c->is_secure);
+		cv_conn_peer_text(c->conn), c->is_secure);
 	c->cmd->code = capability_code(c);
 	return imapd_done_durable(c, ticket);
 }
@@ -320,16 +323,15 @@ imapd_cmd_authenticate(struct imapd_conn *c)
 		case NEEDS_LINE:
 			step = read_response(c, &response);
 			if (step == CV_STEP_DONE && !c->cmd->is_answered)
-				step = after_step(
-					c, x,
-					cv_sasl_step(x->sasl,
-			                             response.p ? response : CV_STR(""), &x->out));
+				step = after_step(c, x,
+					cv_sasl_step(x->sasl, response.p ? response : CV_STR(""),
+						&x->out));
 			break;
 		case NEEDS_LAST_LINE:
 			step = read_response(c, &response);
 			if (step == CV_STEP_DONE && !c->cmd->is_answered)
-				return imapd_log_in(c, cv_sasl_acct(x->sasl),
-				                    cv_sasl_address(x->sasl));
+				return imapd_log_in(
+					c, cv_sasl_acct(x->sasl), cv_sasl_address(x->sasl));
 			break;
 		}
 		/* A line may be there already: go on until there is none. */

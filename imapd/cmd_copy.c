@@ -52,7 +52,7 @@ copy_messages(struct imapd_conn *c, bool move)
 		copy.from = CV_ARENA_ARRAY(&c->arena, uint32_t, copy.count);
 		copy.to = CV_ARENA_ARRAY(&c->arena, uint32_t, copy.count);
 		status = cv_mbox_copy(c->session->mbox, copy.uids, copy.count, copy.dst, move,
-		                      copy.from, copy.to, &copy.done, &ticket, &err);
+			copy.from, copy.to, &copy.done, &ticket, &err);
 	}
 	struct cv_str code = status ? CV_STR_EMPTY : copy_code(c, &copy);
 	cv_mbox_close(copy.dst);
@@ -60,8 +60,8 @@ copy_messages(struct imapd_conn *c, bool move)
 		return imapd_refuse(c, status, &err);
 	/* MOVE tells where messages went before it tells that they are gone. */
 	if (move && code.n)
-		c->cmd->untagged =
-			cv_arena_printf(&c->arena, "* OK [%s] Moved\r\n", cv_arena_z(&c->arena, code));
+		c->cmd->untagged = cv_arena_printf(
+			&c->arena, "* OK [%s] Moved\r\n", cv_arena_z(&c->arena, code));
 	else
 		c->cmd->code = code;
 	return imapd_done_durable(c, ticket);

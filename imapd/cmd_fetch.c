@@ -1,10 +1,10 @@
 /* cmd_fetch.c - FETCH: metadata straight from view and stored strings, bodies as range reads.
  *
- * Two ways. Without sections a batch of messages is written from inside cv_msg_each(), no copy made;
- * it stops where the output is full. With sections a small batch of core rows is copied, \Seen is
- * set for those messages that will be read, and then each section streams to the peer, however
- * large, a chunk at a time. Message numbers stay as they are meanwhile (I2): the view may grow, but
- * never loses an entry before the command ends.
+ * Two ways. Without sections a batch of messages is written from inside cv_msg_each(), no copy
+ * made; it stops where the output is full. With sections a small batch of core rows is copied,
+ * \Seen is set for those messages that will be read, and then each section streams to the peer,
+ * however large, a chunk at a time. Message numbers stay as they are meanwhile (I2): the view may
+ * grow, but never loses an entry before the command ends.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/log.h"
@@ -20,7 +20,7 @@
 
 struct fetched {
 	uint32_t seq, uid;
-	bool is_there;    /* its row was read */
+	bool is_there; /* its row was read */
 	bool is_newly_seen;
 	struct cv_msg msg;
 	struct cv_summary summary; /* when wanted */
@@ -33,18 +33,18 @@ struct fetching {
 	bool wants_summary, sets_seen;
 	struct imapd_range *ranges;
 	uint32_t ranges_count, range_at, next_seq; /* next_seq 0: at the range's start */
-	cv_ticket ticket;         /* of \Seen, the newest */
+	cv_ticket ticket;                          /* of \Seen, the newest */
 	uint64_t seen_modseq;
 	/* the batch */
 	uint32_t seqs[BATCH_META], uids[BATCH_META];
 	unsigned count, at;
 	/* with sections */
 	struct fetched *batch;
-	unsigned section;         /* of batch[at], next to write; section_count: none left */
-	bool is_open;             /* "* n FETCH (" of batch[at] is out */
-	bool has_items;           /* and something behind it, before the sections */
-	uint64_t offset, left;    /* of the section that streams */
-	struct cv_arena arena;    /* of the batch */
+	unsigned section;      /* of batch[at], next to write; section_count: none left */
+	bool is_open;          /* "* n FETCH (" of batch[at] is out */
+	bool has_items;        /* and something behind it, before the sections */
+	uint64_t offset, left; /* of the section that streams */
+	struct cv_arena arena; /* of the batch */
 	struct cv_err err;
 };
 
@@ -76,7 +76,7 @@ begin(struct imapd_conn *c)
 	if (a->section_count)
 		f->batch = cv_calloc(BATCH_BODIES, sizeof(*f->batch));
 	imapd_set_seqs(&c->cmd->args.set, c->cmd->is_uid, c->session->view, &c->arena, &f->ranges,
-	               &f->ranges_count);
+		&f->ranges_count);
 	c->cmd->step = f;
 	c->cmd->release = free_fetching;
 	return f;
@@ -128,8 +128,8 @@ write_item(struct cv_buf *out, bool *is_first, const char *word, size_t n)
 #define WRITE_ITEM(out, is_first, word) write_item(out, is_first, word, sizeof(word) - 1)
 
 static void
-write_view_items(struct fetching *f, uint32_t seq, const struct cv_entry *e, bool newly_seen,
-                 bool *is_first)
+write_view_items(
+	struct fetching *f, uint32_t seq, const struct cv_entry *e, bool newly_seen, bool *is_first)
 {
 	struct cv_buf *out = imapd_out(f->c);
 	unsigned items = f->items;
@@ -146,8 +146,8 @@ write_view_items(struct fetching *f, uint32_t seq, const struct cv_entry *e, boo
 	if (items & IMAPD_ITEM_FLAGS) {
 		WRITE_ITEM(out, is_first, "FLAGS (");
 		imapd_write_flags(out, e->flags | (newly_seen ? CV_FLAG_SEEN : 0), e->keywords,
-		                  imapd_session_keywords(f->c->session),
-		                  imapd_session_is_recent(f->c->session, e->uid));
+			imapd_session_keywords(f->c->session),
+			imapd_session_is_recent(f->c->session, e->uid));
 		cv_buf_c(out, ')');
 	}
 	if (items & IMAPD_ITEM_MODSEQ) {
@@ -222,8 +222,8 @@ rebuild_summary(struct fetching *f, const struct cv_msg *msg, struct cv_summary 
 {
 	const struct cv_mime_tree *tree;
 	struct cv_summary_scan *scan = cv_summary_begin(&f->arena);
-	enum cv_status status = cv_msg_read(f->c->session->mbox, &msg->body, 0, msg->size_bytes,
-	                                    feed_summary, scan, &f->err);
+	enum cv_status status = cv_msg_read(
+		f->c->session->mbox, &msg->body, 0, msg->size_bytes, feed_summary, scan, &f->err);
 
 	if (status) {
 		cv_summary_abandon(scan);
@@ -263,7 +263,7 @@ struct meta_walk {
 
 static void
 write_meta(struct fetching *f, unsigned index, const struct cv_msg *msg,
-           const struct cv_summary *summary)
+	const struct cv_summary *summary)
 {
 	const struct cv_entry *e = imapd_session_entry(f->c->session, f->seqs[index]);
 	bool is_first = true;
@@ -290,7 +290,7 @@ on_meta(void *arg, const struct cv_msg *msg)
 	if (!f->wants_summary) {
 		write_meta(f, f->at++, msg, NULL);
 	} else if (msg->summary.p && !cv_summary_decode(msg->summary, &summary) &&
-	           !lacks(f, &summary)) {
+		   !lacks(f, &summary)) {
 		write_meta(f, f->at++, msg, &summary);
 	} else {
 		walk->odd = (struct odd_msg){*msg, true};
@@ -311,9 +311,8 @@ write_batch_meta(struct fetching *f)
 	}
 	struct meta_walk walk = {.f = f};
 	unsigned before = f->at;
-	enum cv_status status =
-		cv_msg_each(f->c->session->mbox, f->uids + f->at, f->count - f->at,
-	                    f->wants_summary, on_meta, &walk, &f->err);
+	enum cv_status status = cv_msg_each(f->c->session->mbox, f->uids + f->at, f->count - f->at,
+		f->wants_summary, on_meta, &walk, &f->err);
 	if (status)
 		return status;
 	if (walk.odd.is_set) {
@@ -371,25 +370,24 @@ set_seen(struct fetching *f)
 	struct imapd_session *session = f->c->session;
 	struct cv_flag_change seen = {.flags = CV_FLAG_SEEN};
 	struct imapd_sync_how how = {.with_uid = f->c->cmd->is_uid,
-	                             .with_modseq = f->c->condstore,
-	                             .silent_modseq_untold = true};
+		.with_modseq = f->c->condstore,
+		.silent_modseq_untold = true};
 	uint32_t uids[BATCH_BODIES], failed[BATCH_BODIES];
 	size_t n = 0, failed_count = 0;
 	cv_ticket ticket = 0;
 
 	for (unsigned i = 0; i < f->count; i++) {
 		struct fetched *m = &f->batch[i];
-		m->is_newly_seen =
-			m->is_there && !(imapd_session_entry(session, m->seq)->flags & CV_FLAG_SEEN);
+		m->is_newly_seen = m->is_there &&
+				   !(imapd_session_entry(session, m->seq)->flags & CV_FLAG_SEEN);
 		if (m->is_newly_seen)
 			uids[n++] = m->uid;
 	}
 	if (!n)
 		return CV_OK;
 	f->seen_modseq = 0;
-	enum cv_status status =
-		cv_mbox_store(session->mbox, uids, n, CV_STORE_ADD, &seen, UINT64_MAX, failed,
-	                      &failed_count, &f->seen_modseq, &ticket, &f->err);
+	enum cv_status status = cv_mbox_store(session->mbox, uids, n, CV_STORE_ADD, &seen,
+		UINT64_MAX, failed, &failed_count, &f->seen_modseq, &ticket, &f->err);
 	if (status)
 		return status;
 	f->ticket = CV_MAX(f->ticket, ticket);
@@ -406,8 +404,8 @@ load_batch(struct fetching *f)
 		return CV_OK;
 	for (unsigned i = 0; i < f->count; i++)
 		f->batch[i] = (struct fetched){.seq = f->seqs[i], .uid = f->uids[i]};
-	enum cv_status status = cv_msg_each(f->c->session->mbox, f->uids, f->count,
-	                                    f->wants_summary, on_core, f, &f->err);
+	enum cv_status status = cv_msg_each(
+		f->c->session->mbox, f->uids, f->count, f->wants_summary, on_core, f, &f->err);
 	for (unsigned i = 0; !status && f->wants_summary && i < f->count; i++)
 		if (f->batch[i].is_there)
 			status = summary_of(f, &f->batch[i].msg, &f->batch[i].summary);
@@ -427,7 +425,7 @@ add_to_buf(void *arg, struct cv_str bytes, struct cv_err *err)
 /* [offset, offset + length) of the message that SECTION names. False: there is no such part. */
 static bool
 find_section(const struct fetched *m, const struct imapd_section *s, uint64_t *offset_out,
-             uint64_t *length_out)
+	uint64_t *length_out)
 {
 	struct cv_mime_section found;
 
@@ -463,21 +461,22 @@ write_literal_head(struct cv_buf *out, uint64_t n)
 /* HEADER.FIELDS: from the stored fields when they hold all that is asked, else from the header. */
 static enum cv_status
 write_fields(struct fetching *f, const struct fetched *m, const struct imapd_section *s,
-             uint64_t offset, uint64_t length)
+	uint64_t offset, uint64_t length)
 {
-	struct cv_buf header = CV_BUF_INIT(CV_HEADER_BYTES_MAX), fields = CV_BUF_INIT(2 * CV_HEADER_BYTES_MAX);
+	struct cv_buf header = CV_BUF_INIT(CV_HEADER_BYTES_MAX),
+		      fields = CV_BUF_INIT(2 * CV_HEADER_BYTES_MAX);
 	enum cv_status status = CV_OK;
 
 	bool is_top = cv_str_ieq_z(s->path, "HEADER");
 	if (!is_top || s->is_except ||
-	    cv_summary_fields(&m->summary, s->names, s->name_count, &fields)) {
+		cv_summary_fields(&m->summary, s->names, s->name_count, &fields)) {
 		cv_buf_reset(&fields);
 		length = CV_MIN(length, CV_HEADER_BYTES_MAX);
 		status = cv_msg_read(f->c->session->mbox, &m->msg.body, offset, length, add_to_buf,
-		                     &header, &f->err);
+			&header, &f->err);
 		if (!status)
 			cv_header_pick(cv_buf_view(&header), s->names, s->name_count, s->is_except,
-			               &fields);
+				&fields);
 	}
 	if (!status) {
 		uint64_t from = 0, n = fields.n;
@@ -520,10 +519,11 @@ stream_section(struct fetching *f, const struct fetched *m)
 	uint64_t n = CV_MIN(f->left, CHUNK_BYTES);
 	size_t before = imapd_out(f->c)->n;
 	enum cv_status status = cv_msg_read(f->c->session->mbox, &m->msg.body, f->offset, n,
-	                                    add_to_buf, imapd_out(f->c), &f->err);
+		add_to_buf, imapd_out(f->c), &f->err);
 
 	if (!status && imapd_out(f->c)->n - before != n)
-		return cv_fail(&f->err, CV_CORRUPT, "a stored message is shorter than its row says");
+		return cv_fail(
+			&f->err, CV_CORRUPT, "a stored message is shorter than its row says");
 	f->offset += n;
 	f->left -= n;
 	return status;
@@ -540,7 +540,7 @@ write_message(struct fetching *f, bool *done_out)
 	if (!f->is_open) {
 		bool is_first = true;
 		write_view_items(f, m->seq, imapd_session_entry(f->c->session, m->seq),
-		                 m->is_newly_seen, &is_first);
+			m->is_newly_seen, &is_first);
 		write_core_items(f, &m->msg, &is_first);
 		write_summary_items(f, &m->summary, &is_first);
 		f->is_open = true;
@@ -581,8 +581,8 @@ fetch_sections(struct fetching *f)
 		if (status) {
 			/* The peer counts bytes that will not come: there is no way back. */
 			cv_log(cv_conn_id(f->c->conn), CV_ERROR, "imap.fetch_failed",
-			       "user=%s uid=%u error=\"%s\"", f->c->address, f->uids[f->at],
-			       f->err.text);
+				"user=%s uid=%u error=\"%s\"", f->c->address, f->uids[f->at],
+				f->err.text);
 			return CV_STEP_CLOSE;
 		}
 		if (is_done)

@@ -11,8 +11,8 @@ struct listing {
 	struct cv_mbox_info *boxes;
 	size_t count;
 	char separator;
-	struct cv_str *patterns;   /* reference and pattern joined */
-	struct cv_map parents;     /* names with something subscribed below them */
+	struct cv_str *patterns; /* reference and pattern joined */
+	struct cv_map parents;   /* names with something subscribed below them */
 };
 
 static bool
@@ -99,10 +99,10 @@ list_missing_parents(struct listing *l)
 	for (size_t i = 0; i < l->count; i++) {
 		struct cv_str name = l->boxes[i].name;
 		for (size_t at = l->boxes[i].subscribed ? name.n : 0; at > 0; at--) {
-			struct cv_mbox_info above = {.name = cv_str(name.p, at - 1),
-			                             .has_children = true};
+			struct cv_mbox_info above = {
+				.name = cv_str(name.p, at - 1), .has_children = true};
 			if (name.p[at - 1] == l->separator && is_wanted(l, above.name) &&
-			    cv_map_del(&l->parents, above.name))
+				cv_map_del(&l->parents, above.name))
 				write_box(l, &above, true);
 		}
 	}
@@ -118,8 +118,8 @@ list_boxes(struct listing *l)
 	for (size_t i = 0; i < l->count; i++) {
 		const struct cv_mbox_info *box = &l->boxes[i];
 		bool is_parent = (o & IMAPD_LIST_RECURSIVE) && cv_map_get(&l->parents, box->name);
-		bool selected = (o & IMAPD_LIST_SUBSCRIBED) ? box->subscribed || is_parent
-		                                            : box->id != 0;
+		bool selected =
+			(o & IMAPD_LIST_SUBSCRIBED) ? box->subscribed || is_parent : box->id != 0;
 		if ((o & IMAPD_LIST_ONLY_SPECIAL) && box->use == CV_USE_NONE)
 			selected = false;
 		if (selected && is_wanted(l, box->name))
@@ -138,7 +138,7 @@ lsub_parents(struct listing *l, struct cv_str name)
 	for (size_t at = name.n; at > 0; at--) {
 		struct cv_str above = cv_str(name.p, at - 1);
 		if (name.p[at - 1] != l->separator || !is_wanted(l, above) ||
-		    cv_map_put(&l->parents, above, l))
+			cv_map_put(&l->parents, above, l))
 			continue;
 		cv_buf_z(out, "* LSUB (\\Noselect");
 		write_separator(l, out);
@@ -180,8 +180,8 @@ run_list(struct imapd_conn *c, void (*each)(struct listing *l))
 		return imapd_refuse(c, status, &err);
 	l.patterns = CV_ARENA_ARRAY(&c->arena, struct cv_str, args->pattern_count);
 	for (size_t i = 0; i < args->pattern_count; i++)
-		l.patterns[i] = cv_arena_printf(
-			&c->arena, "%.*s%.*s", CV_STR_ARGS(args->reference), CV_STR_ARGS(args->patterns[i]));
+		l.patterns[i] = cv_arena_printf(&c->arena, "%.*s%.*s", CV_STR_ARGS(args->reference),
+			CV_STR_ARGS(args->patterns[i]));
 	cv_map_init(&l.parents);
 	each(&l);
 	cv_map_done(&l.parents);

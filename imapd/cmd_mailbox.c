@@ -3,8 +3,8 @@
 #include "imapd/conn.h"
 
 static enum cv_step
-done_or_refuse(struct imapd_conn *c, enum cv_status status, cv_ticket ticket,
-               const struct cv_err *err)
+done_or_refuse(
+	struct imapd_conn *c, enum cv_status status, cv_ticket ticket, const struct cv_err *err)
 {
 	return status ? imapd_refuse(c, status, err) : imapd_done_durable(c, ticket);
 }
@@ -26,11 +26,10 @@ imapd_cmd_create(struct imapd_conn *c)
 	cv_ticket ticket = 0;
 	uint64_t id;
 
-	enum cv_status status =
-		cv_mbox_create(c->acct, name, c->cmd->args.use, &id, &ticket, &err);
+	enum cv_status status = cv_mbox_create(c->acct, name, c->cmd->args.use, &id, &ticket, &err);
 	/* Two things may exist already: the name, or another mailbox of that use (RFC 6154). */
 	if (status == CV_EXISTS && c->cmd->args.use != CV_USE_NONE &&
-	    cv_mbox_info(c->acct, name, &c->arena, &info, NULL) == CV_NOT_FOUND)
+		cv_mbox_info(c->acct, name, &c->arena, &info, NULL) == CV_NOT_FOUND)
 		return imapd_done(c, IMAPD_R_USE_TAKEN);
 	return done_or_refuse(c, status, ticket, &err);
 }
@@ -59,8 +58,8 @@ imapd_cmd_rename(struct imapd_conn *c)
 	struct cv_err err = {0};
 	cv_ticket ticket = 0;
 
-	enum cv_status status = cv_mbox_rename(c->acct, a->mailbox[0],
-	                                       without_separator(c, a->mailbox[1]), &ticket, &err);
+	enum cv_status status = cv_mbox_rename(
+		c->acct, a->mailbox[0], without_separator(c, a->mailbox[1]), &ticket, &err);
 	return done_or_refuse(c, status, ticket, &err);
 }
 

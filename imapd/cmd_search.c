@@ -8,10 +8,10 @@
 #include "common/base/log.h"
 #include "imapd/conn.h"
 
-#define BATCH          64
-#define BATCH_BODIES   8  /* the same when bodies must be read */
-#define SLICE_US       4000
-#define ROUNDS_A_LOOK  1024 /* messages judged by flags between two looks at the clock */
+#define BATCH         64
+#define BATCH_BODIES  8 /* the same when bodies must be read */
+#define SLICE_US      4000
+#define ROUNDS_A_LOOK 1024 /* messages judged by flags between two looks at the clock */
 
 struct batch_item {
 	uint32_t seq;
@@ -29,7 +29,7 @@ struct searching {
 	struct cv_arena arena;       /* of one batch */
 	struct batch_item batch[BATCH];
 	unsigned batch_count, batch_at, batch_max;
-	uint32_t *found;             /* message numbers, ascending; heap */
+	uint32_t *found; /* message numbers, ascending; heap */
 	size_t found_count, found_cap;
 	int64_t now_secs;
 };
@@ -116,7 +116,7 @@ on_msg(void *arg, const struct cv_msg *msg)
 /* ---- the message itself ---- */
 
 struct reading {
-	struct imapd_finder *finder; /* NULL: only the header is wanted */
+	struct imapd_finder *finder;  /* NULL: only the header is wanted */
 	struct cv_summary_scan *scan; /* NULL: the summary is there */
 	struct cv_buf header;
 };
@@ -190,8 +190,8 @@ judge_batch(struct searching *s, struct cv_err *err)
 		s->batch[i].verdict = IMAPD_NO;
 	}
 	s->batch_at = 0;
-	enum cv_status status = cv_msg_each(s->c->session->mbox, uids, s->batch_count, with_summary,
-	                                    on_msg, s, err);
+	enum cv_status status = cv_msg_each(
+		s->c->session->mbox, uids, s->batch_count, with_summary, on_msg, s, err);
 	for (unsigned i = 0; !status && i < s->batch_count; i++) {
 		struct batch_item *item = &s->batch[i];
 		if (item->verdict == IMAPD_MAYBE)
@@ -246,10 +246,10 @@ highest_modseq(const struct searching *s)
 
 	for (size_t i = 0; i < s->found_count; i++) {
 		bool counts = !ends_only || (i == 0 && (r & IMAPD_RETURN_MIN)) ||
-		              (i == s->found_count - 1 && (r & IMAPD_RETURN_MAX));
+			      (i == s->found_count - 1 && (r & IMAPD_RETURN_MAX));
 		if (counts)
-			highest = CV_MAX(highest,
-			                 imapd_session_entry(s->c->session, s->found[i])->modseq);
+			highest = CV_MAX(
+				highest, imapd_session_entry(s->c->session, s->found[i])->modseq);
 	}
 	return highest;
 }

@@ -11,14 +11,14 @@ imapd_write_status(struct cv_buf *out, const struct cv_mbox_info *info, unsigned
 		const char *word;
 		uint64_t value;
 	} rows[] = {
-		{IMAPD_STATUS_MESSAGES, "MESSAGES ", info->exists},
-		{IMAPD_STATUS_RECENT, "RECENT ", info->recent},
-		{IMAPD_STATUS_UIDNEXT, "UIDNEXT ", info->uidnext},
-		{IMAPD_STATUS_UIDVALIDITY, "UIDVALIDITY ", info->uidvalidity},
-		{IMAPD_STATUS_UNSEEN, "UNSEEN ", info->unseen},
+		{IMAPD_STATUS_MESSAGES,      "MESSAGES ",      info->exists        },
+		{IMAPD_STATUS_RECENT,        "RECENT ",        info->recent        },
+		{IMAPD_STATUS_UIDNEXT,       "UIDNEXT ",       info->uidnext       },
+		{IMAPD_STATUS_UIDVALIDITY,   "UIDVALIDITY ",   info->uidvalidity   },
+		{IMAPD_STATUS_UNSEEN,        "UNSEEN ",        info->unseen        },
 		{IMAPD_STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ ", info->highest_modseq},
-		{IMAPD_STATUS_SIZE, "SIZE ", info->size_bytes},
-		{IMAPD_STATUS_DELETED, "DELETED ", info->deleted},
+		{IMAPD_STATUS_SIZE,          "SIZE ",          info->size_bytes    },
+		{IMAPD_STATUS_DELETED,       "DELETED ",       info->deleted       },
 	};
 	bool is_first = true;
 

@@ -27,8 +27,8 @@ is_failed(const struct store *s, uint32_t uid)
 }
 
 static void
-write_flags(struct imapd_conn *c, uint32_t seq, const struct cv_entry *e,
-            const struct cv_view *view)
+write_flags(
+	struct imapd_conn *c, uint32_t seq, const struct cv_entry *e, const struct cv_view *view)
 {
 	struct cv_buf *out = imapd_out(c);
 
@@ -47,7 +47,7 @@ write_flags(struct imapd_conn *c, uint32_t seq, const struct cv_entry *e,
 	}
 	cv_buf_z(out, "FLAGS (");
 	imapd_write_flags(out, e->flags, e->keywords, view->keywords,
-	                  imapd_session_is_recent(c->session, e->uid));
+		imapd_session_is_recent(c->session, e->uid));
 	cv_buf_add(out, "))\r\n", 4);
 }
 
@@ -98,8 +98,8 @@ imapd_cmd_store(struct imapd_conn *c)
 {
 	struct imapd_args *a = &c->cmd->args;
 	struct imapd_session *session = c->session;
-	struct cv_flag_change change = {a->store->flags.flags, a->store->flags.keywords,
-	                                a->store->flags.keyword_count};
+	struct cv_flag_change change = {
+		a->store->flags.flags, a->store->flags.keywords, a->store->flags.keyword_count};
 	struct imapd_sync_how how = {.with_uid = c->cmd->is_uid};
 	struct store s = {0};
 	struct cv_err err = {0};
@@ -114,15 +114,14 @@ imapd_cmd_store(struct imapd_conn *c)
 	if (!s.count)
 		return imapd_done(c, IMAPD_R_OK);
 	s.failed = CV_ARENA_ARRAY(&c->arena, uint32_t, s.count);
-	enum cv_status status = cv_mbox_store(
-		session->mbox, s.uids, s.count, a->store->op, &change,
+	enum cv_status status = cv_mbox_store(session->mbox, s.uids, s.count, a->store->op, &change,
 		a->store->has_unchanged_since ? a->store->unchanged_since : UINT64_MAX, s.failed,
 		&s.failed_count, &modseq, &ticket, &err);
 	if (status)
 		return imapd_refuse(c, status, &err);
 	c->cmd->code = modified_code(c, &s);
-	/* The answers below say it all, so the news need not; new keywords come with the news, before
-	 * the first FETCH that has them. */
+	/* The answers below say it all, so the news need not; new keywords come with the news,
+	 * before the first FETCH that has them. */
 	imapd_session_silence(session, modseq);
 	how.silent_modseq_untold = !a->store->is_silent;
 	status = imapd_session_sync(session, how, &c->arena, imapd_out(c), &err);

@@ -11,44 +11,48 @@
 #define QUIET IMAPD_CMD_QUIET
 #define WRITE IMAPD_CMD_WRITES
 #define SLOW  IMAPD_CMD_SLOW
+#define ONLY  IMAPD_CMD_ONLY_UID
+
+/* clang-format off */
 
 const struct imapd_cmd_row imapd_cmds[] = {
-	/* name           handler                  allowed in  arguments              flags */
-	{"NOOP",          imapd_cmd_noop,          ANY,        "",                    0},
-	{"FETCH",         imapd_cmd_fetch,         SEL,        "set fetch",           UID | NUMS},
-	{"STORE",         imapd_cmd_store,         SEL,        "set store",           UID | NUMS | WRITE},
-	{"SEARCH",        imapd_cmd_search,        SEL,        "search",              UID | NUMS},
-	{"SELECT",        imapd_cmd_select,        IN,         "mailbox ?select",     QUIET},
-	{"EXAMINE",       imapd_cmd_examine,       IN,         "mailbox ?select",     QUIET},
-	{"IDLE",          imapd_cmd_idle,          IN,         "",                    0},
-	{"STATUS",        imapd_cmd_status,        IN,         "mailbox status",      0},
-	{"APPEND",        imapd_cmd_append,        IN,         "mailbox append",      0},
-	{"COPY",          imapd_cmd_copy,          SEL,        "set mailbox",         UID},
-	{"MOVE",          imapd_cmd_move,          SEL,        "set mailbox",         UID | WRITE},
-	{"EXPUNGE",       imapd_cmd_expunge,       SEL,        "",                    WRITE},
-	{"EXPUNGE",       imapd_cmd_expunge,       SEL,        "set",                 IMAPD_CMD_ONLY_UID | WRITE},
-	{"CHECK",         imapd_cmd_check,         SEL,        "",                    0},
-	{"CLOSE",         imapd_cmd_close,         SEL,        "",                    QUIET},
-	{"UNSELECT",      imapd_cmd_unselect,      SEL,        "",                    QUIET},
-	{"LIST",          imapd_cmd_list,          IN,         "list",                0},
-	{"LSUB",          imapd_cmd_lsub,          IN,         "lsub",                0},
-	{"SUBSCRIBE",     imapd_cmd_subscribe,     IN,         "mailbox",             0},
-	{"UNSUBSCRIBE",   imapd_cmd_unsubscribe,   IN,         "mailbox",             0},
-	{"CREATE",        imapd_cmd_create,        IN,         "mailbox ?create",     0},
-	{"DELETE",        imapd_cmd_delete,        IN,         "mailbox",             0},
-	{"RENAME",        imapd_cmd_rename,        IN,         "mailbox mailbox",     0},
-	{"NAMESPACE",     imapd_cmd_namespace,     IN,         "",                    0},
-	{"GETQUOTA",      imapd_cmd_getquota,      IN,         "word",                0},
-	{"GETQUOTAROOT",  imapd_cmd_getquotaroot,  IN,         "mailbox",             0},
-	{"SETQUOTA",      imapd_cmd_setquota,      IN,         "rest",                0},
-	{"ENABLE",        imapd_cmd_enable,        IN,         "names",               0},
-	{"ID",            imapd_cmd_id,            ANY,        "id",                  0},
-	{"CAPABILITY",    imapd_cmd_capability,    ANY,        "",                    0},
-	{"LOGIN",         imapd_cmd_login,         NEW,        "word word",           QUIET},
-	{"AUTHENTICATE",  imapd_cmd_authenticate,  NEW,        "atom ?initial",       QUIET},
-	{"STARTTLS",      imapd_cmd_starttls,      NEW,        "",                    QUIET},
-	{"LOGOUT",        imapd_cmd_logout,        ANY,        "",                    QUIET},
+	/* name          handler                  in   arguments          flags */
+	{"NOOP",         imapd_cmd_noop,          ANY, "",                0},
+	{"FETCH",        imapd_cmd_fetch,         SEL, "set fetch",       UID | NUMS},
+	{"STORE",        imapd_cmd_store,         SEL, "set store",       UID | NUMS | WRITE},
+	{"SEARCH",       imapd_cmd_search,        SEL, "search",          UID | NUMS},
+	{"SELECT",       imapd_cmd_select,        IN,  "mailbox ?select", QUIET},
+	{"EXAMINE",      imapd_cmd_examine,       IN,  "mailbox ?select", QUIET},
+	{"IDLE",         imapd_cmd_idle,          IN,  "",                0},
+	{"STATUS",       imapd_cmd_status,        IN,  "mailbox status",  0},
+	{"APPEND",       imapd_cmd_append,        IN,  "mailbox append",  0},
+	{"COPY",         imapd_cmd_copy,          SEL, "set mailbox",     UID | SLOW},
+	{"MOVE",         imapd_cmd_move,          SEL, "set mailbox",     UID | WRITE | SLOW},
+	{"EXPUNGE",      imapd_cmd_expunge,       SEL, "",                WRITE},
+	{"EXPUNGE",      imapd_cmd_expunge,       SEL, "set",             ONLY | WRITE},
+	{"CHECK",        imapd_cmd_check,         SEL, "",                0},
+	{"CLOSE",        imapd_cmd_close,         SEL, "",                QUIET},
+	{"UNSELECT",     imapd_cmd_unselect,      SEL, "",                QUIET},
+	{"LIST",         imapd_cmd_list,          IN,  "list",            0},
+	{"LSUB",         imapd_cmd_lsub,          IN,  "lsub",            0},
+	{"SUBSCRIBE",    imapd_cmd_subscribe,     IN,  "mailbox",         0},
+	{"UNSUBSCRIBE",  imapd_cmd_unsubscribe,   IN,  "mailbox",         0},
+	{"CREATE",       imapd_cmd_create,        IN,  "mailbox ?create", 0},
+	{"DELETE",       imapd_cmd_delete,        IN,  "mailbox",         0},
+	{"RENAME",       imapd_cmd_rename,        IN,  "mailbox mailbox", 0},
+	{"NAMESPACE",    imapd_cmd_namespace,     IN,  "",                0},
+	{"GETQUOTA",     imapd_cmd_getquota,      IN,  "word",            0},
+	{"GETQUOTAROOT", imapd_cmd_getquotaroot,  IN,  "mailbox",         0},
+	{"SETQUOTA",     imapd_cmd_setquota,      IN,  "rest",            0},
+	{"ENABLE",       imapd_cmd_enable,        IN,  "names",           0},
+	{"ID",           imapd_cmd_id,            ANY, "id",              0},
+	{"CAPABILITY",   imapd_cmd_capability,    ANY, "",                0},
+	{"LOGIN",        imapd_cmd_login,         NEW, "word word",       QUIET},
+	{"AUTHENTICATE", imapd_cmd_authenticate,  NEW, "atom ?initial",   QUIET},
+	{"STARTTLS",     imapd_cmd_starttls,      NEW, "",                QUIET},
+	{"LOGOUT",       imapd_cmd_logout,        ANY, "",                QUIET},
 };
+/* clang-format on */
 const size_t imapd_cmds_count = CV_COUNT(imapd_cmds);
 
 const struct imapd_cmd_row *

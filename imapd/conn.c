@@ -5,13 +5,13 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-#define COMMANDS_A_RUN 64     /* pipelined commands before others have their turn */
-#define ERRORS_MAX     50     /* BAD answers; with fewer than that before log-in */
-#define ERRORS_NEW_MAX 5
-#define LINE_NEW_MAX   8192   /* limits before log-in */
+#define COMMANDS_A_RUN  64 /* pipelined commands before others have their turn */
+#define ERRORS_MAX      50 /* BAD answers; with fewer than that before log-in */
+#define ERRORS_NEW_MAX  5
+#define LINE_NEW_MAX    8192 /* limits before log-in */
 #define LITERAL_NEW_MAX 4096
-#define LITERAL_MAX    (64u << 10)
-#define TEXT_MAX       (1u << 20)
+#define LITERAL_MAX     (64u << 10)
+#define TEXT_MAX        (1u << 20)
 
 struct cv_buf *
 imapd_out(struct imapd_conn *c)
@@ -70,8 +70,9 @@ imapd_refuse(struct imapd_conn *c, enum cv_status status, const struct cv_err *e
 	enum imapd_reply reply = imapd_reply_of(status);
 
 	if (reply == IMAPD_R_TEMPFAIL || reply == IMAPD_R_FULL || reply == IMAPD_R_CORRUPT)
-		cv_log(cv_conn_id(c->conn), CV_ERROR, "imap.fault", "command=%s status=\"%s\" error=\"%s\"",
-		       c->cmd->row->name, cv_status_name(status), err->text);
+		cv_log(cv_conn_id(c->conn), CV_ERROR, "imap.fault",
+			"command=%s status=\"%s\" error=\"%s\"", c->cmd->row->name,
+			cv_status_name(status), err->text);
 	return imapd_done(c, reply);
 }
 
@@ -205,6 +206,8 @@ static enum cv_step
 run_command(struct imapd_conn *c)
 {
 	if (!c->cmd->is_answered) {
+		if ((c->cmd->row->flags & IMAPD_CMD_SLOW) && !imapd_may_be_slow(c))
+			return CV_STEP_WAIT;
 		enum cv_step step = c->cmd->row->run(c);
 		if (!c->cmd || step != CV_STEP_DONE)
 			return step;
@@ -274,8 +277,9 @@ limits_of(struct imapd_conn *c)
 {
 	const struct imapd_options *o = imapd_config(c->server)->imapd;
 	if (!(c->state & IMAPD_S_IN))
-		return (struct imapd_input_limits){
-			.line = LINE_NEW_MAX, .literal = LITERAL_NEW_MAX, .text = 2 * LITERAL_NEW_MAX};
+		return (struct imapd_input_limits){.line = LINE_NEW_MAX,
+			.literal = LITERAL_NEW_MAX,
+			.text = 2 * LITERAL_NEW_MAX};
 	return (struct imapd_input_limits){
 		.line = o->max_line,
 		.literal = LITERAL_MAX,
@@ -356,8 +360,8 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 	cv_buf_z(out, "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE");
 	if (c->state & IMAPD_S_IN) {
 		cv_buf_z(out, " NAMESPACE CHILDREN UIDPLUS MOVE UNSELECT SPECIAL-USE "
-		              "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
-		              "ESEARCH WITHIN MULTIAPPEND QUOTA QUOTA=RES-STORAGE");
+			      "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
+			      "ESEARCH WITHIN MULTIAPPEND QUOTA QUOTA=RES-STORAGE");
 		return;
 	}
 	if (!c->is_secure && c->server->tls)
@@ -374,8 +378,8 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 bool
 imapd_may_log_in(struct imapd_conn *c)
 {
-	return c->is_secure || cv_netset_has(imapd_config(c->server)->plain_from,
-	                                     cv_conn_peer(c->conn));
+	return c->is_secure ||
+	       cv_netset_has(imapd_config(c->server)->plain_from, cv_conn_peer(c->conn));
 }
 
 static void
@@ -483,7 +487,7 @@ closed(struct cv_conn *conn)
 	imapd_log_out(c);
 	if (c->acct) {
 		cv_log(cv_conn_id(conn), CV_INFO, "imap.end", "user=%s commands=%llu", c->address,
-		       (unsigned long long)c->commands);
+			(unsigned long long)c->commands);
 		cv_acct_close(c->acct);
 	}
 	free(c->idle_tag);

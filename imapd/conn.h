@@ -31,19 +31,19 @@ enum imapd_state {
 };
 
 enum imapd_cmd_flags {
-	IMAPD_CMD_UID = 1,        /* may have UID before it */
-	IMAPD_CMD_ONLY_UID = 2,   /* must have */
-	IMAPD_CMD_NUMBERS = 4,    /* without UID no EXPUNGE may be sent: numbers are in use */
-	IMAPD_CMD_QUIET = 8,      /* sends no news of the mailbox */
-	IMAPD_CMD_WRITES = 16,    /* needs a mailbox opened for writing */
-	IMAPD_CMD_SLOW = 32       /* at most half of the workers at once */
+	IMAPD_CMD_UID = 1,      /* may have UID before it */
+	IMAPD_CMD_ONLY_UID = 2, /* must have */
+	IMAPD_CMD_NUMBERS = 4,  /* without UID no EXPUNGE may be sent: numbers are in use */
+	IMAPD_CMD_QUIET = 8,    /* sends no news of the mailbox */
+	IMAPD_CMD_WRITES = 16,  /* needs a mailbox opened for writing */
+	IMAPD_CMD_SLOW = 32     /* at most half of the workers at once */
 };
 
 struct imapd_conn;
 struct imapd_cmd_row {
 	const char *name;
 	enum cv_step (*run)(struct imapd_conn *c); /* called again until it answers DONE or CLOSE */
-	unsigned states;     /* allowed in */
+	unsigned states;                           /* allowed in */
 	const char *grammar; /* words of args.c; "?" before what may be left out */
 	unsigned flags;
 };
@@ -52,40 +52,40 @@ struct imapd_cmd_row {
 struct imapd_cmd {
 	struct cv_str tag;
 	const struct imapd_cmd_row *row;
-	bool is_uid;               /* UID stood before it */
-	bool is_answered;          /* the reply below is set */
-	bool is_waiting;           /* a waiter is out for the ticket */
+	bool is_uid;      /* UID stood before it */
+	bool is_answered; /* the reply below is set */
+	bool is_waiting;  /* a waiter is out for the ticket */
 	struct imapd_args args;
-	void *step;                /* the handler's own, between calls */
+	void *step;                  /* the handler's own, between calls */
 	void (*release)(void *step); /* what the arena does not give back; may be NULL */
-	cv_ticket ticket;          /* 0: nothing to wait for */
-	struct cv_str untagged;    /* complete lines sent before the news, once durable */
+	cv_ticket ticket;            /* 0: nothing to wait for */
+	struct cv_str untagged;      /* complete lines sent before the news, once durable */
 	enum imapd_reply reply;
-	struct cv_str code;        /* replaces the reply's code: "APPENDUID 1 2" */
+	struct cv_str code; /* replaces the reply's code: "APPENDUID 1 2" */
 };
 
 struct imapd_conn {
 	struct cv_conn *conn;
 	struct imapd *server;
 	enum imapd_state state;
-	unsigned events;           /* of this call of run() */
+	unsigned events; /* of this call of run() */
 	bool is_secure, has_eof, is_idling;
-	bool condstore;            /* the peer knows MODSEQ: FETCH answers carry it */
-	bool is_slow;              /* marked so */
-	bool is_handshaking;       /* STARTTLS was answered; nothing is read before it is done */
-	bool is_counted;           /* among the sessions of its account */
-	bool is_unwelcome;         /* too many failed log-ins: close after the answer */
+	bool condstore;      /* the peer knows MODSEQ: FETCH answers carry it */
+	bool is_slow;        /* marked so */
+	bool is_handshaking; /* STARTTLS was answered; nothing is read before it is done */
+	bool is_counted;     /* among the sessions of its account */
+	bool is_unwelcome;   /* too many failed log-ins: close after the answer */
 	unsigned errors, failures;
 	struct imapd_input input;
-	struct cv_arena arena;     /* gone when the command is */
+	struct cv_arena arena; /* gone when the command is */
 	struct imapd_cmd *cmd;
-	char *idle_tag;            /* of IDLE, while it lasts; heap */
+	char *idle_tag; /* of IDLE, while it lasts; heap */
 	struct cv_acct *acct;
 	struct imapd_login login;
 	struct imapd_session *session;
 	int64_t login_deadline_ms;
 	uint64_t commands;
-	char *address;             /* of who is logged in; heap */
+	char *address; /* of who is logged in; heap */
 };
 
 extern const struct cv_proto imapd_proto_model; /* limits are filled in from the options */

@@ -71,20 +71,20 @@ do_store_check(struct imapd *d, struct cv_ctl_call *call, json_t **reply_out, st
 		const char *name;
 		uint64_t value;
 	} rows[] = {
-		{"accounts", report.accounts},
-		{"mailboxes", report.mailboxes},
-		{"messages", report.messages},
-		{"bodies", report.bodies},
-		{"body_bytes", report.body_bytes},
-		{"dangling_rows", report.dangling_rows},
-		{"wrong_body_counts", report.wrong_body_counts},
-		{"orphan_bodies", report.orphan_bodies},
+		{"accounts",             report.accounts            },
+		{"mailboxes",            report.mailboxes           },
+		{"messages",             report.messages            },
+		{"bodies",               report.bodies              },
+		{"body_bytes",           report.body_bytes          },
+		{"dangling_rows",        report.dangling_rows       },
+		{"wrong_body_counts",    report.wrong_body_counts   },
+		{"orphan_bodies",        report.orphan_bodies       },
 		{"wrong_mailbox_counts", report.wrong_mailbox_counts},
-		{"wrong_quotas", report.wrong_quotas},
-		{"bad_bodies", report.bad_bodies},
-		{"bad_rows", report.bad_rows},
-		{"uid_faults", report.uid_faults},
-		{"repaired", report.repaired},
+		{"wrong_quotas",         report.wrong_quotas        },
+		{"bad_bodies",           report.bad_bodies          },
+		{"bad_rows",             report.bad_rows            },
+		{"uid_faults",           report.uid_faults          },
+		{"repaired",             report.repaired            },
 	};
 	json_t *r = json_object();
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
@@ -127,8 +127,8 @@ imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 	if (strcmp(what, "store.check") == 0)
 		return do_store_check(d, call, reply_out, err);
 	name_actor(call->peer_uid, actor, sizeof(actor));
-	enum cv_status status = cv_registry_do(d->registry, actor, call->request, tell_progress,
-	                                       call, reply_out, err);
+	enum cv_status status = cv_registry_do(
+		d->registry, actor, call->request, tell_progress, call, reply_out, err);
 	if (!status) {
 		/* A suspended account's sessions end now, a new account can log in now. */
 		cv_register_refresh(d->reg);

@@ -24,7 +24,7 @@ add_expunged(struct differ *d, uint32_t seq)
 	struct imapd_diff *o = d->out;
 	if (o->expunged_count == d->expunged_cap)
 		o->expunged = grown(d->arena, o->expunged, o->expunged_count, &d->expunged_cap,
-		                    sizeof(*o->expunged));
+			sizeof(*o->expunged));
 	o->expunged[o->expunged_count++] = seq;
 }
 
@@ -34,7 +34,7 @@ add_changed(struct differ *d, uint32_t seq, const struct cv_entry *entry)
 	struct imapd_diff *o = d->out;
 	if (o->changed_count == d->changed_cap)
 		o->changed = grown(d->arena, o->changed, o->changed_count, &d->changed_cap,
-		                   sizeof(*o->changed));
+			sizeof(*o->changed));
 	o->changed[o->changed_count++] = (struct imapd_change){seq, entry};
 }
 
@@ -63,15 +63,17 @@ merge_pages(struct differ *d, const struct cv_view_page *a, const struct cv_view
 
 void
 imapd_view_diff(const struct cv_view *old_view, const struct cv_view *new_view,
-                struct cv_arena *arena, struct imapd_diff *out)
+	struct cv_arena *arena, struct imapd_diff *out)
 {
 	struct differ d = {.arena = arena, .out = out};
 	uint32_t i = 0, k = 0;
 
 	*out = (struct imapd_diff){0};
 	while (i < old_view->pages_count || k < new_view->pages_count) {
-		const struct cv_view_page *a = i < old_view->pages_count ? &old_view->pages[i] : NULL;
-		const struct cv_view_page *b = k < new_view->pages_count ? &new_view->pages[k] : NULL;
+		const struct cv_view_page *a =
+			i < old_view->pages_count ? &old_view->pages[i] : NULL;
+		const struct cv_view_page *b =
+			k < new_view->pages_count ? &new_view->pages[k] : NULL;
 		if (b && (!a || b->page->number < a->page->number)) {
 			out->arrived += b->page->count;
 			k++;

@@ -1,4 +1,5 @@
-/* diff.h - what happened to a mailbox between two views, in the order a client must hear it. Pure. */
+/* diff.h - what happened to a mailbox between two views, in the order a client must hear it. Pure.
+ */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef IMAPD_DIFF_H
 #define IMAPD_DIFF_H
@@ -20,6 +21,6 @@ struct imapd_diff {
 
 /* Compares page by page: pages the views share cost nothing. The result is in ARENA. */
 void imapd_view_diff(const struct cv_view *old_view, const struct cv_view *new_view,
-                     struct cv_arena *arena, struct imapd_diff *out);
+	struct cv_arena *arena, struct imapd_diff *out);
 
 #endif

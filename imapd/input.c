@@ -5,7 +5,7 @@
 #include "imapd/parse.h"
 
 /* A literal that nobody waits for is read and dropped, up to so much; beyond it the peer is cut. */
-#define SKIP_MAX (256u << 20)
+#define SKIP_MAX   (256u << 20)
 #define TAIL_BYTES 64
 
 static void
@@ -122,12 +122,12 @@ is_message_next(struct cv_str text)
 
 static enum imapd_input_result
 begin_literal(struct imapd_input *in, const struct imapd_input_limits *limits, uint64_t n,
-              bool waits, bool is_message)
+	bool waits, bool is_message)
 {
 	struct cv_str none = CV_STR_EMPTY;
 
 	if (is_message && (n > limits->message || in->message_bytes + n > 2 * limits->message ||
-	                   in->spool_count == IMAPD_MESSAGES_MAX))
+				  in->spool_count == IMAPD_MESSAGES_MAX))
 		refuse(in, IMAPD_REFUSAL_MESSAGE, none);
 	else if (!is_message && (n > limits->literal || in->text.n + n > limits->text))
 		refuse(in, IMAPD_REFUSAL_LITERAL, none);
@@ -171,8 +171,7 @@ end_line(struct imapd_input *in, const struct imapd_input_limits *limits, bool l
 		cv_buf_reset(&in->text);
 		return begin_literal(in, limits, n, waits, false);
 	}
-	bool is_message =
-		limits->message && is_message_next(cv_str(in->text.p, in->segment + at));
+	bool is_message = limits->message && is_message_next(cv_str(in->text.p, in->segment + at));
 	cv_buf_z(&in->text, "\r\n");
 	return begin_literal(in, limits, n, waits, is_message);
 }
@@ -191,7 +190,7 @@ keep_tail(struct imapd_input *in, struct cv_str part)
 /* Takes a line, or the part of it that is there. */
 static enum imapd_input_result
 take_line(struct imapd_input *in, const struct imapd_input_limits *limits, struct cv_str bytes,
-          size_t *used, bool literals)
+	size_t *used, bool literals)
 {
 	size_t at = cv_str_find(bytes, '\n', 0);
 	bool is_end = at < bytes.n;
@@ -208,7 +207,7 @@ take_line(struct imapd_input *in, const struct imapd_input_limits *limits, struc
 	if (in->is_refused) {
 		keep_tail(in, part);
 	} else if (is_end && !in->text.n &&
-	           (!literals || !find_literal(part, &n, &waits, &marker))) {
+		   (!literals || !find_literal(part, &n, &waits, &marker))) {
 		in->command = part; /* the usual case: no copy */
 		in->has_ended = true;
 		return IMAPD_INPUT_COMMAND;
@@ -246,7 +245,7 @@ take_literal(struct imapd_input *in, struct cv_str bytes, size_t *used)
 
 static enum imapd_input_result
 feed(struct imapd_input *in, const struct imapd_input_limits *limits, struct cv_str bytes,
-     size_t *used_out, bool literals)
+	size_t *used_out, bool literals)
 {
 	*used_out = 0;
 	if (in->has_ended) {
@@ -276,14 +275,14 @@ feed(struct imapd_input *in, const struct imapd_input_limits *limits, struct cv_
 
 enum imapd_input_result
 imapd_input_feed(struct imapd_input *in, const struct imapd_input_limits *limits,
-                 struct cv_str bytes, size_t *used_out)
+	struct cv_str bytes, size_t *used_out)
 {
 	return feed(in, limits, bytes, used_out, true);
 }
 
 enum imapd_input_result
 imapd_input_feed_line(struct imapd_input *in, const struct imapd_input_limits *limits,
-                      struct cv_str bytes, size_t *used_out)
+	struct cv_str bytes, size_t *used_out)
 {
 	return feed(in, limits, bytes, used_out, false);
 }

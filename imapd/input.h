@@ -12,7 +12,7 @@
 
 #include "common/base/spool.h"
 
-#define IMAPD_TAG_MAX 64
+#define IMAPD_TAG_MAX      64
 #define IMAPD_MESSAGES_MAX 256 /* in one APPEND */
 
 struct imapd_input_limits {
@@ -24,11 +24,11 @@ struct imapd_input_limits {
 };
 
 enum imapd_input_result {
-	IMAPD_INPUT_MORE,     /* incomplete: feed more */
-	IMAPD_INPUT_GO,       /* the peer waits for a continuation before it sends a literal */
-	IMAPD_INPUT_COMMAND,  /* `command` is whole */
-	IMAPD_INPUT_REFUSED,  /* a limit was passed: `tag` and `refusal` say what to answer */
-	IMAPD_INPUT_HOPELESS  /* the same, and there is no way to find the next command: close */
+	IMAPD_INPUT_MORE,    /* incomplete: feed more */
+	IMAPD_INPUT_GO,      /* the peer waits for a continuation before it sends a literal */
+	IMAPD_INPUT_COMMAND, /* `command` is whole */
+	IMAPD_INPUT_REFUSED, /* a limit was passed: `tag` and `refusal` say what to answer */
+	IMAPD_INPUT_HOPELESS /* the same, and there is no way to find the next command: close */
 };
 
 enum imapd_refusal {
@@ -39,18 +39,18 @@ enum imapd_refusal {
 
 struct imapd_input {
 	enum { IMAPD_IN_LINE, IMAPD_IN_LITERAL, IMAPD_IN_SPOOL, IMAPD_IN_SKIP } phase;
-	bool is_refused;           /* the command goes on, but only to be thrown away */
-	bool has_ended;            /* the text holds a command that was handed out */
+	bool is_refused; /* the command goes on, but only to be thrown away */
+	bool has_ended;  /* the text holds a command that was handed out */
 	enum imapd_refusal refusal;
 	char tag[IMAPD_TAG_MAX + 1]; /* of a refused command; "*" when it cannot be read */
-	uint64_t left;             /* bytes of the literal still to come */
-	size_t segment;            /* where the line behind the last literal starts in text */
-	size_t literal_bytes;      /* bytes of literals in text */
-	uint64_t message_bytes;    /* of all messages of this command */
+	uint64_t left;               /* bytes of the literal still to come */
+	size_t segment;              /* where the line behind the last literal starts in text */
+	size_t literal_bytes;        /* bytes of literals in text */
+	uint64_t message_bytes;      /* of all messages of this command */
 	struct cv_buf text;
-	struct cv_spool **spools;  /* messages, in order; the input's until imapd_input_reset() */
+	struct cv_spool **spools; /* messages, in order; the input's until imapd_input_reset() */
 	unsigned spool_count;
-	struct cv_str command;     /* without its last line end; valid until the next call */
+	struct cv_str command; /* without its last line end; valid until the next call */
 };
 
 /* A zeroed struct is ready for use. */
@@ -63,11 +63,9 @@ bool imapd_input_is_empty(const struct imapd_input *in);
 /* Takes from BYTES; *used_out says how many are done with. After COMMAND and GO call again with the
  * rest. `command` may point into BYTES. */
 enum imapd_input_result imapd_input_feed(struct imapd_input *in,
-                                         const struct imapd_input_limits *limits,
-                                         struct cv_str bytes, size_t *used_out);
+	const struct imapd_input_limits *limits, struct cv_str bytes, size_t *used_out);
 /* The same for a single line without literals (answers to "+"). */
 enum imapd_input_result imapd_input_feed_line(struct imapd_input *in,
-                                              const struct imapd_input_limits *limits,
-                                              struct cv_str bytes, size_t *used_out);
+	const struct imapd_input_limits *limits, struct cv_str bytes, size_t *used_out);
 
 #endif

@@ -72,8 +72,8 @@ imapd_listen(struct imapd *d, const struct imapd_config *config, struct cv_err *
 
 	proto = imapd_proto_model;
 	proto.idle_secs = config->imapd->idle_timeout;
-	o.listen = (struct cv_listen){.proto = &proto, .ctx = d, .tls = d->tls, .label = "imap",
-	                              .refusal = REFUSAL};
+	o.listen = (struct cv_listen){
+		.proto = &proto, .ctx = d, .tls = d->tls, .label = "imap", .refusal = REFUSAL};
 	enum cv_status status = open_listeners(&o, config->imapd->listen_imap);
 	if (status)
 		return status;
@@ -90,8 +90,7 @@ keep_fd(int fd, void *arg)
 
 /* The Unix socket LABEL, inherited or bound to run_dir/NAME. */
 static enum cv_status
-local_socket(struct imapd *d, const char *label, const char *name, int *fd_out,
-             struct cv_err *err)
+local_socket(struct imapd *d, const char *label, const char *name, int *fd_out, struct cv_err *err)
 {
 	char path[1200];
 

@@ -15,7 +15,7 @@ print_usage(FILE *out)
 	      "  --conf FILE  configuration; else $CONGVU_CONF, else /etc/congvu/congvu.conf\n"
 	      "  --version    print the version\n"
 	      "  --help       print this\n",
-	      out);
+		out);
 }
 
 /* The argument of --conf, or NULL; ends the program for the other options. */
@@ -23,9 +23,9 @@ static const char *
 read_arguments(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"conf", required_argument, NULL, 'c'},
-		{"version", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
+		{"conf",       required_argument, NULL, 'c'},
+		{"version",        no_argument, NULL, 'v'},
+		{"help",            no_argument, NULL, 'h'},
 		{0},
 	};
 	const char *conf = NULL;

@@ -50,7 +50,7 @@ static bool
 match(struct cv_str pattern, struct cv_str name, char separator)
 {
 	size_t p = 0, n = 0;
-	size_t star_p = SIZE_MAX, star_n = 0;     /* the last "*" */
+	size_t star_p = SIZE_MAX, star_n = 0;       /* the last "*" */
 	size_t percent_p = SIZE_MAX, percent_n = 0; /* the last "%" behind it */
 
 	for (;;) {
@@ -67,7 +67,7 @@ match(struct cv_str pattern, struct cv_str name, char separator)
 		} else if (p == pattern.n && n == name.n) {
 			return true;
 		} else if (percent_p != SIZE_MAX && percent_n < name.n &&
-		           name.p[percent_n] != separator) {
+			   name.p[percent_n] != separator) {
 			n = ++percent_n;
 			p = percent_p;
 		} else if (star_p != SIZE_MAX && star_n < name.n) {
@@ -89,8 +89,8 @@ imapd_pattern_matches(struct cv_str pattern, struct cv_str name, char separator)
 	if (!cv_str_has_prefix(name, "INBOX") || !cv_str_has_iprefix(pattern, "inbox"))
 		return false;
 	if ((name.n > 5 && name.p[5] != separator) ||
-	    (pattern.n > 5 && pattern.p[5] != separator && pattern.p[5] != '*' &&
-	     pattern.p[5] != '%'))
+		(pattern.n > 5 && pattern.p[5] != separator && pattern.p[5] != '*' &&
+			pattern.p[5] != '%'))
 		return false;
 	return match(cv_str_sub(pattern, 5, pattern.n), cv_str_sub(name, 5, name.n), separator);
 }
@@ -99,9 +99,11 @@ static const struct {
 	const char *word;
 	uint32_t flag;
 } flags_table[] = {
-	{"\\Answered", CV_FLAG_ANSWERED}, {"\\Flagged", CV_FLAG_FLAGGED},
-	{"\\Deleted", CV_FLAG_DELETED},   {"\\Seen", CV_FLAG_SEEN},
-	{"\\Draft", CV_FLAG_DRAFT},
+	{"\\Answered", CV_FLAG_ANSWERED},
+	{"\\Flagged",  CV_FLAG_FLAGGED },
+	{"\\Deleted",  CV_FLAG_DELETED },
+	{"\\Seen",     CV_FLAG_SEEN    },
+	{"\\Draft",    CV_FLAG_DRAFT   },
 };
 
 uint32_t
@@ -115,7 +117,7 @@ imapd_flag_of(struct cv_str word)
 
 void
 imapd_write_flags(struct cv_buf *out, uint32_t flags, uint64_t keywords,
-                  const struct cv_keywords *names, bool is_recent)
+	const struct cv_keywords *names, bool is_recent)
 {
 	size_t start = out->n;
 
@@ -144,8 +146,12 @@ static const struct {
 	const char *word;
 	enum cv_special_use use;
 } uses_table[] = {
-	{"\\Drafts", CV_USE_DRAFTS},   {"\\Sent", CV_USE_SENT}, {"\\Junk", CV_USE_JUNK},
-	{"\\Trash", CV_USE_TRASH},     {"\\Archive", CV_USE_ARCHIVE}, {"\\All", CV_USE_ALL},
+	{"\\Drafts",  CV_USE_DRAFTS },
+	{"\\Sent",    CV_USE_SENT   },
+	{"\\Junk",    CV_USE_JUNK   },
+	{"\\Trash",   CV_USE_TRASH  },
+	{"\\Archive", CV_USE_ARCHIVE},
+	{"\\All",     CV_USE_ALL    },
 	{"\\Flagged", CV_USE_FLAGGED},
 };
 

@@ -20,7 +20,7 @@ bool imapd_pattern_matches(struct cv_str pattern, struct cv_str name, char separ
 uint32_t imapd_flag_of(struct cv_str word);
 /* Appends "\Seen word": no parentheses. RECENT adds \Recent. */
 void imapd_write_flags(struct cv_buf *out, uint32_t flags, uint64_t keywords,
-                       const struct cv_keywords *names, bool is_recent);
+	const struct cv_keywords *names, bool is_recent);
 
 /* "\Sent", or NULL for CV_USE_NONE. */
 const char *imapd_use_word(enum cv_special_use use);

@@ -184,7 +184,7 @@ parse_marker(struct imapd_parse *p, uint64_t *n_out)
 	while (at < p->text.n && cv_is_digit((unsigned char)p->text.p[at]))
 		at++;
 	if (at == from + 1 ||
-	    cv_str_u64(cv_str(p->text.p + from + 1, at - from - 1), UINT64_MAX, n_out))
+		cv_str_u64(cv_str(p->text.p + from + 1, at - from - 1), UINT64_MAX, n_out))
 		return imapd_fault(p, "a literal has no length");
 	p->pos = at;
 	imapd_take(p, '+');

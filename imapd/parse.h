@@ -14,9 +14,9 @@
 struct imapd_parse {
 	struct cv_str text;
 	size_t pos;
-	struct cv_arena *arena;    /* may be NULL where no escapes need undoing */
-	const char *fault;         /* NULL, or what is wrong */
-	struct cv_spool **spools;  /* messages of APPEND, in order */
+	struct cv_arena *arena;   /* may be NULL where no escapes need undoing */
+	const char *fault;        /* NULL, or what is wrong */
+	struct cv_spool **spools; /* messages of APPEND, in order */
 	unsigned spool_count, spools_taken;
 };
 

@@ -12,7 +12,7 @@ static const struct {
 
 void
 imapd_respond(struct cv_buf *out, struct cv_str tag, enum imapd_reply reply, struct cv_str code,
-              const char *command, const char *text)
+	const char *command, const char *text)
 {
 	if (!code.n)
 		code = cv_str_z(replies[reply].code);

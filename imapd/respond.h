@@ -23,14 +23,15 @@
 	R(CANCELLED, "BAD", "", "Cancelled")                                                       \
 	R(BAD_BASE64, "BAD", "", "Not base64")                                                     \
 	R(NO_MECHANISM, "NO", "CANNOT", "This mechanism is not offered")                           \
-	R(NEED_TLS, "NO", "PRIVACYREQUIRED", "Log-in needs TLS / Can dung TLS de dang nhap")        \
+	R(NEED_TLS, "NO", "PRIVACYREQUIRED", "Log-in needs TLS / Can dung TLS de dang nhap")       \
 	R(NO_TLS, "NO", "CANNOT", "TLS is not available")                                          \
 	R(AUTH_FAILED, "NO", "AUTHENTICATIONFAILED",                                               \
-	  "Wrong name or password / Sai ten hoac mat khau")                                        \
+		"Wrong name or password / Sai ten hoac mat khau")                                  \
 	R(AUTH_LOCKED, "NO", "UNAVAILABLE",                                                        \
-	  "Too many wrong passwords, wait 15 minutes / Nhap sai qua nhieu, doi 15 phut")            \
+		"Too many wrong passwords, wait 15 minutes / Nhap sai qua nhieu, doi 15 phut")     \
 	R(AUTH_EXPIRED, "NO", "EXPIRED",                                                           \
-	  "The first password has expired, ask your administrator / Mat khau ban dau het han")      \
+		"The first password has expired, ask your administrator / Mat khau ban dau het "   \
+		"han")                                                                             \
 	R(AUTH_BUSY, "NO", "UNAVAILABLE", "Too many log-ins at once, try again")                   \
 	R(TOO_MANY_SESSIONS, "NO", "LIMIT", "Too many sessions of this account")                   \
 	R(READ_ONLY_BOX, "NO", "READ-ONLY", "The mailbox was opened for reading only")             \
@@ -58,7 +59,7 @@ enum imapd_reply {
 /* Appends "TAG WORD [CODE] text" CRLF. An empty CODE leaves the reply's own; COMMAND names what was
  * completed. TEXT, when not NULL, stands in place of the reply's. */
 void imapd_respond(struct cv_buf *out, struct cv_str tag, enum imapd_reply reply,
-                   struct cv_str code, const char *command, const char *text);
+	struct cv_str code, const char *command, const char *text);
 bool imapd_reply_is_ok(enum imapd_reply reply);
 bool imapd_reply_is_bad(enum imapd_reply reply);
 /* The answer for a status of the store. */

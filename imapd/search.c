@@ -9,8 +9,20 @@
 #include "common/text/header.h"
 #include "imapd/names.h"
 
-enum arg { ARG_NONE, ARG_TEXT, ARG_HEADER, ARG_FIELD, ARG_DAY, ARG_NUMBER, ARG_KEYWORD, ARG_UIDS,
-	   ARG_MODSEQ, ARG_OR, ARG_NOT, ARG_NEW };
+enum arg {
+	ARG_NONE,
+	ARG_TEXT,
+	ARG_HEADER,
+	ARG_FIELD,
+	ARG_DAY,
+	ARG_NUMBER,
+	ARG_KEYWORD,
+	ARG_UIDS,
+	ARG_MODSEQ,
+	ARG_OR,
+	ARG_NOT,
+	ARG_NEW
+};
 
 static const struct key_row {
 	const char *word;
@@ -19,53 +31,59 @@ static const struct key_row {
 	bool is_negated;
 	uint32_t flag;
 } key_rows[] = {
-	{"ALL",        IMAPD_KEY_AND,        ARG_NONE,    false, 0},
+	{"ALL",        IMAPD_KEY_AND,        ARG_NONE,    false, 0               },
 	{"ANSWERED",   IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_ANSWERED},
-	{"BCC",        IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0},
-	{"BEFORE",     IMAPD_KEY_BEFORE,     ARG_DAY,     false, 0},
-	{"BODY",       IMAPD_KEY_BODY,       ARG_TEXT,    false, 0},
-	{"CC",         IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0},
-	{"DELETED",    IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_DELETED},
-	{"DRAFT",      IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_DRAFT},
-	{"FLAGGED",    IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_FLAGGED},
-	{"FROM",       IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0},
-	{"HEADER",     IMAPD_KEY_HEADER,     ARG_HEADER,  false, 0},
-	{"KEYWORD",    IMAPD_KEY_KEYWORD,    ARG_KEYWORD, false, 0},
-	{"LARGER",     IMAPD_KEY_LARGER,     ARG_NUMBER,  false, 0},
-	{"MODSEQ",     IMAPD_KEY_MODSEQ,     ARG_MODSEQ,  false, 0},
-	{"NEW",        IMAPD_KEY_AND,        ARG_NEW,     false, 0},
-	{"NOT",        IMAPD_KEY_NOT,        ARG_NOT,     false, 0},
-	{"OLD",        IMAPD_KEY_RECENT,     ARG_NONE,    true,  0},
-	{"OLDER",      IMAPD_KEY_OLDER,      ARG_NUMBER,  false, 0},
-	{"ON",         IMAPD_KEY_ON,         ARG_DAY,     false, 0},
-	{"OR",         IMAPD_KEY_OR,         ARG_OR,      false, 0},
-	{"RECENT",     IMAPD_KEY_RECENT,     ARG_NONE,    false, 0},
-	{"SEEN",       IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_SEEN},
-	{"SENTBEFORE", IMAPD_KEY_SENTBEFORE, ARG_DAY,     false, 0},
-	{"SENTON",     IMAPD_KEY_SENTON,     ARG_DAY,     false, 0},
-	{"SENTSINCE",  IMAPD_KEY_SENTSINCE,  ARG_DAY,     false, 0},
-	{"SINCE",      IMAPD_KEY_SINCE,      ARG_DAY,     false, 0},
-	{"SMALLER",    IMAPD_KEY_SMALLER,    ARG_NUMBER,  false, 0},
-	{"SUBJECT",    IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0},
-	{"TEXT",       IMAPD_KEY_TEXT,       ARG_TEXT,    false, 0},
-	{"TO",         IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0},
-	{"UID",        IMAPD_KEY_UIDS,       ARG_UIDS,    false, 0},
+	{"BCC",        IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0               },
+	{"BEFORE",     IMAPD_KEY_BEFORE,     ARG_DAY,     false, 0               },
+	{"BODY",       IMAPD_KEY_BODY,       ARG_TEXT,    false, 0               },
+	{"CC",         IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0               },
+	{"DELETED",    IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_DELETED },
+	{"DRAFT",      IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_DRAFT   },
+	{"FLAGGED",    IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_FLAGGED },
+	{"FROM",       IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0               },
+	{"HEADER",     IMAPD_KEY_HEADER,     ARG_HEADER,  false, 0               },
+	{"KEYWORD",    IMAPD_KEY_KEYWORD,    ARG_KEYWORD, false, 0               },
+	{"LARGER",     IMAPD_KEY_LARGER,     ARG_NUMBER,  false, 0               },
+	{"MODSEQ",     IMAPD_KEY_MODSEQ,     ARG_MODSEQ,  false, 0               },
+	{"NEW",        IMAPD_KEY_AND,        ARG_NEW,     false, 0               },
+	{"NOT",        IMAPD_KEY_NOT,        ARG_NOT,     false, 0               },
+	{"OLD",        IMAPD_KEY_RECENT,     ARG_NONE,    true,  0               },
+	{"OLDER",      IMAPD_KEY_OLDER,      ARG_NUMBER,  false, 0               },
+	{"ON",         IMAPD_KEY_ON,         ARG_DAY,     false, 0               },
+	{"OR",         IMAPD_KEY_OR,         ARG_OR,      false, 0               },
+	{"RECENT",     IMAPD_KEY_RECENT,     ARG_NONE,    false, 0               },
+	{"SEEN",       IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_SEEN    },
+	{"SENTBEFORE", IMAPD_KEY_SENTBEFORE, ARG_DAY,     false, 0               },
+	{"SENTON",     IMAPD_KEY_SENTON,     ARG_DAY,     false, 0               },
+	{"SENTSINCE",  IMAPD_KEY_SENTSINCE,  ARG_DAY,     false, 0               },
+	{"SINCE",      IMAPD_KEY_SINCE,      ARG_DAY,     false, 0               },
+	{"SMALLER",    IMAPD_KEY_SMALLER,    ARG_NUMBER,  false, 0               },
+	{"SUBJECT",    IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0               },
+	{"TEXT",       IMAPD_KEY_TEXT,       ARG_TEXT,    false, 0               },
+	{"TO",         IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0               },
+	{"UID",        IMAPD_KEY_UIDS,       ARG_UIDS,    false, 0               },
 	{"UNANSWERED", IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_ANSWERED},
-	{"UNDELETED",  IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_DELETED},
-	{"UNDRAFT",    IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_DRAFT},
-	{"UNFLAGGED",  IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_FLAGGED},
-	{"UNKEYWORD",  IMAPD_KEY_KEYWORD,    ARG_KEYWORD, true,  0},
-	{"UNSEEN",     IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_SEEN},
-	{"YOUNGER",    IMAPD_KEY_YOUNGER,    ARG_NUMBER,  false, 0},
+	{"UNDELETED",  IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_DELETED },
+	{"UNDRAFT",    IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_DRAFT   },
+	{"UNFLAGGED",  IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_FLAGGED },
+	{"UNKEYWORD",  IMAPD_KEY_KEYWORD,    ARG_KEYWORD, true,  0               },
+	{"UNSEEN",     IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_SEEN    },
+	{"YOUNGER",    IMAPD_KEY_YOUNGER,    ARG_NUMBER,  false, 0               },
 };
 
 static const unsigned key_needs[] = {
-	[IMAPD_KEY_LARGER] = IMAPD_NEED_CORE,        [IMAPD_KEY_SMALLER] = IMAPD_NEED_CORE,
-	[IMAPD_KEY_BEFORE] = IMAPD_NEED_CORE,        [IMAPD_KEY_ON] = IMAPD_NEED_CORE,
-	[IMAPD_KEY_SINCE] = IMAPD_NEED_CORE,         [IMAPD_KEY_OLDER] = IMAPD_NEED_CORE,
-	[IMAPD_KEY_YOUNGER] = IMAPD_NEED_CORE,       [IMAPD_KEY_SENTBEFORE] = IMAPD_NEED_SUMMARY,
-	[IMAPD_KEY_SENTON] = IMAPD_NEED_SUMMARY,     [IMAPD_KEY_SENTSINCE] = IMAPD_NEED_SUMMARY,
-	[IMAPD_KEY_HEADER] = IMAPD_NEED_SUMMARY,     [IMAPD_KEY_BODY] = IMAPD_NEED_BODY,
+	[IMAPD_KEY_LARGER] = IMAPD_NEED_CORE,
+	[IMAPD_KEY_SMALLER] = IMAPD_NEED_CORE,
+	[IMAPD_KEY_BEFORE] = IMAPD_NEED_CORE,
+	[IMAPD_KEY_ON] = IMAPD_NEED_CORE,
+	[IMAPD_KEY_SINCE] = IMAPD_NEED_CORE,
+	[IMAPD_KEY_OLDER] = IMAPD_NEED_CORE,
+	[IMAPD_KEY_YOUNGER] = IMAPD_NEED_CORE,
+	[IMAPD_KEY_SENTBEFORE] = IMAPD_NEED_SUMMARY,
+	[IMAPD_KEY_SENTON] = IMAPD_NEED_SUMMARY,
+	[IMAPD_KEY_SENTSINCE] = IMAPD_NEED_SUMMARY,
+	[IMAPD_KEY_HEADER] = IMAPD_NEED_SUMMARY,
+	[IMAPD_KEY_BODY] = IMAPD_NEED_BODY,
 	[IMAPD_KEY_TEXT] = IMAPD_NEED_BODY,
 };
 
@@ -128,7 +146,7 @@ read_text(struct reader *r, struct cv_str *out)
 	struct cv_buf utf8 = CV_BUF_INIT(8 * IMAPD_SEARCH_NEEDLE_MAX);
 	struct cv_buf folded = CV_BUF_INIT(IMAPD_SEARCH_NEEDLE_MAX);
 	bool ok = cv_charset_to_utf8(r->charset, raw, &utf8) != CV_LIMIT &&
-	          !cv_fold(cv_buf_view(&utf8), &folded);
+		  !cv_fold(cv_buf_view(&utf8), &folded);
 	if (ok)
 		*out = cv_arena_str(r->p->arena, cv_buf_view(&folded));
 	cv_buf_done(&utf8);
@@ -157,7 +175,7 @@ read_modseq(struct reader *r, uint64_t *out)
 		if (!imapd_parse_string(r->p, &unused) || !imapd_parse_sp(r->p))
 			return false;
 		if (!imapd_take_word(r->p, "all") && !imapd_take_word(r->p, "priv") &&
-		    !imapd_take_word(r->p, "shared"))
+			!imapd_take_word(r->p, "shared"))
 			return imapd_fault(r->p, "all, priv or shared was expected");
 		if (!imapd_parse_sp(r->p))
 			return false;
@@ -333,8 +351,10 @@ read_returns(struct imapd_parse *p, struct imapd_search *s)
 		const char *word;
 		unsigned bit;
 	} rows[] = {
-		{"MIN", IMAPD_RETURN_MIN},     {"MAX", IMAPD_RETURN_MAX}, {"COUNT", IMAPD_RETURN_COUNT},
-		{"ALL", IMAPD_RETURN_ALL},
+		{"MIN",   IMAPD_RETURN_MIN  },
+		{"MAX",   IMAPD_RETURN_MAX  },
+		{"COUNT", IMAPD_RETURN_COUNT},
+		{"ALL",   IMAPD_RETURN_ALL  },
 	};
 
 	if (!imapd_parse_sp(p) || !imapd_need(p, '(', "a parenthesis is missing"))
@@ -387,7 +407,7 @@ imapd_search_bind(struct imapd_search *search, const struct cv_view *view, struc
 		struct imapd_search_node *node = &search->nodes[i];
 		if (node->key == IMAPD_KEY_SEQS || node->key == IMAPD_KEY_UIDS)
 			imapd_set_seqs(&node->set, node->key == IMAPD_KEY_UIDS, view, arena,
-			               &node->ranges, &node->range_count);
+				&node->ranges, &node->range_count);
 	}
 }
 
@@ -426,7 +446,7 @@ header_has(struct cv_str header, const struct imapd_search_node *node)
 	cv_header_scan_init(&scan, header);
 	while (cv_header_next(&scan, &field))
 		if (cv_str_ieq(field.name, node->name) &&
-		    (!node->needle.n || value_has(field.value, node->needle)))
+			(!node->needle.n || value_has(field.value, node->needle)))
 			return true;
 	return false;
 }

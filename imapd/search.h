@@ -13,23 +13,33 @@
 #include "imapd/parse.h"
 #include "imapd/set.h"
 
-#define IMAPD_SEARCH_NODES_MAX 2000
-#define IMAPD_SEARCH_DEPTH_MAX 30
+#define IMAPD_SEARCH_NODES_MAX  2000
+#define IMAPD_SEARCH_DEPTH_MAX  30
 #define IMAPD_SEARCH_NEEDLE_MAX 4000 /* bytes of one folded text */
 
 enum imapd_key {
 	IMAPD_KEY_AND, /* of children; ALL is an AND of none */
 	IMAPD_KEY_OR,  /* two children */
 	IMAPD_KEY_NOT, /* one child */
-	IMAPD_KEY_SEQS, IMAPD_KEY_UIDS,
-	IMAPD_KEY_FLAG, IMAPD_KEY_KEYWORD, IMAPD_KEY_RECENT,
+	IMAPD_KEY_SEQS,
+	IMAPD_KEY_UIDS,
+	IMAPD_KEY_FLAG,
+	IMAPD_KEY_KEYWORD,
+	IMAPD_KEY_RECENT,
 	IMAPD_KEY_MODSEQ,
-	IMAPD_KEY_LARGER, IMAPD_KEY_SMALLER,
-	IMAPD_KEY_BEFORE, IMAPD_KEY_ON, IMAPD_KEY_SINCE,             /* by INTERNALDATE's day */
-	IMAPD_KEY_OLDER, IMAPD_KEY_YOUNGER,                          /* WITHIN, by seconds */
-	IMAPD_KEY_SENTBEFORE, IMAPD_KEY_SENTON, IMAPD_KEY_SENTSINCE, /* by Date's day */
-	IMAPD_KEY_HEADER,  /* field `name` holds `needle`; an empty needle: the field is there */
-	IMAPD_KEY_BODY, IMAPD_KEY_TEXT
+	IMAPD_KEY_LARGER,
+	IMAPD_KEY_SMALLER,
+	IMAPD_KEY_BEFORE,
+	IMAPD_KEY_ON,
+	IMAPD_KEY_SINCE, /* by INTERNALDATE's day */
+	IMAPD_KEY_OLDER,
+	IMAPD_KEY_YOUNGER, /* WITHIN, by seconds */
+	IMAPD_KEY_SENTBEFORE,
+	IMAPD_KEY_SENTON,
+	IMAPD_KEY_SENTSINCE, /* by Date's day */
+	IMAPD_KEY_HEADER,    /* field `name` holds `needle`; an empty needle: the field is there */
+	IMAPD_KEY_BODY,
+	IMAPD_KEY_TEXT
 };
 
 /* What must be at hand to judge a key; bits, from cheap to dear. */
@@ -42,29 +52,32 @@ enum imapd_need {
 
 struct imapd_search_node {
 	enum imapd_key key;
-	uint32_t end;           /* index behind the subtree */
-	unsigned needs;         /* at least, of this node alone */
-	uint32_t text;          /* BODY, TEXT: which of the search's texts */
-	struct imapd_set set;   /* SEQS, UIDS as written */
+	uint32_t end;               /* index behind the subtree */
+	unsigned needs;             /* at least, of this node alone */
+	uint32_t text;              /* BODY, TEXT: which of the search's texts */
+	struct imapd_set set;       /* SEQS, UIDS as written */
 	struct imapd_range *ranges; /* resolved to message numbers by imapd_search_bind() */
 	uint32_t range_count;
 	uint32_t flag;
-	struct cv_str name;     /* of a header field or keyword */
-	struct cv_str needle;   /* folded */
+	struct cv_str name;   /* of a header field or keyword */
+	struct cv_str needle; /* folded */
 	uint64_t number;
-	int64_t days;           /* since 1970 */
+	int64_t days; /* since 1970 */
 };
 
 enum imapd_search_return {
-	IMAPD_RETURN_MIN = 1, IMAPD_RETURN_MAX = 2, IMAPD_RETURN_COUNT = 4, IMAPD_RETURN_ALL = 8
+	IMAPD_RETURN_MIN = 1,
+	IMAPD_RETURN_MAX = 2,
+	IMAPD_RETURN_COUNT = 4,
+	IMAPD_RETURN_ALL = 8
 };
 
 struct imapd_search {
-	bool is_extended;  /* RETURN (...) was given: answer ESEARCH */
+	bool is_extended; /* RETURN (...) was given: answer ESEARCH */
 	unsigned returns;
 	bool is_bad_charset;
-	bool has_modseq;   /* some key is MODSEQ: the answer tells the highest */
-	unsigned needs;    /* of all nodes together */
+	bool has_modseq;                 /* some key is MODSEQ: the answer tells the highest */
+	unsigned needs;                  /* of all nodes together */
 	struct imapd_search_node *nodes; /* nodes[0] is an AND of all */
 	uint32_t count;
 	struct cv_str *texts; /* folded needles of BODY and TEXT */
@@ -75,8 +88,8 @@ struct imapd_search {
 bool imapd_parse_search(struct imapd_parse *p, struct imapd_search **out);
 
 /* Resolves message sets for VIEW. */
-void imapd_search_bind(struct imapd_search *search, const struct cv_view *view,
-                       struct cv_arena *arena);
+void imapd_search_bind(
+	struct imapd_search *search, const struct cv_view *view, struct cv_arena *arena);
 
 /* One message before the judge. `has` says which of the rest is filled in. */
 struct imapd_candidate {
@@ -93,8 +106,8 @@ struct imapd_candidate {
 };
 enum imapd_verdict { IMAPD_NO, IMAPD_YES, IMAPD_MAYBE }; /* MAYBE: fill in more and ask again */
 
-enum imapd_verdict imapd_search_judge(const struct imapd_search *search,
-                                      const struct imapd_candidate *candidate);
+enum imapd_verdict imapd_search_judge(
+	const struct imapd_search *search, const struct imapd_candidate *candidate);
 
 /* Looks for the texts of a search in a message that is fed in order. Window by window: transfer
  * encoding and charset undone, folded, compared; memory does not grow with the message. */

@@ -7,9 +7,9 @@
  * are not searched.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "common/text/charset.h"
 #include "common/text/encode.h"
 #include "common/text/encoded_word.h"
-#include "common/text/charset.h"
 #include "common/text/fold.h"
 #include "common/text/header.h"
 #include "imapd/search.h"
@@ -20,17 +20,17 @@
 struct imapd_finder {
 	const struct imapd_search *search;
 	bool *in_header, *in_body;
-	size_t overlap;            /* bytes kept between two windows */
+	size_t overlap; /* bytes kept between two windows */
 	struct cv_arena arena;
 	struct cv_mime_scan *scan;
-	uint32_t part;             /* whose bytes are in `raw`; CV_MIME_NONE: none */
+	uint32_t part; /* whose bytes are in `raw`; CV_MIME_NONE: none */
 	bool is_text;
 	enum cv_mime_encoding encoding;
 	struct cv_base64_reader base64;
 	struct cv_qp_reader qp;
-	struct cv_str charset;     /* in the arena */
+	struct cv_str charset; /* in the arena */
 	struct cv_buf raw, utf8, folded;
-	struct cv_buf header;      /* of the message, raw */
+	struct cv_buf header; /* of the message, raw */
 	bool is_header_whole;
 };
 
@@ -89,7 +89,7 @@ search_window(struct imapd_finder *f, size_t n)
 {
 	cv_buf_reset(&f->utf8);
 	if (cv_charset_to_utf8(f->charset, cv_str(f->raw.p, n), &f->utf8) != CV_LIMIT &&
-	    !cv_fold(cv_buf_view(&f->utf8), &f->folded))
+		!cv_fold(cv_buf_view(&f->utf8), &f->folded))
 		look(f, cv_buf_view(&f->folded), f->in_body);
 	cv_buf_drop(&f->raw, n);
 	if (f->folded.n > f->overlap)
@@ -188,7 +188,7 @@ gather_header(struct imapd_finder *f, struct cv_str bytes)
 		if (have.p[at] != '\n')
 			continue;
 		if (have.p[at + 1] == '\n' ||
-		    (at + 2 < have.n && have.p[at + 1] == '\r' && have.p[at + 2] == '\n')) {
+			(at + 2 < have.n && have.p[at + 1] == '\r' && have.p[at + 2] == '\n')) {
 			f->header.n = at + 1;
 			f->is_header_whole = true;
 			return;

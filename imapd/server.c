@@ -29,8 +29,8 @@ imapd_config_load(const char *file, struct imapd_config **config_out, struct cv_
 		config->common = cv_conf_get(config->conf, &congvu_section);
 		config->imapd = cv_conf_get(config->conf, &imapd_section);
 		config->admin = cv_conf_get(config->conf, &admin_section);
-		status = cv_netset_parse(cv_str_z(config->imapd->plain_login_networks),
-		                         &config->plain_from, err);
+		status = cv_netset_parse(
+			cv_str_z(config->imapd->plain_login_networks), &config->plain_from, err);
 	}
 	if (status) {
 		imapd_config_free(config);
@@ -147,10 +147,10 @@ imapd_logins_review(struct imapd *d)
 			struct user *user = value;
 			struct cv_reg_account account;
 			if (cv_snapshot_account(snapshot, user->acct, &account) &&
-			    account.state == CV_STATE_ACTIVE)
+				account.state == CV_STATE_ACTIVE)
 				continue;
 			cv_log(0, CV_INFO, "imap.sessions_ended", "account=%llu sessions=%u",
-			       (unsigned long long)user->acct, user->count);
+				(unsigned long long)user->acct, user->count);
 			end_sessions(user);
 		}
 	}
@@ -181,7 +181,9 @@ open_store(struct imapd *d, const struct imapd_config *config, struct cv_err *er
 {
 	const struct imapd_options *o = config->imapd;
 	struct cv_store_options store = {
-		.engine = {.dir = config->common->mail_dir, .cache_bytes = o->cache, .with_blobs = true},
+		.engine = {.dir = config->common->mail_dir,
+			   .cache_bytes = o->cache,
+			   .with_blobs = true},
 		.separator = o->separator[0],
 		.restore_days = (o->restore_window + 86399) / 86400,
 		.default_quota_bytes = o->quota_default,

@@ -52,13 +52,13 @@ struct imapd {
 };
 
 /* Reads FILE into *config_out. */
-CV_MUST_CHECK enum cv_status imapd_config_load(const char *file, struct imapd_config **config_out,
-                                               struct cv_err *err);
+CV_MUST_CHECK enum cv_status imapd_config_load(
+	const char *file, struct imapd_config **config_out, struct cv_err *err);
 void imapd_config_free(struct imapd_config *config); /* older ones too */
 
 /* Opens store, audit, register and sockets below CONFIG's folders, and takes CONFIG over. */
-CV_MUST_CHECK enum cv_status imapd_open(struct imapd_config *config, struct imapd **out,
-                                        struct cv_err *err);
+CV_MUST_CHECK enum cv_status imapd_open(
+	struct imapd_config *config, struct imapd **out, struct cv_err *err);
 /* Accepts mail clients, control requests and deliveries from now on. */
 CV_MUST_CHECK enum cv_status imapd_start(struct imapd *d, struct cv_err *err);
 /* Reads FILE and the certificates again; what fails stays as it was and is logged. */
@@ -79,8 +79,8 @@ struct imapd_login {
 	struct cv_link link;
 };
 /* CV_LIMIT when ACCT has as many sessions as it may. */
-CV_MUST_CHECK enum cv_status imapd_login_add(struct imapd *d, struct imapd_login *login,
-                                             struct cv_err *err);
+CV_MUST_CHECK enum cv_status imapd_login_add(
+	struct imapd *d, struct imapd_login *login, struct cv_err *err);
 void imapd_login_remove(struct imapd *d, struct imapd_login *login);
 /* Ends the sessions of accounts that may no longer log in. */
 void imapd_logins_review(struct imapd *d);

@@ -50,7 +50,7 @@ claim(struct imapd_session *s, const struct cv_view *view)
 
 enum cv_status
 imapd_session_open(struct cv_conn *conn, struct cv_mbox *mbox, bool read_only,
-                   uint32_t recent_before, struct imapd_session **out, struct cv_err *err)
+	uint32_t recent_before, struct imapd_session **out, struct cv_err *err)
 {
 	struct imapd_session *s = cv_calloc(1, sizeof(*s));
 
@@ -167,8 +167,8 @@ imapd_session_write_flags(struct imapd_session *s, struct cv_buf *out)
 {
 	const struct cv_keywords *names = imapd_session_keywords(s);
 	uint32_t count = names ? names->count : 0;
-	uint32_t all = CV_FLAG_SEEN | CV_FLAG_ANSWERED | CV_FLAG_FLAGGED | CV_FLAG_DELETED |
-	               CV_FLAG_DRAFT;
+	uint32_t all =
+		CV_FLAG_SEEN | CV_FLAG_ANSWERED | CV_FLAG_FLAGGED | CV_FLAG_DELETED | CV_FLAG_DRAFT;
 	uint64_t words = count == 64 ? UINT64_MAX : ((uint64_t)1 << count) - 1;
 
 	cv_buf_z(out, "* FLAGS (");
@@ -200,8 +200,8 @@ write_number(struct cv_buf *out, uint32_t n, const char *word)
 }
 
 static void
-write_change(struct imapd_session *s, const struct imapd_change *change,
-             struct imapd_sync_how how, struct cv_buf *out)
+write_change(struct imapd_session *s, const struct imapd_change *change, struct imapd_sync_how how,
+	struct cv_buf *out)
 {
 	const struct cv_entry *e = change->entry;
 	bool is_known = is_silent(s, e->modseq);
@@ -221,7 +221,7 @@ write_change(struct imapd_session *s, const struct imapd_change *change,
 	if (!is_known) {
 		cv_buf_z(out, how.with_uid || how.with_modseq ? " FLAGS (" : "FLAGS (");
 		imapd_write_flags(out, e->flags, e->keywords, s->view->keywords,
-		                  imapd_session_is_recent(s, e->uid));
+			imapd_session_is_recent(s, e->uid));
 		cv_buf_c(out, ')');
 	}
 	cv_buf_add(out, ")\r\n", 3);
@@ -229,7 +229,7 @@ write_change(struct imapd_session *s, const struct imapd_change *change,
 
 enum cv_status
 imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv_arena *arena,
-                   struct cv_buf *out, struct cv_err *err)
+	struct cv_buf *out, struct cv_err *err)
 {
 	const struct cv_view *view;
 	struct imapd_diff diff;

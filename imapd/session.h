@@ -1,9 +1,9 @@
 /* session.h - a selected mailbox: what the client has been told, and the news since.
  *
  * `view` is the mailbox as the client knows it: message numbers in commands and answers are places
- * in it. Only imapd_session_sync() moves it on. While it may not (an EXPUNGE is due that the command
- * forbids), `fresh` holds the flags as they are now. Belongs to its connection's thread; `has_news` and
- * the wake-up come from the changing thread.
+ * in it. Only imapd_session_sync() moves it on. While it may not (an EXPUNGE is due that the
+ * command forbids), `fresh` holds the flags as they are now. Belongs to its connection's thread;
+ * `has_news` and the wake-up come from the changing thread.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef IMAPD_SESSION_H
@@ -23,8 +23,8 @@ struct imapd_session {
 	const struct cv_view *fresh; /* newer than view, or NULL */
 	struct cv_conn *conn;
 	struct cv_watch watch;
-	atomic_bool has_news;   /* the mailbox changed since `view` was taken */
-	atomic_bool is_idling;  /* wake the connection at once */
+	atomic_bool has_news;  /* the mailbox changed since `view` was taken */
+	atomic_bool is_idling; /* wake the connection at once */
 	bool is_read_only;
 	uint32_t recent_told;   /* the number in the last RECENT */
 	uint32_t keywords_told; /* keywords in the last FLAGS */
@@ -37,8 +37,7 @@ struct imapd_session {
 
 /* Takes MBOX over, whatever happens. */
 CV_MUST_CHECK enum cv_status imapd_session_open(struct cv_conn *conn, struct cv_mbox *mbox,
-                                                bool read_only, uint32_t recent_before,
-                                                struct imapd_session **out, struct cv_err *err);
+	bool read_only, uint32_t recent_before, struct imapd_session **out, struct cv_err *err);
 void imapd_session_close(struct imapd_session *s);
 
 /* Message SEQ of the client's numbering, with its newest flags. */
@@ -59,10 +58,10 @@ struct imapd_sync_how {
 	bool with_modseq;
 	bool silent_modseq_untold; /* not even the MODSEQ of silent changes: the caller tells it */
 };
-/* Appends the news as untagged answers and moves `view` on. CV_NOT_FOUND when the mailbox is gone. */
-CV_MUST_CHECK enum cv_status imapd_session_sync(struct imapd_session *s,
-                                                struct imapd_sync_how how, struct cv_arena *arena,
-                                                struct cv_buf *out, struct cv_err *err);
+/* Appends the news as untagged answers and moves `view` on. CV_NOT_FOUND when the mailbox is gone.
+ */
+CV_MUST_CHECK enum cv_status imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how,
+	struct cv_arena *arena, struct cv_buf *out, struct cv_err *err);
 
 /* "* FLAGS (...)" and "* OK [PERMANENTFLAGS (...)]". */
 void imapd_session_write_flags(struct imapd_session *s, struct cv_buf *out);

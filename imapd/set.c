@@ -94,7 +94,7 @@ merge(struct imapd_range *ranges, uint32_t count)
 
 void
 imapd_set_resolve(const struct imapd_set *set, uint32_t max, struct cv_arena *arena,
-                  struct imapd_range **out, uint32_t *count_out)
+	struct imapd_range **out, uint32_t *count_out)
 {
 	struct imapd_range *ranges = CV_ARENA_ARRAY(arena, struct imapd_range, set->count + 1);
 
@@ -137,7 +137,7 @@ last_uid(const struct cv_view *view)
 
 void
 imapd_set_seqs(const struct imapd_set *set, bool is_uid, const struct cv_view *view,
-               struct cv_arena *arena, struct imapd_range **out, uint32_t *count_out)
+	struct cv_arena *arena, struct imapd_range **out, uint32_t *count_out)
 {
 	uint32_t max = is_uid ? last_uid(view) : view->exists;
 	struct imapd_range *ranges;
@@ -172,7 +172,7 @@ imapd_ranges_total(const struct imapd_range *ranges, uint32_t count)
 
 uint32_t *
 imapd_seqs_uids(const struct imapd_range *ranges, uint32_t count, const struct cv_view *view,
-                struct cv_arena *arena, uint32_t *total_out)
+	struct cv_arena *arena, uint32_t *total_out)
 {
 	uint32_t total = imapd_ranges_total(ranges, count), n = 0;
 	uint32_t *uids = CV_ARENA_ARRAY(arena, uint32_t, total + 1);

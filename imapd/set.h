@@ -10,7 +10,7 @@
 #include "common/store/mailbox.h"
 #include "imapd/parse.h"
 
-#define IMAPD_SET_MAX 20000       /* elements of a set */
+#define IMAPD_SET_MAX  20000      /* elements of a set */
 #define IMAPD_SET_STAR UINT32_MAX /* "*"; a UID of that value is never given out */
 
 struct imapd_range {
@@ -26,17 +26,17 @@ bool imapd_parse_set(struct imapd_parse *p, struct imapd_set *out);
 
 /* Sorted and merged ranges with "*" put as MAX. */
 void imapd_set_resolve(const struct imapd_set *set, uint32_t max, struct cv_arena *arena,
-                       struct imapd_range **out, uint32_t *count_out);
+	struct imapd_range **out, uint32_t *count_out);
 bool imapd_ranges_have(const struct imapd_range *ranges, uint32_t count, uint32_t value);
 
 /* Sequence numbers in VIEW that SET names, as UIDs or as sequence numbers. What does not exist is
  * left out. */
 void imapd_set_seqs(const struct imapd_set *set, bool is_uid, const struct cv_view *view,
-                    struct cv_arena *arena, struct imapd_range **out, uint32_t *count_out);
+	struct cv_arena *arena, struct imapd_range **out, uint32_t *count_out);
 uint32_t imapd_ranges_total(const struct imapd_range *ranges, uint32_t count);
 /* The UIDs of the messages numbered by RANGES. */
 uint32_t *imapd_seqs_uids(const struct imapd_range *ranges, uint32_t count,
-                          const struct cv_view *view, struct cv_arena *arena, uint32_t *total_out);
+	const struct cv_view *view, struct cv_arena *arena, uint32_t *total_out);
 
 /* Appends VALUES as a set: "1:3,7". Runs are joined only where each value is one more than the one
  * before. */

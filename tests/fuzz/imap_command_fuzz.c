@@ -9,14 +9,16 @@ static void
 parse_as_command(struct imapd_input *in)
 {
 	struct cv_arena arena = CV_ARENA_INIT;
-	struct imapd_parse p = {.text = in->command, .arena = &arena, .spools = in->spools,
-	                        .spool_count = in->spool_count};
+	struct imapd_parse p = {.text = in->command,
+		.arena = &arena,
+		.spools = in->spools,
+		.spool_count = in->spool_count};
 	struct imapd_args args = {0};
 	struct cv_str tag, name;
 
 	if (imapd_parse_tag(&p, &tag) && imapd_parse_sp(&p) && imapd_parse_atom(&p, &name)) {
 		bool is_uid = cv_str_ieq_z(name, "UID") && imapd_parse_sp(&p) &&
-		              imapd_parse_atom(&p, &name);
+			      imapd_parse_atom(&p, &name);
 		const struct imapd_cmd_row *row = imapd_cmd_find(name, is_uid);
 		if (row && imapd_parse_args(&p, row->grammar, &args))
 			assert(imapd_at_end(&p) && !p.fault);

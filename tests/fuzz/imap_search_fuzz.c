@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static enum imapd_verdict
 judge(struct imapd_search *search, struct cv_str message, const struct cv_summary *summary,
-      size_t piece)
+	size_t piece)
 {
 	static const struct cv_entry entry = {.uid = 7, .flags = CV_FLAG_SEEN, .modseq = 9};
 	static const struct cv_keywords keywords = {1, 1, {"x"}};
@@ -19,10 +19,15 @@ judge(struct imapd_search *search, struct cv_str message, const struct cv_summar
 	for (size_t at = 0; at < message.n; at += piece)
 		imapd_finder_feed(finder, cv_str_sub(message, at, at + piece));
 	imapd_finder_finish(finder);
-	struct imapd_candidate c = {.seq = 1, .entry = &entry, .keywords = &keywords, .has = 15, .msg = &msg,
-	                            .summary = summary, .header = imapd_finder_header(finder),
-	                            .in_header = imapd_finder_in_header(finder),
-	                            .in_body = imapd_finder_in_body(finder)};
+	struct imapd_candidate c = {.seq = 1,
+		.entry = &entry,
+		.keywords = &keywords,
+		.has = 15,
+		.msg = &msg,
+		.summary = summary,
+		.header = imapd_finder_header(finder),
+		.in_header = imapd_finder_in_header(finder),
+		.in_body = imapd_finder_in_body(finder)};
 	enum imapd_verdict verdict = imapd_search_judge(search, &c);
 	imapd_finder_free(finder);
 	return verdict;

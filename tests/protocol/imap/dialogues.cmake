@@ -2,10 +2,10 @@
 file(GLOB dialogues CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.imap)
 foreach(file ${dialogues})
 	get_filename_component(name ${file} NAME_WE)
-	add_test(NAME protocol/imap/${name} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/run.py
-		$<TARGET_FILE:congvu-imapd> ${file})
+	add_test(NAME protocol/imap/${name} COMMAND ${Python3_EXECUTABLE}
+		${CMAKE_CURRENT_LIST_DIR}/run.py $<TARGET_FILE:congvu-imapd> ${file})
 	set_tests_properties(protocol/imap/${name} PROPERTIES TIMEOUT 120 LABELS protocol)
 endforeach()
-add_test(NAME protocol/imap/sessions COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/sessions_test.py
-	$<TARGET_FILE:congvu-imapd>)
+add_test(NAME protocol/imap/sessions COMMAND ${Python3_EXECUTABLE}
+	${CMAKE_CURRENT_LIST_DIR}/sessions_test.py $<TARGET_FILE:congvu-imapd>)
 set_tests_properties(protocol/imap/sessions PROPERTIES TIMEOUT 120 LABELS protocol)

@@ -154,8 +154,8 @@ class Client:
         flag = b" ".join(r.sample(FLAGS, r.randint(1, 2)))
         what = r.choice(["append"] * 12 + ["store"] * 4 + ["uid store"] * 2 + ["fetch"] * 3 +
                         ["uid fetch"] * 2 + ["body", "search", "uid search", "expunge", "expunge",
-                         "uid expunge", "copy", "copy", "move", "noop", "noop", "idle", "check", "select",
-                         "conditional", "pipeline"])
+                         "uid expunge", "copy", "copy", "move", "noop", "noop", "idle", "check",
+                         "select", "conditional", "pipeline"])
         if what == "append":
             if len(self.uids) < 60:
                 m = MESSAGE % (self.count, self.count)
@@ -207,7 +207,8 @@ class Client:
             if len(self.uids) < 40:
                 self.run(b"COPY %s %s" % (self.some_set(), box))
         elif what == "move":
-            self.run(b"MOVE %d %s" % (r.randint(1, len(self.uids)), r.choice([box, b"elsewhere"])))
+            number = r.randint(1, len(self.uids))
+            self.run(b"MOVE %d %s" % (number, r.choice([box, b"elsewhere"])))
         elif what == "pipeline":
             self.sock.sendall(b"p1 NOOP\r\np2 UID FETCH 1:* (FLAGS)\r\np3 STATUS elsewhere "
                               b"(MESSAGES)\r\n")

@@ -10,7 +10,7 @@
 
 static bool
 parse(struct cv_arena *arena, const char *grammar, struct cv_str text, struct imapd_args *args,
-      const char **fault)
+	const char **fault)
 {
 	struct imapd_parse p = {.text = text, .arena = arena};
 	*args = (struct imapd_args){0};
@@ -22,6 +22,7 @@ parse(struct cv_arena *arena, const char *grammar, struct cv_str text, struct im
 static void
 test_args__tells_good_from_bad(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *grammar, *text;
 		bool ok;
@@ -105,14 +106,17 @@ test_args__tells_good_from_bad(void **state)
 		{"mailbox status", " a (MESSAGES UIDNEXT HIGHESTMODSEQ)", true},
 		{"mailbox status", " a ()", false},
 	};
+	/* clang-format on */
 	(void)state;
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		struct cv_arena arena = CV_ARENA_INIT;
 		struct imapd_args args;
 		const char *fault;
-		if (parse(&arena, rows[i].grammar, cv_str_z(rows[i].text), &args, &fault) != rows[i].ok)
-			fail_msg("%s <-%s: %s", rows[i].grammar, rows[i].text, fault ? fault : "was taken");
+		if (parse(&arena, rows[i].grammar, cv_str_z(rows[i].text), &args, &fault) !=
+			rows[i].ok)
+			fail_msg("%s <-%s: %s", rows[i].grammar, rows[i].text,
+				fault ? fault : "was taken");
 		/* Every beginning of it must be answered too, without a fall. */
 		for (size_t n = 0; n < strlen(rows[i].text); n++) {
 			char *part = cv_strndup(rows[i].text, n);
@@ -129,11 +133,11 @@ test_args__names_mailboxes_in_utf8(void **state)
 	static const struct {
 		const char *wire, *want;
 	} rows[] = {
-		{" inbox", "INBOX"},
+		{" inbox",               "INBOX"    },
 		{" \"Th&AbA- r&AOE-c\"", "Thư rác"},
-		{" \"Thu&AxsA-\"", NULL}, /* padding bits set: two spellings of one name */
-		{" \"&AbA", NULL},
-		{" \"a&b\"", NULL},
+		{" \"Thu&AxsA-\"",       NULL       }, /* padding bits set */
+		{" \"&AbA",              NULL       },
+		{" \"a&b\"",             NULL       },
 	};
 	(void)state;
 
@@ -159,11 +163,12 @@ test_args__gives_sections_back_as_labels(void **state)
 	static const struct {
 		const char *text, *path, *label;
 	} rows[] = {
-		{" 1 BODY[]", "", "BODY[]"},
-		{" 1 body.peek[1.2]<3.9>", "1.2", "BODY[1.2]<3>"},
-		{" 1 BODY[header]", "header", "BODY[HEADER]"},
-		{" 1 BODY[2.header.fields (From \"X y\")]", "2.header", "BODY[2.HEADER.FIELDS (From \"X y\")]"},
-		{" 1 RFC822.TEXT", "TEXT", "RFC822.TEXT"},
+		{" 1 BODY[]",			       "",         "BODY[]"      },
+		{" 1 body.peek[1.2]<3.9>",                  "1.2",      "BODY[1.2]<3>"},
+		{" 1 BODY[header]",                         "header",   "BODY[HEADER]"},
+		{" 1 BODY[2.header.fields (From \"X y\")]", "2.header",
+                 "BODY[2.HEADER.FIELDS (From \"X y\")]"                               },
+		{" 1 RFC822.TEXT",                          "TEXT",     "RFC822.TEXT" },
 	};
 	(void)state;
 
@@ -173,9 +178,11 @@ test_args__gives_sections_back_as_labels(void **state)
 		const char *fault;
 		assert_true(parse(&arena, "set fetch", cv_str_z(rows[i].text), &args, &fault));
 		assert_int_equal(args.fetch->section_count, 1);
-		struct cv_str label = args.fetch->sections[0].label, path = args.fetch->sections[0].path;
+		struct cv_str label = args.fetch->sections[0].label,
+			      path = args.fetch->sections[0].path;
 		if (!cv_str_eq_z(label, rows[i].label) || !cv_str_eq_z(path, rows[i].path))
-			fail_msg("%s: %.*s / %.*s", rows[i].text, CV_STR_ARGS(label), CV_STR_ARGS(path));
+			fail_msg("%s: %.*s / %.*s", rows[i].text, CV_STR_ARGS(label),
+				CV_STR_ARGS(path));
 		cv_arena_done(&arena);
 	}
 }

@@ -36,7 +36,8 @@ trace(struct cv_str bytes, size_t piece, struct cv_buf *out)
 			cv_buf_str(out, in.command);
 			cv_buf_c(out, '>');
 			for (unsigned i = 0; i < in.spool_count; i++)
-				cv_buf_printf(out, "[%llu]", (unsigned long long)in.spools[i]->size_bytes);
+				cv_buf_printf(out, "[%llu]",
+					(unsigned long long)in.spools[i]->size_bytes);
 			imapd_input_reset(&in);
 			break;
 		case IMAPD_INPUT_REFUSED:
@@ -54,6 +55,7 @@ trace(struct cv_str bytes, size_t piece, struct cv_buf *out)
 
 #define LONG "0123456789012345678901234567890123456789012345678901234567890123456789"
 
+/* clang-format off */
 static const struct {
 	const char *name, *bytes, *want;
 } rows[] = {
@@ -70,16 +72,19 @@ static const struct {
 	 "<a X {4+}\r\n{9+}><b NOOP>"},
 	{"a literal with line ends", "a X {8+}\r\nb NOOP\r\n\r\nc NOOP\r\n",
 	 "<a X {8+}\r\nb NOOP\r\n><c NOOP>"},
-	{"a brace that is no literal", "a X {a}\r\nb X {}\r\nc X 3}\r\n", "<a X {a}><b X {}><c X 3}>"},
+	{"a brace that is no literal",
+	 "a X {a}\r\nb X {}\r\nc X 3}\r\n", "<a X {a}><b X {}><c X 3}>"},
 	{"a line too long", "a " LONG "\r\nb NOOP\r\n", "!a:0<b NOOP>"},
-	{"a line too long with a literal", "a " LONG " {6+}\r\nx NOOP\r\nb NOOP\r\n", "!a:0<b NOOP>"},
+	{"a line too long with a literal",
+	 "a " LONG " {6+}\r\nx NOOP\r\nb NOOP\r\n", "!a:0<b NOOP>"},
 	{"a literal too large", "a X {21}\r\nb NOOP\r\n", "!a:1<b NOOP>"},
 	{"a literal too large, sent all the same",
 	 "a X {22+}\r\n0123456789\r\nz NOOP\r\n rest\r\nb NOOP\r\n", "!a:1<b NOOP>"},
 	{"many literals past the limit together",
 	 "a X {20+}\r\n01234567890123456789 {20+}\r\n01234567890123456789 {20+}\r\n"
 	 "01234567890123456789 {20+}\r\n01234567890123456789\r\nb NOOP\r\n", "!a:1<b NOOP>"},
-	{"a number no integer holds", "a X {99999999999999999999999}\r\nb NOOP\r\n", "!a:1<b NOOP>"},
+	{"a number no integer holds",
+	 "a X {99999999999999999999999}\r\nb NOOP\r\n", "!a:1<b NOOP>"},
 	{"the same, not waiting", "a X {99999999999999999999999+}\r\nb NOOP\r\n", "X"},
 	{"a refusal without a tag", " X {21}\r\nb NOOP\r\n", "!*:1<b NOOP>"},
 	{"a message", "a APPEND box {5}\r\nhello\r\n", "+<a APPEND box {5}\r\n>[5]"},
@@ -94,6 +99,7 @@ static const struct {
 	{"messages too large together",
 	 "a APPEND box {1000}\r\n", "+"},
 };
+/* clang-format on */
 
 static void
 test_input__frames_commands_whole_and_byte_by_byte(void **state)
@@ -106,7 +112,8 @@ test_input__frames_commands_whole_and_byte_by_byte(void **state)
 			struct cv_buf got = CV_BUF_INIT(10000);
 			trace(cv_str_z(rows[i].bytes), pieces[k], &got);
 			if (strcmp(got.p ? got.p : "", rows[i].want) != 0)
-				fail_msg("%s, pieces of %zu: got %s", rows[i].name, pieces[k], got.p);
+				fail_msg("%s, pieces of %zu: got %s", rows[i].name, pieces[k],
+					got.p);
 			cv_buf_done(&got);
 		}
 	}
@@ -120,7 +127,7 @@ test_input__reads_single_lines_without_literals(void **state)
 	(void)state;
 
 	assert_int_equal(imapd_input_feed_line(&in, &limits, CV_STR("abc{5}\r\nrest"), &used),
-	                 IMAPD_INPUT_COMMAND);
+		IMAPD_INPUT_COMMAND);
 	assert_int_equal(used, 8);
 	assert_true(cv_str_eq_z(in.command, "abc{5}"));
 	imapd_input_done(&in);

@@ -11,6 +11,7 @@
 static void
 test_pattern__matches_as_list_says(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *pattern, *name;
 		bool want;
@@ -23,21 +24,26 @@ test_pattern__matches_as_list_says(void **state)
 		{"a*b%c", "axxbyyc", true}, {"a*b%c", "a/b/b/c", false}, {"a*b%c", "a/b/bc", true},
 		{"%a%", "bab", true},     {"", "", true},          {"", "a", false},
 		{"Thư*", "Thư rác", true}, {"a%b*c%d", "axb/yc/cxd", true},
-		{"%%%%%%%%%%%%%%%%%%%%%%%%x", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
-		{"*a*a*a*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
+		{"%%%%%%%%%%%%%%%%%%%%%%%%x",
+		 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
+		{"*a*a*a*a*a*a*a*a*a*a*a*b",
+		 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
 	};
+	/* clang-format on */
 	(void)state;
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		if (imapd_pattern_matches(cv_str_z(rows[i].pattern), cv_str_z(rows[i].name), '/') !=
-		    rows[i].want)
+			rows[i].want)
 			fail_msg("%s on %s", rows[i].pattern, rows[i].name);
 }
 
 static void
 test_flags__are_written_in_one_order(void **state)
 {
-	static const struct cv_keywords names = {1, 2, {"$Forwarded", "x"}};
+	static const struct cv_keywords names = {
+		1, 2, {"$Forwarded", "x"}
+        };
 	struct cv_buf out = CV_BUF_INIT(1000);
 	(void)state;
 

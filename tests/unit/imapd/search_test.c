@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "imapd/search.h"
-#include "views.h"
+#include "tests/unit/imapd/views.h"
 
 static const char message[] =
 	"From: =?UTF-8?B?xJDhurduZyBUaOG7iyBEdXnDqm4=?= <dtduyen@lamgiang.example>\r\n"
@@ -48,18 +48,26 @@ static enum imapd_verdict
 judge(struct cv_arena *arena, struct imapd_search *search)
 {
 	static const struct cv_entry entries[] = {
-		{5, 0, 10, 0}, {7, CV_FLAG_SEEN | CV_FLAG_FLAGGED, 20, 2}, {9, 0, 30, 0}};
-	static const struct cv_keywords keywords = {1, 2, {"$one", "$Two"}};
+		{5, 0,			      10, 0},
+                {7, CV_FLAG_SEEN | CV_FLAG_FLAGGED, 20, 2},
+                {9, 0,                              30, 0}
+        };
+	static const struct cv_keywords keywords = {
+		1, 2, {"$one", "$Two"}
+        };
 	struct cv_view *view = view_of(arena, entries, 3, NULL);
 	struct cv_summary summary;
-	struct cv_msg msg = {.uid = 7, .size_bytes = sizeof(message) - 1,
-	                     .internal_secs = 1795196400, /* 2026-11-21 00:20 +0700 */
-	                     .internal_zone = 420};
+	struct cv_msg msg = {.uid = 7,
+		.size_bytes = sizeof(message) - 1,
+		.internal_secs = 1795196400, /* 2026-11-21 00:20 +0700 */
+		.internal_zone = 420};
 	struct cv_str text = cv_str(message, sizeof(message) - 1);
 
 	imapd_search_bind(search, view, arena);
-	struct imapd_candidate c = {.seq = 2, .entry = cv_view_seq(view, 2), .keywords = &keywords,
-	                            .now_secs = msg.internal_secs + 100};
+	struct imapd_candidate c = {.seq = 2,
+		.entry = cv_view_seq(view, 2),
+		.keywords = &keywords,
+		.now_secs = msg.internal_secs + 100};
 	enum imapd_verdict early = imapd_search_judge(search, &c);
 	c.has = IMAPD_NEED_CORE;
 	c.msg = &msg;
@@ -97,30 +105,69 @@ test_search__judges_by_every_key(void **state)
 		const char *keys;
 		bool want;
 	} rows[] = {
-		{"ALL", true},
-		{"2", true}, {"1,3", false}, {"2:*", true}, {"UID 7", true}, {"UID 8:9", false},
-		{"SEEN", true}, {"UNSEEN", false}, {"FLAGGED DELETED", false}, {"UNDELETED", true},
-		{"NEW", false}, {"OLD", true}, {"RECENT", false},
-		{"KEYWORD $two", true}, {"KEYWORD $one", false}, {"UNKEYWORD $x", true},
-		{"NOT SEEN", false}, {"NOT (SEEN DELETED)", true}, {"OR DELETED SEEN", true},
-		{"OR (DELETED) NOT SEEN", false},
-		{"MODSEQ 20", true}, {"MODSEQ 21", false},
-		{"LARGER 100", true}, {"SMALLER 100", false},
-		{"ON 21-Nov-2026", true}, {"SINCE 21-Nov-2026", true}, {"BEFORE 21-Nov-2026", false},
-		{"SENTON 20-Nov-2026", true}, {"SENTSINCE 21-Nov-2026", false},
-		{"SENTBEFORE 21-Nov-2026", true},
-		{"YOUNGER 100", true}, {"YOUNGER 99", false}, {"OLDER 100", true}, {"OLDER 101", false},
-		{"SUBJECT \"hop giao ban\"", true}, {"SUBJECT \"HOP GIAO\"", true},
-		{"SUBJECT {10}\r\nHọp giao", true}, {"SUBJECT {12}\r\nHọp giao b", true},
-		{"SUBJECT hopgiao", false}, {"FROM \"dang thi\"", true}, {"FROM dtduyen", true},
-		{"TO dtduyen", false}, {"TO nvhoa", true}, {"CC \"\"", false}, {"HEADER Message-ID \"\"", true},
-		{"HEADER X-Rare vung", true}, {"HEADER X-Rare \"\"", true}, {"HEADER X-None \"\"", false},
-		{"BODY \"kinh gui\"", true}, {"BODY \"dong chi\"", true}, {"BODY \"bao cao\"", true},
-		{"BODY \"giao ban\"", false}, {"TEXT \"giao ban\"", true}, {"TEXT \"kinh gui\"", true},
-		{"BODY secretbinary", false}, {"BODY \"ke hoach\"", true}, {"TEXT nothing", false},
-		{"TEXT \"kinh gui\" TEXT \"bao cao\"", true}, {"TEXT \"kinh gui\" TEXT nothing", false},
-		{"NOT BODY nothing", true}, {"OR BODY nothing SUBJECT hop", true},
-		{"CHARSET UTF-8 SUBJECT {5}\r\nhọp", true}, {"TEXT \"\"", true},
+		{"ALL",				true },
+		{"2",				  true },
+		{"1,3",				false},
+		{"2:*",				true },
+		{"UID 7",			      true },
+		{"UID 8:9",			    false},
+		{"SEEN",			       true },
+		{"UNSEEN",			     false},
+		{"FLAGGED DELETED",                    false},
+		{"UNDELETED",                          true },
+		{"NEW",				false},
+		{"OLD",				true },
+		{"RECENT",			     false},
+		{"KEYWORD $two",                       true },
+		{"KEYWORD $one",                       false},
+		{"UNKEYWORD $x",                       true },
+		{"NOT SEEN",                           false},
+		{"NOT (SEEN DELETED)",                 true },
+		{"OR DELETED SEEN",                    true },
+		{"OR (DELETED) NOT SEEN",              false},
+		{"MODSEQ 20",                          true },
+		{"MODSEQ 21",                          false},
+		{"LARGER 100",                         true },
+		{"SMALLER 100",                        false},
+		{"ON 21-Nov-2026",                     true },
+		{"SINCE 21-Nov-2026",                  true },
+		{"BEFORE 21-Nov-2026",                 false},
+		{"SENTON 20-Nov-2026",                 true },
+		{"SENTSINCE 21-Nov-2026",              false},
+		{"SENTBEFORE 21-Nov-2026",             true },
+		{"YOUNGER 100",                        true },
+		{"YOUNGER 99",                         false},
+		{"OLDER 100",                          true },
+		{"OLDER 101",                          false},
+		{"SUBJECT \"hop giao ban\"",           true },
+		{"SUBJECT \"HOP GIAO\"",               true },
+		{"SUBJECT {10}\r\nHọp giao",         true },
+		{"SUBJECT {12}\r\nHọp giao b",       true },
+		{"SUBJECT hopgiao",                    false},
+		{"FROM \"dang thi\"",                  true },
+		{"FROM dtduyen",                       true },
+		{"TO dtduyen",                         false},
+		{"TO nvhoa",                           true },
+		{"CC \"\"",			    false},
+		{"HEADER Message-ID \"\"",             true },
+		{"HEADER X-Rare vung",                 true },
+		{"HEADER X-Rare \"\"",                 true },
+		{"HEADER X-None \"\"",                 false},
+		{"BODY \"kinh gui\"",                  true },
+		{"BODY \"dong chi\"",                  true },
+		{"BODY \"bao cao\"",                   true },
+		{"BODY \"giao ban\"",                  false},
+		{"TEXT \"giao ban\"",                  true },
+		{"TEXT \"kinh gui\"",                  true },
+		{"BODY secretbinary",                  false},
+		{"BODY \"ke hoach\"",                  true },
+		{"TEXT nothing",                       false},
+		{"TEXT \"kinh gui\" TEXT \"bao cao\"", true },
+		{"TEXT \"kinh gui\" TEXT nothing",     false},
+		{"NOT BODY nothing",                   true },
+		{"OR BODY nothing SUBJECT hop",        true },
+		{"CHARSET UTF-8 SUBJECT {5}\r\nhọp", true },
+		{"TEXT \"\"",                          true },
 	};
 	(void)state;
 

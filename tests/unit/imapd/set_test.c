@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "imapd/set.h"
-#include "views.h"
+#include "tests/unit/imapd/views.h"
 
 /* UIDs 10, 20, ... 300: over three pages. */
 static struct cv_view *
@@ -34,24 +34,24 @@ test_set__resolves_against_a_view(void **state)
 		bool is_uid;
 		const char *want;
 	} rows[] = {
-		{"1", false, "1-1"},
-		{"*", false, "30-30"},
-		{"1:*", false, "1-30"},
-		{"*:1", false, "1-30"},
-		{"5,3,4", false, "3-5"},
-		{"3:5,4:9,20", false, "3-9 20-20"},
-		{"31", false, ""},
-		{"28:40", false, "28-30"},
-		{"31:*", false, "30-30"},
-		{"4294967295", false, ""},
-		{"10", true, "1-1"},
-		{"11", true, ""},
-		{"11:29", true, "2-2"},
-		{"1:*", true, "1-30"},
-		{"301:*", true, "30-30"},
-		{"1:4294967295", true, "1-30"},
-		{"4294967295", true, ""},
-		{"5:15,120:140,300", true, "1-1 12-14 30-30"},
+		{"1",                false, "1-1"            },
+		{"*",                false, "30-30"          },
+		{"1:*",              false, "1-30"           },
+		{"*:1",              false, "1-30"           },
+		{"5,3,4",            false, "3-5"            },
+		{"3:5,4:9,20",       false, "3-9 20-20"      },
+		{"31",               false, ""               },
+		{"28:40",            false, "28-30"          },
+		{"31:*",             false, "30-30"          },
+		{"4294967295",       false, ""               },
+		{"10",               true,  "1-1"            },
+		{"11",               true,  ""               },
+		{"11:29",            true,  "2-2"            },
+		{"1:*",              true,  "1-30"           },
+		{"301:*",            true,  "30-30"          },
+		{"1:4294967295",     true,  "1-30"           },
+		{"4294967295",       true,  ""               },
+		{"5:15,120:140,300", true,  "1-1 12-14 30-30"},
 	};
 	struct cv_arena views = CV_ARENA_INIT;
 	struct cv_view *view = tens(&views);

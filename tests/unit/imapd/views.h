@@ -9,7 +9,7 @@
  * with it, as the store does. Lives in ARENA. */
 static inline struct cv_view *
 view_of(struct cv_arena *arena, const struct cv_entry *entries, uint32_t count,
-        const struct cv_view *like)
+	const struct cv_view *like)
 {
 	struct cv_view *v = cv_arena_alloc(arena, sizeof(*v) + (count + 1) * sizeof(v->pages[0]));
 	v->refs = 1;
@@ -30,7 +30,7 @@ view_of(struct cv_arena *arena, const struct cv_entry *entries, uint32_t count,
 		for (uint32_t k = 0; like && k < like->pages_count; k++) {
 			const struct cv_page *old = like->pages[k].page;
 			if (old->number == number && old->count == n &&
-			    !memcmp(old->entries, page->entries, n * sizeof(page->entries[0])))
+				!memcmp(old->entries, page->entries, n * sizeof(page->entries[0])))
 				used = old;
 		}
 		v->pages[v->pages_count++] = (struct cv_view_page){i + 1, used};
