@@ -34,6 +34,7 @@ forget_rows(struct cv_acct *a)
 	for (size_t i = 0; i < a->sub_count; i++)
 		free(a->subs[i].name);
 	a->count = a->sub_count = 0;
+	cv_ids_forget(a);
 }
 
 static void
@@ -270,6 +271,7 @@ read_head(struct cv_acct *a, struct cv_err *err)
 static enum cv_status
 load(struct cv_acct *a, struct cv_err *err)
 {
+	cv_ids_forget(a);
 	enum cv_status status = read_head(a, err);
 	if (status)
 		return status;

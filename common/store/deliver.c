@@ -150,16 +150,20 @@ box_for(struct target *t)
 
 /* ---- one account's batch ---- */
 
-/* Looks the id up and, in the same read, fetches the page new entries go to. */
+/* Looks the id up and, in the same read, fetches the page new entries go to; in an account that
+ * gets mail often neither is needed. */
 static enum cv_status
 look_up(struct job *j, struct target *t)
 {
+	bool ask = cv_ids_may_have(t->acct, j->d->id), page = cv_box_needs_tail(t->box);
+	t->duplicate = false;
+	if (!ask && !page)
+		return CV_OK;
 	struct cv_buf key = CV_BUF_INIT(CV_KEY_MAX), hold = CV_BUF_INIT(2 * CV_VALUE_MAX);
 	struct cv_str keys[2], values[2];
-	size_t n = 1;
 	cv_key_delivery(&key, j->d->id);
-	size_t first = key.n;
-	if (cv_box_needs_tail(t->box)) {
+	size_t first = key.n, n = 1;
+	if (page) {
 		cv_key_uid(&key, 'F', t->box->id, t->box->row.uidnext / CV_PAGE_UIDS);
 		n = 2;
 	}
@@ -167,7 +171,7 @@ look_up(struct job *j, struct target *t)
 	keys[1] = cv_str(key.p + first, key.n - first);
 	enum cv_status status =
 		cv_meta_read(j->s->engine, t->acct->id, keys, n, values, &hold, NULL, &j->err);
-	if (!status && n == 2)
+	if (!status && page)
 		status = cv_box_set_tail(t->box, values[1], &j->err);
 	t->duplicate = !status && values[0].p;
 	cv_buf_done(&key);
@@ -244,6 +248,7 @@ settle(struct job *j, struct target *t, const struct cv_batch *batch)
 			a->modseq++;
 			cv_acct_gave(a, 1, j->ticket);
 			cv_edit_apply(&t->edit);
+			cv_ids_add(a, j->d->id);
 			t->counted = false;
 		}
 		decide(t, CV_OK);

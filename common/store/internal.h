@@ -72,6 +72,13 @@ struct cv_sub { /* a subscribed name without a mailbox */
 	char *name;
 };
 
+struct cv_ids { /* hashes of the account's delivery ids */
+	uint64_t *slots;
+	size_t count, cap;
+	unsigned asked;
+	bool known;
+};
+
 struct cv_acct {
 	struct cv_store *store;
 	cv_acct_id id;
@@ -94,6 +101,7 @@ struct cv_acct {
 	uint64_t safe;       /* so many of them are durable */
 	uint64_t mark_given; /* so many are once `mark` is */
 	cv_ticket mark;      /* 0: none taken */
+	struct cv_ids ids;
 };
 
 struct cv_mbox {
@@ -165,6 +173,12 @@ void cv_acct_put_head(const struct cv_row_head *head, struct cv_writer *w);
 struct cv_acct *cv_acct_find_or_add(struct cv_store *s, cv_acct_id id);
 /* Frees what cv_acct_close() left in memory, at store close. */
 void cv_accts_free(struct cv_store *s);
+
+/* ---- ids.c; account lock held ---- */
+/* False: no delivery with ID was applied to A. True: ask the rows. */
+bool cv_ids_may_have(struct cv_acct *a, struct cv_str id);
+void cv_ids_add(struct cv_acct *a, struct cv_str id);
+void cv_ids_forget(struct cv_acct *a);
 
 /* ---- names.c ---- */
 /* NAME in canonical form (NFC, "INBOX" level folded) in ARENA. CV_INVALID, CV_LIMIT. */
