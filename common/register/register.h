@@ -60,8 +60,9 @@ struct cv_snapshot;
 CV_MUST_CHECK enum cv_status cv_register_open(const char *dir, bool with_secrets,
                                               struct cv_register **out, struct cv_err *err);
 void cv_register_close(struct cv_register *r);
-/* The newest snapshot (checked at most once a second by stat, or at once after
- * cv_register_refresh()); never NULL. A file that fails its checksum is ignored and logged once. */
+/* The newest snapshot, at once after the owner published it (a mapped counter tells; without one the
+ * files are looked at once a second, or after cv_register_refresh()); never NULL. A file that fails its
+ * check is logged once and the snapshot before it stays. */
 const struct cv_snapshot *cv_register_get(struct cv_register *r);
 void cv_snapshot_unref(const struct cv_snapshot *s);
 void cv_register_refresh(struct cv_register *r);
@@ -77,6 +78,8 @@ struct cv_reg_hit {
 	struct cv_reg_account account; /* for ACCOUNT and GROUP */
 	bool by_alias;
 };
+/* LOCAL and DOMAIN as written (quotes, any case, U-labels). Mail to postmaster of any of our domains
+ * that has none finds the default domain's (RFC 5321 4.5.1). */
 void cv_snapshot_find(const struct cv_snapshot *s, struct cv_str local, struct cv_str domain,
                       struct cv_reg_hit *out);
 /* The same for a whole address "local@domain". */

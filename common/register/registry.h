@@ -30,11 +30,11 @@ void cv_registry_close(struct cv_registry *r);
 /* Writes the snapshot now (durably, by rename). */
 CV_MUST_CHECK enum cv_status cv_registry_publish(struct cv_registry *r, struct cv_err *err);
 
-/* Runs one request: "domain.add", "domain.list", "agency.add", "agency.list", "account.add",
- * "account.list", "account.show", "account.passwd", "account.suspend", "account.resume",
- * "import" (rows; dry_run), "alias.add", "role.hold", "group.member", "delegate.add". Fields are
+/* Runs one request: domain.add, domain.list; agency.add, agency.list; account.add, account.set,
+ * account.list, account.show, account.passwd, account.suspend, account.resume, account.retire; alias.add,
+ * alias.del; role.hold, role.release; group.member; delegate.add, delegate.del; import. Fields are
  * described at each handler and in docs/control.md. Blocks until the change is durable and published.
- * CV_NOT_FOUND for an unknown request. */
+ * ACTOR stands in the audit trail. PROGRESS takes its note over. CV_NOT_FOUND for an unknown request. */
 CV_MUST_CHECK enum cv_status cv_registry_do(struct cv_registry *r, const char *actor,
                                             json_t *request,
                                             void (*progress)(void *arg, json_t *note), void *arg,
