@@ -97,6 +97,8 @@ struct admin_column {
 };
 void admin_table(const struct admin_call *call, const json_t *rows, const struct admin_column *columns,
                  size_t count);
+/* TEXT with control characters as question marks: what a peer chose may not steer the terminal. */
+void admin_put(FILE *out, const char *text);
 /* Columns a terminal needs for UTF-8 text. */
 size_t admin_width(const char *text);
 /* A password from standard input: hidden and asked twice on a terminal, else the first line. Wipe and

@@ -1,33 +1,234 @@
-/* agency.c - `congvu agency add|list`: the units of the province. */
+/* agency.c - `congvu agency add|import|list`: the units of the province. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "admin/commands.h"
+#include "admin/csv.h"
+#include "admin/files.h"
+#include "admin/progress.h"
+
+#define FILE_MAX (4u << 20)
+
+static const char *const texts[] = { "name", "parent", "type", "address", "phone", "website",
+	"location" };
+
+static void
+set_text(json_t *object, const char *key, struct cv_str text)
+{
+	json_object_set_new(object, key, json_stringn(text.p ? text.p : "", text.n));
+}
+
+static bool
+set_rank(json_t *object, struct cv_str text)
+{
+	uint64_t rank;
+
+	if (cv_str_u64(text, 1000000, &rank) != CV_OK)
+		return false;
+	json_object_set_new(object, "rank", json_integer((json_int_t)rank));
+	return true;
+}
+
+/* ---- the agency's own box ---- */
+
+/* Makes the box of agency CODE and enters its address as the official one. A box that is there
+ * already is what was asked for. */
+static enum cv_status
+make_mailbox(struct admin_call *call, const char *code, const char *name, const char *address,
+	char made_out[330], struct cv_err *err)
+{
+	json_t *request = json_pack("{s:s, s:s, s:s, s:s}", "do", "account.add", "kind", "agency", "agency",
+		code, "name", name);
+
+	made_out[0] = '\0';
+	admin_set(request, "address", address && *address ? address : NULL);
+	json_t *reply = admin_try(call, ADMIN_STORE, request, err);
+	if (!reply)
+		return err->code == CV_EXISTS ? CV_OK : err->code;
+	const char *made = json_string_value(json_object_get(reply, "address"));
+	snprintf(made_out, 330, "%s", made ? made : "");
+	json_decref(reply);
+	reply = admin_try(call, ADMIN_STORE, json_pack("{s:s, s:s, s:s, s:b}", "do", "agency.add", "code",
+		code, "address", made_out, "update", 1), err);
+	if (!reply)
+		return err->code;
+	json_decref(reply);
+	return CV_OK;
+}
+
+static int
+refused(const struct admin_call *call, const struct cv_err *err)
+{
+	return admin_error(call, err->code == CV_TEMPFAIL ? EXIT_DOWN : EXIT_FAILED, err->text,
+		call->error_vi[0] ? call->error_vi : err->text);
+}
 
 static int
 run_add(struct admin_call *call)
 {
-	static const char *const fields[] = { "parent", "type", "address", "phone", "website", "location" };
 	json_t *request = admin_request("agency.add");
-	const char *rank = admin_option(call, "rank");
+	const char *rank = admin_option(call, "rank"), *code = call->words[0], *name = call->words[1];
+	char made[330] = "";
+	struct cv_err err = { 0 };
 	int exit_code;
 
-	admin_set(request, "code", call->words[0]);
-	admin_set(request, "name", call->words[1]);
-	for (size_t i = 0; i < CV_COUNT(fields); i++)
-		admin_set(request, fields[i], admin_option(call, fields[i]));
-	if (rank)
-		json_object_set_new(request, "rank", json_integer(strtol(rank, NULL, 10)));
-	if (admin_option(call, "mailbox"))
-		json_object_set_new(request, "mailbox", json_true());
+	admin_set(request, "code", code);
+	admin_set(request, "name", name);
+	for (size_t i = 1; i < CV_COUNT(texts); i++)
+		admin_set(request, texts[i], admin_option(call, texts[i]));
+	if (admin_option(call, "update"))
+		json_object_set_new(request, "update", json_true());
+	if (rank && !set_rank(request, cv_str_z(rank))) {
+		json_decref(request);
+		return admin_error(call, EXIT_USAGE, "--rank takes a number", "--rank nhận một số");
+	}
 	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
 	if (!reply)
 		return exit_code;
-	if (!admin_json(call, reply)) {
-		printf("%s %s (%s)\n", admin_say(call, "Added agency", "Đã thêm đơn vị"), call->words[1],
-			call->words[0]);
-		const char *address = json_string_value(json_object_get(reply, "address"));
-		if (address && address[0])
-			printf("%s: %s\n", admin_say(call, "Official address", "Địa chỉ công vụ"), address);
+	if (admin_option(call, "mailbox")
+		&& make_mailbox(call, code, name, admin_option(call, "address"), made, &err) != CV_OK) {
+		json_decref(reply);
+		return refused(call, &err);
 	}
+	if (made[0])
+		json_object_set_new(reply, "address", json_string(made));
+	if (!admin_json(call, reply)) {
+		printf("%s %s (%s)\n", admin_say(call, "Added agency", "Đã thêm đơn vị"), name, code);
+		if (made[0])
+			printf("%s: %s\n", admin_say(call, "Official address", "Địa chỉ công vụ"), made);
+	}
+	json_decref(reply);
+	return EXIT_OK;
+}
+
+/* ---- many at once ---- */
+
+/* The key of column TITLE, or NULL: a column nobody asked for is a fault, not something to skip. */
+static const char *
+key_of(struct cv_str title)
+{
+	title = cv_str_trim(title);
+	if (cv_str_ieq_z(title, "code"))
+		return "code";
+	if (cv_str_ieq_z(title, "rank"))
+		return "rank";
+	for (size_t i = 0; i < CV_COUNT(texts); i++)
+		if (cv_str_ieq_z(title, texts[i]))
+			return texts[i];
+	return NULL;
+}
+
+static enum cv_status
+read_header(struct admin_csv *csv, struct cv_arena *arena, const char **keys, size_t *count_out,
+	struct cv_err *err)
+{
+	struct cv_str fields[ADMIN_CSV_COLUMNS_MAX];
+	bool has_code = false, has_name = false;
+	enum cv_status status = admin_csv_next(csv, arena, fields, count_out, err);
+
+	if (status != CV_OK)
+		return status == CV_EOF ? cv_fail(err, CV_INVALID, "the list is empty") : status;
+	for (size_t i = 0; i < *count_out; i++) {
+		keys[i] = key_of(fields[i]);
+		if (!keys[i])
+			return cv_fail(err, CV_INVALID, "unknown column '%.*s': the columns are code, name, parent, "
+				"type, rank, address, phone, website, location", CV_STR_ARGS(fields[i]));
+		has_code = has_code || !strcmp(keys[i], "code");
+		has_name = has_name || !strcmp(keys[i], "name");
+	}
+	return has_code && has_name ? CV_OK
+		: cv_fail(err, CV_INVALID, "the list needs the columns code and name");
+}
+
+static enum cv_status
+read_list(struct cv_str text, json_t *list, struct cv_err *err)
+{
+	struct cv_arena arena = CV_ARENA_INIT;
+	struct cv_str fields[ADMIN_CSV_COLUMNS_MAX];
+	const char *keys[ADMIN_CSV_COLUMNS_MAX];
+	size_t columns = 0, n;
+	struct admin_csv csv;
+
+	admin_csv_init(&csv, text);
+	enum cv_status status = read_header(&csv, &arena, keys, &columns, err);
+	while (status == CV_OK) {
+		status = admin_csv_next(&csv, &arena, fields, &n, err);
+		if (status == CV_OK && n > columns)
+			status = cv_fail(err, CV_INVALID, "line %u has more fields than the header", csv.line);
+		if (status != CV_OK)
+			break;
+		json_t *o = json_object();
+		json_array_append_new(list, o);
+		for (size_t i = 0; i < n && status == CV_OK; i++) {
+			struct cv_str field = cv_str_trim(fields[i]);
+			if (strcmp(keys[i], "rank") != 0)
+				set_text(o, keys[i], field);
+			else if (field.n && !set_rank(o, field))
+				status = cv_fail(err, CV_INVALID, "line %u: the rank is no number", csv.line);
+		}
+	}
+	cv_arena_done(&arena);
+	return status == CV_EOF ? CV_OK : status;
+}
+
+/* Boxes for all of LIST; the first refusal ends it. Making them again changes nothing. */
+static enum cv_status
+make_mailboxes(struct admin_call *call, const json_t *list, size_t *made_out, struct cv_err *err)
+{
+	size_t i;
+	json_t *o;
+
+	json_array_foreach(list, i, o) {
+		char made[330];
+		enum cv_status status = make_mailbox(call, json_string_value(json_object_get(o, "code")),
+			json_string_value(json_object_get(o, "name")),
+			json_string_value(json_object_get(o, "address")), made, err);
+		if (status != CV_OK)
+			return status;
+		*made_out += made[0] != '\0';
+		admin_progress(call, json_pack("{s:i, s:i}", "done", (int)i + 1, "total",
+			(int)json_array_size(list)));
+	}
+	return CV_OK;
+}
+
+static int
+run_import(struct admin_call *call)
+{
+	struct cv_str text;
+	struct cv_err err = { 0 };
+	json_t *list = json_array();
+	size_t made = 0;
+	int exit_code;
+	enum cv_status status = admin_file_read(call->words[0], FILE_MAX, &text, &err);
+
+	if (status == CV_OK) {
+		status = read_list(text, list, &err);
+		free((char *)text.p);
+	}
+	if (status != CV_OK) {
+		json_decref(list);
+		return admin_error(call, EXIT_FAILED, err.text, err.text);
+	}
+	json_t *reply = admin_ask(call, ADMIN_STORE,
+		json_pack("{s:s, s:O, s:b}", "do", "agency.add", "agencies", list, "update", 1), &exit_code);
+	if (reply && admin_option(call, "mailboxes")) {
+		status = make_mailboxes(call, list, &made, &err);
+		admin_progress_end(call);
+		if (status != CV_OK) {
+			json_decref(reply);
+			reply = NULL;
+			exit_code = refused(call, &err);
+		}
+	}
+	size_t count = json_array_size(list);
+	json_decref(list);
+	if (!reply)
+		return exit_code;
+	json_object_set_new(reply, "agencies", json_integer((json_int_t)count));
+	json_object_set_new(reply, "mailboxes", json_integer((json_int_t)made));
+	if (!admin_json(call, reply))
+		printf(admin_say(call, "%zu agencies, %lld new or changed, %zu boxes made\n",
+			       "%zu đơn vị, %lld mới hoặc thay đổi, đã tạo %zu hộp thư\n"), count,
+			(long long)json_integer_value(json_object_get(reply, "changed")), made);
 	json_decref(reply);
 	return EXIT_OK;
 }
@@ -41,10 +242,13 @@ run_list(struct admin_call *call)
 		{ "parent", "PARENT", "TRỰC THUỘC" },
 		{ "type", "TYPE", "LOẠI" },
 		{ "address", "ADDRESS", "ĐỊA CHỈ" },
+		{ "accounts", "ACCOUNTS", "TÀI KHOẢN" },
 	};
+	json_t *request = admin_request("agency.list");
 	int exit_code;
-	json_t *reply = admin_ask(call, ADMIN_STORE, admin_request("agency.list"), &exit_code);
 
+	admin_set(request, "parent", admin_option(call, "parent"));
+	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
 	if (!reply)
 		return exit_code;
 	if (!admin_json(call, reply))
@@ -57,12 +261,21 @@ static const struct admin_option add_options[] = {
 	{ "parent", "CODE", "unit it belongs to", "mã đơn vị cấp trên" },
 	{ "type", "TYPE", "so, xa, phuong, dac_khu, dvsn, ...", "so, xa, phuong, dac_khu, dvsn, ..." },
 	{ "rank", "N", "place in the directory: smaller first", "thứ tự trong danh bạ" },
-	{ "address", "ADDRESS", "official address (with --mailbox its box is made)",
+	{ "address", "ADDRESS", "official address; with --mailbox its box gets it (CODE@ unless told)",
 		"địa chỉ công vụ của đơn vị" },
 	{ "phone", "NUMBER", "telephone", "điện thoại" },
 	{ "website", "URL", "portal", "trang thông tin điện tử" },
 	{ "location", "TEXT", "postal address", "địa chỉ trụ sở" },
 	{ "mailbox", NULL, "make the agency's own box", "tạo hộp thư của đơn vị" },
+	{ "update", NULL, "change the unit when it is there already", "sửa đơn vị nếu đã có" },
+	{ 0 }
+};
+static const struct admin_option import_options[] = {
+	{ "mailboxes", NULL, "make every agency's own box", "tạo hộp thư của từng đơn vị" },
+	{ 0 }
+};
+static const struct admin_option list_options[] = {
+	{ "parent", "CODE", "below this unit only", "chỉ các đơn vị trực thuộc đơn vị này" },
 	{ 0 }
 };
 
@@ -73,9 +286,18 @@ const struct admin_command admin_agency_add = {
 	.examples = "  congvu agency add stp \"Sở Tư pháp\" --type so --rank 13 --mailbox",
 	.run = run_add,
 };
+const struct admin_command admin_agency_import = {
+	.noun = "agency", .verb = "import", .words = "FILE.csv", .words_min = 1, .words_max = 1,
+	.help = "add or change the units of a list: code, name, parent, type, rank, ...",
+	.help_vi = "thêm hoặc sửa các đơn vị theo danh sách: code, name, parent, type, rank, ...",
+	.options = import_options,
+	.examples = "  congvu agency import donvi.csv --mailboxes",
+	.run = run_import,
+};
 const struct admin_command admin_agency_list = {
 	.noun = "agency", .verb = "list", .words = "",
 	.help = "list units", .help_vi = "liệt kê các đơn vị",
-	.examples = "  congvu agency list",
+	.options = list_options,
+	.examples = "  congvu agency list\n  congvu agency list --parent ubnd --json",
 	.run = run_list,
 };

@@ -52,7 +52,8 @@ admin_width(const char *text)
 {
 	size_t width = 0;
 
-	/* Combining marks take no column; letters of Vietnamese take one. */
+	/* Combining marks take no column; letters of Vietnamese take one. A C1 control is printed as
+	 * one question mark. */
 	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
 		if ((*p & 0xc0) == 0x80)
 			continue;
@@ -60,6 +61,17 @@ admin_width(const char *text)
 		width += is_mark ? 0 : 1;
 	}
 	return width;
+}
+
+void
+admin_put(FILE *out, const char *text)
+{
+	/* C0 and DEL are single octets; C1 is 0xc2 0x80 to 0xc2 0x9f in UTF-8. */
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		bool is_c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+		fputc(is_c1 || *p < ' ' || *p == 0x7f ? '?' : *p, out);
+		p += is_c1 ? 1 : 0;
+	}
 }
 
 /* A cell's text: strings as they are, numbers, yes or blank. */
@@ -100,7 +112,8 @@ admin_table(const struct admin_call *call, const json_t *rows, const struct admi
 	json_array_foreach(rows, i, row) {
 		for (size_t c = 0; c < count; c++) {
 			const char *text = cell(call, row, columns[c].key, room, sizeof room);
-			printf("%s%*s", text, c + 1 < count ? (int)(widths[c] - admin_width(text) + 2) : 0, "");
+			admin_put(stdout, text);
+			printf("%*s", c + 1 < count ? (int)(widths[c] - admin_width(text) + 2) : 0, "");
 		}
 		putchar('\n');
 	}

@@ -229,6 +229,9 @@ admin_try(struct admin_call *call, enum admin_service service, json_t *request, 
 		keep_vietnamese(call, reply);
 		reply = NULL;
 	}
+	/* The stopped store answers without the word that ends an answer on the socket. */
+	if (status == CV_OK)
+		json_object_set_new(reply, "ok", json_true());
 	admin_progress_end(call);
 	json_decref(request);
 	return status == CV_OK ? reply : NULL;

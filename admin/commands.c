@@ -9,6 +9,7 @@ const struct admin_command *const admin_commands[] = {
 	&admin_domain_add,
 	&admin_domain_list,
 	&admin_agency_add,
+	&admin_agency_import,
 	&admin_agency_list,
 	&admin_account_add,
 	&admin_account_list,

@@ -7,7 +7,7 @@
 
 extern const struct admin_command admin_init, admin_serve, admin_status;
 extern const struct admin_command admin_domain_add, admin_domain_list;
-extern const struct admin_command admin_agency_add, admin_agency_list;
+extern const struct admin_command admin_agency_add, admin_agency_import, admin_agency_list;
 extern const struct admin_command admin_account_add, admin_account_list, admin_account_show,
 	admin_account_passwd, admin_account_suspend, admin_account_resume;
 extern const struct admin_command admin_import;

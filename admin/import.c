@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "admin/commands.h"
+#include "admin/csv.h"
 #include "common/base/buf.h"
 #include "common/text/encode.h"
 
@@ -39,39 +40,37 @@ read_file(struct admin_call *call, const char *path)
 	return cv_buf_take(&text);
 }
 
-/* One CSV field, quoted as RFC 4180 wants it. */
-static void
-put_field(FILE *out, const char *text, bool last)
+static struct cv_str
+text_of(const json_t *row, const char *key)
 {
-	fputc('"', out);
-	for (const char *p = text ? text : ""; *p; p++) {
-		if (*p == '"')
-			fputc('"', out);
-		fputc(*p, out);
-	}
-	fputs(last ? "\"\r\n" : "\",", out);
+	json_t *field = json_object_get(row, key);
+
+	return cv_str(json_string_value(field), json_string_length(field));
 }
 
+/* OUT was opened before anything was asked: with rights and a folder as the caller has them. */
 static bool
-write_rejects(struct admin_call *call, const json_t *rows, const char *path)
+write_rejects(struct admin_call *call, const json_t *rows, FILE *out)
 {
-	FILE *out = fopen(path, "wbe");
+	struct cv_buf text = CV_BUF_INIT(FILE_MAX * 4);
 	size_t i;
 	json_t *row;
 
-	if (!out) {
-		admin_error(call, EXIT_FAILED, strerror(errno), strerror(errno));
-		return false;
-	}
-	fputs("\xef\xbb\xbfrow,name,reason,ly_do,proposal\r\n", out);
+	cv_buf_z(&text, "\xef\xbb\xbfrow,name,reason,ly_do,proposal\r\n");
 	json_array_foreach(rows, i, row) {
-		fprintf(out, "%lld,", (long long)json_integer_value(json_object_get(row, "row")));
-		put_field(out, json_string_value(json_object_get(row, "name")), false);
-		put_field(out, json_string_value(json_object_get(row, "reason")), false);
-		put_field(out, json_string_value(json_object_get(row, "reason_vi")), false);
-		put_field(out, json_string_value(json_object_get(row, "proposal")), true);
+		cv_buf_printf(&text, "%lld,", (long long)json_integer_value(json_object_get(row, "row")));
+		admin_csv_put(&text, text_of(row, "name"), false);
+		admin_csv_put(&text, text_of(row, "reason"), false);
+		admin_csv_put(&text, text_of(row, "reason_vi"), false);
+		admin_csv_put(&text, text_of(row, "proposal"), true);
 	}
-	return fclose(out) == 0;
+	bool ok = !text.full && fwrite(text.p, 1, text.n, out) == text.n;
+	ok = fclose(out) == 0 && ok;
+	cv_buf_done(&text);
+	if (!ok)
+		admin_error(call, EXIT_FAILED, "the file of refused rows could not be written",
+			"không ghi được tệp các dòng bị loại");
+	return ok;
 }
 
 static void
@@ -97,10 +96,15 @@ run_import(struct admin_call *call)
 {
 	char *file = read_file(call, call->words[0]);
 	const char *rejects = admin_option(call, "rejects");
+	FILE *rejects_file = NULL;
 	int exit_code;
 
 	if (!file)
 		return EXIT_FAILED;
+	if (rejects && !(rejects_file = fopen(rejects, "wbe"))) {
+		free(file);
+		return admin_error(call, EXIT_FAILED, strerror(errno), strerror(errno));
+	}
 	json_t *request = admin_request("import");
 	json_object_set_new(request, "csv_base64", json_string(file));
 	free(file);
@@ -109,10 +113,13 @@ run_import(struct admin_call *call)
 	if (admin_option(call, "dry-run"))
 		json_object_set_new(request, "dry_run", json_true());
 	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
-	if (!reply)
+	if (!reply) {
+		if (rejects_file)
+			fclose(rejects_file);
 		return exit_code;
+	}
 	const json_t *rejected = json_object_get(reply, "rejected");
-	if (rejects && !write_rejects(call, rejected, rejects))
+	if (rejects_file && !write_rejects(call, rejected, rejects_file))
 		exit_code = EXIT_FAILED;
 	else
 		exit_code = json_array_size(rejected) ? EXIT_PARTLY : EXIT_OK;

@@ -96,6 +96,8 @@
 	OPT(text, directory_url, "", "", "1024", "where it is reached by the public, ending in '/'", "địa chỉ công khai của danh bạ") \
 	OPT(text, directory_push, "", "", "1024", "PUT the files below this http(s) address", "địa chỉ đẩy danh bạ lên máy chủ web") \
 	OPT(path, directory_push_auth, "", "", "1024", "file with user:password for the push", "tệp mật khẩu để đẩy danh bạ") \
+	OPT(path, directory_push_ca, "", "", "1024", "authority of that server's certificate in PEM; empty: the system's", "chứng thư gốc của máy chủ web") \
+	OPT(flag, directory_push_plain, "no", "", "", "push over http without TLS to other machines too", "cho phép đẩy qua http không mã hóa") \
 	OPT(text, address_template, "initials", "1", "20", "local parts: initials (nvhoa.snv), flat (nguyenvanhoa) or given (hoanv)", "mẫu địa chỉ") \
 	OPT(list, reserved_local_parts, "", "", "65536", "further local parts nobody gets without override", "các tên dành riêng thêm")
 

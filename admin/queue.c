@@ -1,0 +1,395 @@
+/* queue.c - `congvu queue ...`: mail on its way out, as smtpd sees it. Asked over its socket only. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <time.h>
+
+#include "admin/commands.h"
+#include "common/base/clock.h"
+
+#define LIST_DEFAULT 100
+#define LIST_MAX 10000
+
+/* ---- for people ---- */
+
+/* "2026-11-22 17:45" in the province's time. */
+static void
+format_time(json_int_t secs, char out[32])
+{
+	time_t t = (time_t)secs;
+	struct tm tm;
+
+	if (!secs || !localtime_r(&t, &tm) || !strftime(out, 32, "%Y-%m-%d %H:%M", &tm))
+		snprintf(out, 32, "-");
+}
+
+static void
+format_size(json_int_t bytes, char out[32])
+{
+	static const char *const units[] = { "B", "K", "M", "G", "T" };
+	double n = (double)bytes;
+	size_t u = 0;
+
+	while (n >= 1024 && u + 1 < CV_COUNT(units)) {
+		n /= 1024;
+		u++;
+	}
+	snprintf(out, 32, u && n < 10 ? "%.1f%s" : "%.0f%s", n, units[u]);
+}
+
+static const char *
+text_of(const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	return text ? text : "";
+}
+
+static json_int_t
+number_of(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+static void
+use_time_zone(struct admin_call *call)
+{
+	setenv("TZ", admin_main_options(call)->time_zone, 1);
+	tzset();
+}
+
+/* A row of the list: the first recipient stands for all. */
+static json_t *
+list_row(const struct admin_call *call, const json_t *msg)
+{
+	const json_t *rcpts = json_object_get(msg, "recipients"), *first = json_array_get(rcpts, 0);
+	size_t count = json_array_size(rcpts), held = 0, i;
+	json_t *r;
+	char arrived[32], next[32], size[32], to[400];
+	const char *sender = text_of(msg, "sender");
+
+	json_array_foreach(rcpts, i, r)
+		held += !strcmp(text_of(r, "state"), "held");
+	format_time(number_of(msg, "arrived"), arrived);
+	format_time(number_of(first, "next"), next);
+	format_size(number_of(msg, "size"), size);
+	if (count > 1)
+		snprintf(to, sizeof to, "%s +%zu", text_of(first, "address"), count - 1);
+	else
+		snprintf(to, sizeof to, "%s", text_of(first, "address"));
+	const char *state = held == count && count ? admin_say(call, "held", "đang giữ")
+		: !strcmp(text_of(first, "state"), "sending") ? admin_say(call, "sending", "đang gửi") : next;
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "id", text_of(msg, "id"), "arrived",
+		arrived, "size", size, "sender", sender[0] ? sender : "<>", "to", to, "next", state, "tries",
+		number_of(first, "attempts"), "why", text_of(first, "last_reply"));
+}
+
+static void
+print_list(const struct admin_call *call, const json_t *reply)
+{
+	static const struct admin_column columns[] = {
+		{ "id", "ID", "MÃ" },
+		{ "arrived", "ARRIVED", "ĐẾN LÚC" },
+		{ "size", "SIZE", "CỠ" },
+		{ "sender", "FROM", "NGƯỜI GỬI" },
+		{ "to", "TO", "NGƯỜI NHẬN" },
+		{ "next", "NEXT TRY", "LẦN GỬI TỚI" },
+		{ "tries", "TRIES", "ĐÃ THỬ" },
+		{ "why", "LAST ANSWER", "TRẢ LỜI GẦN NHẤT" },
+	};
+	json_t *rows = json_array(), *msg;
+	size_t i;
+
+	json_array_foreach(json_object_get(reply, "messages"), i, msg)
+		json_array_append_new(rows, list_row(call, msg));
+	if (json_array_size(rows))
+		admin_table(call, rows, columns, CV_COUNT(columns));
+	else
+		puts(admin_say(call, "The queue is empty.", "Hàng đợi trống."));
+	if (json_is_true(json_object_get(reply, "more")))
+		puts(admin_say(call, "There are more: see --limit and --after.", "Còn nữa: xem --limit và --after."));
+	json_decref(rows);
+}
+
+static void
+print_line(const struct admin_call *call, const char *en, const char *vi, const char *text)
+{
+	const char *title = admin_say(call, en, vi);
+	size_t width = admin_width(title);
+
+	printf("%s%*s", title, (int)(width < 14 ? 14 - width : 1), "");
+	admin_put(stdout, text);
+	putchar('\n');
+}
+
+static void
+print_message(const struct admin_call *call, const json_t *msg)
+{
+	static const struct admin_column columns[] = {
+		{ "address", "TO", "NGƯỜI NHẬN" },
+		{ "state", "STATE", "TRẠNG THÁI" },
+		{ "when", "NEXT TRY", "LẦN GỬI TỚI" },
+		{ "attempts", "TRIES", "ĐÃ THỬ" },
+		{ "last_reply", "LAST ANSWER", "TRẢ LỜI GẦN NHẤT" },
+	};
+	char text[32];
+	json_t *r, *rcpts = json_object_get(msg, "recipients");
+	size_t i;
+
+	print_line(call, "Id", "Mã", text_of(msg, "id"));
+	print_line(call, "From", "Người gửi", text_of(msg, "sender")[0] ? text_of(msg, "sender") : "<>");
+	print_line(call, "Account", "Tài khoản", text_of(msg, "account"));
+	format_size(number_of(msg, "size"), text);
+	print_line(call, "Size", "Cỡ", text);
+	format_time(number_of(msg, "arrived"), text);
+	print_line(call, "Arrived", "Đến lúc", text);
+	format_time(number_of(msg, "expires"), text);
+	print_line(call, "Given up at", "Hạn gửi", text);
+	putchar('\n');
+	json_array_foreach(rcpts, i, r) {
+		format_time(number_of(r, "next"), text);
+		json_object_set_new(r, "when", json_string(text));
+	}
+	admin_table(call, rcpts, columns, CV_COUNT(columns));
+}
+
+/* ---- commands ---- */
+
+static bool
+take_limit(struct admin_call *call, json_t *request)
+{
+	const char *text = admin_option(call, "limit");
+	uint64_t limit = LIST_DEFAULT;
+
+	if (text && (cv_str_u64(cv_str_z(text), LIST_MAX, &limit) != CV_OK || !limit)) {
+		admin_error(call, EXIT_USAGE, "--limit takes 1 to 10000", "--limit nhận từ 1 đến 10000");
+		return false;
+	}
+	json_object_set_new(request, "limit", json_integer((json_int_t)limit));
+	return true;
+}
+
+static int
+run_list(struct admin_call *call)
+{
+	json_t *request = admin_request("queue.list");
+	int exit_code;
+
+	admin_set(request, "after", admin_option(call, "after"));
+	admin_set(request, "sender", admin_option(call, "sender"));
+	admin_set(request, "recipient", admin_option(call, "recipient"));
+	if (!take_limit(call, request)) {
+		json_decref(request);
+		return EXIT_USAGE;
+	}
+	json_t *reply = admin_ask(call, ADMIN_SMTPD, request, &exit_code);
+	if (!reply)
+		return exit_code;
+	use_time_zone(call);
+	if (!admin_json(call, reply))
+		print_list(call, reply);
+	json_decref(reply);
+	return EXIT_OK;
+}
+
+static int
+run_show(struct admin_call *call)
+{
+	json_t *request = admin_request("queue.show");
+	int exit_code;
+
+	admin_set(request, "id", call->words[0]);
+	json_t *reply = admin_ask(call, ADMIN_SMTPD, request, &exit_code);
+	if (!reply)
+		return exit_code;
+	use_time_zone(call);
+	if (!admin_json(call, reply))
+		print_message(call, json_object_get(reply, "message"));
+	json_decref(reply);
+	return EXIT_OK;
+}
+
+static int
+run_stats(struct admin_call *call)
+{
+	static const struct {
+		const char *key, *en, *vi;
+	} rows[] = {
+		{ "messages", "Messages", "Số thư" },
+		{ "recipients", "Recipients", "Người nhận" },
+		{ "held", "Held", "Đang giữ" },
+		{ "sending", "Being sent", "Đang gửi" },
+		{ "connections", "Connections", "Kết nối" },
+	};
+	static const struct admin_column columns[] = {
+		{ "name", "DESTINATION", "NƠI NHẬN" },
+		{ "jobs", "WAITING", "ĐANG CHỜ" },
+		{ "connections", "CONNECTIONS", "KẾT NỐI" },
+		{ "down_secs", "DOWN FOR (S)", "NGỪNG (GIÂY)" },
+		{ "why", "WHY", "LÝ DO" },
+	};
+	int exit_code;
+	char text[32];
+	json_t *reply = admin_ask(call, ADMIN_SMTPD, admin_request("queue.stats"), &exit_code);
+
+	if (!reply)
+		return exit_code;
+	use_time_zone(call);
+	if (!admin_json(call, reply)) {
+		for (size_t i = 0; i < CV_COUNT(rows); i++) {
+			snprintf(text, sizeof text, "%lld", (long long)number_of(reply, rows[i].key));
+			print_line(call, rows[i].en, rows[i].vi, text);
+		}
+		format_size(number_of(reply, "bytes"), text);
+		print_line(call, "Size", "Dung lượng", text);
+		format_time(number_of(reply, "oldest"), text);
+		print_line(call, "Oldest", "Cũ nhất", text);
+		json_t *destinations = json_object_get(reply, "destinations");
+		if (json_array_size(destinations)) {
+			putchar('\n');
+			admin_table(call, destinations, columns, CV_COUNT(columns));
+		}
+	}
+	json_decref(reply);
+	return EXIT_OK;
+}
+
+/* One message by its id, or --all that --sender and --recipient leave. */
+static int
+change(struct admin_call *call, const char *what, bool is_dangerous)
+{
+	bool all = admin_option(call, "all") != NULL;
+	int exit_code;
+
+	if (all == (call->word_count > 0))
+		return admin_error(call, EXIT_USAGE, "name one message, or say --all (with --sender, --recipient)",
+			"chỉ một thư theo mã, hoặc dùng --all (kèm --sender, --recipient)");
+	if (is_dangerous && !admin_option(call, "yes"))
+		return admin_error(call, EXIT_USAGE, "this cannot be undone: say --yes to do it",
+			"thao tác này không hoàn tác được: thêm --yes để thực hiện");
+	json_t *request = admin_request(what);
+	if (all)
+		json_object_set_new(request, "all", json_true());
+	else
+		admin_set(request, "id", call->words[0]);
+	admin_set(request, "sender", admin_option(call, "sender"));
+	admin_set(request, "recipient", admin_option(call, "recipient"));
+	json_t *reply = admin_ask(call, ADMIN_SMTPD, request, &exit_code);
+	if (!reply)
+		return exit_code;
+	json_int_t busy = number_of(reply, "busy");
+	if (!admin_json(call, reply)) {
+		printf(admin_say(call, "%lld messages, %lld recipients changed", "%lld thư, %lld người nhận đã thay đổi"),
+			(long long)number_of(reply, "messages"), (long long)number_of(reply, "recipients"));
+		if (busy)
+			printf(admin_say(call, "; %lld are being sent at this moment", "; %lld đang được gửi"),
+				(long long)busy);
+		putchar('\n');
+	}
+	json_decref(reply);
+	return busy ? EXIT_PARTLY : EXIT_OK;
+}
+
+static int
+run_retry(struct admin_call *call)
+{
+	return change(call, "queue.retry", false);
+}
+
+static int
+run_hold(struct admin_call *call)
+{
+	return change(call, "queue.hold", false);
+}
+
+static int
+run_release(struct admin_call *call)
+{
+	return change(call, "queue.release", false);
+}
+
+static int
+run_delete(struct admin_call *call)
+{
+	return change(call, "queue.delete", true);
+}
+
+static int
+run_bounce(struct admin_call *call)
+{
+	return change(call, "queue.bounce", true);
+}
+
+#define CHOOSING                                                                                   \
+	{ "all", NULL, "all messages, or those that the next two choose",                          \
+		"mọi thư, hoặc những thư do hai tùy chọn sau chọn" },                              \
+	{ "sender", "TEXT", "whose sender has TEXT in it", "người gửi có chứa chữ này" },          \
+	{ "recipient", "TEXT", "one of whose recipients has TEXT in it",                           \
+		"một người nhận có chứa chữ này" }
+
+static const struct admin_option list_options[] = {
+	{ "sender", "TEXT", "whose sender has TEXT in it", "người gửi có chứa chữ này" },
+	{ "recipient", "TEXT", "one of whose recipients has TEXT in it", "một người nhận có chứa chữ này" },
+	{ "limit", "N", "at most so many; 100 unless told", "nhiều nhất bấy nhiêu, mặc định 100" },
+	{ "after", "ID", "behind this message", "sau thư này" },
+	{ 0 }
+};
+static const struct admin_option change_options[] = { CHOOSING, { 0 } };
+static const struct admin_option danger_options[] = {
+	CHOOSING,
+	{ "yes", NULL, "do it: it cannot be undone", "thực hiện: không hoàn tác được" },
+	{ 0 }
+};
+
+const struct admin_command admin_queue_list = {
+	.noun = "queue", .verb = "list", .words = "",
+	.help = "list mail that waits to be sent", .help_vi = "liệt kê thư đang chờ gửi",
+	.options = list_options,
+	.examples = "  congvu queue list\n  congvu queue list --recipient @moj.example --json",
+	.run = run_list,
+};
+const struct admin_command admin_queue_show = {
+	.noun = "queue", .verb = "show", .words = "ID", .words_min = 1, .words_max = 1,
+	.help = "show one message with all its recipients", .help_vi = "xem một thư và mọi người nhận",
+	.examples = "  congvu queue show 1a2b3c4d5e",
+	.run = run_show,
+};
+const struct admin_command admin_queue_retry = {
+	.noun = "queue", .verb = "retry", .words = "[ID]", .words_max = 1,
+	.help = "try to send now", .help_vi = "gửi lại ngay",
+	.options = change_options,
+	.examples = "  congvu queue retry --all\n  congvu queue retry 1a2b3c4d5e",
+	.run = run_retry,
+};
+const struct admin_command admin_queue_hold = {
+	.noun = "queue", .verb = "hold", .words = "[ID]", .words_max = 1,
+	.help = "keep mail until it is released", .help_vi = "giữ thư lại",
+	.options = change_options,
+	.examples = "  congvu queue hold --all --sender nvan.stp@lamgiang.example",
+	.run = run_hold,
+};
+const struct admin_command admin_queue_release = {
+	.noun = "queue", .verb = "release", .words = "[ID]", .words_max = 1,
+	.help = "let held mail go", .help_vi = "thả thư đang giữ",
+	.options = change_options,
+	.examples = "  congvu queue release 1a2b3c4d5e",
+	.run = run_release,
+};
+const struct admin_command admin_queue_delete = {
+	.noun = "queue", .verb = "delete", .words = "[ID]", .words_max = 1,
+	.help = "throw mail away; nobody is told", .help_vi = "xóa thư, không báo cho ai",
+	.options = danger_options,
+	.examples = "  congvu queue delete 1a2b3c4d5e --yes",
+	.run = run_delete,
+};
+const struct admin_command admin_queue_bounce = {
+	.noun = "queue", .verb = "bounce", .words = "[ID]", .words_max = 1,
+	.help = "return mail to its sender now", .help_vi = "trả thư về người gửi ngay",
+	.options = danger_options,
+	.examples = "  congvu queue bounce 1a2b3c4d5e --yes",
+	.run = run_bounce,
+};
+const struct admin_command admin_queue_stats = {
+	.noun = "queue", .verb = "stats", .words = "",
+	.help = "count what waits, by destination", .help_vi = "thống kê hàng đợi theo nơi nhận",
+	.examples = "  congvu queue stats --json",
+	.run = run_stats,
+};
