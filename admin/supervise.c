@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -61,6 +62,19 @@ struct supervisor {
 
 /* ---- sockets ---- */
 
+/* Some machines have no IPv6 at all; the demo and the defaults name it nevertheless. */
+static bool
+ipv6_is_missing(void)
+{
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool missing = fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof any);
+
+	if (fd >= 0)
+		close(fd);
+	return missing;
+}
+
 static enum cv_status
 bind_list(struct supervisor *s, const char *list, const char *label, enum child_id child,
 	struct cv_err *err)
@@ -78,6 +92,10 @@ bind_list(struct supervisor *s, const char *list, const char *label, enum child_
 		enum cv_status status = cv_sockaddr_parse(word, &addr, &len, err);
 		if (status == CV_OK)
 			status = cv_addr_listen(&addr, len, 0666, &l->fd, err);
+		if (status != CV_OK && addr.ss_family == AF_INET6 && ipv6_is_missing()) {
+			cv_log(0, CV_WARN, "serve.no_ipv6", "address=%.*s", CV_STR_ARGS(word));
+			continue;
+		}
 		if (status != CV_OK)
 			return status;
 		l->label = label;

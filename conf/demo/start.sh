@@ -40,6 +40,9 @@ if [[ ! -e $run/ready ]]; then
 	"$congvu" init --base-dir "$run" --domain $domain --province "Tỉnh Lam Giang" \
 		--hostname mail.$domain --ports demo --conf "$conf" > "$run/init.txt"
 	cp "$root/conf/demo/zone" "$run/zone"
+	# The demo's own DNS, and the old province's domain beside the new one.
+	sed -i "s|^base_dir = .*|&\ndns_zone_file = $run/zone|
+		s|^official_suffixes = .*|& trason.example|" "$conf"
 fi
 
 # The supervisor leads a session of its own, so that it outlives this shell and nothing else.
