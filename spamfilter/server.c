@@ -1,0 +1,282 @@
+/* server.c - see server.h. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "spamfilter/server.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/text/domain.h"
+
+#define LIST_DAYS  30
+#define LIST_LIMIT 10000
+
+/* ---- policy ---- */
+
+static enum cv_status
+policy_load(const struct spam_server *s, struct spam_policy **out, struct cv_err *err)
+{
+	struct cv_policy *policy = NULL;
+	enum cv_status status = cv_policy_load(NULL, s->main->official_suffixes, &policy, err);
+
+	if (status == CV_OK && s->opt->signup_allow_file[0])
+		status = cv_policy_signup_allow_load(policy, s->opt->signup_allow_file, err);
+	if (status) {
+		cv_policy_free(policy);
+		return status;
+	}
+	*out = cv_calloc(1, sizeof **out);
+	(*out)->policy = policy;
+	atomic_init(&(*out)->refs, 1);
+	return CV_OK;
+}
+
+struct spam_policy *
+spam_policy_hold(struct spam_server *s)
+{
+	pthread_mutex_lock(&s->policy_lock);
+	struct spam_policy *p = s->policy;
+	atomic_fetch_add(&p->refs, 1);
+	pthread_mutex_unlock(&s->policy_lock);
+	return p;
+}
+
+void
+spam_policy_release(struct spam_policy *p)
+{
+	if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
+		return;
+	cv_policy_free(p->policy);
+	free(p);
+}
+
+void
+spam_server_reload(struct spam_server *s)
+{
+	struct spam_policy *fresh, *old;
+	struct cv_err err = {0};
+
+	spam_keys_refresh(s->keys);
+	cv_register_refresh(s->reg);
+	if (policy_load(s, &fresh, &err) != CV_OK) {
+		cv_log(0, CV_ERROR, "reload.failed", "error=\"%s\"", err.text);
+		return;
+	}
+	pthread_mutex_lock(&s->policy_lock);
+	old = s->policy;
+	s->policy = fresh;
+	pthread_mutex_unlock(&s->policy_lock);
+	spam_policy_release(old);
+	cv_log(0, CV_INFO, "reload.done", "allow_file=%s", s->opt->signup_allow_file);
+}
+
+bool
+spam_is_ours(const struct spam_server *s, const struct cv_snapshot *snap, struct cv_str domain)
+{
+	if (cv_snapshot_domains(snap))
+		return cv_snapshot_has_domain(snap, domain);
+	return !s->is_alone && cv_domain_eq(domain, cv_str_z(s->main->default_domain));
+}
+
+/* ---- opening ---- */
+
+static enum cv_status
+read_conf(struct spam_server *s, const char *conf_path, struct cv_err *err)
+{
+	enum cv_status status;
+
+	s->is_alone = !conf_path;
+	if (conf_path)
+		status = cv_conf_load(conf_path, cv_sections, cv_sections_count, &s->conf, err);
+	else
+		status = cv_conf_parse(
+			CV_STR(""), "defaults", cv_sections, cv_sections_count, &s->conf, err);
+	if (status)
+		return status;
+	s->main = cv_conf_get(s->conf, &congvu_section);
+	s->opt = cv_conf_get(s->conf, &spamfilter_section);
+	return CV_OK;
+}
+
+static void
+open_log(const struct spam_server *s)
+{
+	static const char *const levels[] = {"error", "warn", "info", "debug"};
+	enum cv_level level = CV_INFO;
+
+	for (size_t i = 0; i < CV_COUNT(levels); i++)
+		if (!strcmp(s->main->log_level, levels[i]))
+			level = (enum cv_level)i;
+	cv_log_init("spamfilter", level, s->main->log_file[0] ? s->main->log_file : NULL);
+}
+
+static enum cv_status
+open_resolver(struct spam_server *s, struct cv_err *err)
+{
+	struct cv_resolver_options o = {
+		.zone_file = s->main->dns_zone_file[0] ? s->main->dns_zone_file : NULL,
+		.forwarders = s->main->dns_forwarders[0] ? s->main->dns_forwarders : NULL,
+		.trust_anchor = s->main->dns_trust_anchor[0] ? s->main->dns_trust_anchor : NULL,
+		.timeout_secs = SPAM_DNS_SECS,
+	};
+
+	return cv_resolver_new(&o, &s->resolver, err);
+}
+
+static enum cv_status
+check_words(const struct spam_server *s, struct cv_err *err)
+{
+	static const char *const words[] = {"accept", "mark", "reject"};
+
+	for (size_t i = 0; i < CV_COUNT(words); i++)
+		if (!strcmp(s->opt->secrecy_inbound, words[i]))
+			return CV_OK;
+	return cv_fail(err, CV_INVALID, "secrecy_inbound is '%s': accept, mark or reject",
+		s->opt->secrecy_inbound);
+}
+
+static enum cv_status
+open_parts(struct spam_server *s, struct cv_err *err)
+{
+	const char *register_dir = s->is_alone ? "/nonexistent" : s->main->register_dir;
+	enum cv_status status = check_words(s, err);
+
+	if (status == CV_OK)
+		status = policy_load(s, &s->policy, err);
+	if (status == CV_OK)
+		status =
+			cv_netset_parse(cv_str_z(s->opt->submission_networks), &s->submitters, err);
+	if (status == CV_OK)
+		status = open_resolver(s, err);
+	if (status == CV_OK)
+		status = cv_register_open(register_dir, false, &s->reg, err);
+	if (status == CV_OK)
+		status = spam_spf_new(s->resolver, &s->spf, err);
+	if (status == CV_OK)
+		status = spam_dkim_new(s->resolver, &s->dkim, err);
+	if (status == CV_OK)
+		status = spam_signup_open(s->is_alone ? NULL : s->main->stats_dir, &s->signup, err);
+	if (status)
+		return status;
+	s->dmarc = spam_dmarc_new(s->resolver);
+	s->keys = spam_keys_new(s->is_alone ? NULL : s->main->keys_dir);
+	return CV_OK;
+}
+
+enum cv_status
+spam_server_open(const char *conf_path, struct spam_server **out, struct cv_err *err)
+{
+	struct spam_server *s = cv_calloc(1, sizeof *s);
+
+	pthread_mutex_init(&s->policy_lock, NULL);
+	enum cv_status status = read_conf(s, conf_path, err);
+	if (status == CV_OK) {
+		open_log(s);
+		status = open_parts(s, err);
+	}
+	if (status) {
+		spam_server_close(s);
+		return status;
+	}
+	*out = s;
+	return CV_OK;
+}
+
+void
+spam_server_close(struct spam_server *s)
+{
+	if (!s)
+		return;
+	if (s->ctl)
+		cv_ctl_server_free(s->ctl);
+	spam_signup_close(s->signup);
+	if (s->keys)
+		spam_keys_free(s->keys);
+	spam_dmarc_free(s->dmarc);
+	spam_dkim_free(s->dkim);
+	spam_spf_free(s->spf);
+	if (s->reg)
+		cv_register_close(s->reg);
+	if (s->resolver)
+		cv_resolver_free(s->resolver);
+	cv_netset_free(s->submitters);
+	spam_policy_release(s->policy);
+	pthread_mutex_destroy(&s->policy_lock);
+	if (s->conf)
+		cv_conf_free(s->conf);
+	free(s);
+}
+
+/* ---- the control socket ---- */
+
+static enum cv_status
+answer_status(struct spam_server *s, json_t **reply_out)
+{
+	*reply_out = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "program", "spamfilter",
+		"sessions", (json_int_t)atomic_load(&s->sessions), "sessions_open",
+		(json_int_t)atomic_load(&s->sessions_open), "messages",
+		(json_int_t)atomic_load(&s->messages), "refused",
+		(json_int_t)atomic_load(&s->refused), "marked", (json_int_t)atomic_load(&s->marked),
+		"signed", (json_int_t)atomic_load(&s->signed_), "signups",
+		(json_int_t)atomic_load(&s->signups));
+	return *reply_out ? CV_OK : CV_TEMPFAIL;
+}
+
+static enum cv_status
+answer_signups(struct spam_server *s, json_t *request, json_t **reply_out, struct cv_err *err)
+{
+	json_int_t days = LIST_DAYS, limit = LIST_LIMIT;
+	json_t *rows;
+
+	(void)json_unpack(request, "{s?:I, s?:I}", "days", &days, "limit", &limit);
+	if (days < 0 || days > 100000 || limit < 0 || limit > LIST_LIMIT)
+		return cv_fail(err, CV_INVALID, "days and limit must be small and not negative");
+	enum cv_status status =
+		spam_signup_list(s->signup, (unsigned)days, (size_t)limit, &rows, err);
+	if (status)
+		return status;
+	*reply_out = json_pack("{s:o}", "events", rows);
+	return *reply_out ? CV_OK : CV_TEMPFAIL;
+}
+
+static enum cv_status
+control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
+{
+	struct spam_server *s = call->ctx;
+	const char *what = json_string_value(json_object_get(call->request, "do"));
+
+	if (call->peer_uid != 0 && call->peer_uid != geteuid())
+		return cv_fail(err, CV_DENIED, "only root and the service's user may do this");
+	if (what && !strcmp(what, "status"))
+		return answer_status(s, reply_out);
+	if (what && !strcmp(what, "signup.list"))
+		return answer_signups(s, call->request, reply_out, err);
+	if (what && (!strcmp(what, "reload") || !strcmp(what, "register.refresh"))) {
+		spam_server_reload(s);
+		*reply_out = json_object();
+		return CV_OK;
+	}
+	return cv_fail(err, CV_INVALID, "unknown request");
+}
+
+enum cv_status
+spam_server_control(struct spam_server *s, struct cv_err *err)
+{
+	struct sockaddr_storage addr;
+	socklen_t len;
+	char text[1200];
+	int fd;
+
+	if (s->is_alone)
+		return CV_OK;
+	if (mkdir(s->main->run_dir, 0755) && errno != EEXIST)
+		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot make %s", s->main->run_dir);
+	snprintf(text, sizeof text, "unix:%s/spamfilter.ctl", s->main->run_dir);
+	enum cv_status status = cv_sockaddr_parse(cv_str_z(text), &addr, &len, err);
+	if (status == CV_OK)
+		status = cv_addr_listen(&addr, len, 0600, &fd, err);
+	if (status == CV_OK)
+		status = cv_ctl_serve(fd, control, s, &s->ctl, err);
+	return status;
+}

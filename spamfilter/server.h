@@ -1,0 +1,64 @@
+/* server.h - what all sessions of the filter share. Everything in it may be used from any thread.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef SPAM_SERVER_H
+#define SPAM_SERVER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/net/addr.h"
+#include "common/net/ctl.h"
+#include "common/options/sections.h"
+#include "common/policy/policy.h"
+#include "spamfilter/dkim.h"
+#include "spamfilter/dmarc.h"
+#include "spamfilter/keys.h"
+#include "spamfilter/signup.h"
+#include "spamfilter/spf/spf.h"
+
+#define SPAM_DNS_SECS 5 /* for one look-up: a filter must answer before its MTA gives up */
+
+/* The policy in force; replaced whole when the allow-list is read again. */
+struct spam_policy {
+	struct cv_policy *policy;
+	atomic_uint refs;
+};
+
+struct spam_server {
+	struct cv_conf *conf;
+	const struct congvu_options *main;
+	const struct spamfilter_options *opt;
+	bool is_alone; /* no configuration was given: the MTA's name and defaults serve */
+	struct cv_resolver *resolver;
+	struct cv_register *reg;
+	struct spam_spf *spf;
+	struct spam_dkim *dkim;
+	struct spam_dmarc *dmarc;
+	struct spam_keys *keys;
+	struct spam_signup *signup;
+	struct cv_netset *submitters;
+	struct cv_ctl_server *ctl;
+	pthread_mutex_t policy_lock;
+	struct spam_policy *policy;
+	atomic_uint_fast64_t sessions, sessions_open, messages, refused, marked, signed_, signups;
+};
+
+/* CONF_PATH NULL: alone, with the defaults. */
+CV_MUST_CHECK enum cv_status spam_server_open(
+	const char *conf_path, struct spam_server **out, struct cv_err *err);
+void spam_server_close(struct spam_server *s);
+/* Reads allow-list and keys again; what cannot be read leaves the old in force. */
+void spam_server_reload(struct spam_server *s);
+/* Serves <run_dir>/spamfilter.ctl, unless alone. */
+CV_MUST_CHECK enum cv_status spam_server_control(struct spam_server *s, struct cv_err *err);
+
+struct spam_policy *spam_policy_hold(struct spam_server *s);
+void spam_policy_release(struct spam_policy *p);
+
+/* Whether DOMAIN (A-labels, lower case) is the province's: by the register, or, while that knows no
+ * domain, by default_domain of a configuration. */
+bool spam_is_ours(
+	const struct spam_server *s, const struct cv_snapshot *snap, struct cv_str domain);
+
+#endif

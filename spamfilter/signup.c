@@ -1,0 +1,256 @@
+/* signup.c - see signup.h. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "spamfilter/signup.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/store/engine.h"
+
+#define KEEP_DAYS      400
+#define DAY_SECS       86400
+#define LOCAL_ZONE     (7 * 3600) /* days are days in Việt Nam */
+#define DOMAIN_KEY_MAX 200
+#define TRIES          5
+
+struct spam_signup {
+	struct cv_engine *engine; /* NULL: nothing is kept */
+	pthread_mutex_t lock;     /* one writer: counting is read and write */
+	uint32_t swept_day;
+};
+
+static cv_acct_id
+events_acct(void)
+{
+	return cv_acct(CV_CLASS_STATS, 1);
+}
+
+static uint32_t
+today(void)
+{
+	return (uint32_t)((cv_wall_secs() + LOCAL_ZONE) / DAY_SECS);
+}
+
+enum cv_status
+spam_signup_open(const char *dir, struct spam_signup **out, struct cv_err *err)
+{
+	struct spam_signup *s = cv_calloc(1, sizeof *s);
+	struct cv_engine_options o = {.dir = dir, .cache_bytes = 8u << 20};
+	bool crashed;
+
+	pthread_mutex_init(&s->lock, NULL);
+	if (dir && dir[0]) {
+		enum cv_status status = cv_engine_open(&o, &s->engine, &crashed, err);
+		if (status) {
+			pthread_mutex_destroy(&s->lock);
+			free(s);
+			return status;
+		}
+	}
+	*out = s;
+	return CV_OK;
+}
+
+void
+spam_signup_stop(struct spam_signup *s)
+{
+	pthread_mutex_lock(&s->lock);
+	if (s->engine)
+		cv_engine_close(s->engine);
+	s->engine = NULL;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+spam_signup_close(struct spam_signup *s)
+{
+	if (!s)
+		return;
+	spam_signup_stop(s);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+/* ---- rows: "E" day account domain -> count, address, rule ---- */
+
+static void
+write_key(struct cv_buf *key, uint32_t day, uint64_t acct, struct cv_str address,
+	struct cv_str domain)
+{
+	cv_buf_c(key, 'E');
+	cv_buf_be32(key, day);
+	cv_buf_be64(key, acct);
+	/* Addresses outside the register share account 0. */
+	cv_buf_be64(key, acct ? 0 : cv_hash(address.p, address.n, 1));
+	cv_buf_str(key, cv_str_sub(domain, 0, DOMAIN_KEY_MAX));
+}
+
+static void
+write_value(struct cv_buf *value, uint64_t count, struct cv_str address, struct cv_str rule)
+{
+	cv_buf_c(value, 1); /* form of the row */
+	cv_buf_varint(value, count);
+	cv_buf_bytes(value, cv_str_sub(address, 0, 320));
+	cv_buf_bytes(value, cv_str_sub(rule, 0, 64));
+}
+
+static enum cv_status
+count_up(struct spam_signup *s, struct cv_str key, struct cv_str address, const char *rule,
+	struct cv_err *err)
+{
+	struct cv_buf hold = CV_BUF_INIT(CV_VALUE_MAX), value = CV_BUF_INIT(CV_VALUE_MAX);
+	struct cv_str old;
+	uint64_t version;
+	cv_ticket ticket;
+	enum cv_status status =
+		cv_meta_read(s->engine, events_acct(), &key, 1, &old, &hold, &version, err);
+
+	if (status == CV_OK) {
+		struct cv_rd r = cv_rd(old);
+		uint64_t count = old.p && cv_rd_u8(&r) == 1 ? cv_rd_varint(&r) : 0;
+		write_value(&value, count + 1, address, cv_str_z(rule));
+		struct cv_put put = {key, cv_buf_view(&value)};
+		struct cv_batch batch = {
+			.acct = events_acct(), .expect = version, .puts = &put, .count = 1};
+		status = cv_meta_commit(s->engine, &batch, 1, &ticket, err);
+		if (status == CV_OK)
+			status = batch.result;
+	}
+	cv_buf_done(&hold);
+	cv_buf_done(&value);
+	return status;
+}
+
+struct sweep {
+	struct cv_buf keys; /* each with its length */
+	size_t count;
+};
+
+static bool
+take_old(void *arg, struct cv_str key, struct cv_str value)
+{
+	struct sweep *sweep = arg;
+
+	(void)value;
+	cv_buf_bytes(&sweep->keys, key);
+	return ++sweep->count < 1000;
+}
+
+/* Once a day, the rows that are too old go, some hundreds at a time. */
+static void
+sweep(struct spam_signup *s)
+{
+	struct sweep old = {.keys = CV_BUF_INIT(512u << 10)};
+	struct cv_buf from = CV_BUF_INIT(16), to = CV_BUF_INIT(16);
+	struct cv_put puts[1000];
+	struct cv_err err;
+	cv_ticket ticket;
+
+	if (s->swept_day == today())
+		return;
+	s->swept_day = today();
+	cv_buf_c(&from, 'E');
+	cv_buf_c(&to, 'E');
+	cv_buf_be32(&to, today() - KEEP_DAYS);
+	enum cv_status status = cv_meta_scan(s->engine, events_acct(), cv_buf_view(&from),
+		cv_buf_view(&to), 1000, take_old, &old, &err);
+	struct cv_rd r = cv_rd(cv_buf_view(&old.keys));
+	for (size_t i = 0; i < old.count; i++)
+		puts[i] = (struct cv_put){cv_rd_bytes(&r), CV_STR_EMPTY};
+	struct cv_batch batch = {
+		.acct = events_acct(), .expect = CV_VERSION_ANY, .puts = puts, .count = old.count};
+	if (status == CV_OK && old.count)
+		status = cv_meta_commit(s->engine, &batch, 1, &ticket, &err);
+	if (status)
+		cv_log(0, CV_WARN, "signup.sweep", "error=\"%s\"", err.text);
+	cv_buf_done(&from);
+	cv_buf_done(&to);
+	cv_buf_done(&old.keys);
+}
+
+void
+spam_signup_note(struct spam_signup *s, uint64_t acct, struct cv_str address,
+	struct cv_str sender_domain, const char *rule)
+{
+	struct cv_buf key = CV_BUF_INIT(CV_KEY_MAX);
+	struct cv_err err = {0};
+	enum cv_status status = CV_OK;
+
+	write_key(&key, today(), acct, address, sender_domain);
+	pthread_mutex_lock(&s->lock);
+	for (int i = 0; s->engine && i < TRIES; i++) {
+		status = count_up(s, cv_buf_view(&key), address, rule, &err);
+		if (status != CV_CONFLICT && status != CV_RETRY)
+			break;
+	}
+	if (s->engine)
+		sweep(s);
+	pthread_mutex_unlock(&s->lock);
+	/* A count lost is not worth a mail: the log has the event. */
+	if (status)
+		cv_log(0, CV_WARN, "signup.lost", "acct=%llu error=\"%s\"",
+			(unsigned long long)acct, err.text[0] ? err.text : cv_status_name(status));
+	cv_buf_done(&key);
+}
+
+/* ---- the list ---- */
+
+struct listing {
+	json_t *rows;
+};
+
+static bool
+take_row(void *arg, struct cv_str key, struct cv_str value)
+{
+	struct listing *l = arg;
+	struct cv_rd k = cv_rd(key), v = cv_rd(value);
+	char day[16];
+	struct tm tm;
+
+	(void)cv_rd_u8(&k);
+	time_t secs = (time_t)cv_rd_be32(&k) * DAY_SECS;
+	uint64_t acct = cv_rd_be64(&k);
+	(void)cv_rd_be64(&k);
+	struct cv_str domain = cv_rd_take(&k, cv_rd_left(&k));
+	if (cv_rd_u8(&v) != 1)
+		return true;
+	uint64_t count = cv_rd_varint(&v);
+	struct cv_str address = cv_rd_bytes(&v), rule = cv_rd_bytes(&v);
+	if (k.bad || v.bad || !gmtime_r(&secs, &tm))
+		return true;
+	strftime(day, sizeof day, "%Y-%m-%d", &tm);
+	json_t *row = json_pack("{s:s, s:I, s:s%, s:s%, s:s%, s:I}", "day", day, "account",
+		(json_int_t)acct, "address", address.p, address.n, "domain", domain.p, domain.n,
+		"rule", rule.p, rule.n, "count", (json_int_t)count);
+	if (row)
+		json_array_insert_new(l->rows, 0, row);
+	return true;
+}
+
+enum cv_status
+spam_signup_list(
+	struct spam_signup *s, unsigned days, size_t limit, json_t **out, struct cv_err *err)
+{
+	struct listing l = {json_array()};
+	struct cv_buf from = CV_BUF_INIT(16);
+	enum cv_status status = CV_OK;
+
+	cv_buf_c(&from, 'E');
+	cv_buf_be32(&from, today() > days ? today() - days : 0);
+	pthread_mutex_lock(&s->lock);
+	if (s->engine)
+		status = cv_meta_scan(s->engine, events_acct(), cv_buf_view(&from), CV_STR("F"), 0,
+			take_row, &l, err);
+	pthread_mutex_unlock(&s->lock);
+	cv_buf_done(&from);
+	if (status) {
+		json_decref(l.rows);
+		return status;
+	}
+	while (json_array_size(l.rows) > limit)
+		json_array_remove(l.rows, json_array_size(l.rows) - 1);
+	*out = l.rows;
+	return CV_OK;
+}
