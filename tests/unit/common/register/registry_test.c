@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "common/base/clock.h"
+#include "common/base/kill.h"
 #include "common/register/registry.h"
 #include "common/store/mailbox.h"
 
@@ -369,6 +369,24 @@ test_registry__accounts_are_listed_by_filter_and_shown_whole(void **state)
 	json_decref(reply);
 }
 
+/* The change is in the rows; its snapshot follows with the next that can be written. */
+static void
+test_registry__a_snapshot_that_cannot_be_written_is_said_and_made_up_for(void **state)
+{
+	(void)state;
+	two_agencies();
+	setenv("CONGVU_FAIL", "register.sync:EIO:1:1", 1);
+	cv_kill_reload();
+	refused("{\"do\":\"account.add\",\"name\":\"Lê Hoa\",\"agency\":\"stp\",\"no_password\":true}",
+		CV_TEMPFAIL);
+	unsetenv("CONGVU_FAIL");
+	cv_kill_reload();
+	assert_int_equal(found("lhoa.stp@lamgiang.example").found, CV_REG_NONE);
+	added("Lê Bình", "stp", "lbinh.stp@lamgiang.example");
+	assert_int_equal(found("lhoa.stp@lamgiang.example").found, CV_REG_ACCOUNT);
+	assert_int_equal(found("lbinh.stp@lamgiang.example").found, CV_REG_ACCOUNT);
+}
+
 int
 main(void)
 {
@@ -382,6 +400,7 @@ main(void)
 		TEST(test_registry__a_refused_request_changes_nothing),
 		TEST(test_SEC_02__each_change_is_in_the_audit_trail_without_secrets),
 		TEST(test_registry__accounts_are_listed_by_filter_and_shown_whole),
+		TEST(test_registry__a_snapshot_that_cannot_be_written_is_said_and_made_up_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
