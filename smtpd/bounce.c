@@ -65,12 +65,14 @@ write_rcpts(const struct smtpd_report *r, enum smtpd_report_action action, bool 
 		if (action == SMTPD_REPORT_RELAYED || action == SMTPD_REPORT_DELIVERED)
 			continue;
 		if (rcpt->expired)
-			cv_buf_printf(out, "    %s\r\n", vietnamese
-				? "Đã hết thời hạn gửi lại." : "The time for trying again is over.");
+			cv_buf_printf(out, "    %s\r\n",
+				vietnamese ? "Đã hết thời hạn gửi lại."
+					   : "The time for trying again is over.");
 		cv_buf_printf(out, "    %s %s\r\n", vietnamese ? "Lý do:" : "Why:",
 			vietnamese ? cause->vi : cause->en);
 		if (action == SMTPD_REPORT_FAILED)
-			cv_buf_printf(out, "    %s %s\r\n", vietnamese ? "Nên làm gì:" : "What to do:",
+			cv_buf_printf(out, "    %s %s\r\n",
+				vietnamese ? "Nên làm gì:" : "What to do:",
 				vietnamese ? cause->next_vi : cause->next_en);
 		cv_buf_printf(out, "    %s %s%s%s\r\n", vietnamese ? "Trả lời:" : "Answer:",
 			rcpt->outcome->text, rcpt->peer[0] ? " - " : "", rcpt->peer);
@@ -169,7 +171,8 @@ write_original(struct cv_buf *out, struct cv_str orcpt)
 
 	if (at < orcpt.n && cv_xtext_decode(cv_str_sub(orcpt, at + 1, orcpt.n), &text) == CV_OK) {
 		char type[64];
-		snprintf(type, sizeof type, "%.*s; ", CV_STR_ARGS(cv_str_sub(orcpt, 0, CV_MIN(at, 40u))));
+		snprintf(type, sizeof type, "%.*s; ",
+			CV_STR_ARGS(cv_str_sub(orcpt, 0, CV_MIN(at, 40u))));
 		write_ascii(out, "Original-Recipient", type, cv_buf_view(&text));
 	}
 	cv_buf_done(&text);
@@ -278,9 +281,9 @@ add_field(struct mailimf_fields *fields, const char *name, struct cv_str value)
 {
 	struct mailimf_optional_field *optional =
 		need(mailimf_optional_field_new(cv_strdup(name), owned(value)));
-	struct mailimf_field *field = need(mailimf_field_new(MAILIMF_FIELD_OPTIONAL_FIELD, NULL, NULL,
+	struct mailimf_field *field = need(mailimf_field_new(MAILIMF_FIELD_OPTIONAL_FIELD, NULL,
 		NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-		NULL, NULL, NULL, NULL, NULL, optional));
+		NULL, NULL, NULL, NULL, NULL, NULL, optional));
 
 	if (mailimf_fields_add(fields, field) != MAILIMF_NO_ERROR)
 		cv_die("out of memory while composing a report");
@@ -415,7 +418,8 @@ put_report(struct smtpd_server *server, const struct cv_queue_msg *msg, struct c
 	enum cv_status status = cv_spool_write(&spool, report, err);
 	if (status == CV_OK)
 		status = cv_queue_put(server->queue, &out,
-			local_acct ? CV_STR("Return-Path: <>\r\n") : CV_STR_EMPTY, &spool, &ticket, err);
+			local_acct ? CV_STR("Return-Path: <>\r\n") : CV_STR_EMPTY, &spool, &ticket,
+			err);
 	cv_spool_done(&spool);
 	return status;
 }
@@ -439,7 +443,8 @@ static enum cv_status
 compose_and_put(struct smtpd_server *server, struct smtpd_report *r, bool full,
 	cv_acct_id local_acct, struct cv_err *err)
 {
-	struct cv_buf original = CV_BUF_INIT(FULL_MAX + HEADER_MAX), report = CV_BUF_INIT(64u << 20);
+	struct cv_buf original = CV_BUF_INIT(FULL_MAX + HEADER_MAX),
+		      report = CV_BUF_INIT(64u << 20);
 
 	r->is_full = full;
 	enum cv_status status = read_original(server, r->msg, full, &original, err);

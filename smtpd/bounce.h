@@ -1,9 +1,9 @@
 /* bounce.h - reports to the sender (RFC 3461, 3462, 3464): failed, delayed, relayed, delivered.
  *
  * A multipart/report of a text in Vietnamese and English (what happened, why, what to do next), the
- * machine's message/delivery-status, and the message itself or its header. Sent from the null sender,
- * to the store when the sender is ours, else through the queue; mail from the null sender is never
- * reported. Threads: any.
+ * machine's message/delivery-status, and the message itself or its header. Sent from the null
+ * sender, to the store when the sender is ours, else through the queue; mail from the null sender
+ * is never reported. Threads: any.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SMTPD_BOUNCE_H

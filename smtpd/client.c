@@ -414,7 +414,8 @@ send_body(struct smtpd_client *c)
 	while (c->body_at < msg->size_bytes) {
 		if (cv_conn_out_is_high(c->conn))
 			return CV_STEP_MORE;
-		if (cv_queue_read_at(c->queue, msg, c->body_at, CHUNK_BYTES, send_bytes, c, &err) != CV_OK) {
+		if (cv_queue_read_at(c->queue, msg, c->body_at, CHUNK_BYTES, send_bytes, c, &err) !=
+			CV_OK) {
 			/* Without its end the peer must throw the message away. */
 			for (size_t i = 0; i < c->job->count; i++)
 				smtpd_outcome_set(&c->job->outcomes[i], SMTPD_LATER, "4.3.0",
@@ -592,7 +593,8 @@ step(struct smtpd_client *c, unsigned events)
 		c->state = C_GREETING;
 	if (events & CV_EV_SECURE) {
 		c->secure = true;
-		return say_hello(c, true); /* what was said in the clear counts no more (RFC 3207 4.2) */
+		return say_hello(
+			c, true); /* what was said in the clear counts no more (RFC 3207 4.2) */
 	}
 	if (c->state == C_BODY)
 		return send_body(c);

@@ -140,8 +140,9 @@ read_keyword(struct cv_str text, struct smtpd_peer_caps *caps)
 		if (cv_str_ieq_z(word, rows[i].name))
 			*rows[i].flag = true;
 	uint64_t size;
-	if (cv_str_ieq_z(word, "SIZE") && word.n < text.n
-		&& cv_str_u64(cv_str_trim(cv_str_sub(text, word.n, text.n)), UINT64_MAX, &size) == CV_OK)
+	if (cv_str_ieq_z(word, "SIZE") && word.n < text.n &&
+		cv_str_u64(cv_str_trim(cv_str_sub(text, word.n, text.n)), UINT64_MAX, &size) ==
+			CV_OK)
 		caps->size_max = size;
 }
 
@@ -152,7 +153,8 @@ smtpd_peer_caps_read(const struct smtpd_peer_reply *ehlo, struct smtpd_peer_caps
 	struct line line = { .last = false };
 
 	*out = (struct smtpd_peer_caps){ 0 };
-	for (bool first = true; !line.last && parse_line(rest, &line, NULL) == CV_OK; first = false) {
+	for (bool first = true; !line.last && parse_line(rest, &line, NULL) == CV_OK;
+		first = false) {
 		if (!first) /* the first line is the server's name */
 			read_keyword(line.text, out);
 		rest = cv_str_sub(rest, line.bytes, rest.n);

@@ -20,12 +20,12 @@ struct smtpd_peer_reply {
 	struct cv_str raw;      /* all lines with their CRLFs; a slice of the input */
 };
 
-/* Reads one reply at the start of IN. CV_AGAIN: more bytes are needed. CV_INVALID and CV_LIMIT: this
- * is no SMTP server. On CV_OK *used_out bytes belong to the reply. */
+/* Reads one reply at the start of IN. CV_AGAIN: more bytes are needed. CV_INVALID and CV_LIMIT:
+ * this is no SMTP server. On CV_OK *used_out bytes belong to the reply. */
 CV_MUST_CHECK enum cv_status smtpd_peer_reply_parse(struct cv_str in, struct smtpd_peer_reply *out,
                                                     size_t *used_out, struct cv_err *err);
-/* The texts of all lines in one, "550 5.1.1 No such user", printable, at most N - 1 bytes, UTF-8 not
- * cut inside a letter. */
+/* The texts of all lines in one, "550 5.1.1 No such user", printable, at most N - 1 bytes, UTF-8
+ * not cut inside a letter. */
 void smtpd_peer_reply_text(const struct smtpd_peer_reply *reply, char *out, size_t n);
 
 /* What EHLO offered. */

@@ -340,6 +340,8 @@ smtpd_daemon_stop(struct smtpd_daemon *d)
 		cv_auth_free(s->auth);
 	if (s->resolver)
 		cv_resolver_free(s->resolver);
+	if (s->outbound)
+		smtpd_outbound_free(s->outbound);
 	if (s->queue)
 		cv_queue_close(s->queue);
 	if (s->milters)

@@ -248,5 +248,10 @@ smtpd_outbound_stop(struct smtpd_outbound *o, unsigned grace_ms)
 	}
 	drop_waiting(o);
 	pthread_mutex_unlock(&o->lock);
+}
+
+void
+smtpd_outbound_free(struct smtpd_outbound *o)
+{
 	out_unref(o);
 }

@@ -17,8 +17,11 @@
 
 CV_MUST_CHECK enum cv_status smtpd_outbound_start(struct smtpd_server *server,
                                                   struct smtpd_outbound **out, struct cv_err *err);
-/* Finishes or abandons what is under way within GRACE_MS; unfinished recipients stay in the queue. */
+/* Finishes or abandons what is under way within GRACE_MS; unfinished recipients stay in the queue.
+ * Kicks and requests may still come afterwards, until smtpd_outbound_free(). */
 void smtpd_outbound_stop(struct smtpd_outbound *o, unsigned grace_ms);
+/* After the net, the deliverer and the resolver have stopped, before the queue is closed. */
+void smtpd_outbound_free(struct smtpd_outbound *o);
 /* Something was put: look at the queue now. Any thread, cheap. */
 void smtpd_outbound_kick(struct smtpd_outbound *o);
 /* "queue.list", "queue.show", "queue.retry", "queue.hold", "queue.release", "queue.delete",

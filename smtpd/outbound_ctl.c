@@ -59,7 +59,8 @@ describe(struct smtpd_outbound *o, const struct cv_queue_msg *msg)
 	return json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:o}", "id", id, "delivery_id",
 		text(msg->delivery_id), "sender", text(msg->sender), "account",
 		text(msg->auth_account), "arrived", (json_int_t)msg->arrived_secs, "expires",
-		(json_int_t)msg->expires_secs, "size", (json_int_t)msg->size_bytes, "recipients", rcpts);
+		(json_int_t)msg->expires_secs, "size", (json_int_t)msg->size_bytes, "recipients",
+		rcpts);
 }
 
 /* ---- choosing ---- */
@@ -263,7 +264,8 @@ change_msg(struct change_call *call, uint64_t id, struct cv_err *err)
 	for (size_t i = 0; i < n; i++) {
 		changed[i] = msg.rcpts[i];
 		change_rcpt(call->change, &changed[i], now);
-		smtpd_outcome_set(&outcomes[i], SMTPD_FAILED, "5.7.1", "returned by the postmaster");
+		smtpd_outcome_set(
+			&outcomes[i], SMTPD_FAILED, "5.7.1", "returned by the postmaster");
 		reports[i] = (struct smtpd_report_rcpt){ .rcpt = &msg.rcpts[i],
 			.outcome = &outcomes[i], .action = SMTPD_REPORT_FAILED, .peer = "" };
 	}
@@ -289,7 +291,8 @@ choose(struct change_call *call, json_t *request, struct cv_err *err)
 
 	if (json_is_true(json_object_get(request, "all"))) {
 		enum cv_status status = read_filter(request, &call->filter, err);
-		return status == CV_OK ? cv_queue_each(call->o->server->queue, choose_one, call, err)
+		return status == CV_OK
+			? cv_queue_each(call->o->server->queue, choose_one, call, err)
 			: status;
 	}
 	enum cv_status status = read_id(request, &id, err);
@@ -340,7 +343,8 @@ do_change(struct smtpd_outbound *o, enum change change, json_t *request, json_t 
 		revive_all(o);
 	smtpd_outbound_kick(o);
 	cv_log(0, CV_INFO, "queue.changed", "what=%s messages=%zu recipients=%zu busy=%zu",
-		json_string_value(json_object_get(request, "do")), messages, call.changed, call.busy);
+		json_string_value(json_object_get(request, "do")), messages, call.changed,
+		call.busy);
 	*reply_out = json_pack("{s:I, s:I, s:I}", "messages", (json_int_t)messages, "recipients",
 		(json_int_t)call.changed, "busy", (json_int_t)call.busy);
 	return CV_OK;
@@ -361,10 +365,11 @@ describe_dests(struct smtpd_outbound *o)
 	while (cv_map_each(&o->dests, &pos, &key, &value)) {
 		const struct out_dest *d = value;
 		int64_t down = CV_MAX(d->down_until_ms - now, (int64_t)0) / 1000;
-		json_array_append_new(list, json_pack("{s:s, s:I, s:i, s:i, s:I, s:o}", "name", d->key,
-			"jobs", (json_int_t)d->job_count, "connections", (int)d->conns, "limit",
-			(int)d->limit, "down_secs", (json_int_t)down, "why",
-			text(cv_str_z(down ? d->down.text : ""))));
+		json_array_append_new(list,
+			json_pack("{s:s, s:I, s:i, s:i, s:I, s:o}", "name", d->key, "jobs",
+				(json_int_t)d->job_count, "connections", (int)d->conns, "limit",
+				(int)d->limit, "down_secs", (json_int_t)down, "why",
+				text(cv_str_z(down ? d->down.text : ""))));
 	}
 	pthread_mutex_unlock(&o->lock);
 	return list;

@@ -2,9 +2,9 @@
  * nobody answers there.
  *
  * A destination starts with a few connections; each that gets through doubles the limit up to
- * outbound_per_destination. When none of its servers can be reached it is down for a while that grows
- * with each failure: its jobs go back to the queue at once and new ones are put off untried, so it
- * holds no slot.
+ * outbound_per_destination. When none of its servers can be reached it is down for a while that
+ * grows with each failure: its jobs go back to the queue at once and new ones are put off untried,
+ * so it holds no slot.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdio.h>
@@ -28,7 +28,8 @@ out_dest_get(struct smtpd_outbound *o, struct cv_str key)
 		d = cv_calloc(1, sizeof *d);
 		snprintf(d->key, sizeof d->key, "%.*s", CV_STR_ARGS(key));
 		d->is_smarthost = o->smarthost[0];
-		d->port = d->is_smarthost ? o->smarthost_port : (unsigned)o->server->opt->outbound_port;
+		d->port = d->is_smarthost ? o->smarthost_port
+					  : (unsigned)o->server->opt->outbound_port;
 		d->limit = SMTPD_OUT_FIRST_CONNS;
 		cv_list_init(&d->jobs);
 		cv_map_put(&o->dests, key, d);
@@ -96,8 +97,8 @@ dest_fails(struct smtpd_outbound *o, struct out_dest *d, const struct smtpd_outc
 	d->down = *why;
 	d->down_until_ms = cv_mono_ms() + out_backoff(o, d->failures) * 1000;
 	memset(d->bad_until_ms, 0, sizeof d->bad_until_ms);
-	cv_log(0, CV_WARN, "dest.down", "to=%s failures=%u secs=%lld why=\"%s\"", d->key, d->failures,
-		(long long)(d->down_until_ms - cv_mono_ms()) / 1000, why->text);
+	cv_log(0, CV_WARN, "dest.down", "to=%s failures=%u secs=%lld why=\"%s\"", d->key,
+		d->failures, (long long)(d->down_until_ms - cv_mono_ms()) / 1000, why->text);
 }
 
 /* ---- the connection's calls ---- */
@@ -116,7 +117,8 @@ client_ready(struct smtpd_client *client)
 
 	pthread_mutex_lock(&o->lock);
 	c->dest->failures = 0;
-	c->dest->limit = CV_MIN(c->dest->limit * 2, (unsigned)o->server->opt->outbound_per_destination);
+	c->dest->limit =
+		CV_MIN(c->dest->limit * 2, (unsigned)o->server->opt->outbound_per_destination);
 	pthread_cond_signal(&o->wake);
 	pthread_mutex_unlock(&o->lock);
 }
@@ -210,7 +212,8 @@ client_closed(struct smtpd_client *client, enum smtpd_client_end end, const char
 
 	cv_list_init(&failed);
 	if (end != SMTPD_END_GOOD)
-		cv_log(0, CV_INFO, "conn.lost", "to=%s host=%s why=\"%s\"", c->dest->key, client->host, why);
+		cv_log(0, CV_INFO, "conn.lost", "to=%s host=%s why=\"%s\"", c->dest->key,
+			client->host, why);
 	pthread_mutex_lock(&o->lock);
 	c->dest->conns--;
 	if (end == SMTPD_END_TLS && c->route == c->dest->route && !c->dest->is_plain[c->hop]) {
@@ -273,8 +276,8 @@ open_conn(struct out_conn *c)
 	struct cv_conn *conn = NULL;
 	struct smtpd_outbound *o = c->o;
 
-	/* The list and the scheduler's lock keep C alive: closed() runs on a worker and may be there
-	 * before this returns, so what it needs is set before. */
+	/* The list and the scheduler's lock keep C alive: closed() runs on a worker and may be
+	 * there before this returns, so what it needs is set before. */
 	enum cv_status status = cv_net_connect(o->server->net, (const struct sockaddr *)&hop->addr,
 		hop->addr_len, &smtpd_client_proto, &c->client, CONNECT_SECS, &conn, &err);
 	if (status != CV_OK) {
@@ -347,7 +350,7 @@ find_route(struct smtpd_outbound *o, struct out_dest *d)
 
 /* ---- one look at a destination ---- */
 
-struct todo {
+struct work {
 	struct out_dest *resolve;
 	struct out_conn *open[16];
 	size_t open_count;
@@ -356,7 +359,7 @@ struct todo {
 
 /* Under the lock: a route that leads nowhere. */
 static bool
-route_is_dead(struct smtpd_outbound *o, struct out_dest *d, struct todo *todo)
+route_is_dead(struct smtpd_outbound *o, struct out_dest *d, struct work *work)
 {
 	struct smtpd_outcome outcome = { 0 };
 
@@ -365,7 +368,7 @@ route_is_dead(struct smtpd_outbound *o, struct out_dest *d, struct todo *todo)
 	smtpd_outcome_set(&outcome,
 		d->route->state == SMTPD_ROUTE_NEVER ? SMTPD_FAILED : SMTPD_LATER, d->route->status,
 		"%s", d->route->why);
-	dest_fails(o, d, &outcome, &todo->failed);
+	dest_fails(o, d, &outcome, &work->failed);
 	smtpd_route_unref(d->route);
 	d->route = NULL; /* asked again for the next job */
 	return true;
@@ -387,9 +390,9 @@ wake_idle(struct smtpd_outbound *o, struct out_dest *d)
 	}
 }
 
-/* Under the lock: what is to be done outside of it goes to TODO. */
+/* Under the lock: what is to be done outside of it goes to WORK. */
 static void
-look_at(struct smtpd_outbound *o, struct out_dest *d, struct todo *todo)
+look_at(struct smtpd_outbound *o, struct out_dest *d, struct work *work)
 {
 	int64_t now = cv_mono_ms();
 	unsigned total_max = (unsigned)o->server->opt->outbound_concurrency;
@@ -398,14 +401,14 @@ look_at(struct smtpd_outbound *o, struct out_dest *d, struct todo *todo)
 		return;
 	if (!d->route || d->route_until_ms <= now) {
 		d->resolving = true;
-		todo->resolve = d;
+		work->resolve = d;
 		return;
 	}
-	if (route_is_dead(o, d, todo))
+	if (route_is_dead(o, d, work))
 		return;
 	wake_idle(o, d);
 	while (d->conns < CV_MIN((size_t)d->limit, d->job_count) && o->conn_count < total_max
-		&& todo->open_count < CV_COUNT(todo->open)) {
+		&& work->open_count < CV_COUNT(work->open)) {
 		size_t hop = choose_hop(d);
 		if (hop == d->route->count) {
 			if (!d->conns) /* all failed while others were still trying */
@@ -414,9 +417,9 @@ look_at(struct smtpd_outbound *o, struct out_dest *d, struct todo *todo)
 				return;
 			hop = 0;
 		}
-		todo->open[todo->open_count++] = conn_new(o, d, hop);
+		work->open[work->open_count++] = conn_new(o, d, hop);
 	}
-	if (todo->open_count == CV_COUNT(todo->open))
+	if (work->open_count == CV_COUNT(work->open))
 		o->reload = true;
 }
 
@@ -429,13 +432,13 @@ is_forgotten(const struct out_dest *d)
 
 /* The next destination after *POS that needs something. */
 static bool
-find_todo(struct smtpd_outbound *o, size_t *pos, struct todo *todo)
+find_work(struct smtpd_outbound *o, size_t *pos, struct work *work)
 {
 	struct cv_str key;
 	void *value;
 
-	*todo = (struct todo){ .resolve = NULL };
-	cv_list_init(&todo->failed);
+	*work = (struct work){ .resolve = NULL };
+	cv_list_init(&work->failed);
 	pthread_mutex_lock(&o->lock);
 	while (!o->stopping && cv_map_each(&o->dests, pos, &key, &value)) {
 		struct out_dest *d = value;
@@ -444,8 +447,8 @@ find_todo(struct smtpd_outbound *o, size_t *pos, struct todo *todo)
 			dest_free(d);
 			continue;
 		}
-		look_at(o, d, todo);
-		if (todo->resolve || todo->open_count || !cv_list_is_empty(&todo->failed)) {
+		look_at(o, d, work);
+		if (work->resolve || work->open_count || !cv_list_is_empty(&work->failed)) {
 			pthread_mutex_unlock(&o->lock);
 			return true;
 		}
@@ -457,15 +460,15 @@ find_todo(struct smtpd_outbound *o, size_t *pos, struct todo *todo)
 void
 out_dests_pump(struct smtpd_outbound *o)
 {
-	struct todo todo;
+	struct work work;
 	size_t pos = 0;
 
 	/* Only this thread adds destinations and deletes them, so POS holds between two looks. */
-	while (find_todo(o, &pos, &todo)) {
-		if (todo.resolve)
-			find_route(o, todo.resolve);
-		for (size_t i = 0; i < todo.open_count; i++)
-			open_conn(todo.open[i]);
-		out_settle_all(o, &todo.failed);
+	while (find_work(o, &pos, &work)) {
+		if (work.resolve)
+			find_route(o, work.resolve);
+		for (size_t i = 0; i < work.open_count; i++)
+			open_conn(work.open[i]);
+		out_settle_all(o, &work.failed);
 	}
 }

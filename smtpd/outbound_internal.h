@@ -4,8 +4,9 @@
  *                                    \--local accounts--> deliverer --outcomes--/
  *
  * One scheduler thread reads what is due, resolves destinations and opens connections; connections
- * take their jobs themselves and settle them on the worker that ran them. A recipient is claimed from
- * the moment it is loaded until its outcome is committed, so nothing is sent twice by one process.
+ * take their jobs themselves and settle them on the worker that ran them. A recipient is claimed
+ * from the moment it is loaded until its outcome is committed, so nothing is sent twice by one
+ * process.
  *
  * Lock: smtpd_outbound.lock covers claims, destinations, lists and counts. Nothing that may take
  * long (queue, DNS, connect, deliver) is called under it.
@@ -125,8 +126,8 @@ void out_dests_free(struct smtpd_outbound *o);
 /* outbound_local.c: recipients of the store. */
 void out_local_pump(struct smtpd_outbound *o);
 
-/* outbound_settle.c: writes the outcome of JOB back, tells the sender, frees JOB; a job that cannot be
- * written now is kept and tried again. Not under the lock. */
+/* outbound_settle.c: writes the outcome of JOB back, tells the sender, frees JOB; a job that cannot
+ * be written now is kept and tried again. Not under the lock. */
 void out_settle(struct smtpd_outbound *o, struct out_job *job);
 /* The same for jobs put off without a try. */
 void out_settle_all(struct smtpd_outbound *o, struct cv_link *jobs);

@@ -1,4 +1,5 @@
-/* outbound_load.c - from the queue's rows to jobs: claiming what is due, grouping by destination. */
+/* outbound_load.c - from the queue's rows to jobs: claiming what is due, grouping by destination.
+ */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
-/* outbound_local.c - queued recipients that live in our own store: mail that came while the store was
- * away, and reports to our own people.
+/* outbound_local.c - queued recipients that live in our own store: mail that came while the store
+ * was away, and reports to our own people.
  *
  * They travel under the message's delivery id, so a delivery that had worked after all changes
  * nothing (S7).

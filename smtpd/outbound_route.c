@@ -79,7 +79,8 @@ new_route(enum smtpd_route_state state, const char *status)
 
 CV_PRINTF(4, 5)
 static void
-answer_without(struct finder *f, enum smtpd_route_state state, const char *status, const char *fmt, ...)
+answer_without(
+	struct finder *f, enum smtpd_route_state state, const char *status, const char *fmt, ...)
 {
 	struct smtpd_route *r = new_route(state, status);
 	va_list ap;
@@ -179,7 +180,8 @@ is_us(const struct finder *f, const struct host *h, const struct ifaddrs *interf
 		return true;
 	for (unsigned family = 0; family < 2 && !f->allow_loopback; family++)
 		for (size_t i = 0; i < h->count[family]; i++)
-			if (!is_odd(&h->addrs[family][i]) && is_own(interfaces, &h->addrs[family][i]))
+			if (!is_odd(&h->addrs[family][i]) &&
+				is_own(interfaces, &h->addrs[family][i]))
 				return true;
 	return false;
 }
@@ -246,7 +248,8 @@ addresses_found(void *arg, struct cv_dns_answer *a)
 		f->tempfail = true;
 	if (a->state == CV_DNS_OK) {
 		f->ttl_secs = CV_MIN(f->ttl_secs, a->ttl_secs);
-		for (unsigned i = 0; i < a->count && h->count[l->family] < SMTPD_ROUTE_PER_HOST; i++)
+		for (unsigned i = 0; i < a->count && h->count[l->family] < SMTPD_ROUTE_PER_HOST;
+			i++)
 			if (a->records[i].rdata.n == bytes)
 				make_addr(l->family, a->records[i].rdata.p, f->port,
 					&h->addrs[l->family][h->count[l->family]++]);
@@ -315,9 +318,11 @@ mx_found(void *arg, struct cv_dns_answer *a)
 	if (state == CV_DNS_OK && !f->host_count)
 		answer_without(f, SMTPD_ROUTE_NEVER, "5.1.10", "%s takes no mail", f->domain);
 	else if (state == CV_DNS_NXDOMAIN)
-		answer_without(f, SMTPD_ROUTE_NEVER, "5.1.2", "the domain %s does not exist", f->domain);
+		answer_without(
+			f, SMTPD_ROUTE_NEVER, "5.1.2", "the domain %s does not exist", f->domain);
 	else if (state == CV_DNS_TEMPFAIL || state == CV_DNS_BOGUS)
-		answer_without(f, SMTPD_ROUTE_LATER, "4.4.3", "%s cannot be looked up now%s", f->domain,
+		answer_without(f, SMTPD_ROUTE_LATER, "4.4.3", "%s cannot be looked up now%s",
+			f->domain,
 			state == CV_DNS_BOGUS ? ": its DNSSEC signatures are wrong" : "");
 	else {
 		if (!f->host_count)
@@ -351,7 +356,8 @@ smtpd_route_find(const struct smtpd_route_query *query, smtpd_route_fn *fn, void
 		find_addresses(f);
 		return;
 	}
-	if (!cv_literal_parse(cv_str_z(f->domain), &literal) || literal.kind == CV_LITERAL_GENERAL) {
+	if (!cv_literal_parse(cv_str_z(f->domain), &literal) ||
+		literal.kind == CV_LITERAL_GENERAL) {
 		answer_without(f, SMTPD_ROUTE_NEVER, "5.1.2", "%s is no address", f->domain);
 		return;
 	}

@@ -1,8 +1,8 @@
 /* outbound_route.h - which servers take mail for a domain, and at which addresses (RFC 5321 5).
  *
- * MX hosts by preference, equal ones in random order; without MX the domain's own addresses; null MX
- * (RFC 7505) and names that do not exist are final; our own name ends the list where it stands, so
- * mail never goes to a server that would send it back. A route is immutable and counted.
+ * MX hosts by preference, equal ones in random order; without MX the domain's own addresses; null
+ * MX (RFC 7505) and names that do not exist are final; our own name ends the list where it stands,
+ * so mail never goes to a server that would send it back. A route is immutable and counted.
  * Threads: smtpd_route_find() from any; its callback comes on any thread, perhaps at once.
  */
 /* SPDX-License-Identifier: MPL-2.0 */

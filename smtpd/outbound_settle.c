@@ -1,7 +1,7 @@
 /* outbound_settle.c - what became of a job goes into the queue's rows, the log, and to the sender.
  *
- * The report to the sender is put into the queue before the recipient is marked as done, in one log:
- * a crash between the two may report twice, never not at all.
+ * The report to the sender is put into the queue before the recipient is marked as done, in one
+ * log: a crash between the two may report twice, never not at all.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdio.h>
@@ -104,7 +104,8 @@ log_job(const struct out_job *j, const struct settling *s, int64_t now)
 			"queue=%s id=%.*s to=%.*s host=%s status=%s next=%lld reply=\"%s\"", queue,
 			CV_STR_ARGS(j->job.msg->delivery_id), CV_STR_ARGS(j->job.rcpts[i]->address),
 			j->job.peer[0] ? j->job.peer : "-", o->status,
-			(long long)(s->rcpts[i].state == CV_Q_WAITING ? s->rcpts[i].next_secs - now : 0),
+			(long long)(s->rcpts[i].state == CV_Q_WAITING ? s->rcpts[i].next_secs - now
+								      : 0),
 			o->text);
 	}
 }
@@ -117,8 +118,8 @@ write_outcome(struct smtpd_outbound *o, struct out_job *j, struct settling *s, s
 
 	if (s->report_count && !j->job.reported) {
 		bool queued = false;
-		status = smtpd_bounce_send(o->server, j->job.msg, s->reports, s->report_count, &queued,
-			err);
+		status = smtpd_bounce_send(
+			o->server, j->job.msg, s->reports, s->report_count, &queued, err);
 		if (status != CV_OK)
 			return status;
 		j->job.reported = true;

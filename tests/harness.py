@@ -9,7 +9,7 @@
         p.port["mx"], p.port["submission"], p.port["imap"], ...
 
 Leaving the block stops the daemons by pid and fails when a sanitizer complained or a daemon died by
-itself. Every suite that drives real programs uses this file; it needs nothing but python3 and openssl.
+itself. Every suite that drives real programs uses this file; it needs only python3 and openssl.
 """
 import json
 import os

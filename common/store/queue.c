@@ -127,7 +127,9 @@ rows_commit(struct cv_queue *q, struct rows *r, cv_acct_id acct, uint64_t expect
 		r->puts[i].key = cv_str(p, r->key_n[i]);
 		r->puts[i].value = r->is_delete[i] ? CV_STR_EMPTY : cv_str(p + r->key_n[i], n);
 	}
-	struct cv_batch batch = { .acct = acct, .expect = expect, .puts = r->puts, .count = r->count };
+	struct cv_batch batch = {
+		.acct = acct, .expect = expect, .puts = r->puts, .count = r->count
+	};
 	enum cv_status status = cv_meta_commit(q->engine, &batch, 1, ticket_out, err);
 	if (status != CV_OK || batch.result == CV_OK)
 		return status;
@@ -764,8 +766,8 @@ cv_queue_stats(struct cv_queue *q, struct cv_queue_stats *out)
 	pthread_mutex_unlock(&q->lock);
 	for (size_t shard = 0; shard < CV_QUEUE_SHARDS; shard++) {
 		id = UINT64_MAX;
-		if (cv_meta_scan(q->engine, cv_acct(CV_CLASS_QUEUE, shard), CV_STR("Q"), CV_STR("R"),
-			    1, first_id, &id, &err) == CV_OK)
+		if (cv_meta_scan(q->engine, cv_acct(CV_CLASS_QUEUE, shard), CV_STR("Q"),
+			    CV_STR("R"), 1, first_id, &id, &err) == CV_OK)
 			oldest = CV_MIN(oldest, id);
 	}
 	out->oldest_secs = oldest == UINT64_MAX ? 0 : (int64_t)(oldest / 1000000);

@@ -1,8 +1,9 @@
 /* queue.h - the outbound queue on the store's rows, in an environment of its own (smtpd's).
  *
  * A message is stored once as a body; each recipient is a row with its own fate. Rows (accounts of
- * CV_CLASS_QUEUE, one a shard): Q/<msg> message, R/<msg>/<n> recipient, T/<due>/<msg>/<n> what to try
- * when. Claims live in memory: the process that owns the environment is the only one that sends.
+ * CV_CLASS_QUEUE, one a shard): Q/<msg> message, R/<msg>/<n> recipient, T/<due>/<msg>/<n> what to
+ * try when. Claims live in memory: the process that owns the environment is the only one that
+ * sends.
  *
  *  Q1  A message row exists only with the rows of all its recipients: they go first.
  *  Q2  A recipient that is done has no row; a waiting one has exactly one T row, a held one none.

@@ -162,13 +162,15 @@ survey_shard(struct survey *s, size_t shard)
 	static const struct {
 		const char *from, *to;
 		cv_row_fn *fn;
-	} tables[] = { { "Q", "R", survey_msg }, { "R", "S", survey_rcpt }, { "T", "U", survey_due } };
+	} tables[] = { { "Q", "R", survey_msg }, { "R", "S", survey_rcpt },
+		{ "T", "U", survey_due } };
 	cv_acct_id acct = cv_acct(CV_CLASS_QUEUE, shard);
 
 	s->ids.count = 0;
 	for (size_t i = 0; i < CV_COUNT(tables); i++) {
-		enum cv_status status = cv_meta_scan(s->queue->engine, acct, cv_str_z(tables[i].from),
-			cv_str_z(tables[i].to), 0, tables[i].fn, s, s->err);
+		enum cv_status status =
+			cv_meta_scan(s->queue->engine, acct, cv_str_z(tables[i].from),
+				cv_str_z(tables[i].to), 0, tables[i].fn, s, s->err);
 		if (status == CV_OK)
 			status = s->status;
 		if (status != CV_OK)

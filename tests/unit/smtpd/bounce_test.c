@@ -42,9 +42,15 @@ build(struct built *b, bool full, size_t count)
 			.outcome = &b->outcomes[i], .action = SMTPD_REPORT_FAILED,
 			.peer = i ? "" : "mx.far.example" };
 	b->rows[2].expired = true;
-	r = (struct smtpd_report){ .hostname = "mail.lamgiang.example", .province = "T\xe1\xbb\x89nh",
-		.msg = &b->msg, .rcpts = b->rows, .count = count, .original = CV_STR(ORIGINAL),
-		.is_full = full, .now_secs = 1795740000, .id = "r1" };
+	r = (struct smtpd_report){ .hostname = "mail.lamgiang.example",
+		.province = "T\xe1\xbb\x89nh",
+		.msg = &b->msg,
+		.rcpts = b->rows,
+		.count = count,
+		.original = CV_STR(ORIGINAL),
+		.is_full = full,
+		.now_secs = 1795740000,
+		.id = "r1" };
 	if (!full)
 		r.original = cv_str_sub(r.original, 0, cv_header_body_at(r.original));
 	if (smtpd_bounce_compose(&r, &b->report, &err) != CV_OK)
@@ -77,11 +83,13 @@ test_report__has_three_parts_for_our_scanner(void **state)
 		assert_int_equal(t->has_8bit_header, full); /* only the original's own */
 		assert_int_equal(t->parts[0].child_count, 3);
 		assert_true(cv_str_eq_z(t->parts[0].at.subtype, "report"));
-		assert_true(cv_str_eq_z(
-			cv_mime_param(&arena, &t->parts[0].params, "report-type"), "delivery-status"));
+		assert_true(cv_str_eq_z(cv_mime_param(&arena, &t->parts[0].params, "report-type"),
+			"delivery-status"));
 		assert_true(cv_str_eq_z(t->parts[2].at.subtype, "delivery-status"));
-		assert_true(cv_str_eq_z(t->parts[3].at.subtype, full ? "rfc822" : "rfc822-headers"));
-		assert_true(cv_str_has_prefix(part_body(&b, &t->parts[3]), "From: a@lg.example\r\n"));
+		assert_true(
+			cv_str_eq_z(t->parts[3].at.subtype, full ? "rfc822" : "rfc822-headers"));
+		assert_true(
+			cv_str_has_prefix(part_body(&b, &t->parts[3]), "From: a@lg.example\r\n"));
 		if (full) /* byte for byte, whatever dots and dashes it has */
 			assert_true(cv_str_eq(cv_str_trim(part_body(&b, &t->parts[3])),
 				cv_str_trim(CV_STR(ORIGINAL))));

@@ -99,8 +99,10 @@ test_reply__text_is_cut_between_letters(void **state)
 	char text[16];
 
 	(void)state;
-	assert_int_equal(smtpd_peer_reply_parse(CV_STR("550 H\xe1\xbb\x99p th\xc6\xb0 \xc4\x91\xe1\xba\xa7y\r\n"),
-		&r, &used, &err), CV_OK);
+	assert_int_equal(smtpd_peer_reply_parse(
+				 CV_STR("550 H\xe1\xbb\x99p th\xc6\xb0 \xc4\x91\xe1\xba\xa7y\r\n"),
+				 &r, &used, &err),
+		CV_OK);
 	for (size_t n = 5; n < sizeof text; n++) {
 		smtpd_peer_reply_text(&r, text, n);
 		size_t i = 0;

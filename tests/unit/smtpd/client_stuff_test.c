@@ -1,5 +1,5 @@
-/* client_stuff_test.c - the body as DATA wants it: no lone CR or LF leaves, dots are doubled, and it
- * does not matter how the bytes were cut. */
+/* client_stuff_test.c - the body as DATA wants it: no lone CR or LF leaves, dots are doubled, and
+ * it does not matter how the bytes were cut. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* queue_test.c - the queue on a real environment: putting, trying, finishing, dying at every point. */
+/* queue_test.c - the queue on a real environment: putting, trying, finishing, dying at every point.
+ */
 /* labels: tsan */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <signal.h>
@@ -318,7 +319,8 @@ child(const char *where, struct promise *p)
 	for (unsigned i = 0; i < 20; i++) {
 		cv_ticket ticket;
 		uint64_t id;
-		if (put(q, i % 5 ? 3 : 2500, 500, "Subject: x\r\n\r\nbody\r\n", &id, &ticket) != CV_OK)
+		if (put(q, i % 5 ? 3 : 2500, 500, "Subject: x\r\n\r\nbody\r\n", &id, &ticket) !=
+			CV_OK)
 			_exit(3);
 		cv_ticket_block(cv_queue_engine(q), ticket);
 		p->ids[p->acknowledged++] = id;
@@ -459,11 +461,13 @@ test_queue__refuses_damaged_rows(void **state)
 	(void)state;
 	cv_queue_msg_encode(&msg, 1, &row);
 	for (size_t n = 0; n < row.n; n++)
-		CHECK("message", cv_queue_msg_decode(cv_str(row.p, n), &msg, &left, &err) == CV_CORRUPT);
+		CHECK("message",
+			cv_queue_msg_decode(cv_str(row.p, n), &msg, &left, &err) == CV_CORRUPT);
 	cv_buf_reset(&row);
 	cv_queue_rcpt_encode(&rcpt, &row);
 	for (size_t n = 0; n < row.n; n++)
-		CHECK("recipient", cv_queue_rcpt_decode(cv_str(row.p, n), &rcpt, &err) == CV_CORRUPT);
+		CHECK("recipient",
+			cv_queue_rcpt_decode(cv_str(row.p, n), &rcpt, &err) == CV_CORRUPT);
 	cv_buf_done(&row);
 	CHECK_END();
 }
@@ -472,16 +476,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_queue__gives_back_what_was_put_after_reopening,
-			make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(
-			test_queue__names_the_due_oldest_first_and_stops_when_told, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(test_queue__moves_recipients_through_their_states,
-			make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(test_queue__takes_messages_of_thousands_of_recipients,
-			make_dir, remove_dir),
+			test_queue__gives_back_what_was_put_after_reopening, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(
-			test_queue__keeps_its_promises_wherever_the_process_dies, make_dir, remove_dir),
+			test_queue__names_the_due_oldest_first_and_stops_when_told, make_dir,
+			remove_dir),
+		cmocka_unit_test_setup_teardown(
+			test_queue__moves_recipients_through_their_states, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			test_queue__takes_messages_of_thousands_of_recipients, make_dir,
+			remove_dir),
+		cmocka_unit_test_setup_teardown(
+			test_queue__keeps_its_promises_wherever_the_process_dies, make_dir,
+			remove_dir),
 		cmocka_unit_test(test_queue__reads_only_ids_it_writes),
 		cmocka_unit_test(test_queue__refuses_damaged_rows),
 	};
