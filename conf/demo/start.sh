@@ -66,7 +66,7 @@ add_user() { # address name agency title password
 if [[ -n $first ]]; then
 	/usr/bin/python3 "$root/conf/demo/province.py" "$run/lists" $full
 	"$congvu" domain add trason.example --alias-of $domain > /dev/null
-	/usr/bin/python3 "$root/conf/demo/agencies.py" "$congvu" "$run/lists/agencies.csv"
+	/usr/bin/python3 "$root/conf/demo/agencies.py" "$run/run/imapd.ctl" "$run/lists/agencies.csv"
 	pass1=$(openssl rand -base64 15 | tr '+/' '-_')
 	pass2=$(openssl rand -base64 15 | tr '+/' '-_')
 	add_user $user1 "$name1" stp "Chuyên viên" "$pass1"
