@@ -8,7 +8,7 @@
 #include "common/base/log.h"
 #include "imapd/conn.h"
 
-#define BATCH         64
+#define BATCH         512
 #define BATCH_BODIES  8 /* the same when bodies must be read */
 #define SLICE_US      4000
 #define ROUNDS_A_LOOK 1024 /* messages judged by flags between two looks at the clock */
@@ -27,7 +27,7 @@ struct searching {
 	uint32_t next_seq;
 	struct imapd_finder *finder; /* when bodies are to be read */
 	struct cv_arena arena;       /* of one batch */
-	struct batch_item batch[BATCH];
+	struct batch_item *batch;    /* room for batch_max; heap */
 	unsigned batch_count, batch_at, batch_max;
 	uint32_t *found; /* message numbers, ascending; heap */
 	size_t found_count, found_cap;
@@ -40,6 +40,7 @@ free_searching(void *arg)
 	struct searching *s = arg;
 	imapd_finder_free(s->finder);
 	cv_arena_done(&s->arena);
+	free(s->batch);
 	free(s->found);
 	free(s);
 }
@@ -204,6 +205,16 @@ judge_batch(struct searching *s, struct cv_err *err)
 	return status;
 }
 
+static void
+add_to_batch(struct searching *s, uint32_t seq, const struct cv_entry *entry)
+{
+	if (!s->batch)
+		s->batch = cv_malloc(s->batch_max * sizeof(*s->batch));
+	struct batch_item *item = &s->batch[s->batch_count++];
+	item->seq = seq;
+	item->entry = entry;
+}
+
 /* Judges messages until the slice is over. Results must come in order, so a sure one waits while a
  * batch is open. */
 static enum cv_status
@@ -219,8 +230,7 @@ search_slice(struct searching *s, struct cv_err *err)
 		if (v == IMAPD_YES && !s->batch_count)
 			add_found(s, s->next_seq);
 		else if (v != IMAPD_NO)
-			s->batch[s->batch_count++] =
-				(struct batch_item){.seq = s->next_seq, .entry = entry};
+			add_to_batch(s, s->next_seq, entry);
 		s->next_seq++;
 		bool was_full = s->batch_count == s->batch_max;
 		if (was_full) {
