@@ -83,6 +83,22 @@ put_mail(struct cv_buf *out, struct cv_str address)
 	cv_buf_z(out, "</a>");
 }
 
+/* Bare digits in the groups people read them in: 0989 280 483, 0299 3340 394, 024 3825 1234. */
+static void
+put_digits(struct cv_buf *out, struct cv_str phone)
+{
+	bool is_big_city = cv_str_has_prefix(phone, "024") || cv_str_has_prefix(phone, "028");
+	size_t first = phone.n == 11 && is_big_city ? 3 : 4;
+	size_t second = phone.n == 11 ? first + 4 : first + 3;
+
+	if (strspn(phone.p, "0123456789") < phone.n || phone.n < 10 || phone.n > 11) {
+		admin_html_escape(out, phone);
+		return;
+	}
+	cv_buf_printf(out, "%.*s %.*s %.*s", (int)first, phone.p, (int)(second - first), phone.p + first,
+		(int)(phone.n - second), phone.p + second);
+}
+
 static void
 put_phone(struct cv_buf *out, struct cv_str phone)
 {
@@ -99,7 +115,7 @@ put_phone(struct cv_buf *out, struct cv_str phone)
 		if (cv_is_digit((unsigned char)phone.p[i]) || (i == 0 && phone.p[i] == '+'))
 			cv_buf_c(out, phone.p[i]);
 	cv_buf_z(out, "\">");
-	admin_html_escape(out, phone);
+	put_digits(out, phone);
 	cv_buf_z(out, "</a>");
 }
 
@@ -181,7 +197,7 @@ put_footer(struct cv_buf *out, const struct page *p)
 static void
 put_fact(struct cv_buf *out, const char *title)
 {
-	cv_buf_printf(out, "<div><dt>%s</dt><dd>", title);
+	cv_buf_printf(out, "<li><span>%s</span> <strong>", title);
 }
 
 /* ---- an agency ---- */
@@ -189,26 +205,26 @@ put_fact(struct cv_buf *out, const char *title)
 static void
 put_unit_facts(struct cv_buf *out, const struct admin_directory *d, const struct admin_unit *u)
 {
-	cv_buf_z(out, "<dl class=\"facts\">\n");
+	cv_buf_z(out, "<ul class=\"facts\">\n");
 	if (u->address.n) {
 		put_fact(out, "Thư điện tử công vụ");
 		put_mail(out, u->address);
-		cv_buf_z(out, "</dd></div>\n");
+		cv_buf_z(out, "</strong></li>\n");
 	}
 	if (u->phone.n) {
 		put_fact(out, "Điện thoại");
 		put_phone(out, u->phone);
-		cv_buf_z(out, "</dd></div>\n");
+		cv_buf_z(out, "</strong></li>\n");
 	}
 	if (u->website.n) {
 		put_fact(out, "Trang thông tin");
 		put_website(out, u->website);
-		cv_buf_z(out, "</dd></div>\n");
+		cv_buf_z(out, "</strong></li>\n");
 	}
 	if (u->location.n) {
 		put_fact(out, "Trụ sở");
 		admin_html_escape(out, u->location);
-		cv_buf_z(out, "</dd></div>\n");
+		cv_buf_z(out, "</strong></li>\n");
 	}
 	if (u->parent_name.n) {
 		bool is_here = false;
@@ -218,14 +234,14 @@ put_unit_facts(struct cv_buf *out, const struct admin_directory *d, const struct
 		if (is_here)
 			cv_buf_printf(out, "<a href=\"%.*s.html\">", CV_STR_ARGS(u->parent));
 		admin_html_escape(out, u->parent_name);
-		cv_buf_printf(out, "%s</dd></div>\n", is_here ? "</a>" : "");
+		cv_buf_printf(out, "%s</strong></li>\n", is_here ? "</a>" : "");
 	}
 	put_fact(out, "Số người trong danh bạ");
 	put_number(out, u->count - u->roles);
-	cv_buf_z(out, "</dd></div>\n");
+	cv_buf_z(out, "</strong></li>\n");
 	put_fact(out, "Cập nhật");
 	put_day(out, u->updated);
-	cv_buf_z(out, "</dd></div>\n</dl>\n");
+	cv_buf_z(out, "</strong></li>\n</ul>\n");
 }
 
 static void
@@ -329,7 +345,7 @@ admin_html_unit(const struct admin_directory *d, const struct admin_unit *u, con
 	cv_buf_z(out, "<nav class=\"crumbs\" aria-label=\"Đường dẫn\"><div class=\"wrap\"><ol>\n"
 		"<li><a href=\"../index.html\">Toàn tỉnh</a></li>\n<li><a href=\"");
 	const struct admin_unit_group *group = &admin_unit_groups[admin_unit_group_of(u->type)];
-	cv_buf_printf(out, "../index.html#%s\">%s</a></li>\n<li aria-current=\"page\">", group->anchor,
+	cv_buf_printf(out, "../index.html#%s\">%s</a></li>\n<li class=\"day\">", group->anchor,
 		group->title);
 	admin_html_escape(out, u->name);
 	cv_buf_z(out, "</li>\n</ol></div></nav>\n<main id=\"noi-dung\" class=\"wrap\">\n<h1>");
@@ -407,10 +423,9 @@ put_group(struct cv_buf *out, const struct admin_directory *d, size_t group)
 	if (!c.count)
 		return;
 	cv_buf_printf(out, "<section id=\"%s\" aria-labelledby=\"h-%s\">\n<h2 id=\"h-%s\">%s</h2>\n"
-		"<table class=\"danhba donvi\">\n<caption>%s: ", g->anchor, g->anchor, g->anchor, g->title,
-		g->title);
+		"<table class=\"danhba donvi\">\n<caption>", g->anchor, g->anchor, g->anchor, g->title);
 	put_number(out, c.count);
-	cv_buf_printf(out, " đơn vị</caption>\n<thead><tr><th scope=\"col\" class=\"stt\">"
+	cv_buf_printf(out, " đơn vị và địa chỉ công vụ</caption>\n<thead><tr><th scope=\"col\" class=\"stt\">"
 		"<abbr title=\"Số thứ tự\">STT</abbr></th><th scope=\"col\">Cơ quan, đơn vị</th>%s%s%s"
 		"<th scope=\"col\" class=\"so\">Số người</th></tr></thead>\n<tbody>\n",
 		c.has_parent ? "<th scope=\"col\">Trực thuộc</th>" : "",
@@ -446,18 +461,17 @@ admin_html_index(const struct admin_directory *d, const char *url, struct cv_buf
 
 	put_head(out, &page);
 	put_banner(out, &page);
-	cv_buf_z(out, "<main id=\"noi-dung\" class=\"wrap\">\n<h1>" SITE_TITLE "<br>");
-	admin_html_escape(out, d->province);
-	cv_buf_z(out, "</h1>\n<dl class=\"facts\">\n");
+	cv_buf_z(out, "<main id=\"noi-dung\" class=\"wrap\">\n<h1>Cơ quan, đơn vị trong danh bạ</h1>\n"
+		"<ul class=\"facts\">\n");
 	put_fact(out, "Cơ quan, đơn vị");
 	put_number(out, d->count);
-	cv_buf_z(out, "</dd></div>\n");
+	cv_buf_z(out, "</strong></li>\n");
 	put_fact(out, "Người trong danh bạ");
 	put_number(out, d->people);
-	cv_buf_z(out, "</dd></div>\n");
+	cv_buf_z(out, "</strong></li>\n");
 	put_fact(out, "Công bố ngày");
 	put_day(out, d->day);
-	cv_buf_z(out, "</dd></div>\n</dl>\n");
+	cv_buf_z(out, "</strong></li>\n</ul>\n");
 	if (d->count)
 		put_groups_nav(out, d);
 	else

@@ -85,9 +85,12 @@ print_rows(struct admin_call *call, const json_t *rows, const char *title)
 		const char *note = json_string_value(json_object_get(row,
 			call->vietnamese ? "reason_vi" : "reason"));
 		const char *proposal = json_string_value(json_object_get(row, "proposal"));
-		printf("  %lld %s: %s%s%s\n", (long long)json_integer_value(json_object_get(row, "row")),
-			json_string_value(json_object_get(row, "name")), note ? note : "",
-			proposal && proposal[0] ? " -> " : "", proposal ? proposal : "");
+		const char *name = json_string_value(json_object_get(row, "name"));
+		printf("  %lld ", (long long)json_integer_value(json_object_get(row, "row")));
+		admin_put(stdout, name ? name : "");
+		printf(": %s%s", note ? note : "", proposal && proposal[0] ? " -> " : "");
+		admin_put(stdout, proposal ? proposal : "");
+		putchar('\n');
 	}
 }
 
@@ -126,10 +129,12 @@ run_import(struct admin_call *call)
 	if (!admin_json(call, reply)) {
 		print_rows(call, json_object_get(reply, "repaired"), admin_say(call, "Repaired", "Đã sửa"));
 		print_rows(call, rejected, admin_say(call, "Rejected", "Bị loại"));
-		printf(admin_say(call, "%lld rows: %lld new, %lld unchanged, %zu repaired, %zu rejected%s\n",
-			       "%lld dòng: %lld mới, %lld không đổi, %zu đã sửa, %zu bị loại%s\n"),
+		printf(admin_say(call,
+			       "%lld rows: %lld new, %lld updated, %lld unchanged, %zu repaired, %zu rejected%s\n",
+			       "%lld dòng: %lld mới, %lld cập nhật, %lld không đổi, %zu đã sửa, %zu bị loại%s\n"),
 			(long long)json_integer_value(json_object_get(reply, "rows")),
 			(long long)json_integer_value(json_object_get(reply, "added")),
+			(long long)json_integer_value(json_object_get(reply, "updated")),
 			(long long)json_integer_value(json_object_get(reply, "unchanged")),
 			json_array_size(json_object_get(reply, "repaired")), json_array_size(rejected),
 			admin_option(call, "dry-run")

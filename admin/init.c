@@ -176,14 +176,21 @@ find_row(const struct cv_section *section, const char *name)
 	cv_die("no option %s in [%s]", name, section->name);
 }
 
-/* NAME = VALUE below its sentences, unless that is the default. */
+/* NAME = VALUE below its sentences. */
 static void
-put_option(struct cv_buf *out, const struct cv_section *section, const char *name, const char *value)
+put_always(struct cv_buf *out, const struct cv_section *section, const char *name, const char *value)
 {
 	const struct cv_option *row = find_row(section, name);
 
-	if (strcmp(row->dflt, value) != 0)
-		cv_buf_printf(out, "\n# %s\n# %s\n%s = %s\n", row->help, row->help_vi, name, value);
+	cv_buf_printf(out, "\n# %s\n# %s\n%s = %s\n", row->help, row->help_vi, name, value);
+}
+
+/* The same, unless that is the default. */
+static void
+put_option(struct cv_buf *out, const struct cv_section *section, const char *name, const char *value)
+{
+	if (strcmp(find_row(section, name)->dflt, value) != 0)
+		put_always(out, section, name, value);
 }
 
 static void
@@ -226,12 +233,12 @@ compose_conf(struct plan *p)
 		"# What is not here has its default: `congvu config show` lists every option, and\n"
 		"# `congvu config check` checks this file. / Những gì không ghi ở đây dùng giá trị mặc định.\n"
 		"\n[congvu]\n", p->hostname, day);
-	put_option(out, main, "base_dir", p->base);
-	put_option(out, main, "hostname", p->hostname);
+	put_always(out, main, "base_dir", p->base);
+	put_always(out, main, "hostname", p->hostname);
 	if (p->province)
-		put_option(out, main, "province", p->province);
-	put_option(out, main, "default_domain", p->domain);
-	put_option(out, main, "official_suffixes", p->domain);
+		put_always(out, main, "province", p->province);
+	put_always(out, main, "default_domain", p->domain);
+	put_always(out, main, "official_suffixes", p->domain);
 	put_option(out, main, "user", p->user);
 	put_option(out, main, "tls_cert", cert);
 	put_option(out, main, "tls_key", key);

@@ -119,7 +119,8 @@ is_unchanged(const struct job *j, const struct admin_site_file *f)
 	struct cv_err ignored;
 	const char *old = cv_map_get(&j->old_sums, cv_str_z(f->path));
 
-	if (!old || strcmp(old, f->sha256) != 0)
+	/* The manifest does not list itself. */
+	if (strcmp(f->path, ADMIN_SITE_MANIFEST) != 0 && (!old || strcmp(old, f->sha256) != 0))
 		return false;
 	snprintf(path, sizeof path, "%.1200s/%s", j->dir, f->path);
 	if (admin_file_read(path, ADMIN_SITE_FILE_MAX + 1, &bytes, &ignored) != CV_OK)
