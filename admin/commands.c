@@ -33,5 +33,6 @@ const struct admin_command *const admin_commands[] = {
 	&admin_store_check,
 	&admin_config_check,
 	&admin_config_show,
+	&admin_manual,
 };
 const size_t admin_commands_count = CV_COUNT(admin_commands);

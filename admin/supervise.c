@@ -58,6 +58,7 @@ struct supervisor {
 	struct child children[CHILDREN];
 	int signal_fd;
 	bool stopping, ready_told;
+	pid_t pid;
 };
 
 /* ---- sockets ---- */
@@ -208,7 +209,6 @@ exec_child(struct supervisor *s, enum child_id id, int ready_fd)
 	char path[1024], ready[16];
 	sigset_t none;
 
-	prctl(PR_SET_PDEATHSIG, SIGTERM); /* no daemon outlives its supervisor */
 	for (size_t i = 0; i < s->socket_count; i++) {
 		if (s->sockets[i].child != id)
 			continue;
@@ -224,6 +224,10 @@ exec_child(struct supervisor *s, enum child_id id, int ready_fd)
 		cv_log(0, CV_ERROR, "serve.user", "program=%s error=%s", c->program, strerror(errno));
 		_exit(71);
 	}
+	/* No daemon outlives its supervisor. Behind setuid(), which would clear it. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != s->pid)
+		_exit(0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	snprintf(path, sizeof path, "%s/%s", s->folder, c->program);
@@ -496,6 +500,7 @@ admin_supervise(const char *conf_path, const struct cv_conf *conf, struct cv_err
 
 	s->main = cv_conf_get(conf, &congvu_section);
 	s->conf_path = conf_path;
+	s->pid = getpid();
 	for (size_t i = 0; i < CHILDREN; i++)
 		s->children[i] = (struct child){ .program = programs[i], .ready_fd = -1 };
 	enum cv_status status = find_user(s, err);
