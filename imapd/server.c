@@ -1,7 +1,8 @@
 /* server.c - opens and closes what connections share, and knows who is logged in; see server.h.
  *
- * Order of opening: store, audit, registry, register, log-ins, TLS, network; closing goes the other
- * way, so that nothing is used after it is gone. A failed opening is closed like a whole one.
+ * Order of opening: store, audit, registry, register, log-ins, TLS, network. Closing stops the
+ * network first and frees it last, as what finishes late still wakes connections. A failed opening
+ * is closed like a whole one.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/server.h"
@@ -290,10 +291,6 @@ imapd_close(struct imapd *d)
 		cv_deliver_server_free(d->deliver);
 	if (d->ctl)
 		cv_ctl_server_free(d->ctl);
-	if (d->net)
-		cv_net_free(d->net);
-	if (d->tls)
-		cv_tls_server_free(d->tls);
 	if (d->auth)
 		cv_auth_free(d->auth);
 	if (d->reg)
@@ -304,6 +301,11 @@ imapd_close(struct imapd *d)
 		cv_audit_close(d->audit);
 	if (d->store)
 		cv_store_close(d->store);
+	/* Until here a late ticket or password check could still wake a connection. */
+	if (d->net)
+		cv_net_free(d->net);
+	if (d->tls)
+		cv_tls_server_free(d->tls);
 	cv_map_done(&d->users);
 	pthread_mutex_destroy(&d->users_lock);
 	imapd_config_free(atomic_load(&d->config));

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Sends the dialogues' commands, damaged at random, to a daemon that must survive them all: no crash,
-no sanitizer report, a whole store, a clean stop.
+"""Sends the dialogues' commands, damaged at random, to a daemon that must survive them all: no
+crash, no sanitizer report, a whole store, a clean stop.
 
 usage: mutate_test.py DAEMON [SECONDS] [SEED]
 """
@@ -18,9 +18,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from run import NAMES, Daemon, Wrong, fill_in  # noqa: E402
 
-SPLINTERS = [b"(", b")", b'"', b"{5+}\r\nhello", b"{0+}\r\n", b"*", b"1:*", b"4294967295", b"\\Seen",
-             b" ", b"\r\n", b"\0", b"\xff", b"BODY[", b"]", b"<0.1>", b"INBOX", b"dst", b"NIL",
-             b"18446744073709551616", b"{99999999+}\r\n", b"&AOk-"]
+SPLINTERS = [b"(", b")", b'"', b"{5+}\r\nhello", b"{0+}\r\n", b"*", b"1:*", b"4294967295",
+             b"\\Seen", b" ", b"\r\n", b"\0", b"\xff", b"BODY[", b"]", b"<0.1>", b"INBOX", b"dst",
+             b"NIL", b"18446744073709551616", b"{99999999+}\r\n", b"&AOk-"]
 MORE = [b"a UID FETCH 1:* (BODY.PEEK[1.2.HEADER.FIELDS.NOT (a b)]<1.5> BODY[2.1.1.MIME] RFC822.TEXT)",
         b"a UID SEARCH RETURN (MIN MAX) OR BODY x TEXT {3+}\r\nabc NOT HEADER x y",
         b"a UID STORE 1:* (UNCHANGEDSINCE 5) -FLAGS (x y z)", b"a UID MOVE 1:* dst"]
