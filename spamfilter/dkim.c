@@ -9,9 +9,12 @@
 #include <opendkim/dkim.h>
 #pragma GCC diagnostic pop
 
+#include "common/base/clock.h"
 #include "common/base/list.h"
+#include "spamfilter/ed25519.h"
 
 #define FIELD_NAME "DKIM-Signature: "
+#define KEYS_MS    12000 /* a filter must answer before its MTA gives up */
 
 struct spam_dkim {
 	DKIM_LIB *lib;
@@ -23,7 +26,11 @@ struct spam_dkim_stream {
 	DKIM *handle;
 	struct cv_link memory; /* everything libopendkim took for this message */
 	struct cv_buf field;
-	bool is_signer, has_body_state, is_dead, ended;
+	struct spam_ed25519 *ed;                        /* signs instead of HANDLE */
+	uint64_t failed_keys[SPAM_DKIM_SIGNATURES_MAX]; /* hashes of names DNS could not answer */
+	size_t failed_count;
+	int64_t deadline_ms; /* for all look-ups of keys */
+	bool is_signer, is_dead, ended;
 	DKIM_STAT failed; /* why it is dead */
 	char tail[2];     /* the last two octets of the body */
 	size_t body_bytes;
@@ -64,26 +71,37 @@ give_memory(void *closure, void *p)
 
 /* ---- keys from DNS ---- */
 
+static void
+key_name(DKIM_SIGINFO *sig, char *out, size_t n)
+{
+	snprintf(out, n, "%s._domainkey.%s", (const char *)dkim_sig_getselector(sig),
+		(const char *)dkim_sig_getdomain(sig));
+}
+
+/* A failure of DNS is remembered here: libopendkim would give up the whole message for it. */
 static DKIM_CBSTAT
 look_up_key(DKIM *handle, DKIM_SIGINFO *sig, u_char *buf, size_t n)
 {
 	struct spam_dkim_stream *s = dkim_get_user_context(handle);
 	char name[600];
 	DKIM_CBSTAT result = DKIM_CBSTAT_NOTFOUND;
+	struct cv_dns_answer *a = NULL;
 
-	snprintf(name, sizeof name, "%s._domainkey.%s", (const char *)dkim_sig_getselector(sig),
-		(const char *)dkim_sig_getdomain(sig));
-	struct cv_dns_answer *a = cv_resolve_wait(s->owner->resolver, name, CV_DNS_TXT);
-	if (a->state == CV_DNS_TEMPFAIL || a->state == CV_DNS_BOGUS)
-		result = DKIM_CBSTAT_TRYAGAIN;
-	/* Several records: what they mean is undefined (RFC 6376 3.6.2.2), so there is no key. */
-	else if (a->count == 1 && a->records[0].rdata.n < n &&
-		 !memchr(a->records[0].rdata.p, '\0', a->records[0].rdata.n)) {
+	key_name(sig, name, sizeof name);
+	if (cv_mono_ms() < s->deadline_ms)
+		a = cv_resolve_wait(s->owner->resolver, name, CV_DNS_TXT);
+	if (!a || a->state == CV_DNS_TEMPFAIL || a->state == CV_DNS_BOGUS) {
+		if (s->failed_count < SPAM_DKIM_SIGNATURES_MAX)
+			s->failed_keys[s->failed_count++] = cv_hash(name, strlen(name), 0);
+	} else if (a->count == 1 && a->records[0].rdata.n < n &&
+		   !memchr(a->records[0].rdata.p, '\0', a->records[0].rdata.n)) {
+		/* Several records: what they mean is undefined (RFC 6376 3.6.2.2), so no key. */
 		memcpy(buf, a->records[0].rdata.p, a->records[0].rdata.n);
 		buf[a->records[0].rdata.n] = '\0';
 		result = DKIM_CBSTAT_CONTINUE;
 	}
-	cv_dns_answer_free(a);
+	if (a)
+		cv_dns_answer_free(a);
 	return result;
 }
 
@@ -99,26 +117,19 @@ leave_out_many(DKIM *handle, DKIM_SIGINFO **sigs, int count)
 
 /* ---- the library ---- */
 
+static const char *const signed_fields[] = {"From", "Sender", "Reply-To", "To", "Cc", "Subject",
+	"Date", "Message-ID", "In-Reply-To", "References", "MIME-Version", "Content-Type",
+	"Content-Transfer-Encoding", "List-Id", "List-Unsubscribe", "List-Unsubscribe-Post",
+	"Resent-From", "Resent-To", "Resent-Date", NULL};
+/* Named once more than they occur, so that nobody adds one. */
+static const char *const oversigned[] = {
+	"From", "To", "Cc", "Subject", "Date", "Reply-To", "MIME-Version", "Content-Type", NULL};
+
 static bool
 set_options(DKIM_LIB *lib)
 {
-	static const u_char *const signed_fields[] = {(const u_char *)"From",
-		(const u_char *)"Sender", (const u_char *)"Reply-To", (const u_char *)"To",
-		(const u_char *)"Cc", (const u_char *)"Subject", (const u_char *)"Date",
-		(const u_char *)"Message-ID", (const u_char *)"In-Reply-To",
-		(const u_char *)"References", (const u_char *)"MIME-Version",
-		(const u_char *)"Content-Type", (const u_char *)"Content-Transfer-Encoding",
-		(const u_char *)"List-Id", (const u_char *)"List-Unsubscribe",
-		(const u_char *)"List-Unsubscribe-Post", (const u_char *)"Resent-From",
-		(const u_char *)"Resent-To", (const u_char *)"Resent-Date", NULL};
-	/* Named once more than they occur, so that nobody adds one. */
-	static const u_char *const oversigned[] = {(const u_char *)"From", (const u_char *)"To",
-		(const u_char *)"Cc", (const u_char *)"Subject", (const u_char *)"Date",
-		(const u_char *)"Reply-To", (const u_char *)"MIME-Version",
-		(const u_char *)"Content-Type", NULL};
 	unsigned bits = SPAM_DKIM_KEY_BITS_MIN;
-	const u_char *const *names = signed_fields;
-	const u_char *const *over = oversigned;
+	const char *const *names = signed_fields, *const *over = oversigned;
 
 	return dkim_options(lib, DKIM_OP_SETOPT, DKIM_OPTS_MINKEYBITS, &bits, sizeof bits) ==
 		       DKIM_STAT_OK &&
@@ -163,6 +174,7 @@ stream_new(struct spam_dkim *d)
 	struct spam_dkim_stream *s = cv_calloc(1, sizeof *s);
 
 	s->owner = d;
+	s->deadline_ms = cv_mono_ms() + KEYS_MS;
 	cv_list_init(&s->memory);
 	cv_buf_init(&s->field, 2u << 20);
 	return s;
@@ -199,10 +211,14 @@ spam_dkim_signer(struct spam_dkim *d, const char *id, const char *pem, const cha
 	dkim_sigkey_t key = (dkim_sigkey_t)(uintptr_t)pem; /* copied, not changed */
 
 	s->is_signer = true;
+	if (alg == SPAM_ED25519_SHA256) {
+		s->is_dead = spam_ed25519_new(pem, selector, domain, &s->ed, NULL) != CV_OK;
+		s->failed = DKIM_STAT_INVALID;
+		return s;
+	}
 	s->handle = dkim_sign(d->lib, (const u_char *)id, &s->memory, key, (const u_char *)selector,
-		(const u_char *)domain, DKIM_CANON_RELAXED, DKIM_CANON_RELAXED,
-		alg == SPAM_RSA_SHA256 ? DKIM_SIGN_RSASHA256 : DKIM_SIGN_ED25519SHA256, -1,
-		&status);
+		(const u_char *)domain, DKIM_CANON_RELAXED, DKIM_CANON_RELAXED, DKIM_SIGN_RSASHA256,
+		-1, &status);
 	return stream_ready(s, status);
 }
 
@@ -216,6 +232,7 @@ spam_dkim_stream_free(struct spam_dkim_stream *s)
 	CV_LIST_EACH (link, next, &s->memory)
 		give_memory(NULL, CV_CONTAINER(link, struct block, link)->data);
 	cv_buf_done(&s->field);
+	spam_ed25519_free(s->ed);
 	free(s);
 }
 
@@ -233,6 +250,10 @@ spam_dkim_header(struct spam_dkim_stream *s, struct cv_str name, struct cv_str v
 {
 	if (s->is_dead)
 		return;
+	if (s->ed) {
+		spam_ed25519_header(s->ed, name, value);
+		return;
+	}
 	cv_buf_reset(&s->field);
 	cv_buf_str(&s->field, name);
 	cv_buf_c(&s->field, ':');
@@ -250,7 +271,7 @@ spam_dkim_header(struct spam_dkim_stream *s, struct cv_str name, struct cv_str v
 void
 spam_dkim_eoh(struct spam_dkim_stream *s)
 {
-	if (!s->is_dead)
+	if (!s->is_dead && s->handle)
 		note(s, dkim_eoh(s->handle));
 }
 
@@ -262,7 +283,10 @@ spam_dkim_body(struct spam_dkim_stream *s, struct cv_str bytes)
 	s->tail[0] = bytes.n > 1 ? bytes.p[bytes.n - 2] : s->tail[1];
 	s->tail[1] = bytes.p[bytes.n - 1];
 	s->body_bytes += bytes.n;
-	note(s, dkim_body(s->handle, (u_char *)(uintptr_t)bytes.p, bytes.n));
+	if (s->ed)
+		spam_ed25519_body(s->ed, bytes);
+	else
+		note(s, dkim_body(s->handle, (u_char *)(uintptr_t)bytes.p, bytes.n));
 }
 
 void
@@ -273,7 +297,7 @@ spam_dkim_end(struct spam_dkim_stream *s)
 	/* A body that does not end in CRLF cannot be signed, and MTAs will complete it. */
 	if (s->body_bytes && !(s->tail[0] == '\r' && s->tail[1] == '\n'))
 		spam_dkim_body(s, s->tail[1] == '\r' ? CV_STR("\n") : CV_STR("\r\n"));
-	if (s->is_dead)
+	if (s->is_dead || s->ed)
 		return;
 	DKIM_STAT status = dkim_eom(s->handle, NULL);
 	if (s->is_signer)
@@ -287,6 +311,8 @@ spam_dkim_signature_write(struct spam_dkim_stream *s, struct cv_buf *out, struct
 	size_t n;
 
 	assert(s->ended && s->is_signer);
+	if (s->ed && !s->is_dead)
+		return spam_ed25519_write(s->ed, signed_fields, oversigned, out, err);
 	if (!s->is_dead)
 		note(s, dkim_getsighdr_d(s->handle, sizeof FIELD_NAME - 1, &text, &n));
 	if (s->is_dead) {
@@ -329,12 +355,27 @@ static const struct {
 	{DKIM_SIGERROR_TOOLARGE_L,     SPAM_DKIM_FAIL,      "l= longer than the body"  },
 };
 
+static bool
+is_failed_key(const struct spam_dkim_stream *s, DKIM_SIGINFO *sig)
+{
+	char name[600];
+
+	key_name(sig, name, sizeof name);
+	for (size_t i = 0; i < s->failed_count; i++)
+		if (s->failed_keys[i] == cv_hash(name, strlen(name), 0))
+			return true;
+	return false;
+}
+
 static void
-explain_failure(DKIM_SIGINFO *sig, struct spam_dkim_signature *out)
+explain_failure(
+	const struct spam_dkim_stream *s, DKIM_SIGINFO *sig, struct spam_dkim_signature *out)
 {
 	int error = dkim_sig_geterror(sig);
 	unsigned flags = dkim_sig_getflags(sig);
 
+	if (error == DKIM_SIGERROR_NOKEY && is_failed_key(s, sig))
+		error = DKIM_SIGERROR_KEYFAIL;
 	out->result = SPAM_DKIM_PERMERROR;
 	for (size_t i = 0; i < CV_COUNT(error_rows); i++) {
 		if (error_rows[i].error == error) {
@@ -393,7 +434,7 @@ copy_lower(char *out, size_t n, const u_char *text)
 }
 
 static void
-describe(DKIM *handle, DKIM_SIGINFO *sig, struct spam_dkim_signature *out)
+describe(struct spam_dkim_stream *s, DKIM_SIGINFO *sig, struct spam_dkim_signature *out)
 {
 	size_t n = 8;
 
@@ -402,13 +443,13 @@ describe(DKIM *handle, DKIM_SIGINFO *sig, struct spam_dkim_signature *out)
 	copy_lower(out->selector, sizeof out->selector, dkim_sig_getselector(sig));
 	copy_lower(out->alg, sizeof out->alg,
 		dkim_sig_gettagvalue(sig, false, (u_char *)(uintptr_t) "a"));
-	if (dkim_get_sigsubstring(handle, sig, out->b, &n) != DKIM_STAT_OK || n >= sizeof out->b)
+	if (dkim_get_sigsubstring(s->handle, sig, out->b, &n) != DKIM_STAT_OK || n >= sizeof out->b)
 		n = 0;
 	out->b[n] = '\0';
 	if (dkim_sig_getflags(sig) & DKIM_SIGFLAG_PASSED && dkim_sig_getbh(sig) == DKIM_SIGBH_MATCH)
-		judge_passed(handle, sig, out);
+		judge_passed(s->handle, sig, out);
 	else
-		explain_failure(sig, out);
+		explain_failure(s, sig, out);
 }
 
 size_t
@@ -427,7 +468,7 @@ spam_dkim_signatures(
 		/* eom stops at the first that passes */
 		if (!s->is_dead && !(dkim_sig_getflags(sigs[i]) & DKIM_SIGFLAG_PROCESSED))
 			(void)dkim_sig_process(s->handle, sigs[i]);
-		describe(s->handle, sigs[i], &out[i]);
+		describe(s, sigs[i], &out[i]);
 	}
 	return (size_t)count;
 }

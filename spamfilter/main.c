@@ -167,16 +167,32 @@ on_signal(int sig)
 		term = 1;
 }
 
-/* Ends the loop, which looks at smfi_stop() when somebody calls. */
+static void *
+call_stop(void *unused)
+{
+	(void)smfi_stop();
+	return unused;
+}
+
+/* smfi_stop() waits for a lock that the loop holds while it sleeps, up to five seconds; a call at
+ * its socket wakes it. */
 static void
 stop_milter(void)
 {
-	(void)smfi_stop();
-	int fd = socket(own_address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, call_stop, NULL))
 		return;
-	(void)!connect(fd, (struct sockaddr *)&own_address, own_address_len);
-	close(fd);
+	for (int i = 0; i < 100 && !ended; i++) {
+		int fd = socket(
+			own_address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		usleep(10000);
+		if (fd < 0)
+			break;
+		(void)!connect(fd, (struct sockaddr *)&own_address, own_address_len);
+		close(fd);
+	}
+	pthread_join(thread, NULL);
 }
 
 static void *
