@@ -14,8 +14,10 @@
 #define BATCH_SOFT   (700u << 10) /* rows of one commit; the engine's limit is CV_BATCH_MAX */
 #define ROWS_A_BATCH 1000u
 #define UPDATE_ROWS  300u         /* recipients changed by one commit */
-#define COPY_BYTES   (128u << 10)
 #define TRIES        16
+#define COMPACT_BYTES  (32ull << 20) /* removed before volumes are looked at */
+#define COMPACT_DEAD   40u           /* percent of a volume that must be dead */
+#define COMPACT_SPEED  (64ull << 20) /* bytes a second */
 #define HOLD_MAX     (8u << 20)
 
 cv_acct_id
@@ -503,12 +505,14 @@ body_removable(struct cv_waiter *w)
 }
 
 static void
-remove_body_later(struct cv_queue *q, const struct cv_blob_ref *ref, cv_ticket ticket)
+remove_body_later(
+	struct cv_queue *q, const struct cv_blob_ref *ref, uint64_t size_bytes, cv_ticket ticket)
 {
 	struct cv_queue_dead *dead = cv_calloc(1, sizeof *dead);
 
 	dead->queue = q;
 	dead->ref = *ref;
+	dead->size_bytes = size_bytes;
 	dead->waiter.ticket = ticket;
 	dead->waiter.fn = body_removable;
 	pthread_mutex_lock(&q->lock);
@@ -522,6 +526,7 @@ struct change {
 	struct cv_queue_stats delta; /* differences, modulo 2^64 */
 	bool msg_gone;
 	struct cv_blob_ref body;
+	uint64_t size_bytes;
 };
 
 /* Works the new states into rows. RCPTS are recipients of message ID, OLD their rows or p NULL. */
@@ -534,7 +539,7 @@ build_update(struct rows *r, uint64_t id, struct cv_str msg_row,
 	uint32_t left, done = 0;
 	enum cv_status status = cv_queue_msg_decode(msg_row, &msg, &left, err);
 
-	*change = (struct change){ .body = msg.body };
+	*change = (struct change){ .body = msg.body, .size_bytes = msg.size_bytes };
 	for (size_t i = 0; i < count && status == CV_OK; i++) {
 		struct cv_queue_rcpt now;
 		if (!old[i].p)
@@ -642,13 +647,39 @@ cv_queue_update(struct cv_queue *q, uint64_t id, const struct cv_queue_rcpt *rcp
 		CV_KILL_POINT("queue.update.committed");
 		apply_counts(q, &change.delta);
 		if (change.msg_gone)
-			remove_body_later(q, &change.body, *ticket_out);
+			remove_body_later(q, &change.body, change.size_bytes, *ticket_out);
 	}
 	rows_free(r);
 	return status;
 }
 
 /* ---- bodies of finished messages ---- */
+
+static void
+bury(struct cv_queue *q, struct cv_queue_dead *dead)
+{
+	struct cv_err err = { 0 };
+
+	CV_KILL_POINT("queue.remove");
+	/* A body that stays is found and removed when the queue is opened after a crash. */
+	if (cv_blob_remove(q->engine, &dead->ref, &err) != CV_OK)
+		cv_log(0, CV_WARN, "queue.body-left", "error=%s", err.text);
+	free(dead);
+}
+
+static void
+compact(struct cv_queue *q)
+{
+	struct cv_err err = { 0 };
+	uint64_t freed;
+
+	enum cv_status status =
+		cv_engine_compact(q->engine, COMPACT_DEAD, COMPACT_SPEED, &freed, &err);
+	if (status != CV_OK)
+		cv_log(0, CV_WARN, "queue.not-compacted", "error=%s", err.text);
+	else if (freed)
+		cv_log(0, CV_INFO, "queue.compacted", "bytes=%llu", (unsigned long long)freed);
+}
 
 void *
 cv_queue_undertaker(void *arg)
@@ -663,13 +694,14 @@ cv_queue_undertaker(void *arg)
 		if (!dead)
 			break;
 		q->dead = dead->next;
+		q->removed_bytes += dead->size_bytes;
+		bool much = q->removed_bytes >= COMPACT_BYTES && !q->closing;
+		if (much)
+			q->removed_bytes = 0;
 		pthread_mutex_unlock(&q->lock);
-		struct cv_err err = { 0 };
-		CV_KILL_POINT("queue.remove");
-		/* A body that stays is found and removed when the queue is opened after a crash. */
-		if (cv_blob_remove(q->engine, &dead->ref, &err) != CV_OK)
-			cv_log(0, CV_WARN, "queue.body-left", "error=%s", err.text);
-		free(dead);
+		bury(q, dead);
+		if (much)
+			compact(q);
 		pthread_mutex_lock(&q->lock);
 	}
 	pthread_mutex_unlock(&q->lock);

@@ -18,6 +18,7 @@ struct cv_queue_dead {
 	struct cv_waiter waiter;
 	struct cv_queue *queue;
 	struct cv_blob_ref ref;
+	uint64_t size_bytes;
 	struct cv_queue_dead *next;
 };
 
@@ -30,6 +31,7 @@ struct cv_queue {
 	struct cv_queue_stats stats;   /* without oldest_secs */
 	struct cv_queue_dead *dead;    /* to be removed */
 	size_t waiting;                /* deletions not durable yet */
+	uint64_t removed_bytes;        /* of bodies, since the volumes were compacted last */
 	bool closing;
 	pthread_t undertaker;
 };

@@ -30,7 +30,8 @@ struct survey {
 	struct cv_queue *queue;
 	struct id_list ids;    /* of one shard, ascending */
 	struct ref_list refs;  /* of all shards */
-	struct key_list lost;  /* keys of rows without a message, of one shard */
+	struct key_list lost;  /* keys of rows without a message or a body, of one shard */
+	bool crashed;
 	size_t swept;
 	enum cv_status status;
 	struct cv_err *err;
@@ -56,6 +57,28 @@ add_ref(struct ref_list *l, const struct cv_blob_ref *ref)
 	l->items[l->count++] = *ref;
 }
 
+static void
+add_lost(struct survey *s, struct cv_str key)
+{
+	cv_buf_bytes(&s->lost.bytes, key);
+	s->lost.count++;
+}
+
+/* After a power failure: a body may be gone whose row is there, though only of a message that
+ * nobody was promised. A body that cannot be read for another reason keeps its row. */
+static bool
+is_body_lost(struct survey *s, const struct cv_queue_msg *msg, uint64_t id)
+{
+	struct cv_blob_stat stat;
+	char text[16];
+
+	if (!s->crashed || cv_blob_stat(s->queue->engine, &msg->body, &stat, NULL) != CV_NOT_FOUND)
+		return false;
+	cv_queue_id_text(id, text);
+	cv_log(0, CV_WARN, "queue.body-lost", "queue=%s", text);
+	return true;
+}
+
 static bool
 survey_msg(void *arg, struct cv_str key, struct cv_str value)
 {
@@ -69,10 +92,14 @@ survey_msg(void *arg, struct cv_str key, struct cv_str value)
 	s->status = cv_queue_msg_decode(value, &msg, &left, s->err);
 	if (s->status != CV_OK)
 		return false;
+	s->queue->last_id = CV_MAX(s->queue->last_id, id);
+	if (is_body_lost(s, &msg, id)) {
+		add_lost(s, key);
+		return true;
+	}
 	add_id(&s->ids, id);
 	add_ref(&s->refs, &msg.body);
 	cv_queue_count(s->queue, &msg, NULL);
-	s->queue->last_id = CV_MAX(s->queue->last_id, id);
 	return true;
 }
 
@@ -89,13 +116,6 @@ is_known(const struct survey *s, uint64_t id)
 {
 	return s->ids.count
 		&& bsearch(&id, s->ids.items, s->ids.count, sizeof id, compare_ids) != NULL;
-}
-
-static void
-add_lost(struct survey *s, struct cv_str key)
-{
-	cv_buf_bytes(&s->lost.bytes, key);
-	s->lost.count++;
 }
 
 static bool
@@ -227,7 +247,7 @@ sweep_bodies(struct survey *s)
 static enum cv_status
 survey_all(struct cv_queue *q, bool crashed, struct cv_err *err)
 {
-	struct survey s = { .queue = q, .err = err };
+	struct survey s = { .queue = q, .crashed = crashed, .err = err };
 	enum cv_status status = CV_OK;
 
 	cv_buf_init(&s.lost.bytes, SIZE_MAX / 2);

@@ -11,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/kill.h"
+#include "common/base/rng.h"
 #include "common/store/queue_internal.h"
 #include "tests/unit/check.h"
 
@@ -417,6 +418,40 @@ test_queue__keeps_its_promises_wherever_the_process_dies(void **state)
 }
 
 static void
+test_queue__gives_the_room_of_finished_messages_back(void **state)
+{
+	enum { MESSAGES = 72, BYTES = 1 << 20 };
+	struct cv_queue *q = open_queue();
+	struct cv_engine_stats before, after;
+	char *noise = cv_malloc(BYTES + 1);
+	uint64_t ids[MESSAGES];
+	cv_ticket ticket;
+
+	for (size_t i = 0; i < MESSAGES; i++) {
+		cv_random(noise, BYTES); /* nothing that compresses */
+		for (size_t k = 0; k < BYTES; k++)
+			noise[k] = noise[k] ? noise[k] : 'x';
+		noise[BYTES] = '\0';
+		assert_int_equal(put(q, 1, 500, noise, &ids[i], &ticket), CV_OK);
+	}
+	free(noise);
+	cv_engine_stats(cv_queue_engine(q), &before);
+	assert_true(before.blob_bytes >= (uint64_t)MESSAGES * BYTES);
+	for (size_t i = 0; i + 1 < MESSAGES; i++)
+		assert_int_equal(finish(q, ids[i], 0, 1, CV_Q_DONE, 0, &ticket), CV_OK);
+	for (int i = 0; i < 500; i++) {
+		cv_engine_stats(cv_queue_engine(q), &after);
+		if (after.blob_bytes < before.blob_bytes / 2)
+			break;
+		usleep(20000);
+	}
+	assert_true(after.blob_bytes < before.blob_bytes / 2);
+	assert_int_equal(bodies(q), 1);
+	cv_queue_close(q);
+	(void)state;
+}
+
+static void
 test_queue__reads_only_ids_it_writes(void **state)
 {
 	static const struct {
@@ -489,6 +524,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_queue__keeps_its_promises_wherever_the_process_dies, make_dir,
 			remove_dir),
+		cmocka_unit_test_setup_teardown(
+			test_queue__gives_the_room_of_finished_messages_back, make_dir, remove_dir),
 		cmocka_unit_test(test_queue__reads_only_ids_it_writes),
 		cmocka_unit_test(test_queue__refuses_damaged_rows),
 	};
