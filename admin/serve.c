@@ -4,17 +4,6 @@
 #include "admin/supervise.h"
 #include "common/base/log.h"
 
-static enum cv_level
-level_of(const char *word)
-{
-	static const char *const words[] = { "error", "warn", "info", "debug" };
-
-	for (size_t i = 0; i < CV_COUNT(words); i++)
-		if (!strcmp(word, words[i]))
-			return (enum cv_level)i;
-	return CV_INFO;
-}
-
 static int
 run_serve(struct admin_call *call)
 {
@@ -22,10 +11,7 @@ run_serve(struct admin_call *call)
 
 	if (!admin_conf(call))
 		return EXIT_CONFIG;
-	const struct congvu_options *m = admin_main_options(call);
-	setenv("TZ", m->time_zone, 1);
-	tzset();
-	cv_log_init("serve", level_of(m->log_level), m->log_file[0] ? m->log_file : NULL);
+	cv_program_start("serve", admin_main_options(call));
 	int exit_code = admin_supervise(call->conf_path, call->conf, &err);
 	if (exit_code)
 		admin_error(call, EXIT_FAILED, err.text, err.text);

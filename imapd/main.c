@@ -54,17 +54,6 @@ read_arguments(int argc, char **argv)
 	return conf;
 }
 
-static enum cv_level
-level_of(const char *word)
-{
-	static const char *const words[] = {
-		[CV_ERROR] = "error", [CV_WARN] = "warn", [CV_INFO] = "info", [CV_DEBUG] = "debug"};
-	for (size_t i = 0; i < CV_COUNT(words); i++)
-		if (strcmp(word, words[i]) == 0)
-			return (enum cv_level)i;
-	return CV_INFO;
-}
-
 static int
 fail(const struct cv_err *err)
 {
@@ -80,7 +69,7 @@ serve(struct imapd *d, const char *conf)
 		switch (cv_daemon_wait()) {
 		case SIGHUP:
 			imapd_reload(d, conf);
-			cv_log_level(level_of(imapd_config(d)->common->log_level));
+			cv_log_level(cv_log_level_named(imapd_config(d)->common->log_level));
 			break;
 		case SIGUSR1:
 			cv_log_reopen();
@@ -101,8 +90,7 @@ main(int argc, char **argv)
 
 	if (imapd_config_load(conf, &config, &err))
 		return fail(&err);
-	const char *log_file = config->common->log_file;
-	cv_log_init("imapd", level_of(config->common->log_level), *log_file ? log_file : NULL);
+	cv_program_start("imapd", config->common);
 	cv_daemon_signals_block();
 	signal(SIGPIPE, SIG_IGN);
 	if (imapd_open(config, &d, &err))

@@ -194,12 +194,7 @@ start_base(struct smtpd_daemon *d, const char *conf)
 		return status;
 	s->main = cv_conf_get(d->conf, &congvu_section);
 	s->opt = cv_conf_get(d->conf, &smtpd_section);
-	setenv("TZ", s->main->time_zone, 1);
-	tzset();
-	enum cv_level level = !strcmp(s->main->log_level, "debug") ? CV_DEBUG
-		: !strcmp(s->main->log_level, "warn") ? CV_WARN
-		: !strcmp(s->main->log_level, "error") ? CV_ERROR : CV_INFO;
-	cv_log_init("smtpd", level, s->main->log_file[0] ? s->main->log_file : NULL);
+	cv_program_start("smtpd", s->main);
 	snprintf(d->spool_dir, sizeof d->spool_dir, "%s/tmp", s->main->queue_dir);
 	snprintf(d->deliver_path, sizeof d->deliver_path, "%s/deliver.sock", s->main->run_dir);
 	snprintf(d->ctl_path, sizeof d->ctl_path, "%s/smtpd.ctl", s->main->run_dir);

@@ -99,18 +99,6 @@ read_conf(struct spam_server *s, const char *conf_path, struct cv_err *err)
 	return CV_OK;
 }
 
-static void
-open_log(const struct spam_server *s)
-{
-	static const char *const levels[] = {"error", "warn", "info", "debug"};
-	enum cv_level level = CV_INFO;
-
-	for (size_t i = 0; i < CV_COUNT(levels); i++)
-		if (!strcmp(s->main->log_level, levels[i]))
-			level = (enum cv_level)i;
-	cv_log_init("spamfilter", level, s->main->log_file[0] ? s->main->log_file : NULL);
-}
-
 static enum cv_status
 open_resolver(struct spam_server *s, struct cv_err *err)
 {
@@ -172,7 +160,7 @@ spam_server_open(const char *conf_path, struct spam_server **out, struct cv_err 
 	pthread_mutex_init(&s->policy_lock, NULL);
 	enum cv_status status = read_conf(s, conf_path, err);
 	if (status == CV_OK) {
-		open_log(s);
+		cv_program_start("spamfilter", s->main);
 		status = open_parts(s, err);
 	}
 	if (status) {

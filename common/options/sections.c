@@ -31,6 +31,27 @@ cv_conf_path(const char *option)
 	return from_env && *from_env ? from_env : "/etc/congvu/congvu.conf";
 }
 
+enum cv_level
+cv_log_level_named(const char *word)
+{
+	static const char *const words[] = {
+		[CV_ERROR] = "error", [CV_WARN] = "warn", [CV_INFO] = "info", [CV_DEBUG] = "debug"};
+
+	for (size_t i = 0; i < CV_COUNT(words); i++)
+		if (!strcmp(word, words[i]))
+			return (enum cv_level)i;
+	return CV_INFO;
+}
+
+void
+cv_program_start(const char *program, const struct congvu_options *options)
+{
+	setenv("TZ", options->time_zone, 1);
+	tzset();
+	cv_log_init(program, cv_log_level_named(options->log_level),
+		options->log_file[0] ? options->log_file : NULL);
+}
+
 enum cv_status
 cv_conf_open(const char *option, struct cv_conf **out, struct cv_err *err)
 {

@@ -6,6 +6,7 @@
 #ifndef CV_SECTIONS_H
 #define CV_SECTIONS_H
 
+#include "common/base/log.h"
 #include "common/options/options.h"
 
 #define CONGVU_OPTIONS(OPT)                                                                        \
@@ -115,6 +116,12 @@ extern const size_t cv_sections_count;
 
 /* The file every program reads: argument of --conf, else CONGVU_CONF, else /etc/congvu/congvu.conf. */
 const char *cv_conf_path(const char *option);
+/* What every program does first with its options: the province's time zone, the log under PROGRAM's
+ * name at its level. Before threads start. */
+void cv_program_start(const char *program, const struct congvu_options *options);
+/* The level that `log_level` names; info for a word that is none. */
+enum cv_level cv_log_level_named(const char *word);
+
 /* Loads it with cv_sections. */
 CV_MUST_CHECK enum cv_status cv_conf_open(const char *option, struct cv_conf **out,
                                           struct cv_err *err);
