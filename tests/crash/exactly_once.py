@@ -300,4 +300,5 @@ def test_a_killed_smtpd_disturbs_no_IMAP_session():
         worker.cmd("LOGOUT")
 
 
-kit.run_tests(globals())
+if __name__ == "__main__":
+    kit.run_tests(globals())
