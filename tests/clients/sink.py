@@ -130,6 +130,7 @@ class Session(threading.Thread):
             return True
         message = Message(self.sender, self.rcpts, [self.params] + self.rcpt_params)
         message.secure, message.connection = self.secure, self.number
+        lines = []
         while True:
             raw = self.file.readline()
             if not raw:
@@ -138,7 +139,8 @@ class Session(threading.Thread):
                 self.sink.faults.append(f"bare line end in data: {raw!r}")
             if raw == b".\r\n":
                 break
-            message.data += raw[1:] if raw.startswith(b".") else raw
+            lines.append(raw[1:] if raw.startswith(b".") else raw)
+        message.data = b"".join(lines)
         self.sender = None
         reply = self.choose("DATA-END", line, "250 2.0.0 taken")
         if reply.startswith("250"):
