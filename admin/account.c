@@ -35,7 +35,8 @@ set_flag(struct admin_call *call, json_t *request, const char *option, const cha
 static void
 set_must_change(struct admin_call *call, json_t *request, bool was_chosen)
 {
-	bool must = admin_option(call, "must-change") || (!was_chosen && !admin_option(call, "keep-password"));
+	bool must = admin_option(call, "must-change") ||
+		    (!was_chosen && !admin_option(call, "keep-password"));
 	const char *kind = admin_option(call, "kind");
 
 	if (kind && !strcmp(kind, "app"))
@@ -57,8 +58,8 @@ set_quota(struct admin_call *call, json_t *request)
 	struct cv_str s = cv_str_z(text);
 	const char *unit = s.n ? strchr(units, s.p[s.n - 1]) : NULL;
 	unsigned shift = unit && *unit ? 10 * (unsigned)(unit - units + 1) : 0;
-	if (cv_str_u64(cv_str_sub(s, 0, s.n - (shift ? 1 : 0)), UINT64_MAX >> 24, &n) != CV_OK
-		|| n > ((uint64_t)1 << 50) >> shift) {
+	if (cv_str_u64(cv_str_sub(s, 0, s.n - (shift ? 1 : 0)), UINT64_MAX >> 24, &n) != CV_OK ||
+		n > ((uint64_t)1 << 50) >> shift) {
 		admin_error(call, EXIT_USAGE, "--quota takes a size such as 500M or 5G",
 			"--quota nhận dung lượng như 500M hoặc 5G");
 		return false;
@@ -73,15 +74,21 @@ print_new_password(struct admin_call *call, const json_t *reply)
 	const char *password = json_string_value(json_object_get(reply, "password"));
 
 	if (password)
-		printf("%s: %s\n", admin_say(call, "First password (shown once)",
-			"Mật khẩu lần đầu (chỉ hiện một lần)"), password);
+		printf("%s: %s\n",
+			admin_say(call, "First password (shown once)",
+				"Mật khẩu lần đầu (chỉ hiện một lần)"),
+			password);
 }
 
 static int
 run_add(struct admin_call *call)
 {
-	static const char *const fields[] = { "address", "surname", "middle", "given", "agency", "title",
-		"department", "kind", "role", "phone_office", "phone_mobile", "letter", "staff_id", "reason" };
+	/* clang-format off */
+	static const char *const fields[] = { "address", "surname", "middle", "given", "agency",
+	"title",
+		"department", "kind", "role", "phone_office", "phone_mobile", "letter", "staff_id",
+		"reason" };
+	/* clang-format on */
 	json_t *request = admin_request("account.add");
 	bool from_stdin = admin_option(call, "password-stdin") != NULL;
 	int exit_code;
@@ -120,6 +127,7 @@ run_add(struct admin_call *call)
 static int
 run_list(struct admin_call *call)
 {
+	/* clang-format off */
 	static const struct admin_column columns[] = {
 		{ "address", "ADDRESS", "ĐỊA CHỈ" },
 		{ "name", "NAME", "HỌ VÀ TÊN" },
@@ -128,6 +136,7 @@ run_list(struct admin_call *call)
 		{ "kind", "KIND", "LOẠI" },
 		{ "state", "STATE", "TRẠNG THÁI" },
 	};
+	/* clang-format on */
 	json_t *request = admin_request("account.list");
 	int exit_code;
 
@@ -157,8 +166,11 @@ run_show(struct admin_call *call)
 		return exit_code;
 	if (!admin_json(call, reply)) {
 		json_t *account = json_object_get(reply, "account");
-		json_object_foreach(json_is_object(account) ? account : reply, key, value) {
-			char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+		json_object_foreach(json_is_object(account) ? account : reply, key, value)
+		{
+			char *text = json_is_string(value)
+					     ? NULL
+					     : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 			if (strcmp(key, "ok"))
 				printf("%-18s %s\n", key, text ? text : json_string_value(value));
 			free(text);
@@ -185,7 +197,8 @@ run_passwd(struct admin_call *call)
 	if (!reply)
 		return exit_code;
 	if (!admin_json(call, reply)) {
-		printf("%s %s\n", admin_say(call, "New password for", "Đã đổi mật khẩu của"), call->words[0]);
+		printf("%s %s\n", admin_say(call, "New password for", "Đã đổi mật khẩu của"),
+			call->words[0]);
 		print_new_password(call, reply);
 	}
 	json_decref(reply);
@@ -221,32 +234,41 @@ run_resume(struct admin_call *call)
 	return change_state(call, "account.resume", "Resumed", "Đã mở lại");
 }
 
+/* clang-format off */
 static const struct admin_option add_options[] = {
-	{ "address", "ADDRESS", "this address instead of one made from the name", "dùng đúng địa chỉ này" },
+	{ "address", "ADDRESS", "this address instead of one made from the name",
+		"dùng đúng địa chỉ này" },
 	{ "surname", "TEXT", "họ, when the name must not be split", "họ" },
 	{ "middle", "TEXT", "tên đệm", "tên đệm" },
 	{ "given", "TEXT", "tên", "tên" },
 	{ "agency", "CODE", "unit", "mã đơn vị" },
 	{ "title", "TEXT", "chức vụ", "chức vụ" },
 	{ "department", "TEXT", "phòng", "phòng" },
-	{ "kind", "KIND", "person, agency, role, group or app", "person, agency, role, group hoặc app" },
+	{ "kind", "KIND", "person, agency, role, group or app",
+		"person, agency, role, group hoặc app" },
 	{ "phone-office", "NUMBER", "office telephone", "điện thoại cơ quan" },
 	{ "phone-mobile", "NUMBER", "mobile; published only with --mobile-consent", "di động" },
-	{ "mobile-consent", NULL, "the person agreed to publish it", "đồng ý công khai số di động" },
+	{ "mobile-consent", NULL, "the person agreed to publish it",
+		"đồng ý công khai số di động" },
 	{ "role", "WORD", "with --kind role: the box WORD.AGENCY@ (vanthu, tiepcongdan, ...)",
 		"với --kind role: hộp thư TỪ.ĐƠN_VỊ@ (vanthu, tiepcongdan, ...)" },
-	{ "letter", "TEXT", "number of the letter that asked for the account", "số công văn đề nghị" },
+	{ "letter", "TEXT", "number of the letter that asked for the account",
+		"số công văn đề nghị" },
 	{ "staff-id", "TEXT", "the office's own number of the person", "mã cán bộ" },
-	{ "quota", "SIZE", "mailbox size instead of the class's: 500M, 5G", "hạn mức hộp thư: 500M, 5G" },
-	{ "unlisted", NULL, "leave out of the public directory", "không đưa vào danh bạ công khai" },
+	{ "quota", "SIZE", "mailbox size instead of the class's: 500M, 5G",
+		"hạn mức hộp thư: 500M, 5G" },
+	{ "unlisted", NULL, "leave out of the public directory",
+		"không đưa vào danh bạ công khai" },
 	{ "password-stdin", NULL, "read the password from standard input (else one is made)",
 		"đọc mật khẩu từ đầu vào chuẩn" },
 	{ "keep-password", NULL, "a password that was made need not be changed within 6 hours",
 		"mật khẩu được tạo không phải đổi trong 6 giờ" },
 	{ "must-change", NULL, "a password from standard input must be changed within 6 hours",
 		"mật khẩu nhập vào phải đổi trong 6 giờ" },
-	{ "allow-weak", NULL, "take a password the rules refuse (trials only)", "chấp nhận mật khẩu yếu (thử nghiệm)" },
-	{ "override", NULL, "take a reserved or look-alike name, with --reason", "dùng tên dành riêng, kèm --reason" },
+	{ "allow-weak", NULL, "take a password the rules refuse (trials only)",
+		"chấp nhận mật khẩu yếu (thử nghiệm)" },
+	{ "override", NULL, "take a reserved or look-alike name, with --reason",
+		"dùng tên dành riêng, kèm --reason" },
 	{ "reason", "TEXT", "kept in the audit trail", "lý do, lưu vào nhật ký" },
 	{ 0 }
 };
@@ -261,54 +283,84 @@ static const struct admin_option passwd_options[] = {
 		"mật khẩu được tạo không phải đổi trong 6 giờ" },
 	{ "must-change", NULL, "a password from standard input must be changed within 6 hours",
 		"mật khẩu nhập vào phải đổi trong 6 giờ" },
-	{ "allow-weak", NULL, "take a password the rules refuse (trials only)", "chấp nhận mật khẩu yếu (thử nghiệm)" },
+	{ "allow-weak", NULL, "take a password the rules refuse (trials only)",
+		"chấp nhận mật khẩu yếu (thử nghiệm)" },
 	{ 0 }
 };
 static const struct admin_option reason_options[] = {
 	{ "reason", "TEXT", "kept in the audit trail", "lý do, lưu vào nhật ký" },
 	{ 0 }
 };
+/* clang-format on */
 
 const struct admin_command admin_account_add = {
-	.noun = "account", .verb = "add", .words = "[NAME]", .words_max = 1,
+	.noun = "account",
+	.verb = "add",
+	.words = "[NAME]",
+	.words_max = 1,
 	.help = "make an account from a Vietnamese name, or with a given address",
 	.help_vi = "tạo tài khoản từ họ tên hoặc với địa chỉ cho trước",
 	.options = add_options,
 	.examples = "  congvu account add \"Đặng Thị Duyên\" --agency stp --title \"Chuyên viên\"\n"
-		    "  echo 'secret' | congvu account add --kind app --address qlvb.stp@lamgiang.example --password-stdin",
+		    "  echo 'secret' | congvu account add --kind app --address "
+		    "qlvb.stp@lamgiang.example --password-stdin",
 	.run = run_add,
 };
 const struct admin_command admin_account_list = {
-	.noun = "account", .verb = "list", .words = "[TEXT]", .words_max = 1,
-	.help = "list accounts; TEXT is looked for in names and addresses, with or without diacritics",
+	.noun = "account",
+	.verb = "list",
+	.words = "[TEXT]",
+	.words_max = 1,
+	.help = "list accounts; TEXT is looked for in names and addresses, with or without "
+		"diacritics",
 	.help_vi = "liệt kê tài khoản; tìm theo tên có dấu hoặc không dấu",
 	.options = list_options,
 	.examples = "  congvu account list --agency stp\n  congvu account list duyen",
 	.run = run_list,
 };
 const struct admin_command admin_account_show = {
-	.noun = "account", .verb = "show", .words = "ADDRESS", .words_min = 1, .words_max = 1,
-	.help = "show one account", .help_vi = "xem một tài khoản",
+	.noun = "account",
+	.verb = "show",
+	.words = "ADDRESS",
+	.words_min = 1,
+	.words_max = 1,
+	.help = "show one account",
+	.help_vi = "xem một tài khoản",
 	.examples = "  congvu account show dtduyen.stp@lamgiang.example",
 	.run = run_show,
 };
 const struct admin_command admin_account_passwd = {
-	.noun = "account", .verb = "passwd", .words = "ADDRESS", .words_min = 1, .words_max = 1,
-	.help = "set a password, read from standard input", .help_vi = "đặt mật khẩu (đọc từ đầu vào chuẩn)",
+	.noun = "account",
+	.verb = "passwd",
+	.words = "ADDRESS",
+	.words_min = 1,
+	.words_max = 1,
+	.help = "set a password, read from standard input",
+	.help_vi = "đặt mật khẩu (đọc từ đầu vào chuẩn)",
 	.options = passwd_options,
 	.examples = "  congvu account passwd dtduyen.stp@lamgiang.example --random",
 	.run = run_passwd,
 };
 const struct admin_command admin_account_suspend = {
-	.noun = "account", .verb = "suspend", .words = "ADDRESS", .words_min = 1, .words_max = 1,
-	.help = "stop log-ins; mail still arrives", .help_vi = "khóa đăng nhập, thư vẫn đến",
+	.noun = "account",
+	.verb = "suspend",
+	.words = "ADDRESS",
+	.words_min = 1,
+	.words_max = 1,
+	.help = "stop log-ins; mail still arrives",
+	.help_vi = "khóa đăng nhập, thư vẫn đến",
 	.options = reason_options,
 	.examples = "  congvu account suspend dtduyen.stp@lamgiang.example --reason \"CV 12/STP\"",
 	.run = run_suspend,
 };
 const struct admin_command admin_account_resume = {
-	.noun = "account", .verb = "resume", .words = "ADDRESS", .words_min = 1, .words_max = 1,
-	.help = "allow log-ins again", .help_vi = "cho đăng nhập lại",
+	.noun = "account",
+	.verb = "resume",
+	.words = "ADDRESS",
+	.words_min = 1,
+	.words_max = 1,
+	.help = "allow log-ins again",
+	.help_vi = "cho đăng nhập lại",
 	.options = reason_options,
 	.examples = "  congvu account resume dtduyen.stp@lamgiang.example",
 	.run = run_resume,

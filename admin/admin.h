@@ -1,8 +1,8 @@
 /* admin.h - what every command of `congvu` shares: its table, its options, how it asks and answers.
  *
  * A command is one row: noun, verb, synopsis, sentence, examples, function. It gets its arguments
- * already split into options and words, asks the daemons over their control sockets (or works on the
- * stopped store), and answers for people in Vietnamese or English or as JSON for machines.
+ * already split into options and words, asks the daemons over their control sockets (or works on
+ * the stopped store), and answers for people in Vietnamese or English or as JSON for machines.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef ADMIN_ADMIN_H
@@ -16,39 +16,40 @@
 /* Exit codes, in docs/man/congvu.1 too. */
 enum admin_exit {
 	EXIT_OK = 0,
-	EXIT_FAILED = 1,   /* the request was understood and refused or failed */
-	EXIT_PARTLY = 2,   /* some rows were refused: see the list */
-	EXIT_USAGE = 64,   /* the command line is wrong */
-	EXIT_DOWN = 69,    /* a daemon that is needed does not answer */
-	EXIT_CONFIG = 78   /* the configuration is wrong */
+	EXIT_FAILED = 1, /* the request was understood and refused or failed */
+	EXIT_PARTLY = 2, /* some rows were refused: see the list */
+	EXIT_USAGE = 64, /* the command line is wrong */
+	EXIT_DOWN = 69,  /* a daemon that is needed does not answer */
+	EXIT_CONFIG = 78 /* the configuration is wrong */
 };
 
 struct admin_option {
-	const char *name;      /* "agency" for --agency; NULL ends the list */
-	const char *argument;  /* "CODE", or NULL for a switch */
+	const char *name;     /* "agency" for --agency; NULL ends the list */
+	const char *argument; /* "CODE", or NULL for a switch */
 	const char *help, *help_vi;
 };
 #define ADMIN_OPTIONS_MAX 24
-#define ADMIN_WORDS_MAX 16
+#define ADMIN_WORDS_MAX   16
 
 struct admin_call;
 struct admin_command {
-	const char *noun, *verb;   /* verb NULL: the noun alone is the command */
-	const char *words;         /* "NAME", "[FILE]": for the usage line */
+	const char *noun, *verb; /* verb NULL: the noun alone is the command */
+	const char *words;       /* "NAME", "[FILE]": for the usage line */
 	unsigned words_min, words_max;
 	const char *help, *help_vi;
 	const struct admin_option *options; /* may be NULL */
-	const char *examples;      /* lines */
+	const char *examples;               /* lines */
 	int (*run)(struct admin_call *call);
 };
 
 struct admin_call {
 	const struct admin_command *command;
-	const char *conf_option;   /* --conf as given, or NULL */
+	const char *conf_option; /* --conf as given, or NULL */
 	bool json, vietnamese;
 	const char *words[ADMIN_WORDS_MAX];
 	unsigned word_count;
-	const char *values[ADMIN_OPTIONS_MAX]; /* by index into command->options; "" for a switch given */
+	const char *values[ADMIN_OPTIONS_MAX]; /* by index into command->options; "" for a switch
+						  given */
 	/* opened on demand by admin_conf() */
 	struct cv_conf *conf;
 	char conf_path[1024];
@@ -69,14 +70,15 @@ const struct congvu_options *admin_main_options(struct admin_call *call);
 
 /* ---- asking ---- */
 enum admin_service { ADMIN_STORE, ADMIN_SMTPD, ADMIN_SPAMFILTER };
-/* Sends REQUEST (taken over). The store's requests are done on the stopped store when no imapd runs.
- * Progress notes are drawn as a bar when a terminal looks on. NULL after printing the error;
+/* Sends REQUEST (taken over). The store's requests are done on the stopped store when no imapd
+ * runs. Progress notes are drawn as a bar when a terminal looks on. NULL after printing the error;
  * *exit_out then says how to exit. */
-json_t *admin_ask(struct admin_call *call, enum admin_service service, json_t *request, int *exit_out);
+json_t *admin_ask(
+	struct admin_call *call, enum admin_service service, json_t *request, int *exit_out);
 /* The same without printing: *ERR and call->error_vi say what went wrong. The configuration must be
  * loaded. "status" is never asked of a stopped store. */
-json_t *admin_try(struct admin_call *call, enum admin_service service, json_t *request,
-                  struct cv_err *err);
+json_t *admin_try(
+	struct admin_call *call, enum admin_service service, json_t *request, struct cv_err *err);
 /* Closes the stopped store; until then root acts as the daemons' user. */
 void admin_local_close(struct admin_local *local);
 /* {"do": WHAT} */
@@ -95,14 +97,14 @@ int admin_error(const struct admin_call *call, int exit_code, const char *en, co
 struct admin_column {
 	const char *key, *title, *title_vi;
 };
-void admin_table(const struct admin_call *call, const json_t *rows, const struct admin_column *columns,
-                 size_t count);
+void admin_table(const struct admin_call *call, const json_t *rows,
+	const struct admin_column *columns, size_t count);
 /* TEXT with control characters as question marks: what a peer chose may not steer the terminal. */
 void admin_put(FILE *out, const char *text);
 /* Columns a terminal needs for UTF-8 text. */
 size_t admin_width(const char *text);
-/* A password from standard input: hidden and asked twice on a terminal, else the first line. Wipe and
- * free it. NULL on end of input or when both differ (said). */
+/* A password from standard input: hidden and asked twice on a terminal, else the first line. Wipe
+ * and free it. NULL on end of input or when both differ (said). */
 char *admin_read_password(const struct admin_call *call);
 
 #endif

@@ -7,8 +7,10 @@
 
 #define FILE_MAX (4u << 20)
 
+/* clang-format off */
 static const char *const texts[] = { "name", "parent", "type", "address", "phone", "website",
 	"location" };
+/* clang-format on */
 
 static void
 set_text(json_t *object, const char *key, struct cv_str text)
@@ -35,8 +37,8 @@ static enum cv_status
 make_mailbox(struct admin_call *call, const char *code, const char *name, const char *address,
 	char made_out[330], struct cv_err *err)
 {
-	json_t *request = json_pack("{s:s, s:s, s:s, s:s}", "do", "account.add", "kind", "agency", "agency",
-		code, "name", name);
+	json_t *request = json_pack("{s:s, s:s, s:s, s:s}", "do", "account.add", "kind", "agency",
+		"agency", code, "name", name);
 
 	made_out[0] = '\0';
 	admin_set(request, "address", address && *address ? address : NULL);
@@ -46,8 +48,10 @@ make_mailbox(struct admin_call *call, const char *code, const char *name, const 
 	const char *made = json_string_value(json_object_get(reply, "address"));
 	snprintf(made_out, 330, "%s", made ? made : "");
 	json_decref(reply);
-	reply = admin_try(call, ADMIN_STORE, json_pack("{s:s, s:s, s:s, s:b}", "do", "agency.add", "code",
-		code, "address", made_out, "update", 1), err);
+	reply = admin_try(call, ADMIN_STORE,
+		json_pack("{s:s, s:s, s:s, s:b}", "do", "agency.add", "code", code, "address",
+			made_out, "update", 1),
+		err);
 	if (!reply)
 		return err->code;
 	json_decref(reply);
@@ -65,9 +69,10 @@ static int
 run_add(struct admin_call *call)
 {
 	json_t *request = admin_request("agency.add");
-	const char *rank = admin_option(call, "rank"), *code = call->words[0], *name = call->words[1];
+	const char *rank = admin_option(call, "rank"), *code = call->words[0],
+		   *name = call->words[1];
 	char made[330] = "";
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 	int exit_code;
 
 	admin_set(request, "code", code);
@@ -83,17 +88,20 @@ run_add(struct admin_call *call)
 	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
 	if (!reply)
 		return exit_code;
-	if (admin_option(call, "mailbox")
-		&& make_mailbox(call, code, name, admin_option(call, "address"), made, &err) != CV_OK) {
+	if (admin_option(call, "mailbox") &&
+		make_mailbox(call, code, name, admin_option(call, "address"), made, &err) !=
+			CV_OK) {
 		json_decref(reply);
 		return refused(call, &err);
 	}
 	if (made[0])
 		json_object_set_new(reply, "address", json_string(made));
 	if (!admin_json(call, reply)) {
-		printf("%s %s (%s)\n", admin_say(call, "Added agency", "Đã thêm đơn vị"), name, code);
+		printf("%s %s (%s)\n", admin_say(call, "Added agency", "Đã thêm đơn vị"), name,
+			code);
 		if (made[0])
-			printf("%s: %s\n", admin_say(call, "Official address", "Địa chỉ công vụ"), made);
+			printf("%s: %s\n", admin_say(call, "Official address", "Địa chỉ công vụ"),
+				made);
 	}
 	json_decref(reply);
 	return EXIT_OK;
@@ -129,13 +137,16 @@ read_header(struct admin_csv *csv, struct cv_arena *arena, const char **keys, si
 	for (size_t i = 0; i < *count_out; i++) {
 		keys[i] = key_of(fields[i]);
 		if (!keys[i])
-			return cv_fail(err, CV_INVALID, "unknown column '%.*s': the columns are code, name, parent, "
-				"type, rank, address, phone, website, location", CV_STR_ARGS(fields[i]));
+			return cv_fail(err, CV_INVALID,
+				"unknown column '%.*s': the columns are code, name, parent, "
+				"type, rank, address, phone, website, location",
+				CV_STR_ARGS(fields[i]));
 		has_code = has_code || !strcmp(keys[i], "code");
 		has_name = has_name || !strcmp(keys[i], "name");
 	}
-	return has_code && has_name ? CV_OK
-		: cv_fail(err, CV_INVALID, "the list needs the columns code and name");
+	return has_code && has_name
+		       ? CV_OK
+		       : cv_fail(err, CV_INVALID, "the list needs the columns code and name");
 }
 
 static enum cv_status
@@ -152,7 +163,8 @@ read_list(struct cv_str text, json_t *list, struct cv_err *err)
 	while (status == CV_OK) {
 		status = admin_csv_next(&csv, &arena, fields, &n, err);
 		if (status == CV_OK && n > columns)
-			status = cv_fail(err, CV_INVALID, "line %u has more fields than the header", csv.line);
+			status = cv_fail(err, CV_INVALID, "line %u has more fields than the header",
+				csv.line);
 		if (status != CV_OK)
 			break;
 		json_t *o = json_object();
@@ -162,7 +174,8 @@ read_list(struct cv_str text, json_t *list, struct cv_err *err)
 			if (strcmp(keys[i], "rank") != 0)
 				set_text(o, keys[i], field);
 			else if (field.n && !set_rank(o, field))
-				status = cv_fail(err, CV_INVALID, "line %u: the rank is no number", csv.line);
+				status = cv_fail(err, CV_INVALID, "line %u: the rank is no number",
+					csv.line);
 		}
 	}
 	cv_arena_done(&arena);
@@ -176,16 +189,18 @@ make_mailboxes(struct admin_call *call, const json_t *list, size_t *made_out, st
 	size_t i;
 	json_t *o;
 
-	json_array_foreach(list, i, o) {
+	json_array_foreach(list, i, o)
+	{
 		char made[330];
-		enum cv_status status = make_mailbox(call, json_string_value(json_object_get(o, "code")),
-			json_string_value(json_object_get(o, "name")),
-			json_string_value(json_object_get(o, "address")), made, err);
+		enum cv_status status =
+			make_mailbox(call, json_string_value(json_object_get(o, "code")),
+				json_string_value(json_object_get(o, "name")),
+				json_string_value(json_object_get(o, "address")), made, err);
 		if (status != CV_OK)
 			return status;
 		*made_out += made[0] != '\0';
 		admin_progress(call, json_pack("{s:i, s:i}", "done", (int)i + 1, "total",
-			(int)json_array_size(list)));
+					     (int)json_array_size(list)));
 	}
 	return CV_OK;
 }
@@ -194,7 +209,7 @@ static int
 run_import(struct admin_call *call)
 {
 	struct cv_str text;
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 	json_t *list = json_array();
 	size_t made = 0;
 	int exit_code;
@@ -209,7 +224,8 @@ run_import(struct admin_call *call)
 		return admin_error(call, EXIT_FAILED, err.text, err.text);
 	}
 	json_t *reply = admin_ask(call, ADMIN_STORE,
-		json_pack("{s:s, s:O, s:b}", "do", "agency.add", "agencies", list, "update", 1), &exit_code);
+		json_pack("{s:s, s:O, s:b}", "do", "agency.add", "agencies", list, "update", 1),
+		&exit_code);
 	if (reply && admin_option(call, "mailboxes")) {
 		status = make_mailboxes(call, list, &made, &err);
 		admin_progress_end(call);
@@ -227,8 +243,9 @@ run_import(struct admin_call *call)
 	json_object_set_new(reply, "mailboxes", json_integer((json_int_t)made));
 	if (!admin_json(call, reply))
 		printf(admin_say(call, "%zu agencies, %lld new or changed, %zu boxes made\n",
-			       "%zu đơn vị, %lld mới hoặc thay đổi, đã tạo %zu hộp thư\n"), count,
-			(long long)json_integer_value(json_object_get(reply, "changed")), made);
+			       "%zu đơn vị, %lld mới hoặc thay đổi, đã tạo %zu hộp thư\n"),
+			count, (long long)json_integer_value(json_object_get(reply, "changed")),
+			made);
 	json_decref(reply);
 	return EXIT_OK;
 }
@@ -236,6 +253,7 @@ run_import(struct admin_call *call)
 static int
 run_list(struct admin_call *call)
 {
+	/* clang-format off */
 	static const struct admin_column columns[] = {
 		{ "code", "CODE", "MÃ" },
 		{ "name", "NAME", "TÊN ĐƠN VỊ" },
@@ -244,6 +262,7 @@ run_list(struct admin_call *call)
 		{ "address", "ADDRESS", "ĐỊA CHỈ" },
 		{ "accounts", "ACCOUNTS", "TÀI KHOẢN" },
 	};
+	/* clang-format on */
 	json_t *request = admin_request("agency.list");
 	int exit_code;
 
@@ -257,11 +276,14 @@ run_list(struct admin_call *call)
 	return EXIT_OK;
 }
 
+/* clang-format off */
 static const struct admin_option add_options[] = {
 	{ "parent", "CODE", "unit it belongs to", "mã đơn vị cấp trên" },
-	{ "type", "TYPE", "so, xa, phuong, dac_khu, dvsn, ...", "so, xa, phuong, dac_khu, dvsn, ..." },
+	{ "type", "TYPE", "so, xa, phuong, dac_khu, dvsn, ...",
+		"so, xa, phuong, dac_khu, dvsn, ..." },
 	{ "rank", "N", "place in the directory: smaller first", "thứ tự trong danh bạ" },
-	{ "address", "ADDRESS", "official address; with --mailbox its box gets it (CODE@ unless told)",
+	{ "address", "ADDRESS",
+		"official address; with --mailbox its box gets it (CODE@ unless told)",
 		"địa chỉ công vụ của đơn vị" },
 	{ "phone", "NUMBER", "telephone", "điện thoại" },
 	{ "website", "URL", "portal", "trang thông tin điện tử" },
@@ -278,16 +300,26 @@ static const struct admin_option list_options[] = {
 	{ "parent", "CODE", "below this unit only", "chỉ các đơn vị trực thuộc đơn vị này" },
 	{ 0 }
 };
+/* clang-format on */
 
 const struct admin_command admin_agency_add = {
-	.noun = "agency", .verb = "add", .words = "CODE NAME", .words_min = 2, .words_max = 2,
-	.help = "add a unit", .help_vi = "thêm một đơn vị",
+	.noun = "agency",
+	.verb = "add",
+	.words = "CODE NAME",
+	.words_min = 2,
+	.words_max = 2,
+	.help = "add a unit",
+	.help_vi = "thêm một đơn vị",
 	.options = add_options,
 	.examples = "  congvu agency add stp \"Sở Tư pháp\" --type so --rank 13 --mailbox",
 	.run = run_add,
 };
 const struct admin_command admin_agency_import = {
-	.noun = "agency", .verb = "import", .words = "FILE.csv", .words_min = 1, .words_max = 1,
+	.noun = "agency",
+	.verb = "import",
+	.words = "FILE.csv",
+	.words_min = 1,
+	.words_max = 1,
 	.help = "add or change the units of a list: code, name, parent, type, rank, ...",
 	.help_vi = "thêm hoặc sửa các đơn vị theo danh sách: code, name, parent, type, rank, ...",
 	.options = import_options,
@@ -295,8 +327,11 @@ const struct admin_command admin_agency_import = {
 	.run = run_import,
 };
 const struct admin_command admin_agency_list = {
-	.noun = "agency", .verb = "list", .words = "",
-	.help = "list units", .help_vi = "liệt kê các đơn vị",
+	.noun = "agency",
+	.verb = "list",
+	.words = "",
+	.help = "list units",
+	.help_vi = "liệt kê các đơn vị",
 	.options = list_options,
 	.examples = "  congvu agency list\n  congvu agency list --parent ubnd --json",
 	.run = run_list,

@@ -42,7 +42,8 @@ admin_error(const struct admin_call *call, int exit_code, const char *en, const 
 		putchar('\n');
 		json_decref(o);
 	} else {
-		fprintf(stderr, "congvu: %s%s\n", admin_say(call, "", "lỗi: "), admin_say(call, en, vi));
+		fprintf(stderr, "congvu: %s%s\n", admin_say(call, "", "lỗi: "),
+			admin_say(call, en, vi));
 	}
 	return exit_code;
 }
@@ -52,8 +53,8 @@ admin_width(const char *text)
 {
 	size_t width = 0;
 
-	/* Combining marks take no column; letters of Vietnamese take one. A C1 control is printed as
-	 * one question mark. */
+	/* Combining marks take no column; letters of Vietnamese take one. A C1 control is printed
+	 * as one question mark. */
 	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
 		if ((*p & 0xc0) == 0x80)
 			continue;
@@ -93,7 +94,7 @@ void
 admin_table(const struct admin_call *call, const json_t *rows, const struct admin_column *columns,
 	size_t count)
 {
-	size_t widths[16] = { 0 }, i;
+	size_t widths[16] = {0}, i;
 	json_t *row;
 	char room[32];
 
@@ -101,19 +102,25 @@ admin_table(const struct admin_call *call, const json_t *rows, const struct admi
 	for (size_t c = 0; c < count; c++)
 		widths[c] = admin_width(admin_say(call, columns[c].title, columns[c].title_vi));
 	json_array_foreach(rows, i, row)
-		for (size_t c = 0; c < count; c++)
-			widths[c] = CV_MAX(widths[c],
-				admin_width(cell(call, row, columns[c].key, room, sizeof room)));
+	{
+		for (size_t c = 0; c < count; c++) {
+			const char *text = cell(call, row, columns[c].key, room, sizeof room);
+			widths[c] = CV_MAX(widths[c], admin_width(text));
+		}
+	}
 	for (size_t c = 0; c < count; c++) {
 		const char *title = admin_say(call, columns[c].title, columns[c].title_vi);
-		printf("%s%*s", title, c + 1 < count ? (int)(widths[c] - admin_width(title) + 2) : 0, "");
+		printf("%s%*s", title,
+			c + 1 < count ? (int)(widths[c] - admin_width(title) + 2) : 0, "");
 	}
 	putchar('\n');
-	json_array_foreach(rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		for (size_t c = 0; c < count; c++) {
 			const char *text = cell(call, row, columns[c].key, room, sizeof room);
 			admin_put(stdout, text);
-			printf("%*s", c + 1 < count ? (int)(widths[c] - admin_width(text) + 2) : 0, "");
+			printf("%*s", c + 1 < count ? (int)(widths[c] - admin_width(text) + 2) : 0,
+				"");
 		}
 		putchar('\n');
 	}
@@ -163,7 +170,8 @@ admin_read_password(const struct admin_call *call)
 	drop_secret(second);
 	if (!same) {
 		drop_secret(first);
-		admin_error(call, EXIT_FAILED, "the two passwords differ", "hai lần nhập không giống nhau");
+		admin_error(call, EXIT_FAILED, "the two passwords differ",
+			"hai lần nhập không giống nhau");
 		return NULL;
 	}
 	return first;

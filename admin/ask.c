@@ -23,7 +23,7 @@ struct admin_local {
 bool
 admin_conf(struct admin_call *call)
 {
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	if (call->conf)
 		return true;
@@ -94,7 +94,7 @@ local_open(struct admin_call *call, struct cv_err *err)
 	const struct admin_options *admin = cv_conf_get(call->conf, &admin_section);
 	struct admin_local *local = cv_calloc(1, sizeof *local);
 	struct cv_store_options so = {
-		.engine = { .dir = m->mail_dir, .cache_bytes = imap->cache, .with_blobs = true },
+		.engine = {.dir = m->mail_dir, .cache_bytes = imap->cache, .with_blobs = true},
 		.separator = imap->separator[0],
 		.restore_days = imap->restore_window / 86400,
 		.default_quota_bytes = imap->quota_default,
@@ -130,8 +130,8 @@ actor(void)
 	return name;
 }
 
-static enum cv_status
-check_store(struct admin_local *local, json_t *request, json_t **reply_out, struct cv_err *err);
+static enum cv_status check_store(
+	struct admin_local *local, json_t *request, json_t **reply_out, struct cv_err *err);
 
 static enum cv_status
 do_local(struct admin_call *call, json_t *request, json_t **reply_out, struct cv_err *err)
@@ -142,7 +142,8 @@ do_local(struct admin_call *call, json_t *request, json_t **reply_out, struct cv
 		return status;
 	if (!strcmp(json_string_value(json_object_get(request, "do")), "store.check"))
 		return check_store(call->local, request, reply_out, err);
-	return cv_registry_do(call->local->registry, actor(), request, admin_progress, call, reply_out, err);
+	return cv_registry_do(
+		call->local->registry, actor(), request, admin_progress, call, reply_out, err);
 }
 
 static void
@@ -165,15 +166,21 @@ check_store(struct admin_local *local, json_t *request, json_t **reply_out, stru
 		return status;
 	}
 	*reply_out = json_object();
+	/* clang-format off */
 	const struct {
 		const char *key;
 		uint64_t n;
-	} rows[] = { { "accounts", r.accounts }, { "mailboxes", r.mailboxes }, { "messages", r.messages },
-		{ "bodies", r.bodies }, { "body_bytes", r.body_bytes }, { "dangling_rows", r.dangling_rows },
+	} rows[] = { { "accounts", r.accounts }, { "mailboxes", r.mailboxes }, { "messages",
+	r.messages },
+		{ "bodies", r.bodies }, { "body_bytes", r.body_bytes }, { "dangling_rows",
+			r.dangling_rows },
 		{ "wrong_body_counts", r.wrong_body_counts }, { "orphan_bodies", r.orphan_bodies },
-		{ "wrong_mailbox_counts", r.wrong_mailbox_counts }, { "wrong_quotas", r.wrong_quotas },
-		{ "bad_bodies", r.bad_bodies }, { "bad_rows", r.bad_rows }, { "uid_faults", r.uid_faults },
+		{ "wrong_mailbox_counts", r.wrong_mailbox_counts }, { "wrong_quotas",
+			r.wrong_quotas },
+		{ "bad_bodies", r.bad_bodies }, { "bad_rows", r.bad_rows }, { "uid_faults",
+			r.uid_faults },
 		{ "repaired", r.repaired } };
+	/* clang-format on */
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		json_object_set_new(*reply_out, rows[i].key, json_integer((json_int_t)rows[i].n));
 	json_object_set_new(*reply_out, "faults", faults);
@@ -182,12 +189,12 @@ check_store(struct admin_local *local, json_t *request, json_t **reply_out, stru
 
 /* ---- asking ---- */
 
-/* Nobody listens there, so that the store is ours if its lock is free. A daemon that took a request and
- * then fell silent is another matter: it may have done what was asked. */
+/* Nobody listens there, so that the store is ours if its lock is free. A daemon that took a request
+ * and then fell silent is another matter: it may have done what was asked. */
 static bool
 is_unattended(const char *path)
 {
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
 
 	if (strlen(path) >= sizeof to.sun_path)
 		return false;
@@ -195,8 +202,8 @@ is_unattended(const char *path)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return false;
-	bool refused = connect(fd, (struct sockaddr *)&to, sizeof to)
-		&& (errno == ENOENT || errno == ECONNREFUSED);
+	bool refused = connect(fd, (struct sockaddr *)&to, sizeof to) &&
+		       (errno == ENOENT || errno == ECONNREFUSED);
 	close(fd);
 	return refused;
 }
@@ -214,17 +221,18 @@ keep_vietnamese(struct admin_call *call, json_t *refusal)
 json_t *
 admin_try(struct admin_call *call, enum admin_service service, json_t *request, struct cv_err *err)
 {
-	static const char *const sockets[] = { "imapd.ctl", "smtpd.ctl", "spamfilter.ctl" };
+	static const char *const sockets[] = {"imapd.ctl", "smtpd.ctl", "spamfilter.ctl"};
 	const char *what = json_string_value(json_object_get(request, "do"));
 	char path[1200];
 	json_t *reply = NULL;
 
 	call->error_vi[0] = '\0';
 	snprintf(path, sizeof path, "%s/%s", admin_main_options(call)->run_dir, sockets[service]);
-	bool is_ours = service == ADMIN_STORE && strcmp(what, "status") != 0
-		&& (call->local || is_unattended(path));
-	enum cv_status status = is_ours ? do_local(call, request, &reply, err)
-		: cv_ctl_ask(path, request, ASK_SECS, admin_progress, call, &reply, err);
+	bool is_ours = service == ADMIN_STORE && strcmp(what, "status") != 0 &&
+		       (call->local || is_unattended(path));
+	enum cv_status status =
+		is_ours ? do_local(call, request, &reply, err)
+			: cv_ctl_ask(path, request, ASK_SECS, admin_progress, call, &reply, err);
 	if (status != CV_OK && reply) {
 		keep_vietnamese(call, reply);
 		reply = NULL;
@@ -240,7 +248,7 @@ admin_try(struct admin_call *call, enum admin_service service, json_t *request, 
 json_t *
 admin_ask(struct admin_call *call, enum admin_service service, json_t *request, int *exit_out)
 {
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	*exit_out = EXIT_CONFIG;
 	if (!admin_conf(call)) {
@@ -250,7 +258,7 @@ admin_ask(struct admin_call *call, enum admin_service service, json_t *request, 
 	json_t *reply = admin_try(call, service, request, &err);
 	*exit_out = EXIT_OK;
 	if (!reply)
-		*exit_out = admin_error(call, err.code == CV_TEMPFAIL ? EXIT_DOWN : EXIT_FAILED, err.text,
-			call->error_vi[0] ? call->error_vi : err.text);
+		*exit_out = admin_error(call, err.code == CV_TEMPFAIL ? EXIT_DOWN : EXIT_FAILED,
+			err.text, call->error_vi[0] ? call->error_vi : err.text);
 	return reply;
 }

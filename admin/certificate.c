@@ -15,7 +15,7 @@
 #include "common/base/rng.h"
 #include "common/text/encode.h"
 
-#define CA_DAYS 3650
+#define CA_DAYS     3650
 #define SERVER_DAYS 825 /* what Apple's clients take at most from an authority of one's own */
 
 static enum cv_status
@@ -99,17 +99,19 @@ set_name(X509 *cert, const char *organisation, const char *common_name)
 	X509_NAME *name = X509_get_subject_name(cert);
 	struct cv_str o = cv_str_z(organisation);
 
-	/* X.520 allows 64 letters each; a longer host name stands in the alternative names alone. */
-	if (!X509_NAME_add_entry_by_txt(name, "C", MBSTRING_UTF8, (const unsigned char *)"VN", -1, -1, 0))
+	/* X.520 allows 64 letters each; a longer host name stands in the alternative names alone.
+	 */
+	if (!X509_NAME_add_entry_by_txt(
+		    name, "C", MBSTRING_UTF8, (const unsigned char *)"VN", -1, -1, 0))
 		return false;
-	if (o.n && o.n <= 64
-		&& !X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)organisation,
-			-1, -1, 0))
+	if (o.n && o.n <= 64 &&
+		!X509_NAME_add_entry_by_txt(
+			name, "O", MBSTRING_UTF8, (const unsigned char *)organisation, -1, -1, 0))
 		return false;
 	if (strlen(common_name) > 64)
 		return true;
-	return X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common_name, -1,
-		-1, 0);
+	return X509_NAME_add_entry_by_txt(
+		name, "CN", MBSTRING_UTF8, (const unsigned char *)common_name, -1, -1, 0);
 }
 
 struct extension {
@@ -123,15 +125,16 @@ make_cert(EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, const char *organis
 	const char *common_name, long days, const struct extension *extensions, size_t count)
 {
 	X509 *cert = X509_new();
-	bool ok = cert && X509_set_version(cert, 2) && set_serial(cert)
-		&& X509_gmtime_adj(X509_getm_notBefore(cert), -3600)
-		&& X509_gmtime_adj(X509_getm_notAfter(cert), days * 86400)
-		&& set_name(cert, organisation, common_name) && X509_set_pubkey(cert, key);
+	bool ok = cert && X509_set_version(cert, 2) && set_serial(cert) &&
+		  X509_gmtime_adj(X509_getm_notBefore(cert), -3600) &&
+		  X509_gmtime_adj(X509_getm_notAfter(cert), days * 86400) &&
+		  set_name(cert, organisation, common_name) && X509_set_pubkey(cert, key);
 
 	if (ok)
 		ok = X509_set_issuer_name(cert, X509_get_subject_name(issuer ? issuer : cert));
 	for (size_t i = 0; ok && i < count; i++)
-		ok = add_extension(cert, issuer ? issuer : cert, extensions[i].nid, extensions[i].value);
+		ok = add_extension(
+			cert, issuer ? issuer : cert, extensions[i].nid, extensions[i].value);
 	if (ok && X509_sign(cert, issuer_key, EVP_sha256()))
 		return cert;
 	X509_free(cert);
@@ -141,11 +144,13 @@ make_cert(EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, const char *organis
 static X509 *
 make_ca(EVP_PKEY *key, const char *organisation, const char *hostname)
 {
+	/* clang-format off */
 	static const struct extension rows[] = {
 		{ NID_basic_constraints, "critical,CA:TRUE,pathlen:0" },
 		{ NID_key_usage, "critical,keyCertSign,cRLSign" },
 		{ NID_subject_key_identifier, "hash" },
 	};
+	/* clang-format on */
 	char name[65];
 
 	/* One authority per machine: equal names with different keys confuse clients. */
@@ -154,9 +159,11 @@ make_ca(EVP_PKEY *key, const char *organisation, const char *hostname)
 }
 
 static X509 *
-make_server(EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key, const char *organisation, const char *hostname)
+make_server(
+	EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key, const char *organisation, const char *hostname)
 {
 	char names[400];
+	/* clang-format off */
 	const struct extension rows[] = {
 		{ NID_basic_constraints, "critical,CA:FALSE" },
 		{ NID_key_usage, "critical,digitalSignature" },
@@ -165,9 +172,11 @@ make_server(EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key, const char *organisation,
 		{ NID_subject_key_identifier, "hash" },
 		{ NID_authority_key_identifier, "keyid:always" },
 	};
+	/* clang-format on */
 
 	snprintf(names, sizeof names, "DNS:%s,DNS:localhost,IP:127.0.0.1,IP:::1", hostname);
-	return make_cert(key, ca, ca_key, organisation, hostname, SERVER_DAYS, rows, CV_COUNT(rows));
+	return make_cert(
+		key, ca, ca_key, organisation, hostname, SERVER_DAYS, rows, CV_COUNT(rows));
 }
 
 static enum cv_status
@@ -241,7 +250,7 @@ enum cv_status
 admin_key_make(enum admin_key kind, unsigned rsa_bits, struct cv_buf *pem_out, struct cv_err *err)
 {
 	EVP_PKEY *key = kind == ADMIN_KEY_RSA ? EVP_RSA_gen(rsa_bits)
-		: EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+					      : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 
 	if (!key)
 		return fail(err, "make a key");
@@ -271,8 +280,8 @@ public_half(EVP_PKEY *key, enum admin_key kind, struct cv_buf *base64_out, struc
 }
 
 enum cv_status
-admin_key_public(struct cv_str pem, enum admin_key *kind_out, struct cv_buf *base64_out,
-	struct cv_err *err)
+admin_key_public(
+	struct cv_str pem, enum admin_key *kind_out, struct cv_buf *base64_out, struct cv_err *err)
 {
 	char no_passphrase[] = ""; /* else OpenSSL asks on the terminal */
 	BIO *bio = BIO_new_mem_buf(pem.p, (int)CV_MIN(pem.n, (size_t)1 << 20));

@@ -9,7 +9,7 @@
 static bool
 locale_is_vietnamese(void)
 {
-	static const char *const names[] = { "CONGVU_LANG", "LC_ALL", "LC_MESSAGES", "LANG" };
+	static const char *const names[] = {"CONGVU_LANG", "LC_ALL", "LC_MESSAGES", "LANG"};
 
 	for (size_t i = 0; i < CV_COUNT(names); i++) {
 		const char *value = getenv(names[i]);
@@ -24,19 +24,22 @@ locale_is_vietnamese(void)
 static void
 print_overview(const struct admin_call *call, FILE *to)
 {
-	fprintf(to, "%s\n\n", admin_say(call, "congvu: official mail for a province",
-		"congvu: thư điện tử công vụ của tỉnh"));
+	fprintf(to, "%s\n\n",
+		admin_say(call, "congvu: official mail for a province",
+			"congvu: thư điện tử công vụ của tỉnh"));
 	fprintf(to, "%s: congvu [--conf FILE] [--json] [--lang vi|en] %s\n\n",
 		admin_say(call, "Usage", "Cách dùng"),
 		admin_say(call, "NOUN VERB [ARGUMENTS]", "DANH_TỪ ĐỘNG_TỪ [THAM SỐ]"));
 	for (size_t i = 0; i < admin_commands_count; i++) {
 		const struct admin_command *c = admin_commands[i];
 		char name[64];
-		snprintf(name, sizeof name, "%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "");
+		snprintf(name, sizeof name, "%s%s%s", c->noun, c->verb ? " " : "",
+			c->verb ? c->verb : "");
 		fprintf(to, "  %-20s %s\n", name, admin_say(call, c->help, c->help_vi));
 	}
-	fprintf(to, "\n%s\n", admin_say(call, "`congvu NOUN VERB --help` shows options and examples.",
-		"`congvu DANH_TỪ ĐỘNG_TỪ --help` cho biết tùy chọn và ví dụ."));
+	fprintf(to, "\n%s\n",
+		admin_say(call, "`congvu NOUN VERB --help` shows options and examples.",
+			"`congvu DANH_TỪ ĐỘNG_TỪ --help` cho biết tùy chọn và ví dụ."));
 }
 
 static void
@@ -44,9 +47,9 @@ print_command_help(const struct admin_call *call, FILE *to)
 {
 	const struct admin_command *c = call->command;
 
-	fprintf(to, "%s: congvu %s%s%s%s%s%s\n\n%s\n", admin_say(call, "Usage", "Cách dùng"), c->noun,
-		c->verb ? " " : "", c->verb ? c->verb : "", c->words[0] ? " " : "", c->words,
-		c->options ? admin_say(call, " [OPTIONS]", " [TÙY CHỌN]") : "",
+	fprintf(to, "%s: congvu %s%s%s%s%s%s\n\n%s\n", admin_say(call, "Usage", "Cách dùng"),
+		c->noun, c->verb ? " " : "", c->verb ? c->verb : "", c->words[0] ? " " : "",
+		c->words, c->options ? admin_say(call, " [OPTIONS]", " [TÙY CHỌN]") : "",
 		admin_say(call, c->help, c->help_vi));
 	if (c->options)
 		fprintf(to, "\n%s:\n", admin_say(call, "Options", "Tùy chọn"));
@@ -126,7 +129,8 @@ take_option(struct admin_call *call, int argc, char **argv, int *i)
 		else if (*i + 1 < argc)
 			call->values[o] = argv[++*i];
 		else
-			return usage_fault(call, "an option needs a value", "tùy chọn thiếu giá trị", argv[*i]);
+			return usage_fault(call, "an option needs a value",
+				"tùy chọn thiếu giá trị", argv[*i]);
 		return 0;
 	}
 	return usage_fault(call, "unknown option", "không có tùy chọn", argv[*i]);
@@ -158,7 +162,7 @@ parse_rest(struct admin_call *call, int argc, char **argv, int i, bool *help)
 int
 admin_cli(int argc, char **argv)
 {
-	struct admin_call call = { .vietnamese = locale_is_vietnamese() };
+	struct admin_call call = {.vietnamese = locale_is_vietnamese()};
 	bool help = false;
 	int i = 1;
 
@@ -195,7 +199,8 @@ admin_cli(int argc, char **argv)
 		return EXIT_OK;
 	}
 	if (call.word_count < call.command->words_min)
-		return usage_fault(&call, "an argument is missing", "thiếu tham số", call.command->words);
+		return usage_fault(
+			&call, "an argument is missing", "thiếu tham số", call.command->words);
 	exit_code = call.command->run(&call);
 	if (call.local)
 		admin_local_close(call.local);

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "admin/commands.h"
 
+/* clang-format off */
 const struct admin_command *const admin_commands[] = {
 	&admin_init,
 	&admin_serve,
@@ -35,4 +36,5 @@ const struct admin_command *const admin_commands[] = {
 	&admin_config_show,
 	&admin_manual,
 };
+/* clang-format on */
 const size_t admin_commands_count = CV_COUNT(admin_commands);

@@ -29,7 +29,7 @@ static void
 check_networks(json_t *faults, const char *name, const char *list)
 {
 	struct cv_netset *set;
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	if (cv_netset_parse(cv_str_z(list), &set, &err) == CV_OK) {
 		cv_netset_free(set);
@@ -54,12 +54,16 @@ run_check(struct admin_call *call)
 	check_networks(faults, "inside_networks", m->inside_networks);
 	check_networks(faults, "proxy_networks", m->proxy_networks);
 	bool bad = json_array_size(faults) > 0;
-	json_t *reply = json_pack("{s:b, s:s, s:o}", "ok", !bad, "file", call->conf_path, "faults", faults);
+	json_t *reply =
+		json_pack("{s:b, s:s, s:o}", "ok", !bad, "file", call->conf_path, "faults", faults);
 	if (!admin_json(call, reply)) {
 		json_array_foreach(faults, i, fault)
-			printf("%s\n", json_string_value(fault));
+		{
+			puts(json_string_value(fault));
+		}
 		if (!bad)
-			printf("%s: %s\n", call->conf_path, admin_say(call, "no faults", "không có lỗi"));
+			printf("%s: %s\n", call->conf_path,
+				admin_say(call, "no faults", "không có lỗi"));
 	}
 	json_decref(reply);
 	return bad ? EXIT_CONFIG : EXIT_OK;
@@ -74,14 +78,20 @@ run_show(struct admin_call *call)
 }
 
 const struct admin_command admin_config_check = {
-	.noun = "config", .verb = "check", .words = "",
-	.help = "check the configuration file and what it names", .help_vi = "kiểm tra tệp cấu hình",
+	.noun = "config",
+	.verb = "check",
+	.words = "",
+	.help = "check the configuration file and what it names",
+	.help_vi = "kiểm tra tệp cấu hình",
 	.examples = "  congvu --conf /etc/congvu/congvu.conf config check",
 	.run = run_check,
 };
 const struct admin_command admin_config_show = {
-	.noun = "config", .verb = "show", .words = "",
-	.help = "print every option with its default and meaning", .help_vi = "in mọi tùy chọn và giá trị mặc định",
+	.noun = "config",
+	.verb = "show",
+	.words = "",
+	.help = "print every option with its default and meaning",
+	.help_vi = "in mọi tùy chọn và giá trị mặc định",
 	.examples = "  congvu config show > congvu.conf",
 	.run = run_show,
 };

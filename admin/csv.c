@@ -6,7 +6,7 @@ static char
 guess_separator(struct cv_str text)
 {
 	static const char candidates[] = ",;\t";
-	size_t best = 0, counts[3] = { 0 };
+	size_t best = 0, counts[3] = {0};
 
 	for (size_t i = 0; i < text.n && text.p[i] != '\n'; i++) {
 		const char *at = text.p[i] ? strchr(candidates, text.p[i]) : NULL;
@@ -24,14 +24,15 @@ admin_csv_init(struct admin_csv *c, struct cv_str text)
 {
 	if (cv_str_has_prefix(text, "\xef\xbb\xbf"))
 		text = cv_str_sub(text, 3, text.n);
-	*c = (struct admin_csv){ .text = text, .separator = guess_separator(text) };
+	*c = (struct admin_csv){.text = text, .separator = guess_separator(text)};
 }
 
 static bool
 at_line_end(const struct admin_csv *c)
 {
-	return c->pos >= c->text.n || c->text.p[c->pos] == '\n'
-		|| (c->text.p[c->pos] == '\r' && (c->pos + 1 == c->text.n || c->text.p[c->pos + 1] == '\n'));
+	return c->pos >= c->text.n || c->text.p[c->pos] == '\n' ||
+	       (c->text.p[c->pos] == '\r' &&
+		       (c->pos + 1 == c->text.n || c->text.p[c->pos + 1] == '\n'));
 }
 
 static enum cv_status

@@ -10,7 +10,7 @@
 #include "common/text/charset.h"
 #include "common/text/fold.h"
 
-#define TEXT_MAX 4096
+#define TEXT_MAX  4096
 #define DEPTH_MAX 32
 
 /* ---- texts ---- */
@@ -19,9 +19,9 @@
 static bool
 is_forbidden(uint32_t c)
 {
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f)
-		|| (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff
-		|| (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef);
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+	       (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef);
 }
 
 static struct cv_str
@@ -75,7 +75,7 @@ admin_entry_take(const struct cv_reg_account *a, struct cv_arena *arena, struct 
 		.department = clean(arena, a->department),
 		.phone_office = clean(arena, a->phone_office),
 		.phone_mobile = a->mobile_consent && !is_shared ? clean(arena, a->phone_mobile)
-			: CV_STR_EMPTY,
+								: CV_STR_EMPTY,
 		.address = clean(arena, a->address),
 		.rank = a->rank,
 		.is_role = is_shared,
@@ -93,6 +93,7 @@ admin_entry_take(const struct cv_reg_account *a, struct cv_arena *arena, struct 
 
 /* ---- units ---- */
 
+/* clang-format off */
 const struct admin_unit_group admin_unit_groups[] = {
 	{ "tinh so ban_nganh vp", "Cơ quan cấp tỉnh", "cap-tinh" },
 	{ "dvsn", "Đơn vị sự nghiệp công lập", "su-nghiep" },
@@ -102,6 +103,7 @@ const struct admin_unit_group admin_unit_groups[] = {
 	{ "dvsn_xa", "Đơn vị sự nghiệp cấp xã", "su-nghiep-xa" },
 	{ NULL, "Cơ quan, đơn vị khác", "khac" },
 };
+/* clang-format on */
 const size_t admin_unit_groups_count = CV_COUNT(admin_unit_groups);
 
 size_t
@@ -132,8 +134,8 @@ is_below(const struct cv_snapshot *s, struct cv_str code, struct cv_str root)
 	return false;
 }
 
-/* An agency's address is published like any other: not when its box is closed or not listed, nor when
- * there is no such box. One of another domain is taken as it was entered. */
+/* An agency's address is published like any other: not when its box is closed or not listed, nor
+ * when there is no such box. One of another domain is taken as it was entered. */
 static struct cv_str
 official_address(const struct cv_snapshot *s, struct cv_str address, struct cv_arena *arena)
 {
@@ -143,9 +145,10 @@ official_address(const struct cv_snapshot *s, struct cv_str address, struct cv_a
 	if (!address.n)
 		return CV_STR_EMPTY;
 	cv_snapshot_find_address(s, address, &hit);
-	bool is_public = hit.found == CV_REG_NOT_OURS
-		|| (hit.found == CV_REG_GROUP && hit.account.state == CV_STATE_ACTIVE)
-		|| (hit.found == CV_REG_ACCOUNT && admin_entry_take(&hit.account, arena, &entry));
+	bool is_public =
+		hit.found == CV_REG_NOT_OURS ||
+		(hit.found == CV_REG_GROUP && hit.account.state == CV_STATE_ACTIVE) ||
+		(hit.found == CV_REG_ACCOUNT && admin_entry_take(&hit.account, arena, &entry));
 	return is_public ? clean(arena, address) : CV_STR_EMPTY;
 }
 
@@ -179,8 +182,8 @@ fill_unit(const struct cv_snapshot *s, const struct cv_reg_agency *a, struct cv_
 static int
 compare_units(const void *a, const void *b)
 {
-	return cv_str_cmp(((const struct admin_unit *)a)->sort_key,
-		((const struct admin_unit *)b)->sort_key);
+	return cv_str_cmp(
+		((const struct admin_unit *)a)->sort_key, ((const struct admin_unit *)b)->sort_key);
 }
 
 static int
@@ -201,7 +204,8 @@ collect_units(const struct cv_snapshot *s, struct cv_str root, struct admin_dire
 		return cv_fail(err, CV_NOT_FOUND, "no agency '%.*s'", CV_STR_ARGS(root));
 	d->units = CV_ARENA_ARRAY(&d->arena, struct admin_unit, all + 1);
 	for (size_t i = 0; i < all; i++)
-		if (cv_snapshot_nth_agency(s, i, &agency) && (!root.n || is_below(s, agency.code, root)))
+		if (cv_snapshot_nth_agency(s, i, &agency) &&
+			(!root.n || is_below(s, agency.code, root)))
 			fill_unit(s, &agency, &d->arena, &d->units[d->count++]);
 	qsort(d->units, d->count, sizeof *d->units, compare_units);
 	return CV_OK;
@@ -229,7 +233,8 @@ collect_entries(const struct cv_snapshot *s, struct cv_map *by_code, bool is_who
 		if (cv_snapshot_nth(s, i, &a) && (u = cv_map_get(by_code, a.agency)))
 			u->count++;
 	for (size_t i = 0; i < d->count; i++) {
-		d->units[i].entries = CV_ARENA_ARRAY(&d->arena, struct admin_entry, d->units[i].count + 1);
+		d->units[i].entries =
+			CV_ARENA_ARRAY(&d->arena, struct admin_entry, d->units[i].count + 1);
 		d->units[i].count = 0;
 	}
 	for (size_t i = 0; i < all; i++) {
@@ -277,5 +282,5 @@ void
 admin_directory_done(struct admin_directory *d)
 {
 	cv_arena_done(&d->arena);
-	*d = (struct admin_directory){ 0 };
+	*d = (struct admin_directory){0};
 }

@@ -1,8 +1,9 @@
-/* directory.h - the public directory: what may be published of the register, in the order it is read.
+/* directory.h - the public directory: what may be published of the register, in the order it is
+ * read.
  *
- * Every format is made from these structures and from nothing else; one function, admin_entry_take(),
- * decides what of an account gets into them (DIR-02, DIR-04). All texts are valid UTF-8 in NFC
- * without control and direction characters.
+ * Every format is made from these structures and from nothing else; one function,
+ * admin_entry_take(), decides what of an account gets into them (DIR-02, DIR-04). All texts are
+ * valid UTF-8 in NFC without control and direction characters.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef ADMIN_DIRECTORY_H
@@ -24,10 +25,11 @@ struct admin_entry {
 struct admin_unit {
 	struct cv_str code, name, parent, parent_name, type, address, phone, website, location;
 	uint32_t rank;
-	struct admin_entry *entries; /* role boxes first, then people by rank, tên, họ, đệm (DIR-05) */
+	struct admin_entry
+		*entries; /* role boxes first, then people by rank, tên, họ, đệm (DIR-05) */
 	size_t count, roles;
 	bool has_mobile;
-	char updated[11];            /* day of the last change, "2026-11-22": filled by the publisher */
+	char updated[11]; /* day of the last change, "2026-11-22": filled by the publisher */
 	char digest[65];
 	struct cv_str sort_key;
 };
@@ -35,29 +37,29 @@ struct admin_unit {
 struct admin_directory {
 	struct cv_arena arena;
 	struct cv_str province;
-	char day[11];                /* of publication, "2026-11-22" */
-	struct admin_unit *units;    /* by type, rank, name */
+	char day[11];             /* of publication, "2026-11-22" */
+	struct admin_unit *units; /* by type, rank, name */
 	size_t count;
 	size_t people, roles;
-	size_t homeless;             /* listed, but of no agency that exists: not published */
+	size_t homeless; /* listed, but of no agency that exists: not published */
 };
 
-/* What the public may see of account A. False when nothing: not listed, suspended or retired, a group or
- * an application. The mobile number only with recorded consent. OUT lives in ARENA. */
-CV_MUST_CHECK bool admin_entry_take(const struct cv_reg_account *a, struct cv_arena *arena,
-                                    struct admin_entry *out);
+/* What the public may see of account A. False when nothing: not listed, suspended or retired, a
+ * group or an application. The mobile number only with recorded consent. OUT lives in ARENA. */
+CV_MUST_CHECK bool admin_entry_take(
+	const struct cv_reg_account *a, struct cv_arena *arena, struct admin_entry *out);
 
 /* Fills D (zeroed before) from S. AGENCY: this one and those below it, CV_NOT_FOUND when there is
  * none such; empty: all. DAY as above. */
-CV_MUST_CHECK enum cv_status admin_directory_build(const struct cv_snapshot *s, struct cv_str province,
-                                                   struct cv_str agency, const char *day,
-                                                   struct admin_directory *d, struct cv_err *err);
+CV_MUST_CHECK enum cv_status admin_directory_build(const struct cv_snapshot *s,
+	struct cv_str province, struct cv_str agency, const char *day, struct admin_directory *d,
+	struct cv_err *err);
 void admin_directory_done(struct admin_directory *d);
 
 /* Groups of the index page. */
 struct admin_unit_group {
-	const char *types;           /* words of agency types; NULL: all that no group names */
-	const char *title;           /* Vietnamese */
+	const char *types; /* words of agency types; NULL: all that no group names */
+	const char *title; /* Vietnamese */
 	const char *anchor;
 };
 extern const struct admin_unit_group admin_unit_groups[];

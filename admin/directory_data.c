@@ -1,4 +1,5 @@
-/* directory_data.c - the directory for machines: CSV for spreadsheets, JSON for portals (DIR-03, 07). */
+/* directory_data.c - the directory for machines: CSV for spreadsheets, JSON for portals (DIR-03,
+ * 07). */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdio.h>
 
@@ -23,7 +24,8 @@ admin_csv_people(const struct admin_directory *d, const struct admin_unit *only,
 {
 	size_t number = 0;
 
-	cv_buf_z(out, BOM "STT,Họ và tên,Chức vụ,Đơn vị,Phòng,Điện thoại cơ quan,Di động,Thư điện tử\r\n");
+	cv_buf_z(out, BOM
+		"STT,Họ và tên,Chức vụ,Đơn vị,Phòng,Điện thoại cơ quan,Di động,Thư điện tử\r\n");
 	for (size_t i = 0; i < d->count; i++) {
 		const struct admin_unit *u = &d->units[i];
 		if (only && u != only)
@@ -46,7 +48,7 @@ void
 admin_csv_units(const struct admin_directory *d, struct cv_buf *out)
 {
 	cv_buf_z(out, BOM "STT,Mã,Cơ quan - đơn vị,Loại,Trực thuộc,Thư điện tử công vụ,Điện thoại,"
-		"Trang thông tin,Trụ sở,Số người\r\n");
+			  "Trang thông tin,Trụ sở,Số người\r\n");
 	for (size_t i = 0; i < d->count; i++) {
 		const struct admin_unit *u = &d->units[i];
 		char count[24];

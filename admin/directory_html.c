@@ -1,7 +1,7 @@
 /* directory_html.c - the pages of the directory: plain HTML that needs no script (DIR-03).
  *
- * Everything from the register passes through admin_html_escape(); links are made only of addresses,
- * telephone digits and http(s) addresses.
+ * Everything from the register passes through admin_html_escape(); links are made only of
+ * addresses, telephone digits and http(s) addresses.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "admin/directory_site.h"
@@ -52,7 +52,8 @@ put_number(struct cv_buf *out, size_t n)
 static void
 put_day(struct cv_buf *out, const char *day)
 {
-	cv_buf_printf(out, "<time datetime=\"%s\">%.2s/%.2s/%.4s</time>", day, day + 8, day + 5, day);
+	cv_buf_printf(
+		out, "<time datetime=\"%s\">%.2s/%.2s/%.4s</time>", day, day + 8, day + 5, day);
 }
 
 static void
@@ -95,8 +96,8 @@ put_digits(struct cv_buf *out, struct cv_str phone)
 		admin_html_escape(out, phone);
 		return;
 	}
-	cv_buf_printf(out, "%.*s %.*s %.*s", (int)first, phone.p, (int)(second - first), phone.p + first,
-		(int)(phone.n - second), phone.p + second);
+	cv_buf_printf(out, "%.*s %.*s %.*s", (int)first, phone.p, (int)(second - first),
+		phone.p + first, (int)(phone.n - second), phone.p + second);
 }
 
 static void
@@ -106,7 +107,8 @@ put_phone(struct cv_buf *out, struct cv_str phone)
 
 	for (size_t i = 0; i < phone.n; i++)
 		digits += cv_is_digit((unsigned char)phone.p[i]);
-	if (digits < 3 || digits > 15) { /* two numbers in one field, an extension: shown, not dialled */
+	if (digits < 3 ||
+		digits > 15) { /* two numbers in one field, an extension: shown, not dialled */
 		admin_html_escape(out, phone);
 		return;
 	}
@@ -139,27 +141,29 @@ put_website(struct cv_buf *out, struct cv_str url)
 
 struct page {
 	const struct admin_directory *d;
-	struct cv_str title;       /* of the agency, or empty on the index */
-	const char *root;          /* "" or "../" */
-	const char *url, *path;    /* of the page itself */
-	const char *csv, *json;    /* of what it shows */
+	struct cv_str title;    /* of the agency, or empty on the index */
+	const char *root;       /* "" or "../" */
+	const char *url, *path; /* of the page itself */
+	const char *csv, *json; /* of what it shows */
 };
 
 static void
 put_head(struct cv_buf *out, const struct page *p)
 {
 	cv_buf_z(out, "<!DOCTYPE html>\n<html lang=\"vi\">\n<head>\n<meta charset=\"utf-8\">\n"
-		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-		"<meta name=\"color-scheme\" content=\"light dark\">\n"
-		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'self'; "
-		"base-uri 'none'; form-action 'none'\">\n<title>");
+		      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+		      "<meta name=\"color-scheme\" content=\"light dark\">\n"
+		      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+		      "style-src 'self'; "
+		      "base-uri 'none'; form-action 'none'\">\n<title>");
 	if (p->title.n) {
 		admin_html_escape(out, p->title);
 		cv_buf_z(out, " – ");
 	}
 	cv_buf_z(out, SITE_TITLE " – ");
 	admin_html_escape(out, p->d->province);
-	cv_buf_z(out, "</title>\n<meta name=\"description\" content=\"Địa chỉ thư điện tử công vụ của ");
+	cv_buf_z(out,
+		"</title>\n<meta name=\"description\" content=\"Địa chỉ thư điện tử công vụ của ");
 	admin_html_escape(out, p->title.n ? p->title : p->d->province);
 	cv_buf_z(out, "\">\n");
 	if (p->url[0]) {
@@ -167,9 +171,11 @@ put_head(struct cv_buf *out, const struct page *p)
 		admin_html_escape(out, cv_str_z(p->url));
 		cv_buf_printf(out, "%s\">\n", p->path);
 	}
-	cv_buf_printf(out, "<link rel=\"stylesheet\" href=\"%sstyle.css\">\n"
+	cv_buf_printf(out,
+		"<link rel=\"stylesheet\" href=\"%sstyle.css\">\n"
 		"<link rel=\"alternate\" type=\"text/csv\" title=\"CSV\" href=\"%s\">\n"
-		"<link rel=\"alternate\" type=\"application/json\" title=\"JSON\" href=\"%s\">\n</head>\n",
+		"<link rel=\"alternate\" type=\"application/json\" title=\"JSON\" "
+		"href=\"%s\">\n</head>\n",
 		p->root, p->csv, p->json);
 }
 
@@ -177,21 +183,26 @@ static void
 put_banner(struct cv_buf *out, const struct page *p)
 {
 	cv_buf_z(out, "<body>\n<a class=\"skip\" href=\"#noi-dung\">Đến nội dung chính</a>\n"
-		"<header class=\"banner\"><div class=\"wrap\">\n<p class=\"province\">");
+		      "<header class=\"banner\"><div class=\"wrap\">\n<p class=\"province\">");
 	admin_html_escape(out, p->d->province);
-	cv_buf_printf(out, "</p>\n<p class=\"site\"><a href=\"%sindex.html\">" SITE_TITLE "</a></p>\n"
-		"</div></header>\n", p->root);
+	cv_buf_printf(out,
+		"</p>\n<p class=\"site\"><a href=\"%sindex.html\">" SITE_TITLE "</a></p>\n"
+		"</div></header>\n",
+		p->root);
 }
 
 static void
 put_footer(struct cv_buf *out, const struct page *p)
 {
-	cv_buf_printf(out, "<footer class=\"foot\"><div class=\"wrap\">\n"
+	cv_buf_printf(out,
+		"<footer class=\"foot\"><div class=\"wrap\">\n"
 		"<p>Tải dữ liệu: <a href=\"%s\">bảng tính CSV</a>, <a href=\"%s\">JSON</a>, "
 		"<a href=\"%smanifest.json\">bảng kê tệp</a>.</p>\n"
-		"<p>Danh bạ chỉ gồm thông tin công vụ; số di động chỉ có khi người đó đồng ý công khai. "
+		"<p>Danh bạ chỉ gồm thông tin công vụ; số di động chỉ có khi người đó đồng ý công "
+		"khai. "
 		"Cơ quan nhà nước không bao giờ hỏi mật khẩu qua thư điện tử.</p>\n"
-		"</div></footer>\n</body>\n</html>\n", p->csv, p->json, p->root);
+		"</div></footer>\n</body>\n</html>\n",
+		p->csv, p->json, p->root);
 }
 
 static void
@@ -255,7 +266,8 @@ put_cell(struct cv_buf *out, const char *name, struct cv_str text)
 static void
 put_person(struct cv_buf *out, const struct admin_entry *e, size_t number, bool has_mobile)
 {
-	cv_buf_printf(out, "<tr><td class=\"stt\">%zu</td><th scope=\"row\" class=\"ten\">", number);
+	cv_buf_printf(
+		out, "<tr><td class=\"stt\">%zu</td><th scope=\"row\" class=\"ten\">", number);
 	admin_html_escape(out, e->name);
 	cv_buf_z(out, "</th>");
 	put_cell(out, "chucvu", e->title);
@@ -278,11 +290,13 @@ put_people(struct cv_buf *out, const struct admin_unit *u)
 
 	cv_buf_z(out, "<table class=\"danhba\">\n<caption>Cán bộ, công chức, viên chức: ");
 	put_number(out, u->count - u->roles);
-	cv_buf_printf(out, " người</caption>\n<thead><tr><th scope=\"col\" class=\"stt\">"
+	cv_buf_printf(out,
+		" người</caption>\n<thead><tr><th scope=\"col\" class=\"stt\">"
 		"<abbr title=\"Số thứ tự\">STT</abbr></th><th scope=\"col\">Họ và tên</th>"
 		"<th scope=\"col\">Chức vụ</th><th scope=\"col\">Phòng, đơn vị</th>"
 		"<th scope=\"col\">Điện thoại cơ quan</th>%s<th scope=\"col\">Thư điện tử</th>"
-		"</tr></thead>\n<tbody>\n", u->has_mobile ? "<th scope=\"col\">Di động</th>" : "");
+		"</tr></thead>\n<tbody>\n",
+		u->has_mobile ? "<th scope=\"col\">Di động</th>" : "");
 	for (size_t i = 0; i < u->count; i++)
 		if (!u->entries[i].is_role)
 			put_person(out, &u->entries[i], ++number, u->has_mobile);
@@ -292,7 +306,8 @@ put_people(struct cv_buf *out, const struct admin_unit *u)
 static void
 put_roles(struct cv_buf *out, const struct admin_unit *u)
 {
-	cv_buf_z(out, "<table class=\"danhba hopthu\">\n<caption>Hộp thư chung của đơn vị</caption>\n"
+	cv_buf_z(out,
+		"<table class=\"danhba hopthu\">\n<caption>Hộp thư chung của đơn vị</caption>\n"
 		"<thead><tr><th scope=\"col\">Hộp thư</th><th scope=\"col\">Điện thoại cơ quan</th>"
 		"<th scope=\"col\">Thư điện tử</th></tr></thead>\n<tbody>\n");
 	for (size_t i = 0; i < u->count; i++) {
@@ -334,8 +349,13 @@ admin_html_unit(const struct admin_directory *d, const struct admin_unit *u, con
 	struct cv_buf *out)
 {
 	char path[ADMIN_SITE_PATH_MAX], csv[32], json[32];
-	const struct page page = { .d = d, .title = u->name, .root = "../", .url = url, .path = path,
-		.csv = csv, .json = json };
+	const struct page page = {.d = d,
+		.title = u->name,
+		.root = "../",
+		.url = url,
+		.path = path,
+		.csv = csv,
+		.json = json};
 
 	snprintf(path, sizeof path, "donvi/%.*s.html", CV_STR_ARGS(u->code));
 	snprintf(csv, sizeof csv, "%.*s.csv", CV_STR_ARGS(u->code));
@@ -343,7 +363,7 @@ admin_html_unit(const struct admin_directory *d, const struct admin_unit *u, con
 	put_head(out, &page);
 	put_banner(out, &page);
 	cv_buf_z(out, "<nav class=\"crumbs\" aria-label=\"Đường dẫn\"><div class=\"wrap\"><ol>\n"
-		"<li><a href=\"../index.html\">Toàn tỉnh</a></li>\n<li><a href=\"");
+		      "<li><a href=\"../index.html\">Toàn tỉnh</a></li>\n<li><a href=\"");
 	const struct admin_unit_group *group = &admin_unit_groups[admin_unit_group_of(u->type)];
 	cv_buf_printf(out, "../index.html#%s\">%s</a></li>\n<li class=\"day\">", group->anchor,
 		group->title);
@@ -357,7 +377,8 @@ admin_html_unit(const struct admin_directory *d, const struct admin_unit *u, con
 	if (u->count > u->roles)
 		put_people(out, u);
 	else
-		cv_buf_z(out, "<p class=\"trong\">Đơn vị chưa có người nào trong danh bạ công khai.</p>\n");
+		cv_buf_z(out, "<p class=\"trong\">Đơn vị chưa có người nào trong danh bạ công "
+			      "khai.</p>\n");
 	put_children(out, d, u);
 	cv_buf_z(out, "</main>\n");
 	put_footer(out, &page);
@@ -374,7 +395,7 @@ struct group_columns {
 static struct group_columns
 columns_of_group(const struct admin_directory *d, size_t group)
 {
-	struct group_columns c = { 0 };
+	struct group_columns c = {0};
 
 	for (size_t i = 0; i < d->count; i++) {
 		const struct admin_unit *u = &d->units[i];
@@ -392,8 +413,10 @@ static void
 put_unit_row(struct cv_buf *out, const struct admin_unit *u, const struct group_columns *c,
 	size_t number)
 {
-	cv_buf_printf(out, "<tr><td class=\"stt\">%zu</td><th scope=\"row\" class=\"ten\">"
-		"<a href=\"donvi/%.*s.html\">", number, CV_STR_ARGS(u->code));
+	cv_buf_printf(out,
+		"<tr><td class=\"stt\">%zu</td><th scope=\"row\" class=\"ten\">"
+		"<a href=\"donvi/%.*s.html\">",
+		number, CV_STR_ARGS(u->code));
 	admin_html_escape(out, u->name);
 	cv_buf_z(out, "</a></th>");
 	if (c->has_parent)
@@ -422,11 +445,15 @@ put_group(struct cv_buf *out, const struct admin_directory *d, size_t group)
 
 	if (!c.count)
 		return;
-	cv_buf_printf(out, "<section id=\"%s\" aria-labelledby=\"h-%s\">\n<h2 id=\"h-%s\">%s</h2>\n"
-		"<table class=\"danhba donvi\">\n<caption>", g->anchor, g->anchor, g->anchor, g->title);
+	cv_buf_printf(out,
+		"<section id=\"%s\" aria-labelledby=\"h-%s\">\n<h2 id=\"h-%s\">%s</h2>\n"
+		"<table class=\"danhba donvi\">\n<caption>",
+		g->anchor, g->anchor, g->anchor, g->title);
 	put_number(out, c.count);
-	cv_buf_printf(out, " đơn vị và địa chỉ công vụ</caption>\n<thead><tr><th scope=\"col\" class=\"stt\">"
-		"<abbr title=\"Số thứ tự\">STT</abbr></th><th scope=\"col\">Cơ quan, đơn vị</th>%s%s%s"
+	cv_buf_printf(out,
+		" đơn vị và địa chỉ công vụ</caption>\n<thead><tr><th scope=\"col\" class=\"stt\">"
+		"<abbr title=\"Số thứ tự\">STT</abbr></th><th scope=\"col\">Cơ quan, đơn "
+		"vị</th>%s%s%s"
 		"<th scope=\"col\" class=\"so\">Số người</th></tr></thead>\n<tbody>\n",
 		c.has_parent ? "<th scope=\"col\">Trực thuộc</th>" : "",
 		c.has_phone ? "<th scope=\"col\">Điện thoại</th>" : "",
@@ -456,12 +483,17 @@ put_groups_nav(struct cv_buf *out, const struct admin_directory *d)
 void
 admin_html_index(const struct admin_directory *d, const char *url, struct cv_buf *out)
 {
-	const struct page page = { .d = d, .root = "", .url = url, .path = "index.html",
-		.csv = "danhba.csv", .json = "danhba.json" };
+	const struct page page = {.d = d,
+		.root = "",
+		.url = url,
+		.path = "index.html",
+		.csv = "danhba.csv",
+		.json = "danhba.json"};
 
 	put_head(out, &page);
 	put_banner(out, &page);
-	cv_buf_z(out, "<main id=\"noi-dung\" class=\"wrap\">\n<h1>Cơ quan, đơn vị trong danh bạ</h1>\n"
+	cv_buf_z(out,
+		"<main id=\"noi-dung\" class=\"wrap\">\n<h1>Cơ quan, đơn vị trong danh bạ</h1>\n"
 		"<ul class=\"facts\">\n");
 	put_fact(out, "Cơ quan, đơn vị");
 	put_number(out, d->count);

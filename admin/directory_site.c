@@ -48,8 +48,8 @@ keep_day(struct admin_unit *u, const json_t *old_units)
 	const json_t *old = json_object_get(old_units, code);
 	const char *digest = json_string_value(json_object_get(old, "sha256"));
 	const char *day = json_string_value(json_object_get(old, "updated"));
-	if (!digest || strcmp(digest, u->digest) != 0 || !day || strlen(day) != 10
-		|| strspn(day, "0123456789-") != 10 || strcmp(day, u->updated) > 0)
+	if (!digest || strcmp(digest, u->digest) != 0 || !day || strlen(day) != 10 ||
+		strspn(day, "0123456789-") != 10 || strcmp(day, u->updated) > 0)
 		return;
 	snprintf(u->updated, sizeof u->updated, "%s", day);
 }
@@ -116,7 +116,8 @@ static void
 add_unit(struct admin_site *s, const struct admin_directory *d, const struct admin_unit *u,
 	const char *url)
 {
-	struct cv_buf html = CV_BUF_INIT(ADMIN_SITE_FILE_MAX), csv = CV_BUF_INIT(ADMIN_SITE_FILE_MAX);
+	struct cv_buf html = CV_BUF_INIT(ADMIN_SITE_FILE_MAX),
+		      csv = CV_BUF_INIT(ADMIN_SITE_FILE_MAX);
 	char path[ADMIN_SITE_PATH_MAX];
 
 	unit_path(u, "html", path);
@@ -134,8 +135,10 @@ add_unit(struct admin_site *s, const struct admin_directory *d, const struct adm
 static void
 add_province(struct admin_site *s, const struct admin_directory *d, const char *url)
 {
-	struct cv_buf index = CV_BUF_INIT(ADMIN_SITE_FILE_MAX), people = CV_BUF_INIT(ADMIN_SITE_FILE_MAX);
-	struct cv_buf units = CV_BUF_INIT(ADMIN_SITE_FILE_MAX), style = CV_BUF_INIT(ADMIN_SITE_FILE_MAX);
+	struct cv_buf index = CV_BUF_INIT(ADMIN_SITE_FILE_MAX),
+		      people = CV_BUF_INIT(ADMIN_SITE_FILE_MAX);
+	struct cv_buf units = CV_BUF_INIT(ADMIN_SITE_FILE_MAX),
+		      style = CV_BUF_INIT(ADMIN_SITE_FILE_MAX);
 
 	admin_html_index(d, url, &index);
 	add(s, "index.html", &index);
@@ -163,12 +166,14 @@ manifest(const struct admin_directory *d, const struct admin_site *s)
 	char code[64];
 
 	for (size_t i = 0; i < s->count; i++)
-		json_array_append_new(files, json_pack("{s:s, s:s, s:I}", "path", s->files[i].path, "sha256",
-			s->files[i].sha256, "size", (json_int_t)s->files[i].n));
+		json_array_append_new(
+			files, json_pack("{s:s, s:s, s:I}", "path", s->files[i].path, "sha256",
+				       s->files[i].sha256, "size", (json_int_t)s->files[i].n));
 	for (size_t i = 0; i < d->count; i++) {
 		snprintf(code, sizeof code, "%.*s", CV_STR_ARGS(d->units[i].code));
-		json_object_set_new(units, code, json_pack("{s:s, s:s}", "updated", d->units[i].updated,
-			"sha256", d->units[i].digest));
+		json_object_set_new(units, code,
+			json_pack("{s:s, s:s}", "updated", d->units[i].updated, "sha256",
+				d->units[i].digest));
 	}
 	return json_pack("{s:s, s:i, s:s, s:s#, s:o, s:o}", "kind", "congvu-directory", "schema",
 		ADMIN_DIRECTORY_SCHEMA, "generated", d->day, "province", d->province.p,
@@ -178,7 +183,7 @@ manifest(const struct admin_directory *d, const struct admin_site *s)
 void
 admin_site_build(const struct admin_directory *d, const char *url, struct admin_site *out)
 {
-	*out = (struct admin_site){ 0 };
+	*out = (struct admin_site){0};
 	add_province(out, d, url);
 	for (size_t i = 0; i < d->count; i++)
 		add_unit(out, d, &d->units[i], url);
@@ -192,5 +197,5 @@ admin_site_done(struct admin_site *s)
 	for (size_t i = 0; i < s->count; i++)
 		free(s->files[i].bytes);
 	free(s->files);
-	*s = (struct admin_site){ 0 };
+	*s = (struct admin_site){0};
 }

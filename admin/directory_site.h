@@ -29,7 +29,7 @@ struct admin_site_file {
 struct admin_site {
 	struct admin_site_file *files; /* by path; the manifest last */
 	size_t count, cap;
-	bool is_full;                  /* a file would have been larger than the limit */
+	bool is_full; /* a file would have been larger than the limit */
 };
 
 /* Sets every unit's digest, and keeps the day of the last change of those that OLD_MANIFEST (may be
@@ -45,10 +45,10 @@ bool admin_site_path_is_sound(const char *path);
 void admin_html_escape(struct cv_buf *out, struct cv_str text);
 void admin_html_index(const struct admin_directory *d, const char *url, struct cv_buf *out);
 void admin_html_unit(const struct admin_directory *d, const struct admin_unit *u, const char *url,
-                     struct cv_buf *out);
+	struct cv_buf *out);
 void admin_html_style(struct cv_buf *out);
-void admin_csv_people(const struct admin_directory *d, const struct admin_unit *only,
-                      struct cv_buf *out);
+void admin_csv_people(
+	const struct admin_directory *d, const struct admin_unit *only, struct cv_buf *out);
 void admin_csv_units(const struct admin_directory *d, struct cv_buf *out);
 json_t *admin_json_unit(const struct admin_directory *d, const struct admin_unit *u);
 json_t *admin_json_all(const struct admin_directory *d);

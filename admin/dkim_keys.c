@@ -12,11 +12,11 @@
 
 #include "common/base/clock.h"
 
-#define PATH_BYTES 1200
-#define ED_MARK "-ed"
-#define ED_SUFFIX ".ed25519.pem"
-#define RSA_SUFFIX ".pem"
-#define RECORDS_MAX 200
+#define PATH_BYTES     1200
+#define ED_MARK        "-ed"
+#define ED_SUFFIX      ".ed25519.pem"
+#define RSA_SUFFIX     ".pem"
+#define RECORDS_MAX    200
 #define TXT_STRING_MAX 255
 
 struct place {
@@ -28,15 +28,17 @@ static enum cv_status
 check_selector(const char *selector, struct cv_err *err)
 {
 	struct cv_str s = cv_str_z(selector);
-	bool ok = s.n && s.n <= ADMIN_DKIM_SELECTOR_MAX && s.p[0] != '-' && s.p[s.n - 1] != '-'
-		&& !cv_str_has_suffix(s, ED_MARK);
+	bool ok = s.n && s.n <= ADMIN_DKIM_SELECTOR_MAX && s.p[0] != '-' && s.p[s.n - 1] != '-' &&
+		  !cv_str_has_suffix(s, ED_MARK);
 
 	for (size_t i = 0; ok && i < s.n; i++)
-		ok = s.p[i] == '-' || cv_is_digit((unsigned char)s.p[i])
-			|| (s.p[i] >= 'a' && s.p[i] <= 'z');
-	return ok ? CV_OK : cv_fail(err, CV_INVALID,
-		"'%.100s' is no selector: a-z, 0-9 and -, at most %d, not ending in -ed", selector,
-		ADMIN_DKIM_SELECTOR_MAX);
+		ok = s.p[i] == '-' || cv_is_digit((unsigned char)s.p[i]) ||
+		     (s.p[i] >= 'a' && s.p[i] <= 'z');
+	return ok ? CV_OK
+		  : cv_fail(err, CV_INVALID,
+			    "'%.100s' is no selector: a-z, 0-9 and -, at most %d, not ending in "
+			    "-ed",
+			    selector, ADMIN_DKIM_SELECTOR_MAX);
 }
 
 static enum cv_status
@@ -57,7 +59,8 @@ key_path(const struct place *p, const char *selector, enum admin_key kind, char 
 	if (kind == ADMIN_KEY_RSA)
 		snprintf(out, PATH_BYTES, "%.1000s/%s%s", p->folder, selector, RSA_SUFFIX);
 	else
-		snprintf(out, PATH_BYTES, "%.1000s/%s%s%s", p->folder, selector, ED_MARK, ED_SUFFIX);
+		snprintf(
+			out, PATH_BYTES, "%.1000s/%s%s%s", p->folder, selector, ED_MARK, ED_SUFFIX);
 }
 
 static bool
@@ -82,7 +85,8 @@ choose_selector(const struct place *p, char out[ADMIN_DKIM_SELECTOR_MAX + 4], st
 		if (!pair_exists(p, out))
 			return CV_OK;
 	}
-	return cv_fail(err, CV_LIMIT, "all selectors of the year are used: name one with --selector");
+	return cv_fail(
+		err, CV_LIMIT, "all selectors of the year are used: name one with --selector");
 }
 
 static enum cv_status
@@ -176,7 +180,8 @@ admin_dkim_make(const char *keys_dir, const char *domain, const char *selector, 
 	bool is_there = pair_exists(&place, chosen_out);
 	if (is_there && !activate)
 		status = cv_fail(err, CV_EXISTS,
-			"%s has keys named %s already; --activate signs with them", domain, chosen_out);
+			"%s has keys named %s already; --activate signs with them", domain,
+			chosen_out);
 	else if (!is_there)
 		status = write_pair(&place, chosen_out, bits, err);
 	if (status == CV_OK && (activate || !current.n))
@@ -207,7 +212,8 @@ selector_of(const char *name, char out[ADMIN_DKIM_SELECTOR_MAX + 4])
 }
 
 static enum cv_status
-read_record(const struct place *p, const char *name, struct admin_dkim_record *r, struct cv_err *err)
+read_record(
+	const struct place *p, const char *name, struct admin_dkim_record *r, struct cv_err *err)
 {
 	char path[PATH_BYTES + 300];
 	struct cv_str pem;
@@ -265,7 +271,8 @@ admin_dkim_records(const char *keys_dir, const char *domain, struct admin_dkim_r
 	closedir(dir);
 	free((char *)current.p);
 	if (status == CV_OK && !n)
-		status = cv_fail(err, CV_NOT_FOUND, "no DKIM keys of %s below %s", domain, keys_dir);
+		status =
+			cv_fail(err, CV_NOT_FOUND, "no DKIM keys of %s below %s", domain, keys_dir);
 	if (status != CV_OK) {
 		admin_dkim_records_free(list, n);
 		return status;

@@ -14,7 +14,8 @@ run_add(struct admin_call *call)
 	if (!reply)
 		return exit_code;
 	if (!admin_json(call, reply))
-		printf("%s %s\n", admin_say(call, "Added domain", "Đã thêm tên miền"), call->words[0]);
+		printf("%s %s\n", admin_say(call, "Added domain", "Đã thêm tên miền"),
+			call->words[0]);
 	json_decref(reply);
 	return EXIT_OK;
 }
@@ -22,10 +23,12 @@ run_add(struct admin_call *call)
 static int
 run_list(struct admin_call *call)
 {
+	/* clang-format off */
 	static const struct admin_column columns[] = {
 		{ "domain", "DOMAIN", "TÊN MIỀN" },
 		{ "alias_of", "ALIAS OF", "BÍ DANH CỦA" },
 	};
+	/* clang-format on */
 	int exit_code;
 	json_t *reply = admin_ask(call, ADMIN_STORE, admin_request("domain.list"), &exit_code);
 
@@ -37,23 +40,33 @@ run_list(struct admin_call *call)
 	return EXIT_OK;
 }
 
+/* clang-format off */
 static const struct admin_option add_options[] = {
 	{ "alias-of", "DOMAIN", "mail to this domain goes to the same local part there",
 		"thư gửi tới tên miền này chuyển về tên miền kia" },
 	{ 0 }
 };
+/* clang-format on */
 
 const struct admin_command admin_domain_add = {
-	.noun = "domain", .verb = "add", .words = "DOMAIN", .words_min = 1, .words_max = 1,
-	.help = "take mail for a domain", .help_vi = "nhận thư cho một tên miền",
+	.noun = "domain",
+	.verb = "add",
+	.words = "DOMAIN",
+	.words_min = 1,
+	.words_max = 1,
+	.help = "take mail for a domain",
+	.help_vi = "nhận thư cho một tên miền",
 	.options = add_options,
 	.examples = "  congvu domain add lamgiang.example\n"
 		    "  congvu domain add trason.example --alias-of lamgiang.example",
 	.run = run_add,
 };
 const struct admin_command admin_domain_list = {
-	.noun = "domain", .verb = "list", .words = "",
-	.help = "list our domains", .help_vi = "liệt kê các tên miền",
+	.noun = "domain",
+	.verb = "list",
+	.words = "",
+	.help = "list our domains",
+	.help_vi = "liệt kê các tên miền",
 	.examples = "  congvu domain list --json",
 	.run = run_list,
 };

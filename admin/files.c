@@ -29,7 +29,7 @@ admin_owner_find(const char *user, struct admin_owner *out, struct cv_err *err)
 		return CV_OK;
 	if (geteuid() != 0)
 		return cv_fail(err, CV_DENIED, "only root, or the user %s, can do this", user);
-	*out = (struct admin_owner){ pw->pw_uid, pw->pw_gid };
+	*out = (struct admin_owner){pw->pw_uid, pw->pw_gid};
 	return CV_OK;
 }
 
@@ -37,9 +37,9 @@ static enum cv_status
 parent_of(const char *path, char *out, size_t n, struct cv_err *err)
 {
 	const char *slash = strrchr(path, '/');
-	int written = !slash ? snprintf(out, n, ".")
-		: slash == path ? snprintf(out, n, "/")
-		: snprintf(out, n, "%.*s", (int)(slash - path), path);
+	int written = !slash          ? snprintf(out, n, ".")
+		      : slash == path ? snprintf(out, n, "/")
+				      : snprintf(out, n, "%.*s", (int)(slash - path), path);
 
 	if (written < 0 || (size_t)written >= n)
 		return cv_fail(err, CV_LIMIT, "the path %.100s... is too long", path);
@@ -53,7 +53,8 @@ admin_folder_make(const char *path, mode_t mode, struct admin_owner owner, struc
 	struct stat st;
 
 	if (stat(path, &st) == 0)
-		return S_ISDIR(st.st_mode) ? CV_OK : cv_fail(err, CV_EXISTS, "%s is not a folder", path);
+		return S_ISDIR(st.st_mode) ? CV_OK
+					   : cv_fail(err, CV_EXISTS, "%s is not a folder", path);
 	enum cv_status status = parent_of(path, parent, sizeof parent, err);
 	if (status == CV_OK && strcmp(parent, path) != 0)
 		status = admin_folder_make(parent, 0755, owner, err);
@@ -107,8 +108,8 @@ admin_file_new(const char *path, mode_t mode, struct cv_str bytes, struct admin_
 	if (fd < 0)
 		return cv_fail_errno(err, errno == EEXIST ? CV_EXISTS : CV_TEMPFAIL, errno,
 			"cannot make %s", path);
-	bool failed = write_all(fd, bytes) || fchmod(fd, mode)
-		|| (owner.uid != (uid_t)-1 && fchown(fd, owner.uid, owner.gid)) || fsync(fd);
+	bool failed = write_all(fd, bytes) || fchmod(fd, mode) ||
+		      (owner.uid != (uid_t)-1 && fchown(fd, owner.uid, owner.gid)) || fsync(fd);
 	int errnum = errno;
 	if (close(fd) && !failed) {
 		failed = true;
@@ -167,7 +168,7 @@ admin_file_read(const char *path, size_t max, struct cv_str *bytes_out, struct c
 	if (n < 0 || b.full) {
 		cv_buf_done(&b);
 		return b.full ? cv_fail(err, CV_LIMIT, "%s is larger than %zu bytes", path, max)
-			: cv_fail_errno(err, CV_TEMPFAIL, errnum, "cannot read %s", path);
+			      : cv_fail_errno(err, CV_TEMPFAIL, errnum, "cannot read %s", path);
 	}
 	size_t length = b.n;
 	*bytes_out = cv_str(length ? cv_buf_take(&b) : cv_strdup(""), length);

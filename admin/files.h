@@ -13,27 +13,28 @@ struct admin_owner {
 	uid_t uid;
 	gid_t gid;
 };
-#define ADMIN_OWNER_SELF ((struct admin_owner){ (uid_t)-1, (gid_t)-1 })
+#define ADMIN_OWNER_SELF ((struct admin_owner){(uid_t)-1, (gid_t)-1})
 /* The Unix user of option `user` ("" is self). CV_NOT_FOUND; CV_DENIED when only root could. */
-CV_MUST_CHECK enum cv_status admin_owner_find(const char *user, struct admin_owner *out,
-                                              struct cv_err *err);
+CV_MUST_CHECK enum cv_status admin_owner_find(
+	const char *user, struct admin_owner *out, struct cv_err *err);
 
 /* Makes PATH with all folders above it. One that exists is left as it is. */
-CV_MUST_CHECK enum cv_status admin_folder_make(const char *path, mode_t mode,
-                                               struct admin_owner owner, struct cv_err *err);
+CV_MUST_CHECK enum cv_status admin_folder_make(
+	const char *path, mode_t mode, struct admin_owner owner, struct cv_err *err);
 /* A file that must not exist yet: CV_EXISTS. On disk when it returns CV_OK; nothing is left behind
  * otherwise. */
 CV_MUST_CHECK enum cv_status admin_file_new(const char *path, mode_t mode, struct cv_str bytes,
-                                            struct admin_owner owner, struct cv_err *err);
+	struct admin_owner owner, struct cv_err *err);
 /* The same by rename over what may be there: readers see the old or the new. */
 CV_MUST_CHECK enum cv_status admin_file_replace(const char *path, mode_t mode, struct cv_str bytes,
-                                                struct admin_owner owner, struct cv_err *err);
+	struct admin_owner owner, struct cv_err *err);
 /* The whole file, NUL behind it; the caller frees *BYTES_OUT. CV_NOT_FOUND, CV_LIMIT over MAX. */
-CV_MUST_CHECK enum cv_status admin_file_read(const char *path, size_t max, struct cv_str *bytes_out,
-                                             struct cv_err *err);
+CV_MUST_CHECK enum cv_status admin_file_read(
+	const char *path, size_t max, struct cv_str *bytes_out, struct cv_err *err);
 /* Syncs the folder itself, so that names made in it stay. */
 CV_MUST_CHECK enum cv_status admin_folder_sync(const char *path, struct cv_err *err);
-/* An absolute path without "." and "..", of a thing that need not exist yet. The caller frees it. */
+/* An absolute path without "." and "..", of a thing that need not exist yet. The caller frees it.
+ */
 char *admin_path_absolute(const char *path);
 
 #endif

@@ -57,8 +57,10 @@ write_rejects(struct admin_call *call, const json_t *rows, FILE *out)
 	json_t *row;
 
 	cv_buf_z(&text, "\xef\xbb\xbfrow,name,reason,ly_do,proposal\r\n");
-	json_array_foreach(rows, i, row) {
-		cv_buf_printf(&text, "%lld,", (long long)json_integer_value(json_object_get(row, "row")));
+	json_array_foreach(rows, i, row)
+	{
+		cv_buf_printf(
+			&text, "%lld,", (long long)json_integer_value(json_object_get(row, "row")));
 		admin_csv_put(&text, text_of(row, "name"), false);
 		admin_csv_put(&text, text_of(row, "reason"), false);
 		admin_csv_put(&text, text_of(row, "reason_vi"), false);
@@ -81,9 +83,10 @@ print_rows(struct admin_call *call, const json_t *rows, const char *title)
 
 	if (json_array_size(rows))
 		printf("%s:\n", title);
-	json_array_foreach(rows, i, row) {
-		const char *note = json_string_value(json_object_get(row,
-			call->vietnamese ? "reason_vi" : "reason"));
+	json_array_foreach(rows, i, row)
+	{
+		const char *note = json_string_value(
+			json_object_get(row, call->vietnamese ? "reason_vi" : "reason"));
 		const char *proposal = json_string_value(json_object_get(row, "proposal"));
 		const char *name = json_string_value(json_object_get(row, "name"));
 		printf("  %lld ", (long long)json_integer_value(json_object_get(row, "row")));
@@ -127,35 +130,51 @@ run_import(struct admin_call *call)
 	else
 		exit_code = json_array_size(rejected) ? EXIT_PARTLY : EXIT_OK;
 	if (!admin_json(call, reply)) {
-		print_rows(call, json_object_get(reply, "repaired"), admin_say(call, "Repaired", "Đã sửa"));
+		print_rows(call, json_object_get(reply, "repaired"),
+			admin_say(call, "Repaired", "Đã sửa"));
 		print_rows(call, rejected, admin_say(call, "Rejected", "Bị loại"));
 		printf(admin_say(call,
-			       "%lld rows: %lld new, %lld updated, %lld unchanged, %zu repaired, %zu rejected%s\n",
-			       "%lld dòng: %lld mới, %lld cập nhật, %lld không đổi, %zu đã sửa, %zu bị loại%s\n"),
+			       "%lld rows: %lld new, %lld updated, %lld unchanged, %zu repaired, "
+			       "%zu rejected%s\n",
+			       "%lld dòng: %lld mới, %lld cập nhật, %lld không đổi, %zu đã sửa, "
+			       "%zu bị loại%s\n"),
 			(long long)json_integer_value(json_object_get(reply, "rows")),
 			(long long)json_integer_value(json_object_get(reply, "added")),
 			(long long)json_integer_value(json_object_get(reply, "updated")),
 			(long long)json_integer_value(json_object_get(reply, "unchanged")),
-			json_array_size(json_object_get(reply, "repaired")), json_array_size(rejected),
+			json_array_size(json_object_get(reply, "repaired")),
+			json_array_size(rejected),
 			admin_option(call, "dry-run")
-				? admin_say(call, " (dry run: nothing was changed)", " (chạy thử: chưa thay đổi gì)") : "");
+				? admin_say(call, " (dry run: nothing was changed)",
+					  " (chạy thử: chưa thay đổi gì)")
+				: "");
 	}
 	json_decref(reply);
 	return exit_code;
 }
 
+/* clang-format off */
 static const struct admin_option import_options[] = {
-	{ "dry-run", NULL, "show what would happen, change nothing", "chạy thử, không thay đổi gì" },
-	{ "rejects", "FILE", "write the refused rows with reasons and proposals as CSV", "ghi các dòng bị loại ra tệp" },
-	{ "charset", "NAME", "TCVN3, VNI, ... when the file is not UTF-8", "bảng mã nếu không phải UTF-8" },
+	{ "dry-run", NULL, "show what would happen, change nothing",
+		"chạy thử, không thay đổi gì" },
+	{ "rejects", "FILE", "write the refused rows with reasons and proposals as CSV",
+		"ghi các dòng bị loại ra tệp" },
+	{ "charset", "NAME", "TCVN3, VNI, ... when the file is not UTF-8",
+		"bảng mã nếu không phải UTF-8" },
 	{ "agency", "CODE", "unit of rows that name none", "đơn vị cho các dòng không ghi" },
 	{ 0 }
 };
+/* clang-format on */
 
 const struct admin_command admin_import = {
-	.noun = "import", .words = "FILE.csv", .words_min = 1, .words_max = 1,
-	.help = "make accounts from a staff list", .help_vi = "tạo tài khoản từ danh sách cán bộ",
+	.noun = "import",
+	.words = "FILE.csv",
+	.words_min = 1,
+	.words_max = 1,
+	.help = "make accounts from a staff list",
+	.help_vi = "tạo tài khoản từ danh sách cán bộ",
 	.options = import_options,
-	.examples = "  congvu import danhsach.csv --dry-run\n  congvu import danhsach.csv --rejects loi.csv",
+	.examples = "  congvu import danhsach.csv --dry-run\n  congvu import danhsach.csv "
+		    "--rejects loi.csv",
 	.run = run_import,
 };

@@ -57,10 +57,12 @@ check_province(const char *name, struct cv_err *err)
 	struct cv_str s = cv_str_z(name);
 
 	if (!s.n || s.n > 200 || !cv_utf8_is_valid(s))
-		return cv_fail(err, CV_INVALID, "the name of the province must be 1 to 200 octets of UTF-8");
+		return cv_fail(err, CV_INVALID,
+			"the name of the province must be 1 to 200 octets of UTF-8");
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] < ' ' || s.p[i] == '#')
-			return cv_fail(err, CV_INVALID, "the name of the province has a sign that cannot stand "
+			return cv_fail(err, CV_INVALID,
+				"the name of the province has a sign that cannot stand "
 				"in a configuration file");
 	return CV_OK;
 }
@@ -69,15 +71,17 @@ check_province(const char *name, struct cv_err *err)
 static enum cv_status
 check_base(const char *base, struct cv_err *err)
 {
-	static const char *const parts[] = { "mail", "queue", "keys", "register" };
+	static const char *const parts[] = {"mail", "queue", "keys", "register"};
 	char path[1200];
 
 	if (strlen(base) > 900 || strpbrk(base, " \t\r\n#"))
-		return cv_fail(err, CV_INVALID, "the base folder's path is too long or has a blank or # in it");
+		return cv_fail(err, CV_INVALID,
+			"the base folder's path is too long or has a blank or # in it");
 	for (size_t i = 0; i < CV_COUNT(parts); i++) {
 		snprintf(path, sizeof path, "%s/%s", base, parts[i]);
 		if (rmdir(path) && errno != ENOENT) /* an empty one is no obstacle */
-			return cv_fail(err, CV_EXISTS, "%s is there already and will not be overwritten", path);
+			return cv_fail(err, CV_EXISTS,
+				"%s is there already and will not be overwritten", path);
 	}
 	return CV_OK;
 }
@@ -105,8 +109,10 @@ choose_conf_path(struct plan *p, struct cv_err *err)
 static enum cv_status
 read_options(struct plan *p, struct cv_err *err)
 {
-	const char *base = admin_option(p->call, "base-dir"), *domain = admin_option(p->call, "domain");
-	const char *hostname = admin_option(p->call, "hostname"), *ports = admin_option(p->call, "ports");
+	const char *base = admin_option(p->call, "base-dir"),
+		   *domain = admin_option(p->call, "domain");
+	const char *hostname = admin_option(p->call, "hostname"),
+		   *ports = admin_option(p->call, "ports");
 	char default_name[300];
 
 	if (!domain)
@@ -137,11 +143,14 @@ read_options(struct plan *p, struct cv_err *err)
 static enum cv_status
 make_folders(const struct plan *p, struct cv_err *err)
 {
+	/* clang-format off */
 	static const struct {
 		const char *name;
 		mode_t mode;
 	} rows[] = { { "", 0755 }, { "/run", 0755 }, { "/mail", 0700 }, { "/queue", 0700 },
-		{ "/stats", 0700 }, { "/register", 0755 }, { "/keys", 0755 }, { "/directory", 0755 } };
+		{ "/stats", 0700 }, { "/register", 0755 }, { "/keys", 0755 }, { "/directory",
+			0755 } };
+	/* clang-format on */
 	char path[1200];
 	enum cv_status status = CV_OK;
 
@@ -159,10 +168,12 @@ make_keys(struct plan *p, struct cv_err *err)
 	const char *organisation = p->province ? p->province : p->domain;
 
 	snprintf(path, sizeof path, "%.1000s/keys", p->base);
-	enum cv_status status = admin_certificate_make(path, p->hostname, organisation, p->owner, err);
+	enum cv_status status =
+		admin_certificate_make(path, p->hostname, organisation, p->owner, err);
 	if (status != CV_OK)
 		return status;
-	return admin_dkim_make(path, p->domain, "", ADMIN_DKIM_BITS, false, p->owner, p->selector, err);
+	return admin_dkim_make(
+		path, p->domain, "", ADMIN_DKIM_BITS, false, p->owner, p->selector, err);
 }
 
 /* ---- the configuration ---- */
@@ -178,7 +189,8 @@ find_row(const struct cv_section *section, const char *name)
 
 /* NAME = VALUE below its sentences. */
 static void
-put_always(struct cv_buf *out, const struct cv_section *section, const char *name, const char *value)
+put_always(
+	struct cv_buf *out, const struct cv_section *section, const char *name, const char *value)
 {
 	const struct cv_option *row = find_row(section, name);
 
@@ -187,7 +199,8 @@ put_always(struct cv_buf *out, const struct cv_section *section, const char *nam
 
 /* The same, unless that is the default. */
 static void
-put_option(struct cv_buf *out, const struct cv_section *section, const char *name, const char *value)
+put_option(
+	struct cv_buf *out, const struct cv_section *section, const char *name, const char *value)
 {
 	if (strcmp(find_row(section, name)->dflt, value) != 0)
 		put_always(out, section, name, value);
@@ -196,6 +209,7 @@ put_option(struct cv_buf *out, const struct cv_section *section, const char *nam
 static void
 put_demo_ports(struct cv_buf *out)
 {
+	/* clang-format off */
 	static const struct {
 		const struct cv_section *section;
 		const char *name, *value;
@@ -206,6 +220,7 @@ put_demo_ports(struct cv_buf *out)
 		{ &imapd_section, "listen_imap", "127.0.0.1:2143 [::1]:2143" },
 		{ &imapd_section, "listen_imaps", "127.0.0.1:2993 [::1]:2993" },
 	};
+	/* clang-format on */
 	const struct cv_section *last = NULL;
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
@@ -229,10 +244,13 @@ compose_conf(struct plan *p)
 	strftime(day, sizeof day, "%Y-%m-%d", &tm);
 	snprintf(cert, sizeof cert, "%.1000s/keys/server.pem", p->base);
 	snprintf(key, sizeof key, "%.1000s/keys/server.key", p->base);
-	cv_buf_printf(out, "# congvu.conf of %s, made by `congvu init` on %s.\n"
+	cv_buf_printf(out,
+		"# congvu.conf of %s, made by `congvu init` on %s.\n"
 		"# What is not here has its default: `congvu config show` lists every option, and\n"
-		"# `congvu config check` checks this file. / Những gì không ghi ở đây dùng giá trị mặc định.\n"
-		"\n[congvu]\n", p->hostname, day);
+		"# `congvu config check` checks this file. / Những gì không ghi ở đây dùng giá trị "
+		"mặc định.\n"
+		"\n[congvu]\n",
+		p->hostname, day);
 	put_always(out, main, "base_dir", p->base);
 	put_always(out, main, "hostname", p->hostname);
 	if (p->province)
@@ -253,8 +271,8 @@ load_conf(struct plan *p, struct cv_err *err)
 
 	compose_conf(p);
 	snprintf(call->conf_path, sizeof call->conf_path, "%s", p->conf_path);
-	return cv_conf_parse(cv_buf_view(&p->conf_text), p->conf_path, cv_sections, cv_sections_count,
-		&call->conf, err);
+	return cv_conf_parse(cv_buf_view(&p->conf_text), p->conf_path, cv_sections,
+		cv_sections_count, &call->conf, err);
 }
 
 static enum cv_status
@@ -270,7 +288,8 @@ write_conf(const struct plan *p, struct cv_err *err)
 	free(folder);
 	if (status != CV_OK)
 		return status;
-	return admin_file_new(p->conf_path, 0644, cv_buf_view(&p->conf_text), ADMIN_OWNER_SELF, err);
+	return admin_file_new(
+		p->conf_path, 0644, cv_buf_view(&p->conf_text), ADMIN_OWNER_SELF, err);
 }
 
 /* ---- the register ---- */
@@ -282,8 +301,8 @@ ask(struct plan *p, json_t *request, json_t **reply_out, struct cv_err *err)
 	return *reply_out ? CV_OK : err->code;
 }
 
-/* RFC 5321 wants a postmaster and RFC 2142 an abuse address. The account is an application's: it has
- * a password of its own, no person's name, and does not stand in the directory. */
+/* RFC 5321 wants a postmaster and RFC 2142 an abuse address. The account is an application's: it
+ * has a password of its own, no person's name, and does not stand in the directory. */
 static enum cv_status
 fill_register(struct plan *p, struct cv_err *err)
 {
@@ -297,16 +316,20 @@ fill_register(struct plan *p, struct cv_err *err)
 	if (status != CV_OK)
 		return status;
 	json_decref(reply);
-	status = ask(p, json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:s}", "do", "account.add", "kind", "app",
-		"address", p->postmaster, "name", "Postmaster", "listed", 0, "override", 1, "reason",
-		"congvu init"), &reply, err);
+	status = ask(p,
+		json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:s}", "do", "account.add", "kind", "app",
+			"address", p->postmaster, "name", "Postmaster", "listed", 0, "override", 1,
+			"reason", "congvu init"),
+		&reply, err);
 	if (status != CV_OK)
 		return status;
 	const char *password = json_string_value(json_object_get(reply, "password"));
 	snprintf(p->password, sizeof p->password, "%s", password ? password : "");
 	json_decref(reply);
-	status = ask(p, json_pack("{s:s, s:s, s:s, s:b, s:s}", "do", "alias.add", "alias", abuse, "address",
-		p->postmaster, "override", 1, "reason", "congvu init"), &reply, err);
+	status = ask(p,
+		json_pack("{s:s, s:s, s:s, s:b, s:s}", "do", "alias.add", "alias", abuse, "address",
+			p->postmaster, "override", 1, "reason", "congvu init"),
+		&reply, err);
 	if (status == CV_OK)
 		json_decref(reply);
 	return status;
@@ -340,16 +363,19 @@ print_result(struct plan *p)
 
 	snprintf(ca, sizeof ca, "%.1000s/keys/ca.pem", p->base);
 	json_t *reply = json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "ok", 1, "conf",
-		p->conf_path, "base_dir", p->base, "domain", p->domain, "hostname", p->hostname, "ca", ca,
-		"dkim_selector", p->selector, "postmaster", p->postmaster, "password", p->password);
+		p->conf_path, "base_dir", p->base, "domain", p->domain, "hostname", p->hostname,
+		"ca", ca, "dkim_selector", p->selector, "postmaster", p->postmaster, "password",
+		p->password);
 	if (!admin_json(call, reply)) {
 		printf("%-14s %s\n", admin_say(call, "Configuration", "Cấu hình"), p->conf_path);
 		printf("%-14s %s\n", admin_say(call, "Data", "Dữ liệu"), p->base);
 		printf("%-14s %s\n", admin_say(call, "Authority", "Chứng thư gốc"), ca);
 		printf("%-14s %s  %s: %s\n", "Postmaster", p->postmaster,
-			admin_say(call, "password (shown once)", "mật khẩu (chỉ hiện một lần)"), p->password);
+			admin_say(call, "password (shown once)", "mật khẩu (chỉ hiện một lần)"),
+			p->password);
 		printf("\n%s\n  congvu --conf %s dkim show %s\n  congvu --conf %s serve\n",
-			admin_say(call, "Next: put the DKIM records into DNS, then start the service",
+			admin_say(call,
+				"Next: put the DKIM records into DNS, then start the service",
 				"Tiếp theo: thêm bản ghi DKIM vào DNS rồi khởi động dịch vụ"),
 			p->conf_path, p->domain, p->conf_path);
 	}
@@ -359,8 +385,9 @@ print_result(struct plan *p)
 static int
 run_init(struct admin_call *call)
 {
-	struct plan plan = { .call = call, .owner = ADMIN_OWNER_SELF, .conf_text = CV_BUF_INIT(65536) };
-	struct cv_err err = { 0 };
+	struct plan plan = {
+		.call = call, .owner = ADMIN_OWNER_SELF, .conf_text = CV_BUF_INIT(65536)};
+	struct cv_err err = {0};
 	int exit_code = EXIT_OK;
 	enum cv_status status = read_options(&plan, &err);
 
@@ -377,6 +404,7 @@ run_init(struct admin_call *call)
 	return exit_code;
 }
 
+/* clang-format off */
 static const struct admin_option init_options[] = {
 	{ "base-dir", "DIR", "where all data goes; /var/lib/congvu unless told",
 		"thư mục dữ liệu, mặc định /var/lib/congvu" },
@@ -389,13 +417,16 @@ static const struct admin_option init_options[] = {
 	{ "user", "NAME", "Unix user the daemons run as", "người dùng hệ thống chạy dịch vụ" },
 	{ 0 }
 };
+/* clang-format on */
 
 const struct admin_command admin_init = {
-	.noun = "init", .words = "",
+	.noun = "init",
+	.words = "",
 	.help = "make folders, keys, certificate, configuration and the first account",
 	.help_vi = "tạo thư mục, khóa, chứng thư, cấu hình và tài khoản đầu tiên",
 	.options = init_options,
-	.examples = "  congvu init --domain lamgiang.example --province \"Tỉnh Lam Giang\" --user congvu\n"
+	.examples = "  congvu init --domain lamgiang.example --province \"Tỉnh Lam Giang\" --user "
+		    "congvu\n"
 		    "  congvu init --base-dir run/demo --domain lamgiang.example --ports demo",
 	.run = run_init,
 };

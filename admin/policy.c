@@ -1,7 +1,7 @@
 /* policy.c - `congvu policy explain RULE`: the sentences behind a refusal's code. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "admin/commands.h"
 #include "common/policy/policy.h"
+#include "admin/commands.h"
 
 static int
 run_explain(struct admin_call *call)
@@ -18,8 +18,13 @@ run_explain(struct admin_call *call)
 }
 
 const struct admin_command admin_policy_explain = {
-	.noun = "policy", .verb = "explain", .words = "RULE", .words_min = 1, .words_max = 1,
-	.help = "explain the rule that a refusal named", .help_vi = "giải thích quy tắc từ chối",
+	.noun = "policy",
+	.verb = "explain",
+	.words = "RULE",
+	.words_min = 1,
+	.words_max = 1,
+	.help = "explain the rule that a refusal named",
+	.help_vi = "giải thích quy tắc từ chối",
 	.examples = "  congvu policy explain POL-05.from",
 	.run = run_explain,
 };

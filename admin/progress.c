@@ -37,8 +37,9 @@ admin_progress(void *arg, json_t *note)
 	bar[BAR_COLUMNS] = '\0';
 	double secs = (double)(now - started_ms) / 1000.0;
 	double rate = secs > 0.1 ? (double)done / secs : 0;
-	fprintf(stderr, "\r[%s] %lld/%lld  %.0f/s  %s %.0f s ", bar, (long long)done, (long long)total,
-		rate, admin_say(call, "left", "còn"), rate > 0 ? (double)(total - done) / rate : 0.0);
+	fprintf(stderr, "\r[%s] %lld/%lld  %.0f/s  %s %.0f s ", bar, (long long)done,
+		(long long)total, rate, admin_say(call, "left", "còn"),
+		rate > 0 ? (double)(total - done) / rate : 0.0);
 	fflush(stderr);
 }
 

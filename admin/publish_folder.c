@@ -14,9 +14,9 @@
 #include "common/base/map.h"
 #include "common/base/rng.h"
 
-#define PATH_BYTES 1400
+#define PATH_BYTES   1400
 #define MANIFEST_MAX (16u << 20)
-#define DEPTH_MAX 8
+#define DEPTH_MAX    8
 
 /* ---- what is there ---- */
 
@@ -44,8 +44,11 @@ admin_folder_manifest(const char *dir, json_t **out, struct cv_err *err)
 	snprintf(path, sizeof path, "%.1200s/%s", dir, ADMIN_SITE_MANIFEST);
 	enum cv_status status = admin_file_read(path, MANIFEST_MAX, &text, err);
 	if (status == CV_NOT_FOUND)
-		return folder_is_empty(dir) ? CV_OK : cv_fail(err, CV_EXISTS,
-			"%s holds other files and no directory of ours: name an empty folder", dir);
+		return folder_is_empty(dir) ? CV_OK
+					    : cv_fail(err, CV_EXISTS,
+						      "%s holds other files and no directory of "
+						      "ours: name an empty folder",
+						      dir);
 	if (status != CV_OK)
 		return status;
 	json_t *o = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
@@ -53,7 +56,8 @@ admin_folder_manifest(const char *dir, json_t **out, struct cv_err *err)
 	const char *kind = json_string_value(json_object_get(o, "kind"));
 	if (!kind || strcmp(kind, "congvu-directory") != 0) {
 		json_decref(o);
-		return cv_fail(err, CV_EXISTS, "%s is not the manifest of a directory of ours", path);
+		return cv_fail(
+			err, CV_EXISTS, "%s is not the manifest of a directory of ours", path);
 	}
 	*out = o;
 	return CV_OK;
@@ -67,7 +71,8 @@ index_manifest(const json_t *manifest, struct cv_map *sums)
 	json_t *f;
 
 	cv_map_init(sums);
-	json_array_foreach(json_object_get(manifest, "files"), i, f) {
+	json_array_foreach(json_object_get(manifest, "files"), i, f)
+	{
 		const char *path = json_string_value(json_object_get(f, "path"));
 		const char *sum = json_string_value(json_object_get(f, "sha256"));
 		if (path && sum && admin_site_path_is_sound(path))
@@ -78,11 +83,11 @@ index_manifest(const json_t *manifest, struct cv_map *sums)
 /* ---- the new folder ---- */
 
 struct job {
-	const char *dir;               /* what is to be replaced */
-	char room[PATH_BYTES];         /* the new folder beside it */
+	const char *dir;       /* what is to be replaced */
+	char room[PATH_BYTES]; /* the new folder beside it */
 	const struct admin_site *site;
 	struct admin_owner owner;
-	struct cv_map old_sums;        /* of the former manifest */
+	struct cv_map old_sums; /* of the former manifest */
 	struct cv_map new_paths;
 	struct admin_published *out;
 };
@@ -99,7 +104,8 @@ make_parents(const struct job *j, const char *relative, struct cv_err *err)
 	return admin_folder_make(path, 0755, j->owner, err);
 }
 
-/* The file as it stands, by a second name: also what its web server has cached of it stays right. */
+/* The file as it stands, by a second name: also what its web server has cached of it stays right.
+ */
 static bool
 keep_file(const struct job *j, const char *relative)
 {
@@ -156,17 +162,22 @@ carry_over(const struct job *j, const char *below, unsigned depth, struct cv_err
 	snprintf(path, sizeof path, "%.700s/%.600s", j->dir, below);
 	DIR *d = opendir(path);
 	if (!d)
-		return errno == ENOENT ? CV_OK : cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot read %s", path);
+		return errno == ENOENT
+			       ? CV_OK
+			       : cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot read %s", path);
 	for (struct dirent *e; status == CV_OK && (e = readdir(d));) {
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
-		snprintf(relative, sizeof relative, "%.600s%s%.255s", below, below[0] ? "/" : "", e->d_name);
+		snprintf(relative, sizeof relative, "%.600s%s%.255s", below, below[0] ? "/" : "",
+			e->d_name);
 		snprintf(path, sizeof path, "%.700s/%.600s", j->dir, relative);
 		if (lstat(path, &st))
 			continue;
 		if (S_ISDIR(st.st_mode)) {
-			status = depth < DEPTH_MAX ? carry_over(j, relative, depth + 1, err)
-				: cv_fail(err, CV_LIMIT, "%s is too deep to be taken along", path);
+			status = depth < DEPTH_MAX
+					 ? carry_over(j, relative, depth + 1, err)
+					 : cv_fail(err, CV_LIMIT,
+						   "%s is too deep to be taken along", path);
 			continue;
 		}
 		struct cv_str key = cv_str_z(relative);
@@ -178,7 +189,8 @@ carry_over(const struct job *j, const char *below, unsigned depth, struct cv_err
 		}
 		status = make_parents(j, relative, err);
 		if (status == CV_OK && !keep_file(j, relative))
-			status = cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot take %s along", path);
+			status = cv_fail_errno(
+				err, CV_TEMPFAIL, errno, "cannot take %s along", path);
 	}
 	closedir(d);
 	return status;
@@ -230,8 +242,9 @@ swap(const struct job *j, struct cv_err *err)
 		return CV_OK;
 	}
 	if (errno == ENOENT) /* nothing was published before */
-		return rename(j->room, j->dir) ? cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot make %s", j->dir)
-			: CV_OK;
+		return rename(j->room, j->dir)
+			       ? cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot make %s", j->dir)
+			       : CV_OK;
 	if (errno != EINVAL && errno != ENOSYS)
 		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot replace %s", j->dir);
 	/* A file system that cannot exchange: a moment without a folder is the best it can do. */
@@ -283,7 +296,8 @@ lock(const char *dir, int *fd_out, struct cv_err *err)
 		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot open %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		close(fd);
-		return cv_fail(err, CV_CONFLICT, "somebody else publishes to %s at this moment", dir);
+		return cv_fail(
+			err, CV_CONFLICT, "somebody else publishes to %s at this moment", dir);
 	}
 	*fd_out = fd;
 	return CV_OK;
@@ -293,10 +307,10 @@ enum cv_status
 admin_folder_publish(const char *dir, const struct admin_site *site, struct admin_owner owner,
 	struct admin_published *out, struct cv_err *err)
 {
-	struct job j = { .site = site, .owner = owner, .out = out };
+	struct job j = {.site = site, .owner = owner, .out = out};
 	int fd;
 
-	*out = (struct admin_published){ 0 };
+	*out = (struct admin_published){0};
 	if (site->is_full)
 		return cv_fail(err, CV_LIMIT, "a file of the directory would be over %u MB",
 			ADMIN_SITE_FILE_MAX >> 20);

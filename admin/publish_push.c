@@ -10,19 +10,19 @@
 #include "admin/publish.h"
 #include "common/base/map.h"
 
-#define CONNECT_SECS 10L
-#define REQUEST_SECS 300L
-#define SLOW_BYTES 1000L       /* a second; slower than that for SLOW_SECS is an end */
-#define SLOW_SECS 30L
-#define TRIES 4
+#define CONNECT_SECS  10L
+#define REQUEST_SECS  300L
+#define SLOW_BYTES    1000L /* a second; slower than that for SLOW_SECS is an end */
+#define SLOW_SECS     30L
+#define TRIES         4
 #define FIRST_WAIT_MS 500
-#define MANIFEST_MAX (16u << 20)
-#define URL_MAX 1200
+#define MANIFEST_MAX  (16u << 20)
+#define URL_MAX       1200
 
 struct push {
 	CURL *curl;
 	const struct admin_push_options *options;
-	char base[URL_MAX];        /* ends in "/" */
+	char base[URL_MAX]; /* ends in "/" */
 	char *auth;
 	char fault[CURL_ERROR_SIZE];
 	/* of the request under way */
@@ -47,8 +47,9 @@ check_url(struct push *p, struct cv_err *err)
 	CURLU *u = curl_url();
 	enum cv_status status = CV_OK;
 
-	if (!u || strlen(url) > URL_MAX - 200 || curl_url_set(u, CURLUPART_URL, url, 0)
-		|| curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) || curl_url_get(u, CURLUPART_HOST, &host, 0))
+	if (!u || strlen(url) > URL_MAX - 200 || curl_url_set(u, CURLUPART_URL, url, 0) ||
+		curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
+		curl_url_get(u, CURLUPART_HOST, &host, 0))
 		status = cv_fail(err, CV_INVALID, "'%.200s' is no http or https address", url);
 	(void)curl_url_get(u, CURLUPART_USER, &user, 0);
 	(void)curl_url_get(u, CURLUPART_QUERY, &query, 0);
@@ -56,14 +57,17 @@ check_url(struct push *p, struct cv_err *err)
 	if (status == CV_OK && strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0)
 		status = cv_fail(err, CV_INVALID, "'%.200s' is no http or https address", url);
 	if (status == CV_OK && (user || query || fragment))
-		status = cv_fail(err, CV_INVALID, "an address to push to has no user, query or fragment in it; "
+		status = cv_fail(err, CV_INVALID,
+			"an address to push to has no user, query or fragment in it; "
 			"the password goes into a file of its own (directory_push_auth)");
-	if (status == CV_OK && !strcmp(scheme, "http") && !is_loopback(host)
-		&& !p->options->allow_plain_http)
-		status = cv_fail(err, CV_DENIED, "http to another machine shows the password to everybody on "
+	if (status == CV_OK && !strcmp(scheme, "http") && !is_loopback(host) &&
+		!p->options->allow_plain_http)
+		status = cv_fail(err, CV_DENIED,
+			"http to another machine shows the password to everybody on "
 			"the way: use https (directory_push_plain allows it all the same)");
 	if (status == CV_OK)
-		snprintf(p->base, sizeof p->base, "%s%s", url, url[strlen(url) - 1] == '/' ? "" : "/");
+		snprintf(p->base, sizeof p->base, "%s%s", url,
+			url[strlen(url) - 1] == '/' ? "" : "/");
 	curl_free(scheme);
 	curl_free(host);
 	curl_free(user);
@@ -92,8 +96,9 @@ read_auth(struct push *p, struct cv_err *err)
 	p->auth = cv_str_dup(cv_str_trim(text));
 	cv_wipe((char *)text.p, text.n);
 	free((char *)text.p);
-	return strchr(p->auth, ':') ? CV_OK
-		: cv_fail(err, CV_INVALID, "%s does not hold user:password", path);
+	return strchr(p->auth, ':')
+		       ? CV_OK
+		       : cv_fail(err, CV_INVALID, "%s does not hold user:password", path);
 }
 
 /* ---- one request ---- */
@@ -161,12 +166,14 @@ set_common(struct push *p)
 static const char *
 type_of(const char *path)
 {
+	/* clang-format off */
 	static const char *const rows[][2] = {
 		{ ".html", "Content-Type: text/html; charset=utf-8" },
 		{ ".css", "Content-Type: text/css; charset=utf-8" },
 		{ ".csv", "Content-Type: text/csv; charset=utf-8" },
 		{ ".json", "Content-Type: application/json" },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		if (cv_str_has_suffix(cv_str_z(path), rows[i][0]))
@@ -175,7 +182,7 @@ type_of(const char *path)
 }
 
 enum method { GET, PUT, DELETE };
-static const char *const method_names[] = { "GET", "PUT", "DELETE" };
+static const char *const method_names[] = {"GET", "PUT", "DELETE"};
 
 static CURLcode
 perform(struct push *p, enum method method, const char *path, long *code_out)
@@ -199,7 +206,8 @@ perform(struct push *p, enum method method, const char *path, long *code_out)
 		curl_easy_setopt(c, CURLOPT_SEEKDATA, p);
 		curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)p->body.n);
 		headers = curl_slist_append(headers, type_of(path));
-		headers = curl_slist_append(headers, "Expect:"); /* no round trip before each file */
+		headers =
+			curl_slist_append(headers, "Expect:"); /* no round trip before each file */
 	} else if (method == DELETE) {
 		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, "DELETE");
 	}
@@ -215,10 +223,12 @@ static bool
 is_passing(CURLcode result, long code)
 {
 	if (result == CURLE_OK)
-		return code == 408 || code == 425 || code == 429 || (code >= 500 && code != 501 && code != 505);
-	return result == CURLE_COULDNT_CONNECT || result == CURLE_COULDNT_RESOLVE_HOST
-		|| result == CURLE_OPERATION_TIMEDOUT || result == CURLE_SEND_ERROR
-		|| result == CURLE_RECV_ERROR || result == CURLE_GOT_NOTHING || result == CURLE_PARTIAL_FILE;
+		return code == 408 || code == 425 || code == 429 ||
+		       (code >= 500 && code != 501 && code != 505);
+	return result == CURLE_COULDNT_CONNECT || result == CURLE_COULDNT_RESOLVE_HOST ||
+	       result == CURLE_OPERATION_TIMEDOUT || result == CURLE_SEND_ERROR ||
+	       result == CURLE_RECV_ERROR || result == CURLE_GOT_NOTHING ||
+	       result == CURLE_PARTIAL_FILE;
 }
 
 /* The request, tried again after what may pass. *CODE_OUT is the server's answer. */
@@ -245,12 +255,14 @@ request(struct push *p, enum method method, const char *path, struct cv_str body
 static enum cv_status
 refused(struct push *p, enum method method, const char *path, long code, struct cv_err *err)
 {
-	const char *hint = code == 401 || code == 403 ? ": see directory_push_auth"
-		: code == 404 || code == 409 ? ": is the folder there?"
-		: code == 405 || code == 501 ? ": the server does not take this method" : "";
+	const char *hint = code == 401 || code == 403   ? ": see directory_push_auth"
+			   : code == 404 || code == 409 ? ": is the folder there?"
+			   : code == 405 || code == 501 ? ": the server does not take this method"
+							: "";
 
-	return cv_fail(err, code >= 500 ? CV_TEMPFAIL : CV_DENIED, "%s %s%s: the server answered %ld%s",
-		method_names[method], p->base, path, code, hint);
+	return cv_fail(err, code >= 500 ? CV_TEMPFAIL : CV_DENIED,
+		"%s %s%s: the server answered %ld%s", method_names[method], p->base, path, code,
+		hint);
 }
 
 /* ---- the whole ---- */
@@ -269,7 +281,8 @@ get_manifest(struct push *p, json_t **out, struct cv_err *err)
 		return CV_OK;
 	if (code != 200)
 		return refused(p, GET, ADMIN_SITE_MANIFEST, code, err);
-	json_t *o = json_loadb(p->answer.p ? p->answer.p : "", p->answer.n, JSON_REJECT_DUPLICATES, NULL);
+	json_t *o = json_loadb(
+		p->answer.p ? p->answer.p : "", p->answer.n, JSON_REJECT_DUPLICATES, NULL);
 	const char *kind = json_string_value(json_object_get(o, "kind"));
 	if (kind && !strcmp(kind, "congvu-directory"))
 		*out = o;
@@ -289,11 +302,8 @@ put(struct push *p, const struct admin_site_file *f, struct cv_err *err)
 	return status;
 }
 
-static enum cv_status
-delete(struct push *p, const char *path, struct cv_err *err)
-{
-	long code;
-	enum cv_status status = request(p, DELETE, path, CV_STR_EMPTY, &code, err);
+static enum cv_status delete (struct push *p, const char *path, struct cv_err *err) {
+	long code; enum cv_status status = request(p, DELETE, path, CV_STR_EMPTY, &code, err);
 
 	if (status == CV_OK && (code < 200 || code > 299) && code != 404 && code != 410)
 		status = refused(p, DELETE, path, code, err);
@@ -307,17 +317,20 @@ index_old(const json_t *manifest, struct cv_map *sums)
 	json_t *f;
 
 	cv_map_init(sums);
-	json_array_foreach(json_object_get(manifest, "files"), i, f) {
+	json_array_foreach(json_object_get(manifest, "files"), i, f)
+	{
 		const char *path = json_string_value(json_object_get(f, "path"));
 		const char *sum = json_string_value(json_object_get(f, "sha256"));
-		if (path && sum && admin_site_path_is_sound(path) && strcmp(path, ADMIN_SITE_MANIFEST) != 0)
+		if (path && sum && admin_site_path_is_sound(path) &&
+			strcmp(path, ADMIN_SITE_MANIFEST) != 0)
 			cv_map_put(sums, cv_str_z(path), (void *)sum);
 	}
 }
 
 static enum cv_status
 put_changed(struct push *p, const struct admin_site *site, struct cv_map *old,
-	void (*progress)(void *, json_t *), void *arg, struct admin_published *out, struct cv_err *err)
+	void (*progress)(void *, json_t *), void *arg, struct admin_published *out,
+	struct cv_err *err)
 {
 	enum cv_status status = CV_OK;
 
@@ -330,13 +343,15 @@ put_changed(struct push *p, const struct admin_site *site, struct cv_map *old,
 			out->changed++;
 		}
 		if (progress)
-			progress(arg, json_pack("{s:i, s:i}", "done", (int)i + 1, "total", (int)site->count));
+			progress(arg, json_pack("{s:i, s:i}", "done", (int)i + 1, "total",
+					      (int)site->count));
 	}
 	return status;
 }
 
 static enum cv_status
-delete_gone(struct push *p, const struct cv_map *old, struct admin_published *out, struct cv_err *err)
+delete_gone(
+	struct push *p, const struct cv_map *old, struct admin_published *out, struct cv_err *err)
 {
 	enum cv_status status = CV_OK;
 	struct cv_str path;
@@ -345,15 +360,15 @@ delete_gone(struct push *p, const struct cv_map *old, struct admin_published *ou
 	for (size_t pos = 0; status == CV_OK && cv_map_each(old, &pos, &path, &sum);) {
 		char name[ADMIN_SITE_PATH_MAX];
 		snprintf(name, sizeof name, "%.*s", CV_STR_ARGS(path));
-		status = delete(p, name, err);
+		status = delete (p, name, err);
 		out->removed++;
 	}
 	return status;
 }
 
 static enum cv_status
-push_all(struct push *p, const struct admin_site *site, void (*progress)(void *, json_t *), void *arg,
-	struct admin_published *out, struct cv_err *err)
+push_all(struct push *p, const struct admin_site *site, void (*progress)(void *, json_t *),
+	void *arg, struct admin_published *out, struct cv_err *err)
 {
 	const struct admin_site_file *last = &site->files[site->count - 1];
 	json_t *manifest;
@@ -368,7 +383,8 @@ push_all(struct push *p, const struct admin_site *site, void (*progress)(void *,
 		status = delete_gone(p, &old, out, err);
 	cv_map_done(&old);
 	if (status == CV_OK) {
-		char *text = manifest ? json_dumps(manifest, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;
+		char *text = manifest ? json_dumps(manifest, JSON_INDENT(1) | JSON_PRESERVE_ORDER)
+				      : NULL;
 		if (!text || strcmp(text, last->bytes) != 0) {
 			status = put(p, last, err);
 			out->changed++;
@@ -384,9 +400,9 @@ admin_push(const struct admin_site *site, const struct admin_push_options *optio
 	void (*progress)(void *arg, json_t *note), void *arg, struct admin_published *out,
 	struct cv_err *err)
 {
-	struct push p = { .options = options, .answer = CV_BUF_INIT(MANIFEST_MAX) };
+	struct push p = {.options = options, .answer = CV_BUF_INIT(MANIFEST_MAX)};
 
-	*out = (struct admin_published){ .files = site->count };
+	*out = (struct admin_published){.files = site->count};
 	if (!site->count)
 		return cv_fail(err, CV_INVALID, "there is nothing to push");
 	if (curl_global_init(CURL_GLOBAL_DEFAULT))

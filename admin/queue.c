@@ -1,4 +1,5 @@
-/* queue.c - `congvu queue ...`: mail on its way out, as smtpd sees it. Asked over its socket only. */
+/* queue.c - `congvu queue ...`: mail on its way out, as smtpd sees it. Asked over
+ * its socket only. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <time.h>
 
@@ -6,7 +7,7 @@
 #include "common/base/clock.h"
 
 #define LIST_DEFAULT 100
-#define LIST_MAX 10000
+#define LIST_MAX     10000
 
 /* ---- for people ---- */
 
@@ -24,7 +25,7 @@ format_time(json_int_t secs, char out[32])
 static void
 format_size(json_int_t bytes, char out[32])
 {
-	static const char *const units[] = { "B", "K", "M", "G", "T" };
+	static const char *const units[] = {"B", "K", "M", "G", "T"};
 	double n = (double)bytes;
 	size_t u = 0;
 
@@ -67,7 +68,9 @@ list_row(const struct admin_call *call, const json_t *msg)
 	const char *sender = text_of(msg, "sender");
 
 	json_array_foreach(rcpts, i, r)
+	{
 		held += !strcmp(text_of(r, "state"), "held");
+	}
 	format_time(number_of(msg, "arrived"), arrived);
 	format_time(number_of(first, "next"), next);
 	format_size(number_of(msg, "size"), size);
@@ -75,16 +78,20 @@ list_row(const struct admin_call *call, const json_t *msg)
 		snprintf(to, sizeof to, "%s +%zu", text_of(first, "address"), count - 1);
 	else
 		snprintf(to, sizeof to, "%s", text_of(first, "address"));
-	const char *state = held == count && count ? admin_say(call, "held", "đang giữ")
-		: !strcmp(text_of(first, "state"), "sending") ? admin_say(call, "sending", "đang gửi") : next;
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "id", text_of(msg, "id"), "arrived",
-		arrived, "size", size, "sender", sender[0] ? sender : "<>", "to", to, "next", state, "tries",
-		number_of(first, "attempts"), "why", text_of(first, "last_reply"));
+	bool is_sending = !strcmp(text_of(first, "state"), "sending");
+	const char *state = is_sending ? admin_say(call, "sending", "đang gửi") : next;
+	if (count && held == count)
+		state = admin_say(call, "held", "đang giữ");
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "id", text_of(msg, "id"),
+		"arrived", arrived, "size", size, "sender", sender[0] ? sender : "<>", "to", to,
+		"next", state, "tries", number_of(first, "attempts"), "why",
+		text_of(first, "last_reply"));
 }
 
 static void
 print_list(const struct admin_call *call, const json_t *reply)
 {
+	/* clang-format off */
 	static const struct admin_column columns[] = {
 		{ "id", "ID", "MÃ" },
 		{ "arrived", "ARRIVED", "ĐẾN LÚC" },
@@ -95,6 +102,7 @@ print_list(const struct admin_call *call, const json_t *reply)
 		{ "tries", "TRIES", "ĐÃ THỬ" },
 		{ "why", "LAST ANSWER", "TRẢ LỜI GẦN NHẤT" },
 	};
+	/* clang-format on */
 	json_t *rows = json_array(), *msg;
 	size_t i;
 
@@ -105,7 +113,8 @@ print_list(const struct admin_call *call, const json_t *reply)
 	else
 		puts(admin_say(call, "The queue is empty.", "Hàng đợi trống."));
 	if (json_is_true(json_object_get(reply, "more")))
-		puts(admin_say(call, "There are more: see --limit and --after.", "Còn nữa: xem --limit và --after."));
+		puts(admin_say(call, "There are more: see --limit and --after.",
+			"Còn nữa: xem --limit và --after."));
 	json_decref(rows);
 }
 
@@ -123,6 +132,7 @@ print_line(const struct admin_call *call, const char *en, const char *vi, const 
 static void
 print_message(const struct admin_call *call, const json_t *msg)
 {
+	/* clang-format off */
 	static const struct admin_column columns[] = {
 		{ "address", "TO", "NGƯỜI NHẬN" },
 		{ "state", "STATE", "TRẠNG THÁI" },
@@ -130,12 +140,14 @@ print_message(const struct admin_call *call, const json_t *msg)
 		{ "attempts", "TRIES", "ĐÃ THỬ" },
 		{ "last_reply", "LAST ANSWER", "TRẢ LỜI GẦN NHẤT" },
 	};
+	/* clang-format on */
 	char text[32];
 	json_t *r, *rcpts = json_object_get(msg, "recipients");
 	size_t i;
 
 	print_line(call, "Id", "Mã", text_of(msg, "id"));
-	print_line(call, "From", "Người gửi", text_of(msg, "sender")[0] ? text_of(msg, "sender") : "<>");
+	print_line(call, "From", "Người gửi",
+		text_of(msg, "sender")[0] ? text_of(msg, "sender") : "<>");
 	print_line(call, "Account", "Tài khoản", text_of(msg, "account"));
 	format_size(number_of(msg, "size"), text);
 	print_line(call, "Size", "Cỡ", text);
@@ -144,7 +156,8 @@ print_message(const struct admin_call *call, const json_t *msg)
 	format_time(number_of(msg, "expires"), text);
 	print_line(call, "Given up at", "Hạn gửi", text);
 	putchar('\n');
-	json_array_foreach(rcpts, i, r) {
+	json_array_foreach(rcpts, i, r)
+	{
 		format_time(number_of(r, "next"), text);
 		json_object_set_new(r, "when", json_string(text));
 	}
@@ -160,7 +173,8 @@ take_limit(struct admin_call *call, json_t *request)
 	uint64_t limit = LIST_DEFAULT;
 
 	if (text && (cv_str_u64(cv_str_z(text), LIST_MAX, &limit) != CV_OK || !limit)) {
-		admin_error(call, EXIT_USAGE, "--limit takes 1 to 10000", "--limit nhận từ 1 đến 10000");
+		admin_error(call, EXIT_USAGE, "--limit takes 1 to 10000",
+			"--limit nhận từ 1 đến 10000");
 		return false;
 	}
 	json_object_set_new(request, "limit", json_integer((json_int_t)limit));
@@ -210,6 +224,7 @@ run_show(struct admin_call *call)
 static int
 run_stats(struct admin_call *call)
 {
+	/* clang-format off */
 	static const struct {
 		const char *key, *en, *vi;
 	} rows[] = {
@@ -219,6 +234,8 @@ run_stats(struct admin_call *call)
 		{ "sending", "Being sent", "Đang gửi" },
 		{ "connections", "Connections", "Kết nối" },
 	};
+	/* clang-format on */
+	/* clang-format off */
 	static const struct admin_column columns[] = {
 		{ "name", "DESTINATION", "NƠI NHẬN" },
 		{ "jobs", "WAITING", "ĐANG CHỜ" },
@@ -226,6 +243,7 @@ run_stats(struct admin_call *call)
 		{ "down_secs", "DOWN FOR (S)", "NGỪNG (GIÂY)" },
 		{ "why", "WHY", "LÝ DO" },
 	};
+	/* clang-format on */
 	int exit_code;
 	char text[32];
 	json_t *reply = admin_ask(call, ADMIN_SMTPD, admin_request("queue.stats"), &exit_code);
@@ -235,7 +253,8 @@ run_stats(struct admin_call *call)
 	use_time_zone(call);
 	if (!admin_json(call, reply)) {
 		for (size_t i = 0; i < CV_COUNT(rows); i++) {
-			snprintf(text, sizeof text, "%lld", (long long)number_of(reply, rows[i].key));
+			snprintf(text, sizeof text, "%lld",
+				(long long)number_of(reply, rows[i].key));
 			print_line(call, rows[i].en, rows[i].vi, text);
 		}
 		format_size(number_of(reply, "bytes"), text);
@@ -260,7 +279,8 @@ change(struct admin_call *call, const char *what, bool is_dangerous)
 	int exit_code;
 
 	if (all == (call->word_count > 0))
-		return admin_error(call, EXIT_USAGE, "name one message, or say --all (with --sender, --recipient)",
+		return admin_error(call, EXIT_USAGE,
+			"name one message, or say --all (with --sender, --recipient)",
 			"chỉ một thư theo mã, hoặc dùng --all (kèm --sender, --recipient)");
 	if (is_dangerous && !admin_option(call, "yes"))
 		return admin_error(call, EXIT_USAGE, "this cannot be undone: say --yes to do it",
@@ -277,10 +297,13 @@ change(struct admin_call *call, const char *what, bool is_dangerous)
 		return exit_code;
 	json_int_t busy = number_of(reply, "busy");
 	if (!admin_json(call, reply)) {
-		printf(admin_say(call, "%lld messages, %lld recipients changed", "%lld thư, %lld người nhận đã thay đổi"),
-			(long long)number_of(reply, "messages"), (long long)number_of(reply, "recipients"));
+		printf(admin_say(call, "%lld messages, %lld recipients changed",
+			       "%lld thư, %lld người nhận đã thay đổi"),
+			(long long)number_of(reply, "messages"),
+			(long long)number_of(reply, "recipients"));
 		if (busy)
-			printf(admin_say(call, "; %lld are being sent at this moment", "; %lld đang được gửi"),
+			printf(admin_say(call, "; %lld are being sent at this moment",
+				       "; %lld đang được gửi"),
 				(long long)busy);
 		putchar('\n');
 	}
@@ -319,77 +342,115 @@ run_bounce(struct admin_call *call)
 }
 
 #define CHOOSING                                                                                   \
-	{ "all", NULL, "all messages, or those that the next two choose",                          \
-		"mọi thư, hoặc những thư do hai tùy chọn sau chọn" },                              \
-	{ "sender", "TEXT", "whose sender has TEXT in it", "người gửi có chứa chữ này" },          \
-	{ "recipient", "TEXT", "one of whose recipients has TEXT in it",                           \
-		"một người nhận có chứa chữ này" }
+	{"all", NULL, "all messages, or those that the next two choose",                           \
+		"mọi thư, hoặc những thư do hai tùy chọn sau chọn"},                               \
+		{"sender", "TEXT", "whose sender has TEXT in it", "người gửi có chứa chữ này"},    \
+	{                                                                                          \
+		"recipient", "TEXT", "one of whose recipients has TEXT in it",                     \
+			"một người nhận có chứa chữ này"                              \
+	}
 
+/* clang-format off */
 static const struct admin_option list_options[] = {
 	{ "sender", "TEXT", "whose sender has TEXT in it", "người gửi có chứa chữ này" },
-	{ "recipient", "TEXT", "one of whose recipients has TEXT in it", "một người nhận có chứa chữ này" },
+	{ "recipient", "TEXT", "one of whose recipients has TEXT in it",
+		"một người nhận có chứa chữ này" },
 	{ "limit", "N", "at most so many; 100 unless told", "nhiều nhất bấy nhiêu, mặc định 100" },
 	{ "after", "ID", "behind this message", "sau thư này" },
 	{ 0 }
 };
-static const struct admin_option change_options[] = { CHOOSING, { 0 } };
+/* clang-format on */
+static const struct admin_option change_options[] = {CHOOSING, {0}};
+/* clang-format off */
 static const struct admin_option danger_options[] = {
 	CHOOSING,
 	{ "yes", NULL, "do it: it cannot be undone", "thực hiện: không hoàn tác được" },
 	{ 0 }
 };
+/* clang-format on */
 
 const struct admin_command admin_queue_list = {
-	.noun = "queue", .verb = "list", .words = "",
-	.help = "list mail that waits to be sent", .help_vi = "liệt kê thư đang chờ gửi",
+	.noun = "queue",
+	.verb = "list",
+	.words = "",
+	.help = "list mail that waits to be sent",
+	.help_vi = "liệt kê thư đang chờ gửi",
 	.options = list_options,
 	.examples = "  congvu queue list\n  congvu queue list --recipient @moj.example --json",
 	.run = run_list,
 };
 const struct admin_command admin_queue_show = {
-	.noun = "queue", .verb = "show", .words = "ID", .words_min = 1, .words_max = 1,
-	.help = "show one message with all its recipients", .help_vi = "xem một thư và mọi người nhận",
+	.noun = "queue",
+	.verb = "show",
+	.words = "ID",
+	.words_min = 1,
+	.words_max = 1,
+	.help = "show one message with all its recipients",
+	.help_vi = "xem một thư và mọi người nhận",
 	.examples = "  congvu queue show 1a2b3c4d5e",
 	.run = run_show,
 };
 const struct admin_command admin_queue_retry = {
-	.noun = "queue", .verb = "retry", .words = "[ID]", .words_max = 1,
-	.help = "try to send now", .help_vi = "gửi lại ngay",
+	.noun = "queue",
+	.verb = "retry",
+	.words = "[ID]",
+	.words_max = 1,
+	.help = "try to send now",
+	.help_vi = "gửi lại ngay",
 	.options = change_options,
 	.examples = "  congvu queue retry --all\n  congvu queue retry 1a2b3c4d5e",
 	.run = run_retry,
 };
 const struct admin_command admin_queue_hold = {
-	.noun = "queue", .verb = "hold", .words = "[ID]", .words_max = 1,
-	.help = "keep mail until it is released", .help_vi = "giữ thư lại",
+	.noun = "queue",
+	.verb = "hold",
+	.words = "[ID]",
+	.words_max = 1,
+	.help = "keep mail until it is released",
+	.help_vi = "giữ thư lại",
 	.options = change_options,
 	.examples = "  congvu queue hold --all --sender nvan.stp@lamgiang.example",
 	.run = run_hold,
 };
 const struct admin_command admin_queue_release = {
-	.noun = "queue", .verb = "release", .words = "[ID]", .words_max = 1,
-	.help = "let held mail go", .help_vi = "thả thư đang giữ",
+	.noun = "queue",
+	.verb = "release",
+	.words = "[ID]",
+	.words_max = 1,
+	.help = "let held mail go",
+	.help_vi = "thả thư đang giữ",
 	.options = change_options,
 	.examples = "  congvu queue release 1a2b3c4d5e",
 	.run = run_release,
 };
 const struct admin_command admin_queue_delete = {
-	.noun = "queue", .verb = "delete", .words = "[ID]", .words_max = 1,
-	.help = "throw mail away; nobody is told", .help_vi = "xóa thư, không báo cho ai",
+	.noun = "queue",
+	.verb = "delete",
+	.words = "[ID]",
+	.words_max = 1,
+	.help = "throw mail away; nobody is told",
+	.help_vi = "xóa thư, không báo cho ai",
 	.options = danger_options,
 	.examples = "  congvu queue delete 1a2b3c4d5e --yes",
 	.run = run_delete,
 };
 const struct admin_command admin_queue_bounce = {
-	.noun = "queue", .verb = "bounce", .words = "[ID]", .words_max = 1,
-	.help = "return mail to its sender now", .help_vi = "trả thư về người gửi ngay",
+	.noun = "queue",
+	.verb = "bounce",
+	.words = "[ID]",
+	.words_max = 1,
+	.help = "return mail to its sender now",
+	.help_vi = "trả thư về người gửi ngay",
 	.options = danger_options,
 	.examples = "  congvu queue bounce 1a2b3c4d5e --yes",
 	.run = run_bounce,
 };
 const struct admin_command admin_queue_stats = {
-	.noun = "queue", .verb = "stats", .words = "",
-	.help = "count what waits, by destination", .help_vi = "thống kê hàng đợi theo nơi nhận",
+	.noun = "queue",
+	.verb = "stats",
+	.words = "",
+	.help = "count what waits, by destination",
+	.help_vi = "thống kê hàng đợi theo nơi nhận",
 	.examples = "  congvu queue stats --json",
 	.run = run_stats,
 };

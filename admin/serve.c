@@ -7,7 +7,7 @@
 static int
 run_serve(struct admin_call *call)
 {
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	if (!admin_conf(call))
 		return EXIT_CONFIG;
@@ -24,14 +24,18 @@ run_status(struct admin_call *call)
 	static const struct {
 		const char *name;
 		enum admin_service service;
-	} rows[] = { { "imapd", ADMIN_STORE }, { "smtpd", ADMIN_SMTPD }, { "spamfilter", ADMIN_SPAMFILTER } };
+	} rows[] = {
+		{"imapd",      ADMIN_STORE     },
+                {"smtpd",      ADMIN_SMTPD     },
+                {"spamfilter", ADMIN_SPAMFILTER}
+        };
 	json_t *all = json_object();
 	unsigned up = 0;
 
 	if (!admin_conf(call))
 		return EXIT_CONFIG;
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
-		struct cv_err err = { 0 };
+		struct cv_err err = {0};
 		json_t *reply = admin_try(call, rows[i].service, admin_request("status"), &err);
 		bool running = reply && !call->local;
 		up += running;
@@ -41,13 +45,15 @@ run_status(struct admin_call *call)
 	if (!admin_json(call, all)) {
 		for (size_t i = 0; i < CV_COUNT(rows); i++) {
 			json_t *one = json_object_get(all, rows[i].name);
-			printf("%-12s %s\n", rows[i].name, json_is_true(json_object_get(one, "running"))
-				? admin_say(call, "running", "đang chạy") : admin_say(call, "stopped", "đã dừng"));
+			printf("%-12s %s\n", rows[i].name,
+				json_is_true(json_object_get(one, "running"))
+					? admin_say(call, "running", "đang chạy")
+					: admin_say(call, "stopped", "đã dừng"));
 			const char *key;
 			json_t *value;
-			json_object_foreach(json_object_get(one, "detail"), key, value)
-				if (json_is_integer(value))
-					printf("  %-20s %lld\n", key, (long long)json_integer_value(value));
+			json_object_foreach(json_object_get(one, "detail"), key,
+				value) if (json_is_integer(value))
+				printf("  %-20s %lld\n", key, (long long)json_integer_value(value));
 		}
 	}
 	json_decref(all);
@@ -55,14 +61,16 @@ run_status(struct admin_call *call)
 }
 
 const struct admin_command admin_serve = {
-	.noun = "serve", .words = "",
+	.noun = "serve",
+	.words = "",
 	.help = "run the mail service: bind ports, start the daemons, restart what dies",
 	.help_vi = "chạy dịch vụ thư: mở cổng, khởi động và giám sát các tiến trình",
 	.examples = "  congvu --conf /etc/congvu/congvu.conf serve",
 	.run = run_serve,
 };
 const struct admin_command admin_status = {
-	.noun = "status", .words = "",
+	.noun = "status",
+	.words = "",
 	.help = "show which daemons run and what they count; exit code 69 when one is down",
 	.help_vi = "xem tình trạng các tiến trình",
 	.examples = "  congvu status --json",

@@ -22,19 +22,19 @@
 #include "common/base/log.h"
 #include "common/net/addr.h"
 
-#define SOCKETS_MAX 64
-#define STOP_MS 20000       /* a daemon that has not ended by then is killed */
-#define READY_MS 120000     /* recovery after a bad death is well under a second; be patient anyway */
+#define SOCKETS_MAX      64
+#define STOP_MS          20000  /* a daemon that has not ended by then is killed */
+#define READY_MS         120000 /* recovery takes well under a second; be patient anyway */
 #define RESTART_FIRST_MS 1000
-#define RESTART_LAST_MS 30000
-#define STEADY_MS 60000     /* one that ran this long starts again without a longer wait */
+#define RESTART_LAST_MS  30000
+#define STEADY_MS        60000 /* one that ran this long starts again without a longer wait */
 
 enum child_id { CHILD_IMAPD, CHILD_SPAMFILTER, CHILD_SMTPD, CHILDREN };
 
 struct child {
 	const char *program;
-	pid_t pid;              /* 0: not running */
-	int ready_fd;           /* -1: ready, or not running */
+	pid_t pid;    /* 0: not running */
+	int ready_fd; /* -1: ready, or not running */
 	int64_t started_ms, start_at_ms;
 	unsigned wait_ms;
 	bool was_ready;
@@ -49,7 +49,7 @@ struct listener {
 struct supervisor {
 	const struct congvu_options *main;
 	const char *conf_path;
-	char folder[512];       /* of the programs */
+	char folder[512]; /* of the programs */
 	uid_t uid;
 	gid_t gid;
 	bool switch_user;
@@ -67,7 +67,7 @@ struct supervisor {
 static bool
 ipv6_is_missing(void)
 {
-	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
 	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool missing = fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof any);
 
@@ -88,7 +88,8 @@ bind_list(struct supervisor *s, const char *list, const char *label, enum child_
 		if (!word.n)
 			continue;
 		if (s->socket_count == SOCKETS_MAX)
-			return cv_fail(err, CV_LIMIT, "more than %d listening addresses", SOCKETS_MAX);
+			return cv_fail(
+				err, CV_LIMIT, "more than %d listening addresses", SOCKETS_MAX);
 		struct listener *l = &s->sockets[s->socket_count];
 		enum cv_status status = cv_sockaddr_parse(word, &addr, &len, err);
 		if (status == CV_OK)
@@ -111,6 +112,7 @@ bind_all(struct supervisor *s, const struct cv_conf *conf, struct cv_err *err)
 {
 	const struct smtpd_options *smtp = cv_conf_get(conf, &smtpd_section);
 	const struct imapd_options *imap = cv_conf_get(conf, &imapd_section);
+	/* clang-format off */
 	const struct {
 		const char *list, *label;
 		enum child_id child;
@@ -122,9 +124,11 @@ bind_all(struct supervisor *s, const struct cv_conf *conf, struct cv_err *err)
 		{ imap->listen_imap, "imap", CHILD_IMAPD },
 		{ imap->listen_imaps, "imaps", CHILD_IMAPD },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
-		enum cv_status status = bind_list(s, rows[i].list, rows[i].label, rows[i].child, err);
+		enum cv_status status =
+			bind_list(s, rows[i].list, rows[i].label, rows[i].child, err);
 		if (status != CV_OK)
 			return status;
 	}
@@ -139,8 +143,8 @@ make_folder(struct supervisor *s, const char *path, mode_t mode, struct cv_err *
 	if (mkdir(path, mode) && errno != EEXIST)
 		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot make %s", path);
 	if (s->switch_user && chown(path, s->uid, s->gid))
-		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot give %s to user %s", path,
-			s->main->user);
+		return cv_fail_errno(
+			err, CV_TEMPFAIL, errno, "cannot give %s to user %s", path, s->main->user);
 	return CV_OK;
 }
 
@@ -148,12 +152,14 @@ static enum cv_status
 make_folders(struct supervisor *s, struct cv_err *err)
 {
 	const struct congvu_options *m = s->main;
+	/* clang-format off */
 	const struct {
 		const char *path;
 		mode_t mode;
 	} rows[] = { { m->base_dir, 0755 }, { m->run_dir, 0755 }, { m->mail_dir, 0700 },
 		{ m->queue_dir, 0700 }, { m->stats_dir, 0700 }, { m->register_dir, 0755 },
 		{ m->keys_dir, 0750 } };
+	/* clang-format on */
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		enum cv_status status = make_folder(s, rows[i].path, rows[i].mode, err);
@@ -171,14 +177,15 @@ find_user(struct supervisor *s, struct cv_err *err)
 	struct passwd *pw = getpwnam(s->main->user);
 	if (!pw)
 		return cv_fail(err, CV_NOT_FOUND,
-			"no Unix user %s: make it with `adduser --system --group %s`", s->main->user,
-			s->main->user);
+			"no Unix user %s: make it with `adduser --system --group %s`",
+			s->main->user, s->main->user);
 	s->uid = pw->pw_uid;
 	s->gid = pw->pw_gid;
 	if (geteuid() == s->uid)
 		return CV_OK;
 	if (geteuid() != 0)
-		return cv_fail(err, CV_DENIED, "only root can start daemons as user %s", s->main->user);
+		return cv_fail(
+			err, CV_DENIED, "only root can start daemons as user %s", s->main->user);
 	s->switch_user = true;
 	return CV_OK;
 }
@@ -199,8 +206,8 @@ find_programs(struct supervisor *s, struct cv_err *err)
 
 /* ---- children ---- */
 
-/* Runs in the new process; never returns. Descriptors: 3 and up are the daemon's sockets in the order
- * of the list, then the ready pipe; all else was opened close-on-exec. */
+/* Runs in the new process; never returns. Descriptors: 3 and up are the daemon's sockets in the
+ * order of the list, then the ready pipe; all else was opened close-on-exec. */
 CV_NORETURN static void
 exec_child(struct supervisor *s, enum child_id id, int ready_fd)
 {
@@ -213,15 +220,17 @@ exec_child(struct supervisor *s, enum child_id id, int ready_fd)
 		if (s->sockets[i].child != id)
 			continue;
 		fcntl(s->sockets[i].fd, F_SETFD, 0);
-		cv_buf_printf(&list, "%s%s=%d", list.n ? " " : "", s->sockets[i].label, s->sockets[i].fd);
+		cv_buf_printf(
+			&list, "%s%s=%d", list.n ? " " : "", s->sockets[i].label, s->sockets[i].fd);
 	}
 	fcntl(ready_fd, F_SETFD, 0);
 	snprintf(ready, sizeof ready, "%d", ready_fd);
 	setenv("CONGVU_SOCKETS", list.n ? list.p : "", 1);
 	setenv("CONGVU_READY_FD", ready, 1);
-	if (s->switch_user
-		&& (initgroups(s->main->user, s->gid) || setgid(s->gid) || setuid(s->uid))) {
-		cv_log(0, CV_ERROR, "serve.user", "program=%s error=%s", c->program, strerror(errno));
+	if (s->switch_user &&
+		(initgroups(s->main->user, s->gid) || setgid(s->gid) || setuid(s->uid))) {
+		cv_log(0, CV_ERROR, "serve.user", "program=%s error=%s", c->program,
+			strerror(errno));
 		_exit(71);
 	}
 	/* No daemon outlives its supervisor. Behind setuid(), which would clear it. */
@@ -271,8 +280,8 @@ child_ended(struct supervisor *s, struct child *c, int wait_status)
 	int64_t now = cv_mono_ms();
 	bool steady = now - c->started_ms >= STEADY_MS;
 
-	cv_log(0, s->stopping ? CV_INFO : CV_ERROR, "serve.ended", "program=%s pid=%d %s=%d", c->program,
-		(int)c->pid, WIFSIGNALED(wait_status) ? "signal" : "exit",
+	cv_log(0, s->stopping ? CV_INFO : CV_ERROR, "serve.ended", "program=%s pid=%d %s=%d",
+		c->program, (int)c->pid, WIFSIGNALED(wait_status) ? "signal" : "exit",
 		WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
 	c->pid = 0;
 	if (c->ready_fd >= 0)
@@ -281,8 +290,10 @@ child_ended(struct supervisor *s, struct child *c, int wait_status)
 	if (s->stopping)
 		return;
 	/* The first restart after a steady run comes at once: users are waiting. */
-	c->wait_ms = steady || !c->wait_ms ? 50
-		: CV_MIN(CV_MAX(c->wait_ms * 2, (unsigned)RESTART_FIRST_MS), (unsigned)RESTART_LAST_MS);
+	c->wait_ms = steady || !c->wait_ms
+			     ? 50
+			     : CV_MIN(CV_MAX(c->wait_ms * 2, (unsigned)RESTART_FIRST_MS),
+				       (unsigned)RESTART_LAST_MS);
 	c->start_at_ms = now + c->wait_ms;
 }
 
@@ -323,7 +334,8 @@ stop_child(struct supervisor *s, enum child_id id)
 			return;
 		}
 		if (cv_mono_ms() > until) {
-			cv_log(0, CV_ERROR, "serve.kill", "program=%s pid=%d", c->program, (int)c->pid);
+			cv_log(0, CV_ERROR, "serve.kill", "program=%s pid=%d", c->program,
+				(int)c->pid);
 			kill(c->pid, SIGKILL);
 			until = INT64_MAX;
 		}
@@ -338,7 +350,7 @@ static void
 notify_manager(const char *text)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
 
 	if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof to.sun_path)
 		return;
@@ -416,7 +428,8 @@ check_times(struct supervisor *s)
 		if (!c->pid && c->start_at_ms && now >= c->start_at_ms)
 			start_child(s, (enum child_id)i);
 		else if (c->pid && c->ready_fd >= 0 && now - c->started_ms > READY_MS) {
-			cv_log(0, CV_ERROR, "serve.not_ready", "program=%s pid=%d", c->program, (int)c->pid);
+			cv_log(0, CV_ERROR, "serve.not_ready", "program=%s pid=%d", c->program,
+				(int)c->pid);
 			kill(c->pid, SIGKILL);
 		}
 	}
@@ -425,14 +438,16 @@ check_times(struct supervisor *s)
 static void
 wait_events(struct supervisor *s)
 {
-	struct pollfd fds[CHILDREN + 1] = { { .fd = s->signal_fd, .events = POLLIN } };
-	struct child *who[CHILDREN + 1] = { NULL };
+	struct pollfd fds[CHILDREN + 1] = {
+		{.fd = s->signal_fd, .events = POLLIN}
+        };
+	struct child *who[CHILDREN + 1] = {NULL};
 	nfds_t n = 1;
 
 	for (size_t i = 0; i < CHILDREN; i++) {
 		if (s->children[i].ready_fd < 0)
 			continue;
-		fds[n] = (struct pollfd){ .fd = s->children[i].ready_fd, .events = POLLIN };
+		fds[n] = (struct pollfd){.fd = s->children[i].ready_fd, .events = POLLIN};
 		who[n++] = &s->children[i];
 	}
 	if (poll(fds, n, 50) <= 0)
@@ -477,7 +492,7 @@ run(struct supervisor *s)
 static enum cv_status
 open_signals(struct supervisor *s, struct cv_err *err)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD };
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD};
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -495,14 +510,16 @@ int
 admin_supervise(const char *conf_path, const struct cv_conf *conf, struct cv_err *err)
 {
 	struct supervisor *s = cv_calloc(1, sizeof *s);
+	/* clang-format off */
 	static const char *const programs[CHILDREN] = { "congvu-imapd", "congvu-spamfilter",
 		"congvu-smtpd" };
+	/* clang-format on */
 
 	s->main = cv_conf_get(conf, &congvu_section);
 	s->conf_path = conf_path;
 	s->pid = getpid();
 	for (size_t i = 0; i < CHILDREN; i++)
-		s->children[i] = (struct child){ .program = programs[i], .ready_fd = -1 };
+		s->children[i] = (struct child){.program = programs[i], .ready_fd = -1};
 	enum cv_status status = find_user(s, err);
 	if (status == CV_OK)
 		status = find_programs(s, err);

@@ -3,8 +3,8 @@
  * The supervisor is the only process that may need root: it binds the sockets, gives them to the
  * daemons by number (CONGVU_SOCKETS) and starts those as the configured user. A daemon says it is
  * ready through a pipe. One that dies is started again after a wait that doubles from one second to
- * half a minute; the others go on. SIGTERM stops them in the order smtpd, spamfilter, imapd, so that
- * what was taken can still be stored; SIGHUP and SIGUSR1 are passed on.
+ * half a minute; the others go on. SIGTERM stops them in the order smtpd, spamfilter, imapd, so
+ * that what was taken can still be stored; SIGHUP and SIGUSR1 are passed on.
  *
  * Threads: one; it owns the process.
  */
@@ -14,8 +14,8 @@
 
 #include "common/options/sections.h"
 
-/* Runs until told to stop. Returns the exit code: 0 after a clean stop, 1 when a daemon could not be
- * started at all or a port could not be bound (*ERR says which). CONF_PATH is passed to the
+/* Runs until told to stop. Returns the exit code: 0 after a clean stop, 1 when a daemon could not
+ * be started at all or a port could not be bound (*ERR says which). CONF_PATH is passed to the
  * daemons. */
 int admin_supervise(const char *conf_path, const struct cv_conf *conf, struct cv_err *err);
 

@@ -1,4 +1,5 @@
-/* commands_test.c - the table of commands is whole, help works in both languages, copies are fresh. */
+/* commands_test.c - the table of commands is whole, help works in both languages, copies are fresh.
+ */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "tests/unit/check.h"
 
@@ -28,11 +29,11 @@ name_of(const struct admin_command *c)
 static int
 run(char **words, char **text_out)
 {
-	char *argv[24] = { (char *)"congvu" };
+	char *argv[24] = {(char *)"congvu"};
 	char path[] = "/tmp/cv_commands_XXXXXX";
 	int argc = 1, fd = mkstemp(path), out = dup(1), error = dup(2);
 	struct cv_str text;
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	assert_true(fd >= 0);
 	while (words[argc - 1]) {
@@ -77,23 +78,25 @@ test_table__has_every_text_of_every_command(void **state)
 		unsigned options = 0;
 
 		CHECK(name, c->run && c->help && c->help[0] && c->words);
-		CHECK(name, c->help_vi && is_vietnamese(c->help_vi) && cv_utf8_is_valid(cv_str_z(c->help_vi)));
+		CHECK(name, c->help_vi && is_vietnamese(c->help_vi) &&
+				    cv_utf8_is_valid(cv_str_z(c->help_vi)));
 		CHECK(name, !is_vietnamese(c->help));
-		CHECK(name, c->examples && strstr(c->examples, "congvu") && !strchr("\n", c->examples[strlen(
-			c->examples) - 1]));
+		CHECK(name, c->examples && strstr(c->examples, "congvu") &&
+				    !strchr("\n", c->examples[strlen(c->examples) - 1]));
 		CHECK(name, c->words_min <= c->words_max && c->words_max <= ADMIN_WORDS_MAX);
 		CHECK(name, (c->words_max > 0) == (c->words[0] != '\0'));
 		for (const struct admin_option *o = c->options; o && o->name; o++, options++) {
 			CHECK(name, o->help && o->help[0] && o->help_vi && o->help_vi[0]);
 			for (const struct admin_option *p = c->options; p != o; p++)
 				CHECK(o->name, strcmp(p->name, o->name) != 0);
-			CHECK(o->name, strcmp(o->name, "json") && strcmp(o->name, "conf") && strcmp(o->name, "lang")
-				&& strcmp(o->name, "help"));
+			CHECK(o->name, strcmp(o->name, "json") && strcmp(o->name, "conf") &&
+					       strcmp(o->name, "lang") && strcmp(o->name, "help"));
 		}
 		CHECK(name, options <= ADMIN_OPTIONS_MAX);
 		for (size_t k = 0; k < i; k++)
-			CHECK(name, strcmp(admin_commands[k]->noun, c->noun) || !admin_commands[k]->verb
-				|| !c->verb || strcmp(admin_commands[k]->verb, c->verb));
+			CHECK(name, strcmp(admin_commands[k]->noun, c->noun) ||
+					    !admin_commands[k]->verb || !c->verb ||
+					    strcmp(admin_commands[k]->verb, c->verb));
 	}
 	CHECK_END();
 }
@@ -105,7 +108,8 @@ test_help__of_each_command_explains_it_in_both_languages(void **state)
 	for (size_t i = 0; i < admin_commands_count; i++) {
 		const struct admin_command *c = admin_commands[i];
 		for (int vi = 0; vi < 2; vi++) {
-			char *words[6] = { (char *)"--lang", (char *)(vi ? "vi" : "en"), (char *)c->noun };
+			char *words[6] = {
+				(char *)"--lang", (char *)(vi ? "vi" : "en"), (char *)c->noun};
 			int n = 3;
 			char *text;
 			if (c->verb)
@@ -127,31 +131,47 @@ static void
 test_cli__answers_wrong_command_lines_with_64(void **state)
 {
 	(void)state;
+	/* clang-format off */
 	static const struct {
 		const char *name, *words[6];
 		const char *want;
 	} rows[] = {
 		{ "nothing",          { NULL },                                      "Usage" },
-		{ "unknown noun",     { "frob", "add" },                             "no such command" },
-		{ "unknown verb",     { "domain", "frob" },                          "no such command" },
-		{ "noun alone",       { "domain" },                                  "no such command" },
-		{ "unknown option",   { "domain", "add", "a.example", "--frob" },    "unknown option" },
-		{ "option's value",   { "domain", "add", "a.example", "--alias-of" }, "needs a value" },
-		{ "missing word",     { "domain", "add" },                           "an argument is missing" },
-		{ "too many words",   { "domain", "list", "x" },                     "one word too many" },
-		{ "global option",    { "--frob", "domain" },                        "unknown option" },
-		{ "queue without id", { "queue", "retry" },                          "name one message" },
-		{ "id and --all",     { "queue", "hold", "1", "--all" },             "name one message" },
+		{ "unknown noun",     { "frob", "add" },
+			"no such command" },
+		{ "unknown verb",     { "domain", "frob" },
+			"no such command" },
+		{ "noun alone",       { "domain" },
+			"no such command" },
+		{ "unknown option",   { "domain", "add", "a.example", "--frob" },
+			"unknown option" },
+		{ "option's value",   { "domain", "add", "a.example", "--alias-of" },
+			"needs a value" },
+		{ "missing word",     { "domain", "add" },
+			"an argument is missing" },
+		{ "too many words",   { "domain", "list", "x" },
+			"one word too many" },
+		{ "global option",    { "--frob", "domain" },
+			"unknown option" },
+		{ "queue without id", { "queue", "retry" },
+			"name one message" },
+		{ "id and --all",     { "queue", "hold", "1", "--all" },
+			"name one message" },
 		{ "delete, no --yes", { "queue", "delete", "1" },                    "--yes" },
 		{ "bounce, no --yes", { "queue", "bounce", "--all" },                "--yes" },
-		{ "path, not domain", { "dkim", "show", "../../etc" },               "a label of a domain" },
-		{ "half a domain",    { "dkim", "show", "etc/passwd" },              "not a whole domain" },
-		{ "few bits",         { "dkim", "keygen", "a.example", "--bits", "512" }, "1024 to 4096" },
-		{ "page",             { "manual", "frob" },                          "the pages are" },
+		{ "path, not domain", { "dkim", "show", "../../etc" },
+			"a label of a domain" },
+		{ "half a domain",    { "dkim", "show", "etc/passwd" },
+			"not a whole domain" },
+		{ "few bits",         { "dkim", "keygen", "a.example", "--bits", "512" },
+			"1024 to 4096" },
+		{ "page",             { "manual", "frob" },
+			"the pages are" },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
-		char *words[9] = { (char *)"--lang", (char *)"en" }, *text;
+		char *words[9] = {(char *)"--lang", (char *)"en"}, *text;
 		for (size_t k = 0; k < CV_COUNT(rows[i].words) && rows[i].words[k]; k++)
 			words[2 + k] = (char *)rows[i].words[k];
 		int code = run(words, &text);
@@ -168,15 +188,16 @@ static void
 test_cli__says_faults_as_json_when_asked(void **state)
 {
 	(void)state;
-	char *words[] = { (char *)"--conf", (char *)"/nowhere/congvu.conf", (char *)"domain", (char *)"list",
-		(char *)"--json", NULL };
+	char *words[] = {(char *)"--conf", (char *)"/nowhere/congvu.conf", (char *)"domain",
+		(char *)"list", (char *)"--json", NULL};
 	char *text;
 
 	assert_int_equal(run(words, &text), EXIT_CONFIG);
 	json_t *o = json_loads(text, 0, NULL);
 	assert_non_null(o);
 	assert_true(json_is_false(json_object_get(o, "ok")));
-	assert_non_null(strstr(json_string_value(json_object_get(o, "error")), "/nowhere/congvu.conf"));
+	assert_non_null(
+		strstr(json_string_value(json_object_get(o, "error")), "/nowhere/congvu.conf"));
 	json_decref(o);
 	free(text);
 }
@@ -188,7 +209,13 @@ test_width__counts_columns_of_vietnamese(void **state)
 	static const struct {
 		const char *text;
 		size_t want;
-	} rows[] = { { "", 0 }, { "abc", 3 }, { "Đặng Thị Duyên", 14 }, { "Hoa\xcc\x80", 3 }, { "ữ", 1 } };
+	} rows[] = {
+		{"",		     0 },
+                {"abc",                  3 },
+                {"Đặng Thị Duyên", 14},
+                {"Hoa\xcc\x80",          3 },
+                {"ữ",                  1 }
+        };
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		CHECK(rows[i].text, admin_width(rows[i].text) == rows[i].want);
@@ -215,7 +242,7 @@ static void
 compare(const char *path, const char *wanted, const char *how)
 {
 	struct cv_str text;
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	if (admin_file_read(path, TEXT_MAX, &text, &err))
 		fail_msg("%s", err.text);
@@ -231,9 +258,9 @@ static void
 test_copies__are_what_the_tables_say(void **state)
 {
 	(void)state;
-	static void (*const printers[])(FILE *) = { admin_manual_commands, admin_manual_conf };
-	static const char *const paths[] = { "docs/man/congvu.1", "docs/man/congvu.conf.5" };
-	static const char *const hows[] = { "congvu manual congvu", "congvu manual congvu.conf" };
+	static void (*const printers[])(FILE *) = {admin_manual_commands, admin_manual_conf};
+	static const char *const paths[] = {"docs/man/congvu.1", "docs/man/congvu.conf.5"};
+	static const char *const hows[] = {"congvu manual congvu", "congvu manual congvu.conf"};
 	char *text;
 	size_t n;
 	FILE *f;
@@ -257,7 +284,7 @@ test_default_file__is_taken_as_it_stands(void **state)
 {
 	(void)state;
 	struct cv_conf *conf;
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	if (cv_conf_load("conf/congvu.conf", cv_sections, cv_sections_count, &conf, &err))
 		fail_msg("%s", err.text);
@@ -267,6 +294,7 @@ test_default_file__is_taken_as_it_stands(void **state)
 int
 main(void)
 {
+	/* clang-format off */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table__has_every_text_of_every_command),
 		cmocka_unit_test(test_help__of_each_command_explains_it_in_both_languages),
@@ -277,6 +305,7 @@ main(void)
 		cmocka_unit_test(test_copies__are_what_the_tables_say),
 		cmocka_unit_test(test_default_file__is_taken_as_it_stands),
 	};
+	/* clang-format on */
 	setenv("LC_ALL", "C", 1);
 	unsetenv("CONGVU_CONF");
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* directory_test.c - what may not be public does not leak through any format; order, escapes, days. */
+/* directory_test.c - what may not be public does not leak through any format; order, escapes, days.
+ */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "tests/unit/check.h"
 
@@ -6,9 +7,9 @@
 #include "common/register/snapshot_format.h"
 #include "common/store/engine.h"
 
-#define BASE ((uint64_t)CV_CLASS_USER << CV_ACCT_CLASS_SHIFT)
+#define BASE   ((uint64_t)CV_CLASS_USER << CV_ACCT_CLASS_SHIFT)
 #define DOMAIN "lamgiang.example"
-#define DAY "2026-11-22"
+#define DAY    "2026-11-22"
 
 /* ---- a register in memory ---- */
 
@@ -28,9 +29,10 @@ add(enum cv_reg_kind kind, const char *local, const char *surname, const char *m
 	a->rank = 50;
 	snprintf(text, sizeof text, "%s@" DOMAIN, local);
 	reg_account_set(a, T_ADDRESS, cv_str_z(text));
-	reg_model_put_address(&model, cv_str_z(text), &(struct reg_address){ REG_PRIMARY, a->acct, 0 });
-	snprintf(text, sizeof text, "%s%s%s%s%s", surname, *surname ? " " : "", middle, *middle ? " " : "",
-		given);
+	reg_model_put_address(
+		&model, cv_str_z(text), &(struct reg_address){REG_PRIMARY, a->acct, 0});
+	snprintf(text, sizeof text, "%s%s%s%s%s", surname, *surname ? " " : "", middle,
+		*middle ? " " : "", given);
 	reg_account_set(a, T_NAME, cv_str_z(text));
 	reg_account_set(a, T_SURNAME, cv_str_z(surname));
 	reg_account_set(a, T_MIDDLE, cv_str_z(middle));
@@ -82,14 +84,17 @@ struct built {
 static void
 build_with(struct built *b, const char *agency, const char *day, const json_t *old)
 {
-	static const uint8_t dummy[32] = { 1 };
-	struct cv_err err = { 0 };
+	static const uint8_t dummy[32] = {1};
+	struct cv_err err = {0};
 
-	*b = (struct built){ .snap = CV_BUF_INIT(SNAP_BYTES_MAX), .secret = CV_BUF_INIT(SNAP_BYTES_MAX) };
+	*b = (struct built){
+		.snap = CV_BUF_INIT(SNAP_BYTES_MAX), .secret = CV_BUF_INIT(SNAP_BYTES_MAX)};
 	snap_build(&model, 7, dummy, &b->snap, &b->secret);
-	if (snap_open_bytes(cv_buf_view(&b->snap), cv_buf_view(&b->secret), true, &b->snapshot, &err))
+	if (snap_open_bytes(
+		    cv_buf_view(&b->snap), cv_buf_view(&b->secret), true, &b->snapshot, &err))
 		fail_msg("%s", err.text);
-	if (admin_directory_build(b->snapshot, CV_STR("Tỉnh Lam Giang"), cv_str_z(agency), day, &b->d, &err))
+	if (admin_directory_build(
+		    b->snapshot, CV_STR("Tỉnh Lam Giang"), cv_str_z(agency), day, &b->d, &err))
 		fail_msg("%s", err.text);
 	admin_site_date(&b->d, old);
 	admin_site_build(&b->d, "https://danhba." DOMAIN "/", &b->site);
@@ -162,9 +167,14 @@ test_publish__lets_nothing_private_out_in_any_format(void **state)
 	a->mobile_consent = true;
 
 	build(&b);
-	static const char *const secrets[] = { "bikhoa", "Khóakhóa", "nghihuu", "Hưuhưu", "khongliet",
-		"Liệtkê", "ungdung", "Ứngdụng", "nhom.stp", "Nhómnhóm", "vogiacu", "Giacư", "0911222333",
-		"0911 222 333", "MA-SO-777", "CONG-VAN-888", "argon", "bi-mat", "quota", "consent" };
+	/* clang-format off */
+	static const char *const secrets[] = { "bikhoa", "Khóakhóa", "nghihuu", "Hưuhưu",
+	"khongliet",
+		"Liệtkê", "ungdung", "Ứngdụng", "nhom.stp", "Nhómnhóm", "vogiacu", "Giacư",
+		"0911222333",
+		"0911 222 333", "MA-SO-777", "CONG-VAN-888", "argon", "bi-mat", "quota",
+		"consent" };
+	/* clang-format on */
 	for (size_t i = 0; i < CV_COUNT(secrets); i++) {
 		const char *path = where_is(&b, secrets[i]);
 		if (path)
@@ -172,8 +182,10 @@ test_publish__lets_nothing_private_out_in_any_format(void **state)
 		CHECK(secrets[i], !path);
 	}
 	/* The check sees what is public, so it would have seen the rest. */
+	/* clang-format off */
 	static const char *const formats[] = { "donvi/stp.html", "donvi/stp.json", "donvi/stp.csv",
 		"danhba.json", "danhba.csv" };
+	/* clang-format on */
 	for (size_t i = 0; i < CV_COUNT(formats); i++) {
 		const char *bytes = file_of(&b, formats[i])->bytes;
 		CHECK(formats[i], strstr(bytes, "kindao.stp") != NULL);
@@ -209,6 +221,7 @@ static void
 test_publish__shows_an_agency_address_only_while_its_box_is_public(void **state)
 {
 	(void)state;
+	/* clang-format off */
 	static const struct {
 		const char *name, *address;
 		enum cv_reg_state box_state;
@@ -220,6 +233,7 @@ test_publish__shows_an_agency_address_only_while_its_box_is_public(void **state)
 		{ "no such box",     "khong@" DOMAIN,    CV_STATE_ACTIVE,    true,  false },
 		{ "another's domain", "stp@khac.example", CV_STATE_ACTIVE,   true,  true  },
 	};
+	/* clang-format on */
 	struct reg_account *box = add(CV_KIND_AGENCY, "stp", "", "", "Sở Tư pháp", "stp");
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
@@ -230,8 +244,8 @@ test_publish__shows_an_agency_address_only_while_its_box_is_public(void **state)
 		box->listed = rows[i].listed;
 		build(&b);
 		CHECK(rows[i].name, (b.d.units[0].address.n > 0) == rows[i].want);
-		CHECK(rows[i].name, (strstr(file_of(&b, "index.html")->bytes, "mailto:") != NULL)
-			== rows[i].want);
+		CHECK(rows[i].name, (strstr(file_of(&b, "index.html")->bytes, "mailto:") != NULL) ==
+					    rows[i].want);
 		done(&b);
 	}
 	CHECK_END();
@@ -245,8 +259,8 @@ test_publish__makes_no_markup_of_what_the_register_says(void **state)
 	(void)state;
 	struct built b;
 	struct reg_agency *g = cv_map_get(&model.agencies, CV_STR("stp"));
-	struct reg_account *a = add(CV_KIND_PERSON, "x.stp", "<b>Lê", "\"'&", "</td><script>x()</script>",
-		"stp");
+	struct reg_account *a =
+		add(CV_KIND_PERSON, "x.stp", "<b>Lê", "\"'&", "</td><script>x()</script>", "stp");
 
 	reg_account_set(a, T_TITLE, CV_STR("<img src=x onerror=y>"));
 	reg_account_set(a, T_DEPARTMENT, CV_STR("\xe2\x80\xaeđảo\xe2\x80\x8b\x01 chiều\xff"));
@@ -255,16 +269,19 @@ test_publish__makes_no_markup_of_what_the_register_says(void **state)
 	reg_agency_set(g, AG_WEBSITE, CV_STR("javascript:alert(1)"));
 	reg_agency_set(g, AG_LOCATION, CV_STR("<iframe>"));
 	build(&b);
+	/* clang-format off */
 	static const char *const never[] = { "<script", "<img", "<i>", "<b>", "<iframe",
 		"href=\"javascript", "\xe2\x80\xae", "\xe2\x80\x8b", "\x01" };
+	/* clang-format on */
 	for (size_t i = 0; i < b.site.count; i++) {
 		const struct admin_site_file *f = &b.site.files[i];
 		bool is_page = cv_str_has_suffix(cv_str_z(f->path), ".html");
 		CHECK(f->path, strlen(f->bytes) == f->n);
 		CHECK(f->path, !strchr(f->bytes, '\xff'));
 		for (size_t k = 0; k < CV_COUNT(never); k++)
-			CHECK(f->path, !strstr(f->bytes, never[k]) || (!is_page && never[k][0] != '\xe2'
-				&& never[k][0] != 1));
+			CHECK(f->path,
+				!strstr(f->bytes, never[k]) ||
+					(!is_page && never[k][0] != '\xe2' && never[k][0] != 1));
 	}
 	assert_non_null(strstr(file_of(&b, "donvi/stp.html")->bytes, "&lt;script&gt;x()"));
 	assert_non_null(strstr(file_of(&b, "donvi/stp.html")->bytes, "&quot;&#39;&amp;"));
@@ -295,6 +312,7 @@ static void
 test_publish__sorts_by_rank_then_given_name_as_vietnamese_do(void **state)
 {
 	(void)state;
+	/* clang-format off */
 	static const struct {
 		const char *surname, *middle, *given;
 		uint32_t rank;
@@ -311,13 +329,14 @@ test_publish__sorts_by_rank_then_given_name_as_vietnamese_do(void **state)
 		{ "Lê",     "Thị",  "Hóa",   50 },
 		{ "An",     "",     "Bình",  70 },
 	};
+	/* clang-format on */
 	struct built b;
 
 	for (size_t i = CV_COUNT(rows); i-- > 0;) { /* put in backwards */
 		char local[40];
 		snprintf(local, sizeof local, "n%zu.stp", i);
-		add(CV_KIND_PERSON, local, rows[i].surname, rows[i].middle, rows[i].given, "stp")->rank
-			= rows[i].rank;
+		add(CV_KIND_PERSON, local, rows[i].surname, rows[i].middle, rows[i].given, "stp")
+			->rank = rows[i].rank;
 	}
 	build(&b);
 	assert_int_equal(b.d.units[0].count, CV_COUNT(rows));
@@ -343,7 +362,7 @@ test_publish__puts_units_in_groups_and_role_boxes_first(void **state)
 	add(CV_KIND_PERSON, "a.stp", "Lê", "", "An", "stp")->rank = 1;
 	add(CV_KIND_ROLE, "vanthu.stp", "", "", "Văn thư", "stp");
 	build(&b);
-	static const char *const order[] = { "stp", "sn", "xa1", "xa2", "la" };
+	static const char *const order[] = {"stp", "sn", "xa1", "xa2", "la"};
 	assert_int_equal(b.d.count, CV_COUNT(order));
 	for (size_t i = 0; i < CV_COUNT(order); i++)
 		CHECK(order[i], cv_str_eq_z(b.d.units[i].code, order[i]));
@@ -359,8 +378,8 @@ test_publish__of_one_agency_holds_it_and_what_is_below(void **state)
 {
 	(void)state;
 	struct built b;
-	struct cv_err err = { 0 };
-	struct admin_directory none = { 0 };
+	struct cv_err err = {0};
+	struct admin_directory none = {0};
 
 	add_agency("sn", "Trung tâm", "stp", "dvsn");
 	add_agency("snv", "Sở Nội vụ", "", "so");
@@ -371,7 +390,8 @@ test_publish__of_one_agency_holds_it_and_what_is_below(void **state)
 	assert_null(where_is(&b, "Ngoài"));
 	assert_non_null(where_is(&b, "Trong"));
 	assert_int_equal(b.d.homeless, 0);
-	assert_int_equal(admin_directory_build(b.snapshot, CV_STR("T"), CV_STR("khong"), DAY, &none, &err),
+	assert_int_equal(
+		admin_directory_build(b.snapshot, CV_STR("T"), CV_STR("khong"), DAY, &none, &err),
 		CV_NOT_FOUND);
 	admin_directory_done(&none);
 	done(&b);
@@ -392,8 +412,8 @@ test_publish__gives_the_same_bytes_and_keeps_the_day_of_what_did_not_change(void
 	build(&again);
 	assert_int_equal(first.site.count, again.site.count);
 	for (size_t i = 0; i < first.site.count; i++) {
-		CHECK(first.site.files[i].path, !strcmp(first.site.files[i].sha256,
-			again.site.files[i].sha256));
+		CHECK(first.site.files[i].path,
+			!strcmp(first.site.files[i].sha256, again.site.files[i].sha256));
 	}
 	done(&again);
 	reg_account_set(a, T_TITLE, CV_STR("Chuyên viên"));
@@ -401,15 +421,18 @@ test_publish__gives_the_same_bytes_and_keeps_the_day_of_what_did_not_change(void
 	assert_non_null(old);
 	build_with(&later, "", "2026-12-01", old);
 	json_decref(old);
+	/* clang-format off */
 	static const struct {
 		const char *path;
 		bool same;
-	} rows[] = { { "donvi/snv.html", true }, { "donvi/snv.json", true }, { "donvi/snv.csv", true },
+	} rows[] = { { "donvi/snv.html", true }, { "donvi/snv.json", true }, { "donvi/snv.csv",
+	true },
 		{ "style.css", true }, { "donvi/stp.html", false }, { "donvi/stp.csv", false },
 		{ "index.html", false }, { "manifest.json", false } };
+	/* clang-format on */
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		CHECK(rows[i].path, !strcmp(file_of(&first, rows[i].path)->sha256,
-			file_of(&later, rows[i].path)->sha256) == rows[i].same);
+					    file_of(&later, rows[i].path)->sha256) == rows[i].same);
 	assert_non_null(strstr(file_of(&later, "donvi/snv.html")->bytes, "22/11/2026"));
 	assert_non_null(strstr(file_of(&later, "donvi/stp.html")->bytes, "01/12/2026"));
 	assert_non_null(strstr(file_of(&later, "index.html")->bytes, "01/12/2026"));
@@ -433,7 +456,8 @@ test_manifest__lists_every_other_file_with_its_sum(void **state)
 	assert_non_null(m);
 	assert_int_equal(json_integer_value(json_object_get(m, "schema")), 1);
 	assert_int_equal(json_array_size(json_object_get(m, "files")), b.site.count - 1);
-	json_array_foreach(json_object_get(m, "files"), i, f) {
+	json_array_foreach(json_object_get(m, "files"), i, f)
+	{
 		const char *path = json_string_value(json_object_get(f, "path"));
 		const struct admin_site_file *file = file_of(&b, path);
 		CHECK(path, admin_site_path_is_sound(path));
@@ -449,6 +473,7 @@ static void
 test_path__is_sound_only_inside_the_folder(void **state)
 {
 	(void)state;
+	/* clang-format off */
 	static const struct {
 		const char *path;
 		bool want;
@@ -459,6 +484,7 @@ test_path__is_sound_only_inside_the_folder(void **state)
 		{ "A.html", false }, { "a b", false }, { "a%2e", false }, { "a?b", false },
 		{ "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggggggggghhhhhhhhhh", false },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		CHECK(rows[i].path, admin_site_path_is_sound(rows[i].path) == rows[i].want);
@@ -469,6 +495,7 @@ int
 main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	/* clang-format off */
 	const struct CMUnitTest tests[] = {
 		T(test_publish__lets_nothing_private_out_in_any_format),
 		T(test_publish__forgets_a_mobile_number_when_consent_is_withdrawn),
@@ -482,5 +509,6 @@ main(void)
 		T(test_manifest__lists_every_other_file_with_its_sum),
 		T(test_path__is_sound_only_inside_the_folder),
 	};
+	/* clang-format on */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,8 +30,9 @@ static void
 test_csv__is_read_as_spreadsheets_write_it(void **state)
 {
 	(void)state;
+	/* clang-format off */
 	static const struct {
-		const char *name, *text, *want; /* fields in [], rows parted by newlines; ! and a status */
+		const char *name, *text, *want; /* [field], a line a row; ! and a status */
 	} rows[] = {
 		{ "plain",           "a,b\nc,d\n",              "[a][b]\n[c][d]\n" },
 		{ "no last newline", "a,b",                     "[a][b]\n" },
@@ -46,13 +47,14 @@ test_csv__is_read_as_spreadsheets_write_it(void **state)
 		{ "open quote",      "a,\"b\n",                 "!5" },
 		{ "behind a quote",  "\"a\"b,c\n",              "!5" },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		struct admin_csv csv;
 		struct cv_arena arena = CV_ARENA_INIT;
 		struct cv_str fields[ADMIN_CSV_COLUMNS_MAX];
 		struct cv_buf got = CV_BUF_INIT(1000);
-		struct cv_err err = { 0 };
+		struct cv_err err = {0};
 		size_t n;
 		enum cv_status status;
 
@@ -81,7 +83,7 @@ test_csv__refuses_too_many_columns(void **state)
 	struct admin_csv csv;
 	struct cv_arena arena = CV_ARENA_INIT;
 	struct cv_str fields[ADMIN_CSV_COLUMNS_MAX];
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 	size_t n;
 
 	memset(text, ',', sizeof text);
@@ -101,15 +103,17 @@ test_dkim__keys_become_current_only_when_told(void **state)
 {
 	(void)state;
 	char chosen[64], second[64];
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 	struct admin_dkim_record *r;
 	size_t n;
 	const char *keys = below("keys");
 
-	assert_int_equal(admin_dkim_make(keys, "a.example", "", 1024, false, ADMIN_OWNER_SELF, chosen, &err),
+	assert_int_equal(
+		admin_dkim_make(keys, "a.example", "", 1024, false, ADMIN_OWNER_SELF, chosen, &err),
 		CV_OK);
 	assert_int_equal(strlen(chosen), 6);
-	assert_int_equal(admin_dkim_make(keys, "a.example", "", 1024, false, ADMIN_OWNER_SELF, second, &err),
+	assert_int_equal(
+		admin_dkim_make(keys, "a.example", "", 1024, false, ADMIN_OWNER_SELF, second, &err),
 		CV_OK);
 	assert_string_not_equal(chosen, second);
 	assert_int_equal(admin_dkim_records(keys, "a.example", &r, &n, &err), CV_OK);
@@ -117,20 +121,24 @@ test_dkim__keys_become_current_only_when_told(void **state)
 	for (size_t i = 0; i < n; i++)
 		CHECK(r[i].selector, r[i].is_current == !strncmp(r[i].selector, chosen, 6));
 	admin_dkim_records_free(r, n);
-	assert_int_equal(admin_dkim_make(keys, "a.example", second, 1024, false, ADMIN_OWNER_SELF, chosen,
-		&err), CV_EXISTS);
-	assert_int_equal(admin_dkim_make(keys, "a.example", second, 1024, true, ADMIN_OWNER_SELF, chosen,
-		&err), CV_OK);
+	assert_int_equal(admin_dkim_make(keys, "a.example", second, 1024, false, ADMIN_OWNER_SELF,
+				 chosen, &err),
+		CV_EXISTS);
+	assert_int_equal(admin_dkim_make(keys, "a.example", second, 1024, true, ADMIN_OWNER_SELF,
+				 chosen, &err),
+		CV_OK);
 	assert_int_equal(admin_dkim_records(keys, "a.example", &r, &n, &err), CV_OK);
 	for (size_t i = 0; i < n; i++)
 		CHECK(r[i].selector, r[i].is_current == !strncmp(r[i].selector, second, 6));
 	admin_dkim_records_free(r, n);
 	assert_int_equal(admin_dkim_records(keys, "b.example", &r, &n, &err), CV_NOT_FOUND);
+	/* clang-format off */
 	static const char *const bad[] = { "-a", "a-", "A", "a.b", "../x", "a-ed", "a b",
 		"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeefffffffffff" };
+	/* clang-format on */
 	for (size_t i = 0; i < CV_COUNT(bad); i++)
-		CHECK(bad[i], admin_dkim_make(keys, "a.example", bad[i], 1024, false, ADMIN_OWNER_SELF, chosen,
-			&err) == CV_INVALID);
+		CHECK(bad[i], admin_dkim_make(keys, "a.example", bad[i], 1024, false,
+				      ADMIN_OWNER_SELF, chosen, &err) == CV_INVALID);
 	CHECK_END();
 }
 
@@ -139,18 +147,22 @@ test_dkim__private_keys_are_for_their_owner_alone(void **state)
 {
 	(void)state;
 	char chosen[64];
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 	struct stat st;
 
-	assert_int_equal(admin_dkim_make(below("keys"), "c.example", "s1", 1024, false, ADMIN_OWNER_SELF,
-		chosen, &err), CV_OK);
+	assert_int_equal(admin_dkim_make(below("keys"), "c.example", "s1", 1024, false,
+				 ADMIN_OWNER_SELF, chosen, &err),
+		CV_OK);
+	/* clang-format off */
 	static const char *const files[] = { "keys/dkim/c.example/s1.pem",
 		"keys/dkim/c.example/s1-ed.ed25519.pem" };
+	/* clang-format on */
 	for (size_t i = 0; i < CV_COUNT(files); i++) {
 		CHECK(files[i], stat(below(files[i]), &st) == 0 && (st.st_mode & 0777) == 0600);
 	}
 	struct cv_str text;
-	assert_int_equal(admin_file_read(below("keys/dkim/c.example/current"), 100, &text, &err), CV_OK);
+	assert_int_equal(
+		admin_file_read(below("keys/dkim/c.example/current"), 100, &text, &err), CV_OK);
 	assert_string_equal(text.p, "s1\ns1-ed\n");
 	free((char *)text.p);
 	CHECK_END();
@@ -160,7 +172,7 @@ static void
 test_dkim__zone_lines_hold_strings_of_255_octets_at_most(void **state)
 {
 	(void)state;
-	struct admin_dkim_record r = { .selector = "s1" };
+	struct admin_dkim_record r = {.selector = "s1"};
 	char value[800];
 
 	for (size_t length = 1; length <= 700; length += length < 250 || length > 520 ? 83 : 1) {
@@ -189,7 +201,7 @@ add(struct admin_site *s, const char *path, const char *text)
 {
 	s->files = cv_realloc(s->files, (s->count + 1) * sizeof *s->files);
 	struct admin_site_file *f = &s->files[s->count++];
-	*f = (struct admin_site_file){ .bytes = cv_strdup(text), .n = strlen(text) };
+	*f = (struct admin_site_file){.bytes = cv_strdup(text), .n = strlen(text)};
 	snprintf(f->path, sizeof f->path, "%s", path);
 	admin_sha256(cv_str_z(text), f->sha256);
 }
@@ -198,13 +210,13 @@ add(struct admin_site *s, const char *path, const char *text)
 static struct admin_site
 site_of(const char *const *pairs)
 {
-	struct admin_site s = { 0 };
+	struct admin_site s = {0};
 	json_t *files = json_array();
 
 	for (; *pairs; pairs += 2) {
 		add(&s, pairs[0], pairs[1]);
 		json_array_append_new(files, json_pack("{s:s, s:s}", "path", pairs[0], "sha256",
-			s.files[s.count - 1].sha256));
+						     s.files[s.count - 1].sha256));
 	}
 	json_t *m = json_pack("{s:s, s:o}", "kind", "congvu-directory", "files", files);
 	char *text = json_dumps(m, 0);
@@ -225,7 +237,7 @@ inode(const char *name)
 static void
 put(const char *name, const char *text)
 {
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	if (admin_file_new(below(name), 0644, cv_str_z(text), ADMIN_OWNER_SELF, &err))
 		fail_msg("%s", err.text);
@@ -235,18 +247,21 @@ static void
 test_folder__is_replaced_and_keeps_what_did_not_change(void **state)
 {
 	(void)state;
-	static const char *const one[] = { "a.html", "A", "donvi/b.html", "B", "donvi/c.html", "C", NULL };
-	static const char *const two[] = { "a.html", "A", "donvi/b.html", "B2", NULL };
+	static const char *const one[] = {
+		"a.html", "A", "donvi/b.html", "B", "donvi/c.html", "C", NULL};
+	static const char *const two[] = {"a.html", "A", "donvi/b.html", "B2", NULL};
 	struct admin_site first = site_of(one), second = site_of(two);
 	struct admin_published out;
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
-	assert_int_equal(admin_folder_publish(below("site"), &first, ADMIN_OWNER_SELF, &out, &err), CV_OK);
+	assert_int_equal(
+		admin_folder_publish(below("site"), &first, ADMIN_OWNER_SELF, &out, &err), CV_OK);
 	assert_int_equal(out.changed, 4);
 	ino_t a = inode("site/a.html"), b = inode("site/donvi/b.html");
 	put("site/.htaccess", "own");
 	put("site/donvi/logo.png", "own");
-	assert_int_equal(admin_folder_publish(below("site"), &second, ADMIN_OWNER_SELF, &out, &err), CV_OK);
+	assert_int_equal(
+		admin_folder_publish(below("site"), &second, ADMIN_OWNER_SELF, &out, &err), CV_OK);
 	assert_int_equal(out.changed, 2);
 	assert_int_equal(out.removed, 1);
 	assert_int_equal(inode("site/a.html"), a);
@@ -254,7 +269,8 @@ test_folder__is_replaced_and_keeps_what_did_not_change(void **state)
 	assert_int_equal(inode("site/donvi/c.html"), 0);
 	assert_int_not_equal(inode("site/.htaccess"), 0);
 	assert_int_not_equal(inode("site/donvi/logo.png"), 0);
-	assert_int_equal(admin_folder_publish(below("site"), &second, ADMIN_OWNER_SELF, &out, &err), CV_OK);
+	assert_int_equal(
+		admin_folder_publish(below("site"), &second, ADMIN_OWNER_SELF, &out, &err), CV_OK);
 	assert_int_equal(out.changed, 0);
 	admin_site_done(&first);
 	admin_site_done(&second);
@@ -264,16 +280,18 @@ static void
 test_folder__mends_a_page_that_somebody_changed(void **state)
 {
 	(void)state;
-	static const char *const one[] = { "a.html", "A", NULL };
+	static const char *const one[] = {"a.html", "A", NULL};
 	struct admin_site site = site_of(one);
 	struct admin_published out;
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 	struct cv_str text;
 
-	assert_int_equal(admin_folder_publish(below("mend"), &site, ADMIN_OWNER_SELF, &out, &err), CV_OK);
+	assert_int_equal(
+		admin_folder_publish(below("mend"), &site, ADMIN_OWNER_SELF, &out, &err), CV_OK);
 	assert_int_equal(unlink(below("mend/a.html")), 0);
 	put("mend/a.html", "forged");
-	assert_int_equal(admin_folder_publish(below("mend"), &site, ADMIN_OWNER_SELF, &out, &err), CV_OK);
+	assert_int_equal(
+		admin_folder_publish(below("mend"), &site, ADMIN_OWNER_SELF, &out, &err), CV_OK);
 	assert_int_equal(out.changed, 1);
 	assert_int_equal(admin_file_read(below("mend/a.html"), 100, &text, &err), CV_OK);
 	assert_string_equal(text.p, "A");
@@ -285,10 +303,10 @@ static void
 test_folder__of_somebody_else_is_left_alone(void **state)
 {
 	(void)state;
-	static const char *const one[] = { "a.html", "A", NULL };
+	static const char *const one[] = {"a.html", "A", NULL};
 	struct admin_site site = site_of(one);
 	struct admin_published out;
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	assert_int_equal(mkdir(below("home"), 0755), 0);
 	put("home/thesis.odt", "years of work");
@@ -301,7 +319,8 @@ test_folder__of_somebody_else_is_left_alone(void **state)
 	assert_int_equal(inode("home/a.html"), 0);
 	assert_int_equal(mkdir(below("empty"), 0755), 0);
 	assert_int_equal(symlink(below("empty"), below("link")), 0);
-	assert_int_equal(admin_folder_publish(below("link"), &site, ADMIN_OWNER_SELF, &out, &err), CV_OK);
+	assert_int_equal(
+		admin_folder_publish(below("link"), &site, ADMIN_OWNER_SELF, &out, &err), CV_OK);
 	assert_int_not_equal(inode("empty/a.html"), 0);
 	admin_site_done(&site);
 }
@@ -312,8 +331,11 @@ static void
 test_path__becomes_absolute_and_plain(void **state)
 {
 	(void)state;
-	static const char *const rows[][2] = { { "/a/b", "/a/b" }, { "/a//b/", "/a/b" }, { "/a/./b", "/a/b" },
+	/* clang-format off */
+	static const char *const rows[][2] = { { "/a/b", "/a/b" }, { "/a//b/", "/a/b" }, { "/a/./b",
+	"/a/b" },
 		{ "/a/../b", "/b" }, { "/../..", "/" }, { "/a/b/../../c", "/c" } };
+	/* clang-format on */
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		char *got = admin_path_absolute(rows[i][0]);
@@ -348,6 +370,7 @@ make(void **state)
 int
 main(void)
 {
+	/* clang-format off */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_csv__is_read_as_spreadsheets_write_it),
 		cmocka_unit_test(test_csv__refuses_too_many_columns),
@@ -359,5 +382,6 @@ main(void)
 		cmocka_unit_test(test_folder__of_somebody_else_is_left_alone),
 		cmocka_unit_test(test_path__becomes_absolute_and_plain),
 	};
+	/* clang-format on */
 	return cmocka_run_group_tests(tests, make, remove_all);
 }
