@@ -7,7 +7,30 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <stdatomic.h>
+
 #include "common/base/kill.h"
+
+static atomic_size_t memory_total;
+
+size_t
+cv_spool_memory_total(void)
+{
+	return atomic_load_explicit(&memory_total, memory_order_relaxed);
+}
+
+/* The memory of S has grown or gone. */
+static void
+count_memory(struct cv_spool *s)
+{
+	if (s->mem.cap > s->counted)
+		atomic_fetch_add_explicit(
+			&memory_total, s->mem.cap - s->counted, memory_order_relaxed);
+	else if (s->mem.cap < s->counted)
+		atomic_fetch_sub_explicit(
+			&memory_total, s->counted - s->mem.cap, memory_order_relaxed);
+	s->counted = s->mem.cap;
+}
 
 void
 cv_spool_init(struct cv_spool *s, const char *dir)
@@ -19,6 +42,7 @@ void
 cv_spool_done(struct cv_spool *s)
 {
 	cv_buf_done(&s->mem);
+	count_memory(s);
 	if (s->fd >= 0)
 		close(s->fd);
 	cv_spool_init(s, s->dir);
@@ -28,10 +52,12 @@ void
 cv_spool_reset(struct cv_spool *s)
 {
 	struct cv_buf mem = s->mem;
+	size_t counted = s->counted;
 	if (s->fd >= 0)
 		close(s->fd);
 	cv_spool_init(s, s->dir);
 	s->mem = mem;
+	s->counted = counted;
 	cv_buf_reset(&s->mem);
 }
 
@@ -83,7 +109,17 @@ spill(struct cv_spool *s, struct cv_err *err)
 	s->size_bytes = 0;
 	enum cv_status status = write_all(s, cv_buf_view(&s->mem), err);
 	cv_buf_done(&s->mem);
+	count_memory(s);
 	return status;
+}
+
+static bool
+has_room(const struct cv_spool *s, size_t n)
+{
+	if (n > CV_SPOOL_MEMORY_BYTES - s->mem.n)
+		return false;
+	return s->mem.n + n <= CV_SPOOL_SMALL_BYTES || s->mem.n + n < s->mem.cap
+		|| cv_spool_memory_total() < CV_SPOOL_TOTAL_BYTES;
 }
 
 enum cv_status
@@ -91,8 +127,9 @@ cv_spool_write(struct cv_spool *s, struct cv_str bytes, struct cv_err *err)
 {
 	if (s->failed)
 		return cv_fail(err, s->failed, "an earlier write to the spool failed");
-	if (s->fd < 0 && bytes.n <= CV_SPOOL_MEMORY_BYTES - s->mem.n) {
+	if (s->fd < 0 && has_room(s, bytes.n)) {
 		cv_buf_str(&s->mem, bytes);
+		count_memory(s);
 		s->size_bytes = s->mem.n;
 		return CV_OK;
 	}

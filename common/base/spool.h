@@ -11,6 +11,10 @@
 #include "common/base/err.h"
 
 #define CV_SPOOL_MEMORY_BYTES (256u << 10)
+/* All spools of the process together hold about so much in memory; above it each goes to its file
+ * once it has more than CV_SPOOL_SMALL_BYTES, so that many slow senders cannot fill the memory. */
+#define CV_SPOOL_TOTAL_BYTES (64u << 20)
+#define CV_SPOOL_SMALL_BYTES (8u << 10)
 
 struct cv_spool {
 	struct cv_buf mem;
@@ -18,6 +22,7 @@ struct cv_spool {
 	uint64_t size_bytes;
 	const char *dir;       /* where the file goes; kept, not copied */
 	enum cv_status failed; /* a write failed; all later writes are no-ops */
+	size_t counted;        /* of the memory of all spools */
 };
 
 void cv_spool_init(struct cv_spool *s, const char *dir);
@@ -29,6 +34,8 @@ CV_MUST_CHECK enum cv_status cv_spool_write(
 /* Reads up to N bytes at OFFSET into P; *n_out is less than N only at the end. */
 CV_MUST_CHECK enum cv_status cv_spool_read(
 	struct cv_spool *s, uint64_t offset, void *p, size_t n, size_t *n_out, struct cv_err *err);
+/* Memory that all spools hold now. */
+size_t cv_spool_memory_total(void);
 /* The whole content as one slice, valid until the spool changes: memory, or a private map. */
 CV_MUST_CHECK enum cv_status cv_spool_map(
 	struct cv_spool *s, struct cv_str *view_out, struct cv_err *err);

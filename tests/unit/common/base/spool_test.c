@@ -142,6 +142,32 @@ test_a_full_disk_is_told_apart(CV_UNUSED void **state)
 }
 #endif
 
+static void
+test_many_spools_together_stay_within_the_memory_for_all(CV_UNUSED void **state)
+{
+	enum { COUNT = 600 };
+	struct cv_spool *spools = cv_calloc(COUNT, sizeof *spools);
+	size_t in_files = 0;
+
+	assert_int_equal(cv_spool_memory_total(), 0);
+	for (size_t i = 0; i < COUNT; i++) {
+		cv_spool_init(&spools[i], dir);
+		fill(&spools[i], 200000, 50000);
+		in_files += spools[i].fd >= 0;
+		assert_true(cv_spool_memory_total() < CV_SPOOL_TOTAL_BYTES + 2 * CV_SPOOL_MEMORY_BYTES);
+	}
+	assert_true(in_files > 0 && in_files < COUNT);
+	check_content(&spools[0], 200000);
+	check_content(&spools[COUNT - 1], 200000);
+	for (size_t i = 0; i < COUNT; i++) {
+		if (i % 2)
+			cv_spool_reset(&spools[i]);
+		cv_spool_done(&spools[i]);
+	}
+	assert_int_equal(cv_spool_memory_total(), 0);
+	free(spools);
+}
+
 int
 main(void)
 {
@@ -149,6 +175,7 @@ main(void)
 		cmocka_unit_test(test_content_comes_back_at_every_size_around_the_limit),
 		cmocka_unit_test(test_the_file_has_no_name),
 		cmocka_unit_test(test_a_folder_that_is_not_there_fails_and_stays_failed),
+		cmocka_unit_test(test_many_spools_together_stay_within_the_memory_for_all),
 #ifdef CV_KILL_POINTS
 		cmocka_unit_test(test_a_full_disk_is_told_apart),
 #endif
