@@ -4,14 +4,14 @@
  * a client in the middle of a message cannot be answered.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "smtpd/session.h"
 
 static enum cv_step
 refuse(struct smtpd_session *s, enum smtpd_reply reply)
 {
-	s->errors++;
-	smtpd_reply_put(cv_conn_out(s->conn), reply);
+	smtpd_session_refuse(s, reply);
 	return CV_STEP_DONE;
 }
 
@@ -22,6 +22,7 @@ keep(struct smtpd_session *s, struct cv_str bytes)
 	struct smtpd_tx *tx = s->tx;
 	struct cv_err err;
 
+	s->data_bytes += bytes.n;
 	if (s->data_fault != R_OKAY)
 		return;
 	if (tx->message.size_bytes + bytes.n > s->server->opt->max_message) {
@@ -34,20 +35,44 @@ keep(struct smtpd_session *s, struct cv_str bytes)
 		cv_spool_reset(&tx->message);
 }
 
+/* WHOLE: the client has sent its end and expects the last answers. */
 static enum cv_step
-refuse_message(struct smtpd_session *s, enum smtpd_reply reply)
+refuse_message(struct smtpd_session *s, enum smtpd_reply reply, bool whole)
 {
 	cv_log(cv_conn_id(s->conn), CV_INFO, "msg.refused", "id=%s code=%u", s->tx->id,
 		smtpd_reply_code(reply));
-	if (s->milter)
-		smtpd_milter_abort(s->milter);
 	atomic_fetch_add(&s->server->counters.refused, 1);
-	if (s->kind == SMTPD_LMTP) /* one answer a recipient (RFC 2033 4.2) */
+	if (s->kind == SMTPD_LMTP && whole) /* one answer a recipient (RFC 2033 4.2) */
 		for (size_t i = 1; i < s->tx->rcpt_count; i++)
 			smtpd_reply_put(cv_conn_out(s->conn), reply);
 	smtpd_session_reset(s);
-	cv_conn_set_deadline(s->conn, s->server->opt->idle_timeout);
 	return refuse(s, reply);
+}
+
+static void
+begin_message(struct smtpd_session *s, enum smtpd_reply fault)
+{
+	s->dot = SMTPD_DOT_INIT;
+	s->data_fault = fault;
+	s->data_bytes = 0;
+	s->data_until_ms = cv_mono_ms() + SMTPD_MESSAGE_SECS * 1000;
+}
+
+/* Nobody feeds us for ever: neither drop by drop, nor what will be refused anyway. */
+static bool
+is_endless(const struct smtpd_session *s, enum smtpd_reply *reply_out)
+{
+	*reply_out = s->data_bytes > 2 * s->server->opt->max_message + (1u << 20) ? R_SIZE : R_TIMEOUT;
+	return *reply_out == R_SIZE || cv_mono_ms() > s->data_until_ms;
+}
+
+static enum cv_step
+give_up(struct smtpd_session *s, enum smtpd_reply reply)
+{
+	cv_log(cv_conn_id(s->conn), CV_INFO, "msg.endless", "peer=%s bytes=%llu",
+		cv_conn_peer_text(s->conn), (unsigned long long)s->data_bytes);
+	smtpd_reply_put(cv_conn_out(s->conn), reply);
+	return CV_STEP_CLOSE;
 }
 
 static enum cv_step
@@ -57,8 +82,7 @@ message_ended(struct smtpd_session *s)
 	if (s->data_fault == R_OKAY && s->dot.bad)
 		s->data_fault = R_BARE_DATA;
 	if (s->data_fault != R_OKAY)
-		return refuse_message(s, s->data_fault);
-	cv_conn_set_deadline(s->conn, 0); /* our own steps have limits of their own */
+		return refuse_message(s, s->data_fault, true);
 	return smtpd_intake(s);
 }
 
@@ -73,9 +97,7 @@ static enum cv_step
 data_go(struct smtpd_session *s)
 {
 	smtpd_session_enter(s, S_DATA);
-	s->dot = SMTPD_DOT_INIT;
-	s->data_fault = R_OKAY;
-	cv_conn_set_deadline(s->conn, s->server->opt->data_timeout);
+	begin_message(s, R_OKAY);
 	smtpd_reply_put(cv_conn_out(s->conn), R_GO_DATA);
 	return CV_STEP_DONE;
 }
@@ -83,19 +105,15 @@ data_go(struct smtpd_session *s)
 static enum cv_step
 data_filtered(struct smtpd_session *s)
 {
-	enum smtpd_milter_verdict verdict = smtpd_milter_verdict(s->milter);
-
-	if (verdict == SMTPD_MILTER_PENDING)
+	switch (smtpd_session_filtered(s)) {
+	case SMTPD_FILTER_WAIT:
 		return CV_STEP_WAIT;
-	s->resume = NULL;
-	if (smtpd_milter_refused(s)) {
-		s->errors++;
+	case SMTPD_FILTER_REFUSED:
 		smtpd_session_reset(s);
 		return CV_STEP_DONE;
+	default:
+		return data_go(s);
 	}
-	if (verdict == SMTPD_MILTER_ACCEPT)
-		s->milter_accepted = true;
-	return data_go(s);
 }
 
 enum cv_step
@@ -123,8 +141,10 @@ smtpd_data_input(struct smtpd_session *s)
 	while (smtpd_dot_next(&s->dot, &in, &run))
 		keep(s, run);
 	cv_conn_consume(s->conn, n - in.n);
-	cv_conn_set_deadline(s->conn, s->server->opt->data_timeout);
-	return s->dot.ended ? message_ended(s) : CV_STEP_READ;
+	if (s->dot.ended)
+		return message_ended(s);
+	enum smtpd_reply reply;
+	return is_endless(s, &reply) ? give_up(s, reply) : CV_STEP_READ;
 }
 
 /* ---- BDAT, RFC 3030 ---- */
@@ -146,15 +166,14 @@ chunk_ended(struct smtpd_session *s)
 	if (s->bdat_last && s->data_fault == R_OKAY)
 		return message_ended(s);
 	if (s->data_fault != R_OKAY && s->tx && s->tx->rcpt_count)
-		return refuse_message(s, s->data_fault);
+		return refuse_message(s, s->data_fault, s->bdat_last);
 	if (s->bdat_refused) {
 		enum smtpd_reply reply = s->data_fault;
+		enum smtpd_state back = s->tx ? S_READY : s->bdat_back;
 		smtpd_session_reset(s);
-		if (!s->helo[0])
-			smtpd_session_enter(s, S_CONNECTED);
+		smtpd_session_enter(s, back);
 		return refuse(s, reply);
 	}
-	cv_conn_set_deadline(s->conn, s->server->opt->idle_timeout);
 	smtpd_reply_put(cv_conn_out(s->conn), R_CHUNK_OK);
 	return CV_STEP_DONE;
 }
@@ -171,15 +190,14 @@ smtpd_cmd_bdat(struct smtpd_session *s, struct cv_str args)
 		return CV_STEP_CLOSE;
 	}
 	if (s->state != S_BDAT) {
-		s->dot = SMTPD_DOT_INIT;
 		/* Also a chunk that is out of order is read: its bytes must never become commands. */
-		s->data_fault = s->tx ? ready_for_data(s) : R_BAD_ORDER;
+		begin_message(s, s->tx ? ready_for_data(s) : R_BAD_ORDER);
 		s->bdat_refused = s->data_fault != R_OKAY;
+		s->bdat_back = s->state;
 		smtpd_session_enter(s, S_BDAT);
 	}
 	s->bdat_left = size;
 	s->bdat_last = last;
-	cv_conn_set_deadline(s->conn, s->server->opt->data_timeout);
 	return size ? CV_STEP_DONE : chunk_ended(s);
 }
 
@@ -194,6 +212,8 @@ smtpd_bdat_input(struct smtpd_session *s)
 	keep(s, in);
 	cv_conn_consume(s->conn, n);
 	s->bdat_left -= n;
-	cv_conn_set_deadline(s->conn, s->server->opt->data_timeout);
-	return s->bdat_left ? CV_STEP_READ : chunk_ended(s);
+	if (!s->bdat_left)
+		return chunk_ended(s);
+	enum smtpd_reply reply;
+	return is_endless(s, &reply) ? give_up(s, reply) : CV_STEP_READ;
 }

@@ -61,20 +61,17 @@ welcome(struct smtpd_session *s)
 static enum cv_step
 helo_filtered(struct smtpd_session *s)
 {
-	enum smtpd_milter_verdict verdict = smtpd_milter_verdict(s->milter);
-
-	if (verdict == SMTPD_MILTER_PENDING)
+	switch (smtpd_session_filtered(s)) {
+	case SMTPD_FILTER_WAIT:
 		return CV_STEP_WAIT;
-	s->resume = NULL;
-	if (smtpd_milter_refused(s)) {
-		s->errors++;
+	case SMTPD_FILTER_REFUSED:
+		s->helo[0] = '\0';
 		smtpd_session_enter(s, S_CONNECTED);
 		return CV_STEP_DONE;
+	default:
+		welcome(s);
+		return CV_STEP_DONE;
 	}
-	if (verdict == SMTPD_MILTER_ACCEPT)
-		s->milter_accepted = s->milter_accepted_session = true;
-	welcome(s);
-	return CV_STEP_DONE;
 }
 
 static enum cv_step
@@ -85,8 +82,6 @@ hello(struct smtpd_session *s, struct cv_str name, bool extended)
 		smtpd_reply_put(cv_conn_out(s->conn), R_BAD_ARGS);
 		return CV_STEP_DONE;
 	}
-	if (s->tx && s->milter)
-		smtpd_milter_abort(s->milter);
 	smtpd_session_reset(s);
 	memcpy(s->helo, name.p, name.n);
 	s->helo[name.n] = '\0';

@@ -10,16 +10,17 @@
 static enum cv_step
 refuse(struct smtpd_session *s, enum smtpd_reply reply)
 {
-	s->errors++;
 	atomic_fetch_add(&s->server->counters.refused, 1);
-	smtpd_reply_put(cv_conn_out(s->conn), reply);
+	smtpd_session_refuse(s, reply);
 	return CV_STEP_DONE;
 }
 
 static enum cv_step
 refuse_decision(struct smtpd_session *s, const struct cv_decision *d)
 {
-	s->errors++;
+	/* Staff may have a list with people who left; outside it is how addresses are guessed. */
+	if (d->smtp_code >= 500 && !s->authed)
+		s->errors++;
 	atomic_fetch_add(&s->server->counters.refused, 1);
 	cv_log(cv_conn_id(s->conn), CV_INFO, "policy.refused", "rule=%s account=%s", d->rule,
 		s->authed ? s->login : "-");
@@ -45,6 +46,15 @@ asks_utf8(struct cv_str args)
 
 	while (cv_str_split(&args, ' ', &word))
 		if (cv_str_ieq_z(word, "SMTPUTF8"))
+			return true;
+	return false;
+}
+
+static bool
+has_8bit(struct cv_str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] > 127)
 			return true;
 	return false;
 }
@@ -95,12 +105,25 @@ take_mail_params(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str res
 	struct cv_str name, value;
 	bool has_value, bad;
 
+	static const char *const names[] = { "SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH" };
+	unsigned seen = 0;
+
 	tx->mail_params = cv_arena_str(&tx->arena, rest);
 	while (smtpd_param_next(&rest, &name, &value, &has_value, &bad)) {
 		enum smtpd_reply reply = take_mail_param(s, tx, name, value, has_value);
+		for (unsigned i = 0; i < CV_COUNT(names) && reply == R_OKAY; i++) {
+			if (!cv_str_ieq_z(name, names[i]))
+				continue;
+			if (seen & 1u << i)
+				reply = R_BAD_PARAM; /* a keyword stands once */
+			seen |= 1u << i;
+		}
 		if (reply != R_OKAY)
 			return reply;
 	}
+	/* RFC 6531 3.4: without SMTPUTF8 all of the command is ASCII. */
+	if (!bad && !tx->smtputf8 && has_8bit(tx->mail_params))
+		return R_BAD_PARAM;
 	return bad ? R_BAD_ARGS : R_OKAY;
 }
 
@@ -114,19 +137,16 @@ mail_done(struct smtpd_session *s)
 static enum cv_step
 mail_filtered(struct smtpd_session *s)
 {
-	enum smtpd_milter_verdict verdict = smtpd_milter_verdict(s->milter);
-
-	if (verdict == SMTPD_MILTER_PENDING)
+	switch (smtpd_session_filtered(s)) {
+	case SMTPD_FILTER_WAIT:
 		return CV_STEP_WAIT;
-	s->resume = NULL;
-	if (smtpd_milter_refused(s)) {
-		s->errors++;
+	case SMTPD_FILTER_REFUSED:
 		smtpd_session_reset(s);
 		return CV_STEP_DONE;
+	default:
+		mail_done(s);
+		return CV_STEP_DONE;
 	}
-	s->milter_accepted = verdict == SMTPD_MILTER_ACCEPT;
-	mail_done(s);
-	return CV_STEP_DONE;
 }
 
 static enum cv_step
@@ -172,13 +192,17 @@ smtpd_cmd_mail(struct smtpd_session *s, struct cv_str args)
 		return refuse(s, R_BAD_ARGS);
 	if (asks_utf8(args))
 		flags |= CV_PATH_SMTPUTF8;
-	if (cv_path_parse(args, flags, &path, &rest, NULL) != CV_OK)
-		return refuse(s, R_BAD_SENDER);
+	if (cv_path_parse(args, flags, &path, &rest, NULL) != CV_OK) {
+		bool needs_utf8 = cv_path_parse(args, flags | CV_PATH_SMTPUTF8, &path, &rest, NULL) == CV_OK;
+		return refuse(s, needs_utf8 ? R_NEED_UTF8 : R_BAD_SENDER);
+	}
 	s->tx = smtpd_tx_new(s);
 	struct smtpd_tx *tx = s->tx;
 	enum smtpd_reply reply = take_mail_params(s, tx, rest);
 	if (reply != R_OKAY)
 		return mail_refused(s, reply);
+	if (path.has_utf8 && !tx->smtputf8) /* the word stood inside the path */
+		return mail_refused(s, R_NEED_UTF8);
 	if (keep_address(tx, &path, &tx->sender) != CV_OK)
 		return mail_refused(s, R_BAD_SENDER);
 	if (s->authed) {
@@ -233,6 +257,28 @@ take_notify(struct smtpd_rcpt *r, struct cv_str value)
 	return r->notify & CV_NOTIFY_NEVER && r->notify != CV_NOTIFY_NEVER ? R_BAD_PARAM : R_OKAY;
 }
 
+/* addr-type ";" xtext (RFC 3461 4.2), with SMTPUTF8 also UTF-8 as it is (RFC 6533 3). */
+static bool
+is_orcpt(struct cv_str value, bool utf8)
+{
+	size_t semicolon = cv_str_find(value, ';', 0);
+	struct cv_buf raw = CV_BUF_INIT(1000);
+	struct cv_str address = cv_str_sub(value, semicolon + 1, value.n);
+
+	if (semicolon == 0 || semicolon >= value.n || !address.n)
+		return false;
+	for (size_t i = 0; i < semicolon; i++) {
+		unsigned char c = (unsigned char)value.p[i];
+		if (!cv_is_alpha(c) && !cv_is_digit(c) && c != '-')
+			return false;
+	}
+	if (has_8bit(address))
+		return utf8;
+	bool good = cv_xtext_decode(address, &raw) == CV_OK;
+	cv_buf_done(&raw);
+	return good;
+}
+
 static enum smtpd_reply
 take_rcpt_params(struct smtpd_tx *tx, struct smtpd_rcpt *r, struct cv_str rest)
 {
@@ -245,7 +291,7 @@ take_rcpt_params(struct smtpd_tx *tx, struct smtpd_rcpt *r, struct cv_str rest)
 			reply = take_notify(r, value);
 		else if (cv_str_ieq_z(name, "ORCPT") && has_value && value.n <= 500 && !r->orcpt.n) {
 			r->orcpt = cv_arena_str(&tx->arena, value);
-			reply = cv_str_find(value, ';', 0) < value.n ? R_OKAY : R_BAD_PARAM;
+			reply = is_orcpt(value, tx->smtputf8) ? R_OKAY : R_BAD_PARAM;
 		}
 		if (reply != R_OKAY)
 			return reply;
@@ -253,33 +299,35 @@ take_rcpt_params(struct smtpd_tx *tx, struct smtpd_rcpt *r, struct cv_str rest)
 	return bad ? R_BAD_ARGS : R_OKAY;
 }
 
-static void
-add_acct(struct smtpd_tx *tx, cv_acct_id acct)
-{
-	for (size_t i = 0; i < tx->acct_count; i++)
-		if (tx->accts[i] == acct)
-			return; /* one copy for each box, however many of its addresses are named */
-	if (tx->acct_count == tx->acct_room) {
-		tx->acct_room = tx->acct_room ? tx->acct_room * 2 : 4;
-		tx->accts = cv_realloc(tx->accts, tx->acct_room * sizeof *tx->accts);
-	}
-	tx->accts[tx->acct_count++] = acct;
-}
-
 #define GROUP_MAX 20000u
 
-static void
+/* The same group named before in this message: its members are in. */
+static bool
+is_named(const struct smtpd_tx *tx, struct cv_str address)
+{
+	for (size_t i = 0; i < tx->rcpt_count; i++)
+		if (cv_str_eq(tx->rcpts[i].address, address))
+			return true;
+	return false;
+}
+
+/* False when nobody is in it. */
+static bool
 add_members(struct smtpd_tx *tx, const struct cv_snapshot *snap, cv_acct_id group)
 {
+	bool any = false;
 	cv_acct_no *members = cv_malloc(GROUP_MAX * sizeof *members);
 	size_t n = cv_snapshot_members(snap, group, members, GROUP_MAX);
 
 	for (size_t i = 0; i < CV_MIN(n, GROUP_MAX); i++) {
 		struct cv_reg_account account;
-		if (cv_snapshot_account(snap, members[i], &account) && account.state != CV_STATE_RETIRED)
-			add_acct(tx, members[i]);
+		if (!cv_snapshot_account(snap, members[i], &account) || account.state == CV_STATE_RETIRED)
+			continue;
+		smtpd_boxes_add(&tx->boxes, members[i]);
+		any = true;
 	}
 	free(members);
+	return any;
 }
 
 static struct smtpd_rcpt *
@@ -314,26 +362,22 @@ rcpt_done(struct smtpd_session *s)
 static void
 drop_last_rcpt(struct smtpd_tx *tx)
 {
-	tx->acct_count = last_rcpt(tx)->first_acct;
+	smtpd_boxes_cut(&tx->boxes, last_rcpt(tx)->first_box);
 	tx->rcpt_count--;
 }
 
 static enum cv_step
 rcpt_filtered(struct smtpd_session *s)
 {
-	enum smtpd_milter_verdict verdict = smtpd_milter_verdict(s->milter);
-
-	if (verdict == SMTPD_MILTER_PENDING)
+	switch (smtpd_session_filtered(s)) {
+	case SMTPD_FILTER_WAIT:
 		return CV_STEP_WAIT;
-	s->resume = NULL;
-	if (smtpd_milter_refused(s)) {
-		s->errors++;
+	case SMTPD_FILTER_REFUSED:
 		drop_last_rcpt(s->tx);
 		return CV_STEP_DONE;
+	default:
+		return rcpt_done(s);
 	}
-	if (verdict == SMTPD_MILTER_ACCEPT)
-		s->milter_accepted = true;
-	return rcpt_done(s);
 }
 
 static enum cv_step
@@ -404,14 +448,16 @@ rcpt_local(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_snapsh
 	struct smtpd_tx *tx = s->tx;
 
 	r->is_local = true;
-	r->first_acct = tx->acct_count;
-	if (hit->found == CV_REG_GROUP)
-		add_members(tx, snap, hit->account.acct);
-	else
-		add_acct(tx, hit->account.acct);
-	r->acct_count = tx->acct_count - r->first_acct;
+	r->is_group = hit->found == CV_REG_GROUP;
+	r->first_box = tx->boxes.n;
+	if (!r->is_group)
+		r->box = smtpd_boxes_add(&tx->boxes, hit->account.acct);
+	else if (!is_named(tx, r->address) && !add_members(tx, snap, hit->account.acct))
+		return refuse(s, R_EMPTY_GROUP);
+	r->box_count = tx->boxes.n - r->first_box;
 	push_rcpt(tx, r);
-	return hit->found == CV_REG_GROUP ? rcpt_filter(s) : rcpt_probe(s, hit->account.acct);
+	/* One copy for each box, however many of its addresses are named. */
+	return r->is_group || !r->box_count ? rcpt_filter(s) : rcpt_probe(s, hit->account.acct);
 }
 
 static enum cv_step
@@ -439,7 +485,7 @@ route(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_path *path)
 		else if (hit.found == CV_REG_ACCOUNT || hit.found == CV_REG_GROUP)
 			step = rcpt_local(s, r, snap, &hit);
 		else {
-			r->first_acct = s->tx->acct_count;
+			r->first_box = s->tx->boxes.n;
 			push_rcpt(s->tx, r);
 			step = rcpt_filter(s);
 		}
@@ -452,7 +498,7 @@ enum cv_step
 smtpd_cmd_rcpt(struct smtpd_session *s, struct cv_str args)
 {
 	struct smtpd_tx *tx = s->tx;
-	struct smtpd_rcpt r = { .result = CV_OK };
+	struct smtpd_rcpt r = { .is_local = false };
 	struct cv_path path;
 	struct cv_str rest;
 	uint64_t max = s->kind == SMTPD_SUBMISSION ? s->server->opt->max_rcpts_submission

@@ -13,8 +13,6 @@ enum cv_step
 smtpd_cmd_rset(struct smtpd_session *s, struct cv_str args)
 {
 	(void)args;
-	if (s->tx && s->milter)
-		smtpd_milter_abort(s->milter);
 	smtpd_session_reset(s);
 	return answer(s, R_OKAY);
 }

@@ -9,9 +9,11 @@
 enum args { ARGS_NONE, ARGS_NEED, ARGS_MAY };
 enum {
 	CMD_NEED_AUTH = 1, /* on submission, before log-in: 530 */
-	CMD_LAST = 2,      /* may not have commands pipelined behind it (RFC 2920 3.1) */
+	CMD_ALONE = 2,     /* the client must wait for its answer (RFC 2920 3.1): what came behind it
+	                    * already would be read as commands when the answer is no */
 	CMD_SMTP = 4,      /* not on LMTP */
-	CMD_LMTP = 8       /* only on LMTP */
+	CMD_LMTP = 8,      /* only on LMTP */
+	CMD_NOISE = 16     /* brings no mail nearer: counted */
 };
 
 #define S_TALK (S_CONNECTED | S_READY | S_MAIL | S_RCPT)
@@ -26,18 +28,18 @@ static const struct command {
 	/* verb       run                 allowed in                  args       flags */
 	{ "MAIL",     smtpd_cmd_mail,     S_READY,                    ARGS_NEED, CMD_NEED_AUTH },
 	{ "RCPT",     smtpd_cmd_rcpt,     S_MAIL | S_RCPT,            ARGS_NEED, CMD_NEED_AUTH },
-	{ "DATA",     smtpd_cmd_data,     S_MAIL | S_RCPT,            ARGS_NONE, CMD_LAST },
+	{ "DATA",     smtpd_cmd_data,     S_MAIL | S_RCPT,            ARGS_NONE, CMD_ALONE },
 	{ "BDAT",     smtpd_cmd_bdat,     S_TALK | S_BDAT,            ARGS_NEED, 0 },
-	{ "EHLO",     smtpd_cmd_ehlo,     S_TALK | S_BDAT,            ARGS_NEED, CMD_LAST | CMD_SMTP },
-	{ "HELO",     smtpd_cmd_helo,     S_TALK | S_BDAT,            ARGS_NEED, CMD_LAST | CMD_SMTP },
-	{ "LHLO",     smtpd_cmd_lhlo,     S_TALK | S_BDAT,            ARGS_NEED, CMD_LAST | CMD_LMTP },
-	{ "RSET",     smtpd_cmd_rset,     S_TALK | S_BDAT,            ARGS_NONE, 0 },
-	{ "NOOP",     smtpd_cmd_noop,     S_TALK | S_BDAT,            ARGS_MAY,  CMD_LAST },
-	{ "QUIT",     smtpd_cmd_quit,     S_ANY,                      ARGS_NONE, CMD_LAST },
-	{ "STARTTLS", smtpd_cmd_starttls, S_CONNECTED | S_READY,      ARGS_NONE, CMD_LAST },
-	{ "AUTH",     smtpd_cmd_auth,     S_READY,                    ARGS_NEED, CMD_LAST },
-	{ "VRFY",     smtpd_cmd_vrfy,     S_TALK | S_BDAT,            ARGS_NEED, CMD_LAST },
-	{ "HELP",     smtpd_cmd_help,     S_TALK | S_BDAT,            ARGS_MAY,  0 },
+	{ "EHLO",     smtpd_cmd_ehlo,     S_TALK | S_BDAT,            ARGS_NEED, CMD_NOISE | CMD_SMTP },
+	{ "HELO",     smtpd_cmd_helo,     S_TALK | S_BDAT,            ARGS_NEED, CMD_NOISE | CMD_SMTP },
+	{ "LHLO",     smtpd_cmd_lhlo,     S_TALK | S_BDAT,            ARGS_NEED, CMD_NOISE | CMD_LMTP },
+	{ "RSET",     smtpd_cmd_rset,     S_TALK | S_BDAT,            ARGS_NONE, CMD_NOISE },
+	{ "NOOP",     smtpd_cmd_noop,     S_TALK | S_BDAT,            ARGS_MAY,  CMD_NOISE },
+	{ "QUIT",     smtpd_cmd_quit,     S_ANY,                      ARGS_NONE, 0 },
+	{ "STARTTLS", smtpd_cmd_starttls, S_CONNECTED | S_READY,      ARGS_NONE, 0 },
+	{ "AUTH",     smtpd_cmd_auth,     S_READY,                    ARGS_NEED, 0 },
+	{ "VRFY",     smtpd_cmd_vrfy,     S_TALK | S_BDAT,            ARGS_NEED, CMD_NOISE },
+	{ "HELP",     smtpd_cmd_help,     S_TALK | S_BDAT,            ARGS_MAY,  CMD_NOISE },
 };
 
 static const struct command *
@@ -58,8 +60,7 @@ find(struct cv_str verb, enum smtpd_kind kind)
 static enum cv_step
 refuse(struct smtpd_session *s, enum smtpd_reply reply)
 {
-	s->errors++;
-	smtpd_reply_put(cv_conn_out(s->conn), reply);
+	smtpd_session_refuse(s, reply);
 	return CV_STEP_DONE;
 }
 
@@ -75,6 +76,12 @@ smtpd_command(struct smtpd_session *s, struct cv_str line)
 		args.n--;
 	if (!c)
 		return refuse(s, R_UNKNOWN);
+	if (c->flags & CMD_ALONE && cv_conn_in(s->conn).n) {
+		smtpd_reply_put(cv_conn_out(s->conn), R_NO_WAIT);
+		return CV_STEP_CLOSE;
+	}
+	if (c->flags & CMD_NOISE)
+		s->noise++;
 	if (!(c->allowed & s->state))
 		return refuse(s, R_BAD_ORDER);
 	if ((c->args == ARGS_NEED && !args.n) || (c->args == ARGS_NONE && args.n))

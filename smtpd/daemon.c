@@ -3,6 +3,7 @@
 #include "smtpd/daemon.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -251,6 +252,26 @@ start_tls(struct smtpd_daemon *d)
 	return status;
 }
 
+/* A session may need a descriptor for its message and one for each filter besides its own. */
+static void
+raise_descriptors(const struct smtpd_options *opt)
+{
+	struct rlimit limit;
+	struct cv_str rest = cv_str_z(opt->milters), word;
+	rlim_t each = 2;
+
+	while (cv_str_split(&rest, ' ', &word))
+		each += word.n > 0;
+	rlim_t want = (rlim_t)opt->max_conns * each + 2 * (rlim_t)opt->outbound_concurrency + 1024;
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= want)
+		return;
+	limit.rlim_cur = CV_MIN(want, limit.rlim_max);
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < want)
+		cv_log(0, CV_WARN, "net.descriptors", "wanted=%llu allowed=%llu",
+			(unsigned long long)want, (unsigned long long)limit.rlim_cur);
+}
+
 static enum cv_status
 start_net(struct smtpd_daemon *d)
 {
@@ -264,11 +285,12 @@ start_net(struct smtpd_daemon *d)
 		.forwarders = s->main->dns_forwarders[0] ? s->main->dns_forwarders : NULL,
 		.trust_anchor = s->main->dns_trust_anchor[0] ? s->main->dns_trust_anchor : NULL,
 	};
+	raise_descriptors(s->opt);
 	char *filters = cv_conf_resolve_list(d->conf, s->opt->milters);
 	struct smtpd_milters_options m = { .filters = filters,
 		.default_action = s->opt->milter_default_action,
 		.timeout_secs = s->opt->milter_timeout, .hostname = s->main->hostname,
-		.daemon_name = "congvu" };
+		.daemon_name = "congvu", .spool_dir = s->spool_dir };
 
 	enum cv_status status = cv_net_new(&o, &s->net, d->err);
 	if (status == CV_OK)

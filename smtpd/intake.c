@@ -21,29 +21,30 @@ static enum cv_step store_and_queue(struct smtpd_session *s);
 /* ---- the answer ---- */
 
 static void
+put_answer(struct smtpd_session *s, enum smtpd_reply reply)
+{
+	struct cv_buf *out = cv_conn_out(s->conn);
+
+	if (reply != R_OKAY) {
+		smtpd_reply_put(out, reply);
+		return;
+	}
+	cv_buf_z(out, "250 2.0.0 Ok: taken as ");
+	cv_buf_z(out, s->tx->id);
+	cv_buf_z(out, "\r\n");
+}
+
+static void
 put_answers(struct smtpd_session *s, enum smtpd_reply reply)
 {
-	struct smtpd_tx *tx = s->tx;
-	struct cv_buf *out = cv_conn_out(s->conn);
-	size_t times = s->kind == SMTPD_LMTP ? tx->rcpt_count : 1;
-
-	for (size_t i = 0; i < times; i++) {
-		if (reply == R_OKAY) {
-			cv_buf_z(out, "250 2.0.0 Ok: taken as ");
-			cv_buf_z(out, tx->id);
-			cv_buf_z(out, "\r\n");
-		} else {
-			smtpd_reply_put(out, reply);
-		}
-	}
+	for (size_t n = s->kind == SMTPD_LMTP ? s->tx->rcpt_count : 1; n; n--)
+		put_answer(s, reply);
 }
 
 static enum cv_step
 finish(struct smtpd_session *s)
 {
-	s->resume = NULL;
 	smtpd_session_reset(s);
-	cv_conn_set_deadline(s->conn, s->server->opt->idle_timeout);
 	return CV_STEP_DONE;
 }
 
@@ -54,12 +55,46 @@ refuse(struct smtpd_session *s, enum smtpd_reply reply)
 
 	cv_log(cv_conn_id(s->conn), CV_INFO, "msg.refused", "id=%s code=%u", tx->id,
 		smtpd_reply_code(reply));
-	if (s->milter)
-		smtpd_milter_abort(s->milter);
 	atomic_fetch_add(&s->server->counters.refused, 1);
-	s->errors++;
+	if (smtpd_reply_code(reply) >= 500)
+		s->errors++;
 	put_answers(s, reply);
 	return finish(s);
+}
+
+/* What the store said of the box that is recipient R's own. */
+static enum cv_status
+result_of(const struct smtpd_tx *tx, const struct smtpd_rcpt *r)
+{
+	if (!r->is_local || r->is_group)
+		return CV_OK;
+	return tx->deliveries[r->box / CV_DELIVER_RCPTS_MAX].rcpts[r->box % CV_DELIVER_RCPTS_MAX].result;
+}
+
+/* What a result that repeating would not change soon means to the client; R_OKAY: none such. */
+static enum smtpd_reply
+verdict_on(enum cv_status result)
+{
+	static const struct {
+		enum cv_status result;
+		enum smtpd_reply reply;
+	} rows[] = {
+		{ CV_OVERQUOTA, R_RCPT_FULL }, { CV_FULL, R_STORE_FULL }, { CV_NOT_FOUND, R_RCPT_GONE },
+		{ CV_LIMIT, R_SIZE }, { CV_INVALID, R_BAD_HEADER },
+	};
+
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		if (rows[i].result == result)
+			return rows[i].reply;
+	return R_OKAY;
+}
+
+/* RFC 2033 4.2: each recipient hears of its own box. What is queued counts as taken. */
+static void
+put_lmtp_answers(struct smtpd_session *s)
+{
+	for (size_t i = 0; i < s->tx->rcpt_count; i++)
+		put_answer(s, verdict_on(result_of(s->tx, &s->tx->rcpts[i])));
 }
 
 static enum cv_step
@@ -69,11 +104,15 @@ accept_message(struct smtpd_session *s)
 
 	cv_log(cv_conn_id(s->conn), CV_INFO, "msg.accepted",
 		"id=%s size=%llu rcpts=%zu boxes=%zu remote=%zu peer=%s account=%s", tx->id,
-		(unsigned long long)tx->message.size_bytes, tx->rcpt_count, tx->acct_count,
+		(unsigned long long)tx->message.size_bytes, tx->rcpt_count, tx->boxes.n,
 		tx->remote_count, cv_conn_peer_text(s->conn), s->authed ? s->login : "-");
 	atomic_fetch_add(&s->server->counters.accepted, 1);
 	s->messages++;
-	put_answers(s, R_OKAY);
+	s->errors = s->noise = 0;
+	if (s->kind == SMTPD_LMTP)
+		put_lmtp_answers(s);
+	else
+		put_answer(s, R_OKAY);
 	CV_KILL_POINT("smtpd.answered");
 	return finish(s);
 }
@@ -103,19 +142,20 @@ add_queue_rcpt(struct smtpd_tx *tx, struct cv_queue_msg *msg, const struct smtpd
 		.orcpt = r->orcpt,
 		.notify = r->notify,
 		.local_acct = acct,
-		/* What a filter distrusts leaves the province only by an operator's hand. */
-		.state = tx->quarantined && !acct ? CV_Q_HELD : CV_Q_WAITING,
+		/* What a filter distrusts leaves the queue only by an operator's hand: for outside, and
+		 * for a box too, where it would come without its mark. */
+		.state = tx->quarantined ? CV_Q_HELD : CV_Q_WAITING,
 		.next_secs = due_secs,
 	};
 }
 
-/* The recipient that brought account number I into the transaction. */
+/* The recipient that brought box number I into the transaction. */
 static const struct smtpd_rcpt *
-rcpt_of_acct(const struct smtpd_tx *tx, size_t i)
+rcpt_of_box(const struct smtpd_tx *tx, size_t i)
 {
 	for (size_t r = 0; r < tx->rcpt_count; r++)
-		if (tx->rcpts[r].is_local && i >= tx->rcpts[r].first_acct
-			&& i < tx->rcpts[r].first_acct + tx->rcpts[r].acct_count)
+		if (tx->rcpts[r].is_local && i >= tx->rcpts[r].first_box
+			&& i < tx->rcpts[r].first_box + tx->rcpts[r].box_count)
 			return &tx->rcpts[r];
 	return &tx->rcpts[0];
 }
@@ -177,6 +217,39 @@ answer_after_requeue(struct smtpd_session *s)
 	return accept_message(s);
 }
 
+/* What the store said, box by box. */
+struct tally {
+	size_t taken, refused, unsure; /* refused: for a reason that verdict_on() knows */
+	enum smtpd_reply reply;        /* the worst of the refusals */
+};
+
+static void
+count_results(const struct smtpd_tx *tx, struct tally *out)
+{
+	*out = (struct tally){ .reply = R_OKAY };
+	for (size_t d = 0; d < tx->delivery_count; d++)
+		for (size_t i = 0; i < tx->deliveries[d].rcpt_count; i++) {
+			const struct cv_deliver_rcpt *r = &tx->deliveries[d].rcpts[i];
+			enum smtpd_reply reply = verdict_on(r->result);
+			out->taken += r->result == CV_OK;
+			out->refused += reply != R_OKAY;
+			out->unsure += r->result != CV_OK && reply == R_OKAY;
+			/* One that may be tried again speaks for all. */
+			if (reply != R_OKAY && (out->reply == R_OKAY || smtpd_reply_code(reply) < 500))
+				out->reply = reply;
+			if (r->result == CV_OVERQUOTA)
+				smtpd_room_forget(tx->server->room, r->acct);
+		}
+}
+
+/* Must the queue see to it: what an LMTP client was told of its box is the client's matter. */
+static bool
+is_ours_to_retry(const struct smtpd_session *s, const struct smtpd_rcpt *r, enum cv_status result)
+{
+	return result != CV_OK
+		&& (s->kind != SMTPD_LMTP || r->is_group || verdict_on(result) == R_OKAY);
+}
+
 /* Boxes the store did not take. What is worth a retry goes to the queue. */
 static enum cv_step
 requeue_untaken(struct smtpd_session *s, size_t untaken)
@@ -186,16 +259,20 @@ requeue_untaken(struct smtpd_session *s, size_t untaken)
 	int64_t now = cv_wall_secs();
 
 	fill_queue_msg(s, &msg, untaken);
-	size_t acct = 0;
+	size_t box = 0;
 	for (size_t d = 0; d < tx->delivery_count; d++)
-		for (size_t i = 0; i < tx->deliveries[d].rcpt_count; i++, acct++)
-			if (tx->deliveries[d].rcpts[i].result != CV_OK)
-				add_queue_rcpt(tx, &msg, rcpt_of_acct(tx, acct),
-					tx->deliveries[d].rcpts[i].acct, now + 1);
+		for (size_t i = 0; i < tx->deliveries[d].rcpt_count; i++, box++) {
+			const struct cv_deliver_rcpt *b = &tx->deliveries[d].rcpts[i];
+			const struct smtpd_rcpt *r = rcpt_of_box(tx, box);
+			if (is_ours_to_retry(s, r, b->result))
+				add_queue_rcpt(tx, &msg, r, b->acct, now + 1);
+		}
+	if (!msg.rcpt_count)
+		return accept_message(s);
 	enum cv_status status = queue_put(s, &msg, true);
 	if (status != CV_OK)
 		return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
-	cv_log(cv_conn_id(s->conn), CV_WARN, "store.deferred", "id=%s boxes=%zu", tx->id, untaken);
+	cv_log(cv_conn_id(s->conn), CV_WARN, "store.deferred", "id=%s boxes=%zu", tx->id, msg.rcpt_count);
 	s->resume = answer_after_requeue;
 	return answer_after_requeue(s);
 }
@@ -204,35 +281,21 @@ static enum cv_step
 all_done(struct smtpd_session *s)
 {
 	struct smtpd_tx *tx = s->tx;
-	size_t untaken = 0, taken = 0;
-	enum cv_status last = CV_OK;
+	struct tally t;
 
 	if (atomic_load(&tx->pending))
 		return CV_STEP_WAIT;
 	s->resume = NULL;
 	if (tx->remote_count)
 		smtpd_outbound_kick(s->server->outbound);
-	for (size_t d = 0; d < tx->delivery_count; d++)
-		for (size_t i = 0; i < tx->deliveries[d].rcpt_count; i++) {
-			const struct cv_deliver_rcpt *r = &tx->deliveries[d].rcpts[i];
-			if (r->result == CV_OK) {
-				taken++;
-				continue;
-			}
-			untaken++;
-			last = r->result;
-			if (r->result == CV_OVERQUOTA)
-				smtpd_room_forget(s->server->room, r->acct);
-		}
-	atomic_fetch_add(&s->server->counters.delivered, taken);
-	if (!untaken)
+	count_results(tx, &t);
+	atomic_fetch_add(&s->server->counters.delivered, t.taken);
+	if (!t.refused && !t.unsure)
 		return accept_message(s);
-	/* Nobody has it yet and the reason is the recipient's: the sender's server may hear it. */
-	if (!taken && !tx->remote_count && last == CV_OVERQUOTA)
-		return refuse(s, R_RCPT_FULL);
-	if (!taken && !tx->remote_count && last == CV_FULL)
-		return refuse(s, R_STORE_FULL);
-	return requeue_untaken(s, untaken);
+	/* Nobody has it and nobody might have: the sender's server may hear why. */
+	if (!t.taken && !t.unsure && !tx->remote_count && s->kind != SMTPD_LMTP)
+		return refuse(s, t.reply);
+	return requeue_untaken(s, t.refused + t.unsure);
 }
 
 static void
@@ -247,15 +310,14 @@ deliver_local(struct smtpd_session *s)
 	struct smtpd_tx *tx = s->tx;
 	struct cv_str prefix = cv_arena_printf(&tx->arena, "%s%s", tx->return_path.p, tx->trace.p);
 
-	tx->delivery_count = (tx->acct_count + CV_DELIVER_RCPTS_MAX - 1) / CV_DELIVER_RCPTS_MAX;
+	tx->delivery_count = (tx->boxes.n + CV_DELIVER_RCPTS_MAX - 1) / CV_DELIVER_RCPTS_MAX;
 	tx->deliveries = CV_ARENA_ARRAY(&tx->arena, struct cv_delivery, tx->delivery_count);
 	for (size_t d = 0; d < tx->delivery_count; d++) {
 		size_t first = d * CV_DELIVER_RCPTS_MAX;
-		size_t n = CV_MIN(tx->acct_count - first, (size_t)CV_DELIVER_RCPTS_MAX);
+		size_t n = CV_MIN(tx->boxes.n - first, (size_t)CV_DELIVER_RCPTS_MAX);
 		struct cv_deliver_rcpt *rcpts = CV_ARENA_ARRAY(&tx->arena, struct cv_deliver_rcpt, n);
 		for (size_t i = 0; i < n; i++)
-			rcpts[i] = (struct cv_deliver_rcpt){ .acct = tx->accts[first + i],
-				
+			rcpts[i] = (struct cv_deliver_rcpt){ .acct = tx->boxes.ids[first + i],
 				.folder = tx->quarantined ? CV_STR("\\Junk") : CV_STR_EMPTY,
 				.result = CV_TEMPFAIL };
 		tx->deliveries[d] = (struct cv_delivery){
@@ -275,6 +337,16 @@ deliver_local(struct smtpd_session *s)
 	}
 }
 
+/* The same address twice gets one copy, under the wishes named first. */
+static bool
+is_repeated(const struct smtpd_tx *tx, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (!tx->rcpts[k].is_local && cv_str_eq(tx->rcpts[k].address, tx->rcpts[i].address))
+			return true;
+	return false;
+}
+
 static enum cv_status
 queue_remote(struct smtpd_session *s)
 {
@@ -283,7 +355,7 @@ queue_remote(struct smtpd_session *s)
 
 	fill_queue_msg(s, &msg, tx->remote_count);
 	for (size_t i = 0; i < tx->rcpt_count; i++)
-		if (!tx->rcpts[i].is_local)
+		if (!tx->rcpts[i].is_local && !is_repeated(tx, i))
 			add_queue_rcpt(tx, &msg, &tx->rcpts[i], 0, msg.arrived_secs);
 	return queue_put(s, &msg, false);
 }
@@ -301,11 +373,10 @@ store_and_queue(struct smtpd_session *s)
 	if (tx->remote_count) {
 		enum cv_status status = queue_remote(s);
 		if (status != CV_OK) {
-			s->resume = NULL;
 			return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
 		}
 	}
-	if (tx->acct_count)
+	if (tx->boxes.n)
 		deliver_local(s);
 	atomic_fetch_sub(&tx->pending, 1);
 	return all_done(s);
@@ -351,29 +422,33 @@ apply_changes(struct smtpd_session *s, const struct smtpd_milter_changes *change
 	return CV_OK;
 }
 
+/* A filter wants it gone without a word to the sender. */
+static enum cv_step
+discard(struct smtpd_session *s)
+{
+	cv_log(cv_conn_id(s->conn), CV_INFO, "msg.discarded", "id=%s by=filter", s->tx->id);
+	put_answers(s, R_OKAY);
+	s->errors = s->noise = 0;
+	return finish(s);
+}
+
 static enum cv_step
 message_filtered(struct smtpd_session *s)
 {
-	enum smtpd_milter_verdict verdict = smtpd_milter_verdict(s->milter);
 	struct smtpd_tx *tx = s->tx;
 
-	if (verdict == SMTPD_MILTER_PENDING)
+	switch (smtpd_session_filtered(s)) {
+	case SMTPD_FILTER_WAIT:
 		return CV_STEP_WAIT;
-	s->resume = NULL;
-	if (verdict == SMTPD_MILTER_REJECT || verdict == SMTPD_MILTER_TEMPFAIL) {
-		const char *text = smtpd_milter_reply(s->milter);
-		cv_log(cv_conn_id(s->conn), CV_INFO, "msg.refused", "id=%s by=filter reply=%s", tx->id,
-			text ? text : "-");
-		size_t times = s->kind == SMTPD_LMTP ? tx->rcpt_count : 1;
-		for (size_t i = 0; i < times; i++)
-			smtpd_milter_refused(s);
+	case SMTPD_FILTER_REFUSED:
+		cv_log(cv_conn_id(s->conn), CV_INFO, "msg.refused", "id=%s by=filter reply=\"%s\"", tx->id,
+			smtpd_milter_reply(s->milter) ? smtpd_milter_reply(s->milter) : "");
 		return finish(s);
+	default:
+		break;
 	}
-	if (verdict == SMTPD_MILTER_DISCARD) {
-		cv_log(cv_conn_id(s->conn), CV_INFO, "msg.discarded", "id=%s by=filter", tx->id);
-		put_answers(s, R_OKAY);
-		return finish(s);
-	}
+	if (tx->discarded)
+		return discard(s);
 	const struct smtpd_milter_changes *changes = smtpd_milter_changes(s->milter);
 	if (changes->quarantine) {
 		cv_log(cv_conn_id(s->conn), CV_INFO, "msg.quarantined", "id=%s reason=%s", tx->id,
@@ -425,8 +500,6 @@ identity_refused(struct smtpd_session *s, struct cv_str header)
 		return false;
 	cv_log(cv_conn_id(s->conn), CV_INFO, "policy.refused", "id=%s rule=%s account=%s", s->tx->id,
 		d.rule, s->login);
-	if (s->milter)
-		smtpd_milter_abort(s->milter);
 	atomic_fetch_add(&s->server->counters.refused, 1);
 	smtpd_reply_decision(cv_conn_out(s->conn), &d, s->tx->smtputf8);
 	return true;
@@ -440,6 +513,8 @@ smtpd_intake(struct smtpd_session *s)
 	struct cv_str message;
 	struct cv_err err = { 0 };
 
+	if (tx->discarded)
+		return discard(s);
 	if (cv_spool_map(&tx->message, &message, &err) != CV_OK)
 		return refuse(s, R_TEMPFAIL);
 	smtpd_header_look(message, &facts);

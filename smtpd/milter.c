@@ -20,6 +20,7 @@
 #define FILTERS_MAX 8
 #define MACROS_MAX 16
 #define OUT_HIGH (256u << 10)
+#define BODY_MAX (1u << 30) /* of a body that a filter writes */
 
 struct filter {
 	char name[256];
@@ -32,13 +33,14 @@ struct smtpd_milters {
 	unsigned count, timeout_secs;
 	enum smtpd_milter_verdict dflt;
 	char hostname[256], daemon_name[64];
+	const char *spool_dir;
 };
 
 enum link_state {
 	LINK_NONE,      /* not connected yet */
 	LINK_OPENING,   /* connecting or negotiating */
 	LINK_READY,
-	LINK_OUT,       /* said ACCEPT before MAIL, or failed for good with action accept: not asked again */
+	LINK_OUT,       /* said ACCEPT before MAIL: not asked again */
 	LINK_FAILED     /* the default action answers for it */
 };
 
@@ -52,6 +54,8 @@ struct link {
 	enum link_state state;
 	uint32_t protocol;
 	bool message_accepted;   /* ACCEPT for this message: skipped until the next */
+	bool out_at_helo;        /* LINK_OUT until the next HELO, which may be another client's word */
+	bool open;               /* it has a message begun and not ended */
 	bool sent;               /* the present step went out; its answer is awaited */
 	bool abort;              /* the transaction ended early: tell the filter */
 	bool quit;               /* the session ended: tell the filter and close */
@@ -74,6 +78,7 @@ struct smtpd_milter {
 	struct cv_buf packet;    /* its packet, macros apart */
 	unsigned at;             /* the link that is working on it */
 	enum smtpd_milter_verdict verdict;
+	bool failed;             /* it is the default action's */
 	struct cv_buf reply;
 	/* the message step */
 	struct cv_spool *message;
@@ -84,9 +89,15 @@ struct smtpd_milter {
 	struct cv_str body;      /* what the present link is shown of the body */
 	bool body_mapped;        /* it is a map of new_body */
 	struct cv_spool new_body;
-	bool body_replaced, body_arriving;
+	bool body_replaced;
 	struct cv_buf header_out;
 	char *quarantine;
+	/* what the present filter asks for counts when it has said its last word: if it fails before,
+	 * nothing of it stays */
+	struct milter_header_copy header_before;
+	struct cv_spool body_coming;
+	bool body_comes, body_ends_cr;
+	char *quarantine_coming;
 	struct smtpd_milter_changes changes;
 };
 
@@ -118,6 +129,7 @@ smtpd_milters_new(struct cv_net *net, const struct smtpd_milters_options *o,
 		: !strcmp(o->default_action, "reject") ? SMTPD_MILTER_REJECT : SMTPD_MILTER_TEMPFAIL;
 	snprintf(ms->hostname, sizeof ms->hostname, "%s", o->hostname);
 	snprintf(ms->daemon_name, sizeof ms->daemon_name, "%s", o->daemon_name);
+	ms->spool_dir = o->spool_dir;
 	while (cv_str_split(&rest, ' ', &word)) {
 		char text[512];
 		if (!word.n)
@@ -168,7 +180,10 @@ chain_unref(struct smtpd_milter *m)
 	cv_buf_done(&m->header_out);
 	milter_header_done(&m->header);
 	cv_spool_done(&m->new_body);
+	cv_spool_done(&m->body_coming);
+	free(m->header_before.fields);
 	free(m->quarantine);
+	free(m->quarantine_coming);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 }
@@ -187,7 +202,8 @@ smtpd_milter_new(struct smtpd_milters *ms, void (*wake)(void *arg), void *arg)
 	cv_buf_init(&m->packet, 64u << 10);
 	cv_buf_init(&m->reply, 40u << 10);
 	cv_buf_init(&m->header_out, 4u << 20);
-	cv_spool_init(&m->new_body, NULL);
+	cv_spool_init(&m->new_body, ms->spool_dir);
+	cv_spool_init(&m->body_coming, ms->spool_dir);
 	for (unsigned i = 0; i < ms->count; i++)
 		m->links[i] = (struct link){ .chain = m, .filter = &ms->filters[i] };
 	smtpd_milter_macro(m, "j", ms->hostname);
@@ -233,6 +249,12 @@ const char *
 smtpd_milter_reply(const struct smtpd_milter *m)
 {
 	return m->reply.n ? m->reply.p : NULL;
+}
+
+bool
+smtpd_milter_has_failed(const struct smtpd_milter *m)
+{
+	return m->failed;
 }
 
 const struct smtpd_milter_changes *
@@ -321,12 +343,56 @@ end_message(struct smtpd_milter *m)
 	m->phase = PHASE_NONE;
 }
 
-/* The chain's answer is known. The caller wakes the session after unlocking. */
+/* Filters that are in the middle of the message hear that it is over. */
+static void
+abort_open(struct smtpd_milter *m)
+{
+	for (unsigned i = 0; i < m->set->count; i++) {
+		struct link *l = &m->links[i];
+		if (l->open && l->state == LINK_READY && l->conn) {
+			l->abort = true;
+			cv_conn_wake(l->conn);
+		}
+		l->open = false;
+	}
+}
+
+/* What the present filter asked for becomes part of the message, or nothing of it does. */
+static void
+keep_changes(struct smtpd_milter *m)
+{
+	if (m->body_comes) {
+		cv_spool_done(&m->new_body);
+		m->new_body = m->body_coming;
+		cv_spool_init(&m->body_coming, m->set->spool_dir);
+		m->body_replaced = true;
+	}
+	if (m->quarantine_coming) {
+		free(m->quarantine);
+		m->quarantine = m->quarantine_coming;
+	}
+	m->body_comes = false;
+	m->quarantine_coming = NULL;
+}
+
+static void
+undo_changes(struct smtpd_milter *m)
+{
+	milter_header_restore(&m->header, &m->header_before);
+	cv_spool_reset(&m->body_coming);
+	m->body_comes = false;
+	free(m->quarantine_coming);
+	m->quarantine_coming = NULL;
+}
+
+/* The chain's answer is known; the caller wakes the session. */
 static void
 conclude(struct smtpd_milter *m, enum smtpd_milter_verdict verdict)
 {
 	m->verdict = verdict;
-	if (m->command == 'E' && (verdict == SMTPD_MILTER_CONTINUE || verdict == SMTPD_MILTER_ACCEPT)) {
+	if (verdict != SMTPD_MILTER_CONTINUE && strchr("MTE", m->command))
+		abort_open(m);
+	if (m->command == 'E' && verdict == SMTPD_MILTER_CONTINUE) {
 		cv_buf_reset(&m->header_out);
 		if (m->header.changed)
 			milter_header_write(&m->header, &m->header_out);
@@ -359,29 +425,34 @@ link_fail(struct link *l, const char *why)
 static void
 answered(struct smtpd_milter *m, struct link *l, enum smtpd_milter_verdict verdict)
 {
-	if (verdict == SMTPD_MILTER_CONTINUE || verdict == SMTPD_MILTER_ACCEPT) {
-		if (verdict == SMTPD_MILTER_ACCEPT) {
-			if (m->command == 'C' || m->command == 'H')
-				l->state = LINK_OUT;
-			else
-				l->message_accepted = true;
-		}
-		m->at++;
-		chain_advance(m);
+	bool accepts = verdict == SMTPD_MILTER_ACCEPT, goes_on = accepts || verdict == SMTPD_MILTER_CONTINUE;
+
+	if (m->command == 'E' || (strchr("MRT", m->command) && accepts)
+		|| (strchr("MT", m->command) && !goes_on))
+		l->open = false; /* the filter has ended the message itself */
+	if (!goes_on) {
+		conclude(m, verdict);
 		return;
 	}
-	if (m->command != 'R') /* a refused recipient leaves the message alive at the filter */
+	if (accepts && strchr("CH", m->command)) {
+		l->state = LINK_OUT;
+		l->out_at_helo = m->command == 'H';
+	} else if (accepts) {
 		l->message_accepted = true;
-	conclude(m, verdict);
+	}
+	if (m->command == 'E')
+		keep_changes(m);
+	m->at++;
+	chain_advance(m);
 }
 
 static void
 put_header_packet(const struct link *l, const struct milter_field *f, struct cv_buf *out)
 {
 	size_t begin = milter_packet_begin(out, 'L');
-	struct cv_str value = f->value;
+	struct cv_str value = cv_str_sub(f->value, 0, MILTER_CHUNK - 2 - CV_MIN(f->name.n, (size_t)1000));
 
-	milter_put_text(out, f->name);
+	milter_put_text(out, cv_str_sub(f->name, 0, 1000));
 	/* Filters without the leading-space option expect the blank behind the colon gone. */
 	if (!(l->protocol & MILTER_LEADING_SPACE) && value.n && value.p[0] == ' ')
 		value = cv_str_sub(value, 1, value.n);
@@ -398,16 +469,21 @@ put_header_packet(const struct link *l, const struct milter_field *f, struct cv_
 }
 
 /* The next link sees the message's own body, or what an earlier filter made of it. */
-static void
+static bool
 show_body(struct smtpd_milter *m)
 {
-	struct cv_err err;
+	struct cv_err err = { 0 };
 
 	hide_body(m);
 	m->body_at = 0;
-	m->body = cv_str_sub(m->message_view, m->header.body_at, m->message_view.n);
-	if (m->body_replaced && cv_spool_map(&m->new_body, &m->body, &err) == CV_OK)
-		m->body_mapped = true;
+	if (!m->body_replaced) {
+		m->body = cv_str_sub(m->message_view, m->header.body_at, m->message_view.n);
+		return true;
+	}
+	m->body_mapped = cv_spool_map(&m->new_body, &m->body, &err) == CV_OK;
+	if (!m->body_mapped)
+		cv_log(0, CV_ERROR, "spool.failed", "error=%s", err.text);
+	return m->body_mapped;
 }
 
 /* Writes message packets until an answer is due or the output is full. True: an answer is due. */
@@ -427,7 +503,10 @@ put_message(struct smtpd_milter *m, struct link *l, struct cv_buf *out)
 			continue;
 		case PHASE_EOH:
 			m->phase = PHASE_BODY;
-			show_body(m);
+			if (!show_body(m)) {
+				conclude(m, SMTPD_MILTER_TEMPFAIL);
+				return true;
+			}
 			if (l->protocol & MILTER_NO_EOH)
 				continue;
 			put_macros(m, step_of('N'), out);
@@ -454,7 +533,7 @@ put_message(struct smtpd_milter *m, struct link *l, struct cv_buf *out)
 			put_macros(m, step_of('E'), out);
 			milter_packet_end(out, milter_packet_begin(out, 'E'));
 			m->phase = PHASE_NONE;
-			m->body_arriving = false;
+			milter_header_save(&m->header, &m->header_before);
 			return true;
 		default:
 			return true;
@@ -481,6 +560,7 @@ link_send(struct smtpd_milter *m, struct link *l)
 	if (l->state != LINK_READY || !is_at(m, l))
 		return CV_STEP_LISTEN;
 	if (m->command == 'E') {
+		l->open = true;
 		if (m->phase == PHASE_NONE)
 			return CV_STEP_LISTEN; /* all sent; the answer is awaited */
 		if (l->sent)
@@ -493,6 +573,7 @@ link_send(struct smtpd_milter *m, struct link *l)
 	if (!l->sent) {
 		const struct step *step = step_of(m->command);
 		l->sent = true;
+		l->open = l->open || strchr("MRT", m->command);
 		put_macros(m, step, out);
 		cv_buf_str(out, cv_buf_view(&m->packet));
 		if (l->protocol & step->nr)
@@ -511,6 +592,7 @@ chain_advance(struct smtpd_milter *m)
 		struct link *l = &m->links[m->at];
 
 		if (l->state == LINK_FAILED && m->set->dflt != SMTPD_MILTER_CONTINUE) {
+			m->failed = true;
 			conclude(m, m->set->dflt);
 			return;
 		}
@@ -551,11 +633,38 @@ take_offer(struct link *l, struct cv_str data)
 	struct cv_rd rd = cv_rd(data);
 	uint32_t version = cv_rd_be32(&rd), actions = cv_rd_be32(&rd), protocol = cv_rd_be32(&rd);
 
-	if (rd.bad || version < 2 || version > 6 || actions & ~(uint32_t)MILTER_OFFERED_ACTIONS)
+	if (rd.bad || version < 2 || version > 6 || actions & ~(uint32_t)MILTER_OFFERED_ACTIONS
+		|| protocol & ~(uint32_t)MILTER_OFFERED_PROTOCOL)
 		return CV_INVALID;
 	l->protocol = protocol;
+	if (version < 4) /* the step is younger than such a filter */
+		l->protocol |= MILTER_NO_DATA;
 	l->state = LINK_READY;
 	return CV_OK;
+}
+
+/* Lines of a body end in CR LF here; filters that edit text often write LF alone. */
+static enum cv_status
+keep_body(struct smtpd_milter *m, struct cv_str data)
+{
+	enum cv_status status = CV_OK;
+	struct cv_err err = { 0 };
+
+	if (m->body_coming.size_bytes + data.n > BODY_MAX)
+		return CV_LIMIT;
+	while (data.n && status == CV_OK) {
+		size_t lf = cv_str_find(data, '\n', 0);
+		bool bare = lf < data.n && (lf ? data.p[lf - 1] != '\r' : !m->body_ends_cr);
+		struct cv_str line = cv_str_sub(data, 0, CV_MIN(lf + !bare, data.n));
+		status = cv_spool_write(&m->body_coming, line, &err);
+		if (bare && status == CV_OK)
+			status = cv_spool_write(&m->body_coming, CV_STR("\r\n"), &err);
+		data = cv_str_sub(data, CV_MIN(lf + 1, data.n), data.n);
+		m->body_ends_cr = !bare && line.p[line.n - 1] == '\r';
+	}
+	if (status != CV_OK)
+		cv_log(0, CV_ERROR, "spool.failed", "error=%s", err.text);
+	return status;
 }
 
 /* Changes a filter asks for between our end of message and its verdict. */
@@ -565,7 +674,6 @@ take_change(struct smtpd_milter *m, char command, struct cv_str data)
 	struct cv_str name, value;
 	struct cv_rd rd = cv_rd(data);
 	uint32_t index = 0;
-	struct cv_err err;
 
 	switch (command) {
 	case 'i':
@@ -580,18 +688,15 @@ take_change(struct smtpd_milter *m, char command, struct cv_str data)
 			: command == 'i' ? milter_header_insert(&m->header, index, name, value)
 			: milter_header_change(&m->header, index, name, value);
 	case 'b':
-		if (!m->body_arriving) { /* the first chunk replaces what an earlier filter wrote */
-			m->body_arriving = m->body_replaced = true;
-			cv_spool_reset(&m->new_body);
-		}
-		if (m->new_body.size_bytes + data.n > (1u << 30))
-			return CV_LIMIT;
-		return cv_spool_write(&m->new_body, data, &err);
+		if (!m->body_comes)
+			m->body_ends_cr = false;
+		m->body_comes = true;
+		return keep_body(m, data);
 	case 'q':
 		if (!milter_get_text(&data, &value))
 			return CV_INVALID;
-		free(m->quarantine);
-		m->quarantine = cv_str_dup(value);
+		free(m->quarantine_coming);
+		m->quarantine_coming = cv_str_dup(value);
 		return CV_OK;
 	default:
 		return CV_INVALID;
@@ -607,7 +712,8 @@ verdict_of(char command, enum smtpd_milter_verdict *out)
 		enum smtpd_milter_verdict verdict;
 	} rows[] = { { 'a', SMTPD_MILTER_ACCEPT }, { 'c', SMTPD_MILTER_CONTINUE },
 		{ 'd', SMTPD_MILTER_DISCARD }, { 'r', SMTPD_MILTER_REJECT },
-		{ 't', SMTPD_MILTER_TEMPFAIL }, { '4', SMTPD_MILTER_TEMPFAIL } };
+		{ 't', SMTPD_MILTER_TEMPFAIL }, { '4', SMTPD_MILTER_TEMPFAIL },
+		{ 'f', SMTPD_MILTER_TEMPFAIL } };
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		if (rows[i].command == command) {
@@ -646,7 +752,8 @@ take_packet(struct smtpd_milter *m, struct link *l, char command, struct cv_str 
 		answered(m, l, text.p[0] == '4' ? SMTPD_MILTER_TEMPFAIL : SMTPD_MILTER_REJECT);
 		return CV_OK;
 	}
-	if (!verdict_of(command, &verdict))
+	if (!verdict_of(command, &verdict)
+		|| (verdict == SMTPD_MILTER_DISCARD && strchr("CH", m->command)))
 		return CV_INVALID;
 	answered(m, l, verdict);
 	return CV_OK;
@@ -690,8 +797,12 @@ link_gone(struct smtpd_milter *m, struct link *l, const char *why)
 	if (!l->quit)
 		link_fail(l, why);
 	l->state = LINK_FAILED;
-	if (is_at(m, l))
+	l->open = false;
+	if (is_at(m, l)) {
+		if (m->command == 'E' && m->phase == PHASE_NONE && l->sent)
+			undo_changes(m);
 		chain_advance(m); /* looks at this link again and finds it failed */
+	}
 	return CV_STEP_CLOSE;
 }
 
@@ -769,6 +880,7 @@ start(struct smtpd_milter *m, char command)
 	m->command = command;
 	m->verdict = SMTPD_MILTER_PENDING;
 	m->at = 0;
+	m->failed = false;
 	cv_buf_reset(&m->reply);
 	chain_advance(m);
 	if (m->verdict != SMTPD_MILTER_PENDING && m->wake)
@@ -813,6 +925,12 @@ smtpd_milter_helo(struct smtpd_milter *m, struct cv_str name)
 {
 	size_t at = begin(m, 'H');
 
+	for (unsigned i = 0; i < m->set->count; i++) {
+		struct link *l = &m->links[i];
+		l->message_accepted = false;
+		if (l->state == LINK_OUT && l->out_at_helo)
+			l->state = LINK_READY;
+	}
 	milter_put_text(&m->packet, name);
 	milter_packet_end(&m->packet, at);
 	start(m, 'H');
@@ -868,7 +986,7 @@ smtpd_milter_message(struct smtpd_milter *m, struct cv_spool *message)
 	milter_header_done(&m->header);
 	free(m->quarantine);
 	m->quarantine = NULL;
-	m->body_replaced = m->body_arriving = false;
+	m->body_replaced = m->body_comes = false;
 	m->changes = (struct smtpd_milter_changes){ 0 };
 	m->command = 'E';
 	if (cv_spool_map(message, &m->message_view, &err) != CV_OK) {
@@ -890,14 +1008,7 @@ smtpd_milter_abort(struct smtpd_milter *m)
 	end_message(m);
 	m->command = 0;
 	m->verdict = SMTPD_MILTER_CONTINUE;
-	for (unsigned i = 0; i < m->set->count; i++) {
-		struct link *l = &m->links[i];
-		l->message_accepted = false;
-		if (l->state == LINK_READY && l->conn) {
-			l->abort = true;
-			cv_conn_wake(l->conn);
-		}
-	}
+	abort_open(m);
 	pthread_mutex_unlock(&m->lock);
 }
 

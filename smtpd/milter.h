@@ -16,7 +16,7 @@
 enum smtpd_milter_verdict {
 	SMTPD_MILTER_PENDING,
 	SMTPD_MILTER_CONTINUE,
-	SMTPD_MILTER_ACCEPT,   /* no further steps for this message (before MAIL: session) are needed */
+	SMTPD_MILTER_ACCEPT,   /* a filter's answer; the chain's verdict never */
 	SMTPD_MILTER_REJECT,
 	SMTPD_MILTER_TEMPFAIL,
 	SMTPD_MILTER_DISCARD   /* answer 250 and forget it */
@@ -31,6 +31,7 @@ struct smtpd_milters_options {
 	unsigned timeout_secs;     /* each step */
 	const char *hostname;      /* macro j */
 	const char *daemon_name;   /* macro {daemon_name} */
+	const char *spool_dir;     /* where bodies that filters wrote go; kept, not copied */
 };
 CV_MUST_CHECK enum cv_status smtpd_milters_new(struct cv_net *net,
                                                const struct smtpd_milters_options *o,
@@ -59,12 +60,17 @@ void smtpd_milter_message(struct smtpd_milter *m, struct cv_spool *message);
 /* Ends the transaction at the filters (RSET, refused by us); no wake. */
 void smtpd_milter_abort(struct smtpd_milter *m);
 
+/* DISCARD is a verdict on a message: MAIL and later. CONTINUE also stands for ACCEPT: a filter that
+ * accepted is not asked again until the next message (at connect: the session, HELO: the next HELO). */
 enum smtpd_milter_verdict smtpd_milter_verdict(const struct smtpd_milter *m);
 /* The filter's own reply text for REJECT and TEMPFAIL ("550 5.7.1 ..." lines without CRLF, checked
  * for control bytes), or NULL. */
 const char *smtpd_milter_reply(const struct smtpd_milter *m);
 
-/* After the message step with CONTINUE or ACCEPT: what the filters changed. Valid until the next
+/* The verdict is the default action: a filter did not answer. */
+bool smtpd_milter_has_failed(const struct smtpd_milter *m);
+
+/* After the message step with CONTINUE: what the filters changed. Valid until the next
  * step. */
 struct smtpd_milter_changes {
 	bool any;

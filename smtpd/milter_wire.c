@@ -144,6 +144,26 @@ milter_header_done(struct milter_header *h)
 	*h = (struct milter_header){ .arena = CV_ARENA_INIT };
 }
 
+void
+milter_header_save(const struct milter_header *h, struct milter_header_copy *copy)
+{
+	copy->fields = cv_realloc(copy->fields, CV_MAX(h->count, (size_t)1) * sizeof *copy->fields);
+	if (h->count)
+		memcpy(copy->fields, h->fields, h->count * sizeof *copy->fields);
+	copy->count = h->count;
+	copy->changed = h->changed;
+}
+
+void
+milter_header_restore(struct milter_header *h, const struct milter_header_copy *copy)
+{
+	/* The array only ever grows, and texts live as long as the arena. */
+	if (copy->count)
+		memcpy(h->fields, copy->fields, copy->count * sizeof *copy->fields);
+	h->count = copy->count;
+	h->changed = copy->changed;
+}
+
 static bool
 is_field_name(struct cv_str name)
 {
@@ -163,6 +183,8 @@ clean_value(struct milter_header *h, struct cv_str value, struct cv_str *out)
 	struct cv_buf text = CV_BUF_INIT(CV_HEADER_BYTES_MAX);
 	enum cv_status status = CV_OK;
 
+	while (value.n && (value.p[value.n - 1] == '\n' || value.p[value.n - 1] == '\r'))
+		value.n--;
 	if (value.n && value.p[0] != ' ' && value.p[0] != '\t')
 		cv_buf_c(&text, ' ');
 	for (size_t i = 0; i < value.n; i++) {

@@ -12,7 +12,7 @@
 #include "common/base/err.h"
 
 #define MILTER_PACKET_MAX ((1u << 20) + 1)
-#define MILTER_CHUNK 65535u /* body bytes in one packet */
+#define MILTER_CHUNK 65535u /* data in one packet: libmilter takes no more */
 
 /* Actions a filter may ask for; what smtpd honours is what it offers. */
 enum {
@@ -30,7 +30,7 @@ enum {
 };
 #define MILTER_OFFERED_ACTIONS                                                                     \
 	(MILTER_ADD_HEADER | MILTER_CHANGE_BODY | MILTER_CHANGE_HEADER | MILTER_QUARANTINE)
-#define MILTER_OFFERED_PROTOCOL 0x1fff7ffu /* every step above; RCPT_REJ (0x800) is not offered */
+#define MILTER_OFFERED_PROTOCOL 0x1ff7ffu /* every step above; RCPT_REJ (0x800) is not offered */
 
 /* Starts a packet in OUT and ends it: the length is filled in by the end. */
 size_t milter_packet_begin(struct cv_buf *out, char command);
@@ -64,10 +64,21 @@ struct milter_header {
 	bool changed;
 };
 
+/* What a filter's changes are undone to. */
+struct milter_header_copy {
+	struct milter_field *fields;
+	size_t count;
+	bool changed;
+};
+
 /* Reads the header block of MESSAGE; slices point into it. */
 void milter_header_read(struct milter_header *h, struct cv_str message);
 void milter_header_done(struct milter_header *h);
-/* The edits a filter can ask for. Values may hold LF or CRLF folds. CV_INVALID for names that are no
+/* Keeps the fields as they are now in COPY (a zeroed or used one), and brings them back. */
+void milter_header_save(const struct milter_header *h, struct milter_header_copy *copy);
+void milter_header_restore(struct milter_header *h, const struct milter_header_copy *copy);
+/* The edits a filter can ask for. Values may hold LF or CRLF folds; line ends behind the last line
+ * are dropped. CV_INVALID for names that are no
  * token, values with other control bytes or with a line that would start a field of its own. */
 CV_MUST_CHECK enum cv_status milter_header_add(struct milter_header *h, struct cv_str name,
                                                struct cv_str value);

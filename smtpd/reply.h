@@ -32,6 +32,7 @@
 	R(BAD_PATH,      501, "5.1.3", "Address is not well formed / Dia chi khong dung cu phap")  \
 	R(BAD_SENDER,    501, "5.1.7", "Sender address is not well formed / Dia chi gui khong dung cu phap") \
 	R(BAD_ORDER,     503, "5.5.1", "Bad sequence of commands")                                 \
+	R(NO_WAIT,       554, "5.5.0", "You did not wait for the answer to DATA")                  \
 	R(EARLY,         554, "5.5.0", "You spoke before the greeting")                            \
 	R(NEED_TLS,      530, "5.7.0", "Issue STARTTLS first / Can STARTTLS truoc")                \
 	R(NEED_AUTH,     530, "5.7.0", "Log in first / Can dang nhap truoc khi gui")               \
@@ -46,9 +47,11 @@
 	R(AUTH_BUSY,     454, "4.7.0", "Too many log-ins at once, try again / Qua tai, thu lai")   \
 	R(SIZE,          552, "5.3.4", "Message too large / Thu qua lon")                          \
 	R(MANY_RCPTS,    452, "4.5.3", "Too many recipients / Qua nhieu nguoi nhan trong mot thu") \
+	R(EMPTY_GROUP,   550, "5.2.4", "This group has no members / Nhom nay khong co thanh vien")  \
 	R(NO_RCPTS,      554, "5.5.1", "No valid recipients")                                      \
 	R(NO_RELAY,      550, "5.7.1", "Relaying denied / Khong chuyen tiep thu cho ben ngoai")    \
 	R(RCPT_FULL,     452, "4.2.2", "Mailbox full / Hop thu nguoi nhan da day, bao nguoi nhan don hop thu") \
+	R(RCPT_GONE,     550, "5.1.1", "No such mailbox / Khong co hop thu nay")                   \
 	R(NEED_UTF8,     553, "5.6.7", "Address needs SMTPUTF8")                                   \
 	R(STORE_FULL,    452, "4.3.1", "No space left, try again later / Het dung luong luu tru, thu lai sau") \
 	R(TEMPFAIL,      451, "4.3.0", "Not now, try again later / Tam thoi chua nhan duoc, thu lai sau") \

@@ -75,7 +75,7 @@ smtpd_tx_unref(struct smtpd_tx *tx)
 	cv_buf_done(&tx->return_path);
 	cv_buf_done(&tx->header);
 	free(tx->rcpts);
-	free(tx->accts);
+	smtpd_boxes_done(&tx->boxes);
 	cv_arena_done(&tx->arena);
 	cv_conn_unref(tx->conn);
 	free(tx);
@@ -84,13 +84,14 @@ smtpd_tx_unref(struct smtpd_tx *tx)
 void
 smtpd_session_reset(struct smtpd_session *s)
 {
+	if (s->tx && s->milter)
+		smtpd_milter_abort(s->milter);
 	smtpd_tx_unref(s->tx);
 	s->tx = NULL;
 	s->resume = NULL;
 	s->bdat_left = 0;
 	s->bdat_last = s->bdat_refused = false;
 	s->data_fault = R_OKAY;
-	s->milter_accepted = s->milter_accepted_session;
 	if (s->state & (S_MAIL | S_RCPT | S_DATA | S_BDAT))
 		smtpd_session_enter(s, S_READY);
 }
@@ -98,27 +99,57 @@ smtpd_session_reset(struct smtpd_session *s)
 struct smtpd_milter *
 smtpd_session_milter(struct smtpd_session *s)
 {
-	return s->milter_accepted ? NULL : s->milter;
+	return s->tx && s->tx->discarded ? NULL : s->milter;
 }
 
-bool
-smtpd_milter_refused(struct smtpd_session *s)
+void
+smtpd_session_refuse(struct smtpd_session *s, enum smtpd_reply reply)
+{
+	/* "Not now" is our trouble or the recipient's; a client that only heard that goes on. */
+	if (smtpd_reply_code(reply) >= 500)
+		s->errors++;
+	smtpd_reply_put(cv_conn_out(s->conn), reply);
+}
+
+/* Once for each recipient at the end of an LMTP message, else once. */
+static void
+put_filters_reply(struct smtpd_session *s, enum smtpd_milter_verdict verdict)
 {
 	struct cv_buf *out = cv_conn_out(s->conn);
-	enum smtpd_milter_verdict verdict = smtpd_milter_verdict(s->milter);
-	const char *text = smtpd_milter_reply(s->milter);
+	bool whole = s->kind == SMTPD_LMTP && s->state & (S_DATA | S_BDAT);
 
-	if (verdict != SMTPD_MILTER_REJECT && verdict != SMTPD_MILTER_TEMPFAIL)
-		return false;
-	if (text) {
-		cv_buf_z(out, text);
-		cv_buf_z(out, "\r\n");
-	} else {
-		smtpd_reply_put(out,
-			verdict == SMTPD_MILTER_REJECT ? R_FILTER_REFUSED : R_FILTER_DEFER);
+	for (size_t times = whole ? s->tx->rcpt_count : 1; times; times--) {
+		if (smtpd_milter_reply(s->milter)) {
+			cv_buf_z(out, smtpd_milter_reply(s->milter));
+			cv_buf_z(out, "\r\n");
+		} else if (smtpd_milter_has_failed(s->milter)) {
+			smtpd_reply_put(out, R_FILTER_DOWN);
+		} else {
+			smtpd_reply_put(out,
+				verdict == SMTPD_MILTER_REJECT ? R_FILTER_REFUSED : R_FILTER_DEFER);
+		}
 	}
+}
+
+enum smtpd_filtered
+smtpd_session_filtered(struct smtpd_session *s)
+{
+	enum smtpd_milter_verdict verdict = smtpd_milter_verdict(s->milter);
+
+	if (verdict == SMTPD_MILTER_PENDING)
+		return SMTPD_FILTER_WAIT;
+	s->resume = NULL;
+	if (verdict == SMTPD_MILTER_DISCARD && s->tx) {
+		s->tx->discarded = true;
+		smtpd_milter_abort(s->milter);
+	}
+	if (verdict != SMTPD_MILTER_REJECT && verdict != SMTPD_MILTER_TEMPFAIL)
+		return SMTPD_FILTER_PASS;
+	if (verdict == SMTPD_MILTER_REJECT)
+		s->errors++;
 	atomic_fetch_add(&s->server->counters.refused, 1);
-	return true;
+	put_filters_reply(s, verdict);
+	return SMTPD_FILTER_REFUSED;
 }
 
 static void
@@ -141,15 +172,15 @@ greet(struct smtpd_session *s)
 static enum cv_step
 connect_filtered(struct smtpd_session *s)
 {
-	if (smtpd_milter_verdict(s->milter) == SMTPD_MILTER_PENDING)
+	switch (smtpd_session_filtered(s)) {
+	case SMTPD_FILTER_WAIT:
 		return CV_STEP_WAIT;
-	s->resume = NULL;
-	if (smtpd_milter_refused(s))
+	case SMTPD_FILTER_REFUSED:
 		return CV_STEP_CLOSE;
-	if (smtpd_milter_verdict(s->milter) == SMTPD_MILTER_ACCEPT)
-		s->milter_accepted = s->milter_accepted_session = true;
-	greet(s);
-	return CV_STEP_DONE;
+	default:
+		greet(s);
+		return CV_STEP_DONE;
+	}
 }
 
 static enum cv_step
@@ -171,7 +202,6 @@ session_open(struct smtpd_session *s)
 		return CV_STEP_CLOSE;
 	}
 	if (!s->server->milters) {
-		s->milter_accepted = s->milter_accepted_session = true;
 		greet(s);
 		return CV_STEP_DONE;
 	}
@@ -214,8 +244,12 @@ take_line(struct smtpd_session *s)
 		smtpd_reply_put(cv_conn_out(s->conn), R_BARE);
 		return CV_STEP_CLOSE;
 	}
-	return s->state == S_AUTH ? smtpd_auth_line(s, cv_str(line, n))
-	                          : smtpd_command(s, cv_str(line, n));
+	bool secret = s->state == S_AUTH;
+	enum cv_step step = secret ? smtpd_auth_line(s, cv_str(line, n))
+	                           : smtpd_command(s, cv_str(line, n));
+	if (secret || cv_str_has_iprefix(cv_str(line, n), "AUTH "))
+		cv_wipe(line, n); /* a password may be in it */
+	return step;
 }
 
 static enum cv_step
@@ -231,14 +265,20 @@ take_input(struct smtpd_session *s)
 	}
 }
 
-static enum cv_step
-run(struct cv_conn *c, unsigned events)
+/* Too many faults, or too much talk that brings no mail nearer. */
+static bool
+is_tiresome(const struct smtpd_session *s)
 {
-	struct smtpd_session *s = session_of(c);
+	return s->errors > s->server->opt->max_errors || s->noise > SMTPD_NOISE_MAX;
+}
+
+static enum cv_step
+converse(struct smtpd_session *s, unsigned events)
+{
+	struct cv_conn *c = s->conn;
 	enum cv_step step;
 
 	if (events & CV_EV_OPEN) {
-		s->conn = c;
 		step = session_open(s);
 		if (step != CV_STEP_DONE)
 			return step;
@@ -259,14 +299,14 @@ run(struct cv_conn *c, unsigned events)
 		if (step != CV_STEP_DONE)
 			return step;
 	}
-	if (s->closing)
-		return CV_STEP_CLOSE;
 	/* All commands that are here run at once; their replies leave in one write. */
 	while (cv_conn_in(c).n) {
 		step = take_input(s);
 		if (step != CV_STEP_DONE)
 			return step;
-		if (s->errors > s->server->opt->max_errors) {
+		if (is_tiresome(s)) {
+			cv_log(cv_conn_id(c), CV_INFO, "smtp.tiresome", "peer=%s errors=%u noise=%u",
+				cv_conn_peer_text(c), s->errors, s->noise);
 			smtpd_reply_put(cv_conn_out(c), R_ERRORS);
 			return CV_STEP_CLOSE;
 		}
@@ -274,6 +314,27 @@ run(struct cv_conn *c, unsigned events)
 			return CV_STEP_MORE;
 	}
 	return events & CV_EV_EOF ? CV_STEP_CLOSE : CV_STEP_READ;
+}
+
+/* How long the next wait may last. */
+static unsigned
+patience(const struct smtpd_session *s)
+{
+	if (s->resume)
+		return SMTPD_ANSWER_SECS;
+	return s->state == S_DATA || s->bdat_left ? (unsigned)s->server->opt->data_timeout
+	                                          : (unsigned)s->server->opt->idle_timeout;
+}
+
+static enum cv_step
+run(struct cv_conn *c, unsigned events)
+{
+	struct smtpd_session *s = session_of(c);
+
+	s->conn = c;
+	enum cv_step step = converse(s, events);
+	cv_conn_set_deadline(c, patience(s));
+	return step;
 }
 
 static void
@@ -295,7 +356,7 @@ const struct cv_proto smtpd_proto = {
 	.user_bytes = sizeof(struct smtpd_session),
 	.in_max = SMTPD_IN_MAX,
 	.out_high = 64u << 10,
-	.idle_secs = 300,
+	.idle_secs = 300, /* run() sets a limit for each wait */
 	.run = run,
 	.closed = closed,
 };

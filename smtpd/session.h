@@ -16,6 +16,7 @@
 #define SMTPD_SESSION_H
 
 #include "common/text/address.h"
+#include "smtpd/boxes.h"
 #include "smtpd/milter.h"
 #include "smtpd/reply.h"
 #include "smtpd/server.h"
@@ -23,7 +24,11 @@
 
 #define SMTPD_LINE_MAX 4096u       /* a command line; RFC 5321 asks 512, extensions and AUTH want more */
 #define SMTPD_AUTH_LINE_MAX 16384u /* an AUTH response line (RFC 4954 4: 12288) */
-#define SMTPD_IN_MAX (256u << 10)  /* input buffered: what a worker takes of a message at a time */
+#define SMTPD_IN_MAX (64u << 10)   /* input buffered: what a worker takes of a message at a time, and
+                                    * what stays in memory behind a command that waits */
+#define SMTPD_NOISE_MAX 100u       /* commands that bring no mail nearer, between two messages */
+#define SMTPD_ANSWER_SECS 600u     /* after that a client has given up waiting for us (RFC 5321 4.5.3.2.6) */
+#define SMTPD_MESSAGE_SECS 7200u   /* a whole message; 28 MiB come in time at 4 KiB/s */
 
 enum smtpd_state {
 	S_START = 1, S_CONNECTED = 2, S_READY = 4, S_MAIL = 8, S_RCPT = 16, S_DATA = 32, S_BDAT = 64,
@@ -40,8 +45,9 @@ struct smtpd_rcpt {
 	struct cv_str orcpt;
 	uint32_t notify;
 	bool is_local;               /* delivered to the store; a group is many accounts */
-	size_t first_acct, acct_count; /* in the transaction's accounts */
-	enum cv_status result;       /* after delivery, for LMTP */
+	bool is_group;
+	size_t box;                  /* its place among the boxes, unless a group */
+	size_t first_box, box_count; /* what it added to the boxes: none when others had named them */
 };
 
 /* One message on its way, from MAIL to the answer. Counted: the session holds one reference and so
@@ -55,13 +61,13 @@ struct smtpd_tx {
 	struct cv_str sender;        /* normalised, "" is the null sender */
 	struct cv_str mail_params;
 	bool ret_full, smtputf8, quarantined;
+	bool discarded;              /* a filter said so: answered as taken, kept nowhere */
 	struct cv_str envid;
 	enum cv_queue_body body_kind;
 	uint64_t declared_bytes;
 	struct smtpd_rcpt *rcpts;
 	size_t rcpt_count, rcpt_room, remote_count;
-	cv_acct_id *accts;           /* every account that gets a copy, each once */
-	size_t acct_count, acct_room;
+	struct smtpd_boxes boxes;    /* every account that gets a copy, each once */
 	struct cv_spool message;
 	/* what the data said */
 	struct cv_buf trace, return_path;
@@ -72,8 +78,6 @@ struct smtpd_tx {
 	size_t delivery_count;
 	struct cv_waiter waiter;
 	atomic_int pending;          /* operations not yet done */
-	enum cv_status queue_result;
-	bool stored_one;             /* the store has taken it for at least one account */
 };
 
 struct smtpd_session {
@@ -83,8 +87,9 @@ struct smtpd_session {
 	enum smtpd_state state;
 	smtpd_resume_fn *resume;     /* NULL: not waiting */
 	struct smtpd_tx *tx;         /* NULL outside a transaction */
-	bool secure, extended, closing;
-	unsigned errors, messages;
+	bool secure, extended;
+	unsigned errors, noise;      /* since the last message that was taken */
+	unsigned messages;
 	/* `helo` and the log-in last as long as the session; STARTTLS forgets them */
 	char helo[256];
 	bool authed, auth_wait_initial;
@@ -93,12 +98,13 @@ struct smtpd_session {
 	struct cv_sasl *sasl;
 	char sasl_name[24];
 	struct smtpd_milter *milter;
-	bool milter_accepted;        /* a filter said ACCEPT: no more steps for the message or session */
-	bool milter_accepted_session;
 	/* DATA and BDAT */
 	struct smtpd_dot dot;
+	int64_t data_until_ms;       /* a message must have come whole by then */
+	uint64_t data_bytes;         /* of this message, kept or not */
 	uint64_t bdat_left;
 	bool bdat_last, bdat_refused;
+	enum smtpd_state bdat_back;  /* where a chunk out of order goes back to */
 	enum smtpd_reply data_fault; /* the message is read to its end and then refused with this */
 };
 
@@ -106,7 +112,8 @@ struct smtpd_session {
 extern const struct cv_proto smtpd_proto;
 
 void smtpd_session_enter(struct smtpd_session *s, enum smtpd_state state);
-/* Drops the transaction; what is under way ends by itself. State goes back to S_READY. */
+/* Drops the transaction, at the filters too; what is under way ends by itself. State goes back to
+ * S_READY. */
 void smtpd_session_reset(struct smtpd_session *s);
 struct smtpd_tx *smtpd_tx_new(struct smtpd_session *s);
 void smtpd_tx_ref(struct smtpd_tx *tx);
@@ -117,10 +124,13 @@ void smtpd_id_new(char *out, size_t n);
 /* command.c: one complete line, without its CRLF. */
 enum cv_step smtpd_command(struct smtpd_session *s, struct cv_str line);
 
-/* The filters' chain for this session, made at its first use; NULL when there are no filters. */
+/* The filters' chain; NULL when there are none, or none that need see more of this message. */
 struct smtpd_milter *smtpd_session_milter(struct smtpd_session *s);
-/* Answers what a filter said unless it lets the step pass. True: answered (the reply is out). */
-bool smtpd_milter_refused(struct smtpd_session *s);
+/* What the filters' step came to. REFUSED: their reply is out. */
+enum smtpd_filtered { SMTPD_FILTER_WAIT, SMTPD_FILTER_PASS, SMTPD_FILTER_REFUSED };
+enum smtpd_filtered smtpd_session_filtered(struct smtpd_session *s);
+/* Writes a reply; a permanent refusal counts as an error of the client. */
+void smtpd_session_refuse(struct smtpd_session *s, enum smtpd_reply reply);
 
 /* ---- handlers, one family a file ---- */
 enum cv_step smtpd_cmd_helo(struct smtpd_session *s, struct cv_str args);

@@ -68,6 +68,7 @@ smtpd_header_look(struct cv_str message, struct smtpd_header_facts *out)
 	*out = (struct smtpd_header_facts){ 0 };
 	cv_header_scan_init(&scan, message);
 	while (cv_header_next(&scan, &field)) {
+		out->fields++;
 		if (cv_str_ieq_z(field.name, "Received"))
 			out->received++;
 		else if (cv_str_ieq_z(field.name, "Date"))
@@ -90,4 +91,7 @@ smtpd_header_complete(struct smtpd_session *s, const struct smtpd_header_facts *
 	}
 	if (!facts->has_message_id)
 		cv_buf_printf(out, "Message-ID: <%s@%s>\r\n", s->tx->id, s->server->main->hostname);
+	/* A message that starts with its text gets the line that divides. */
+	if (!facts->fields && !facts->body_at)
+		cv_buf_z(out, "\r\n");
 }

@@ -10,7 +10,7 @@ void smtpd_trace_write(struct smtpd_session *s);
 
 /* What the header block of a message tells before it is taken. */
 struct smtpd_header_facts {
-	size_t received;          /* trace fields: loop detection */
+	size_t fields, received;  /* of them trace fields: loop detection */
 	size_t body_at;
 	bool broken;              /* too large, or its first line is no field */
 	bool has_date, has_message_id;
