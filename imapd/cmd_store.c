@@ -52,14 +52,12 @@ write_flags(
 }
 
 /* The flags of every message of the set, changed or not, as they are now. */
-static enum cv_status
-write_all_flags(struct imapd_conn *c, const struct store *s, struct cv_err *err)
+static void
+write_all_flags(struct imapd_conn *c, const struct store *s)
 {
-	const struct cv_view *told = c->session->view, *now;
-	enum cv_status status = cv_mbox_view(c->session->mbox, &now, err);
+	const struct cv_view *told = c->session->view;
+	const struct cv_view *now = c->session->fresh ? c->session->fresh : told;
 
-	if (status)
-		return status;
 	for (uint32_t i = 0; i < s->seqs_count; i++) {
 		for (uint32_t seq = s->seqs[i].from; seq <= s->seqs[i].to; seq++) {
 			uint32_t uid = cv_view_seq(told, seq)->uid;
@@ -68,8 +66,6 @@ write_all_flags(struct imapd_conn *c, const struct store *s, struct cv_err *err)
 				write_flags(c, seq, e, now);
 		}
 	}
-	cv_view_unref(now);
-	return CV_OK;
 }
 
 /* "MODIFIED 7,9", by UID or by number. */
@@ -107,7 +103,7 @@ imapd_cmd_store(struct imapd_conn *c)
 	uint64_t modseq = 0;
 
 	if (a->store->has_unchanged_since)
-		c->condstore = true;
+		imapd_know_modseq(c);
 	how.with_modseq = c->condstore;
 	imapd_set_seqs(&a->set, c->cmd->is_uid, session->view, &c->arena, &s.seqs, &s.seqs_count);
 	s.uids = imapd_seqs_uids(s.seqs, s.seqs_count, session->view, &c->arena, &s.count);
@@ -122,12 +118,15 @@ imapd_cmd_store(struct imapd_conn *c)
 	c->cmd->code = modified_code(c, &s);
 	/* The answers below say it all, so the news need not; new keywords come with the news,
 	 * before the first FETCH that has them. */
-	imapd_session_silence(session, modseq);
+	if (a->store->is_silent)
+		imapd_session_silence_store(session, modseq, a->store->op, &change);
+	else
+		imapd_session_silence(session, modseq);
 	how.silent_modseq_untold = !a->store->is_silent;
 	status = imapd_session_sync(session, how, &c->arena, imapd_out(c), &err);
-	if (!status && !a->store->is_silent)
-		status = write_all_flags(c, &s, &err);
 	if (status)
 		return imapd_refuse(c, status, &err);
+	if (!a->store->is_silent)
+		write_all_flags(c, &s);
 	return imapd_done_durable(c, ticket);
 }

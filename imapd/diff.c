@@ -29,13 +29,14 @@ add_expunged(struct differ *d, uint32_t seq)
 }
 
 static void
-add_changed(struct differ *d, uint32_t seq, const struct cv_entry *entry)
+add_changed(
+	struct differ *d, uint32_t seq, const struct cv_entry *entry, const struct cv_entry *old)
 {
 	struct imapd_diff *o = d->out;
 	if (o->changed_count == d->changed_cap)
 		o->changed = grown(d->arena, o->changed, o->changed_count, &d->changed_cap,
 			sizeof(*o->changed));
-	o->changed[o->changed_count++] = (struct imapd_change){seq, entry};
+	o->changed[o->changed_count++] = (struct imapd_change){seq, entry, old};
 }
 
 /* Two pages of one number. */
@@ -54,7 +55,7 @@ merge_pages(struct differ *d, const struct cv_view_page *a, const struct cv_view
 			add_expunged(d, a->first_seq + i++);
 		} else {
 			if (x->modseq != y->modseq)
-				add_changed(d, b->first_seq + k, y);
+				add_changed(d, b->first_seq + k, y, x);
 			i++;
 			k++;
 		}

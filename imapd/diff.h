@@ -9,6 +9,7 @@
 struct imapd_change {
 	uint32_t seq; /* in the new view */
 	const struct cv_entry *entry;
+	const struct cv_entry *old; /* as it was; the old view's */
 };
 
 struct imapd_diff {

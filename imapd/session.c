@@ -29,23 +29,22 @@ add_recent(struct imapd_session *s, uint32_t from, uint32_t to)
 	s->recent[s->recent_count++] = (struct imapd_range){from, to};
 }
 
-/* Takes what no session had as recent, as far as VIEW goes. A session that only reads sees the
- * newest RECENT messages so, and takes nothing. */
+/* Takes what no session had as recent. A session that only reads sees the newest RECENT messages
+ * so, and takes nothing. */
 static void
-claim(struct imapd_session *s, const struct cv_view *view)
+claim(struct imapd_session *s)
 {
-	uint32_t first = UINT32_MAX;
+	uint32_t first, next;
 	cv_ticket unused;
 
 	if (s->is_read_only)
 		return;
-	if (cv_mbox_claim_recent(s->mbox, &first, &unused, NULL))
+	if (cv_mbox_claim_recent(s->mbox, &first, &next, &unused, NULL))
 		return; /* nothing is recent then: a nicety, not a promise */
-	uint32_t from = first;
-	if (s->recent_count && s->recent[s->recent_count - 1].to >= from)
-		from = s->recent[s->recent_count - 1].to + 1;
-	if (view->uidnext)
-		add_recent(s, from, view->uidnext - 1);
+	/* Some may have come after the view was taken: they are told as recent when they are told.
+	 */
+	if (first < next)
+		add_recent(s, first, next - 1);
 }
 
 enum cv_status
@@ -67,7 +66,7 @@ imapd_session_open(struct cv_conn *conn, struct cv_mbox *mbox, bool read_only,
 		free(s);
 		return status;
 	}
-	claim(s, s->view);
+	claim(s);
 	if (read_only && recent_before && recent_before <= s->view->exists) {
 		uint32_t first = s->view->exists - recent_before + 1;
 		add_recent(s, cv_view_seq(s->view, first)->uid, s->view->uidnext - 1);
@@ -140,25 +139,73 @@ imapd_session_first_unseen(const struct imapd_session *s)
 	return 0;
 }
 
-void
-imapd_session_silence(struct imapd_session *s, uint64_t modseq)
+static void
+add_silent(struct imapd_session *s, struct imapd_silent silent)
 {
 	/* Past the limit the oldest is forgotten: a FETCH answer more, nothing worse. */
-	if (!modseq)
+	if (!silent.modseq)
 		return;
 	if (s->silent_count == IMAPD_SILENT_MAX) {
 		memmove(s->silent, s->silent + 1, (IMAPD_SILENT_MAX - 1) * sizeof(s->silent[0]));
 		s->silent_count--;
 	}
-	s->silent[s->silent_count++] = modseq;
+	s->silent[s->silent_count++] = silent;
 }
 
-static bool
-is_silent(const struct imapd_session *s, uint64_t modseq)
+void
+imapd_session_silence(struct imapd_session *s, uint64_t modseq)
 {
-	for (unsigned i = 0; i < s->silent_count; i++)
-		if (s->silent[i] == modseq)
-			return true;
+	add_silent(s, (struct imapd_silent){.modseq = modseq, .is_told = true});
+}
+
+static uint64_t
+keyword_bits(const struct cv_keywords *names, const struct cv_flag_change *change)
+{
+	uint64_t bits = 0;
+
+	for (uint32_t i = 0; names && i < names->count; i++)
+		for (size_t k = 0; k < change->keyword_count; k++)
+			if (cv_str_ieq_z(change->keywords[k], names->names[i]))
+				bits |= (uint64_t)1 << i;
+	return bits;
+}
+
+void
+imapd_session_silence_store(struct imapd_session *s, uint64_t modseq, enum cv_store_op op,
+	const struct cv_flag_change *change)
+{
+	const struct cv_view *now;
+
+	/* While expunges wait, other flags may have been told than `view` has: tell once more. */
+	if (s->fresh || cv_mbox_view(s->mbox, &now, NULL))
+		return;
+	add_silent(s, (struct imapd_silent){.modseq = modseq,
+			      .op = op,
+			      .flags = change->flags,
+			      .keywords = keyword_bits(now->keywords, change)});
+	cv_view_unref(now);
+}
+
+static uint64_t
+after(enum cv_store_op op, uint64_t old, uint64_t change)
+{
+	return op == CV_STORE_SET ? change : op == CV_STORE_ADD ? old | change : old & ~change;
+}
+
+/* Whether the client knows the flags that CHANGE tells of. */
+static bool
+is_known(const struct imapd_session *s, const struct imapd_change *change)
+{
+	const struct cv_entry *old = change->old, *e = change->entry;
+
+	for (unsigned i = 0; i < s->silent_count; i++) {
+		const struct imapd_silent *silent = &s->silent[i];
+		if (silent->modseq == e->modseq)
+			return silent->is_told ||
+			       (after(silent->op, old->flags, silent->flags) == e->flags &&
+				       after(silent->op, old->keywords, silent->keywords) ==
+					       e->keywords);
+	}
 	return false;
 }
 
@@ -204,9 +251,9 @@ write_change(struct imapd_session *s, const struct imapd_change *change, struct 
 	struct cv_buf *out)
 {
 	const struct cv_entry *e = change->entry;
-	bool is_known = is_silent(s, e->modseq);
+	bool knows = is_known(s, change);
 
-	if (is_known && (!how.with_modseq || how.silent_modseq_untold))
+	if (knows && (!how.with_modseq || how.silent_modseq_untold))
 		return;
 	write_number(out, change->seq, " FETCH (");
 	if (how.with_uid) {
@@ -218,7 +265,7 @@ write_change(struct imapd_session *s, const struct imapd_change *change, struct 
 		cv_buf_u64(out, e->modseq);
 		cv_buf_c(out, ')');
 	}
-	if (!is_known) {
+	if (!knows) {
 		cv_buf_z(out, how.with_uid || how.with_modseq ? " FLAGS (" : "FLAGS (");
 		imapd_write_flags(out, e->flags, e->keywords, s->view->keywords,
 			imapd_session_is_recent(s, e->uid));
@@ -254,10 +301,10 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 	/* From the last to the first, so that no number moves before it was told. */
 	for (uint32_t i = diff.expunged_count; i > 0; i--)
 		write_number(out, diff.expunged[i - 1], " EXPUNGE\r\n");
-	cv_view_unref(s->view);
+	const struct cv_view *old = s->view;
 	s->view = view;
 	if (diff.arrived)
-		claim(s, view);
+		claim(s);
 	if (diff.arrived)
 		write_number(out, view->exists, " EXISTS\r\n");
 	uint32_t recent = imapd_session_recent(s);
@@ -267,6 +314,7 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 	tell_keywords(s, out);
 	for (uint32_t i = 0; i < diff.changed_count; i++)
 		write_change(s, &diff.changed[i], how, out);
+	cv_view_unref(old);
 	s->silent_count = 0;
 	return CV_OK;
 }

@@ -17,6 +17,15 @@
 
 #define IMAPD_SILENT_MAX 8
 
+/* A change by this session that its client can work out: no FETCH answer need tell of it. */
+struct imapd_silent {
+	uint64_t modseq;
+	bool is_told; /* the new flags were told as they are; else OP by .SILENT made them */
+	enum cv_store_op op;
+	uint32_t flags;
+	uint64_t keywords;
+};
+
 struct imapd_session {
 	struct cv_mbox *mbox;
 	const struct cv_view *view;
@@ -30,8 +39,7 @@ struct imapd_session {
 	uint32_t keywords_told; /* keywords in the last FLAGS */
 	uint32_t recent_count;
 	struct imapd_range *recent; /* UIDs that are \Recent here, ascending; heap */
-	/* Changes by this session whose flags it knows already (.SILENT, \Seen by FETCH). */
-	uint64_t silent[IMAPD_SILENT_MAX];
+	struct imapd_silent silent[IMAPD_SILENT_MAX];
 	unsigned silent_count;
 };
 
@@ -49,8 +57,12 @@ uint32_t imapd_session_recent(const struct imapd_session *s); /* how many of vie
 /* The first unseen message's number, or 0. */
 uint32_t imapd_session_first_unseen(const struct imapd_session *s);
 
-/* FETCH answers for changes of MODSEQ need not be sent. */
+/* The flags that the change MODSEQ made are told by the command itself. */
 void imapd_session_silence(struct imapd_session *s, uint64_t modseq);
+/* STORE ... .SILENT made the change MODSEQ: the client knows what OP makes of the flags that it
+ * knew, and is told where another session's change came between. Call it before the next sync. */
+void imapd_session_silence_store(struct imapd_session *s, uint64_t modseq, enum cv_store_op op,
+	const struct cv_flag_change *change);
 
 struct imapd_sync_how {
 	bool may_expunge; /* else news wait as long as there are expunges among them */

@@ -148,8 +148,8 @@ cv_mbox_store(struct cv_mbox *m, const uint32_t *uids, size_t count, enum cv_sto
 /* ---- \Recent ---- */
 
 enum cv_status
-cv_mbox_claim_recent(
-	struct cv_mbox *m, uint32_t *first_uid_out, cv_ticket *ticket_out, struct cv_err *err)
+cv_mbox_claim_recent(struct cv_mbox *m, uint32_t *first_uid_out, uint32_t *next_uid_out,
+	cv_ticket *ticket_out, struct cv_err *err)
 {
 	*ticket_out = 0;
 	enum cv_status status = cv_box_lock(m, err);
@@ -158,6 +158,7 @@ cv_mbox_claim_recent(
 	for (int i = 0; i < CV_TRIES; i++) {
 		status = cv_acct_fresh(m->acct, err);
 		*first_uid_out = m->row.recent ? m->row.recent_from : m->row.uidnext;
+		*next_uid_out = m->row.uidnext;
 		if (status || !m->row.recent)
 			break;
 		struct cv_writer w = CV_WRITER_INIT;

@@ -138,9 +138,11 @@ const struct cv_entry *cv_view_uid(const struct cv_view *v, uint32_t uid);  /* o
 /* The sequence number of the first entry with uid >= UID; exists + 1 when there is none. */
 uint32_t cv_view_seq_at(const struct cv_view *v, uint32_t uid);
 
-/* Takes \Recent: UIDs >= *first_uid_out that exist now are recent for this session and no other. */
+/* Takes \Recent: UIDs from *first_uid_out up to, but without, *next_uid_out are recent for this
+ * session and no other. */
 CV_MUST_CHECK enum cv_status cv_mbox_claim_recent(struct cv_mbox *m, uint32_t *first_uid_out,
-                                                  cv_ticket *ticket_out, struct cv_err *err);
+                                                  uint32_t *next_uid_out, cv_ticket *ticket_out,
+                                                  struct cv_err *err);
 
 /* Calls FN after each change of the mailbox's view (or its deletion), on the changing thread, after
  * the new view is in place; FN must be quick and must not call the store. */

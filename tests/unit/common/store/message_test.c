@@ -486,17 +486,20 @@ test_recent__goes_to_one_session(void **state)
 {
 	struct kit *k = *state;
 	struct cv_mbox *m = kit_mbox(k, "INBOX");
-	uint32_t first;
+	uint32_t first, next;
 	kit_append(k, m, 1);
 	kit_append(k, m, 2);
-	OK(cv_mbox_claim_recent(m, &first, &k->t, &k->err));
+	OK(cv_mbox_claim_recent(m, &first, &next, &k->t, &k->err));
 	assert_int_equal(first, 1);
-	OK(cv_mbox_claim_recent(m, &first, &k->t, &k->err));
+	assert_int_equal(next, 3);
+	OK(cv_mbox_claim_recent(m, &first, &next, &k->t, &k->err));
 	assert_int_equal(first, 3);
+	assert_int_equal(next, 3);
 	kit_append(k, m, 3);
 	assert_int_equal(kit_info(k, "INBOX").recent, 1);
-	OK(cv_mbox_claim_recent(m, &first, &k->t, &k->err));
+	OK(cv_mbox_claim_recent(m, &first, &next, &k->t, &k->err));
 	assert_int_equal(first, 3);
+	assert_int_equal(next, 4);
 	cv_mbox_close(m);
 }
 
