@@ -41,14 +41,12 @@ imapd_cmd_enable(struct imapd_conn *c)
 	const struct imapd_args *a = &c->cmd->args;
 	struct cv_buf *out = imapd_out(c);
 
-	cv_buf_z(out, "* ENABLED");
-	for (size_t i = 0; i < a->name_count; i++) {
-		if (c->condstore || !cv_str_ieq_z(a->names[i], "CONDSTORE"))
-			continue;
-		c->condstore = true;
-		cv_buf_z(out, " CONDSTORE");
-	}
-	cv_buf_z(out, "\r\n");
+	bool is_new = false;
+	for (size_t i = 0; i < a->name_count; i++)
+		is_new |= !c->condstore && cv_str_ieq_z(a->names[i], "CONDSTORE");
+	cv_buf_z(out, is_new ? "* ENABLED CONDSTORE\r\n" : "* ENABLED\r\n");
+	if (is_new)
+		imapd_know_modseq(c);
 	return imapd_done(c, IMAPD_R_OK);
 }
 

@@ -67,7 +67,7 @@ begin(struct imapd_conn *c)
 	f->args = a;
 	f->items = a->items | (c->cmd->is_uid ? IMAPD_ITEM_UID : 0);
 	if (f->items & IMAPD_ITEM_MODSEQ)
-		c->condstore = true;
+		imapd_know_modseq(c);
 	f->wants_summary = f->items & IMAPD_ITEMS_OF_SUMMARY;
 	for (unsigned i = 0; i < a->section_count; i++) {
 		f->wants_summary |= a->sections[i].path.n > 0;

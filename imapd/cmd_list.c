@@ -40,9 +40,9 @@ write_attributes(const struct listing *l, const struct cv_mbox_info *box)
 	unsigned o = l->args->options;
 	bool is_first = true;
 
-	if (!box->id)
+	if (!box->id) /* implies \Noselect (RFC 5258 3) */
 		write_attribute(out, "\\NonExistent", &is_first);
-	if (!box->id || !box->selectable)
+	else if (!box->selectable)
 		write_attribute(out, "\\Noselect", &is_first);
 	write_attribute(out, box->has_children ? "\\HasChildren" : "\\HasNoChildren", &is_first);
 	if (box->subscribed && (o & (IMAPD_LIST_SUBSCRIBED | IMAPD_LIST_RET_SUBSCRIBED)))
@@ -76,13 +76,14 @@ write_box(const struct listing *l, const struct cv_mbox_info *box, bool has_chil
 		imapd_write_status(out, box, l->args->status_items);
 }
 
-/* Remembers every name above a subscribed one. */
+/* Remembers every name above a subscribed one that is not listed itself: of others CHILDINFO would
+ * say what the client sees anyway (RFC 5258 3.5). */
 static void
 find_parents(struct listing *l)
 {
 	for (size_t i = 0; i < l->count; i++) {
 		struct cv_str name = l->boxes[i].name;
-		if (!l->boxes[i].subscribed)
+		if (!l->boxes[i].subscribed || is_wanted(l, name))
 			continue;
 		for (size_t at = name.n; at > 0; at--)
 			if (name.p[at - 1] == l->separator)
@@ -195,7 +196,7 @@ imapd_cmd_list(struct imapd_conn *c)
 	struct cv_buf *out = imapd_out(c);
 
 	if (args->status_items & IMAPD_STATUS_HIGHESTMODSEQ)
-		c->condstore = true;
+		imapd_know_modseq(c);
 	/* An empty pattern asks for the separator alone. */
 	if (!(args->options & IMAPD_LIST_EXTENDED) && !args->patterns[0].n) {
 		struct listing l = {.c = c, .args = args};

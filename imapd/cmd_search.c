@@ -60,7 +60,7 @@ begin(struct imapd_conn *c)
 	c->cmd->step = s;
 	c->cmd->release = free_searching;
 	if (s->search->has_modseq)
-		c->condstore = true;
+		imapd_know_modseq(c);
 	return s;
 }
 

@@ -46,7 +46,7 @@ open_mailbox(struct imapd_conn *c, bool read_only)
 		imapd_conn_enter(c, IMAPD_S_AUTH);
 	}
 	if (a->condstore)
-		c->condstore = true;
+		imapd_know_modseq(c);
 	if (read_only)
 		status = cv_mbox_info(c->acct, a->mailbox[0], &c->arena, &info, &err);
 	if (!status)

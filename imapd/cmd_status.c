@@ -50,7 +50,7 @@ imapd_cmd_status(struct imapd_conn *c)
 	if (status)
 		return imapd_refuse(c, status, &err);
 	if (a->status_items & IMAPD_STATUS_HIGHESTMODSEQ)
-		c->condstore = true;
+		imapd_know_modseq(c);
 	imapd_write_status(imapd_out(c), &info, a->status_items);
 	return imapd_done(c, IMAPD_R_OK);
 }

@@ -91,6 +91,19 @@ imapd_may_be_slow(struct imapd_conn *c)
 	return c->is_slow;
 }
 
+void
+imapd_know_modseq(struct imapd_conn *c)
+{
+	struct cv_buf *out = imapd_out(c);
+
+	if (!c->condstore && c->session) {
+		cv_buf_z(out, "* OK [HIGHESTMODSEQ ");
+		cv_buf_u64(out, c->session->view->highest_modseq);
+		cv_buf_z(out, "] Highest\r\n");
+	}
+	c->condstore = true;
+}
+
 static void
 release_command(struct imapd_conn *c)
 {
@@ -194,6 +207,8 @@ finish_command(struct imapd_conn *c)
 	}
 	imapd_respond(imapd_out(c), cmd->tag, cmd->reply, cmd->code, cmd->row->name, NULL);
 	bool is_bad = imapd_reply_is_bad(cmd->reply);
+	if (imapd_reply_is_ok(cmd->reply) && (c->state & IMAPD_S_IN))
+		c->errors = 0;
 	release_command(c);
 	if (c->state == IMAPD_S_LOGOUT || c->is_unwelcome)
 		return CV_STEP_CLOSE;
@@ -267,6 +282,9 @@ start_command(struct imapd_conn *c, struct cv_str text)
 	c->cmd = cmd;
 	if (cmd->args.is_bad_name)
 		imapd_done(c, IMAPD_R_BAD_NAME);
+	else if (!is_uid && cmd->args.set.count &&
+		 imapd_set_is_beyond(&cmd->args.set, c->session->view->exists))
+		imapd_done(c, IMAPD_R_NO_MESSAGE);
 	else if ((row->flags & IMAPD_CMD_WRITES) && c->session->is_read_only)
 		imapd_done(c, IMAPD_R_READ_ONLY_BOX);
 	return run_command(c);

@@ -70,12 +70,13 @@ struct imapd_conn {
 	enum imapd_state state;
 	unsigned events; /* of this call of run() */
 	bool is_secure, has_eof, is_idling;
-	bool condstore;      /* the peer knows MODSEQ: FETCH answers carry it */
+	bool condstore;      /* the peer knows MODSEQ: FETCH answers carry it; imapd_know_modseq() */
 	bool is_slow;        /* marked so */
 	bool is_handshaking; /* STARTTLS was answered; nothing is read before it is done */
 	bool is_counted;     /* among the sessions of its account */
 	bool is_unwelcome;   /* too many failed log-ins: close after the answer */
-	unsigned errors, failures;
+	unsigned errors; /* BAD answers in a row, once logged in */
+	unsigned failures;
 	struct imapd_input input;
 	struct cv_arena arena; /* gone when the command is */
 	struct imapd_cmd *cmd;
@@ -104,6 +105,9 @@ enum cv_step imapd_refuse(struct imapd_conn *c, enum cv_status status, const str
 enum cv_step imapd_yield(struct imapd_conn *c);
 /* Answers true when slow work may go on; else return CV_STEP_WAIT. */
 bool imapd_may_be_slow(struct imapd_conn *c);
+
+/* The peer knows MODSEQ from now on; the first time in a mailbox it is told HIGHESTMODSEQ. */
+void imapd_know_modseq(struct imapd_conn *c);
 
 /* Reads one line that answers a "+". False: none is there yet, return CV_STEP_READ. *is_bad_out: it
  * was too long. */

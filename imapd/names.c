@@ -45,10 +45,26 @@ imapd_write_name(struct cv_buf *out, struct cv_str name)
 	cv_buf_done(&wire);
 }
 
-/* Iterative, with one place to go back to for each kind of star, so that no pattern is slow. */
-static bool
-match(struct cv_str pattern, struct cv_str name, char separator)
+/* How many bytes of NAME are "INBOX" as its first level, which is compared without case. */
+static size_t
+caseless_bytes(struct cv_str name, char separator)
 {
+	bool is_inbox = cv_str_has_prefix(name, "INBOX") && (name.n == 5 || name.p[5] == separator);
+	return is_inbox ? 5 : 0;
+}
+
+static bool
+is_same(char pattern, char name, bool caseless)
+{
+	return pattern == name ||
+	       (caseless && pattern >= 'a' && pattern <= 'z' && pattern - 'a' + 'A' == name);
+}
+
+/* Iterative, with one place to go back to for each kind of star, so that no pattern is slow. */
+bool
+imapd_pattern_matches(struct cv_str pattern, struct cv_str name, char separator)
+{
+	size_t caseless = caseless_bytes(name, separator);
 	size_t p = 0, n = 0;
 	size_t star_p = SIZE_MAX, star_n = 0;       /* the last "*" */
 	size_t percent_p = SIZE_MAX, percent_n = 0; /* the last "%" behind it */
@@ -61,7 +77,8 @@ match(struct cv_str pattern, struct cv_str name, char separator)
 		} else if (p < pattern.n && pattern.p[p] == '%') {
 			percent_p = ++p;
 			percent_n = n;
-		} else if (p < pattern.n && n < name.n && pattern.p[p] == name.p[n]) {
+		} else if (p < pattern.n && n < name.n &&
+			   is_same(pattern.p[p], name.p[n], n < caseless)) {
 			p++;
 			n++;
 		} else if (p == pattern.n && n == name.n) {
@@ -78,21 +95,6 @@ match(struct cv_str pattern, struct cv_str name, char separator)
 			return false;
 		}
 	}
-}
-
-bool
-imapd_pattern_matches(struct cv_str pattern, struct cv_str name, char separator)
-{
-	if (match(pattern, name, separator))
-		return true;
-	/* "inbox" means INBOX; so may the first level of a pattern. */
-	if (!cv_str_has_prefix(name, "INBOX") || !cv_str_has_iprefix(pattern, "inbox"))
-		return false;
-	if ((name.n > 5 && name.p[5] != separator) ||
-		(pattern.n > 5 && pattern.p[5] != separator && pattern.p[5] != '*' &&
-			pattern.p[5] != '%'))
-		return false;
-	return match(cv_str_sub(pattern, 5, pattern.n), cv_str_sub(name, 5, name.n), separator);
 }
 
 static const struct {

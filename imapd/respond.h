@@ -17,6 +17,7 @@
 	R(UNKNOWN, "BAD", "", "Unknown command")                                                   \
 	R(NO_TAG, "BAD", "", "A tag and a command were expected")                                  \
 	R(BAD_STATE, "BAD", "", "Not in this state")                                               \
+	R(NO_MESSAGE, "BAD", "", "There is no message of that number")                             \
 	R(LINE_TOO_LONG, "BAD", "LIMIT", "Command line too long")                                  \
 	R(LITERAL_TOO_LARGE, "BAD", "LIMIT", "Literal too large")                                  \
 	R(MESSAGE_TOO_LARGE, "NO", "TOOBIG", "Message is larger than this server takes")           \

@@ -201,6 +201,11 @@ read_body_text(struct reader *r, struct imapd_search_node *node)
 	struct imapd_search *s = r->search;
 	if (!read_text(r, &node->needle))
 		return false;
+	if (!node->needle.n) {
+		node->key = IMAPD_KEY_AND; /* of none: every message holds an empty text */
+		node->needs = 0;
+		return true;
+	}
 	struct cv_str *texts = CV_ARENA_ARRAY(r->p->arena, struct cv_str, s->text_count + 1);
 	if (s->text_count)
 		memcpy(texts, s->texts, s->text_count * sizeof(*texts));

@@ -125,6 +125,18 @@ imapd_ranges_have(const struct imapd_range *ranges, uint32_t count, uint32_t val
 	return low < count && ranges[low].from <= value;
 }
 
+bool
+imapd_set_is_beyond(const struct imapd_set *set, uint32_t exists)
+{
+	for (uint32_t i = 0; i < set->count; i++) {
+		const struct imapd_range *r = &set->ranges[i];
+		if (!exists || (r->from > exists && r->from != IMAPD_SET_STAR) ||
+			(r->to > exists && r->to != IMAPD_SET_STAR))
+			return true;
+	}
+	return false;
+}
+
 /* The largest UID in VIEW, 0 when it is empty. */
 static uint32_t
 last_uid(const struct cv_view *view)

@@ -29,6 +29,10 @@ void imapd_set_resolve(const struct imapd_set *set, uint32_t max, struct cv_aren
 	struct imapd_range **out, uint32_t *count_out);
 bool imapd_ranges_have(const struct imapd_range *ranges, uint32_t count, uint32_t value);
 
+/* Whether SET, of message numbers, names one above EXISTS; "*" of nothing is one (RFC 3501 9,
+ * seq-number). */
+bool imapd_set_is_beyond(const struct imapd_set *set, uint32_t exists);
+
 /* Sequence numbers in VIEW that SET names, as UIDs or as sequence numbers. What does not exist is
  * left out. */
 void imapd_set_seqs(const struct imapd_set *set, bool is_uid, const struct cv_view *view,
