@@ -376,6 +376,8 @@ explain_failure(
 
 	if (error == DKIM_SIGERROR_NOKEY && is_failed_key(s, sig))
 		error = DKIM_SIGERROR_KEYFAIL;
+	if (error == DKIM_SIGERROR_BADSIG && dkim_sig_getbh(sig) == DKIM_SIGBH_MISMATCH)
+		error = DKIM_SIGERROR_OK;
 	out->result = SPAM_DKIM_PERMERROR;
 	for (size_t i = 0; i < CV_COUNT(error_rows); i++) {
 		if (error_rows[i].error == error) {

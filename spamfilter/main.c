@@ -19,6 +19,7 @@
 
 #define TIMEOUT_SECS  600 /* for the MTA's silence; libmilter's own is two hours */
 #define BACKLOG       256
+#define PACKET_MAX    ((1u << 20) + 4096) /* a field may be as long as a header */
 #define STOP_GRACE_MS 1000
 
 struct arguments {
@@ -139,6 +140,7 @@ open_socket(struct spam_server *s, const char *word, struct cv_err *err)
 	else if (strncmp(name, "inet:", 5) && strncmp(name, "inet6:", 6))
 		status =
 			cv_fail(err, CV_INVALID, "socket '%s': unix:/path or inet:port@host", name);
+	(void)smfi_setmaxdatasize(PACKET_MAX);
 	/* MTAs run as other users: whoever reaches the folder may connect. */
 	mode_t old = umask(0);
 	if (status == CV_OK &&

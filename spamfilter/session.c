@@ -203,6 +203,16 @@ check_spf(struct spam_session *s)
 	m->has_spf = true;
 }
 
+/* Postfix knows it only after the first recipient. */
+static void
+take_queue_id(SMFICTX *ctx, struct spam_mail *m)
+{
+	const char *id = macro(ctx, "i");
+
+	if (!m->queue_id || id)
+		m->queue_id = cv_arena_z(&m->arena, cv_str_z(id ? id : "-"));
+}
+
 static sfsistat
 on_mail(SMFICTX *ctx, char **argv)
 {
@@ -210,8 +220,7 @@ on_mail(SMFICTX *ctx, char **argv)
 
 	mail_free(s);
 	struct spam_mail *m = s->mail = cv_calloc(1, sizeof *m);
-	const char *id = macro(ctx, "i");
-	m->queue_id = cv_arena_z(&m->arena, cv_str_z(id ? id : "-"));
+	take_queue_id(ctx, m);
 	m->is_submission = is_submission(ctx, s);
 	take_sender(m, cv_str_z(argv[0]));
 	check_spf(s);
@@ -298,6 +307,7 @@ on_eoh(SMFICTX *ctx)
 
 	if (!m || m->header_too_large)
 		return go_on(s, SMFIP_NR_EOH);
+	take_queue_id(ctx, m);
 	if (m->is_submission)
 		open_signers(s);
 	else if (s->server->opt->dkim_verify)

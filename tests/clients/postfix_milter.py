@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """Real Postfix in front of congvu-spamfilter: what is marked, signed and refused.
 
-Postfix runs with its own configuration, queue and data folders, on loopback, started and stopped here;
-all it takes goes on to a small SMTP server of this script. XCLIENT plays clients elsewhere and log-ins.
-Signatures are verified by dkimpy. usage: postfix_milter.py BUILD
+Postfix runs with its own configuration, queue and data folders, on loopback, started and stopped
+here; all it takes goes on to a small SMTP server of this script. XCLIENT plays clients elsewhere and
+log-ins. Signatures are verified by dkimpy. usage: postfix_milter.py BUILD
 """
 import os
 import re
@@ -239,7 +239,8 @@ def check_incoming(check, postfix, outside_key):
     found = results(message)
     check("one result of ours, on top", len(found) == 2 and found[0].startswith(OURS + ";"), found)
     check("another's result stays", found[-1:] == ["other.test; spf=pass"], found)
-    for word in ("spf=pass smtp.mailfrom=citizen@out.test", "dkim=pass header.d=out.test header.s=sel",
+    for word in ("spf=pass smtp.mailfrom=citizen@out.test",
+                 "dkim=pass header.d=out.test header.s=sel",
                  "dmarc=pass (p=reject) header.from=out.test"):
         check(word, word in found[0], found)
     parsed = message_from_bytes(message)
@@ -299,7 +300,8 @@ def check_submission(check, postfix, records):
     ]
     for name, subject, client, login, body in rows:
         code, text = postfix.send(letter(author, subject + " thông báo", body, to="a@none.test"),
-                                  f"nvhoa.stp@{DOMAIN}", ["a@none.test"], client=client, login=login)
+                                  f"nvhoa.stp@{DOMAIN}", ["a@none.test"], client=client,
+                                  login=login)
         check(f"submission {name} is taken", code == 250, (code, text))
         encoded = Header(subject + " thông báo", "utf-8").encode()
         message = wait_message(encoded)
@@ -354,16 +356,18 @@ def check_signup(check, postfix, mail_filter):
     for name, author, marked in (("shop", "no-reply@shop.test", True),
                                  ("allowed", "no-reply@allowed.test", False)):
         subject = f"Xác nhận email: {name}"
-        postfix.send(letter(author, subject, body, more="List-Unsubscribe: <https://shop.test/u>\n"),
-                     author, [f"nvhoa.stp@{DOMAIN}"], client=ELSEWHERE)
+        unsubscribe = "List-Unsubscribe: <https://shop.test/u>\n"
+        postfix.send(letter(author, subject, body, more=unsubscribe), author,
+                     [f"nvhoa.stp@{DOMAIN}"], client=ELSEWHERE)
         message = message_from_bytes(wait_message(Header(subject, "utf-8").encode()))
         check(f"sign-up at {name}", (message["X-Congvu-Policy"] == "signup") == marked,
               message["X-Congvu-Filter"])
     events = mail_filter.ask(do="signup.list", days=1)
     row = (events.get("events") or [{}])[0]
     check("one event is kept", len(events.get("events", [])) == 1, events)
-    check("with its facts", (row.get("address"), row.get("domain"), row.get("rule"), row.get("count"))
-          == (f"nvhoa.stp@{DOMAIN}", "shop.test", "POL-02.signup", 1), row)
+    facts = [row.get(name) for name in ("address", "domain", "rule", "count")]
+    check("with its facts",
+          facts == [f"nvhoa.stp@{DOMAIN}", "shop.test", "POL-02.signup", 1], row)
     status = mail_filter.ask(do="status")
     check("status counts", status.get("ok") and status["signups"] == 1 and status["messages"] > 5,
           status)
@@ -377,7 +381,8 @@ def check_rotation(check, postfix, mail_filter, records):
     mail_filter.reload()
     records[f"s2._domainkey.{DOMAIN}"] = key.record
     author = f"nvhoa.stp@{DOMAIN}"
-    postfix.send(letter(author, "out-6", "x", to="a@none.test"), author, ["a@none.test"], login=author)
+    postfix.send(letter(author, "out-6", "x", to="a@none.test"), author, ["a@none.test"],
+                 login=author)
     message = wait_message("Subject: out-6")
     check("after rotation the new key signs",
           len(signatures(message)) == 1 and "s=s2" in signatures(message)[0], signatures(message))
