@@ -1,8 +1,8 @@
 /* audit.c - the hash chain of events.
  *
- * Event N is one row of JSON text whose "prev" is the SHA-256 of the text of event N - 1, so changing,
- * dropping or inserting a row breaks the link behind it, and the head row gives away a cut end.
- * Events are written under one lock together with the change they tell of.
+ * Event N is one row of JSON text whose "prev" is the SHA-256 of the text of event N - 1, so
+ * changing, dropping or inserting a row breaks the link behind it, and the head row gives away a
+ * cut end. Events are written under one lock together with the change they tell of.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <openssl/sha.h>
@@ -34,8 +34,8 @@ read_head(struct cv_audit *a, struct cv_err *err)
 {
 	struct cv_buf hold = CV_BUF_INIT(CV_VALUE_MAX + 1);
 	struct cv_str value;
-	enum cv_status status = cv_meta_read(cv_store_engine(a->store), AUDIT_CHAIN_ACCT, &head_key, 1,
-		&value, &hold, NULL, err);
+	enum cv_status status = cv_meta_read(cv_store_engine(a->store), AUDIT_CHAIN_ACCT, &head_key,
+	                                     1, &value, &hold, NULL, err);
 	if (!status) {
 		a->next = 1;
 		memset(a->last_hash, 0, sizeof a->last_hash);
@@ -174,8 +174,8 @@ link_advance(struct cv_audit *a, const struct link *l)
 	memcpy(a->last_hash, l->hash, sizeof a->last_hash);
 }
 
-/* CV_CONFLICT when one of BATCHES expects a version that is gone already, so that nothing is written
- * for a change that cannot happen. */
+/* CV_CONFLICT when one of BATCHES expects a version that is gone already, so that nothing is
+ * written for a change that cannot happen. */
 static enum cv_status
 check_versions(struct cv_audit *a, struct cv_batch *batches, size_t count, struct cv_err *err)
 {
@@ -183,8 +183,8 @@ check_versions(struct cv_audit *a, struct cv_batch *batches, size_t count, struc
 		uint64_t version;
 		if (batches[i].expect == CV_VERSION_ANY)
 			continue;
-		enum cv_status status = cv_meta_versions(cv_store_engine(a->store), &batches[i].acct, 1,
-			&version, err);
+		enum cv_status status = cv_meta_versions(cv_store_engine(a->store),
+		                                         &batches[i].acct, 1, &version, err);
 		if (status)
 			return status;
 		if (version != batches[i].expect) {
@@ -216,7 +216,8 @@ write_undone(struct cv_audit *a, const struct cv_audit_event *event, cv_ticket *
 	undone.detail = json_pack("{s:I}", "instead_of", (json_int_t)(a->next - 1));
 	struct link l;
 	link_make(a, &undone, &l);
-	enum cv_status status = cv_meta_commit(cv_store_engine(a->store), &l.batch, 1, ticket_out, err);
+	enum cv_status status = cv_meta_commit(cv_store_engine(a->store), &l.batch, 1, ticket_out,
+	                                       err);
 	if (!status && !l.batch.result)
 		link_advance(a, &l);
 	else
@@ -255,7 +256,8 @@ commit_locked(struct cv_audit *a, const struct cv_audit_event *event, struct cv_
 		return status;
 	status = first_failure(batches, count, err);
 	if (status && !event_status) {
-		/* The caller hears why his change failed; a second failure here shows in the log. */
+		/* The caller hears why his change failed; a second failure here shows in the
+		 * log. */
 		struct cv_err second;
 		cv_ticket ticket;
 		(void)!write_undone(a, event, &ticket, &second);
@@ -339,8 +341,8 @@ walk_rows(struct cv_audit *a, struct walk *w, struct cv_err *err)
 		w->rows = 0;
 		cv_buf_reset(&from);
 		event_key(w->want, &from);
-		status = cv_meta_scan(cv_store_engine(a->store), AUDIT_CHAIN_ACCT, cv_buf_view(&from),
-			CV_STR("F"), WALK_ROWS, on_event, w, err);
+		status = cv_meta_scan(cv_store_engine(a->store), AUDIT_CHAIN_ACCT,
+		                      cv_buf_view(&from), CV_STR("F"), WALK_ROWS, on_event, w, err);
 	} while (!status && !w->is_broken && !w->was_stopped && w->rows == WALK_ROWS);
 	cv_buf_done(&from);
 	return status;

@@ -1,10 +1,11 @@
 /* audit.h - the hash-chained audit trail and the usage counters (SEC-02, REP-02).
  *
- * An audit row is written in the same commit as the change it records: cv_audit_commit() adds a batch
- * for the audit account to the caller's batches (at most 15, so that one transaction takes all). Each
- * row holds the SHA-256 of the row before it. Counters are per account and local day (the time zone of
- * the process: daemons set TZ first): received, sent, logins, checks; no subjects, no correspondents. They gather in memory and are flushed every few seconds and at close; losing the
- * last seconds of a counter in a crash is allowed, losing an audit row is not.
+ * An audit row is written in the same commit as the change it records: cv_audit_commit() adds a
+ * batch for the audit account to the caller's batches (at most 15, so that one transaction takes
+ * all). Each row holds the SHA-256 of the row before it. Counters are per account and local day
+ * (the time zone of the process: daemons set TZ first): received, sent, logins, checks; no
+ * subjects, no correspondents. They gather in memory and are flushed every few seconds and at
+ * close; losing the last seconds of a counter in a crash is allowed, losing an audit row is not.
  * Threads: all calls from any thread of the owner process.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -33,15 +34,16 @@ void cv_audit_close(struct cv_audit *a);
 /* Writes one event by itself. */
 CV_MUST_CHECK enum cv_status cv_audit_write(struct cv_audit *a, const struct cv_audit_event *event,
                                             cv_ticket *ticket_out, struct cv_err *err);
-/* Commits BATCHES (count) together with EVENT: the chain is locked meanwhile, so rows stay in order.
- * When any of the caller's batches fails, the event is not written. */
+/* Commits BATCHES (count) together with EVENT: the chain is locked meanwhile, so rows stay in
+ * order. When any of the caller's batches fails, the event is not written. */
 CV_MUST_CHECK enum cv_status cv_audit_commit(struct cv_audit *a, const struct cv_audit_event *event,
                                              struct cv_batch *batches, size_t count,
                                              cv_ticket *ticket_out, struct cv_err *err);
-/* Walks the chain from event FIRST; calls FN with each event as JSON text; CV_CORRUPT with the number
- * of the first event whose hash does not fit. */
+/* Walks the chain from event FIRST; calls FN with each event as JSON text; CV_CORRUPT with the
+ * number of the first event whose hash does not fit. */
 CV_MUST_CHECK enum cv_status cv_audit_walk(struct cv_audit *a, uint64_t first,
-                                           bool (*fn)(void *arg, uint64_t number, struct cv_str json),
+                                           bool (*fn)(void *arg, uint64_t number,
+                                                      struct cv_str json),
                                            void *arg, struct cv_err *err);
 
 enum cv_counter {

@@ -14,7 +14,8 @@
 struct cv_audit {
 	struct cv_store *store;
 
-	/* The chain: rows "E" + number hold events as JSON, row "H" the next number and last hash. */
+	/* The chain: rows "E" + number hold events as JSON, row "H" the next number and last
+	 * hash. */
 	pthread_mutex_t chain_lock;  /* rank: above the engine's; held over the commit */
 	uint64_t next;               /* number of the next event, from 1 */
 	uint8_t last_hash[32];       /* of the text of event next - 1; zeros before the first */

@@ -197,7 +197,8 @@ audit_counters_start(struct cv_audit *a, struct cv_err *err)
 {
 	int failed = pthread_create(&a->thread, NULL, flusher, a);
 	if (failed)
-		return cv_fail_errno(err, CV_TEMPFAIL, failed, "cannot start the thread of the counters");
+		return cv_fail_errno(err, CV_TEMPFAIL, failed,
+		                     "cannot start the thread of the counters");
 	a->has_thread = true;
 	return CV_OK;
 }

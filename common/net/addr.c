@@ -88,7 +88,8 @@ cv_sockaddr_parse(struct cv_str text, struct sockaddr_storage *out, socklen_t *l
 
 /* ---- looking at addresses ---- */
 
-/* The bytes of the address; an IPv4 address inside IPv6 is the IPv4 address. 0 for other families. */
+/* The bytes of the address; an IPv4 address inside IPv6 is the IPv4 address. 0 for other
+ * families. */
 static size_t
 ip_bytes(const struct sockaddr_storage *a, const unsigned char **p_out)
 {
@@ -195,7 +196,8 @@ bind_and_listen(int fd, const struct sockaddr_storage *a, socklen_t len, unsigne
                 struct cv_err *err)
 {
 	if (bind(fd, (const struct sockaddr *)a, len))
-		return cv_fail_errno(err, errno == EADDRINUSE ? CV_EXISTS : CV_DENIED, errno, "bind");
+		return cv_fail_errno(err, errno == EADDRINUSE ? CV_EXISTS : CV_DENIED, errno,
+		                     "bind");
 	const char *path = ((const struct sockaddr_un *)a)->sun_path;
 	if (a->ss_family == AF_UNIX && chmod(path, (mode_t)mode))
 		return cv_fail_errno(err, CV_DENIED, errno, "cannot set the mode of %s", path);

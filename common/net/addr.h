@@ -25,6 +25,7 @@ struct cv_netset;
 CV_MUST_CHECK enum cv_status cv_netset_parse(struct cv_str text, struct cv_netset **out,
                                              struct cv_err *err);
 void cv_netset_free(struct cv_netset *s);
-bool cv_netset_has(const struct cv_netset *s, const struct sockaddr_storage *a); /* NULL set: false */
+/* NULL set: false */
+bool cv_netset_has(const struct cv_netset *s, const struct sockaddr_storage *a);
 
 #endif

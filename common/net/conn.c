@@ -11,7 +11,8 @@
 static _Atomic uint64_t last_id;
 
 struct cv_conn *
-cv_conn_new(struct cv_net *net, int fd, const struct cv_proto *proto, void *ctx, uint32_t first_word)
+cv_conn_new(struct cv_net *net, int fd, const struct cv_proto *proto, void *ctx,
+            uint32_t first_word)
 {
 	struct cv_conn *c = cv_calloc(1, sizeof(*c) + proto->user_bytes);
 	c->poll.kind = CV_POLL_CONN;
@@ -36,7 +37,8 @@ enum cv_status
 cv_conn_join(struct cv_conn *c, struct cv_err *err)
 {
 	struct cv_net *net = c->net;
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+		                  .data.ptr = c };
 
 	pthread_mutex_lock(&net->conns_lock);
 	cv_list_append(&net->conns, &c->all);

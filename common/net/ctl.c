@@ -41,7 +41,8 @@ struct client {
 	struct cv_buf in;
 	uid_t uid;
 	int fd;
-	bool peer_gone; /* an answer could not be written; the request runs to its end all the same */
+	bool peer_gone; /* an answer could not be written; the request runs to its end all the
+			 * same */
 };
 
 static void
@@ -90,11 +91,11 @@ on_progress(struct cv_ctl_call *call, json_t *note)
 static json_t *
 failure(enum cv_status status, const char *text, json_t *more)
 {
-	json_t *answer = json_pack("{s:b,s:s,s:s}", "ok", 0, "status", cv_status_name(status), "error",
-	                           text);
+	json_t *answer = json_pack("{s:b,s:s,s:s}", "ok", 0, "status", cv_status_name(status),
+	                           "error", text);
 	if (!answer) /* the text is not UTF-8 */
-		answer = json_pack("{s:b,s:s,s:s}", "ok", 0, "status", cv_status_name(status), "error",
-		                   "the reason cannot be shown");
+		answer = json_pack("{s:b,s:s,s:s}", "ok", 0, "status", cv_status_name(status),
+		                   "error", "the reason cannot be shown");
 	if (more)
 		json_object_update_missing(answer, more);
 	json_decref(more);
@@ -178,7 +179,9 @@ welcome(struct cv_ctl_server *s)
 		return;
 	}
 	struct client *c = cv_calloc(1, sizeof(*c));
-	*c = (struct client){.server = s, .uid = who.uid, .fd = fd, .in = CV_BUF_INIT(CV_CTL_LINE_MAX)};
+	*c = (struct client){
+		.server = s, .uid = who.uid, .fd = fd, .in = CV_BUF_INIT(CV_CTL_LINE_MAX)
+	};
 	cv_list_init(&c->link);
 	pthread_mutex_lock(&s->lock);
 	cv_list_append(&s->waiting, &c->link);
@@ -352,13 +355,15 @@ read_answers(int fd, struct cv_buf *in, unsigned timeout_secs,
 		json_t *line, *note;
 		enum cv_status status = cv_jsonline_read(fd, in, timeout_secs, &line, err);
 		if (status == CV_EOF || status == CV_INVALID)
-			return cv_fail(err, CV_TEMPFAIL, "no answer: the daemon ended the conversation");
+			return cv_fail(err, CV_TEMPFAIL,
+			               "no answer: the daemon ended the conversation");
 		if (status)
 			return status;
 		note = json_object_get(line, "progress");
 		if (!note) {
 			*reply_out = line;
-			return json_is_true(json_object_get(line, "ok")) ? CV_OK : status_of(line, err);
+			return json_is_true(json_object_get(line, "ok")) ? CV_OK
+			                                                 : status_of(line, err);
 		}
 		if (progress)
 			progress(arg, json_incref(note));

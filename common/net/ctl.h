@@ -1,9 +1,10 @@
 /* ctl.h - the control socket: one JSON object a line in, JSON objects a line out.
  *
- * A daemon serves a Unix socket (mode 0600 or 0660); the peer's uid comes from SO_PEERCRED. A request
- * is {"do": "account.add", ...}; the answers are any number of {"progress": ...} and one final
- * {"ok": true, ...} or {"ok": false, "status": "not found", "error": "...", "error_vi": "..."}.
- * Requests run on a pool thread of the control server, so they may take long; at most 8 at once.
+ * A daemon serves a Unix socket (mode 0600 or 0660); the peer's uid comes from SO_PEERCRED. A
+ * request is {"do": "account.add", ...}; the answers are any number of {"progress": ...} and one
+ * final {"ok": true, ...} or {"ok": false, "status": "not found", "error": "...", "error_vi":
+ * "..."}. Requests run on a pool thread of the control server, so they may take long; at most 8 at
+ * once.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_CTL_H
@@ -24,20 +25,20 @@ struct cv_ctl_call {
 	void (*progress)(struct cv_ctl_call *call, json_t *note); /* takes NOTE over */
 	void *impl;
 };
-/* Fills *REPLY (a new object) on CV_OK; on failure err says why and becomes the error answer, and what
- * is in *REPLY (such as "error_vi") goes along. NULL at entry. */
+/* Fills *REPLY (a new object) on CV_OK; on failure err says why and becomes the error answer, and
+ * what is in *REPLY (such as "error_vi") goes along. NULL at entry. */
 typedef enum cv_status cv_ctl_fn(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err);
 
-/* Takes over FD (listening Unix socket) and serves it until freed; FN gets every request. Freeing waits
- * for the requests that run. */
+/* Takes over FD (listening Unix socket) and serves it until freed; FN gets every request. Freeing
+ * waits for the requests that run. */
 CV_MUST_CHECK enum cv_status cv_ctl_serve(int fd, cv_ctl_fn *fn, void *ctx,
                                           struct cv_ctl_server **out, struct cv_err *err);
 void cv_ctl_server_free(struct cv_ctl_server *s);
 
 /* Asks and waits; REQUEST stays the caller's. TIMEOUT_SECS is the longest silence (0: no limit).
- * PROGRESS may be NULL and takes NOTE over. CV_TEMPFAIL when nobody listens at PATH or the answer does
- * not come; an error answer comes back as its status and text. *REPLY_OUT is the caller's; after an
- * error answer it holds that answer, or NULL when there was none. */
+ * PROGRESS may be NULL and takes NOTE over. CV_TEMPFAIL when nobody listens at PATH or the answer
+ * does not come; an error answer comes back as its status and text. *REPLY_OUT is the caller's;
+ * after an error answer it holds that answer, or NULL when there was none. */
 CV_MUST_CHECK enum cv_status cv_ctl_ask(const char *path, json_t *request, unsigned timeout_secs,
                                         void (*progress)(void *arg, json_t *note), void *arg,
                                         json_t **reply_out, struct cv_err *err);

@@ -31,8 +31,10 @@ cv_daemon_sockets(const char *label, void (*fn)(int fd, void *arg), void *arg)
 		uint64_t fd;
 		if (!cv_str_eq_z(cv_str_sub(word, 0, equals), label))
 			continue;
-		if (cv_str_u64(cv_str_sub(word, equals + 1, word.n), INT32_MAX, &fd) || !adopt(fd)) {
-			cv_log(0, CV_ERROR, "daemon.socket", "inherited=\"%.*s\" reason=\"no listening socket\"",
+		if (cv_str_u64(cv_str_sub(word, equals + 1, word.n), INT32_MAX, &fd) ||
+		    !adopt(fd)) {
+			cv_log(0, CV_ERROR, "daemon.socket",
+			       "inherited=\"%.*s\" reason=\"no listening socket\"",
 			       CV_STR_ARGS(word));
 			continue;
 		}
@@ -71,7 +73,8 @@ cv_daemon_ready(void)
 	if (!text)
 		return;
 	if (cv_str_u64(cv_str_z(text), INT32_MAX, &fd)) {
-		cv_log(0, CV_ERROR, "daemon.ready", "descriptor=\"%s\" reason=\"not a number\"", text);
+		cv_log(0, CV_ERROR, "daemon.ready", "descriptor=\"%s\" reason=\"not a number\"",
+		       text);
 		return;
 	}
 	static const char line[] = "READY\n";

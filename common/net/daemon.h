@@ -2,7 +2,8 @@
  *
  * The supervisor passes listening sockets by number: environment CONGVU_SOCKETS is a list
  * "label=fd" separated by blanks ("mx=3 mx=4 submission=5 ctl=6"). Run by hand without it, a daemon
- * binds what its options say. Readiness is one line "READY\n" written to descriptor CONGVU_READY_FD.
+ * binds what its options say. Readiness is one line "READY\n" written to descriptor
+ * CONGVU_READY_FD.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_DAEMON_H

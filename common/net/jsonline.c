@@ -20,7 +20,8 @@ wait_for(int fd, short events, unsigned silence_secs, struct cv_err *err)
 		if (n > 0)
 			return CV_OK;
 		if (n == 0)
-			return cv_fail(err, CV_TEMPFAIL, "the other side was silent for %u s", silence_secs);
+			return cv_fail(err, CV_TEMPFAIL, "the other side was silent for %u s",
+			               silence_secs);
 		if (errno != EINTR)
 			return cv_fail_errno(err, CV_TEMPFAIL, errno, "poll");
 	}
@@ -42,7 +43,8 @@ read_piece(int fd, struct cv_buf *buf, unsigned silence_secs, struct cv_err *err
 	if (n > 0)
 		buf->n += (size_t)n;
 	if (n == 0)
-		return buf->n ? cv_fail(err, CV_TEMPFAIL, "the other side ended in the middle of a line")
+		return buf->n ? cv_fail(err, CV_TEMPFAIL,
+		                        "the other side ended in the middle of a line")
 		              : cv_fail(err, CV_EOF, "the other side ended");
 	return CV_OK;
 }

@@ -1,4 +1,5 @@
-/* listen.c - listening sockets, outgoing connections, and how many connections one peer may have. */
+/* listen.c - listening sockets, outgoing connections, and how many connections one peer may
+ * have. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
 #include <netinet/in.h>
@@ -156,7 +157,8 @@ cv_listener_accept(struct cv_listener *l)
 		struct sockaddr_storage peer;
 		socklen_t len = sizeof(peer);
 		memset(&peer, 0, sizeof(peer));
-		int fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(l->fd, (struct sockaddr *)&peer, &len,
+		                 SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			unmap(&peer);
 			welcome(l, fd, &peer);
@@ -193,7 +195,8 @@ cv_net_listen(struct cv_net *net, int fd, const struct cv_listen *l, struct cv_e
 	pthread_mutex_unlock(&net->conns_lock);
 	if (ok)
 		return CV_OK;
-	enum cv_status status = cv_fail_errno(err, CV_TEMPFAIL, errnum, "cannot listen for %s", n->label);
+	enum cv_status status = cv_fail_errno(err, CV_TEMPFAIL, errnum, "cannot listen for %s",
+	                                      n->label);
 	close(fd);
 	free(n->label);
 	free(n->refusal);

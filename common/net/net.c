@@ -30,8 +30,8 @@ raise_descriptor_limit(unsigned max_conns)
 	limit.rlim_cur = CV_MIN(want, limit.rlim_max);
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur < want)
-		cv_log(0, CV_WARN, "net.descriptors", "wanted=%llu allowed=%llu", (unsigned long long)want,
-		       (unsigned long long)limit.rlim_cur);
+		cv_log(0, CV_WARN, "net.descriptors", "wanted=%llu allowed=%llu",
+		       (unsigned long long)want, (unsigned long long)limit.rlim_cur);
 }
 
 enum cv_status
@@ -49,7 +49,8 @@ cv_net_new(const struct cv_net_options *o, struct cv_net **net_out, struct cv_er
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = &net->bell};
 	if (net->epoll_fd < 0 || net->bell_fd < 0 ||
 	    epoll_ctl(net->epoll_fd, EPOLL_CTL_ADD, net->bell_fd, &ev)) {
-		enum cv_status status = cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot make a poller");
+		enum cv_status status = cv_fail_errno(err, CV_TEMPFAIL, errno,
+		                                      "cannot make a poller");
 		if (net->epoll_fd >= 0)
 			close(net->epoll_fd);
 		if (net->bell_fd >= 0)
@@ -162,7 +163,8 @@ cv_net_stop(struct cv_net *net, unsigned grace_ms)
 	/* From here nothing joins: cv_conn_join() looks at it under the same lock. */
 	atomic_store(&net->stopping, true);
 	CV_LIST_EACH(it, next, &net->listeners)
-	epoll_ctl(net->epoll_fd, EPOLL_CTL_DEL, CV_CONTAINER(it, struct cv_listener, link)->fd, NULL);
+		epoll_ctl(net->epoll_fd, EPOLL_CTL_DEL,
+		          CV_CONTAINER(it, struct cv_listener, link)->fd, NULL);
 	signal_all(net, CV_W_STOP);
 	wait_closed(net, grace_ms);
 	signal_all(net, CV_W_KILL);
@@ -297,7 +299,8 @@ cv_net_stats(struct cv_net *net, struct cv_net_stats *out)
 	pthread_mutex_unlock(&net->conns_lock);
 	for (unsigned i = 0; i < net->worker_count; i++) {
 		struct cv_worker *w = &net->workers[i];
-		out->tls_handshakes += atomic_load_explicit(&w->tls_handshakes, memory_order_relaxed);
+		out->tls_handshakes += atomic_load_explicit(&w->tls_handshakes,
+		                                            memory_order_relaxed);
 		out->tls_failures += atomic_load_explicit(&w->tls_failures, memory_order_relaxed);
 		out->bytes_in += atomic_load_explicit(&w->bytes_in, memory_order_relaxed);
 		out->bytes_out += atomic_load_explicit(&w->bytes_out, memory_order_relaxed);

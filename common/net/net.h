@@ -2,8 +2,9 @@
  *
  * The poller only waits (edge-triggered epoll, timers) and hands a ready connection to a worker. A
  * worker flushes and reads without blocking (TLS too), then calls the protocol's run() until it
- * wants something that is not there yet. A connection belongs to one thread at a time, so a protocol needs
- * no locks for its own state; whoever else holds a reference may only call cv_conn_wake().
+ * wants something that is not there yet. A connection belongs to one thread at a time, so a
+ * protocol needs no locks for its own state; whoever else holds a reference may only call
+ * cv_conn_wake().
  *
  * An idle connection costs its structs: input and output buffers are freed while it is parked.
  *
@@ -46,15 +47,18 @@ enum cv_event {
 
 /* What run() wants next. */
 enum cv_step {
-	CV_STEP_DONE,    /* did something; call again at once if input is left, else wait for input */
+	CV_STEP_DONE,    /* did something; call again at once if input is left, else wait for
+			  * input */
 	CV_STEP_READ,    /* the input is an incomplete command: call when more has come. With in_max
 	                  * bytes unconsumed no more can come: that closes the connection */
 	CV_STEP_MORE,    /* output is over the high mark: call again (DRAINED) when it has gone out;
 	                  * wakes are kept until then, deadlines give way to the stall limit */
-	CV_STEP_WAIT,    /* parked: only cv_conn_wake() or the deadline call again; input is not read */
+	CV_STEP_WAIT,    /* parked: only cv_conn_wake() or the deadline call again; input is not
+			  * read */
 	CV_STEP_DURABLE = CV_STEP_WAIT, /* the same, said where a ticket's waiter will wake */
 	CV_STEP_LISTEN = 100,                /* parked for input AND wake (IMAP IDLE) */
-	CV_STEP_CLOSE = 200 /* flush what is in the output (bounded by a short deadline), then close */
+	CV_STEP_CLOSE = 200 /* flush what is in the output (bounded by a short deadline), then
+			     * close */
 };
 
 /* One protocol. All hooks run on a worker that owns the connection. */
@@ -71,16 +75,19 @@ struct cv_proto {
 /* A TLS handshake or PROXY header must be complete after so long. */
 #define CV_NET_HANDSHAKE_SECS 30
 
-/* Unsent output above out_high + this, or a peer that takes nothing for so long, ends a connection. */
+/* Unsent output above out_high + this, or a peer that takes nothing for so long, ends a
+ * connection. */
 #define CV_NET_OUT_MAX (64u << 20)
 #define CV_NET_STALL_SECS 120
 
 struct cv_net_options {
 	unsigned workers;          /* 0: twice the cores */
-	unsigned max_conns;        /* whole process, 0: no limit; above it new peers are refused by `refusal` */
+	unsigned max_conns;        /* whole process, 0: no limit; above it new peers are refused by
+				    * `refusal` */
 	unsigned max_conns_per_ip; /* 0: no limit; IPv6 counts by /64 */
 	unsigned stall_secs;       /* 0: CV_NET_STALL_SECS */
-	const struct cv_netset *unlimited_from; /* peers to whom the limit per address does not apply */
+	const struct cv_netset *unlimited_from; /* peers to whom the limit per address does not
+						 * apply */
 };
 
 /* Raises the limit of open descriptors for max_conns as far as the system lets it. */
@@ -88,8 +95,8 @@ CV_MUST_CHECK enum cv_status cv_net_new(const struct cv_net_options *o, struct c
                                         struct cv_err *err);
 /* Starts poller and workers and returns. */
 CV_MUST_CHECK enum cv_status cv_net_start(struct cv_net *net, struct cv_err *err);
-/* Stops accepting; lets running commands end (connections in WAIT or MORE), at most GRACE_MS; tells the
- * others TIMEOUT | KILLED; closes all; joins the threads. */
+/* Stops accepting; lets running commands end (connections in WAIT or MORE), at most GRACE_MS; tells
+ * the others TIMEOUT | KILLED; closes all; joins the threads. */
 void cv_net_stop(struct cv_net *net, unsigned grace_ms);
 void cv_net_free(struct cv_net *net);
 
@@ -102,17 +109,19 @@ struct cv_listen {
 	bool proxy_protocol;             /* every peer must send a PROXY v1/v2 header first; only
 	                                  * peers in `proxy_from` may */
 	const struct cv_netset *proxy_from;
-	const char *refusal;             /* complete line sent to a peer over a limit, then closed */
+	const char *refusal;             /* complete line sent to a peer over a limit, then
+					  * closed */
 	const char *label;               /* "mx", "submission": for logs */
 };
 
 /* Takes over FD (bound and listening). *L is copied; what it points to must outlive the net. */
 CV_MUST_CHECK enum cv_status cv_net_listen(struct cv_net *net, int fd, const struct cv_listen *l,
                                            struct cv_err *err);
-/* Opens an outgoing connection without waiting: run() is called with CONNECTED or FAILED (for TLS from
- * the first octet call cv_conn_starttls_client() there). CONN_OUT may be NULL; else *conn_out is set
- * before run() can be called and holds a reference that the caller gives back (cv_conn_unref).
- * Fails with CV_TEMPFAIL when the address refuses at once: run() is not called then. */
+/* Opens an outgoing connection without waiting: run() is called with CONNECTED or FAILED (for TLS
+ * from the first octet call cv_conn_starttls_client() there). CONN_OUT may be NULL; else *conn_out
+ * is set before run() can be called and holds a reference that the caller gives back
+ * (cv_conn_unref). Fails with CV_TEMPFAIL when the address refuses at once: run() is not called
+ * then. */
 CV_MUST_CHECK enum cv_status cv_net_connect(struct cv_net *net, const struct sockaddr *addr,
                                             socklen_t addr_len, const struct cv_proto *proto,
                                             void *ctx, unsigned connect_secs,
@@ -144,8 +153,9 @@ void cv_conn_starttls(struct cv_conn *c);
 void cv_conn_starttls_client(struct cv_conn *c, struct cv_tls_client *client, const char *host);
 const char *cv_conn_error(const struct cv_conn *c);
 /* Says whether the work ahead is slow (SEARCH, big FETCH): at most half of the workers run marked
- * connections at once. True: go on. False (only for SLOW true): answer CV_STEP_WAIT; run() is called
- * with WAKE when there is room, and asking again then answers true. Unmark when the work is done. */
+ * connections at once. True: go on. False (only for SLOW true): answer CV_STEP_WAIT; run() is
+ * called with WAKE when there is room, and asking again then answers true. Unmark when the work is
+ * done. */
 bool cv_conn_mark_slow(struct cv_conn *c, bool slow);
 
 /* The peer, after PROXY protocol. */
@@ -187,12 +197,12 @@ struct cv_net_stats {
 };
 void cv_net_stats(struct cv_net *net, struct cv_net_stats *out);
 
-/* Descriptors that are not connections (resolver, signal pipe): FN runs on the poller thread when FD
- * is readable and must be quick. Never removed before cv_net_free(). */
-CV_MUST_CHECK enum cv_status cv_net_watch(struct cv_net *net, int fd, void (*fn)(void *arg), void *arg,
-                                          struct cv_err *err);
-/* Calls FN(arg) exactly once on a worker after DELAY_MS, or early when the net stops. Not cancellable;
- * FN must check for itself. False, and no call, when the net is already stopping. */
+/* Descriptors that are not connections (resolver, signal pipe): FN runs on the poller thread when
+ * FD is readable and must be quick. Never removed before cv_net_free(). */
+CV_MUST_CHECK enum cv_status cv_net_watch(struct cv_net *net, int fd, void (*fn)(void *arg),
+                                          void *arg, struct cv_err *err);
+/* Calls FN(arg) exactly once on a worker after DELAY_MS, or early when the net stops. Not
+ * cancellable; FN must check for itself. False, and no call, when the net is already stopping. */
 bool cv_net_after(struct cv_net *net, unsigned delay_ms, void (*fn)(void *arg), void *arg);
 /* Runs FN(arg) on a worker now. False, and no call, when the net has stopped. */
 bool cv_net_run(struct cv_net *net, void (*fn)(void *arg), void *arg);

@@ -94,8 +94,9 @@ cv_poller_main(void *arg)
 		bury_dead(net);
 		int64_t now_ms = cv_mono_ms();
 		int64_t next_ms = cv_timers_fire(&net->timers, now_ms, fire, net);
-		int64_t sleep_ms = next_ms < 0 ? LONGEST_SLEEP_MS
-		                               : CV_MIN(next_ms - now_ms, (int64_t)LONGEST_SLEEP_MS);
+		int64_t sleep_ms = next_ms < 0
+		                           ? LONGEST_SLEEP_MS
+		                           : CV_MIN(next_ms - now_ms, (int64_t)LONGEST_SLEEP_MS);
 		int n = epoll_wait(net->epoll_fd, events, BATCH, (int)sleep_ms);
 		if (n < 0 && errno != EINTR)
 			cv_die("epoll_wait: errno %d", errno);

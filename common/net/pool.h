@@ -1,4 +1,5 @@
-/* pool.h - a bounded pool of threads for slow outside work: password hashes, HTTPS, control calls. */
+/* pool.h - a bounded pool of threads for slow outside work: password hashes, HTTPS, control
+ * calls. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_POOL_H
 #define CV_POOL_H

@@ -24,7 +24,7 @@
 #include "common/net/net.h"
 #include "common/net/tls_private.h"
 
-/* ---- timers: a heap of deadlines, kept loosely: a deadline that moves later costs two atomics ---- */
+/* -- timers: a heap of deadlines, kept loosely: a deadline that moves later costs two atomics -- */
 struct cv_timer {
 	_Atomic int64_t deadline_ms; /* what is wanted; 0: nothing. Any thread may read it */
 	_Atomic int64_t entry_ms;    /* when the heap's entry comes up; 0: not in the heap */
@@ -140,7 +140,8 @@ enum cv_phase {
 	CV_PH_HANDSHAKE,
 	CV_PH_OPEN,       /* run() is called */
 	CV_PH_FLUSH,      /* closing: the last output goes out */
-	CV_PH_LINGER      /* closing: late input is thrown away so that the peer sees our last words */
+	CV_PH_LINGER      /* closing: late input is thrown away so that the peer sees our last
+			   * words */
 };
 
 enum cv_tls_wish { CV_TLS_NOT_WANTED, CV_TLS_AS_SERVER, CV_TLS_AS_CLIENT };

@@ -35,7 +35,8 @@ static struct cv_work *
 choose(struct cv_queue *q, bool *slow_out)
 {
 	struct cv_link *normal = cv_list_is_empty(&q->normal) ? NULL : q->normal.next;
-	struct cv_link *slow = cv_list_is_empty(&q->slow) || !slow_has_room(q) ? NULL : q->slow.next;
+	struct cv_link *slow = cv_list_is_empty(&q->slow) || !slow_has_room(q) ? NULL
+	                                                                       : q->slow.next;
 	struct cv_work *a = normal ? CV_CONTAINER(normal, struct cv_work, link) : NULL;
 	struct cv_work *b = slow ? CV_CONTAINER(slow, struct cv_work, link) : NULL;
 	*slow_out = b && (!a || b->seq < a->seq);
@@ -73,7 +74,8 @@ cv_queue_pop(struct cv_queue *q, bool *slow_out)
 		q->idle--;
 	}
 	bool wake = w && q->idle > 0 &&
-	            (!cv_list_is_empty(&q->normal) || (!cv_list_is_empty(&q->slow) && slow_has_room(q)));
+	            (!cv_list_is_empty(&q->normal) ||
+	             (!cv_list_is_empty(&q->slow) && slow_has_room(q)));
 	pthread_mutex_unlock(&q->lock);
 	if (wake)
 		pthread_cond_signal(&q->more);

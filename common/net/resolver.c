@@ -25,12 +25,14 @@ read_file(const char *path, struct cv_buf *out, struct cv_err *err)
 	enum cv_status status = CV_OK;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return cv_fail_errno(err, errno == ENOENT ? CV_NOT_FOUND : CV_DENIED, errno, "%s", path);
+		return cv_fail_errno(err, errno == ENOENT ? CV_NOT_FOUND : CV_DENIED, errno, "%s",
+		                     path);
 	for (;;) {
 		char *room = cv_buf_room(out, 1u << 16);
 		ssize_t n = room ? read(fd, room, 1u << 16) : -1;
 		if (!room)
-			status = cv_fail(err, CV_LIMIT, "%s: larger than %u bytes", path, ZONE_FILE_MAX);
+			status = cv_fail(err, CV_LIMIT, "%s: larger than %u bytes", path,
+			                 ZONE_FILE_MAX);
 		else if (n < 0 && errno == EINTR)
 			continue;
 		else if (n < 0)

@@ -1,4 +1,5 @@
-/* resolver.h - DNS answers without waiting: libunbound, or a zone file for tests and isolated sites.
+/* resolver.h - DNS answers without waiting: libunbound, or a zone file for tests and isolated
+ * sites.
  *
  * Answers are cached by the back-end. Bogus (DNSSEC) is its own state: a temporary failure for
  * delivery, never "no record". Threads: everything may be called from any thread; callbacks come on
@@ -15,15 +16,16 @@
 
 enum cv_dns_state { CV_DNS_OK, CV_DNS_NODATA, CV_DNS_NXDOMAIN, CV_DNS_TEMPFAIL, CV_DNS_BOGUS };
 enum cv_dns_type {
-	CV_DNS_A = 1, CV_DNS_NS = 2, CV_DNS_CNAME = 5, CV_DNS_SOA = 6, CV_DNS_PTR = 12, CV_DNS_MX = 15,
-	CV_DNS_TXT = 16, CV_DNS_AAAA = 28, CV_DNS_SRV = 33, CV_DNS_TLSA = 52
+	CV_DNS_A = 1, CV_DNS_NS = 2, CV_DNS_CNAME = 5, CV_DNS_SOA = 6, CV_DNS_PTR = 12,
+	CV_DNS_MX = 15, CV_DNS_TXT = 16, CV_DNS_AAAA = 28, CV_DNS_SRV = 33, CV_DNS_TLSA = 52
 };
 
 struct cv_dns_record {
 	struct cv_str rdata;       /* wire form; TXT: the character strings joined */
 	uint16_t preference;       /* MX; SRV: the priority */
-	char name[256];            /* MX, PTR, NS, CNAME, SRV: the name in text without final dot, lower
-	                            * case; "" is the root, so an MX of "" says 'no mail' (RFC 7505) */
+	char name[256];            /* MX, PTR, NS, CNAME, SRV: the name in text without final dot,
+	                            * lower case; "" is the root, so an MX of "" says 'no mail' (RFC
+	                            * 7505) */
 };
 
 struct cv_dns_answer {
@@ -43,10 +45,11 @@ struct cv_resolver_options {
 	const char *forwarders;    /* addresses[@port] separated by blanks, or NULL: recurse */
 	const char *trust_anchor;  /* root key file, or NULL: no validation */
 	const char *hosts_conf;    /* text of extra unbound.conf lines ("name: value" of the server:
-	                            * clause, then other clauses such as auth-zone:), for tests; or NULL */
+	                            * clause, then other clauses such as auth-zone:), for tests; or
+	                            * NULL */
 	unsigned timeout_secs;     /* for one look-up; 0: 10 */
-	bool isolated;             /* no packet leaves: everything outside the zones of the zone file
-	                            * (below a SOA, or named there) is TEMPFAIL */
+	bool isolated;             /* no packet leaves: everything outside the zones of the zone
+	                            * file (below a SOA, or named there) is TEMPFAIL */
 };
 CV_MUST_CHECK enum cv_status cv_resolver_new(const struct cv_resolver_options *o,
                                              struct cv_resolver **out, struct cv_err *err);
@@ -60,7 +63,8 @@ typedef void cv_resolved_fn(void *arg, struct cv_dns_answer *answer);
 void cv_resolve(struct cv_resolver *r, const char *name, enum cv_dns_type type, cv_resolved_fn *fn,
                 void *arg);
 /* The same, waiting: for pool threads and the milter's own threads only. Never NULL. */
-struct cv_dns_answer *cv_resolve_wait(struct cv_resolver *r, const char *name, enum cv_dns_type type);
+struct cv_dns_answer *cv_resolve_wait(struct cv_resolver *r, const char *name,
+                                      enum cv_dns_type type);
 void cv_dns_answer_free(struct cv_dns_answer *a);
 
 /* The name to ask PTR for: "1.2.0.192.in-addr.arpa". False for other families than IP. */

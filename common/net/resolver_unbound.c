@@ -176,7 +176,8 @@ ring(struct cv_unbound *u)
 	(void)n; /* a full counter rings as well */
 }
 
-/* The oldest look-up when it has lasted too long (or ALL end), else NULL and how long it still has. */
+/* The oldest look-up when it has lasted too long (or ALL end), else NULL and how long it still
+ * has. */
 static struct query *
 take_expired(struct cv_unbound *u, bool all, int *wait_ms_out)
 {
@@ -251,7 +252,8 @@ cv_unbound_new(const struct cv_resolver_options *o, struct cv_unbound **out, str
 	cv_list_init(&u->queries);
 	pthread_mutex_init(&u->lock, NULL);
 	enum cv_status status = !u->ctx || u->bell_fd < 0
-	                                ? cv_fail(err, CV_TEMPFAIL, "resolver: cannot make a context")
+	                                ? cv_fail(err, CV_TEMPFAIL,
+	                                          "resolver: cannot make a context")
 	                                : apply_options(u->ctx, o, err);
 	if (!status)
 		status = cv_thread_start(&u->thread, "resolver", unbound_main, u, err);

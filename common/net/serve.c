@@ -1,8 +1,8 @@
 /* serve.c - a worker's turn with one connection.
  *
- * A turn goes round: take what was signalled, call run() while there is something for it to do, send
- * what it wrote in one go, try to read once more, and only then park. Each phase has one function
- * that answers what comes next: NEXT (look again), PARK, YIELD (others wait) or GONE.
+ * A turn goes round: take what was signalled, call run() while there is something for it to do,
+ * send what it wrote in one go, try to read once more, and only then park. Each phase has one
+ * function that answers what comes next: NEXT (look again), PARK, YIELD (others wait) or GONE.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
@@ -36,7 +36,8 @@ close_now(struct cv_conn *c)
 	return GONE;
 }
 
-/* The socket or TLS failed: an outgoing connection's protocol is told, an incoming one just ends. */
+/* The socket or TLS failed: an outgoing connection's protocol is told, an incoming one just
+ * ends. */
 static enum verdict
 fail(struct cv_conn *c, const char *why)
 {
@@ -266,7 +267,8 @@ choose_deadline(struct cv_conn *c, enum cv_step was, unsigned events)
 		return;
 	if (events == CV_EV_WAKE && was == CV_STEP_LISTEN && c->step == CV_STEP_LISTEN)
 		return;
-	c->deadline_ms = c->proto->idle_secs ? cv_mono_ms() + (int64_t)c->proto->idle_secs * 1000 : 0;
+	c->deadline_ms = c->proto->idle_secs ? cv_mono_ms() + (int64_t)c->proto->idle_secs * 1000
+	                                     : 0;
 }
 
 /* DONE with input left means 'again at once'; a run() that repeats it without taking anything has
@@ -431,7 +433,8 @@ serve_flush(struct cv_conn *c, struct turn *t)
 	c->phase = CV_PH_LINGER;
 	c->linger_bytes = cv_conn_in_left(c) && !c->eof;
 	c->events = 0;
-	c->deadline_ms = cv_mono_ms() + (atomic_load(&c->net->stopping) ? LINGER_MS / 10 : LINGER_MS);
+	c->deadline_ms = cv_mono_ms() +
+	                 (atomic_load(&c->net->stopping) ? LINGER_MS / 10 : LINGER_MS);
 	return NEXT;
 }
 
@@ -495,7 +498,8 @@ cv_conn_serve(struct cv_worker *w, struct cv_conn *c)
 		cv_conn_settle(c);
 		if (verdict == PARK) {
 			set_timer(c);
-			/* After it parked, it is somebody else's. A signal that came before keeps it. */
+			/* After it parked, it is somebody else's. A signal that came before keeps
+			 * it. */
 			bool slow_held = c->slow_held;
 			if (slow_held)
 				drop_slow_place(c);

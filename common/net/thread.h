@@ -7,8 +7,9 @@
 
 #include "common/base/err.h"
 
-/* Starts MAIN_FN(ARG) with every signal blocked but those that tell of a fault in the thread itself;
- * a peer that is gone is then an error of write() (SIGPIPE is blocked too). NAME: at most 15 bytes. */
+/* Starts MAIN_FN(ARG) with every signal blocked but those that tell of a fault in the thread
+ * itself; a peer that is gone is then an error of write() (SIGPIPE is blocked too). NAME: at most
+ * 15 bytes. */
 CV_MUST_CHECK enum cv_status cv_thread_start(pthread_t *thread, const char *name,
                                              void *(*main_fn)(void *arg), void *arg,
                                              struct cv_err *err);

@@ -1,9 +1,9 @@
 /* timer.c - deadlines in a binary heap.
  *
- * Nearly every deadline moves later before it comes (an idle limit after each command). So a timer's
- * heap entry is left where it is; when it comes up too early it is put back at the wanted time.
- * The order of the two atomics matters: a worker stores the deadline, then looks at the entry; the
- * poller clears the entry, then looks at the deadline. One of the two sees the other.
+ * Nearly every deadline moves later before it comes (an idle limit after each command). So a
+ * timer's heap entry is left where it is; when it comes up too early it is put back at the wanted
+ * time. The order of the two atomics matters: a worker stores the deadline, then looks at the
+ * entry; the poller clears the entry, then looks at the deadline. One of the two sees the other.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/net/private.h"

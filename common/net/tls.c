@@ -78,7 +78,8 @@ rotate_keys(struct cv_tls_server *t)
 	make_key(&t->keys[0], now_ms);
 }
 
-/* The key to make a ticket with, or the one called NAME; 0 none, 1 the current one, 2 the old one. */
+/* The key to make a ticket with, or the one called NAME; 0 none, 1 the current one, 2 the old
+ * one. */
 static int
 take_key(struct cv_tls_server *t, const unsigned char *name, struct ticket_key *out)
 {
@@ -177,7 +178,8 @@ on_server_name(SSL *ssl, int *alert, void *arg)
 			return SSL_TLSEXT_ERR_OK;
 		}
 	}
-	return SSL_TLSEXT_ERR_NOACK; /* an unknown name is served with the default, as SMTP peers expect */
+	return SSL_TLSEXT_ERR_NOACK; /* an unknown name is served with the default, as SMTP peers
+				      * expect */
 }
 
 static SSL_CTX *
@@ -314,7 +316,8 @@ load_set(struct cv_tls_server *t, struct cv_tls_set **set_out, struct cv_err *er
 		if (last && !pairs)
 			status = cv_fail(err, CV_INVALID, "no certificate files");
 		else if (!last && (!cert || !key))
-			status = cv_fail(err, CV_INVALID, "as many key files as certificate files needed");
+			status = cv_fail(err, CV_INVALID,
+			                 "as many key files as certificate files needed");
 		else if (!last && pairs++ == CERTS_MAX)
 			status = cv_fail(err, CV_LIMIT, "more than %d certificates", CERTS_MAX);
 		else if (!last)
@@ -414,7 +417,8 @@ cv_tls_client_new(const char *ca_file, enum cv_tls_check check, struct cv_tls_cl
 	if ((ca_file ? SSL_CTX_load_verify_file(ctx, ca_file)
 	             : SSL_CTX_set_default_verify_paths(ctx)) != 1) {
 		SSL_CTX_free(ctx);
-		return cv_tls_fail(err, CV_INVALID, ca_file ? ca_file : "the system's certificates");
+		return cv_tls_fail(err, CV_INVALID,
+		                   ca_file ? ca_file : "the system's certificates");
 	}
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, check == CV_TLS_VERIFY_NAME ? NULL : accept_any);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);

@@ -1,5 +1,5 @@
-/* tls.h - OpenSSL contexts for servers and clients; nothing else in the tree includes OpenSSL's ssl.h
- * except common/net.
+/* tls.h - OpenSSL contexts for servers and clients; nothing else in the tree includes OpenSSL's
+ * ssl.h except common/net.
  *
  * TLS 1.2 and up, ECDSA certificate first and RSA second, session tickets with own rotating keys,
  * buffers released while idle. Contexts may be used by all threads; reload swaps them atomically.
@@ -17,7 +17,8 @@ struct cv_tls_server_options {
 	const char *cert_files;  /* PEM chains, separated by blanks: the first is preferred */
 	const char *key_files;   /* as many keys */
 	const char *client_ca;   /* NULL: no client certificates are asked for */
-	const char *alpn;        /* "imap", "pop3", or NULL: a peer that offers only others is refused */
+	const char *alpn;        /* "imap", "pop3", or NULL: a peer that offers only others is
+				  * refused */
 };
 CV_MUST_CHECK enum cv_status cv_tls_server_new(const struct cv_tls_server_options *o,
                                                struct cv_tls_server **out, struct cv_err *err);

@@ -181,7 +181,8 @@ cv_tls_info(struct cv_tls *t, struct cv_tls_info *out)
 		                  (int)sizeof(out->peer_subject));
 }
 
-/* RFC 9266: only where the session is bound to its handshake: TLS 1.3, or extended master secret. */
+/* RFC 9266: only where the session is bound to its handshake: TLS 1.3, or extended master
+ * secret. */
 static enum cv_status
 bind_exporter(struct cv_tls *t, struct cv_buf *out)
 {

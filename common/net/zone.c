@@ -34,7 +34,8 @@ struct node {
 
 struct cv_zone {
 	struct cv_arena arena;
-	struct cv_map nodes; /* clean name -> struct node; with the names between, which are empty */
+	struct cv_map nodes; /* clean name -> struct node; with the names between, which are
+			      * empty */
 	unsigned records;
 };
 
@@ -189,8 +190,8 @@ make_name(struct parser *p, struct cv_str word, char out[256])
 		return cv_dns_name_clean(CV_STR_EMPTY, out);
 	if (word.p[word.n - 1] == '.')
 		return cv_dns_name_clean(word, out);
-	int n = snprintf(text, sizeof(text), "%.*s%s%s", (int)word.n, word.p, p->origin[0] ? "." : "",
-	                 p->origin);
+	int n = snprintf(text, sizeof(text), "%.*s%s%s", (int)word.n, word.p,
+	                 p->origin[0] ? "." : "", p->origin);
 	return n > 0 && cv_dns_name_clean(cv_str(text, (size_t)n), out);
 }
 
@@ -328,7 +329,8 @@ add_string(struct words *w, struct cv_str s)
 			if (!cv_is_digit((unsigned char)s.p[i + 1])) {
 				c = (unsigned char)s.p[++i];
 			} else {
-				if (i + 3 >= s.n || cv_str_u64(cv_str_sub(s, i + 1, i + 4), 255, &v))
+				if (i + 3 >= s.n ||
+				    cv_str_u64(cv_str_sub(s, i + 1, i + 4), 255, &v))
 					return false;
 				c = (unsigned)v;
 				i += 3;
@@ -515,7 +517,8 @@ cv_zone_parse(struct cv_str text, struct cv_zone **out, struct cv_err *err)
 		status = take_record(p);
 		if (status || !p->count)
 			continue;
-		bool directive = !p->owner_is_blank && p->tokens[0].s.n && p->tokens[0].s.p[0] == '$';
+		bool directive = !p->owner_is_blank && p->tokens[0].s.n &&
+		                 p->tokens[0].s.p[0] == '$';
 		status = directive ? parse_directive(p) : parse_record(p);
 	}
 	free(p);

@@ -122,14 +122,15 @@ parse_option(struct parser *p, struct cv_str line, size_t equals, struct cv_err 
 	struct cv_str name = cv_str_trim(cv_str_sub(line, 0, equals));
 	struct cv_str value = without_comment(cv_str_trim(cv_str_sub(line, equals + 1, line.n)));
 	if (!p->set)
-		return cv_fail(err, CV_INVALID, "'%.*s' stands before any [section]", CV_STR_ARGS(name));
+		return cv_fail(err, CV_INVALID, "'%.*s' stands before any [section]",
+		               CV_STR_ARGS(name));
 	const struct cv_section *s = p->set->section;
 	for (size_t i = 0; i < s->count; i++) {
 		if (!cv_str_eq_z(name, s->options[i].name))
 			continue;
 		if (p->set->where[i])
-			return cv_fail(err, CV_INVALID, "'%s' was given before, at %s", s->options[i].name,
-				p->set->where[i]);
+			return cv_fail(err, CV_INVALID, "'%s' was given before, at %s",
+			               s->options[i].name, p->set->where[i]);
 		p->set->where[i] = cv_arena_printf(&p->conf->arena, "%s:%u", p->name, p->line).p;
 		return cv_opt_store(&s->options[i], value, p->set->values, &p->conf->arena, err);
 	}
@@ -156,13 +157,15 @@ read_whole(const char *path, struct cv_arena *arena, struct cv_str *text_out, st
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			status = cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot read the configuration %s", path);
+			status = cv_fail_errno(err, CV_TEMPFAIL, errno,
+			                       "cannot read the configuration %s", path);
 		if (n <= 0)
 			break;
 		cv_buf_add(&text, piece, (size_t)n);
 		if (text.full || text.n > FILE_BYTES_MAX) {
-			status = cv_fail(err, CV_LIMIT, "the configuration %s is larger than %u bytes", path,
-				FILE_BYTES_MAX);
+			status = cv_fail(err, CV_LIMIT,
+			                 "the configuration %s is larger than %u bytes", path,
+			                 FILE_BYTES_MAX);
 			break;
 		}
 	}
@@ -190,7 +193,9 @@ parse_file(struct cv_conf *c, const char *path, unsigned depth, struct cv_err *e
 	enum cv_status status = read_whole(path, &c->arena, &text, err);
 	if (status)
 		return status;
-	struct parser p = { .conf = c, .name = path, .dir = dir_of(&c->arena, path), .depth = depth };
+	struct parser p = {
+		.conf = c, .name = path, .dir = dir_of(&c->arena, path), .depth = depth
+	};
 	return parse_text(&p, text, err);
 }
 
@@ -201,9 +206,11 @@ parse_include(struct parser *p, struct cv_str file, struct cv_err *err)
 	if (!file.n || memchr(file.p, 0, file.n))
 		return blame(p, cv_fail(err, CV_INVALID, "include needs the name of a file"), err);
 	if (p->depth + 1 > INCLUDE_DEPTH_MAX)
-		return blame(p, cv_fail(err, CV_LIMIT, "includes deeper than %u", INCLUDE_DEPTH_MAX), err);
-	struct cv_str path = cv_arena_printf(&p->conf->arena, "%s%.*s", file.p[0] == '/' ? "" : p->dir,
-		CV_STR_ARGS(file));
+		return blame(p,
+		             cv_fail(err, CV_LIMIT, "includes deeper than %u", INCLUDE_DEPTH_MAX),
+		             err);
+	struct cv_str path = cv_arena_printf(&p->conf->arena, "%s%.*s",
+	                                     file.p[0] == '/' ? "" : p->dir, CV_STR_ARGS(file));
 	/* An error inside names the inner file; one about the file itself names our line. */
 	enum cv_status status = parse_file(p->conf, path.p, p->depth + 1, err);
 	if (status == CV_NOT_FOUND || status == CV_TEMPFAIL)
@@ -275,8 +282,8 @@ conf_new(const struct cv_section *const *sections, size_t count, struct cv_conf 
 		set->where = CV_ARENA_ARRAY(&c->arena, const char *, sections[i]->count);
 		for (size_t j = 0; j < sections[i]->count; j++) {
 			const struct cv_option *row = &sections[i]->options[j];
-			enum cv_status status = cv_opt_store(row, cv_str_z(row->dflt), set->values, &c->arena,
-				err);
+			enum cv_status status = cv_opt_store(row, cv_str_z(row->dflt), set->values,
+			                                     &c->arena, err);
 			if (status)
 				return status;
 		}
@@ -305,7 +312,8 @@ base_dir(const struct cv_conf *c)
 	for (size_t i = 0; i < c->count; i++) {
 		const struct cv_section *s = c->sets[i].section;
 		for (size_t j = 0; !strcmp(s->name, "congvu") && j < s->count; j++)
-			if (s->options[j].kind == CV_OPT_path && !strcmp(s->options[j].name, "base_dir"))
+			if (s->options[j].kind == CV_OPT_path &&
+			    !strcmp(s->options[j].name, "base_dir"))
 				return *path_field(&c->sets[i], &s->options[j]);
 	}
 	return "";
@@ -350,8 +358,8 @@ cv_conf_parse(struct cv_str text, const char *name, const struct cv_section *con
 	enum cv_status status = conf_new(sections, count, &c, err);
 	struct parser p = { .conf = c, .name = name, .dir = "" };
 	if (!status && text.n > FILE_BYTES_MAX)
-		status = cv_fail(err, CV_LIMIT, "the configuration %s is larger than %u bytes", name,
-			FILE_BYTES_MAX);
+		status = cv_fail(err, CV_LIMIT, "the configuration %s is larger than %u bytes",
+		                 name, FILE_BYTES_MAX);
 	if (!status)
 		status = parse_text(&p, text, err);
 	return finish(c, status, "", out);

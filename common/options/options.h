@@ -8,15 +8,15 @@
  *   CV_OPTIONS_DEFINE(smtpd, smtpd_options, SMTPD_OPTIONS) in one .c: const struct cv_section
  *                                                          smtpd_section
  *
- * Kinds: size (uint64_t bytes; K M G), secs (uint32_t; s m h d w), num (uint64_t), flag (bool: yes/no),
- * text (char *, never NULL), list (char *: words separated by blanks), path (char *; relative ones
- * are resolved against `base_dir` of [congvu]). Default, minimum and maximum are texts; for text kinds
- * the limits are length limits.
+ * Kinds: size (uint64_t bytes; K M G), secs (uint32_t; s m h d w), num (uint64_t), flag (bool:
+ * yes/no), text (char *, never NULL), list (char *: words separated by blanks), path (char *;
+ * relative ones are resolved against `base_dir` of [congvu]). Default, minimum and maximum are
+ * texts; for text kinds the limits are length limits.
  *
- * The file: "[section]" lines, "name = value" lines, "#" comments (at the start of a line or behind a
- * blank), "include FILE" (relative to the including file; it starts outside any section). An unknown
- * name or section, a value out of range, an option given twice: an error with file and line, and the
- * old configuration stays. A relative base_dir starts at the folder of the file.
+ * The file: "[section]" lines, "name = value" lines, "#" comments (at the start of a line or behind
+ * a blank), "include FILE" (relative to the including file; it starts outside any section). An
+ * unknown name or section, a value out of range, an option given twice: an error with file and
+ * line, and the old configuration stays. A relative base_dir starts at the folder of the file.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_OPTIONS_H
@@ -35,7 +35,15 @@ typedef const char *cv_opt_text;
 typedef const char *cv_opt_list;
 typedef const char *cv_opt_path;
 
-enum cv_opt_kind { CV_OPT_size, CV_OPT_secs, CV_OPT_num, CV_OPT_flag, CV_OPT_text, CV_OPT_list, CV_OPT_path };
+enum cv_opt_kind {
+	CV_OPT_size,
+	CV_OPT_secs,
+	CV_OPT_num,
+	CV_OPT_flag,
+	CV_OPT_text,
+	CV_OPT_list,
+	CV_OPT_path
+};
 
 struct cv_option {
 	const char *name;
@@ -62,10 +70,11 @@ struct cv_section {
 		section##_rows, CV_COUNT(section##_rows) }
 
 struct cv_conf;
-/* Reads FILE and checks it against SECTIONS (every section any program knows). Sets of values live in
- * the conf. */
-CV_MUST_CHECK enum cv_status cv_conf_load(const char *file, const struct cv_section *const *sections,
-                                          size_t count, struct cv_conf **out, struct cv_err *err);
+/* Reads FILE and checks it against SECTIONS (every section any program knows). Sets of values live
+ * in the conf. */
+CV_MUST_CHECK enum cv_status cv_conf_load(const char *file,
+                                          const struct cv_section *const *sections, size_t count,
+                                          struct cv_conf **out, struct cv_err *err);
 /* From text instead of a file, for tests; NAME stands in messages. */
 CV_MUST_CHECK enum cv_status cv_conf_parse(struct cv_str text, const char *name,
                                            const struct cv_section *const *sections, size_t count,
@@ -73,12 +82,13 @@ CV_MUST_CHECK enum cv_status cv_conf_parse(struct cv_str text, const char *name,
 /* The filled struct of SECTION; valid until cv_conf_free(). */
 const void *cv_conf_get(const struct cv_conf *c, const struct cv_section *section);
 void cv_conf_free(struct cv_conf *c);
-/* WORD (a path out of a list, or "unix:path") with its relative path put below base_dir; other words
- * ("inet:port@host") as they are. The caller frees it. */
+/* WORD (a path out of a list, or "unix:path") with its relative path put below base_dir; other
+ * words ("inet:port@host") as they are. The caller frees it. */
 char *cv_conf_resolve(const struct cv_conf *c, struct cv_str word);
 /* The same for every word of LIST; words stand apart by one blank. The caller frees it. */
 char *cv_conf_resolve_list(const struct cv_conf *c, const char *list);
-/* Prints the whole table with defaults, as a commented configuration file or as a manual page part. */
+/* Prints the whole table with defaults, as a commented configuration file or as a manual page
+ * part. */
 void cv_conf_print_default(FILE *out, const struct cv_section *const *sections, size_t count);
 void cv_conf_print_manual(FILE *out, const struct cv_section *const *sections, size_t count);
 

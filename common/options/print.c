@@ -18,7 +18,8 @@ cv_conf_print_default(FILE *out, const struct cv_section *const *sections, size_
 		fprintf(out, "%s[%s]\n", i ? "\n" : "", sections[i]->name);
 		for (size_t j = 0; j < sections[i]->count; j++) {
 			const struct cv_option *row = &sections[i]->options[j];
-			fprintf(out, "\n# %s\n# %s\n# (%s", row->help, row->help_vi, cv_opt_kind_hint(row->kind));
+			fprintf(out, "\n# %s\n# %s\n# (%s", row->help, row->help_vi,
+			        cv_opt_kind_hint(row->kind));
 			print_limits(out, row);
 			fprintf(out, ")\n#%s =%s%s\n", row->name, *row->dflt ? " " : "", row->dflt);
 		}

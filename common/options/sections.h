@@ -114,7 +114,8 @@ extern const struct cv_section congvu_section, smtpd_section, imapd_section, spa
 extern const struct cv_section *const cv_sections[];
 extern const size_t cv_sections_count;
 
-/* The file every program reads: argument of --conf, else CONGVU_CONF, else /etc/congvu/congvu.conf. */
+/* The file every program reads: argument of --conf, else CONGVU_CONF, else
+ * /etc/congvu/congvu.conf. */
 const char *cv_conf_path(const char *option);
 /* What every program does first with its options: the province's time zone, the log under PROGRAM's
  * name at its level. Before threads start. */

@@ -48,7 +48,8 @@ scaled(struct cv_str text, const struct unit *units, size_t count, bool any_case
 	for (size_t i = 0; i < count && text.n; i++) {
 		char last = text.p[text.n - 1];
 		if (last == units[i].letter ||
-		    (any_case && cv_lower((unsigned char)last) == cv_lower((unsigned char)units[i].letter))) {
+		    (any_case &&
+		     cv_lower((unsigned char)last) == cv_lower((unsigned char)units[i].letter))) {
 			factor = units[i].factor;
 			text.n--;
 			break;
@@ -104,11 +105,11 @@ check_range(const struct cv_option *row, uint64_t value, uint64_t widest, const 
             struct cv_err *err)
 {
 	if (value < limit(row, row->min, 0))
-		return cv_fail(err, CV_INVALID, "%s: %s below the least allowed, %s", row->name, what,
-			row->min);
+		return cv_fail(err, CV_INVALID, "%s: %s below the least allowed, %s", row->name,
+		               what, row->min);
 	if (value > limit(row, row->max, widest))
-		return cv_fail(err, CV_INVALID, "%s: %s above the most allowed, %s", row->name, what,
-			row->max && *row->max ? row->max : "4294967295");
+		return cv_fail(err, CV_INVALID, "%s: %s above the most allowed, %s", row->name,
+		               what, row->max && *row->max ? row->max : "4294967295");
 	return CV_OK;
 }
 
@@ -130,15 +131,17 @@ cv_opt_store(const struct cv_option *row, struct cv_str text, void *base, struct
 {
 	for (size_t i = 0; i < text.n; i++)
 		if (((unsigned char)text.p[i] < 0x20 && text.p[i] != '\t') || text.p[i] == 0x7f)
-			return cv_fail(err, CV_INVALID, "%s: a control byte in the value", row->name);
+			return cv_fail(err, CV_INVALID, "%s: a control byte in the value",
+			               row->name);
 	if (cv_opt_is_text(row->kind))
 		return store_text(row, text, base, arena, err);
 	uint64_t n;
 	if (cv_opt_number(row->kind, text, &n))
-		return cv_fail(err, CV_INVALID, "%s: '%.*s' is not %s", row->name, CV_STR_ARGS(text),
-			hints[row->kind]);
-	enum cv_status status = check_range(row, n, row->kind == CV_OPT_secs ? UINT32_MAX : UINT64_MAX,
-		"value", err);
+		return cv_fail(err, CV_INVALID, "%s: '%.*s' is not %s", row->name,
+		               CV_STR_ARGS(text), hints[row->kind]);
+	enum cv_status status = check_range(row, n,
+	                                    row->kind == CV_OPT_secs ? UINT32_MAX : UINT64_MAX,
+	                                    "value", err);
 	if (status)
 		return status;
 	void *field = (char *)base + row->offset;

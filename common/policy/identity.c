@@ -1,4 +1,5 @@
-/* identity.c - who may send as whom (POL-05), who may be written to, forged own domains (POL-06). */
+/* identity.c - who may send as whom (POL-05), who may be written to, forged own domains
+ * (POL-06). */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/policy/policy_impl.h"
 #include "common/text/address.h"
@@ -82,7 +83,8 @@ cv_policy_recipient(const struct cv_policy *p, const struct cv_snapshot *s, cv_a
 		rule = RULE_RCPT_RETIRED;
 	else if (hit->found == CV_REG_GROUP && (!login || hit->account.state != CV_STATE_ACTIVE))
 		rule = RULE_RCPT_GROUP;
-	policy_decide(out, rule, hit->found == CV_REG_NOT_OURS ? CV_STR_EMPTY : hit->account.address);
+	policy_decide(out, rule,
+	              hit->found == CV_REG_NOT_OURS ? CV_STR_EMPTY : hit->account.address);
 }
 
 /* DOMAIN or one above it is ours. */

@@ -173,8 +173,8 @@ cv_policy_free(struct cv_policy *p)
 {
 	if (!p)
 		return;
-	struct policy_list *all[] = { &p->suffixes, &p->signup_strong, &p->signup_medium, &p->no_reply,
-		&p->free_mail, &p->marks, &p->decoys };
+	struct policy_list *all[] = { &p->suffixes, &p->signup_strong, &p->signup_medium,
+		&p->no_reply, &p->free_mail, &p->marks, &p->decoys };
 	for (size_t i = 0; i < CV_COUNT(all); i++)
 		free(all[i]->items);
 	free(p->allowed);
@@ -189,7 +189,8 @@ is_in(const struct policy_list *list, struct cv_str domain, bool or_below)
 {
 	struct cv_buf ascii = CV_BUF_INIT(CV_DOMAIN_INPUT_MAX);
 	bool found = false;
-	if (domain.n && domain.n <= CV_DOMAIN_INPUT_MAX && !cv_domain_to_ascii(domain, &ascii, NULL))
+	if (domain.n && domain.n <= CV_DOMAIN_INPUT_MAX &&
+	    !cv_domain_to_ascii(domain, &ascii, NULL))
 		for (size_t i = 0; !found && i < list->n; i++)
 			found = or_below ? cv_domain_is_below(cv_buf_view(&ascii), list->items[i])
 				: cv_str_eq(cv_buf_view(&ascii), list->items[i]);

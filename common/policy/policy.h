@@ -19,8 +19,8 @@ struct cv_decision {
 	const char *enhanced;    /* "5.7.1" */
 	char vi[240], en[240];   /* one sentence each, what and what to do next; no CR LF */
 };
-/* "<en> / <vi without what ASCII cannot carry>": SMTP reply text must be ASCII unless SMTPUTF8 is in
- * use; FULL tells. Returns the length. */
+/* "<en> / <vi without what ASCII cannot carry>": SMTP reply text must be ASCII unless SMTPUTF8 is
+ * in use; FULL tells. Returns the length. */
 size_t cv_decision_reply(const struct cv_decision *d, bool utf8, char *buf, size_t n);
 
 struct cv_policy;
@@ -30,8 +30,9 @@ CV_MUST_CHECK enum cv_status cv_policy_load(const char *dir, const char *officia
 void cv_policy_free(struct cv_policy *p);
 
 /* MAIL FROM of an authenticated session (null sender allowed for own receipts and DSNs). */
-void cv_policy_envelope_from(const struct cv_policy *p, const struct cv_snapshot *s, cv_acct_no login,
-                             struct cv_str local, struct cv_str domain, struct cv_decision *out);
+void cv_policy_envelope_from(const struct cv_policy *p, const struct cv_snapshot *s,
+                             cv_acct_no login, struct cv_str local, struct cv_str domain,
+                             struct cv_decision *out);
 /* The header block of a submission: exactly one From, every address in it allowed for LOGIN;
  * Sender, if present, too. */
 void cv_policy_header_from(const struct cv_policy *p, const struct cv_snapshot *s, cv_acct_no login,
@@ -44,8 +45,8 @@ void cv_policy_recipient(const struct cv_policy *p, const struct cv_snapshot *s,
 void cv_policy_secrecy(const struct cv_policy *p, struct cv_str subject,
                        const struct cv_str *file_names, size_t file_count, struct cv_str text,
                        struct cv_decision *out);
-/* Sign-up detection (POL-02). MARK with rule "POL-02.signup" when the mail looks like a registration
- * on a public service. */
+/* Sign-up detection (POL-02). MARK with rule "POL-02.signup" when the mail looks like a
+ * registration on a public service. */
 struct cv_signup_facts {
 	struct cv_str from_local, from_domain; /* header From */
 	struct cv_str subject, text;           /* decoded UTF-8; first 2 KB of text */

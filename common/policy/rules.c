@@ -59,7 +59,8 @@ static const struct {
 static void
 clean(struct cv_str what, char out[WHAT_BYTES_MAX + 4])
 {
-	struct cv_str cut = cv_utf8_cut(cv_str_sub(what, 0, cv_utf8_valid_prefix(what)), WHAT_BYTES_MAX);
+	struct cv_str cut = cv_utf8_cut(cv_str_sub(what, 0, cv_utf8_valid_prefix(what)),
+	                                WHAT_BYTES_MAX);
 	for (size_t i = 0; i < cut.n; i++) {
 		unsigned char c = (unsigned char)cut.p[i];
 		out[i] = c < 0x20 || c == 0x7f ? '?' : (char)c;
@@ -133,7 +134,8 @@ add_ascii(struct cv_str text, struct cv_buf *out)
 		}
 		struct cv_buf folded = CV_BUF_INIT(32);
 		(void)cv_fold(cv_str_sub(text, start, pos), &folded);
-		char letter = folded.n == 1 && (unsigned char)folded.p[0] < 0x80 ? folded.p[0] : '?';
+		char letter = folded.n == 1 && (unsigned char)folded.p[0] < 0x80 ? folded.p[0]
+		                                                                 : '?';
 		if (is_capital(c) && cv_is_alpha((unsigned char)letter))
 			letter = (char)(letter - 32);
 		cv_buf_c(out, letter);

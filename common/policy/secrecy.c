@@ -1,9 +1,9 @@
 /* secrecy.c - secrecy marks (POL-04): MẬT, TỐI MẬT, TUYỆT MẬT, and all that only looks like them.
  *
- * A mark counts when it stands in brackets, in capitals by itself, beside a document number, or in a
- * file's name. "bảo mật", "mật khẩu" and the other decoys never count. Text is looked at in NFC, so NFD
- * makes no difference; letters without diacritics (MAT) count only in brackets or file names, in
- * capitals.
+ * A mark counts when it stands in brackets, in capitals by itself, beside a document number, or in
+ * a file's name. "bảo mật", "mật khẩu" and the other decoys never count. Text is looked at in NFC,
+ * so NFD makes no difference; letters without diacritics (MAT) count only in brackets or file
+ * names, in capitals.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/policy/policy_impl.h"
@@ -16,11 +16,19 @@
 #define NEAR_TOKENS 5
 #define PHRASE_WORDS_MAX 4
 
-enum gap { GAP_BLANK = 1, GAP_PUNCT = 2, GAP_OPEN = 4, GAP_CLOSE = 8, GAP_SLASH = 16, GAP_JOIN = 32 };
+enum gap {
+	GAP_BLANK = 1,
+	GAP_PUNCT = 2,
+	GAP_OPEN = 4,
+	GAP_CLOSE = 8,
+	GAP_SLASH = 16,
+	GAP_JOIN = 32
+};
 
 struct token {
 	char lower[TOKEN_BYTES_MAX], folded[TOKEN_BYTES_MAX];
-	unsigned before;   /* enum gap: what stands between this and the token before; the edge is PUNCT */
+	unsigned before;   /* enum gap: what stands between this and the token before; the edge is
+			    * PUNCT */
 	bool is_caps, is_number, is_ascii;
 };
 struct tokens {
@@ -62,7 +70,8 @@ gap_of(uint32_t c)
 static void
 fill_token(struct token *t, struct cv_str word, unsigned before)
 {
-	struct cv_buf low = CV_BUF_INIT(TOKEN_BYTES_MAX * 4), fold = CV_BUF_INIT(TOKEN_BYTES_MAX * 4);
+	struct cv_buf low = CV_BUF_INIT(TOKEN_BYTES_MAX * 4),
+		      fold = CV_BUF_INIT(TOKEN_BYTES_MAX * 4);
 	*t = (struct token){ .before = before, .is_number = true, .is_ascii = true };
 	for (size_t i = 0; i < word.n; i++) {
 		t->is_number = t->is_number && cv_is_digit((unsigned char)word.p[i]);
@@ -127,8 +136,8 @@ gap_behind(const struct tokens *ts, size_t i)
 
 /* ---- phrases ---- */
 
-/* How many tokens at I make PHRASE (words in full spelling); 0 for none. Words of a phrase have only
- * blanks or joins between them. WITHOUT_MARKS compares letters without diacritics. */
+/* How many tokens at I make PHRASE (words in full spelling); 0 for none. Words of a phrase have
+ * only blanks or joins between them. WITHOUT_MARKS compares letters without diacritics. */
 static size_t
 phrase_at(const struct tokens *ts, size_t i, struct cv_str phrase, bool without_marks)
 {
@@ -220,11 +229,13 @@ counts(const struct cv_policy *p, const struct tokens *ts, size_t i, size_t coun
        enum place place)
 {
 	bool caps = all_caps(ts, i, count);
-	bool in_brackets = (ts->t[i].before & GAP_OPEN) && (gap_behind(ts, i + count - 1) & GAP_CLOSE);
+	bool in_brackets = (ts->t[i].before & GAP_OPEN) &&
+	                   (gap_behind(ts, i + count - 1) & GAP_CLOSE);
 	if (is_decoy(p, ts, i, count, !is_spelled))
 		return false;
 	if (!is_spelled)
-		return caps && (in_brackets || (place == PLACE_FILE && (count > 1 || stands_out(ts, i, 1))));
+		return caps && (in_brackets ||
+		                (place == PLACE_FILE && (count > 1 || stands_out(ts, i, 1))));
 	if (in_brackets || follows_label(ts, i) || place == PLACE_FILE)
 		return true;
 	if (caps && (count > 1 || stands_out(ts, i, count)))

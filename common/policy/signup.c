@@ -1,7 +1,7 @@
 /* signup.c - mail of public services at registration (POL-02), and the allow-list (POL-03).
  *
- * A phrase and a sign: a sender nobody answers, an unsubscribe field, a link with a token, a code of 4
- * to 8 digits. Official senders never count.
+ * A phrase and a sign: a sender nobody answers, an unsubscribe field, a link with a token, a code
+ * of 4 to 8 digits. Official senders never count.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
@@ -100,12 +100,15 @@ has_code(struct cv_str text)
 		while (i < text.n && cv_is_digit((unsigned char)text.p[i]))
 			i++;
 		size_t n = i - start;
-		char before = start ? text.p[start - 1] : ' ', behind = i < text.n ? text.p[i] : ' ';
+		char before = start ? text.p[start - 1] : ' ',
+		     behind = i < text.n ? text.p[i] : ' ';
 		char beyond = i + 1 < text.n ? text.p[i + 1] : ' ';
-		bool is_joined = strchr(part_of_more, before) || cv_is_alpha((unsigned char)before) ||
+		bool is_joined =
+			strchr(part_of_more, before) || cv_is_alpha((unsigned char)before) ||
 			cv_is_alpha((unsigned char)behind) ||
 			(strchr(part_of_more, behind) && cv_is_digit((unsigned char)beyond));
-		bool is_year = n == 4 && (!strncmp(text.p + start, "19", 2) || !strncmp(text.p + start, "20", 2));
+		bool is_year = n == 4 && (!strncmp(text.p + start, "19", 2) ||
+		                          !strncmp(text.p + start, "20", 2));
 		if (n >= 4 && n <= 8 && before && behind && !is_joined && !is_year)
 			return true;
 	}
@@ -113,12 +116,14 @@ has_code(struct cv_str text)
 }
 
 void
-cv_policy_signup(const struct cv_policy *p, const struct cv_signup_facts *f, struct cv_decision *out)
+cv_policy_signup(const struct cv_policy *p, const struct cv_signup_facts *f,
+                 struct cv_decision *out)
 {
 	policy_decide(out, RULE_ALLOW, CV_STR_EMPTY);
 	if (!f->from_domain.n || cv_policy_is_official(p, f->from_domain))
 		return;
-	struct cv_buf subject = CV_BUF_INIT(TEXT_BYTES_MAX * 4), text = CV_BUF_INIT(TEXT_BYTES_MAX * 4);
+	struct cv_buf subject = CV_BUF_INIT(TEXT_BYTES_MAX * 4),
+		      text = CV_BUF_INIT(TEXT_BYTES_MAX * 4);
 	flatten(f->subject, &subject);
 	flatten(f->text, &text);
 	struct cv_str body = cv_utf8_cut(f->text, TEXT_BYTES_MAX);
@@ -140,24 +145,29 @@ static bool
 parse_date(struct cv_str s, int64_t *secs_out)
 {
 	uint64_t year, month, day;
-	if (s.n != 10 || s.p[4] != '-' || s.p[7] != '-' || cv_str_u64(cv_str_sub(s, 0, 4), 9999, &year) ||
-	    cv_str_u64(cv_str_sub(s, 5, 7), 12, &month) || cv_str_u64(cv_str_sub(s, 8, 10), 31, &day) ||
-	    !month || !day)
+	if (s.n != 10 || s.p[4] != '-' || s.p[7] != '-' ||
+	    cv_str_u64(cv_str_sub(s, 0, 4), 9999, &year) ||
+	    cv_str_u64(cv_str_sub(s, 5, 7), 12, &month) ||
+	    cv_str_u64(cv_str_sub(s, 8, 10), 31, &day) || !month || !day)
 		return false;
-	struct tm tm = { .tm_year = (int)year - 1900, .tm_mon = (int)month - 1, .tm_mday = (int)day };
+	struct tm tm = { .tm_year = (int)year - 1900,
+		         .tm_mon = (int)month - 1,
+		         .tm_mday = (int)day };
 	*secs_out = (int64_t)timegm(&tm) + 86400 - LOCAL_ZONE_SECS;
 	return tm.tm_mday == (int)day;
 }
 
 static enum cv_status
-parse_allowed(struct cv_policy *p, struct cv_str line, struct policy_allowed *out, struct cv_err *err)
+parse_allowed(struct cv_policy *p, struct cv_str line, struct policy_allowed *out,
+              struct cv_err *err)
 {
 	struct cv_str rest = line, who, until;
 	if (!cv_str_split(&rest, ' ', &who) || !cv_str_split(&rest, ' ', &until) ||
 	    !cv_str_trim(rest).n)
 		return cv_fail(err, CV_INVALID, "a line is 'domain-or-address until-date reason'");
 	if (!parse_date(until, &out->until_secs))
-		return cv_fail(err, CV_INVALID, "'%.*s' is no date like 2027-06-30", CV_STR_ARGS(until));
+		return cv_fail(err, CV_INVALID, "'%.*s' is no date like 2027-06-30",
+		               CV_STR_ARGS(until));
 	size_t at = cv_str_find(who, '@', 0);
 	struct cv_str domain = at < who.n ? cv_str_sub(who, at + 1, who.n) : who;
 	struct cv_buf ascii = CV_BUF_INIT(CV_DOMAIN_INPUT_MAX);

@@ -1,9 +1,9 @@
 /* auth.c - checking a password against the mapped register.
  *
  * The slow hash runs on two threads of its own with a bounded queue. A password that was right is
- * remembered as HMAC(key of this process, account, version of its secret, password), so changing the
- * password forgets it, and the memory of a stopped process is of no use. Every refusal of a name
- * that exists takes as long as one of a name that does not.
+ * remembered as HMAC(key of this process, account, version of its secret, password), so changing
+ * the password forgets it, and the memory of a stopped process is of no use. Every refusal of a
+ * name that exists takes as long as one of a name that does not.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <pthread.h>
@@ -93,8 +93,8 @@ auth_subject_find(struct cv_auth *a, struct cv_str login, const struct sockaddr_
 		cv_snapshot_find_address(out->snap, login, &hit);
 	else if (login.n <= 320)
 		cv_snapshot_find(out->snap, login, cv_snapshot_default_domain(out->snap), &hit);
-	bool has_login = hit.found == CV_REG_ACCOUNT && cv_snapshot_secret(out->snap, hit.account.acct,
-		&out->secret);
+	bool has_login = hit.found == CV_REG_ACCOUNT &&
+	                 cv_snapshot_secret(out->snap, hit.account.acct, &out->secret);
 	out->is_known = has_login;
 	out->account = hit.account;
 	out->lock_key = lockout_key(a->lockout, has_login ? hit.account.address : login, peer);
@@ -216,7 +216,9 @@ cv_auth_verify(struct cv_auth *a, struct cv_auth_check *c)
 		finish(c, &s, auth_conclude(a, &s, true));
 	} else {
 		struct job *job = cv_malloc(sizeof *job);
-		*job = (struct job){ .auth = a, .check = c, .subject = s, .password_n = c->password.n };
+		*job = (struct job){
+			.auth = a, .check = c, .subject = s, .password_n = c->password.n
+		};
 		memcpy(job->password, c->password.p, c->password.n);
 		if (!cv_pool_run(a->pool, run, job))
 			return; /* the job owns the subject now */

@@ -1,10 +1,10 @@
 /* auth.h - who are you: passwords and SCRAM for smtpd and imapd, over the mapped register.
  *
- * PLAIN and LOGIN: argon2id on a bounded pool (a dummy hash for unknown names, so time tells nothing);
- * a password verified once is remembered under a per-process key, so the next log-in costs a HMAC.
- * SCRAM-SHA-256 (RFC 5802, 7677) needs no pool. Five failures of an account from one network (/24,
- * /64) lock that pair for 15 minutes (SEC-05). Login names: full address, or local part in the default
- * domain. Threads: all calls from any thread.
+ * PLAIN and LOGIN: argon2id on a bounded pool (a dummy hash for unknown names, so time tells
+ * nothing); a password verified once is remembered under a per-process key, so the next log-in
+ * costs a HMAC. SCRAM-SHA-256 (RFC 5802, 7677) needs no pool. Five failures of an account from one
+ * network (/24, /64) lock that pair for 15 minutes (SEC-05). Login names: full address, or local
+ * part in the default domain. Threads: all calls from any thread.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_AUTH_H
@@ -46,8 +46,8 @@ struct cv_sasl;
 enum cv_sasl_step {
 	CV_SASL_SEND,   /* send *out base64-encoded as a challenge, then feed the answer */
 	CV_SASL_WAIT,   /* a password check is under way: wake() will be called, then call resume */
-	CV_SASL_OK,     /* logged in: cv_sasl_acct(); *out may hold final server data (SCRAM) that must
-	                 * be sent as a last challenge when the protocol has no success data */
+	CV_SASL_OK,     /* logged in: cv_sasl_acct(); *out may hold final server data (SCRAM) that
+	                 * must be sent as a last challenge when the protocol has no success data */
 	CV_SASL_FAIL    /* cv_sasl_result() says why */
 };
 struct cv_sasl_env {
@@ -60,7 +60,8 @@ struct cv_sasl_env {
 };
 /* NULL for an unknown mechanism. */
 struct cv_sasl *cv_sasl_new(struct cv_str mechanism, const struct cv_sasl_env *env);
-/* RESPONSE: decoded bytes from the client; p NULL at the start when there is no initial response. */
+/* RESPONSE: decoded bytes from the client; p NULL at the start when there is no initial
+ * response. */
 enum cv_sasl_step cv_sasl_step(struct cv_sasl *s, struct cv_str response, struct cv_buf *out);
 enum cv_sasl_step cv_sasl_resume(struct cv_sasl *s, struct cv_buf *out);
 enum cv_auth_result cv_sasl_result(const struct cv_sasl *s);

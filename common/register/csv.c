@@ -15,7 +15,8 @@ decode(struct cv_arena *arena, struct cv_str bytes, const char *charset, struct 
 		return cv_fail(err, CV_LIMIT, "the file is larger than %u MB", CSV_BYTES_MAX >> 20);
 	if (cv_str_has_prefix(bytes, "\xef\xbb\xbf"))
 		bytes = cv_str_sub(bytes, 3, bytes.n);
-	bool is_utf16 = bytes.n >= 2 && (!memcmp(bytes.p, "\xff\xfe", 2) || !memcmp(bytes.p, "\xfe\xff", 2));
+	bool is_utf16 = bytes.n >= 2 &&
+	                (!memcmp(bytes.p, "\xff\xfe", 2) || !memcmp(bytes.p, "\xfe\xff", 2));
 	if (!*charset && is_utf16)
 		charset = "UTF-16";
 	if (!*charset || cv_str_ieq_z(cv_str_z(charset), "utf-8")) {
@@ -35,7 +36,8 @@ decode(struct cv_arena *arena, struct cv_str bytes, const char *charset, struct 
 		*out = cv_arena_str(arena, cv_buf_view(&text));
 	cv_buf_done(&text);
 	if (!status && cv_str_search(*out, CV_STR("\xef\xbf\xbd")) < out->n)
-		return cv_fail(err, CV_INVALID, "the file has bytes that %s does not know", charset);
+		return cv_fail(err, CV_INVALID, "the file has bytes that %s does not know",
+		               charset);
 	return status;
 }
 

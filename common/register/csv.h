@@ -1,7 +1,7 @@
 /* csv.h - a list as a spreadsheet writes it, into rows of cells. Private to the folder; pure.
  *
- * RFC 4180 with any of "," ";" and tab between cells, UTF-8 with or without BOM, UTF-16 with one, or a
- * declared charset. Hard limits: 32 MB, 200,000 rows, 256 cells a row, 32 KB a cell.
+ * RFC 4180 with any of "," ";" and tab between cells, UTF-8 with or without BOM, UTF-16 with one,
+ * or a declared charset. Hard limits: 32 MB, 200,000 rows, 256 cells a row, 32 KB a cell.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_REGISTER_CSV_H
@@ -26,7 +26,7 @@ struct csv {
 };
 
 /* BYTES as a file; CHARSET "" means: UTF-8, or what a BOM says. Cells live in ARENA. */
-CV_MUST_CHECK enum cv_status csv_read(struct cv_arena *arena, struct cv_str bytes, const char *charset,
-                                      struct csv *out, struct cv_err *err);
+CV_MUST_CHECK enum cv_status csv_read(struct cv_arena *arena, struct cv_str bytes,
+                                      const char *charset, struct csv *out, struct cv_err *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* import_check.c - dirty rows: what is repaired with a note, what is refused with a proposal.
  *
- * Nothing is guessed: a repair only drops what carries no meaning (blanks, line breaks, notations of
- * numbers); whatever has two readings is refused, and the person at the desk decides.
+ * Nothing is guessed: a repair only drops what carries no meaning (blanks, line breaks, notations
+ * of numbers); whatever has two readings is refused, and the person at the desk decides.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/buf.h"
@@ -133,7 +133,8 @@ usual_tones(struct cv_arena *arena, struct cv_str name, struct import_verdict *v
 			if (cv_str_has_suffix(word, pairs[i].old))
 				hit = i;
 		size_t stem = hit < CV_COUNT(pairs) ? word.n - strlen(pairs[hit].old) : word.n;
-		if (hit < CV_COUNT(pairs) && stem && cv_lower((unsigned char)word.p[stem - 1]) != 'q') {
+		if (hit < CV_COUNT(pairs) && stem &&
+		    cv_lower((unsigned char)word.p[stem - 1]) != 'q') {
 			fix(v, FIX_TONE);
 			cv_buf_str(&out, cv_str_sub(word, 0, stem));
 			cv_buf_z(&out, pairs[hit].usual);
@@ -241,12 +242,14 @@ without_digits(struct cv_arena *arena, struct cv_str s)
 
 /* "Trần Văn Bình - Phó Giám đốc", "Chủ tịch Lê Hoa", "Lê Hoa (Văn thư)". */
 static void
-check_title(struct cv_arena *arena, struct cv_str name, struct cv_str plain, struct import_verdict *v)
+check_title(struct cv_arena *arena, struct cv_str name, struct cv_str plain,
+            struct import_verdict *v)
 {
 	if (begins_with_title(plain)) {
 		for (size_t i = 0; i < CV_COUNT(title_words); i++)
 			if (begins(plain, title_words[i])) {
-				refuse(v, NO_TITLE_IN_NAME, behind_words(name, words_in(cv_str_z(title_words[i]))));
+				refuse(v, NO_TITLE_IN_NAME,
+				       behind_words(name, words_in(cv_str_z(title_words[i]))));
 				return;
 			}
 	}
@@ -421,23 +424,31 @@ import_check_email(struct cv_arena *arena, const char *default_domain, struct cv
 		return;
 	size_t at = cv_str_find(s, '@', 0);
 	struct cv_str local = cv_str_sub(s, 0, at), domain = cv_str_sub(s, at + 1, s.n);
-	bool has_gap = cv_str_search(s, CV_STR("..")) < s.n || cv_str_find(domain, '@', 0) < domain.n;
+	bool has_gap = cv_str_search(s, CV_STR("..")) < s.n ||
+	               cv_str_find(domain, '@', 0) < domain.n;
 	if (at == s.n) {
 		bool glued = s.n > strlen(default_domain) && cv_str_has_isuffix(s, default_domain);
-		refuse(v, NO_AT_SIGN, glued ? cv_arena_printf(arena, "%.*s@%s",
-			CV_STR_ARGS(cv_str_sub(s, 0, s.n - strlen(default_domain))), default_domain) : official);
+		struct cv_str head = cv_str_sub(s, 0, glued ? s.n - strlen(default_domain) : 0);
+		struct cv_str parted =
+			cv_arena_printf(arena, "%.*s@%s", CV_STR_ARGS(head), default_domain);
+		refuse(v, NO_AT_SIGN, glued ? parted : official);
 	} else if (has_gap) {
-		refuse(v, NO_DOUBLED, replaced(arena, replaced(arena, s, '.', '.', true), '@', '@', true));
+		refuse(v, NO_DOUBLED,
+		       replaced(arena, replaced(arena, s, '.', '.', true), '@', '@', true));
 	} else if (!local.n) {
 		refuse(v, NO_LOCAL, official);
 	} else if (!domain.n) {
-		refuse(v, NO_DOMAIN, cv_arena_printf(arena, "%.*s@%s", CV_STR_ARGS(local), default_domain));
+		refuse(v, NO_DOMAIN,
+		       cv_arena_printf(arena, "%.*s@%s", CV_STR_ARGS(local), default_domain));
 	} else if (cv_str_find(domain, ',', 0) < domain.n) {
 		refuse(v, NO_COMMA, replaced(arena, s, ',', '.', false));
-	} else if (cv_str_has_isuffix(domain, ".go") || cv_str_isearch(domain, CV_STR(".go.")) < domain.n) {
+	} else if (cv_str_has_isuffix(domain, ".go") ||
+	           cv_str_isearch(domain, CV_STR(".go.")) < domain.n) {
 		size_t go = cv_str_isearch(domain, CV_STR(".go"));
-		refuse(v, NO_GO, cv_arena_printf(arena, "%.*s@%.*s.gov%.*s", CV_STR_ARGS(local),
-			CV_STR_ARGS(cv_str_sub(domain, 0, go)), CV_STR_ARGS(cv_str_sub(domain, go + 3, domain.n))));
+		refuse(v, NO_GO,
+		       cv_arena_printf(arena, "%.*s@%.*s.gov%.*s", CV_STR_ARGS(local),
+		                       CV_STR_ARGS(cv_str_sub(domain, 0, go)),
+		                       CV_STR_ARGS(cv_str_sub(domain, go + 3, domain.n))));
 	} else if (is_one_of(domain, free_mail_typos, CV_COUNT(free_mail_typos))) {
 		refuse(v, NO_TYPO, official);
 	} else if (is_one_of(domain, free_mail, CV_COUNT(free_mail))) {
@@ -460,13 +471,15 @@ import_is_continuation(const struct import_rows *all, const struct import_row *r
 {
 	if (!all->has[IM_NUMBER] || !(all->has[IM_TITLE] || all->has[IM_AGENCY]) || !next)
 		return false;
-	if (next->number != row->number + 1 || blank(row->raw[IM_NUMBER]) || blank(row->raw[IM_NAME]))
+	if (next->number != row->number + 1 || blank(row->raw[IM_NUMBER]) ||
+	    blank(row->raw[IM_NAME]))
 		return false;
 	for (size_t i = IM_TITLE; i < IM_COUNT; i++)
 		if (!blank(row->raw[i]))
 			return false;
 	return blank(next->raw[IM_NUMBER]) &&
-		(!blank(next->raw[IM_TITLE]) || !blank(next->raw[IM_AGENCY]) || !blank(next->raw[IM_EMAIL]));
+	       (!blank(next->raw[IM_TITLE]) || !blank(next->raw[IM_AGENCY]) ||
+	        !blank(next->raw[IM_EMAIL]));
 }
 
 static struct cv_str
@@ -475,7 +488,8 @@ whole_name(struct cv_arena *arena, const struct import_row *row)
 	if (!blank(row->raw[IM_NAME]))
 		return row->raw[IM_NAME];
 	struct cv_buf out = CV_BUF_INIT(REG_TEXT_MAX * 2);
-	static const enum import_field parts[] = { IM_SURNAME, IM_SURNAME_MIDDLE, IM_MIDDLE, IM_GIVEN };
+	static const enum import_field parts[] = { IM_SURNAME, IM_SURNAME_MIDDLE, IM_MIDDLE,
+		                                   IM_GIVEN };
 	for (size_t i = 0; i < CV_COUNT(parts); i++) {
 		struct cv_str part = cv_str_trim(cv_utf8_cut(row->raw[parts[i]], 400));
 		if (part.n && out.n)

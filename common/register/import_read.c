@@ -98,7 +98,8 @@ map_columns(const struct csv_row *top, const struct csv_row *below, enum import_
 		struct cv_str upper = cell(top, i), lower = below ? cell(below, i) : CV_STR("");
 		if (!is_blank(upper))
 			spanning = upper;
-		struct cv_buf whole = CV_BUF_INIT(WORDS_BYTES_MAX * 8), sub = CV_BUF_INIT(WORDS_BYTES_MAX * 8);
+		struct cv_buf whole = CV_BUF_INIT(WORDS_BYTES_MAX * 8),
+			      sub = CV_BUF_INIT(WORDS_BYTES_MAX * 8);
 		words_of(is_blank(lower) ? upper : spanning, &whole);
 		words_of(lower, &sub);
 		enum import_field field = IM_NONE;
@@ -226,7 +227,8 @@ import_read(struct cv_arena *arena, const struct csv *csv, struct import_rows *o
 		struct cv_str text;
 		if (!fill(&csv->rows[i], columns, row))
 			continue;
-		if (is_group(&csv->rows[i], columns, &text) && (out->has[IM_TITLE] || out->has[IM_NUMBER])) {
+		if (is_group(&csv->rows[i], columns, &text) &&
+		    (out->has[IM_TITLE] || out->has[IM_NUMBER])) {
 			group = text;
 			continue;
 		}

@@ -19,7 +19,8 @@ struct lockout;
 struct lockout *lockout_new(void);
 void lockout_free(struct lockout *l);
 /* NAME is the account's address, or what was given for an unknown one. PEER may be NULL. */
-uint64_t lockout_key(const struct lockout *l, struct cv_str name, const struct sockaddr_storage *peer);
+uint64_t lockout_key(const struct lockout *l, struct cv_str name,
+                     const struct sockaddr_storage *peer);
 bool lockout_is_locked(struct lockout *l, uint64_t key, int64_t now_ms);
 void lockout_fail(struct lockout *l, uint64_t key, int64_t now_ms);
 void lockout_clear(struct lockout *l, uint64_t key);

@@ -252,8 +252,9 @@ reg_account_encode(const struct reg_account *a, struct cv_buf *out)
 	cv_buf_c(out, ROW_VERSION);
 	cv_buf_c(out, (char)a->kind);
 	cv_buf_c(out, (char)a->state);
-	cv_buf_c(out, (char)((a->listed ? FLAG_LISTED : 0) | (a->mobile_consent ? FLAG_CONSENT : 0) |
-		(a->must_change ? FLAG_MUST_CHANGE : 0)));
+	cv_buf_c(out,
+	         (char)((a->listed ? FLAG_LISTED : 0) | (a->mobile_consent ? FLAG_CONSENT : 0) |
+	                (a->must_change ? FLAG_MUST_CHANGE : 0)));
 	cv_buf_varint(out, a->rank);
 	cv_buf_varint(out, a->quota_bytes);
 	cv_buf_be64(out, (uint64_t)a->created_secs);

@@ -206,7 +206,8 @@ join(const struct words *words, size_t from, size_t to, struct cv_buf *out)
 
 /* Clan last: what stands before it is "Y" and the given name. */
 static bool
-split_ede(const struct words *w, struct cv_buf *surname, struct cv_buf *middle, struct cv_buf *given)
+split_ede(const struct words *w, struct cv_buf *surname, struct cv_buf *middle,
+          struct cv_buf *given)
 {
 	if (w->n < 2 || !is_ede_prefix(w->w[0]))
 		return false;
@@ -257,7 +258,8 @@ static const struct data_file reserved_files[] = {
 #include "common/register/reserved.inc"
 };
 
-/* One shape for what the eye takes for the same: 0 o, 1 l i, 5 s, rn m, vv w; separators dropped. */
+/* One shape for what the eye takes for the same: 0 o, 1 l i, 5 s, rn m, vv w; separators
+ * dropped. */
 static void
 skeleton(struct cv_str s, struct cv_buf *out)
 {
@@ -331,7 +333,8 @@ cv_name_is_refused(struct cv_str local_part, const char *more_reserved, const ch
 				continue;
 			if (line.p[0] == '[')
 				is_indecent = cv_str_eq_z(line, "[indecent]");
-			else if (refused_by_word(local_part, line, is_indecent, why_out, why_vi_out))
+			else if (refused_by_word(local_part, line, is_indecent, why_out,
+			                         why_vi_out))
 				return true;
 		}
 	}

@@ -1,8 +1,9 @@
 /* naming.h - official addresses from Vietnamese names (ADR-01..04). Pure.
  *
  * initials template: first letters of surname and middle names, then the given name, then the unit:
- * họ "Đặng", đệm "Thị", tên "Duyên", stp -> "dtduyen.stp". Diacritics are folded, đ is d; apostrophes
- * and blanks inside a given name are dropped ("H'Bia" -> hbia, "Rơ Mah" gives initial "r m").
+ * họ "Đặng", đệm "Thị", tên "Duyên", stp -> "dtduyen.stp". Diacritics are folded, đ is d;
+ * apostrophes and blanks inside a given name are dropped ("H'Bia" -> hbia, "Rơ Mah" gives initial
+ * "r m").
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_NAMING_H
@@ -24,7 +25,8 @@ CV_MUST_CHECK enum cv_status cv_name_local_part(enum cv_name_template t, struct 
 CV_MUST_CHECK enum cv_status cv_name_split(struct cv_str full, struct cv_buf *surname,
                                            struct cv_buf *middle, struct cv_buf *given,
                                            struct cv_err *err);
-/* Reserved, indecent or look-alike (ADR-04): *why_out is an English clause, *why_vi_out the same. */
+/* Reserved, indecent or look-alike (ADR-04): *why_out is an English clause, *why_vi_out the
+ * same. */
 bool cv_name_is_refused(struct cv_str local_part, const char *more_reserved, const char **why_out,
                         const char **why_vi_out);
 

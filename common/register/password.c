@@ -167,8 +167,9 @@ password_hash(struct cv_str password, struct reg_secret *s, struct cv_err *err)
 	password_normal(password, &normal);
 	cv_random(salt, sizeof salt);
 	cv_random(s->salt, sizeof s->salt);
-	int bad = argon2id_hash_encoded(ARGON_PASSES, ARGON_KIB, ARGON_LANES, normal.p, normal.n, salt,
-		sizeof salt, ARGON_HASH_BYTES, s->argon, sizeof s->argon);
+	int bad = argon2id_hash_encoded(ARGON_PASSES, ARGON_KIB, ARGON_LANES, normal.p, normal.n,
+	                                salt, sizeof salt, ARGON_HASH_BYTES, s->argon,
+	                                sizeof s->argon);
 	s->iterations = SCRAM_ITERATIONS;
 	bool ok = !bad && scram_keys(cv_buf_view(&normal), s->salt, sizeof s->salt, s->iterations,
 		s->stored_key, s->server_key);

@@ -16,7 +16,8 @@
 
 /* How strict password_judge() is. */
 enum password_rule {
-	PASSWORD_FULL,   /* ACC-04: 14 characters, four classes, not on the banned list, not the name */
+	PASSWORD_FULL,   /* ACC-04: 14 characters, four classes, not on the banned list, not the
+			  * name */
 	PASSWORD_FORCED, /* an operator's choice: 8 characters, not on the banned list */
 	PASSWORD_WEAK    /* trials: anything but nothing */
 };

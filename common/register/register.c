@@ -2,8 +2,8 @@
  *
  * The owner counts register.gen up after each rename; a reader compares one mapped number on each
  * get and opens the files again when it moved. Without that file (first start) it looks at the
- * snapshot's identity once a second. A file that fails its check is remembered, logged once and left
- * alone; the older snapshot goes on answering.
+ * snapshot's identity once a second. A file that fails its check is remembered, logged once and
+ * left alone; the older snapshot goes on answering.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <fcntl.h>
@@ -87,7 +87,8 @@ look(struct cv_register *r, struct cv_err *err)
 		map_generation(r);
 	r->gen_seen = generation(r);
 	struct file_id snap = identify(r->dir, SNAP_FILE);
-	struct file_id secret = r->with_secrets ? identify(r->dir, SNAP_SECRET_FILE) : r->seen_secret;
+	struct file_id secret = r->with_secrets ? identify(r->dir, SNAP_SECRET_FILE)
+	                                        : r->seen_secret;
 	if (r->now && same_file(&snap, &r->seen) && same_file(&secret, &r->seen_secret))
 		return CV_OK;
 	struct cv_snapshot *fresh;

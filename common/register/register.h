@@ -1,11 +1,12 @@
 /* register.h - the provincial register as every program sees it: an immutable, mapped snapshot.
  *
  * The owner (imapd) writes <register_dir>/register.snap and the tighter register.secret after each
- * change and renames them into place; readers map the newest and look addresses up in memory, without
- * imapd. A snapshot is counted: hold it for one decision, give it back. registry.h changes things.
+ * change and renames them into place; readers map the newest and look addresses up in memory,
+ * without imapd. A snapshot is counted: hold it for one decision, give it back. registry.h changes
+ * things.
  *
- * Addresses are compared as: local part ASCII lower case (UTF-8 in NFC, lower case), domain as A-label
- * lower case; alias domains map to their target domain first.
+ * Addresses are compared as: local part ASCII lower case (UTF-8 in NFC, lower case), domain as
+ * A-label lower case; alias domains map to their target domain first.
  * Threads: all calls from any thread.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -60,15 +61,16 @@ struct cv_snapshot;
 CV_MUST_CHECK enum cv_status cv_register_open(const char *dir, bool with_secrets,
                                               struct cv_register **out, struct cv_err *err);
 void cv_register_close(struct cv_register *r);
-/* The newest snapshot, at once after the owner published it (a mapped counter tells; without one the
- * files are looked at once a second, or after cv_register_refresh()); never NULL. A file that fails its
- * check is logged once and the snapshot before it stays. */
+/* The newest snapshot, at once after the owner published it (a mapped counter tells; without one
+ * the files are looked at once a second, or after cv_register_refresh()); never NULL. A file that
+ * fails its check is logged once and the snapshot before it stays. */
 const struct cv_snapshot *cv_register_get(struct cv_register *r);
 void cv_snapshot_unref(const struct cv_snapshot *s);
 void cv_register_refresh(struct cv_register *r);
 uint64_t cv_snapshot_generation(const struct cv_snapshot *s);
 
-bool cv_snapshot_has_domain(const struct cv_snapshot *s, struct cv_str domain); /* ours, alias or not */
+/* ours, alias or not */
+bool cv_snapshot_has_domain(const struct cv_snapshot *s, struct cv_str domain);
 struct cv_str cv_snapshot_default_domain(const struct cv_snapshot *s);
 
 /* What an address stands for. */
@@ -78,8 +80,8 @@ struct cv_reg_hit {
 	struct cv_reg_account account; /* for ACCOUNT and GROUP */
 	bool by_alias;
 };
-/* LOCAL and DOMAIN as written (quotes, any case, U-labels). Mail to postmaster of any of our domains
- * that has none finds the default domain's (RFC 5321 4.5.1). */
+/* LOCAL and DOMAIN as written (quotes, any case, U-labels). Mail to postmaster of any of our
+ * domains that has none finds the default domain's (RFC 5321 4.5.1). */
 void cv_snapshot_find(const struct cv_snapshot *s, struct cv_str local, struct cv_str domain,
                       struct cv_reg_hit *out);
 /* The same for a whole address "local@domain". */
@@ -87,7 +89,8 @@ void cv_snapshot_find_address(const struct cv_snapshot *s, struct cv_str address
                               struct cv_reg_hit *out);
 bool cv_snapshot_account(const struct cv_snapshot *s, cv_acct_no acct, struct cv_reg_account *out);
 /* Members of a group or holders of a role box, as accounts. */
-size_t cv_snapshot_members(const struct cv_snapshot *s, cv_acct_no acct, cv_acct_no *out, size_t max);
+size_t cv_snapshot_members(const struct cv_snapshot *s, cv_acct_no acct, cv_acct_no *out,
+                           size_t max);
 /* May ACCT send as ADDRESS: its own addresses, role boxes it holds, delegations to it. */
 bool cv_snapshot_may_send_as(const struct cv_snapshot *s, cv_acct_no acct, struct cv_str local,
                              struct cv_str domain);

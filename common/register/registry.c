@@ -145,7 +145,8 @@ load(struct cv_registry *r, bool *has_key_out, struct cv_err *err)
 	if (!status)
 		status = cv_meta_scan(e, acct, CV_STR_EMPTY, CV_STR_EMPTY, 0, load_row, &l, err);
 	if (!status && l.is_bad)
-		status = cv_fail(err, CV_CORRUPT, "a row '%c' of the register is damaged", l.bad_key);
+		status = cv_fail(err, CV_CORRUPT, "a row '%c' of the register is damaged",
+		                 l.bad_key);
 	r->is_stale = status != CV_OK;
 	if (has_key_out)
 		*has_key_out = l.has_key;
@@ -269,7 +270,8 @@ make_basics(struct reg_call *c, bool has_key, struct cv_err *err)
 		reg_put(c, key, CV_STR(""));
 		reg_model_put_domain(&r->model, domain, CV_STR(""));
 	}
-	return c->put_count ? reg_commit(c, "register.init", r->model.default_domain, NULL, err) : CV_OK;
+	return c->put_count ? reg_commit(c, "register.init", r->model.default_domain, NULL, err)
+	                    : CV_OK;
 }
 
 static void

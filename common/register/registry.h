@@ -1,8 +1,8 @@
 /* registry.h - changing the register: only in the process that owns the mail store.
  *
- * Each call is checked, committed together with its audit row, and followed by a new snapshot (several
- * changes in quick succession share one). Requests come as JSON (ctl.h), so the same table serves the
- * control socket of imapd and the admin tool on a stopped store.
+ * Each call is checked, committed together with its audit row, and followed by a new snapshot
+ * (several changes in quick succession share one). Requests come as JSON (ctl.h), so the same table
+ * serves the control socket of imapd and the admin tool on a stopped store.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_REGISTRY_H
@@ -31,10 +31,11 @@ void cv_registry_close(struct cv_registry *r);
 CV_MUST_CHECK enum cv_status cv_registry_publish(struct cv_registry *r, struct cv_err *err);
 
 /* Runs one request: domain.add, domain.list; agency.add, agency.list; account.add, account.set,
- * account.list, account.show, account.passwd, account.suspend, account.resume, account.retire; alias.add,
- * alias.del; role.hold, role.release; group.member; delegate.add, delegate.del; import. Fields are
- * described at each handler and in docs/control.md. Blocks until the change is durable and published.
- * ACTOR stands in the audit trail. PROGRESS takes its note over. CV_NOT_FOUND for an unknown request. */
+ * account.list, account.show, account.passwd, account.suspend, account.resume, account.retire;
+ * alias.add, alias.del; role.hold, role.release; group.member; delegate.add, delegate.del; import.
+ * Fields are described at each handler and in docs/control.md. Blocks until the change is durable
+ * and published. ACTOR stands in the audit trail. PROGRESS takes its note over. CV_NOT_FOUND for an
+ * unknown request. */
 CV_MUST_CHECK enum cv_status cv_registry_do(struct cv_registry *r, const char *actor,
                                             json_t *request,
                                             void (*progress)(void *arg, json_t *note), void *arg,

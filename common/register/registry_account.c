@@ -123,8 +123,8 @@ read_texts(struct reg_call *c, json_t *object, struct reg_account *a, struct cv_
 		struct cv_str text;
 		if (i == T_ADDRESS || !json_object_get(object, reg_texts[i].json))
 			continue;
-		enum cv_status status = reg_field(c, object, reg_texts[i].json, reg_texts[i].max_bytes, &text,
-			err);
+		enum cv_status status = reg_field(c, object, reg_texts[i].json,
+		                                  reg_texts[i].max_bytes, &text, err);
 		if (status)
 			return status;
 		has[i] = text.n > 0;
@@ -147,7 +147,8 @@ read_numbers(json_t *object, struct reg_account *a, struct cv_err *err)
 	else if (!status && json_object_get(object, "title"))
 		a->rank = reg_rank_of_title(a->text[T_TITLE]);
 	if (!status)
-		status = reg_number(object, "quota", (uint64_t)1 << 50, &a->quota_bytes, &given, err);
+		status = reg_number(object, "quota", (uint64_t)1 << 50, &a->quota_bytes, &given,
+		                    err);
 	a->listed = reg_flag(object, "listed", a->listed);
 	a->mobile_consent = reg_flag(object, "mobile_consent", a->mobile_consent);
 	return status;
@@ -206,8 +207,8 @@ reg_free_address(struct reg_call *c, struct cv_str surname, struct cv_str middle
 		unit = CV_STR("");
 	for (unsigned number = 0; number <= COLLISIONS_MAX; number += number ? 1 : 2) {
 		struct cv_buf local = CV_BUF_INIT(256);
-		enum cv_status status = cv_name_local_part(r->name_template, surname, middle, given, unit,
-			number, &local, err);
+		enum cv_status status = cv_name_local_part(r->name_template, surname, middle, given,
+		                                           unit, number, &local, err);
 		if (!status)
 			status = check_refused(c, cv_buf_view(&local), override, err);
 		*key_out = status ? CV_STR_EMPTY : cv_arena_printf(&c->arena, "%s@%s", local.p,
@@ -258,7 +259,8 @@ choose_address(struct reg_call *c, json_t *object, struct reg_account *a, struct
 	if (!address.n && a->kind == CV_KIND_AGENCY && *a->text[T_AGENCY])
 		address = cv_str_z(a->text[T_AGENCY]);
 	else if (!address.n && role.n && *a->text[T_AGENCY])
-		address = cv_arena_printf(&c->arena, "%.*s.%s", CV_STR_ARGS(role), a->text[T_AGENCY]);
+		address = cv_arena_printf(&c->arena, "%.*s.%s", CV_STR_ARGS(role),
+		                          a->text[T_AGENCY]);
 	if (address.n)
 		return explicit_address(c, address, a, override, key_out, err);
 	if (a->kind != CV_KIND_PERSON)
@@ -381,7 +383,8 @@ event_detail(struct reg_call *c, const struct reg_account *a)
 	static const char *const carried[] = { "letter", "reason", "request_id" };
 	for (size_t i = 0; i < CV_COUNT(carried); i++)
 		if (json_is_string(json_object_get(c->request, carried[i])))
-			json_object_set(detail, carried[i], json_object_get(c->request, carried[i]));
+			json_object_set(detail, carried[i],
+			                json_object_get(c->request, carried[i]));
 	return detail;
 }
 
@@ -415,7 +418,8 @@ reg_account_add(struct reg_call *c, struct cv_err *err)
 	return status;
 }
 
-/* {"address", "password"?, "force", "allow_weak", "must_change", "expires_hours"} -> {"password"?} */
+/* {"address", "password"?, "force", "allow_weak", "must_change", "expires_hours"} ->
+ * {"password"?} */
 enum cv_status
 reg_account_passwd(struct reg_call *c, struct cv_err *err)
 {
@@ -427,7 +431,8 @@ reg_account_passwd(struct reg_call *c, struct cv_err *err)
 	if (!status) {
 		reg_save_secret(c, a);
 		reg_save_account(c, a);
-		status = reg_commit(c, "account.passwd", a->text[T_ADDRESS], event_detail(c, a), err);
+		status = reg_commit(c, "account.passwd", a->text[T_ADDRESS], event_detail(c, a),
+		                    err);
 	}
 	if (!status) {
 		reply_account(c, a);
@@ -453,7 +458,8 @@ change_state(struct reg_call *c, enum cv_reg_state from_a, enum cv_reg_state fro
 	if (a->state == to)
 		return CV_OK;
 	if (a->state != from_a && a->state != from_b)
-		return cv_fail(err, CV_DENIED, "%s is %s", a->text[T_ADDRESS], reg_state_words[a->state]);
+		return cv_fail(err, CV_DENIED, "%s is %s", a->text[T_ADDRESS],
+		               reg_state_words[a->state]);
 	a->state = to;
 	a->state_secs = cv_wall_secs();
 	reg_save_account(c, a);
@@ -463,8 +469,8 @@ change_state(struct reg_call *c, enum cv_reg_state from_a, enum cv_reg_state fro
 enum cv_status
 reg_account_suspend(struct reg_call *c, struct cv_err *err)
 {
-	return change_state(c, CV_STATE_ACTIVE, CV_STATE_ACTIVE, CV_STATE_SUSPENDED, "account.suspend",
-		err);
+	return change_state(c, CV_STATE_ACTIVE, CV_STATE_ACTIVE, CV_STATE_SUSPENDED,
+	                    "account.suspend", err);
 }
 
 enum cv_status
@@ -478,8 +484,8 @@ reg_account_resume(struct reg_call *c, struct cv_err *err)
 enum cv_status
 reg_account_retire(struct reg_call *c, struct cv_err *err)
 {
-	return change_state(c, CV_STATE_ACTIVE, CV_STATE_SUSPENDED, CV_STATE_RETIRED, "account.retire",
-		err);
+	return change_state(c, CV_STATE_ACTIVE, CV_STATE_SUSPENDED, CV_STATE_RETIRED,
+	                    "account.retire", err);
 }
 
 /* {"address", any field of account.add but kind, address and password} -> {"changed"} */
@@ -532,7 +538,8 @@ passes(const struct reg_account *a, const struct filter *f)
 		cv_fold_contains(cv_str_z(a->text[T_ADDRESS]), f->query);
 }
 
-/* {"agency"?, "kind"?, "state"?, "find"? (or "query"), "offset"?, "limit"?} -> {"total", "accounts": [...]} */
+/* {"agency"?, "kind"?, "state"?, "find"? (or "query"), "offset"?, "limit"?} -> {"total",
+ * "accounts": [...]} */
 enum cv_status
 reg_account_list(struct reg_call *c, struct cv_err *err)
 {
@@ -546,7 +553,8 @@ reg_account_list(struct reg_call *c, struct cv_err *err)
 	status = status ? status : reg_field(c, c->request, "state", 20, &f.state, err);
 	const char *find = json_object_get(c->request, "find") ? "find" : "query";
 	status = status ? status : reg_field(c, c->request, find, 200, &query, err);
-	status = status ? status : reg_number(c->request, "offset", INT32_MAX, &offset, &given, err);
+	status = status ? status
+	                : reg_number(c->request, "offset", INT32_MAX, &offset, &given, err);
 	status = status ? status : reg_number(c->request, "limit", LIST_MAX, &limit, &given, err);
 	if (status)
 		return status;
@@ -585,7 +593,8 @@ add_use(struct reg_call *c, const struct reg_account *a, json_t *o)
 	struct cv_acct *box;
 	struct cv_err none;
 	cv_ticket ticket;
-	if (a->kind == CV_KIND_GROUP || cv_acct_open(c->r->store, a->acct, false, &box, &ticket, &none))
+	if (a->kind == CV_KIND_GROUP ||
+	    cv_acct_open(c->r->store, a->acct, false, &box, &ticket, &none))
 		return;
 	struct cv_quota q;
 	cv_acct_quota(box, &q);

@@ -24,8 +24,9 @@ check_parent(const struct cv_registry *r, struct cv_str code, struct cv_str pare
 	for (unsigned depth = 0; parent.n; depth++) {
 		const struct reg_agency *g = reg_find_agency(r, parent);
 		if (!g)
-			return cv_fail(err, CV_NOT_FOUND, "no agency '%.*s' to be the parent of '%.*s'",
-				CV_STR_ARGS(parent), CV_STR_ARGS(code));
+			return cv_fail(err, CV_NOT_FOUND,
+			               "no agency '%.*s' to be the parent of '%.*s'",
+			               CV_STR_ARGS(parent), CV_STR_ARGS(code));
 		if (cv_str_eq(parent, code) || depth > DEPTH_MAX)
 			return cv_fail(err, CV_INVALID, "agency '%.*s' would stand below itself",
 				CV_STR_ARGS(code));
@@ -105,12 +106,12 @@ add_mailbox(struct reg_call *c, json_t *object, bool *changed_out, struct cv_err
 	struct cv_str key;
 	if (!g || !reg_flag(object, "mailbox", false))
 		return CV_OK;
-	enum cv_status status = reg_address_key(c, cv_str_z(*g->text[AG_ADDRESS] ? g->text[AG_ADDRESS]
-		: g->code), &key, err);
+	const char *address = *g->text[AG_ADDRESS] ? g->text[AG_ADDRESS] : g->code;
+	enum cv_status status = reg_address_key(c, cv_str_z(address), &key, err);
 	if (status || cv_map_get(&c->r->model.addresses, key))
 		return status;
-	json_t *box = json_pack("{s:s, s:s, s:s%, s:s}", "kind", "agency", "agency", g->code, "address",
-		key.p, key.n, "name", g->text[AG_NAME]);
+	json_t *box = json_pack("{s:s, s:s, s:s%, s:s}", "kind", "agency", "agency", g->code,
+	                        "address", key.p, key.n, "name", g->text[AG_NAME]);
 	struct reg_account *a;
 	status = reg_make_account(c, box, false, &a, NULL, err);
 	json_decref(box);
@@ -145,8 +146,8 @@ add_many(struct reg_call *c, json_t *list, bool update, struct cv_err *err)
 	json_object_set_new(c->reply, "changed", json_integer(changed));
 	if (!c->put_count)
 		return CV_OK;
-	return reg_commit(c, "agency.add", "(list)", json_pack("{s:i}", "agencies", (int)c->put_count),
-		err);
+	return reg_commit(c, "agency.add", "(list)",
+	                  json_pack("{s:i}", "agencies", (int)c->put_count), err);
 }
 
 /* {"code", "name", "parent", "type", "rank", "address", "phone", "website", "location", "mailbox"?,
@@ -210,15 +211,18 @@ reg_agency_list(struct reg_call *c, struct cv_err *err)
 	for (size_t i = 0; i < m->count; i++) {
 		struct cv_str code = cv_str_z(m->accounts[i]->text[T_AGENCY]);
 		if (m->accounts[i]->state != CV_STATE_RETIRED && code.n)
-			cv_map_put(&counts, code, (void *)((uintptr_t)cv_map_get(&counts, code) + 1));
+			cv_map_put(&counts, code,
+			           (void *)((uintptr_t)cv_map_get(&counts, code) + 1));
 	}
 	json_t *out = json_array();
 	for (size_t i = 0; i < n; i++) {
-		json_t *o = json_pack("{s:s, s:i}", "code", list[i]->code, "rank", (int)list[i]->rank);
+		json_t *o = json_pack("{s:s, s:i}", "code", list[i]->code, "rank",
+		                      (int)list[i]->rank);
 		for (size_t j = 0; j < AG_COUNT; j++)
-			json_object_set_new(o, reg_agency_texts[j].json, json_string(list[i]->text[j]));
-		json_object_set_new(o, "accounts",
-			json_integer((json_int_t)(uintptr_t)cv_map_get(&counts, cv_str_z(list[i]->code))));
+			json_object_set_new(o, reg_agency_texts[j].json,
+			                    json_string(list[i]->text[j]));
+		uintptr_t accounts = (uintptr_t)cv_map_get(&counts, cv_str_z(list[i]->code));
+		json_object_set_new(o, "accounts", json_integer((json_int_t)accounts));
 		json_array_append_new(out, o);
 	}
 	cv_map_done(&counts);

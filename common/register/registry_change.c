@@ -53,7 +53,8 @@ reg_field(struct reg_call *c, json_t *object, const char *name, size_t max_bytes
 	if (status == CV_INVALID)
 		return cv_fail(err, CV_INVALID, "field '%s' is not valid UTF-8", name);
 	if (status || out->n > max_bytes)
-		return cv_fail(err, CV_LIMIT, "field '%s' is longer than %zu bytes", name, max_bytes);
+		return cv_fail(err, CV_LIMIT, "field '%s' is longer than %zu bytes", name,
+		               max_bytes);
 	return CV_OK;
 }
 
@@ -218,7 +219,8 @@ reg_address_key(struct reg_call *c, struct cv_str address, struct cv_str *key_ou
 {
 	const struct reg_model *m = &c->r->model;
 	if (cv_str_find(address, '@', 0) == address.n)
-		address = cv_arena_printf(&c->arena, "%.*s@%s", CV_STR_ARGS(address), m->default_domain);
+		address = cv_arena_printf(&c->arena, "%.*s@%s", CV_STR_ARGS(address),
+		                          m->default_domain);
 	struct cv_buf key = CV_BUF_INIT(1024);
 	enum cv_status status = cv_address_key(address, &key, err);
 	if (status) {
@@ -237,8 +239,8 @@ reg_address_key(struct reg_call *c, struct cv_str address, struct cv_str *key_ou
 			CV_STR_ARGS(domain));
 	*key_out = whole;
 	if (*d->target)
-		*key_out = cv_arena_printf(&c->arena, "%.*s%s", CV_STR_ARGS(cv_str_sub(whole, 0, at)),
-			d->target);
+		*key_out = cv_arena_printf(&c->arena, "%.*s%s",
+			CV_STR_ARGS(cv_str_sub(whole, 0, at)), d->target);
 	return CV_OK;
 }
 

@@ -15,7 +15,8 @@ domain_field(struct reg_call *c, const char *name, struct cv_str *out, struct cv
 	struct cv_buf ascii = CV_BUF_INIT(CV_DOMAIN_INPUT_MAX);
 	status = cv_domain_to_ascii(text, &ascii, err);
 	if (!status && !cv_domain_is_full(cv_buf_view(&ascii)))
-		status = cv_fail(err, CV_INVALID, "'%.*s' is not a whole domain name", CV_STR_ARGS(text));
+		status = cv_fail(err, CV_INVALID, "'%.*s' is not a whole domain name",
+		                 CV_STR_ARGS(text));
 	*out = cv_arena_str(&c->arena, cv_buf_view(&ascii));
 	cv_buf_done(&ascii);
 	return status;
@@ -38,7 +39,8 @@ check_target(struct reg_call *c, struct cv_str domain, struct cv_str target, str
 {
 	const struct reg_domain *d = cv_map_get(&c->r->model.domains, target);
 	if (!d)
-		return cv_fail(err, CV_NOT_FOUND, "no domain %.*s to be an alias of", CV_STR_ARGS(target));
+		return cv_fail(err, CV_NOT_FOUND, "no domain %.*s to be an alias of",
+		               CV_STR_ARGS(target));
 	if (*d->target || cv_str_eq(domain, target))
 		return cv_fail(err, CV_INVALID, "%.*s cannot be the target of an alias domain",
 			CV_STR_ARGS(target));
@@ -101,8 +103,9 @@ reg_domain_list(struct reg_call *c, struct cv_err *err)
 	qsort(list, n, sizeof *list, by_name);
 	json_t *out = json_array();
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(out, json_pack("{s:s, s:s, s:b}", "domain", list[i]->name, "alias_of",
-			list[i]->target, "default", !strcmp(list[i]->name, m->default_domain)));
+		json_array_append_new(out, json_pack("{s:s, s:s, s:b}", "domain", list[i]->name,
+		                                     "alias_of", list[i]->target, "default",
+		                                     !strcmp(list[i]->name, m->default_domain)));
 	json_object_set_new(c->reply, "domains", out);
 	return CV_OK;
 }

@@ -1,13 +1,15 @@
 /* registry_impl.h - what the handlers of requests share. Private to the folder.
  *
- * A handler runs under the registry's lock. It checks its request, changes the model and records the
- * rows of the change (reg_save_*), and commits them together with their audit event. When anything
- * fails after the model was changed, the dispatcher reads the model again from the rows, so a handler
- * never takes a change back by hand. Boxes in the store are made after the commit.
+ * A handler runs under the registry's lock. It checks its request, changes the model and records
+ * the rows of the change (reg_save_*), and commits them together with their audit event. When
+ * anything fails after the model was changed, the dispatcher reads the model again from the rows,
+ * so a handler never takes a change back by hand. Boxes in the store are made after the commit.
  *
  * Rows of cv_acct(CV_CLASS_REGISTER, 0):
- *   A + number   account          P + number   its secret       C   next number    K   key of fake salts
- *   N + address  who has or had it               D + name   domain, value: target of an alias domain
+ *   A + number   account          P + number   its secret       C   next number    K   key of fake
+ *   salts
+ *   N + address  who has or had it               D + name   domain, value: target of an alias
+ *   domain
  *   G + code     agency           M + owner + member            L + owner + delegate
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -70,8 +72,8 @@ typedef enum cv_status reg_handler(struct reg_call *c, struct cv_err *err);
 
 reg_handler reg_domain_add, reg_domain_list;
 reg_handler reg_agency_add, reg_agency_list;
-reg_handler reg_account_add, reg_account_change, reg_account_list, reg_account_show, reg_account_passwd,
-	reg_account_suspend, reg_account_resume, reg_account_retire;
+reg_handler reg_account_add, reg_account_change, reg_account_list, reg_account_show,
+	reg_account_passwd, reg_account_suspend, reg_account_resume, reg_account_retire;
 reg_handler reg_alias_add, reg_alias_del, reg_role_hold, reg_role_release, reg_group_member,
 	reg_delegate_add, reg_delegate_del;
 reg_handler reg_import;
@@ -85,7 +87,8 @@ CV_MUST_CHECK enum cv_status reg_number(json_t *object, const char *name, uint64
                                         uint64_t *value_out, bool *given_out, struct cv_err *err);
 bool reg_flag(json_t *object, const char *name, bool dflt);
 /* The text cleaned the same way, without an object around it. */
-CV_MUST_CHECK enum cv_status reg_clean(struct cv_arena *arena, struct cv_str text, struct cv_str *out);
+CV_MUST_CHECK enum cv_status reg_clean(struct cv_arena *arena, struct cv_str text,
+                                       struct cv_str *out);
 
 void reg_put(struct reg_call *c, struct cv_str key, struct cv_str value);
 void reg_save_account(struct reg_call *c, const struct reg_account *a);
@@ -103,8 +106,8 @@ CV_MUST_CHECK enum cv_status reg_commit(struct reg_call *c, const char *action, 
 CV_MUST_CHECK enum cv_status reg_make_boxes(struct reg_call *c, struct cv_err *err);
 
 /* ---- looking things up (registry_change.c) ---- */
-/* The key of ADDRESS (default domain when it has none), alias domains resolved; CV_INVALID when it is
- * no address or its domain is not ours. */
+/* The key of ADDRESS (default domain when it has none), alias domains resolved; CV_INVALID when it
+ * is no address or its domain is not ours. */
 CV_MUST_CHECK enum cv_status reg_address_key(struct reg_call *c, struct cv_str address,
                                              struct cv_str *key_out, struct cv_err *err);
 /* The account that ADDRESS belongs to; CV_NOT_FOUND. */
@@ -118,9 +121,9 @@ struct reg_agency *reg_find_agency(const struct cv_registry *r, struct cv_str co
 /* ---- registry_account.c, for registry_import.c too ---- */
 /* Makes the account that OBJECT describes, in model and rows. PASSWORD_OUT (24 bytes, may be NULL)
  * gets a made password, or "". */
-CV_MUST_CHECK enum cv_status reg_make_account(struct reg_call *c, json_t *object, bool with_password,
-                                              struct reg_account **out, char *password_out,
-                                              struct cv_err *err);
+CV_MUST_CHECK enum cv_status reg_make_account(struct reg_call *c, json_t *object,
+                                              bool with_password, struct reg_account **out,
+                                              char *password_out, struct cv_err *err);
 /* Sets the fields that OBJECT has; *changed_out tells whether any differs. */
 CV_MUST_CHECK enum cv_status reg_update_account(struct reg_call *c, json_t *object,
                                                 struct reg_account *a, bool *changed_out,

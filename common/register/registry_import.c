@@ -1,9 +1,9 @@
 /* registry_import.c - import: a staff list becomes accounts (ACC-01).
  *
- * Rows are committed some hundred at a time, each commit with its event; running the same list again
- * changes nothing, so a stop half way is mended by running it again. A row is the person it was before
- * when the staff number is the same, or the address and the name, or unit and name (the first of three
- * equal names stays the first).
+ * Rows are committed some hundred at a time, each commit with its event; running the same list
+ * again changes nothing, so a stop half way is mended by running it again. A row is the person it
+ * was before when the staff number is the same, or the address and the name, or unit and name (the
+ * first of three equal names stays the first).
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/register/import.h"
@@ -71,7 +71,8 @@ index_all(struct run *run)
 	cv_map_init(&run->agencies);
 	cv_map_init(&run->touched);
 	for (size_t i = 0; i < m->count; i++)
-		if (m->accounts[i]->kind == CV_KIND_PERSON && m->accounts[i]->state != CV_STATE_RETIRED)
+		if (m->accounts[i]->kind == CV_KIND_PERSON &&
+		    m->accounts[i]->state != CV_STATE_RETIRED)
 			index_person(run, m->accounts[i]);
 	struct cv_str key;
 	void *value;
@@ -107,11 +108,14 @@ static void
 note_rejected(struct run *run, const struct import_row *row, const struct import_verdict *v,
               const char *more)
 {
-	json_array_append_new(run->rejected, json_pack("{s:I, s:s%, s:s, s:s, s:s, s:s%}",
-		"row", (json_int_t)row->number, "name", v->name.p, v->name.n,
+	json_t *o = json_pack("{s:I, s:s%, s:s, s:s, s:s, s:s%}",
+		"row", (json_int_t)row->number,
+		"name", v->name.p, v->name.n,
 		"code", import_fault_code(v->why),
 		"reason", more ? more : import_fault_text(v->why, false),
-		"reason_vi", import_fault_text(v->why, true), "proposal", v->proposal.p, v->proposal.n));
+		"reason_vi", import_fault_text(v->why, true),
+		"proposal", v->proposal.p, v->proposal.n);
+	json_array_append_new(run->rejected, o);
 }
 
 static void
@@ -122,7 +126,8 @@ note_repaired(struct run *run, const struct import_row *row, const struct import
 		if (!(v->fixed & (1u << f)))
 			continue;
 		const char *glue = code.n ? "; " : "";
-		cv_buf_printf(&code, "%s%s", code.n ? " " : "", import_fault_code((enum import_fault)f));
+		cv_buf_printf(&code, "%s%s", code.n ? " " : "",
+		              import_fault_code((enum import_fault)f));
 		cv_buf_printf(&en, "%s%s", glue, import_fault_text((enum import_fault)f, false));
 		cv_buf_printf(&vi, "%s%s", glue, import_fault_text((enum import_fault)f, true));
 	}
@@ -179,8 +184,8 @@ codes_of(struct run *run, struct cv_str text)
 	return copy;
 }
 
-/* The row's unit: its own cell, the group above it, or the list's default. A group that is no unit is
- * a department. */
+/* The row's unit: its own cell, the group above it, or the list's default. A group that is no unit
+ * is a department. */
 static struct reg_agency *
 find_unit(struct run *run, const struct import_row *row, struct import_verdict *v)
 {
@@ -224,7 +229,8 @@ known_person(struct run *run, const struct import_row *row, struct import_verdic
 	struct cv_err none;
 	struct reg_account *a = v->staff_id.n ? cv_map_get(&run->staff, v->staff_id) : NULL;
 	if (!a && v->email.n && !reg_account_of(run->c, v->email, &a, &none)) {
-		uintptr_t before = (uintptr_t)cv_map_get(&run->touched, cv_str((char *)&a->acct, 8));
+		uintptr_t before = (uintptr_t)cv_map_get(&run->touched,
+		                                         cv_str((char *)&a->acct, 8));
 		if (!same_name(run, a, v->name) || (before && before != row->number + 1)) {
 			refuse(v, NO_TWO_PEOPLE, CV_STR(""));
 			return NULL;
@@ -232,8 +238,8 @@ known_person(struct run *run, const struct import_row *row, struct import_verdic
 	}
 	if (a)
 		return a;
-	struct same *same = cv_map_get(&run->people, person_key(&run->c->arena, cv_str_z(unit->code),
-		v->name));
+	struct same *same = cv_map_get(&run->people,
+	                               person_key(&run->c->arena, cv_str_z(unit->code), v->name));
 	while (same && same->next < same->n) {
 		a = same->list[same->next++];
 		if (!cv_map_get(&run->touched, cv_str((char *)&a->acct, 8)))
@@ -272,7 +278,8 @@ object_of(struct run *run, const struct import_row *row, const struct import_ver
 	static const char *const passed_on[] = { "allow_weak", "force", "must_change", "letter" };
 	for (size_t i = 0; i < CV_COUNT(passed_on); i++)
 		if (json_object_get(run->c->request, passed_on[i]))
-			json_object_set(o, passed_on[i], json_object_get(run->c->request, passed_on[i]));
+			json_object_set(o, passed_on[i],
+			                json_object_get(run->c->request, passed_on[i]));
 	return o;
 }
 
@@ -317,7 +324,8 @@ save_row(struct run *run, const struct import_row *row, struct import_verdict *v
 	}
 	json_decref(o);
 	if (!status)
-		cv_map_put(&run->touched, cv_str((char *)&a->acct, 8), (void *)(uintptr_t)(row->number + 1));
+		cv_map_put(&run->touched, cv_str((char *)&a->acct, 8),
+		           (void *)(uintptr_t)(row->number + 1));
 	return status;
 }
 
@@ -371,8 +379,8 @@ static void
 note_progress(struct run *run, size_t done)
 {
 	if (run->c->progress)
-		run->c->progress(run->c->arg, json_pack("{s:I, s:I}", "done", (json_int_t)done, "of",
-			(json_int_t)run->rows.n));
+		run->c->progress(run->c->arg, json_pack("{s:I, s:I}", "done", (json_int_t)done,
+		                                        "of", (json_int_t)run->rows.n));
 }
 
 static enum cv_status
@@ -411,12 +419,15 @@ read_list(struct run *run, struct cv_err *err)
 		bytes = cv_str(json_string_value(plain), json_string_length(plain));
 	} else if (json_is_string(coded)) {
 		struct cv_buf raw = CV_BUF_INIT(CSV_BYTES_MAX);
-		status = cv_base64_decode(cv_str(json_string_value(coded), json_string_length(coded)), &raw);
+		status = cv_base64_decode(cv_str(json_string_value(coded),
+		                                 json_string_length(coded)),
+		                          &raw);
 		bytes = cv_arena_str(&c->arena, cv_buf_view(&raw));
 		cv_buf_done(&raw);
 		if (status)
-			return cv_fail(err, status, "field 'csv_base64' is not base64 of at most %u MB",
-				CSV_BYTES_MAX >> 20);
+			return cv_fail(err, status,
+			               "field 'csv_base64' is not base64 of at most %u MB",
+			               CSV_BYTES_MAX >> 20);
 	} else {
 		return cv_fail(err, CV_INVALID, "an import needs \"csv\" or \"csv_base64\"");
 	}
@@ -425,7 +436,8 @@ read_list(struct run *run, struct cv_err *err)
 }
 
 /* {"csv" | "csv_base64", "charset"?, "agency"?, "dry_run"?, "allow_weak", "force", "must_change",
- *  "letter"} -> {"rows", "added", "updated", "unchanged", "repaired": [{"row", "name", "code", "reason",
+ *  "letter"} -> {"rows", "added", "updated", "unchanged", "repaired": [{"row", "name", "code",
+ *  "reason",
  *  "reason_vi"}], "rejected": [the same with "proposal"], "dry_run"}
  * Accounts made here have no password unless the list has a column of them. */
 enum cv_status
@@ -434,7 +446,8 @@ reg_import(struct reg_call *c, struct cv_err *err)
 	struct run run = { .c = c, .dry_run = reg_flag(c->request, "dry_run", false) };
 	enum cv_status status = reg_field(c, c->request, "agency", 12, &run.dflt_agency, err);
 	if (!status && run.dflt_agency.n && !reg_find_agency(c->r, run.dflt_agency))
-		status = cv_fail(err, CV_NOT_FOUND, "no agency '%.*s'", CV_STR_ARGS(run.dflt_agency));
+		status = cv_fail(err, CV_NOT_FOUND, "no agency '%.*s'",
+		                 CV_STR_ARGS(run.dflt_agency));
 	if (!status)
 		status = read_list(&run, err);
 	if (status)

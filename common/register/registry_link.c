@@ -65,7 +65,8 @@ link_or_unlink(struct reg_call *c, char kind, struct reg_account *owner, struct 
 	if (!changes)
 		return CV_OK;
 	if (owner == other)
-		return cv_fail(err, CV_INVALID, "%s cannot stand for itself", owner->text[T_ADDRESS]);
+		return cv_fail(err, CV_INVALID, "%s cannot stand for itself",
+		               owner->text[T_ADDRESS]);
 	if (add && list->n >= LINKS_MAX)
 		return cv_fail(err, CV_LIMIT, "%s has %d members already", owner->text[T_ADDRESS],
 			LINKS_MAX);
@@ -94,7 +95,8 @@ change_holder(struct reg_call *c, bool add, const char *action, struct cv_err *e
 	if (status)
 		return status;
 	if (role->kind != CV_KIND_ROLE && role->kind != CV_KIND_AGENCY)
-		return cv_fail(err, CV_INVALID, "%s is no role or agency box", role->text[T_ADDRESS]);
+		return cv_fail(err, CV_INVALID, "%s is no role or agency box",
+		               role->text[T_ADDRESS]);
 	if (holder->kind != CV_KIND_PERSON)
 		return cv_fail(err, CV_INVALID, "%s is no person", holder->text[T_ADDRESS]);
 	return link_or_unlink(c, 'M', role, holder, add, action, err);

@@ -1,7 +1,7 @@
 /* scram.c - the server's side of SCRAM-SHA-256 and -PLUS (RFC 5802, 7677, 9266, 5929).
  *
- * Two messages from the client, two from us. A name that does not exist gets a salt derived from the
- * register's own key, always the same for the same name, and fails at the proof like a wrong
+ * Two messages from the client, two from us. A name that does not exist gets a salt derived from
+ * the register's own key, always the same for the same name, and fails at the proof like a wrong
  * password. Belongs to one thread at a time.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -127,8 +127,9 @@ take_binding_flag(struct scram *s, struct cv_str flag)
 		if (!s->with_binding || type.n >= sizeof s->binding_type)
 			return false;
 		memcpy(s->binding_type, type.p, type.n);
-		return (cv_str_eq_z(type, "tls-exporter") || cv_str_eq_z(type, "tls-server-end-point")) &&
-			binds(s, s->binding_type);
+		return (cv_str_eq_z(type, "tls-exporter") ||
+		        cv_str_eq_z(type, "tls-server-end-point")) &&
+		       binds(s, s->binding_type);
 	}
 	if (s->with_binding)
 		return false;
@@ -290,7 +291,8 @@ take_final(struct scram *s, struct cv_str message, struct cv_buf *out)
 		scram_hmac(s->server_key, cv_buf_view(&text), signature);
 		cv_buf_z(out, "v=");
 		cv_base64_encode(cv_str((char *)signature, sizeof signature), out);
-		snprintf(s->address, sizeof s->address, "%.*s", CV_STR_ARGS(s->subject.account.address));
+		snprintf(s->address, sizeof s->address, "%.*s",
+		         CV_STR_ARGS(s->subject.account.address));
 	}
 	cv_buf_done(&text);
 	s->state = ENDED;

@@ -141,8 +141,8 @@ find_sections(struct cv_snapshot *s, const void *base, uint64_t bytes)
 	s->addresses = section(base, bytes, &h->addresses, sizeof *s->addresses);
 	s->slots = section(base, bytes, &h->slots, sizeof *s->slots);
 	s->links = section(base, bytes, &h->links, sizeof *s->links);
-	if (!s->texts || !s->domains || !s->agencies || !s->accounts || !s->addresses || !s->slots ||
-	    !s->links)
+	if (!s->texts || !s->domains || !s->agencies || !s->accounts || !s->addresses ||
+	    !s->slots || !s->links)
 		return false;
 	s->n_domains = h->domains.count;
 	s->n_agencies = h->agencies.count;
@@ -163,11 +163,12 @@ check_snapshot(struct cv_snapshot *s, struct cv_str file, bool check_digest, str
 	if (check_digest) {
 		snap_digest(file.p, file.n, offsetof(struct snap_header, sha256), digest);
 		if (memcmp(digest, h->sha256, sizeof digest))
-			return cv_fail(err, CV_CORRUPT, "the register's snapshot fails its checksum");
+			return cv_fail(err, CV_CORRUPT,
+			               "the register's snapshot fails its checksum");
 	}
 	s->h = h;
-	if (!find_sections(s, file.p, file.n) || !is_text(h, h->default_domain) || !check_domains(s) ||
-	    !check_agencies(s) || !check_accounts(s) || !check_addresses(s))
+	if (!find_sections(s, file.p, file.n) || !is_text(h, h->default_domain) ||
+	    !check_domains(s) || !check_agencies(s) || !check_accounts(s) || !check_addresses(s))
 		return cv_fail(err, CV_CORRUPT, "the register's snapshot is damaged");
 	return CV_OK;
 }
@@ -183,7 +184,8 @@ check_secrets(struct cv_snapshot *s, struct cv_str file, bool check_digest, stru
 	if (check_digest) {
 		snap_digest(file.p, file.n, offsetof(struct snap_secret_header, sha256), digest);
 		if (memcmp(digest, h->sha256, sizeof digest))
-			return cv_fail(err, CV_CORRUPT, "the register's secrets fail their checksum");
+			return cv_fail(err, CV_CORRUPT,
+			               "the register's secrets fail their checksum");
 	}
 	s->secrets = section(file.p, file.n, &h->secrets, sizeof *s->secrets);
 	s->n_secrets = s->secrets ? h->secrets.count : 0;
@@ -227,7 +229,8 @@ map_file(const char *dir, const char *name, void **map_out, size_t *bytes_out, s
 			"cannot read %s", path);
 	struct stat st;
 	enum cv_status status = CV_OK;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > SNAP_BYTES_MAX) {
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size <= 0 ||
+	    st.st_size > SNAP_BYTES_MAX) {
 		status = cv_fail(err, CV_CORRUPT, "%s is not a file of the register", path);
 	} else {
 		*bytes_out = (size_t)st.st_size;
@@ -267,7 +270,8 @@ snap_open_dir(const char *dir, bool with_secrets, struct cv_snapshot **out, stru
 	if (!status && with_secrets) {
 		status = map_file(dir, SNAP_SECRET_FILE, &s->secret_map, &s->secret_map_bytes, err);
 		if (!status)
-			status = check_secrets(s, cv_str(s->secret_map, s->secret_map_bytes), true, err);
+			status = check_secrets(s, cv_str(s->secret_map, s->secret_map_bytes), true,
+			                       err);
 	}
 	if (status) {
 		snap_free(s);
@@ -280,7 +284,8 @@ snap_open_dir(const char *dir, bool with_secrets, struct cv_snapshot **out, stru
 void
 snap_ref(const struct cv_snapshot *s)
 {
-	atomic_fetch_add_explicit(&((struct cv_snapshot *)(uintptr_t)s)->refs, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&((struct cv_snapshot *)(uintptr_t)s)->refs, 1,
+	                          memory_order_relaxed);
 }
 
 void
@@ -499,7 +504,8 @@ cv_snapshot_find_address(const struct cv_snapshot *s, struct cv_str address, str
 		out->found = CV_REG_NOT_OURS;
 		return;
 	}
-	cv_snapshot_find(s, cv_str_sub(address, 0, at - 1), cv_str_sub(address, at, address.n), out);
+	cv_snapshot_find(s, cv_str_sub(address, 0, at - 1), cv_str_sub(address, at, address.n),
+	                 out);
 }
 
 /* ---- accounts ---- */

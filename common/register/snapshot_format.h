@@ -1,15 +1,16 @@
 /* snapshot_format.h - the bytes of register.snap and register.secret. Private to the folder.
  *
- * Both files are written whole and never changed, so a reader maps them and looks things up in place:
- * records of fixed size, texts as (offset, length) into one pool, no pointers. Numbers are in the
- * machine's own order; `order` tells a file from another machine apart. A reader checks the SHA-256
- * and then every offset once, so look-ups need no checks. register.gen is eight bytes that the owner
- * counts up after each change; readers map it and know at once when to look again.
+ * Both files are written whole and never changed, so a reader maps them and looks things up in
+ * place: records of fixed size, texts as (offset, length) into one pool, no pointers. Numbers are
+ * in the machine's own order; `order` tells a file from another machine apart. A reader checks the
+ * SHA-256 and then every offset once, so look-ups need no checks. register.gen is eight bytes that
+ * the owner counts up after each change; readers map it and know at once when to look again.
  *
  *  R1  Domains, agencies, accounts and secrets are sorted by name, code and number.
  *  R2  The slots (open addressing, a power of two) hold address index + 1 or 0, and at least one 0.
  *  R3  Links of one account lie together.
- *  R4  The secret file is renamed into place before the snapshot, so a reader may see a newer secret
+ *  R4  The secret file is renamed into place before the snapshot, so a reader may see a newer
+ *  secret
  *      with an older snapshot, never an account without its secret.
  */
 /* SPDX-License-Identifier: MPL-2.0 */

@@ -133,10 +133,15 @@ build_accounts(struct builder *b)
 	for (size_t i = 0; i < b->m->count; i++) {
 		const struct reg_account *a = b->m->accounts[i];
 		struct snap_account record = {
-			.acct = a->acct, .quota_bytes = a->quota_bytes, .created_secs = a->created_secs,
-			.rank = a->rank, .kind = (uint8_t)a->kind, .state = (uint8_t)a->state,
+			.acct = a->acct,
+			.quota_bytes = a->quota_bytes,
+			.created_secs = a->created_secs,
+			.rank = a->rank,
+			.kind = (uint8_t)a->kind,
+			.state = (uint8_t)a->state,
 			.flags = (uint8_t)((a->listed ? SNAP_LISTED : 0) |
-				(a->mobile_consent ? SNAP_CONSENT : 0) | (a->must_change ? SNAP_MUST_CHANGE : 0)),
+			                   (a->mobile_consent ? SNAP_CONSENT : 0) |
+			                   (a->must_change ? SNAP_MUST_CHANGE : 0)),
 		};
 		for (size_t j = 0; j < T_COUNT; j++)
 			record.text[j] = text(b, a->text[j]);
@@ -198,7 +203,8 @@ static void
 assemble(struct builder *b, struct snap_header *h, struct cv_buf *out)
 {
 	cv_buf_add(out, h, sizeof *h);
-	h->domains = section(out, b->domains.p, b->domains.n, b->domains.n / sizeof(struct snap_domain));
+	h->domains = section(out, b->domains.p, b->domains.n,
+	                     b->domains.n / sizeof(struct snap_domain));
 	h->agencies = section(out, b->agencies.p, b->agencies.n,
 		b->agencies.n / sizeof(struct snap_agency));
 	h->accounts = section(out, b->accounts.p, b->accounts.n,
@@ -232,8 +238,11 @@ build_secrets(const struct reg_model *m, uint64_t generation, const uint8_t dumm
 		if (!s->version)
 			continue;
 		struct snap_secret record = {
-			.acct = m->accounts[i]->acct, .changed_secs = s->changed_secs,
-			.expires_secs = s->expires_secs, .version = s->version, .iterations = s->iterations,
+			.acct = m->accounts[i]->acct,
+			.changed_secs = s->changed_secs,
+			.expires_secs = s->expires_secs,
+			.version = s->version,
+			.iterations = s->iterations,
 		};
 		memcpy(record.salt, s->salt, sizeof record.salt);
 		memcpy(record.stored_key, s->stored_key, sizeof record.stored_key);

@@ -72,7 +72,8 @@ read_local(struct cv_str s, size_t *at, struct cv_path *out, struct cv_err *err)
 		out->is_quoted = true;
 		end = skip_quoted_string(s, from);
 		if (!end)
-			return cv_fail(err, CV_INVALID, "a quoted local part is wrong or has no end");
+			return cv_fail(err, CV_INVALID,
+			               "a quoted local part is wrong or has no end");
 	} else {
 		end = skip_dot_string(s, from);
 		struct cv_str local = cv_str_sub(s, from, end);
@@ -84,7 +85,8 @@ read_local(struct cv_str s, size_t *at, struct cv_path *out, struct cv_err *err)
 	}
 	out->local = cv_str_sub(s, from, end);
 	if (out->local.n > CV_LOCAL_MAX)
-		return cv_fail(err, CV_LIMIT, "the local part is longer than %d octets", CV_LOCAL_MAX);
+		return cv_fail(err, CV_LIMIT, "the local part is longer than %d octets",
+		               CV_LOCAL_MAX);
 	*at = end;
 	return CV_OK;
 }
@@ -146,7 +148,8 @@ read_mailbox(struct cv_str s, size_t *at, unsigned flags, struct cv_path *out, s
 	out->is_literal = out->domain.p[0] == '[';
 	out->address = cv_str_sub(s, from, *at);
 	if (out->address.n + 2 > CV_PATH_MAX)
-		return cv_fail(err, CV_LIMIT, "the address is longer than %d octets", CV_PATH_MAX - 2);
+		return cv_fail(err, CV_LIMIT, "the address is longer than %d octets",
+		               CV_PATH_MAX - 2);
 	return check_utf8(flags, out, err);
 }
 

@@ -33,7 +33,8 @@ enum cv_path_flags {
 struct cv_path {
 	struct cv_str address; /* local@domain as written, without brackets and source route */
 	struct cv_str local;   /* as written: quotes and backslashes kept */
-	struct cv_str domain;  /* as written; a literal with its brackets; empty for <>, <Postmaster> */
+	struct cv_str domain;  /* as written; a literal with its brackets; empty for <>,
+			        * <Postmaster> */
 	bool is_null;          /* <> */
 	bool is_postmaster;    /* <Postmaster>, any case, without a domain */
 	bool is_quoted;        /* the local part is a quoted string */
@@ -92,7 +93,8 @@ struct cv_addr_list {
 	struct cv_addr *items;
 	size_t n;
 	bool is_broken;    /* something did not follow the grammar and was guessed at */
-	bool is_truncated; /* more than CV_ADDR_COUNT_MAX or CV_ADDR_FIELD_MAX: the rest is left out */
+	bool is_truncated; /* more than CV_ADDR_COUNT_MAX or CV_ADDR_FIELD_MAX: the rest is left
+			    * out */
 };
 
 /* Reads the raw or unfolded VALUE of From, To, Cc, ... Never fails. Memory from ARENA, some
@@ -103,7 +105,8 @@ void cv_addr_list_parse(struct cv_arena *arena, struct cv_str value, struct cv_a
 struct cv_mailbox {
 	struct cv_str name;    /* phrase, unquoted, encoded words not decoded; empty if none */
 	struct cv_str local;   /* as written, quotes kept */
-	struct cv_str domain;  /* as written: A- or U-labels or a literal; see cv_domain_to_ascii() */
+	struct cv_str domain;  /* as written: A- or U-labels or a literal; see
+			        * cv_domain_to_ascii() */
 	struct cv_str address; /* local@domain, comments and folding removed */
 };
 

@@ -188,7 +188,8 @@ static const struct charset charsets[] = {
 	{ "ucs2", ICONV("UTF-16") },
 };
 
-/* "ISO_8859-1:1987", " 'utf-8' " and "utf-8*vi" (RFC 2231) become "iso885911987", "utf8", "utf8". */
+/* "ISO_8859-1:1987", " 'utf-8' " and "utf-8*vi" (RFC 2231) become "iso885911987", "utf8",
+ * "utf8". */
 static const struct charset *
 find_charset(struct cv_str name)
 {
@@ -220,7 +221,8 @@ static void
 put_ascii_only(struct cv_str in, struct cv_buf *out)
 {
 	for (size_t i = 0; i < in.n; i++)
-		cv_utf8_put(out, (unsigned char)in.p[i] < 0x80 ? (unsigned char)in.p[i] : REPLACEMENT);
+		cv_utf8_put(out,
+		            (unsigned char)in.p[i] < 0x80 ? (unsigned char)in.p[i] : REPLACEMENT);
 }
 
 static void
@@ -534,7 +536,8 @@ take_apart(uint32_t cp, uint32_t *shape, uint32_t *tone)
 		uint32_t mark, base = split_mark(cp, &mark);
 		if (mark == CIRCUMFLEX || mark == BREVE || mark == HORN)
 			*shape = mark;
-		else if (mark == GRAVE || mark == HOOK || mark == TILDE || mark == ACUTE || mark == DOT)
+		else if (mark == GRAVE || mark == HOOK || mark == TILDE || mark == ACUTE ||
+		         mark == DOT)
 			*tone = mark;
 		else
 			break;
@@ -588,7 +591,8 @@ write_viqr(uint32_t cp, uint32_t prev, struct cv_buf *out)
 	if (cp < 0x80) {
 		bool is_mark = viqr_tone((char)cp) || viqr_shape((char)cp);
 		bool after_vowel = prev >= 0x80 || takes(prev, 0);
-		if (cp == '\\' || (is_mark && after_vowel) || ((cp | 0x20) == 'd' && (prev | 0x20) == 'd'))
+		if (cp == '\\' || (is_mark && after_vowel) ||
+		    ((cp | 0x20) == 'd' && (prev | 0x20) == 'd'))
 			cv_buf_c(out, '\\');
 		cv_buf_c(out, (char)cp);
 		return true;
@@ -624,7 +628,8 @@ encode_iconv(const char *name, struct cv_str utf8, struct cv_buf *out)
 		size_t room_left = chunk, left_before = left;
 		size_t result = iconv(cd, &p, &left, &room, &room_left);
 		out->n += chunk - room_left;
-		if (result != (size_t)-1 || (errno == E2BIG && (room_left < chunk || left < left_before)))
+		if (result != (size_t)-1 ||
+		    (errno == E2BIG && (room_left < chunk || left < left_before)))
 			continue;
 		size_t pos = 0;
 		(void)cv_utf8_next(cv_str(p, left), &pos);
@@ -641,6 +646,21 @@ encode_iconv(const char *name, struct cv_str utf8, struct cv_buf *out)
 	}
 	flush_iconv(cd, out);
 	iconv_close(cd);
+}
+
+/* False: the charset has no such character. */
+static bool
+write_one(const struct charset *cs, uint32_t cp, uint32_t prev, struct cv_buf *out)
+{
+	if (cs->kind == K_TABLE)
+		return write_table(cs, cp, out);
+	if (cs->kind == K_VNI)
+		return write_vni(cp, out);
+	if (cs->kind == K_VIQR)
+		return write_viqr(cp, prev, out);
+	if (cp < 0x80)
+		cv_buf_c(out, (char)cp);
+	return cp < 0x80;
 }
 
 enum cv_status
@@ -660,11 +680,7 @@ cv_charset_from_utf8(struct cv_str charset, struct cv_str utf8, struct cv_buf *o
 	else
 		for (size_t i = 0; i < utf8.n;) {
 			uint32_t cp = cv_utf8_next(utf8, &i);
-			bool done = cs->kind == K_TABLE  ? write_table(cs, cp, out)
-			            : cs->kind == K_VNI  ? write_vni(cp, out)
-			            : cs->kind == K_VIQR ? write_viqr(cp, prev, out)
-			                                 : cp < 0x80 && (cv_buf_c(out, (char)cp), true);
-			if (!done)
+			if (!write_one(cs, cp, prev, out))
 				cv_buf_c(out, '?');
 			prev = cp;
 		}

@@ -124,8 +124,11 @@ put_other(uint32_t cp, struct word *w, struct cv_buf *out)
 static bool
 parts_words(uint32_t cp)
 {
-	return cp < 0x80 ? !cv_is_alpha((unsigned char)cp) && !cv_is_digit((unsigned char)cp) && cp != '\''
-	                 : cp == 0xA0 || (cp >= 0x2000 && cp <= 0x206F && cp != 0x2019) || cp == 0x3000;
+	if (cp < 0x80) {
+		unsigned char c = (unsigned char)cp;
+		return !cv_is_alpha(c) && !cv_is_digit(c) && c != '\'';
+	}
+	return cp == 0xA0 || (cp >= 0x2000 && cp <= 0x206F && cp != 0x2019) || cp == 0x3000;
 }
 
 static void

@@ -31,9 +31,10 @@ cv_civil_from_days(int64_t days, struct cv_civil *out)
 	int64_t z = days + EPOCH_SHIFT;
 	int64_t era = (z >= 0 ? z : z - (ERA_DAYS - 1)) / ERA_DAYS;
 	int64_t day_of_era = z - era * ERA_DAYS;
-	int64_t year_of_era =
-		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / (ERA_DAYS - 1)) / 365;
-	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	int64_t leap_days = day_of_era / 1460 - day_of_era / 36524 + day_of_era / (ERA_DAYS - 1);
+	int64_t year_of_era = (day_of_era - leap_days) / 365;
+	int64_t first_day = 365 * year_of_era + year_of_era / 4 - year_of_era / 100;
+	int64_t day_of_year = day_of_era - first_day;
 	int64_t month_from_march = (5 * day_of_year + 2) / 153;
 
 	out->day = (int)(day_of_year - (153 * month_from_march + 2) / 5 + 1);
@@ -236,7 +237,8 @@ take_mail_day(struct cursor *c, struct cv_civil *t)
 	int digits;
 	if (!skip_cfws(c))
 		return false;
-	if (c->p < c->end && cv_is_alpha(*c->p)) { /* the day's name is not checked: it is often wrong */
+	if (c->p < c->end && cv_is_alpha(*c->p)) { /* the day's name is not checked: it is often
+						    * wrong */
 		if (take_word(c).n < 3 || !skip_cfws(c))
 			return false;
 		take_byte(c, ',');
@@ -314,7 +316,8 @@ cv_date_parse_imap(struct cv_str in, struct cv_date *out)
 	struct cv_civil t = {0};
 	int zone = 0;
 	bool unknown = false;
-	/* date-day-fixed is two digits, or a blank and one (RFC 3501 section 9); one alone is taken. */
+	/* date-day-fixed is two digits, or a blank and one (RFC 3501 section 9); one alone is
+	 * taken. */
 	bool blank = take_byte(&c, ' ');
 	if (!take_number(&c, 1, blank ? 1 : 2, &t.day, NULL) || !take_byte(&c, '-') ||
 	    !take_month(&c, true, &t.month) || !take_byte(&c, '-') ||
@@ -427,8 +430,8 @@ cv_date_write_iso(struct cv_buf *out, struct cv_date date)
 {
 	struct cv_civil t;
 	cv_date_civil(date, &t);
-	cv_buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d", t.year, t.month, t.day, t.hour, t.minute,
-	              t.second);
+	cv_buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d", t.year, t.month, t.day, t.hour,
+	              t.minute, t.second);
 	write_zone(out, date, ":");
 }
 

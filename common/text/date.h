@@ -32,7 +32,8 @@ void cv_civil_from_days(int64_t days, struct cv_civil *out); /* leaves the time 
 bool cv_civil_is_valid(int year, int month, int day);
 /* What a clock in the date's own zone shows. Years outside 1..9999 are clamped. */
 void cv_date_civil(struct cv_date date, struct cv_civil *out);
-/* Days since 1970-01-01 of the day that the date's own zone has: SENTON, SENTBEFORE compare this. */
+/* Days since 1970-01-01 of the day that the date's own zone has: SENTON, SENTBEFORE compare
+ * this. */
 int64_t cv_date_local_days(struct cv_date date);
 struct cv_date cv_date_at(int64_t unix_secs, int zone_min);
 
@@ -53,7 +54,8 @@ CV_MUST_CHECK enum cv_status cv_date_parse_iso(struct cv_str in, int default_zon
 CV_MUST_CHECK enum cv_status cv_date_parse_vn(struct cv_str in, int64_t *days_out);
 
 /* Writing, appended to OUT. */
-void cv_date_write_mail(struct cv_buf *out, struct cv_date date); /* Sun, 22 Nov 2026 08:00:00 +0700 */
+/* Sun, 22 Nov 2026 08:00:00 +0700 */
+void cv_date_write_mail(struct cv_buf *out, struct cv_date date);
 void cv_date_write_imap(struct cv_buf *out, struct cv_date date); /* 22-Nov-2026 08:00:00 +0700 */
 void cv_date_write_iso(struct cv_buf *out, struct cv_date date);  /* 2026-11-22T08:00:00+07:00 */
 void cv_date_write_iso_day(struct cv_buf *out, struct cv_date date); /* 2026-11-22 */

@@ -61,8 +61,8 @@ is_ldh_name(struct cv_str name)
 static bool
 has_foreign_dot(struct cv_str s)
 {
-	return cv_str_search(s, CV_STR("\u3002")) < s.n || cv_str_search(s, CV_STR("\uff0e")) < s.n ||
-	       cv_str_search(s, CV_STR("\uff61")) < s.n;
+	return cv_str_search(s, CV_STR("\u3002")) < s.n ||
+	       cv_str_search(s, CV_STR("\uff0e")) < s.n || cv_str_search(s, CV_STR("\uff61")) < s.n;
 }
 
 /* Appends one label in its A-form; *why says why not. */
@@ -150,11 +150,13 @@ lower_ascii(struct cv_str name, struct cv_buf *out, struct cv_err *err)
 	for (size_t i = 0; i <= name.n; i++, label++) {
 		bool end = i == name.n || name.p[i] == '.';
 		if (!end && (name.p[i] <= ' ' || name.p[i] > '~'))
-			return cv_fail(err, CV_INVALID, "a domain name has no blanks or control bytes");
+			return cv_fail(err, CV_INVALID,
+			               "a domain name has no blanks or control bytes");
 		if (!end)
 			continue;
 		if (label < 1 || label > CV_LABEL_MAX)
-			return cv_fail(err, CV_INVALID, "a label of a domain name has 1 to 63 octets");
+			return cv_fail(err, CV_INVALID,
+			               "a label of a domain name has 1 to 63 octets");
 		label = (size_t)-1;
 	}
 	char *q = cv_buf_room(out, name.n);
@@ -285,7 +287,8 @@ parse_general(struct cv_str in, struct cv_literal *out)
 		return false;
 	for (size_t i = 0; i < in.n; i++) {
 		unsigned char c = (unsigned char)in.p[i];
-		if (i < colon ? !is_let_dig(c) && c != '-' : c <= ' ' || c > '~' || (c >= '[' && c <= ']'))
+		if (i < colon ? !is_let_dig(c) && c != '-'
+		              : c <= ' ' || c > '~' || (c >= '[' && c <= ']'))
 			return false;
 	}
 	*out = (struct cv_literal){

@@ -146,7 +146,8 @@ cv_base64_decode(struct cv_str in, struct cv_buf *out)
 {
 	if (in.n % 4)
 		return CV_INVALID;
-	return decode_digits((const unsigned char *)in.p, in.n - count_padding(in), std_values, out);
+	return decode_digits((const unsigned char *)in.p, in.n - count_padding(in), std_values,
+	                     out);
 }
 
 enum cv_status
@@ -251,7 +252,8 @@ read_base64_piece(struct cv_base64_reader *r, const unsigned char *p, size_t n, 
 void
 cv_base64_read(struct cv_base64_reader *r, struct cv_str in, struct cv_buf *out)
 {
-	/* Near the buffer's limit the size is known only afterwards, so the piece takes a detour. */
+	/* Near the buffer's limit the size is known only afterwards, so the piece takes a
+	 * detour. */
 	char detour[BASE64_PIECE / 4 * 3 + 6];
 	while (in.n && !out->full) {
 		size_t n = CV_MIN(in.n, BASE64_PIECE);

@@ -42,7 +42,8 @@ is_charset_byte(unsigned char c)
 static size_t
 find_word_end(struct cv_str s, size_t from)
 {
-	for (size_t at = cv_str_find(s, '?', from); at + 1 < s.n; at = cv_str_find(s, '?', at + 1)) {
+	for (size_t at = cv_str_find(s, '?', from); at + 1 < s.n;
+	     at = cv_str_find(s, '?', at + 1)) {
 		if (s.p[at + 1] == '=')
 			return at;
 		if (s.p[at - 1] == '=')

@@ -47,8 +47,8 @@ cv_imap_nstring(struct cv_buf *out, struct cv_str s)
 }
 
 enum field {
-	F_DATE, F_SUBJECT, F_FROM, F_SENDER, F_REPLY_TO, F_TO, F_CC, F_BCC, F_IN_REPLY_TO, F_MESSAGE_ID,
-	F_COUNT
+	F_DATE, F_SUBJECT, F_FROM, F_SENDER, F_REPLY_TO, F_TO, F_CC, F_BCC, F_IN_REPLY_TO,
+	F_MESSAGE_ID, F_COUNT
 };
 
 static const struct {
@@ -140,7 +140,8 @@ put_addresses(struct cv_buf *out, const struct cv_str *values, size_t n, size_t 
 				out->n = before;
 				break;
 			}
-			in_group = a->kind == CV_ADDR_GROUP_START || (in_group && a->kind != CV_ADDR_GROUP_END);
+			in_group = a->kind == CV_ADDR_GROUP_START ||
+			           (in_group && a->kind != CV_ADDR_GROUP_END);
 		}
 		if (in_group)
 			cv_buf_z(out, "(NIL NIL NIL NIL)");

@@ -159,7 +159,8 @@ static size_t
 put_table_run(struct cv_str s, size_t from, struct cv_buf *out)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
-	size_t i = from, end = CV_MIN(s.n, from + RUN_BYTES), room_n = (end - from) * 3 + ENTRY_BYTES;
+	size_t i = from, end = CV_MIN(s.n, from + RUN_BYTES),
+	       room_n = (end - from) * 3 + ENTRY_BYTES;
 	if (room_n > out->max - out->n)
 		return from;
 	char *room = cv_buf_room(out, room_n), *q = room;

@@ -87,7 +87,8 @@ cv_header_next(struct cv_header_scan *scan, struct cv_field *out)
 	if (start == s.n)
 		return scan_stop(scan, CV_HEADER_NO_BODY, start);
 	if (s.p[start] == '\n' || (s.p[start] == '\r' && start + 1 < s.n && s.p[start + 1] == '\n'))
-		return scan_stop(scan, CV_HEADER_BLANK_LINE, line_end(s, start, &scan->had_lone_lf));
+		return scan_stop(scan, CV_HEADER_BLANK_LINE,
+		                 line_end(s, start, &scan->had_lone_lf));
 
 	size_t end = line_end(s, start, &scan->had_lone_lf);
 	const char *colon = memchr(s.p + start, ':', end - start);
@@ -165,7 +166,8 @@ cv_header_unfold(struct cv_str value, struct cv_buf *out)
 /* ---- message ids ---- */
 
 /* The index behind the comment or quoted string at AT, or AT when it does not end soon: an opening
- * byte alone is ordinary text, and looking for its partner must not cost the square of the field. */
+ * byte alone is ordinary text, and looking for its partner must not cost the square of the
+ * field. */
 static size_t
 skip_aside(struct cv_str s, size_t at)
 {

@@ -31,7 +31,8 @@ enum cv_header_end {
 	CV_HEADER_BLANK_LINE,  /* the empty line; body_at is behind it */
 	CV_HEADER_NO_BODY,     /* the text ended without an empty line */
 	CV_HEADER_BAD_LINE,    /* a line without a colon: body_at is its start */
-	CV_HEADER_TOO_LARGE,   /* over CV_HEADER_BYTES_MAX or _FIELDS_MAX: body_at is where it stopped */
+	CV_HEADER_TOO_LARGE,   /* over CV_HEADER_BYTES_MAX or _FIELDS_MAX: body_at is where it
+			        * stopped */
 };
 
 struct cv_header_scan {

@@ -7,8 +7,8 @@
 #define ENTITY_MAX 12 /* letters between & and ; */
 
 static const char *const silent[] = { "head", "script", "style", "title", "noscript", "template" };
-static const char *const blocks[] = { "address", "blockquote", "br", "div", "dd", "dt", "h1", "h2", "h3",
-	                                  "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "table", "td",
+static const char *const blocks[] = { "address", "blockquote", "br", "div", "dd", "dt", "h1", "h2",
+	                                  "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "table", "td",
 	                                  "th", "tr", "ul" };
 
 static const struct {
@@ -105,7 +105,8 @@ static struct cv_str
 tag_name(struct cv_str tag)
 {
 	size_t from = tag.n > 1 && tag.p[1] == '/' ? 2 : 1, to = from;
-	while (to < tag.n && (cv_is_alpha((unsigned char)tag.p[to]) || cv_is_digit((unsigned char)tag.p[to])))
+	while (to < tag.n &&
+	       (cv_is_alpha((unsigned char)tag.p[to]) || cv_is_digit((unsigned char)tag.p[to])))
 		to++;
 	return cv_str_sub(tag, from, to);
 }
@@ -145,7 +146,8 @@ cv_html_text(struct cv_str html, struct cv_buf *out)
 			while (run < rest.n && rest.p[run] != '<' && rest.p[run] != '&')
 				run++;
 			/* What fits of a long run is kept. */
-			struct cv_str text = cv_utf8_cut(cv_str_sub(rest, 0, run), out->max - out->n);
+			struct cv_str text = cv_utf8_cut(cv_str_sub(rest, 0, run),
+			                                 out->max - out->n);
 			cv_buf_str(out, text);
 			if (text.n < run)
 				out->full = true;

@@ -74,7 +74,8 @@ static void
 flush_pending(struct cv_mime_scan *m)
 {
 	if (m->pending_n && m->body)
-		m->body(m->body_ctx, m->current, part_at(m, m->current), cv_str(m->pending, m->pending_n));
+		m->body(m->body_ctx, m->current, part_at(m, m->current),
+		        cv_str(m->pending, m->pending_n));
 	m->pending_n = 0;
 }
 
@@ -96,7 +97,8 @@ give_body(struct cv_mime_scan *m, struct cv_str s)
 	else if (s.p[s.n - 1] == '\r')
 		keep = 1;
 	if (s.n > keep && m->body)
-		m->body(m->body_ctx, m->current, part_at(m, m->current), cv_str_sub(s, 0, s.n - keep));
+		m->body(m->body_ctx, m->current, part_at(m, m->current),
+		        cv_str_sub(s, 0, s.n - keep));
 	memcpy(m->pending, s.p + s.n - keep, keep);
 	m->pending_n = (uint8_t)keep;
 }
@@ -193,8 +195,8 @@ end_header(struct cv_mime_scan *m, bool too_large)
 	m->body_lf[index] = m->lf;
 	struct cv_str boundary = CV_STR_EMPTY;
 	struct cv_str block = cv_buf_view(&m->header);
-	cv_mime_read_fields(m->arena, &m->scratch, block, in_digest, is_message ? m->envelopes_left : 0,
-	                    p, &boundary);
+	cv_mime_read_fields(m->arena, &m->scratch, block, in_digest,
+	                    is_message ? m->envelopes_left : 0, p, &boundary);
 	m->envelopes_left -= p->envelope.n;
 	m->tree->has_8bit_header |= cv_mime_has_8bit(block);
 	cv_arena_reset(&m->scratch);

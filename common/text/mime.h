@@ -18,7 +18,8 @@
 #define CV_MIME_PARTS_MAX    10000       /* parts of one message */
 #define CV_MIME_HEADER_MAX   CV_HEADER_BYTES_MAX /* a field that passes it is taken for body */
 #define CV_MIME_VALUE_MAX    (16u << 10) /* bytes of one field kept for the structure */
-#define CV_MIME_ENVELOPES_MAX (16u << 20) /* bytes of all envelopes; inner ones behind it are empty */
+#define CV_MIME_ENVELOPES_MAX (16u << 20) /* bytes of all envelopes; inner ones behind it are
+					   * empty */
 #define CV_MIME_BOUNDARY_MAX 250         /* RFC 2046 says 70; some senders do not know */
 #define CV_MIME_PATH_MAX     CV_MIME_DEPTH_MAX /* numbers in a section such as 1.2.3 */
 #define CV_MIME_NONE         UINT32_MAX  /* no such part */
@@ -27,7 +28,8 @@ enum cv_mime_kind {
 	CV_MIME_LEAF,      /* nothing below it */
 	CV_MIME_TEXT,      /* a leaf of type text: `lines` counts */
 	CV_MIME_MULTIPART, /* has at least one child */
-	CV_MIME_MESSAGE    /* message/rfc822 or message/global: exactly one child, the inner message */
+	CV_MIME_MESSAGE    /* message/rfc822 or message/global: exactly one child, the inner
+			    * message */
 };
 
 enum cv_mime_encoding {
@@ -71,8 +73,9 @@ struct cv_mime_part {
 	struct cv_str id, description, md5, location;
 	const struct cv_str *languages;
 	uint32_t language_count;
-	struct cv_str envelope; /* of a whole message (index 0, child of a MESSAGE): ready IMAP string;
-	                         * empty when limits left no room: cv_bodystructure_format() knows */
+	struct cv_str envelope; /* of a whole message (index 0, child of a MESSAGE): ready IMAP
+	                         * string; empty when limits left no room: cv_bodystructure_format()
+	                         * knows */
 };
 
 struct cv_mime_tree {

@@ -67,7 +67,8 @@ cv_mime_places_next(struct cv_mime_places *places, struct cv_mime_place *out)
 		.charset = cv_rd_bytes(r),
 	};
 	places->next_offset = out->header_offset;
-	if (depth > CV_MIME_DEPTH_MAX || kinds >> 4 > CV_MIME_MESSAGE || (kinds & 15) > CV_MIME_OTHER)
+	if (depth > CV_MIME_DEPTH_MAX || kinds >> 4 > CV_MIME_MESSAGE ||
+	    (kinds & 15) > CV_MIME_OTHER)
 		r->bad = true;
 	if (r->bad)
 		places->left = 0;

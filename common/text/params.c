@@ -268,7 +268,8 @@ static const struct part *
 find_part(const struct part *parts, size_t n, struct cv_str base, unsigned number)
 {
 	for (size_t i = 0; i < n; i++)
-		if (parts[i].numbered && parts[i].number == number && cv_str_ieq(parts[i].base, base))
+		if (parts[i].numbered && parts[i].number == number &&
+		    cv_str_ieq(parts[i].base, base))
 			return &parts[i];
 	return NULL;
 }

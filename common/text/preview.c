@@ -31,7 +31,8 @@ cv_preview_header(struct cv_preview *p, uint32_t index, const struct cv_mime_par
 	if (part->at.kind != CV_MIME_TEXT || cv_str_eq_z(part->disposition, "attachment"))
 		return;
 	bool html = cv_str_eq_z(part->at.subtype, "html");
-	if (!html && !cv_str_eq_z(part->at.subtype, "plain") && !cv_str_eq_z(part->at.subtype, "enriched"))
+	if (!html && !cv_str_eq_z(part->at.subtype, "plain") &&
+	    !cv_str_eq_z(part->at.subtype, "enriched"))
 		return;
 	struct cv_preview_source *s = html ? &p->html : &p->plain;
 	if (s->index != CV_MIME_NONE && s->raw.n)

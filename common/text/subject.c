@@ -33,8 +33,8 @@ skip_blob(struct cv_str s)
 static struct cv_str
 skip_refwd(struct cv_str s)
 {
-	static const char *const words[] = { "re", "fwd", "fw", "tl", "trả lời", "Trả lời", "TRẢ LỜI",
-		                                 "chuyển tiếp", "Chuyển tiếp", "CHUYỂN TIẾP" };
+	static const char *const words[] = { "re", "fwd", "fw", "tl", "trả lời", "Trả lời",
+		                                 "TRẢ LỜI", "chuyển tiếp", "Chuyển tiếp", "CHUYỂN TIẾP" };
 	for (size_t i = 0; i < CV_COUNT(words); i++) {
 		if (!cv_str_has_iprefix(s, words[i]))
 			continue;

@@ -77,7 +77,8 @@ sort_key(struct cv_arena *arena, struct cv_str utf8)
 static void
 set_subject(struct cv_summary_scan *s, struct cv_str value)
 {
-	struct cv_buf text = CV_BUF_INIT(CV_HEADER_BYTES_MAX * 4), base = CV_BUF_INIT(CV_HEADER_BYTES_MAX);
+	struct cv_buf text = CV_BUF_INIT(CV_HEADER_BYTES_MAX * 4),
+		      base = CV_BUF_INIT(CV_HEADER_BYTES_MAX);
 	bool is_reply;
 	cv_words_decode(cv_str_sub(value, 0, CV_SUMMARY_SUBJECT_MAX * 4), CV_STR_EMPTY, &text);
 	cv_base_subject(cv_buf_view(&text), &base, &is_reply);
@@ -98,14 +99,16 @@ set_date(struct cv_summary_scan *s, struct cv_str value)
 	s->out.flags |= CV_SUMMARY_HAS_SENT;
 }
 
-/* The mailbox of the first address, and the key of its name, or of the address itself (RFC 5957). */
+/* The mailbox of the first address, and the key of its name, or of the address itself
+ * (RFC 5957). */
 static void
 set_address(struct cv_summary_scan *s, struct cv_str value, struct cv_str *mailbox,
             struct cv_str *display)
 {
 	struct cv_arena scratch = CV_ARENA_INIT;
 	struct cv_addr_list list;
-	struct cv_buf text = CV_BUF_INIT(ADDRESS_LOOKED_AT * 8), low = CV_BUF_INIT(ADDRESS_LOOKED_AT);
+	struct cv_buf text = CV_BUF_INIT(ADDRESS_LOOKED_AT * 8),
+		      low = CV_BUF_INIT(ADDRESS_LOOKED_AT);
 	cv_addr_list_parse(&scratch, cv_str_sub(value, 0, ADDRESS_LOOKED_AT), &list);
 	if (list.n) {
 		const struct cv_addr *a = &list.items[0];
@@ -347,9 +350,10 @@ cv_summary_places(const struct cv_summary *summary)
  */
 #define TEXT(member) offsetof(struct cv_summary, member)
 static const size_t texts[] = {
-	TEXT(envelope), TEXT(body), TEXT(bodystructure), TEXT(places), TEXT(headers), TEXT(message_id),
-	TEXT(in_reply_to), TEXT(references), TEXT(base_subject), TEXT(sort_subject), TEXT(sort_from),
-	TEXT(sort_to), TEXT(sort_cc), TEXT(sort_display_from), TEXT(sort_display_to), TEXT(preview),
+	TEXT(envelope), TEXT(body), TEXT(bodystructure), TEXT(places), TEXT(headers),
+	TEXT(message_id), TEXT(in_reply_to), TEXT(references), TEXT(base_subject),
+	TEXT(sort_subject), TEXT(sort_from), TEXT(sort_to), TEXT(sort_cc), TEXT(sort_display_from),
+	TEXT(sort_display_to), TEXT(preview),
 };
 
 static struct cv_str *

@@ -10,7 +10,8 @@
 
 #include "common/text/mime.h"
 
-#define CV_SUMMARY_VERSION      1            /* first byte; goes up with the form or the field list */
+#define CV_SUMMARY_VERSION      1            /* first byte; goes up with the form or the field
+					      * list */
 #define CV_SUMMARY_MAX          (64u << 10)  /* bytes of a stored summary */
 #define CV_SUMMARY_HEADERS_MAX  (16u << 10)  /* bytes of cached raw fields */
 #define CV_SUMMARY_KEY_MAX      1000         /* bytes of one sort key */
@@ -45,18 +46,21 @@ struct cv_summary {
 	struct cv_str body;          /* "(...)" for FETCH BODY */
 	struct cv_str bodystructure; /* "(...)" */
 	struct cv_str places;        /* for cv_summary_places() */
-	struct cv_str headers;       /* raw common fields, in the message's order, line ends included */
+	struct cv_str headers;       /* raw common fields, in the message's order, line ends
+				      * included */
 	struct cv_str message_id;    /* "<...>", empty when absent or broken */
 	struct cv_str in_reply_to;   /* the first "<...>" */
 	struct cv_str references;    /* "<...> <...>", oldest first; from In-Reply-To when absent */
 	struct cv_str base_subject;  /* RFC 5256 2.1, in UTF-8 */
 	struct cv_str sort_subject;  /* cv_vi_sort_key() of it; equal keys are one THREAD subject */
-	struct cv_str sort_from;     /* first mailbox (the part before @), A-Z made small: SORT FROM */
+	struct cv_str sort_from;     /* first mailbox (the part before @), A-Z made small: SORT
+				      * FROM */
 	struct cv_str sort_to;
 	struct cv_str sort_cc;
 	struct cv_str sort_display_from; /* cv_vi_sort_key() of name or address (RFC 5957) */
 	struct cv_str sort_display_to;
-	struct cv_str preview;       /* UTF-8, one line, at most CV_SUMMARY_PREVIEW_CHARS; may be empty */
+	struct cv_str preview;       /* UTF-8, one line, at most CV_SUMMARY_PREVIEW_CHARS; may be
+				      * empty */
 };
 
 struct cv_summary_scan; /* a summary under way */

@@ -28,7 +28,8 @@ sequence(const unsigned char *p, size_t n, uint32_t *cp)
 	if (c < 0xF0) {
 		if (n < 3 || (p[1] & 0xC0) != 0x80 || (p[2] & 0xC0) != 0x80)
 			return 0;
-		uint32_t v = (uint32_t)(c & 0x0F) << 12 | (uint32_t)(p[1] & 0x3F) << 6 | (p[2] & 0x3F);
+		uint32_t v = (uint32_t)(c & 0x0F) << 12 | (uint32_t)(p[1] & 0x3F) << 6 |
+		             (p[2] & 0x3F);
 		if (v < 0x800 || (v >= 0xD800 && v <= 0xDFFF))
 			return 0;
 		*cp = v;
@@ -206,8 +207,8 @@ cv_utf8_nfc(struct cv_str in, struct cv_buf *out)
 		return CV_OK;
 
 	size_t n;
-	uint8_t *composed = u8_normalize(UNINORM_NFC, (const uint8_t *)out->p + start, out->n - start,
-	                                 NULL, &n);
+	uint8_t *composed = u8_normalize(UNINORM_NFC, (const uint8_t *)out->p + start,
+	                                 out->n - start, NULL, &n);
 	if (!composed)
 		cv_die("u8_normalize: out of memory");
 	out->n = start;

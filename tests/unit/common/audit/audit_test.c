@@ -218,14 +218,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_SEC_02__events_are_chained_over_a_restart, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(test_SEC_02__an_edited_dropped_or_cut_event_is_found, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(test_SEC_02__a_change_that_fails_leaves_no_event, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(test_REP_02__counters_add_up_per_account_and_day, setup,
-			teardown),
+		cmocka_unit_test_setup_teardown(test_SEC_02__events_are_chained_over_a_restart,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_SEC_02__an_edited_dropped_or_cut_event_is_found, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_SEC_02__a_change_that_fails_leaves_no_event,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(test_REP_02__counters_add_up_per_account_and_day,
+		                                setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

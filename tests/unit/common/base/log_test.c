@@ -114,9 +114,7 @@ test_values_cannot_forge_lines(CV_UNUSED void **state)
 		{"escape sequence",    "\x1b[2J",          "\\x1b[2J"              },
 		{"Vietnamese",         "Sở Tài chính", "Sở Tài chính"      },
 		{"four bytes",         "\xf0\x9f\x93\xa7", "\xf0\x9f\x93\xa7"      },
-		{"C1 control",
-                 "\xc2\x9b"
-			"2J",			      "\\xc2\\x9b2J"          },
+		{"C1 control",         "\xc2\x9b" "2J",   "\\xc2\\x9b2J"          },
 		{"no-break space",     "\xc2\xa0",         "\xc2\xa0"              },
 		{"stray byte",         "\x80z\xff",        "\\x80z\\xff"           },
 		{"overlong slash",     "\xc0\xaf",         "\\xc0\\xaf"            },
@@ -124,10 +122,7 @@ test_values_cannot_forge_lines(CV_UNUSED void **state)
 		{"surrogate",          "\xed\xa0\x80",     "\\xed\\xa0\\x80"       },
 		{"above U+10FFFF",     "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"  },
 		{"cut sequence",       "\xe1\xba",         "\\xe1\\xba"            },
-		{"cut, then a letter",
-                 "\xe1\xba"
-			"a",			       "\\xe1\\xba"
-			"a"			    },
+		{"cut, then a letter", "\xe1\xba" "a",    "\\xe1\\xba" "a"        },
 	};
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		char want[128];

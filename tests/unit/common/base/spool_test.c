@@ -154,7 +154,8 @@ test_many_spools_together_stay_within_the_memory_for_all(CV_UNUSED void **state)
 		cv_spool_init(&spools[i], dir);
 		fill(&spools[i], 200000, 50000);
 		in_files += spools[i].fd >= 0;
-		assert_true(cv_spool_memory_total() < CV_SPOOL_TOTAL_BYTES + 2 * CV_SPOOL_MEMORY_BYTES);
+		assert_true(cv_spool_memory_total() <
+		            CV_SPOOL_TOTAL_BYTES + 2 * CV_SPOOL_MEMORY_BYTES);
 	}
 	assert_true(in_files > 0 && in_files < COUNT);
 	check_content(&spools[0], 200000);

@@ -1,6 +1,6 @@
 /* addr_test.c - addresses in text, sets of networks, listening, inherited sockets, pools. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "net_kit.h"
+#include "tests/unit/common/net/net_kit.h"
 
 #include <signal.h>
 
@@ -10,24 +10,28 @@
 static void
 test_parse__takes_what_the_manual_says_and_no_more(void **state)
 {
-	static const struct { const char *text, *ip; unsigned port; enum cv_status want; } rows[] = {
-		{"127.0.0.1:25", "127.0.0.1", 25, CV_OK},
-		{"[::1]:993", "::1", 993, CV_OK},
-		{"[2001:db8::25]:0", "2001:db8::25", 0, CV_OK},
-		{"[::ffff:192.0.2.1]:25", "192.0.2.1", 25, CV_OK},
-		{"*:65535", "::", 65535, CV_OK},
-		{"unix:/run/x", "local", 0, CV_OK},
-		{"", NULL, 0, CV_INVALID},
-		{"127.0.0.1", NULL, 0, CV_INVALID},
-		{"127.0.0.1:", NULL, 0, CV_INVALID},
-		{"127.0.0.1:65536", NULL, 0, CV_INVALID},
-		{"127.0.0.1:+5", NULL, 0, CV_INVALID},
-		{"127.1:25", NULL, 0, CV_INVALID},
-		{"::1:25", NULL, 0, CV_INVALID},
-		{"[127.0.0.1]:25", NULL, 0, CV_INVALID},
-		{"localhost:25", NULL, 0, CV_INVALID},
-		{":25", NULL, 0, CV_INVALID},
-		{"unix:", NULL, 0, CV_INVALID},
+	static const struct {
+		const char *text, *ip;
+		unsigned port;
+		enum cv_status want;
+	} rows[] = {
+		{ "127.0.0.1:25", "127.0.0.1", 25, CV_OK },
+		{ "[::1]:993", "::1", 993, CV_OK },
+		{ "[2001:db8::25]:0", "2001:db8::25", 0, CV_OK },
+		{ "[::ffff:192.0.2.1]:25", "192.0.2.1", 25, CV_OK },
+		{ "*:65535", "::", 65535, CV_OK },
+		{ "unix:/run/x", "local", 0, CV_OK },
+		{ "", NULL, 0, CV_INVALID },
+		{ "127.0.0.1", NULL, 0, CV_INVALID },
+		{ "127.0.0.1:", NULL, 0, CV_INVALID },
+		{ "127.0.0.1:65536", NULL, 0, CV_INVALID },
+		{ "127.0.0.1:+5", NULL, 0, CV_INVALID },
+		{ "127.1:25", NULL, 0, CV_INVALID },
+		{ "::1:25", NULL, 0, CV_INVALID },
+		{ "[127.0.0.1]:25", NULL, 0, CV_INVALID },
+		{ "localhost:25", NULL, 0, CV_INVALID },
+		{ ":25", NULL, 0, CV_INVALID },
+		{ "unix:", NULL, 0, CV_INVALID },
 	};
 	(void)state;
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
@@ -76,8 +80,10 @@ test_netset__knows_its_members(void **state)
 		{"0.0.0.0/0", "2001:db8::1", false},
 		{" ", "127.0.0.1", false},
 	};
-	static const char *bad[] = {"10.0.0.0/33", "10.0.0.0/", "::/129", "x", "10.0.0.0/-1", "10.0.0.0/8/8",
-	                            "::ffff:10.0.0.0/64"};
+	static const char *bad[] = {
+		"10.0.0.0/33",  "10.0.0.0/",         "::/129", "x", "10.0.0.0/-1",
+		"10.0.0.0/8/8", "::ffff:10.0.0.0/64"
+	};
 	struct cv_netset *s;
 	struct cv_err err;
 	(void)state;
@@ -132,8 +138,9 @@ test_listen__serves_both_families_on_one_socket(void **state)
 	assert_int_equal(cv_addr_listen(&a, len, 0, &fd, &err), CV_OK);
 	len = sizeof(a);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)cv_sockaddr_port(&a)),
-	                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		                  .sin_port = htons((uint16_t)cv_sockaddr_port(&a)),
+		                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int peer = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(connect(peer, (struct sockaddr *)&in, sizeof(in)), 0);
 	close(peer);

@@ -1,6 +1,6 @@
 /* ctl_test.c - the control socket, both sides, over a real Unix socket. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "net_kit.h"
+#include "tests/unit/common/net/net_kit.h"
 
 #include <sys/stat.h>
 
@@ -114,7 +114,8 @@ test_ask__gets_answers_progress_and_refusals(void **state)
 	                    "không có hộp thư đó");
 	json_decref(reply);
 
-	assert_int_equal(cv_ctl_ask("/nonexistent/sock", NULL, 1, NULL, NULL, &reply, &err), CV_TEMPFAIL);
+	assert_int_equal(cv_ctl_ask("/nonexistent/sock", NULL, 1, NULL, NULL, &reply, &err),
+	                 CV_TEMPFAIL);
 	assert_null(reply);
 }
 
@@ -190,11 +191,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_ask__gets_answers_progress_and_refusals, start, stop),
-		cmocka_unit_test_setup_teardown(test_lines__are_taken_in_pieces_and_bad_ones_answered,
-		                                start, stop),
+		cmocka_unit_test_setup_teardown(test_ask__gets_answers_progress_and_refusals, start,
+		                                stop),
 		cmocka_unit_test_setup_teardown(
-			test_requests__run_eight_at_once_and_silent_peers_hold_nothing, start, stop),
+			test_lines__are_taken_in_pieces_and_bad_ones_answered, start, stop),
+		cmocka_unit_test_setup_teardown(
+			test_requests__run_eight_at_once_and_silent_peers_hold_nothing, start,
+			stop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,8 @@
 struct kit {
 	struct cv_net *net;
 	int fd_port;
-	struct cv_conn *_Atomic parked; /* the last connection that said "wait" or "listen", with a ref */
+	struct cv_conn *_Atomic parked; /* the last connection that said "wait" or "listen", with a
+					 * ref */
 	_Atomic unsigned opened, closed, timeouts, killed, slow_now, slow_most, wakes;
 };
 
@@ -108,7 +109,8 @@ kit_line(struct kit *k, struct cv_conn *c, struct line_state *s, struct cv_str l
 		cv_conn_starttls(c);
 		return CV_STEP_READ;
 	}
-	if (cv_str_has_prefix(line, "deadline ") && !cv_str_u64(cv_str_sub(line, 9, line.n), 60, &n)) {
+	if (cv_str_has_prefix(line, "deadline ") &&
+	    !cv_str_u64(cv_str_sub(line, 9, line.n), 60, &n)) {
 		cv_conn_set_deadline(c, (unsigned)n);
 		return CV_STEP_READ;
 	}
@@ -117,7 +119,8 @@ kit_line(struct kit *k, struct cv_conn *c, struct line_state *s, struct cv_str l
 		s->big_left = n;
 		return kit_big(c, s);
 	}
-	if (cv_str_has_prefix(line, "slow ") && !cv_str_u64(cv_str_sub(line, 5, line.n), 1000, &n)) {
+	if (cv_str_has_prefix(line, "slow ") &&
+	    !cv_str_u64(cv_str_sub(line, 5, line.n), 1000, &n)) {
 		s->slow_ms = (unsigned)n;
 		return kit_slow(k, c, s);
 	}

@@ -1,6 +1,6 @@
 /* net_test.c - real sockets through a real net: reading, writing, parking, limits, stopping. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "net_kit.h"
+#include "tests/unit/common/net/net_kit.h"
 
 static const struct cv_net_options plain_options = {.workers = 2};
 
@@ -418,8 +418,9 @@ test_connect__is_told_when_up_or_failed(void **state)
 	kit_start(&k, &plain_options, &l);
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)k.fd_port),
 	                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	assert_int_equal(cv_net_connect(k.net, (struct sockaddr *)&in, sizeof(in), &caller_proto, &up, 5,
-	                                &conn, &err), CV_OK);
+	assert_int_equal(cv_net_connect(k.net, (struct sockaddr *)&in, sizeof(in), &caller_proto,
+	                                &up, 5, &conn, &err),
+	                 CV_OK);
 	assert_non_null(conn);
 	KIT_UNTIL(atomic_load(&up.closed) == 1);
 	assert_string_equal(up.greeting, "hello 127.0.0.1 plain");

@@ -1,6 +1,6 @@
 /* resolver_test.c - answers from a zone file and from libunbound, without a packet leaving. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "net_kit.h"
+#include "tests/unit/common/net/net_kit.h"
 
 #include "common/net/dns.h"
 #include "common/net/resolver.h"
@@ -30,13 +30,13 @@ describe(struct cv_dns_answer *a, enum cv_dns_type type)
 		char ip[INET6_ADDRSTRLEN];
 		cv_buf_c(&b, i ? ',' : ' ');
 		if (type == CV_DNS_A || type == CV_DNS_AAAA)
-			cv_buf_z(&b, inet_ntop(type == CV_DNS_A ? AF_INET : AF_INET6, r->rdata.p, ip,
-			                       sizeof(ip)));
+			cv_buf_z(&b, inet_ntop(type == CV_DNS_A ? AF_INET : AF_INET6, r->rdata.p,
+			                       ip, sizeof(ip)));
 		else if (type == CV_DNS_TXT)
 			cv_buf_str(&b, r->rdata);
 		else if (type == CV_DNS_TLSA)
-			cv_buf_printf(&b, "%d %d %d %zu", r->rdata.p[0], r->rdata.p[1], r->rdata.p[2],
-			              r->rdata.n - 3);
+			cv_buf_printf(&b, "%d %d %d %zu", r->rdata.p[0], r->rdata.p[1],
+			              r->rdata.p[2], r->rdata.n - 3);
 		else if (type == CV_DNS_MX || type == CV_DNS_SRV)
 			cv_buf_printf(&b, "%u %s.", r->preference, r->name);
 		else
@@ -58,34 +58,39 @@ expect(struct cv_resolver *r, const char *name, enum cv_dns_type type, const cha
 static void
 test_zone_file__answers_like_a_server(void **state)
 {
-	static const struct { const char *name; enum cv_dns_type type; const char *want; } rows[] = {
-		{"example.test", CV_DNS_MX, "ok secure 10 mx1.example.test.,20 mx2.example.test."},
-		{"EXAMPLE.test.", CV_DNS_TXT, "ok secure v=spf1 mx -all;raw"},
-		{"example.test", CV_DNS_SOA, "ok secure ns1.example.test."},
-		{"mx1.example.test", CV_DNS_A, "ok secure 192.0.2.25"},
-		{"mx1.example.test", CV_DNS_AAAA, "ok secure 2001:db8::25"},
-		{"mx1.example.test", CV_DNS_TXT, "nodata secure"},
-		{"www.example.test", CV_DNS_A, "ok secure 192.0.2.25"},
-		{"www.example.test", CV_DNS_CNAME, "ok secure web.example.test."},
-		{"www.example.test", CV_DNS_TXT, "nodata secure"},
-		{"ring1.example.test", CV_DNS_A, "tempfail"},
-		{"x.wild.example.test", CV_DNS_A, "ok secure 192.0.2.99"},
-		{"x.y.wild.example.test", CV_DNS_A, "ok secure 192.0.2.99"},
-		{"wild.example.test", CV_DNS_A, "nodata secure"},
-		{"x.wild.example.test", CV_DNS_MX, "nodata secure"},
-		{"nothere.example.test", CV_DNS_A, "nxdomain secure"},
-		{"_tcp.mx1.example.test", CV_DNS_A, "nodata secure"},
-		{"_25._tcp.mx1.example.test", CV_DNS_TLSA, "ok secure 3 1 1 32"},
-		{"_imap._tcp.example.test", CV_DNS_SRV, "ok secure 0 mx1.example.test."},
-		{"1.2.0.192.in-addr.arpa", CV_DNS_PTR, "ok mx1.example.test."},
-		{"nomail.example.test", CV_DNS_MX, "ok secure 0 ."},
-		{"broken.example.test", CV_DNS_A, "tempfail"},
-		{"mx2.example.test", CV_DNS_A, "ok secure 192.0.2.26"},
-		{"mx2.example.test", CV_DNS_TLSA, "bogus"},
-		{"elsewhere.org", CV_DNS_A, "nxdomain"},
-		{"", CV_DNS_A, "nxdomain"},
-		{"a..b", CV_DNS_A, "nxdomain"},
-		{"th\xc6\xb0.vn", CV_DNS_A, "nxdomain"},
+	static const struct {
+		const char *name;
+		enum cv_dns_type type;
+		const char *want;
+	} rows[] = {
+		{ "example.test", CV_DNS_MX,
+		  "ok secure 10 mx1.example.test.,20 mx2.example.test." },
+		{ "EXAMPLE.test.", CV_DNS_TXT, "ok secure v=spf1 mx -all;raw" },
+		{ "example.test", CV_DNS_SOA, "ok secure ns1.example.test." },
+		{ "mx1.example.test", CV_DNS_A, "ok secure 192.0.2.25" },
+		{ "mx1.example.test", CV_DNS_AAAA, "ok secure 2001:db8::25" },
+		{ "mx1.example.test", CV_DNS_TXT, "nodata secure" },
+		{ "www.example.test", CV_DNS_A, "ok secure 192.0.2.25" },
+		{ "www.example.test", CV_DNS_CNAME, "ok secure web.example.test." },
+		{ "www.example.test", CV_DNS_TXT, "nodata secure" },
+		{ "ring1.example.test", CV_DNS_A, "tempfail" },
+		{ "x.wild.example.test", CV_DNS_A, "ok secure 192.0.2.99" },
+		{ "x.y.wild.example.test", CV_DNS_A, "ok secure 192.0.2.99" },
+		{ "wild.example.test", CV_DNS_A, "nodata secure" },
+		{ "x.wild.example.test", CV_DNS_MX, "nodata secure" },
+		{ "nothere.example.test", CV_DNS_A, "nxdomain secure" },
+		{ "_tcp.mx1.example.test", CV_DNS_A, "nodata secure" },
+		{ "_25._tcp.mx1.example.test", CV_DNS_TLSA, "ok secure 3 1 1 32" },
+		{ "_imap._tcp.example.test", CV_DNS_SRV, "ok secure 0 mx1.example.test." },
+		{ "1.2.0.192.in-addr.arpa", CV_DNS_PTR, "ok mx1.example.test." },
+		{ "nomail.example.test", CV_DNS_MX, "ok secure 0 ." },
+		{ "broken.example.test", CV_DNS_A, "tempfail" },
+		{ "mx2.example.test", CV_DNS_A, "ok secure 192.0.2.26" },
+		{ "mx2.example.test", CV_DNS_TLSA, "bogus" },
+		{ "elsewhere.org", CV_DNS_A, "nxdomain" },
+		{ "", CV_DNS_A, "nxdomain" },
+		{ "a..b", CV_DNS_A, "nxdomain" },
+		{ "th\xc6\xb0.vn", CV_DNS_A, "nxdomain" },
 	};
 	(void)state;
 	struct cv_resolver *r = open_with((struct cv_resolver_options){.zone_file = zone_path});
@@ -174,14 +179,18 @@ static const char local_data[] =
 static void
 test_unbound__gives_the_same_kinds_of_answers(void **state)
 {
-	static const struct { const char *name; enum cv_dns_type type; const char *want; } rows[] = {
-		{"example.test", CV_DNS_MX, "ok 10 mx1.example.test.,20 mx2.example.test."},
-		{"Example.Test.", CV_DNS_TXT, "ok v=spf1 mx -all"},
-		{"mx1.example.test", CV_DNS_A, "ok 192.0.2.25"},
-		{"mx1.example.test", CV_DNS_AAAA, "ok 2001:db8::25"},
-		{"mx1.example.test", CV_DNS_TXT, "nodata"},
-		{"nothere.test", CV_DNS_A, "nxdomain"},
-		{"nomail.test", CV_DNS_MX, "ok 0 ."},
+	static const struct {
+		const char *name;
+		enum cv_dns_type type;
+		const char *want;
+	} rows[] = {
+		{ "example.test", CV_DNS_MX, "ok 10 mx1.example.test.,20 mx2.example.test." },
+		{ "Example.Test.", CV_DNS_TXT, "ok v=spf1 mx -all" },
+		{ "mx1.example.test", CV_DNS_A, "ok 192.0.2.25" },
+		{ "mx1.example.test", CV_DNS_AAAA, "ok 2001:db8::25" },
+		{ "mx1.example.test", CV_DNS_TXT, "nodata" },
+		{ "nothere.test", CV_DNS_A, "nxdomain" },
+		{ "nomail.test", CV_DNS_MX, "ok 0 ." },
 	};
 	(void)state;
 	struct cv_resolver *r = open_with((struct cv_resolver_options){.hosts_conf = local_data});
@@ -202,8 +211,10 @@ test_unbound__gives_up_in_time_and_when_it_ends(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
 	getsockname(fd, (struct sockaddr *)&in, &len);
 	snprintf(forwarder, sizeof(forwarder), "127.0.0.1@%u", ntohs(in.sin_port));
-	struct cv_resolver *r = open_with((struct cv_resolver_options){
-		.forwarders = forwarder, .hosts_conf = "do-not-query-localhost: no", .timeout_secs = 1});
+	struct cv_resolver *r =
+		open_with((struct cv_resolver_options){ .forwarders = forwarder,
+	                                                .hosts_conf = "do-not-query-localhost: no",
+	                                                .timeout_secs = 1 });
 	int64_t began_ms = cv_mono_ms();
 	expect(r, "silent.example", CV_DNS_A, "tempfail");
 	assert_in_range(cv_mono_ms() - began_ms, 900, 4000);
@@ -270,13 +281,17 @@ sign_zones(void)
 static void
 test_unbound__tells_secure_insecure_and_bogus_apart(void **state)
 {
-	static const struct { const char *name; enum cv_dns_type type; const char *want; } rows[] = {
-		{"mx.signed.test", CV_DNS_A, "ok secure 192.0.2.25"},
-		{"_25._tcp.mx.signed.test", CV_DNS_TLSA, "ok secure 3 1 1 32"},
-		{"mx.signed.test", CV_DNS_TXT, "nodata secure"},
-		{"nothere.signed.test", CV_DNS_A, "nxdomain secure"},
-		{"mx.broken.test", CV_DNS_A, "bogus"},
-		{"mx.plain.test", CV_DNS_A, "ok 192.0.2.25"},
+	static const struct {
+		const char *name;
+		enum cv_dns_type type;
+		const char *want;
+	} rows[] = {
+		{ "mx.signed.test", CV_DNS_A, "ok secure 192.0.2.25" },
+		{ "_25._tcp.mx.signed.test", CV_DNS_TLSA, "ok secure 3 1 1 32" },
+		{ "mx.signed.test", CV_DNS_TXT, "nodata secure" },
+		{ "nothere.signed.test", CV_DNS_A, "nxdomain secure" },
+		{ "mx.broken.test", CV_DNS_A, "bogus" },
+		{ "mx.plain.test", CV_DNS_A, "ok 192.0.2.25" },
 	};
 	struct cv_buf conf = CV_BUF_INIT(4096);
 	char anchors[64];

@@ -1,6 +1,6 @@
 /* timer_test.c - the heap of deadlines against a plain list of them. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "net_kit.h"
+#include "tests/unit/common/net/net_kit.h"
 
 #include "common/base/rng.h"
 #include "common/net/private.h"
@@ -37,7 +37,8 @@ test_timers__fire_when_due_and_only_then(void **state)
 		for (int k = 0; k < 5; k++) {
 			size_t i = cv_random_below(TIMERS);
 			uint64_t kind = cv_random_below(10);
-			m->deadline_ms[i] = kind ? m->now_ms + 1 + (int64_t)cv_random_below(200) : 0;
+			m->deadline_ms[i] = kind ? m->now_ms + 1 + (int64_t)cv_random_below(200)
+			                         : 0;
 			if (kind == 1) {
 				cv_timer_remove(&ts, &m->timers[i]);
 				m->deadline_ms[i] = 0;

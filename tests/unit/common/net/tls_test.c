@@ -1,6 +1,6 @@
 /* tls_test.c - TLS through a real net: from the first octet, by STARTTLS, both directions. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "net_kit.h"
+#include "tests/unit/common/net/net_kit.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -80,8 +80,8 @@ make_certs(void **state)
 static int
 drop_certs(void **state)
 {
-	static const char *stems[] = {"ec.crt", "ec.key", "rsa.crt", "rsa.key", "other.crt", "other.key",
-	                              "live.crt", "live.key"};
+	static const char *stems[] = { "ec.crt",    "ec.key",    "rsa.crt",  "rsa.key",
+		                       "other.crt", "other.key", "live.crt", "live.key" };
 	(void)state;
 	for (size_t i = 0; i < CV_COUNT(stems); i++)
 		unlink(path_of(stems[i]));
@@ -96,8 +96,10 @@ server_for(const char *stem, const char *alpn)
 	char certs[300], keys[300], a[64], b[64];
 	snprintf(a, sizeof(a), "%s.crt", stem);
 	snprintf(b, sizeof(b), "%s.key", stem);
-	snprintf(certs, sizeof(certs), "%s %s %s", path_of(a), path_of("rsa.crt"), path_of("other.crt"));
-	snprintf(keys, sizeof(keys), "%s %s %s", path_of(b), path_of("rsa.key"), path_of("other.key"));
+	snprintf(certs, sizeof(certs), "%s %s %s", path_of(a), path_of("rsa.crt"),
+	         path_of("other.crt"));
+	snprintf(keys, sizeof(keys), "%s %s %s", path_of(b), path_of("rsa.key"),
+	         path_of("other.key"));
 	struct cv_tls_server_options o = {.cert_files = certs, .key_files = keys, .alpn = alpn};
 	enum cv_status status = cv_tls_server_new(&o, &t, &err);
 	assert_string_equal(status ? err.text : "", "");
@@ -175,7 +177,8 @@ test_implicit_tls__speaks_from_the_first_octet(void **state)
 		assert_int_equal(peer_start(&p, kit_connect(&k), NULL, NULL, rows[i].version), 1);
 		peer_expect(&p, rows[i].want);
 		/* ECDSA is preferred although the client takes both. */
-		assert_int_equal(EVP_PKEY_get_base_id(X509_get0_pubkey(SSL_get0_peer_certificate(p.ssl))),
+		assert_int_equal(EVP_PKEY_get_base_id(
+					 X509_get0_pubkey(SSL_get0_peer_certificate(p.ssl))),
 		                 EVP_PKEY_EC);
 		peer_send(&p, "one\ntwo\nbig 3000000\nquit\n");
 		peer_expect(&p, "= one");
@@ -185,7 +188,8 @@ test_implicit_tls__speaks_from_the_first_octet(void **state)
 		for (int n; (n = SSL_read(p.ssl, buf, sizeof(buf))) > 0;)
 			total += (size_t)n;
 		assert_int_equal(total, 3000000 + strlen("\nbig done\nbye\n"));
-		assert_int_equal(SSL_get_shutdown(p.ssl) & SSL_RECEIVED_SHUTDOWN, SSL_RECEIVED_SHUTDOWN);
+		assert_int_equal(SSL_get_shutdown(p.ssl) & SSL_RECEIVED_SHUTDOWN,
+		                 SSL_RECEIVED_SHUTDOWN);
 		peer_end(&p);
 	}
 	struct peer old;
@@ -267,7 +271,9 @@ test_server_name__chooses_the_certificate(void **state)
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		struct peer p;
 		char subject[100];
-		assert_int_equal(peer_start(&p, kit_connect(&k), rows[i].host, NULL, TLS1_3_VERSION), 1);
+		assert_int_equal(peer_start(&p, kit_connect(&k), rows[i].host, NULL,
+		                            TLS1_3_VERSION),
+		                 1);
 		X509_NAME_oneline(X509_get_subject_name(SSL_get0_peer_certificate(p.ssl)), subject,
 		                  sizeof(subject));
 		assert_string_equal(subject, rows[i].want);
@@ -462,10 +468,12 @@ test_client__checks_what_it_was_told_to_check(void **state)
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		struct caller caller = {.host = rows[i].host};
 		struct cv_err err;
-		assert_int_equal(cv_tls_client_new(path_of(rows[i].ca), rows[i].check, &caller.client, &err),
+		assert_int_equal(cv_tls_client_new(path_of(rows[i].ca), rows[i].check,
+		                                   &caller.client, &err),
 		                 CV_OK);
-		assert_int_equal(cv_net_connect(k.net, (struct sockaddr *)&in, sizeof(in), &caller_proto,
-		                                &caller, 5, NULL, &err), CV_OK);
+		assert_int_equal(cv_net_connect(k.net, (struct sockaddr *)&in, sizeof(in),
+		                                &caller_proto, &caller, 5, NULL, &err),
+		                 CV_OK);
 		KIT_UNTIL(atomic_load(&caller.done) == 1);
 		if (rows[i].error[0] ? !strstr(caller.error, rows[i].error) : caller.error[0] != 0)
 			fail_msg("%s: error '%s'", rows[i].name, caller.error);

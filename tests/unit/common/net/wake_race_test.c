@@ -1,6 +1,7 @@
-/* wake_race_test.c - wakes, kills and peers from many threads at once. Meant for ThreadSanitizer. */
+/* wake_race_test.c - wakes, kills and peers from many threads at once. Meant for
+ * ThreadSanitizer. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "net_kit.h"
+#include "tests/unit/common/net/net_kit.h"
 
 #define WAKERS 4
 #define ROUNDS 16000

@@ -110,7 +110,8 @@ test_conf__refusals_name_file_line_and_reason(void **state)
 		struct cv_conf *c = NULL;
 		enum cv_status status = parse(rows[i].text, &c, &err);
 		if (status == CV_OK || strcmp(err.text, rows[i].want)) {
-			print_error("row %zu: status %d\n got  %s\n want %s\n", i, status, err.text, rows[i].want);
+			print_error("row %zu: status %d\n got  %s\n want %s\n", i, status, err.text,
+			            rows[i].want);
 			failed++;
 		}
 		cv_conf_free(c);

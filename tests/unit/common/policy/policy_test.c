@@ -1,4 +1,5 @@
-/* policy_test.c - decisions on senders, secrecy marks, sign-ups and forged domains, in both languages. */
+/* policy_test.c - decisions on senders, secrecy marks, sign-ups and forged domains, in both
+ * languages. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <setjmp.h>
 #include <unistd.h>
@@ -28,7 +29,8 @@ add(struct reg_model *m, unsigned n, enum cv_reg_kind kind, enum cv_reg_state st
 	a->state = state;
 	reg_account_set(a, T_ADDRESS, cv_str_z(address));
 	reg_model_add(m, a);
-	reg_model_put_address(m, cv_str_z(address), &(struct reg_address){ REG_PRIMARY, a->acct, 0 });
+	reg_model_put_address(m, cv_str_z(address),
+	                      &(struct reg_address){ REG_PRIMARY, a->acct, 0 });
 	return a;
 }
 
@@ -44,8 +46,9 @@ setup(void **state)
 	reg_model_put_domain(&m, CV_STR("lamgiang.example"), CV_STR(""));
 	add(&m, 1, CV_KIND_PERSON, CV_STATE_ACTIVE, "hoa.stp@lamgiang.example");
 	add(&m, 2, CV_KIND_PERSON, CV_STATE_ACTIVE, "binh.stp@lamgiang.example");
-	reg_list_add(&add(&m, 3, CV_KIND_ROLE, CV_STATE_ACTIVE, "vanthu.stp@lamgiang.example")->members,
-		BASE + 1);
+	reg_list_add(&add(&m, 3, CV_KIND_ROLE, CV_STATE_ACTIVE, "vanthu.stp@lamgiang.example")
+	                      ->members,
+	             BASE + 1);
 	add(&m, 4, CV_KIND_PERSON, CV_STATE_RETIRED, "cu.stp@lamgiang.example");
 	add(&m, 5, CV_KIND_PERSON, CV_STATE_SUSPENDED, "nghi.stp@lamgiang.example");
 	add(&m, 6, CV_KIND_GROUP, CV_STATE_ACTIVE, "tatca.stp@lamgiang.example");
@@ -54,7 +57,7 @@ setup(void **state)
 	cv_buf_init(&secret_bytes, SNAP_BYTES_MAX);
 	snap_build(&m, 1, dummy, &snap_bytes, &secret_bytes);
 	reg_model_done(&m);
-	return snap_open_bytes(cv_buf_view(&snap_bytes), CV_STR_EMPTY, true, &snap, &err);
+	return snap_open_bytes(cv_buf_view(&snap_bytes), CV_STR_EMPTY, true, &snap, &err) ? -1 : 0;
 }
 
 static int
@@ -152,7 +155,8 @@ test_recipient__is_judged_by_state_and_kind(void **state)
 		struct cv_decision d;
 		struct cv_reg_hit hit;
 		cv_snapshot_find_address(snap, cv_str_z(rows[i].address), &hit);
-		cv_policy_recipient(policy, snap, rows[i].login ? BASE + rows[i].login : 0, &hit, &d);
+		cv_policy_recipient(policy, snap, rows[i].login ? BASE + rows[i].login : 0, &hit,
+		                    &d);
 		if (strcmp(d.rule, rows[i].rule) || strcmp(d.enhanced, rows[i].enhanced))
 			fail_msg("row %zu: %s", i, d.rule);
 	}
@@ -174,8 +178,8 @@ is_marked(enum where where, const char *text)
 {
 	struct cv_decision d;
 	struct cv_str s = cv_str_z(text), none = CV_STR_EMPTY;
-	cv_policy_secrecy(policy, where == SUBJECT ? s : none, &s, where == NAME, where == TEXT ? s : none,
-		&d);
+	cv_policy_secrecy(policy, where == SUBJECT ? s : none, &s, where == NAME,
+	                  where == TEXT ? s : none, &d);
 	return d.verdict == CV_REFUSE;
 }
 
@@ -283,9 +287,12 @@ test_POL_02__sign_ups_need_a_phrase_and_a_sign(void **state)
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		char *mac = nfd(rows[i].subject);
 		struct cv_signup_facts f = {
-			.from_local = cv_str_z(rows[i].local), .from_domain = cv_str_z(rows[i].domain),
-			.subject = cv_str_z(rows[i].subject), .text = cv_str_z(rows[i].text),
-			.list_unsubscribe = rows[i].list, .token_links = rows[i].links,
+			.from_local = cv_str_z(rows[i].local),
+			.from_domain = cv_str_z(rows[i].domain),
+			.subject = cv_str_z(rows[i].subject),
+			.text = cv_str_z(rows[i].text),
+			.list_unsubscribe = rows[i].list,
+			.token_links = rows[i].links,
 		};
 		struct cv_decision d, e;
 		cv_policy_signup(policy, &f, &d);
@@ -313,20 +320,28 @@ test_POL_03__the_allow_list_has_dates_and_reasons(void **state)
 	struct cv_err err = {0};
 	assert_int_equal(cv_policy_signup_allow_load(policy, path, &err), CV_OK);
 	int64_t in_2026 = 1793000000, on_last_evening = 1798736399, after = 1798736400;
-	assert_true(cv_policy_signup_allowed(policy, CV_STR("x"), CV_STR("SHOP.example.com"), in_2026));
-	assert_true(cv_policy_signup_allowed(policy, CV_STR("x"), CV_STR("m.shop.example.com"), in_2026));
+	assert_true(
+		cv_policy_signup_allowed(policy, CV_STR("x"), CV_STR("SHOP.example.com"), in_2026));
+	assert_true(cv_policy_signup_allowed(policy, CV_STR("x"), CV_STR("m.shop.example.com"),
+	                                     in_2026));
 	assert_true(cv_policy_signup_allowed(policy, CV_STR("x"), CV_STR("shop.example.com"),
 		on_last_evening));
-	assert_false(cv_policy_signup_allowed(policy, CV_STR("x"), CV_STR("shop.example.com"), after));
-	assert_false(cv_policy_signup_allowed(policy, CV_STR("x"), CV_STR("badshop.example.com"), in_2026));
-	assert_false(cv_policy_signup_allowed(policy, CV_STR("bill"), CV_STR("pay.example"), in_2026));
-	assert_true(cv_policy_signup_allowed(policy, CV_STR("bill"), CV_STR("pay.example"), 1760000000));
-	assert_false(cv_policy_signup_allowed(policy, CV_STR("eve"), CV_STR("pay.example"), 1760000000));
+	assert_false(
+		cv_policy_signup_allowed(policy, CV_STR("x"), CV_STR("shop.example.com"), after));
+	assert_false(cv_policy_signup_allowed(policy, CV_STR("x"), CV_STR("badshop.example.com"),
+	                                      in_2026));
+	assert_false(
+		cv_policy_signup_allowed(policy, CV_STR("bill"), CV_STR("pay.example"), in_2026));
+	assert_true(cv_policy_signup_allowed(policy, CV_STR("bill"), CV_STR("pay.example"),
+	                                     1760000000));
+	assert_false(
+		cv_policy_signup_allowed(policy, CV_STR("eve"), CV_STR("pay.example"), 1760000000));
 	static const char bad[] = "x.example 31/12/2026 why\n";
 	assert_int_equal(write(fd, bad, sizeof bad - 1), sizeof bad - 1);
 	assert_int_equal(cv_policy_signup_allow_load(policy, path, &err), CV_INVALID);
 	assert_non_null(strstr(err.text, ":5: "));
-	assert_true(cv_policy_signup_allowed(policy, CV_STR("x"), CV_STR("shop.example.com"), in_2026));
+	assert_true(
+		cv_policy_signup_allowed(policy, CV_STR("x"), CV_STR("shop.example.com"), in_2026));
 	close(fd);
 	unlink(path);
 }

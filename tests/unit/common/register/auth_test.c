@@ -36,7 +36,8 @@ add(struct reg_model *m, unsigned n, enum cv_reg_kind kind, enum cv_reg_state st
 	a->state = state;
 	reg_account_set(a, T_ADDRESS, cv_str_z(address));
 	reg_model_add(m, a);
-	reg_model_put_address(m, cv_str_z(address), &(struct reg_address){ REG_PRIMARY, a->acct, 0 });
+	reg_model_put_address(m, cv_str_z(address),
+	                      &(struct reg_address){ REG_PRIMARY, a->acct, 0 });
 	if (!password)
 		return;
 	struct cv_err err;
@@ -171,7 +172,8 @@ test_verify__answers_by_name_password_and_state(void **state)
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		char ip[32], address[320];
 		snprintf(ip, sizeof ip, "10.1.%zu.1", i);
-		enum cv_auth_result got = try_from(ip, rows[i].login, rows[i].password, address, NULL);
+		enum cv_auth_result got = try_from(ip, rows[i].login, rows[i].password, address,
+		                                   NULL);
 		if (got != rows[i].want) {
 			print_error("row %zu %s: %d\n", i, rows[i].login, got);
 			failed++;
@@ -345,12 +347,14 @@ scram_client(const char *mechanism, const char *gs2, const char *user, const cha
 	if (step == CV_SASL_SEND) {
 		char nonce[256], salt64[64];
 		unsigned iterations;
-		assert_int_equal(sscanf(out.p, "r=%255[^,],s=%63[^,],i=%u", nonce, salt64, &iterations), 3);
+		assert_int_equal(sscanf(out.p, "r=%255[^,],s=%63[^,],i=%u", nonce, salt64,
+		                        &iterations),
+		                 3);
 		struct cv_buf salt = CV_BUF_INIT(64);
 		assert_int_equal(cv_base64_decode(cv_str_z(salt64), &salt), CV_OK);
 		uint8_t stored[32], server[32], proof[32], signature[32], salted[32], client[32];
-		assert_true(scram_keys(cv_str_z(password), (uint8_t *)salt.p, salt.n, iterations, stored,
-			server));
+		assert_true(scram_keys(cv_str_z(password), (uint8_t *)salt.p, salt.n, iterations,
+		                       stored, server));
 		cv_buf_z(&cb, gs2);
 		if (gs2[0] == 'p')
 			(void)binding(NULL, "tls-exporter", &cb);
@@ -480,9 +484,9 @@ test_scram__gsasl_logs_in(void **state)
 		close(to[1]);
 		close(from[0]);
 		freopen("/dev/null", "w", stderr);
-		execl("/usr/bin/gsasl", "gsasl", "--client", "--quiet", "--mechanism", "SCRAM-SHA-256",
-			"--authentication-id", "thu.snv", "--authorization-id", "", "--password", "right-5",
-			"--no-cb", (char *)NULL);
+		execl("/usr/bin/gsasl", "gsasl", "--client", "--quiet", "--mechanism",
+		      "SCRAM-SHA-256", "--authentication-id", "thu.snv", "--authorization-id", "",
+		      "--password", "right-5", "--no-cb", (char *)NULL);
 		_exit(127);
 	}
 	close(to[0]);
@@ -495,7 +499,8 @@ test_scram__gsasl_logs_in(void **state)
 	while (step == CV_SASL_SEND && fgets(line, sizeof line, in)) {
 		struct cv_buf response = CV_BUF_INIT(4096), challenge = CV_BUF_INIT(4096);
 		struct cv_buf encoded = CV_BUF_INIT(8192);
-		if (cv_base64_decode(cv_str_trim(cv_str_z(line)), &response) == CV_OK && response.n) {
+		if (cv_base64_decode(cv_str_trim(cv_str_z(line)), &response) == CV_OK &&
+		    response.n) {
 			step = cv_sasl_step(s, cv_buf_view(&response), &challenge);
 			cv_base64_encode(cv_buf_view(&challenge), &encoded);
 			fprintf(out, "%s\n", encoded.p ? encoded.p : "");

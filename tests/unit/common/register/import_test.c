@@ -49,8 +49,12 @@ setup(void **state)
 	if (cv_store_open(&so, &store, &err) || cv_audit_open(store, &audit, &err))
 		fail_msg("%s", err.text);
 	struct cv_registry_options ro = {
-		.store = store, .audit = audit, .dir = register_dir, .default_domain = "lamgiang.example",
-		.address_template = "initials", .quota_default = (uint64_t)2 << 30,
+		.store = store,
+		.audit = audit,
+		.dir = register_dir,
+		.default_domain = "lamgiang.example",
+		.address_template = "initials",
+		.quota_default = (uint64_t)2 << 30,
 		.quota_agency = (uint64_t)10 << 30,
 	};
 	if (cv_registry_open(&ro, &registry, &err))
@@ -87,7 +91,8 @@ static json_int_t
 number(json_t *reply, const char *name)
 {
 	json_t *field = json_object_get(reply, name);
-	return json_is_array(field) ? (json_int_t)json_array_size(field) : json_integer_value(field);
+	return json_is_array(field) ? (json_int_t)json_array_size(field)
+	                            : json_integer_value(field);
 }
 
 /* The address of the account that has STAFF_ID, or "". */
@@ -145,7 +150,8 @@ test_ACC_01__twelve_faults_are_repaired_with_a_note(void **state)
 		}
 		assert_true(strlen(json_string_value(json_object_get(note, "reason_vi"))) > 0);
 	}
-	assert_int_equal(json_integer_value(json_object_get(json_array_get(repaired, 0), "row")), 2);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(repaired, 0), "row")),
+	                 2);
 	json_decref(reply);
 	json_decref(list);
 	cv_buf_done(&text);
@@ -196,7 +202,8 @@ test_ACC_01__fourteen_faults_are_refused_with_a_proposal(void **state)
 		const char *code = json_string_value(json_object_get(note, "code"));
 		const char *proposal = json_string_value(json_object_get(note, "proposal"));
 		if (!note || strcmp(code, rows[i].code) || strcmp(proposal, rows[i].proposal)) {
-			print_error("row %zu %s: %s, %s\n", i, rows[i].row, code ? code : "", proposal ? proposal : "");
+			print_error("row %zu %s: %s, %s\n", i, rows[i].row, code ? code : "",
+			            proposal ? proposal : "");
 			failed++;
 		}
 	}
@@ -226,12 +233,15 @@ test_ACC_01__a_second_run_changes_nothing_and_a_dry_run_neither(void **state)
 	};
 	for (size_t i = 0; i < CV_COUNT(runs); i++) {
 		json_t *reply = import(cv_str_z(text), "", runs[i].dry);
-		if (number(reply, "added") != runs[i].added || number(reply, "unchanged") != runs[i].unchanged ||
-		    number(reply, "rejected") != runs[i].rejected || number(reply, "updated") != runs[i].updated)
+		if (number(reply, "added") != runs[i].added ||
+		    number(reply, "unchanged") != runs[i].unchanged ||
+		    number(reply, "rejected") != runs[i].rejected ||
+		    number(reply, "updated") != runs[i].updated)
 			fail_msg("run %zu: %s", i, json_dumps(reply, JSON_INDENT(1)));
 		if (i == 0) {
 			json_t *ambiguous = json_array_get(json_object_get(reply, "rejected"), 0);
-			const char *codes = json_string_value(json_object_get(ambiguous, "proposal"));
+			const char *codes =
+				json_string_value(json_object_get(ambiguous, "proposal"));
 			assert_non_null(strstr(codes, "xtl1"));
 			assert_non_null(strstr(codes, "xtl2"));
 		}
@@ -289,9 +299,11 @@ test_ACC_01__tcvn3_is_refused_unless_declared(void **state)
 	assert_int_equal(cv_charset_from_utf8(CV_STR("TCVN3"),
 		CV_STR("STT,Họ và tên,Chức vụ,Đơn vị\n1,Vũ Thị Hường,Kế toán,stp\n"), &bytes), CV_OK);
 	cv_base64_encode(cv_buf_view(&bytes), &coded);
-	json_t *request = json_pack("{s:s, s:s}", "do", "import", "csv_base64", coded.p), *reply = NULL;
+	json_t *request = json_pack("{s:s, s:s}", "do", "import", "csv_base64", coded.p),
+	       *reply = NULL;
 	struct cv_err err = {0};
-	assert_int_equal(cv_registry_do(registry, "root", request, NULL, NULL, &reply, &err), CV_INVALID);
+	assert_int_equal(cv_registry_do(registry, "root", request, NULL, NULL, &reply, &err),
+	                 CV_INVALID);
 	assert_non_null(strstr(err.text, "TCVN3"));
 	json_decref(request);
 	reply = import(cv_buf_view(&bytes), "TCVN3", false);
@@ -310,9 +322,12 @@ test_import__refuses_what_is_no_list(void **state)
 	(void)state;
 	static const char *const texts[] = { "", "a,b\n1,2\n", "Họ và tên\n\"open\n" };
 	for (size_t i = 0; i < CV_COUNT(texts); i++) {
-		json_t *request = json_pack("{s:s, s:s}", "do", "import", "csv", texts[i]), *reply = NULL;
+		json_t *request = json_pack("{s:s, s:s}", "do", "import", "csv", texts[i]),
+		       *reply = NULL;
 		struct cv_err err = {0};
-		assert_int_equal(cv_registry_do(registry, "root", request, NULL, NULL, &reply, &err), CV_INVALID);
+		assert_int_equal(cv_registry_do(registry, "root", request, NULL, NULL, &reply,
+		                                &err),
+		                 CV_INVALID);
 		json_decref(request);
 	}
 }
@@ -333,13 +348,17 @@ test_ACC_01__a_province_of_12077_people(void **state)
 	(void)state;
 	static const char *const surnames[] = { "Nguyễn", "Trần", "Lê", "Phạm", "Rơ Mah", "Đặng" };
 	static const char *const middles[] = { "Văn", "Thị", "Minh", "Hữu", "Ngọc" };
-	static const char *const givens[] = { "Anh", "Hòa", "Tuấn", "Trang", "Duyên", "Sơn", "Linh" };
+	static const char *const givens[] = {
+		"Anh", "Hòa", "Tuấn", "Trang", "Duyên", "Sơn", "Linh"
+	};
 	struct cv_buf text = CV_BUF_INIT(32u << 20);
 	cv_buf_z(&text, HEAD);
 	for (unsigned i = 0; i < 12077; i++)
-		cv_buf_printf(&text, "%u,%s %s %s,Chuyên viên,%s,0912%06u,\n", i + 1, surnames[i % 6],
-			middles[i / 6 % 5], givens[i / 30 % 7], i % 3 ? "stp" : "snv", i);
-	json_t *request = json_pack("{s:s, s:s%}", "do", "import", "csv", text.p, text.n), *reply = NULL;
+		cv_buf_printf(&text, "%u,%s %s %s,Chuyên viên,%s,0912%06u,\n", i + 1,
+		              surnames[i % 6], middles[i / 6 % 5], givens[i / 30 % 7],
+		              i % 3 ? "stp" : "snv", i);
+	json_t *request = json_pack("{s:s, s:s%}", "do", "import", "csv", text.p, text.n),
+	       *reply = NULL;
 	struct cv_err err = {0};
 	notes = 0;
 	int64_t start = cv_mono_ms();

@@ -41,7 +41,8 @@ test_ADR_01__local_parts_follow_the_template(void **state)
 		enum cv_status status = cv_name_local_part(rows[i].t, cv_str_z(rows[i].surname),
 			cv_str_z(rows[i].middle), cv_str_z(rows[i].given), cv_str_z(rows[i].unit),
 			rows[i].number, &out, &err);
-		bool ok = rows[i].want ? !status && !strcmp(out.p, rows[i].want) : status == CV_INVALID;
+		bool ok = rows[i].want ? !status && !strcmp(out.p, rows[i].want)
+		                       : status == CV_INVALID;
 		if (!ok) {
 			print_error("row %zu: %d %s\n", i, status, out.p ? out.p : "");
 			failed++;
@@ -81,8 +82,8 @@ test_ADR_03__names_split_into_surname_middle_and_given(void **state)
 		    !cv_str_eq_z(cv_buf_view(&s), rows[i].surname) ||
 		    !cv_str_eq_z(cv_buf_view(&m), rows[i].middle) ||
 		    !cv_str_eq_z(cv_buf_view(&g), rows[i].given)) {
-			print_error("%s: '%s' '%s' '%s'\n", rows[i].full, s.p ? s.p : "", m.p ? m.p : "",
-				g.p ? g.p : "");
+			print_error("%s: '%s' '%s' '%s'\n", rows[i].full, s.p ? s.p : "",
+			            m.p ? m.p : "", g.p ? g.p : "");
 			failed++;
 		}
 		cv_buf_done(&s);
@@ -113,7 +114,8 @@ test_ADR_04__reserved_indecent_and_look_alike_names_are_refused(void **state)
 	};
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		const char *why = NULL, *why_vi = NULL;
-		bool got = cv_name_is_refused(cv_str_z(rows[i].local), "chutich bithu", &why, &why_vi);
+		bool got = cv_name_is_refused(cv_str_z(rows[i].local), "chutich bithu", &why,
+		                              &why_vi);
 		if (got != rows[i].refused || (got && (!why || !why_vi)))
 			fail_msg("%s", rows[i].local);
 	}

@@ -43,7 +43,8 @@ publish(uint64_t g)
 		reg_account_set(a, T_ADDRESS, cv_str_z(address));
 		reg_account_set(a, T_NAME, cv_str_z(name));
 		reg_model_add(&m, a);
-		reg_model_put_address(&m, cv_str_z(address), &(struct reg_address){ REG_PRIMARY, a->acct, 0 });
+		reg_model_put_address(&m, cv_str_z(address),
+		                      &(struct reg_address){ REG_PRIMARY, a->acct, 0 });
 	}
 	struct cv_buf snap = CV_BUF_INIT(SNAP_BYTES_MAX), secrets = CV_BUF_INIT(SNAP_BYTES_MAX);
 	struct cv_err err;
@@ -70,7 +71,8 @@ look_up(void *arg)
 		cv_snapshot_find_address(s, cv_str_z(address), &hit);
 		snprintf(name, sizeof name, "%llu", (unsigned long long)g);
 		bool whole = hit.found == CV_REG_ACCOUNT && hit.account.acct == BASE + n &&
-			cv_str_eq_z(hit.account.display_name, name) && cv_snapshot_accounts(s) == 20 + g % 7;
+		             cv_str_eq_z(hit.account.display_name, name) &&
+		             cv_snapshot_accounts(s) == 20 + g % 7;
 		*faults += !whole || g < last;
 		last = g;
 		cv_snapshot_unref(s);
@@ -145,8 +147,9 @@ test_register__readers_see_whole_snapshots_in_order(void **state)
 	cv_auth_free(auth);
 	cv_register_close(reg);
 	munmap(gen, 8);
-	for (const char *const *f = (const char *const[]){ SNAP_FILE, SNAP_SECRET_FILE, SNAP_GEN_FILE, NULL };
-			*f; f++) {
+	for (const char *const *f =
+	             (const char *const[]){ SNAP_FILE, SNAP_SECRET_FILE, SNAP_GEN_FILE, NULL };
+	     *f; f++) {
 		snprintf(path, sizeof path, "%s/%s", dir, *f);
 		unlink(path);
 	}

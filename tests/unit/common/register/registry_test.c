@@ -33,11 +33,17 @@ open_all(void)
 	if (cv_store_open(&so, &store, &err) || cv_audit_open(store, &audit, &err))
 		fail_msg("%s", err.text);
 	struct cv_registry_options ro = {
-		.store = store, .audit = audit, .dir = register_dir, .default_domain = "lamgiang.example",
-		.address_template = "initials", .reserved_local_parts = "bithu",
-		.quota_default = (uint64_t)2 << 30, .quota_agency = (uint64_t)10 << 30,
+		.store = store,
+		.audit = audit,
+		.dir = register_dir,
+		.default_domain = "lamgiang.example",
+		.address_template = "initials",
+		.reserved_local_parts = "bithu",
+		.quota_default = (uint64_t)2 << 30,
+		.quota_agency = (uint64_t)10 << 30,
 	};
-	if (cv_registry_open(&ro, &registry, &err) || cv_register_open(register_dir, true, &reg, &err))
+	if (cv_registry_open(&ro, &registry, &err) ||
+	    cv_register_open(register_dir, true, &reg, &err))
 		fail_msg("%s", err.text);
 }
 
@@ -322,7 +328,8 @@ test_SEC_02__each_change_is_in_the_audit_trail_without_secrets(void **state)
 	must("{\"do\":\"account.add\",\"name\":\"Lê Hoa\",\"agency\":\"stp\",\"letter\":\"12/CV-STP\","
 		"\"password\":\"Long Secret-Word 12\"}");
 	must("{\"do\":\"account.suspend\",\"address\":\"lhoa.stp\"}");
-	must("{\"do\":\"account.suspend\",\"address\":\"lhoa.stp\"}"); /* nothing changes: no event */
+	must("{\"do\":\"account.suspend\",\"address\":\"lhoa.stp\"}"); /* nothing changes: no
+								        * event */
 	assert_int_equal(found("lhoa.stp@lamgiang.example").account.state, CV_STATE_SUSPENDED);
 	must("{\"do\":\"account.resume\",\"address\":\"lhoa.stp\"}");
 	unsigned seen[2] = {0};

@@ -26,7 +26,8 @@ add(struct reg_model *m, unsigned n, enum cv_reg_kind kind, const char *address,
 	reg_account_set(a, T_NAME, cv_str_z(name));
 	reg_account_set(a, T_AGENCY, CV_STR("stp"));
 	reg_model_add(m, a);
-	reg_model_put_address(m, cv_str_z(address), &(struct reg_address){ REG_PRIMARY, a->acct, 0 });
+	reg_model_put_address(m, cv_str_z(address),
+	                      &(struct reg_address){ REG_PRIMARY, a->acct, 0 });
 	return a;
 }
 
@@ -50,13 +51,16 @@ small_province(struct reg_model *m)
 		"Nguyễn Văn Hoà");
 	hoa->state = CV_STATE_SUSPENDED;
 	reg_list_add(&hoa->delegates, BASE + 1);
-	struct reg_account *clerk = add(m, 3, CV_KIND_ROLE, "vanthu.stp@lamgiang.example", "Văn thư");
+	struct reg_account *clerk = add(m, 3, CV_KIND_ROLE, "vanthu.stp@lamgiang.example",
+	                                "Văn thư");
 	reg_list_add(&clerk->members, BASE + 1);
-	struct reg_account *group = add(m, 5, CV_KIND_GROUP, "tatca.stp@lamgiang.example", "Tất cả");
+	struct reg_account *group = add(m, 5, CV_KIND_GROUP, "tatca.stp@lamgiang.example",
+	                                "Tất cả");
 	reg_list_add(&group->members, BASE + 1);
 	reg_list_add(&group->members, BASE + 2);
 	reg_list_add(&group->members, BASE + 99); /* nobody */
-	struct reg_account *gone = add(m, 8, CV_KIND_PERSON, "lvcu.stp@lamgiang.example", "Lê Văn Cũ");
+	struct reg_account *gone = add(m, 8, CV_KIND_PERSON, "lvcu.stp@lamgiang.example",
+	                               "Lê Văn Cũ");
 	gone->state = CV_STATE_RETIRED;
 	add(m, 9, CV_KIND_ROLE, "postmaster@lamgiang.example", "Quản trị thư");
 	reg_model_put_address(m, CV_STR("duyen@lamgiang.example"),
@@ -210,8 +214,9 @@ test_snapshot__refuses_every_flipped_byte_and_every_cut(void **state)
 			CV_CORRUPT);
 	for (size_t i = 0; i < secret.n; i++) {
 		secret.p[i] = (char)(secret.p[i] ^ 1);
-		assert_int_equal(snap_open_bytes(cv_buf_view(&snap), cv_buf_view(&secret), true, &s, &err),
-			CV_CORRUPT);
+		assert_int_equal(snap_open_bytes(cv_buf_view(&snap), cv_buf_view(&secret), true, &s,
+		                                 &err),
+		                 CV_CORRUPT);
 		secret.p[i] = (char)(secret.p[i] ^ 1);
 	}
 	cv_buf_done(&snap);
@@ -234,11 +239,13 @@ test_snapshot__lookups_stay_inside_a_hostile_file(void **state)
 			copy[i] = (char)(copy[i] ^ (1 << bit));
 			struct cv_snapshot *s;
 			struct cv_err err;
-			if (snap_open_bytes(cv_str(copy, snap.n), CV_STR_EMPTY, false, &s, &err) == CV_OK) {
+			if (snap_open_bytes(cv_str(copy, snap.n), CV_STR_EMPTY, false, &s, &err) ==
+			    CV_OK) {
 				struct cv_reg_hit hit;
 				accepted++;
 				cv_snapshot_find_address(s, CV_STR("duyen@trason.example"), &hit);
-				cv_snapshot_may_send_as(s, BASE + 1, CV_STR("vanthu.stp"), CV_STR("trason.example"));
+				cv_snapshot_may_send_as(s, BASE + 1, CV_STR("vanthu.stp"),
+				                        CV_STR("trason.example"));
 				cv_snapshot_unref(s);
 			}
 			free(copy);

@@ -1,5 +1,5 @@
-/* address_test.c - envelope paths, their normal spelling, and the strict and the forgiving reader of
- * address fields. */
+/* address_test.c - envelope paths, their normal spelling, and the strict and the forgiving reader
+ * of address fields. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,9 +22,14 @@ static void
 test_path__takes_what_rfc_5321_allows(void **state)
 {
 	(void)state;
-	static const struct { const char *in; unsigned flags; const char *local, *domain, *rest; } rows[] = {
+	static const struct {
+		const char *in;
+		unsigned flags;
+		const char *local, *domain, *rest;
+	} rows[] = {
 		{ "<a@b>", 0, "a", "b", "" },
-		{ "<Smith@bar.com> SIZE=1000  BODY=8BITMIME", 0, "Smith", "bar.com", "SIZE=1000  BODY=8BITMIME" },
+		{ "<Smith@bar.com> SIZE=1000  BODY=8BITMIME", 0, "Smith", "bar.com",
+		  "SIZE=1000  BODY=8BITMIME" },
 		{ "<a.b+c=d@ex-ample.org>", 0, "a.b+c=d", "ex-ample.org", "" },
 		{ "<!#$%&'*+-/=?^_`{|}~@b>", 0, "!#$%&'*+-/=?^_`{|}~", "b", "" },
 		{ "<\"a b\"@c>", 0, "\"a b\"", "c", "" },
@@ -53,8 +58,8 @@ test_path__takes_what_rfc_5321_allows(void **state)
 		struct cv_str rest;
 		struct cv_err err = {0};
 		if (cv_path_parse(z(rows[i].in), rows[i].flags, &p, &rest, &err) ||
-		    !cv_str_eq_z(p.local, rows[i].local) || !cv_str_eq_z(p.domain, rows[i].domain) ||
-		    !cv_str_eq_z(rest, rows[i].rest))
+		    !cv_str_eq_z(p.local, rows[i].local) ||
+		    !cv_str_eq_z(p.domain, rows[i].domain) || !cv_str_eq_z(rest, rows[i].rest))
 			fail_msg("%s: %s", rows[i].in, err.text);
 		assert_int_equal(p.is_null, !*rows[i].local);
 		assert_int_equal(p.is_quoted, rows[i].local[0] == '"');
@@ -66,7 +71,9 @@ test_path__takes_what_rfc_5321_allows(void **state)
 		while (end && rows[i].in[end - 1] == ' ')
 			end--;
 		for (size_t n = 0; n < end; n++)
-			assert_int_not_equal(cv_path_parse(cv_str(rows[i].in, n), rows[i].flags, &p, NULL, NULL), CV_OK);
+			assert_int_not_equal(cv_path_parse(cv_str(rows[i].in, n), rows[i].flags, &p,
+			                                   NULL, NULL),
+			                     CV_OK);
 	}
 }
 
@@ -364,7 +371,8 @@ test_from__refuses_what_two_readers_could_read_differently(void **state)
 	struct cv_arena arena = CV_ARENA_INIT;
 	struct cv_from from;
 	assert_int_equal(cv_from_strict(&arena, cv_str("a@b\0", 4), &from, NULL), CV_INVALID);
-	assert_int_equal(cv_from_strict(&arena, cv_str("\"\0\" <a@b>", 9), &from, NULL), CV_INVALID);
+	assert_int_equal(cv_from_strict(&arena, cv_str("\"\0\" <a@b>", 9), &from, NULL),
+	                 CV_INVALID);
 	cv_arena_done(&arena);
 }
 

@@ -43,15 +43,19 @@ test_charset__round_trips_all_134_letters(void **state)
 
 	for (size_t c = 0; c < CV_COUNT(vietnamese); c++) {
 		struct cv_str name = cv_str_z(vietnamese[c]);
-		/* Alone, between letters, at the very end (where iconv forgets), and all in a row. */
+		/* Alone, between letters, at the very end (where iconv forgets), and all in a
+		 * row. */
 		for (size_t i = 0; i < letters.n;) {
 			size_t at = i;
 			(void)cv_utf8_next(letters, &i);
 			char text[64];
-			int n = snprintf(text, sizeof text, "%.*sx a%.*s b%.*s", (int)(i - at), letters.p + at,
-			                 (int)(i - at), letters.p + at, (int)(i - at), letters.p + at);
+			int n = snprintf(text, sizeof text, "%.*sx a%.*s b%.*s", (int)(i - at),
+			                 letters.p + at, (int)(i - at), letters.p + at,
+			                 (int)(i - at), letters.p + at);
 			struct cv_buf coded = CV_BUF_INIT(1000);
-			assert_int_equal(cv_charset_from_utf8(name, cv_str(text, (size_t)n), &coded), CV_OK);
+			assert_int_equal(cv_charset_from_utf8(name, cv_str(text, (size_t)n),
+			                                      &coded),
+			                 CV_OK);
 			check(vietnamese[c], coded.p, coded.n, CV_OK, text);
 			cv_buf_done(&coded);
 		}
@@ -151,7 +155,8 @@ test_charset__survives_bad_bytes(void **state)
 		{ "viqr", "a\xfc" "b\\", CV_OK, "a\uFFFDb\\" },
 	};
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
-		check(rows[i].charset, rows[i].in, strlen(rows[i].in), rows[i].status, rows[i].want);
+		check(rows[i].charset, rows[i].in, strlen(rows[i].in), rows[i].status,
+		      rows[i].want);
 	check("utf-16le", "a\0b\0\0\xd8", 6, CV_OK, "ab\uFFFD\uFFFD");
 }
 
@@ -163,8 +168,9 @@ test_charset__keeps_the_buffer_when_it_is_full(void **state)
 	for (size_t i = 0; i < CV_COUNT(charsets); i++) {
 		struct cv_buf out = CV_BUF_INIT(8);
 		cv_buf_z(&out, "abc");
-		assert_int_equal(
-			cv_charset_to_utf8(cv_str_z(charsets[i]), CV_STR("\xd5\xd5\xd5 123456"), &out), CV_LIMIT);
+		assert_int_equal(cv_charset_to_utf8(cv_str_z(charsets[i]),
+		                                    CV_STR("\xd5\xd5\xd5 123456"), &out),
+		                 CV_LIMIT);
 		assert_true(out.full);
 		assert_int_equal(out.n, 3);
 		cv_buf_done(&out);
@@ -197,8 +203,8 @@ static void
 test_charset__knows_names_in_any_spelling(void **state)
 {
 	(void)state;
-	static const char *const known[] = { "UTF8", "utf-8", "Utf_8", "WINDOWS-1258", "TCVN3 (ABC)",
-		                                 "tcvn5712-3", "VISCII1.1-1", "x-viet-vps", "KS_C_5601-1987" };
+	static const char *const known[] = { "UTF8", "utf-8", "Utf_8", "WINDOWS-1258",
+		                                 "TCVN3 (ABC)", "tcvn5712-3", "VISCII1.1-1", "x-viet-vps", "KS_C_5601-1987" };
 	static const char *const unknown[] = { "x-martian", "ISO-2022-JP-3", "utf-8\xc3\xa9",
 		"utf-8utf-8utf-8utf-8utf-8utf-8utf-8utf-8utf-8utf-8utf-8utf-8utf-8utf-8" };
 	for (size_t i = 0; i < CV_COUNT(known); i++)

@@ -29,7 +29,8 @@ test_calendar__goes_both_ways_over_all_years(void **state)
 			assert_int_equal(cv_days_from_civil(y, m, 1), days);
 			struct cv_civil c;
 			cv_civil_from_days(days + last - 1, &c);
-			assert_int_equal(c.year * 10000 + c.month * 100 + c.day, y * 10000 + m * 100 + last);
+			assert_int_equal(c.year * 10000 + c.month * 100 + c.day,
+			                 y * 10000 + m * 100 + last);
 			assert_int_equal(c.weekday, ((days + last + 3) % 7 + 7) % 7);
 			assert_true(cv_civil_is_valid(y, m, last));
 			assert_false(cv_civil_is_valid(y, m, last + 1));
@@ -47,7 +48,8 @@ struct row {
 };
 
 static void
-check_dates(const struct row *rows, size_t n, enum cv_status (*parse)(struct cv_str, struct cv_date *))
+check_dates(const struct row *rows, size_t n,
+            enum cv_status (*parse)(struct cv_str, struct cv_date *))
 {
 	for (size_t i = 0; i < n; i++) {
 		struct cv_date d = {0};
@@ -59,8 +61,8 @@ check_dates(const struct row *rows, size_t n, enum cv_status (*parse)(struct cv_
 		}
 		if (status || d.unix_secs != rows[i].secs || d.zone_min != rows[i].zone_min ||
 		    d.is_zone_unknown != rows[i].unknown)
-			fail_msg("%s: status %d, %lld %d %d", rows[i].in, status, (long long)d.unix_secs,
-			         d.zone_min, d.is_zone_unknown);
+			fail_msg("%s: status %d, %lld %d %d", rows[i].in, status,
+			         (long long)d.unix_secs, d.zone_min, d.is_zone_unknown);
 	}
 }
 
@@ -204,7 +206,10 @@ static void
 test_writing__gives_each_form_and_reads_back(void **state)
 {
 	(void)state;
-	static const struct { void (*write)(struct cv_buf *, struct cv_date); const char *want; } rows[] = {
+	static const struct {
+		void (*write)(struct cv_buf *, struct cv_date);
+		const char *want;
+	} rows[] = {
 		{ cv_date_write_mail, "Sun, 01 Nov 2026 08:05:09 +0700" },
 		{ cv_date_write_imap, " 1-Nov-2026 08:05:09 +0700" },
 		{ cv_date_write_iso, "2026-11-01T08:05:09+07:00" },

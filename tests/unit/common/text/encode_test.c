@@ -17,7 +17,8 @@ static void
 check(const char *name, const struct cv_buf *got, const char *want)
 {
 	if (!cv_str_eq(cv_buf_view(got), z(want)))
-		fail_msg("%s: got \"%.*s\", want \"%s\"", name, CV_STR_ARGS(cv_buf_view(got)), want);
+		fail_msg("%s: got \"%.*s\", want \"%s\"", name, CV_STR_ARGS(cv_buf_view(got)),
+		         want);
 }
 
 /* RFC 4648 section 10, and what a strict reader must refuse. */
@@ -132,7 +133,8 @@ check_rows(read_fn *read, const struct row *rows, size_t n)
 			read(z(rows[i].in), step == 8 ? 1000 : step, &out, &damaged);
 			check(rows[i].in, &out, rows[i].want);
 			if (damaged != rows[i].damaged)
-				fail_msg("%s: damage %s", rows[i].in, damaged ? "seen" : "not seen");
+				fail_msg("%s: damage %s", rows[i].in,
+				         damaged ? "seen" : "not seen");
 			cv_buf_done(&out);
 		}
 	}
@@ -170,7 +172,8 @@ test_base64_writer__cuts_lines_of_76(void **state)
 		struct cv_buf out = CV_BUF_INIT(1000), back = CV_BUF_INIT(1000);
 		struct cv_base64_writer w = {0};
 		for (size_t at = 0; at < sizeof(in); at += step)
-			cv_base64_write(&w, cv_str_sub(cv_str(in, sizeof(in)), at, at + step), &out);
+			cv_base64_write(&w, cv_str_sub(cv_str(in, sizeof(in)), at, at + step),
+			                &out);
 		cv_base64_write_end(&w, &out);
 		assert_int_equal(out.n, 268 + 4 * 2);
 		assert_memory_equal(out.p + 76, "\r\n", 2);

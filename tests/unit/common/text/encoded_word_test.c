@@ -112,15 +112,17 @@ test_encoding__comes_back_word_for_word(void **state)
 	}
 }
 
-/* Texts of all lengths and mixtures: no word over 75 octets, none with half a character, and the text
- * comes back. */
+/* Texts of all lengths and mixtures: no word over 75 octets, none with half a character, and the
+ * text comes back. */
 static void
 test_encoding__keeps_words_short_and_characters_whole(void **state)
 {
 	(void)state;
-	static const char *const bits[] = {"ế", "a", " ", "😀", "b.c", " é ", "=?", "_", "q", "ệệệệệệệệ"};
+	static const char *const bits[] = { "ế",   "a",  " ", "😀", "b.c",
+		                            " é ", "=?", "_", "q", "ệệệệệệệệ" };
 	for (unsigned seed = 1; seed < 600; seed++) {
-		struct cv_buf in = CV_BUF_INIT(4000), out = CV_BUF_INIT(40000), back = CV_BUF_INIT(8000);
+		struct cv_buf in = CV_BUF_INIT(4000), out = CV_BUF_INIT(40000),
+			      back = CV_BUF_INIT(8000);
 		uint32_t r = seed;
 		for (unsigned i = 0; i < seed; i++) {
 			r = r * 1103515245u + 12345u;
@@ -139,13 +141,15 @@ test_encoding__keeps_words_short_and_characters_whole(void **state)
 				assert_true(piece.n <= CV_WORD_MAX);
 				struct cv_buf one = CV_BUF_INIT(200);
 				cv_words_decode(piece, CV_STR_EMPTY, &one);
-				assert_int_equal(cv_str_search(cv_buf_view(&one), CV_STR(FFFD)), one.n);
+				assert_int_equal(cv_str_search(cv_buf_view(&one), CV_STR(FFFD)),
+				                 one.n);
 				cv_buf_done(&one);
 			}
 			cv_words_decode(cv_buf_view(&out), CV_STR_EMPTY, &back);
 			/* A quoted phrase has its quotes, which belong to the address reader. */
 			if (!phrase || out.p[0] != '"')
-				assert_true(cv_str_eq(cv_buf_view(&back), cv_str_trim(cv_buf_view(&in))));
+				assert_true(cv_str_eq(cv_buf_view(&back),
+				                      cv_str_trim(cv_buf_view(&in))));
 		}
 		cv_buf_done(&in);
 		cv_buf_done(&out);

@@ -38,10 +38,15 @@ static void
 test_scanner__walks_fields_to_the_end_of_the_header(void **state)
 {
 	(void)state;
-	static const struct { const char *in, *fields; enum cv_header_end end; const char *body; } rows[] = {
+	static const struct {
+		const char *in, *fields;
+		enum cv_header_end end;
+		const char *body;
+	} rows[] = {
 		{ "A: 1\r\nB:2\r\n\r\nbody", "A= 1;B=2;", CV_HEADER_BLANK_LINE, "body" },
 		{ "A: 1\nB: 2\n\nbody", "A= 1;B= 2;", CV_HEADER_BLANK_LINE, "body" },
-		{ "A: 1\r\n 2\r\n\t3\r\nB: x\r\n\r\n", "A= 1\r\n 2\r\n\t3;B= x;", CV_HEADER_BLANK_LINE, "" },
+		{ "A: 1\r\n 2\r\n\t3\r\nB: x\r\n\r\n", "A= 1\r\n 2\r\n\t3;B= x;",
+		  CV_HEADER_BLANK_LINE, "" },
 		{ "A: 1\r\n \r\nB: x\r\n\r\n", "A= 1\r\n ;B= x;", CV_HEADER_BLANK_LINE, "" },
 		{ "\r\nbody", "", CV_HEADER_BLANK_LINE, "body" },
 		{ "\nbody", "", CV_HEADER_BLANK_LINE, "body" },
@@ -52,12 +57,15 @@ test_scanner__walks_fields_to_the_end_of_the_header(void **state)
 		{ "A:\r", "A=\r;", CV_HEADER_NO_BODY, "" },
 		{ "A: b:c\r\n\r\n", "A= b:c;", CV_HEADER_BLANK_LINE, "" },
 		{ "A : 1\r\n\r\n", "A!= 1;", CV_HEADER_BLANK_LINE, "" },
-		{ ": 1\r\nA b: 2\r\n\xc3\xa9: 3\r\n\r\n", "!= 1;A b!= 2;\xc3\xa9!= 3;", CV_HEADER_BLANK_LINE, "" },
-		{ "A: 1\r\nno colon\r\nB: 2\r\n\r\n", "A= 1;", CV_HEADER_BAD_LINE, "no colon\r\nB: 2\r\n\r\n" },
+		{ ": 1\r\nA b: 2\r\n\xc3\xa9: 3\r\n\r\n", "!= 1;A b!= 2;\xc3\xa9!= 3;",
+		  CV_HEADER_BLANK_LINE, "" },
+		{ "A: 1\r\nno colon\r\nB: 2\r\n\r\n", "A= 1;", CV_HEADER_BAD_LINE,
+		  "no colon\r\nB: 2\r\n\r\n" },
 		{ " A: 1\r\n", "", CV_HEADER_BAD_LINE, " A: 1\r\n" },
 		{ "body only", "", CV_HEADER_BAD_LINE, "body only" },
 		{ "From a@b Sun Nov 22\r\nA: 1\r\n\r\nx", "A= 1;", CV_HEADER_BLANK_LINE, "x" },
-		{ "A: 1\r\nFrom a@b 08:00\r\n\r\nx", "A= 1;From a@b 08!=00;", CV_HEADER_BLANK_LINE, "x" },
+		{ "A: 1\r\nFrom a@b 08:00\r\n\r\nx", "A= 1;From a@b 08!=00;", CV_HEADER_BLANK_LINE,
+		  "x" },
 		{ "A: x\ry\r\n\r\nz", "A= x\ry;", CV_HEADER_BLANK_LINE, "z" },
 		{ "A: 1\r\n\rB: 2\r\n\r\n", "A= 1;\rB!= 2;", CV_HEADER_BLANK_LINE, "" },
 	};
@@ -65,7 +73,8 @@ test_scanner__walks_fields_to_the_end_of_the_header(void **state)
 		struct cv_header_scan scan;
 		struct cv_buf b = CV_BUF_INIT(1000);
 		/* An exact copy, so that the sanitizer sees a read past the end. */
-		struct cv_str in = cv_str(memcpy(cv_malloc(strlen(rows[i].in) + 1), rows[i].in, strlen(rows[i].in)),
+		struct cv_str in = cv_str(memcpy(cv_malloc(strlen(rows[i].in) + 1), rows[i].in,
+		                                 strlen(rows[i].in)),
 		                          strlen(rows[i].in));
 		walk(in, &scan, &b);
 		if (!cv_str_eq_z(cv_buf_view(&b), rows[i].fields) || scan.end != rows[i].end ||
@@ -218,11 +227,13 @@ test_written_fields__are_folded_and_come_back(void **state)
 		"a b                                                                                                      c",
 	};
 	for (size_t i = 0; i < CV_COUNT(texts); i++) {
-		struct cv_buf b = CV_BUF_INIT(10000), back = CV_BUF_INIT(10000), want = CV_BUF_INIT(10000);
+		struct cv_buf b = CV_BUF_INIT(10000), back = CV_BUF_INIT(10000),
+			      want = CV_BUF_INIT(10000);
 		struct cv_header_scan scan;
 		struct cv_field f;
 		cv_header_fold(&b, "Subject", z(texts[i]));
-		check_lines(cv_buf_view(&b), i == CV_COUNT(texts) - 1 ? CV_LINE_OCTETS_MAX : CV_FOLD_COLUMNS + 10);
+		check_lines(cv_buf_view(&b),
+		            i == CV_COUNT(texts) - 1 ? CV_LINE_OCTETS_MAX : CV_FOLD_COLUMNS + 10);
 		cv_header_scan_init(&scan, cv_buf_view(&b));
 		assert_true(cv_header_next(&scan, &f));
 		assert_true(cv_str_eq_z(f.name, "Subject"));

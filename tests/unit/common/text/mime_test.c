@@ -62,7 +62,8 @@ check_structure(const char *name, struct cv_str message, bool extended, const ch
 {
 	struct cv_arena arena = CV_ARENA_INIT;
 	struct cv_buf got = CV_BUF_INIT(1 << 20);
-	assert_int_equal(cv_bodystructure_format(cv_mime_scan(&arena, message), extended, &got), CV_OK);
+	assert_int_equal(cv_bodystructure_format(cv_mime_scan(&arena, message), extended, &got),
+	                 CV_OK);
 	if (!cv_str_eq_z(cv_buf_view(&got), want))
 		fail_msg("%s\n got %.*s\nwant %s", name, CV_STR_ARGS(cv_buf_view(&got)), want);
 	cv_buf_done(&got);
@@ -83,62 +84,81 @@ static const struct {
 	{ "no body", HEAD, TEXT_1 "0 0)", TEXT_1 "0 0" EXT },
 	{ "plain text", HEAD "\r\nab\r\ncd\r\n", TEXT_1 "8 2)", TEXT_1 "8 2" EXT },
 	{ "no last line end", HEAD "\nab\ncd", TEXT_1 "5 1)", TEXT_1 "5 1" EXT },
-	{ "two parts", MIXED "pre\r\n--xx\r\n\r\none\r\n--xx\r\nContent-Type: text/html\r\n\r\n<b>\r\n\r\n--xx--\r\nepilogue\r\n",
+	{ "two parts",
+	  MIXED
+	  "pre\r\n--xx\r\n\r\none\r\n--xx\r\nContent-Type: text/html\r\n\r\n<b>\r\n\r\n--xx--\r\nepilogue\r\n",
 	  "(" TEXT_1 "3 0)(\"text\" \"html\" NIL NIL NIL \"7bit\" 5 1) \"mixed\")",
 	  "(" TEXT_1 "3 0" EXT "(\"text\" \"html\" NIL NIL NIL \"7bit\" 5 1" EXT
 	  " \"mixed\" (\"boundary\" \"xx\") NIL NIL NIL)" },
-	{ "lines that end in LF", "Content-Type: multipart/mixed; boundary=xx\n\n--xx\n\none\n--xx--\n",
+	{ "lines that end in LF",
+	  "Content-Type: multipart/mixed; boundary=xx\n\n--xx\n\none\n--xx--\n",
 	  "(" TEXT_1 "3 0) \"mixed\")",
 	  "(" TEXT_1 "3 0" EXT " \"mixed\" (\"boundary\" \"xx\") NIL NIL NIL)" },
-	{ "no closing delimiter", MIXED "--xx\r\n\r\none\r\n",
-	  "(" TEXT_1 "5 1) \"mixed\")",
+	{ "no closing delimiter", MIXED "--xx\r\n\r\none\r\n", "(" TEXT_1 "5 1) \"mixed\")",
 	  "(" TEXT_1 "5 1" EXT " \"mixed\" (\"boundary\" \"xx\") NIL NIL NIL)" },
 	{ "delimiter with blanks behind it and no line end", MIXED "--xx  \t\r\n\r\none\r\n--xx-- ",
 	  "(" TEXT_1 "3 0) \"mixed\")",
 	  "(" TEXT_1 "3 0" EXT " \"mixed\" (\"boundary\" \"xx\") NIL NIL NIL)" },
-	{ "delimiter ends a header", MIXED "--xx\r\nContent-Type: text/html\r\n--xx\r\n\r\nb\r\n--xx--",
+	{ "delimiter ends a header",
+	  MIXED "--xx\r\nContent-Type: text/html\r\n--xx\r\n\r\nb\r\n--xx--",
 	  "((\"text\" \"html\" NIL NIL NIL \"7bit\" 0 0)" TEXT_1 "1 0) \"mixed\")",
 	  "((\"text\" \"html\" NIL NIL NIL \"7bit\" 0 0" EXT TEXT_1 "1 0" EXT
 	  " \"mixed\" (\"boundary\" \"xx\") NIL NIL NIL)" },
-	{ "a part of no bytes at the very end", MIXED "--xx",
-	  "(" TEXT_1 "0 0) \"mixed\")",
+	{ "a part of no bytes at the very end", MIXED "--xx", "(" TEXT_1 "0 0) \"mixed\")",
 	  "(" TEXT_1 "0 0" EXT " \"mixed\" (\"boundary\" \"xx\") NIL NIL NIL)" },
-	{ "multipart without a boundary is text", HEAD "Content-Type: multipart/mixed\r\n\r\nhello\r\n",
-	  "(\"text\" \"plain\" NIL NIL NIL \"7bit\" 7 1)", "(\"text\" \"plain\" NIL NIL NIL \"7bit\" 7 1" EXT },
+	{ "multipart without a boundary is text",
+	  HEAD "Content-Type: multipart/mixed\r\n\r\nhello\r\n",
+	  "(\"text\" \"plain\" NIL NIL NIL \"7bit\" 7 1)",
+	  "(\"text\" \"plain\" NIL NIL NIL \"7bit\" 7 1" EXT },
 	{ "multipart without parts is text", MIXED "hello\r\n",
 	  "(\"text\" \"plain\" (\"boundary\" \"xx\") NIL NIL \"7bit\" 7 1)",
 	  "(\"text\" \"plain\" (\"boundary\" \"xx\") NIL NIL \"7bit\" 7 1" EXT },
-	{ "inner boundary begins with the outer one", MIXED
+	{ "inner boundary begins with the outer one",
+	  MIXED
 	  "--xx\r\nContent-Type: multipart/alternative; boundary=xxy\r\n\r\n--xxy\r\n\r\na\r\n--xxy\r\n\r\nb\r\n--xxy--\r\n\r\n--xx\r\n\r\nc\r\n--xx--\r\n",
 	  "((" TEXT_1 "1 0)" TEXT_1 "1 0) \"alternative\")" TEXT_1 "1 0) \"mixed\")",
-	  "((" TEXT_1 "1 0" EXT TEXT_1 "1 0" EXT " \"alternative\" (\"boundary\" \"xxy\") NIL NIL NIL)" TEXT_1 "1 0" EXT
+	  "((" TEXT_1 "1 0" EXT TEXT_1 "1 0" EXT
+	  " \"alternative\" (\"boundary\" \"xxy\") NIL NIL NIL)" TEXT_1 "1 0" EXT
 	  " \"mixed\" (\"boundary\" \"xx\") NIL NIL NIL)" },
-	{ "outer delimiter closes what is inside", MIXED
+	{ "outer delimiter closes what is inside",
+	  MIXED
 	  "--xx\r\nContent-Type: multipart/mixed; boundary=yy\r\n\r\n--yy\r\n\r\na\r\n--xx\r\n\r\nb\r\n--xx--\r\n",
 	  "((" TEXT_1 "1 0) \"mixed\")" TEXT_1 "1 0) \"mixed\")",
 	  "((" TEXT_1 "1 0" EXT " \"mixed\" (\"boundary\" \"yy\") NIL NIL NIL)" TEXT_1 "1 0" EXT
 	  " \"mixed\" (\"boundary\" \"xx\") NIL NIL NIL)" },
-	{ "message inside", MIXED
+	{ "message inside",
+	  MIXED
 	  "--xx\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nhi\r\n\r\n--xx--\r\n",
-	  "((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 22 " ENV_INNER " " TEXT_1 "4 1) 3) \"mixed\")",
+	  "((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 22 " ENV_INNER " " TEXT_1
+	  "4 1) 3) \"mixed\")",
 	  NULL },
-	{ "digest", HEAD "Content-Type: multipart/digest; boundary=xx\r\n\r\n--xx\r\n\r\nSubject: inner\r\n\r\nhi\r\n--xx\r\n\r\nSubject: inner\r\n--xx--",
+	{ "digest",
+	  HEAD
+	  "Content-Type: multipart/digest; boundary=xx\r\n\r\n--xx\r\n\r\nSubject: inner\r\n\r\nhi\r\n--xx\r\n\r\nSubject: inner\r\n--xx--",
 	  "((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 20 " ENV_INNER " " TEXT_1 "2 0) 2)"
-	  "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 14 " ENV_INNER " " TEXT_1 "0 0) 0) \"digest\")", NULL },
+	  "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 14 " ENV_INNER " " TEXT_1
+	  "0 0) 0) \"digest\")",
+	  NULL },
 	{ "an encoded message is not looked into",
-	  HEAD "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nU3ViamVjdDo=\r\n",
+	  HEAD
+	  "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nU3ViamVjdDo=\r\n",
 	  "(\"application\" \"octet-stream\" NIL NIL NIL \"base64\" 14)", NULL },
 	{ "all extension data",
-	  HEAD "Content-Type: text/plain; charset=utf-8; format=flowed\r\nContent-ID: <i@d>\r\n"
+	  HEAD
+	  "Content-Type: text/plain; charset=utf-8; format=flowed\r\nContent-ID: <i@d>\r\n"
 	  "Content-Description: Ba\r\n \"o\"\r\nContent-Transfer-Encoding: 8BIT\r\nContent-MD5: q==\r\n"
 	  "Content-Disposition: attachment;\r\n filename=\"b\\\"c.txt\"\r\nContent-Language: vi, en\r\n"
 	  "Content-Location: http://x/\r\n\r\nx\r\n",
 	  "(\"text\" \"plain\" (\"charset\" \"utf-8\" \"format\" \"flowed\") \"<i@d>\" \"Ba \\\"o\\\"\" \"8bit\" 3 1)",
 	  "(\"text\" \"plain\" (\"charset\" \"utf-8\" \"format\" \"flowed\") \"<i@d>\" \"Ba \\\"o\\\"\" \"8bit\" 3 1"
 	  " \"q==\" (\"attachment\" (\"filename\" \"b\\\"c.txt\")) (\"vi\" \"en\") \"http://x/\")" },
-	{ "unreadable type", HEAD "Content-Type: ;;;=\r\n\r\nx\r\n", TEXT_1 "3 1)", TEXT_1 "3 1" EXT },
-	{ "bare text", HEAD "Content-Type: text\r\n\r\nx\r\n", "(\"text\" \"plain\" NIL NIL NIL \"7bit\" 3 1)", NULL },
-	{ "image", HEAD "Content-Type: IMAGE/PNG; NAME=\"=?utf-8?Q?=E1=BA=A3nh?=\"\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA",
+	{ "unreadable type", HEAD "Content-Type: ;;;=\r\n\r\nx\r\n", TEXT_1 "3 1)",
+	  TEXT_1 "3 1" EXT },
+	{ "bare text", HEAD "Content-Type: text\r\n\r\nx\r\n",
+	  "(\"text\" \"plain\" NIL NIL NIL \"7bit\" 3 1)", NULL },
+	{ "image",
+	  HEAD
+	  "Content-Type: IMAGE/PNG; NAME=\"=?utf-8?Q?=E1=BA=A3nh?=\"\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA",
 	  "(\"image\" \"png\" (\"name\" \"=?utf-8?Q?=E1=BA=A3nh?=\") NIL NIL \"base64\" 4)", NULL },
 	{ "a line without a colon ends the header", "Subject: s\r\nno colon here\r\nmore\r\n",
 	  TEXT_1 "21 2)", NULL },
@@ -166,8 +186,9 @@ test_bodystructure__describes_every_shape(void **state)
 	}
 }
 
-/* The message of RFC 3501 6.4.5: 1 text/plain, 2 application/octet-stream, 3 message/rfc822 (1 text,
- * 2 octets), 4 multipart/mixed (1 image, 2 message/rfc822 (1 text, 2 multipart/alternative)). */
+/* The message of RFC 3501 6.4.5: 1 text/plain, 2 application/octet-stream, 3 message/rfc822 (1
+ * text, 2 octets), 4 multipart/mixed (1 image, 2 message/rfc822 (1 text, 2
+ * multipart/alternative)). */
 static const char example[] =
 	"Subject: outer\r\nContent-Type: multipart/mixed; boundary=A\r\n\r\n"
 	"--A\r\nContent-Type: text/plain\r\n\r\nbody 1\r\n"
@@ -310,13 +331,14 @@ test_mime__shows_the_bytes_of_each_leaf_to_a_watcher(void **state)
 			const struct cv_mime_tree *t = cv_mime_finish(m);
 			for (uint32_t i = 0; i < t->count; i++) {
 				const struct cv_mime_place *at = &t->parts[i].at;
-				if (at->kind == CV_MIME_MULTIPART || at->kind == CV_MIME_MESSAGE || t->parts[i].broken)
+				if (at->kind == CV_MIME_MULTIPART || at->kind == CV_MIME_MESSAGE ||
+				    t->parts[i].broken)
 					continue;
-				struct cv_str want =
-					cv_str_sub(message, at->body_offset, at->body_offset + at->body_bytes);
+				struct cv_str want = cv_str_sub(message, at->body_offset,
+				                                at->body_offset + at->body_bytes);
 				if (!cv_str_eq(cv_buf_view(&w.bodies[i]), want))
-					fail_msg("shape %zu piece %zu part %u: '%.*s'", shape, piece, i,
-					         CV_STR_ARGS(cv_buf_view(&w.bodies[i])));
+					fail_msg("shape %zu piece %zu part %u: '%.*s'", shape,
+					         piece, i, CV_STR_ARGS(cv_buf_view(&w.bodies[i])));
 			}
 			for (size_t i = 0; i < CV_COUNT(w.bodies); i++)
 				cv_buf_done(&w.bodies[i]);
@@ -400,7 +422,8 @@ static void
 test_mime__cuts_large_headers_alike_in_pieces(void **state)
 {
 	(void)state;
-	static const char *const ends[] = { "\r\nY: z\r\n\r\nbody\r\n", "\n z\n", "", "\r", "\n--x\n\na\n--x--" };
+	static const char *const ends[] = { "\r\nY: z\r\n\r\nbody\r\n", "\n z\n", "", "\r",
+		                            "\n--x\n\na\n--x--" };
 	for (size_t e = 0; e < CV_COUNT(ends); e++) {
 		for (size_t over = 0; over < 8; over++) {
 			struct cv_arena arena = CV_ARENA_INIT;
@@ -413,7 +436,8 @@ test_mime__cuts_large_headers_alike_in_pieces(void **state)
 			describe(cv_mime_scan(&arena, cv_buf_view(&b)), &want);
 			describe(scan_in_pieces(&arena, cv_buf_view(&b), 4093), &got);
 			if (!cv_str_eq(cv_buf_view(&want), cv_buf_view(&got)))
-				fail_msg("end %zu, %zu bytes: %.*s", e, b.n, CV_STR_ARGS(cv_buf_view(&want)));
+				fail_msg("end %zu, %zu bytes: %.*s", e, b.n,
+				         CV_STR_ARGS(cv_buf_view(&want)));
 			cv_buf_done(&b);
 			cv_buf_done(&want);
 			cv_buf_done(&got);
@@ -456,7 +480,8 @@ test_envelope__is_well_formed_whatever_was_sent(void **state)
 		struct cv_buf out = CV_BUF_INIT(1 << 16);
 		assert_int_equal(cv_envelope_format(cv_str_z(rows[i].header), &out), CV_OK);
 		if (!cv_str_eq_z(cv_buf_view(&out), rows[i].want))
-			fail_msg("%zu\n got %.*s\nwant %s", i, CV_STR_ARGS(cv_buf_view(&out)), rows[i].want);
+			fail_msg("%zu\n got %.*s\nwant %s", i, CV_STR_ARGS(cv_buf_view(&out)),
+			         rows[i].want);
 		cv_buf_done(&out);
 	}
 	/* A circular's addresses are all there; a hostile list is cut and stays well formed. */

@@ -137,7 +137,8 @@ test_joined__are_continuations_and_charsets(void **state)
 	struct cv_params p;
 	cv_params_parse(&arena, z("a; t*=UTF-8'vi'x"), &p);
 	cv_params_join(&arena, &p, &p);
-	assert_true(cv_str_eq_z(p.items[0].charset, "UTF-8") && cv_str_eq_z(p.items[0].language, "vi"));
+	assert_true(cv_str_eq_z(p.items[0].charset, "UTF-8") &&
+	            cv_str_eq_z(p.items[0].language, "vi"));
 	cv_arena_done(&arena);
 }
 

@@ -40,7 +40,8 @@ static void
 check_message(const struct cv_summary *s)
 {
 	assert_int_equal(s->missing, 0);
-	assert_int_equal(s->flags, CV_SUMMARY_IS_REPLY | CV_SUMMARY_HAS_ATTACHMENT | CV_SUMMARY_HAS_SENT);
+	assert_int_equal(s->flags,
+	                 CV_SUMMARY_IS_REPLY | CV_SUMMARY_HAS_ATTACHMENT | CV_SUMMARY_HAS_SENT);
 	assert_int_equal(s->size_bytes, sizeof message - 1);
 	assert_int_equal(s->header_bytes, strstr(message, "\r\n\r\n") + 4 - message);
 	assert_int_equal(s->part_count, 3);
@@ -56,7 +57,8 @@ check_message(const struct cv_summary *s)
 	assert_str(s->preview, "Kính gửi Việt Nam");
 	assert_true(cv_str_has_prefix(s->envelope, "(\"Sun, 22 Nov 2026 08:00:00 +0700\" \"Re: [VP]  TL: =?"));
 	assert_true(cv_str_has_prefix(s->body, "((\"text\" \"plain\" (\"charset\" \"viscii\")"));
-	assert_true(cv_str_has_suffix(s->bodystructure, "\"mixed\" (\"boundary\" \"b\") NIL NIL NIL)"));
+	assert_true(
+		cv_str_has_suffix(s->bodystructure, "\"mixed\" (\"boundary\" \"b\") NIL NIL NIL)"));
 
 	struct cv_buf key = CV_BUF_INIT(4096);
 	assert_int_equal(cv_vi_sort_key(CV_STR("Nguyễn Văn A"), &key), CV_OK);
@@ -106,7 +108,8 @@ test_summary__answers_for_common_fields_only(void **state)
 	struct cv_summary s;
 	struct cv_buf out = CV_BUF_INIT(4096), whole = CV_BUF_INIT(4096);
 	cv_summary_build(&arena, CV_STR(message), &s);
-	const struct cv_str common[] = { CV_STR("subject"), CV_STR("CC"), CV_STR("List-Id"), CV_STR("Bcc") };
+	const struct cv_str common[] = { CV_STR("subject"), CV_STR("CC"), CV_STR("List-Id"),
+		                         CV_STR("Bcc") };
 	const struct cv_str odd[] = { CV_STR("subject"), CV_STR("X-Secret") };
 
 	assert_int_equal(cv_summary_fields(&s, common, CV_COUNT(common), &out), CV_OK);
@@ -208,7 +211,8 @@ test_base_subject__follows_rfc_5256(void **state)
 		bool reply = !rows[i].reply;
 		cv_base_subject(cv_str_z(rows[i].in), &out, &reply);
 		if (!cv_str_eq_z(cv_buf_view(&out), rows[i].want) || reply != rows[i].reply)
-			fail_msg("'%s' -> '%.*s', reply %d", rows[i].in, CV_STR_ARGS(cv_buf_view(&out)), reply);
+			fail_msg("'%s' -> '%.*s', reply %d", rows[i].in,
+			         CV_STR_ARGS(cv_buf_view(&out)), reply);
 		cv_buf_done(&out);
 	}
 }

@@ -27,10 +27,12 @@ test_names__go_both_ways(void **state)
 	};
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		struct cv_buf b = CV_BUF_INIT(100);
-		if (cv_utf7_decode(cv_str_z(rows[i].utf7), &b) || !cv_str_eq_z(cv_buf_view(&b), rows[i].utf8))
+		if (cv_utf7_decode(cv_str_z(rows[i].utf7), &b) ||
+		    !cv_str_eq_z(cv_buf_view(&b), rows[i].utf8))
 			fail_msg("%s: %.*s", rows[i].utf7, CV_STR_ARGS(cv_buf_view(&b)));
 		cv_buf_reset(&b);
-		if (cv_utf7_encode(cv_str_z(rows[i].utf8), &b) || !cv_str_eq_z(cv_buf_view(&b), rows[i].utf7))
+		if (cv_utf7_encode(cv_str_z(rows[i].utf8), &b) ||
+		    !cv_str_eq_z(cv_buf_view(&b), rows[i].utf7))
 			fail_msg("%s: %.*s", rows[i].utf8, CV_STR_ARGS(cv_buf_view(&b)));
 		cv_buf_done(&b);
 	}
@@ -63,7 +65,8 @@ static void
 test_encoding__refuses_broken_text_and_long_names(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "\xc3", "\xc3(", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc0\x80", "a\nb", "\x7f" };
+	static const char *const bad[] = { "\xc3",     "\xc3(", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+		                           "\xc0\x80", "a\nb",  "\x7f" };
 	struct cv_buf b = CV_BUF_INIT(10000), small = CV_BUF_INIT(5);
 	for (size_t i = 0; i < CV_COUNT(bad); i++)
 		if (cv_utf7_encode(cv_str_z(bad[i]), &b) != CV_INVALID || b.n)
