@@ -43,11 +43,12 @@ check_networks(json_t *faults, const char *name, const char *list)
 static int
 run_check(struct admin_call *call)
 {
-	json_t *faults = json_array(), *fault;
+	json_t *faults, *fault;
 	size_t i;
 
 	if (!admin_conf(call))
 		return EXIT_CONFIG;
+	faults = json_array();
 	const struct congvu_options *m = admin_main_options(call);
 	check_files(faults, "tls_cert", m->tls_cert);
 	check_files(faults, "tls_key", m->tls_key);

@@ -18,6 +18,19 @@ run_serve(struct admin_call *call)
 	return exit_code;
 }
 
+static void
+print_counts(json_t *detail)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(detail, key, value)
+	{
+		if (json_is_integer(value))
+			printf("  %-20s %lld\n", key, (long long)json_integer_value(value));
+	}
+}
+
 static int
 run_status(struct admin_call *call)
 {
@@ -49,11 +62,7 @@ run_status(struct admin_call *call)
 				json_is_true(json_object_get(one, "running"))
 					? admin_say(call, "running", "đang chạy")
 					: admin_say(call, "stopped", "đã dừng"));
-			const char *key;
-			json_t *value;
-			json_object_foreach(json_object_get(one, "detail"), key,
-				value) if (json_is_integer(value))
-				printf("  %-20s %lld\n", key, (long long)json_integer_value(value));
+			print_counts(json_object_get(one, "detail"));
 		}
 	}
 	json_decref(all);
