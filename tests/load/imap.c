@@ -91,11 +91,31 @@ struct worker {
 	unsigned index;
 	uint32_t random;
 	long exists;
+	uint64_t sent; /* commands */
 	struct load_stats stats;
 	struct load_conn conn;
 };
 
-/* %r becomes a random message number, %n the number of the operation. */
+/* %r: a random message number; %s and %t: each message in turn, twice, with + and then with -, so
+ * that every STORE changes something; %n: the number of the operation. */
+static size_t
+expand(struct worker *w, char letter, uint64_t number, char *out, size_t room)
+{
+	uint64_t exists = w->exists > 0 ? (uint64_t)w->exists : 1;
+
+	switch (letter) {
+	case 'r':
+		w->random = w->random * 1664525u + 1013904223u;
+		return (size_t)snprintf(out, room, "%llu", 1 + (unsigned long long)((w->random >> 8) % exists));
+	case 's':
+		return (size_t)snprintf(out, room, "%llu", 1 + (unsigned long long)(w->sent / 2 % exists));
+	case 't':
+		return (size_t)snprintf(out, room, "%c", w->sent % 2 ? '-' : '+');
+	default:
+		return (size_t)snprintf(out, room, "%llu", (unsigned long long)number);
+	}
+}
+
 static bool
 send_command(struct worker *w, uint64_t number)
 {
@@ -103,18 +123,12 @@ send_command(struct worker *w, uint64_t number)
 	size_t n = (size_t)snprintf(text, sizeof text, "x ");
 
 	for (const char *p = w->o->command; *p && n < sizeof text - 32; p++) {
-		if (p[0] == '%' && p[1] == 'r') {
-			w->random = w->random * 1664525u + 1013904223u;
-			n += (size_t)snprintf(text + n, sizeof text - n, "%u",
-				1 + (unsigned)((w->random >> 8) % (unsigned long)(w->exists > 0 ? w->exists : 1)));
-			p++;
-		} else if (p[0] == '%' && p[1] == 'n') {
-			n += (size_t)snprintf(text + n, sizeof text - n, "%llu", (unsigned long long)number);
-			p++;
-		} else {
+		if (p[0] == '%' && p[1])
+			n += expand(w, *++p, number, text + n, sizeof text - n);
+		else
 			text[n++] = *p;
-		}
 	}
+	w->sent++;
 	memcpy(text + n, "\r\n", 2);
 	return load_write(&w->conn, text, n + 2);
 }

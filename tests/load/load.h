@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#define LOAD_SENDER "hoa@sender.example" /* of mail from outside */
+
 enum load_tls { LOAD_PLAIN, LOAD_STARTTLS, LOAD_TLS };
 
 struct load_target {
@@ -61,8 +63,9 @@ struct load_message {
 	size_t n;
 	size_t id_at; /* where the twelve digits of the Message-ID stand */
 };
-/* SIZE octets about, CRLF line ends, no line begins with a dot. Over 4 KB: text and a base64 part. */
-void load_message_make(struct load_message *m, size_t size, unsigned seed);
+/* SIZE octets about, CRLF line ends, no line begins with a dot. Over 4 KB: text and a base64 part.
+ * FROM may be NULL: LOAD_SENDER. */
+void load_message_make(struct load_message *m, const char *from, size_t size, unsigned seed);
 void load_message_number(struct load_message *m, uint64_t number);
 void load_message_free(struct load_message *m);
 

@@ -73,7 +73,7 @@ put_base64(struct writer *w, size_t until, uint32_t *state)
 }
 
 static void
-put_header(struct writer *w, size_t *id_at_out)
+put_header(struct writer *w, const char *from, size_t *id_at_out)
 {
 	put(w, "Received: from gateway.example (gateway.example [192.0.2.7])\r\n"
 	       "\tby relay.example with ESMTPS id 4ZxY2k1Qm9z2xQ7; Sun, 22 Nov 2026 08:00:00 +0700\r\n"
@@ -81,24 +81,24 @@ put_header(struct writer *w, size_t *id_at_out)
 	*id_at_out = w->n;
 	put(w, "000000000000.load@sender.example>\r\n"
 	       "Date: Sun, 22 Nov 2026 08:00:00 +0700\r\n"
-	       "From: =?UTF-8?B?Tmd1eeG7hW4gVsSDbiBIw7Jh?= <hoa@sender.example>\r\n"
+	       "From: =?UTF-8?B?Tmd1eeG7hW4gVsSDbiBIw7Jh?= <%s>\r\n"
 	       "To: undisclosed-recipients:;\r\n"
 	       "Subject: =?UTF-8?B?QsOhbyBjw6FvIGPDtG5nIHTDoWMgcXXDvSBJVg==?=\r\n"
 	       "In-Reply-To: <000000000007.load@sender.example>\r\n"
 	       "References: <000000000003.load@sender.example> <000000000007.load@sender.example>\r\n"
 	       "User-Agent: cvload\r\n"
-	       "MIME-Version: 1.0\r\n");
+	       "MIME-Version: 1.0\r\n", from);
 }
 
 void
-load_message_make(struct load_message *m, size_t size, unsigned seed)
+load_message_make(struct load_message *m, const char *from, size_t size, unsigned seed)
 {
 	static const char boundary[] = "=_load_0123456789";
 	struct writer w = {0};
 	uint32_t state = 2463534242u + seed * 2654435761u;
 
 	state = state ? state : 1;
-	put_header(&w, &m->id_at);
+	put_header(&w, from ? from : LOAD_SENDER, &m->id_at);
 	if (size <= 4096) {
 		put(&w, "Content-Type: text/plain; charset=utf-8\r\n"
 			"Content-Transfer-Encoding: 8bit\r\n\r\n");

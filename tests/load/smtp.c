@@ -70,7 +70,7 @@ send_envelope(struct load_conn *c, const struct load_options *o, unsigned first)
 	if (!text)
 		abort();
 	n += (size_t)snprintf(text + n, cap - n, "MAIL FROM:<%s>\r\n",
-		o->auth_user ? o->auth_user : "hoa@sender.example");
+		o->auth_user ? o->auth_user : LOAD_SENDER);
 	for (unsigned i = 0; i < o->recipients; i++) {
 		load_user(o, (first + i) % o->users, user);
 		n += (size_t)snprintf(text + n, cap - n, "RCPT TO:<%s>\r\n", user);
@@ -135,7 +135,7 @@ run_sender(void *arg)
 	if (!c)
 		abort();
 	c->fd = -1;
-	load_message_make(&m, o->size, s->index);
+	load_message_make(&m, o->auth_user, o->size, s->index);
 	while (load_take(o, &number)) {
 		double start = load_now();
 		load_message_number(&m, number);
