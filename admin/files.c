@@ -46,6 +46,23 @@ parent_of(const char *path, char *out, size_t n, struct cv_err *err)
 	return CV_OK;
 }
 
+/* Through a descriptor: the folder above may belong to somebody who puts a link in our way. */
+static enum cv_status
+set_rights(const char *path, mode_t mode, struct admin_owner owner, struct cv_err *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot open the folder %s", path);
+	/* The umask may have taken rights away that the daemons need. */
+	int failed =
+		fchmod(fd, mode) || (owner.uid != (uid_t)-1 && fchown(fd, owner.uid, owner.gid));
+	int errnum = errno;
+	close(fd);
+	return failed ? cv_fail_errno(err, CV_TEMPFAIL, errnum, "cannot set the rights of %s", path)
+		      : CV_OK;
+}
+
 enum cv_status
 admin_folder_make(const char *path, mode_t mode, struct admin_owner owner, struct cv_err *err)
 {
@@ -62,10 +79,7 @@ admin_folder_make(const char *path, mode_t mode, struct admin_owner owner, struc
 		return status;
 	if (mkdir(path, mode) && errno != EEXIST)
 		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot make the folder %s", path);
-	/* The umask may have taken rights away that the daemons need. */
-	if (chmod(path, mode) || (owner.uid != (uid_t)-1 && chown(path, owner.uid, owner.gid)))
-		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot set the rights of %s", path);
-	return CV_OK;
+	return set_rights(path, mode, owner, err);
 }
 
 enum cv_status

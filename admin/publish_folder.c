@@ -286,7 +286,7 @@ publish(struct job *j, struct cv_err *err)
 }
 
 static enum cv_status
-lock(const char *dir, int *fd_out, struct cv_err *err)
+lock(const char *dir, struct admin_owner owner, int *fd_out, struct cv_err *err)
 {
 	char path[PATH_BYTES];
 
@@ -294,6 +294,10 @@ lock(const char *dir, int *fd_out, struct cv_err *err)
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot open %s", path);
+	if (owner.uid != (uid_t)-1 && fchown(fd, owner.uid, owner.gid)) {
+		close(fd);
+		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot give %s away", path);
+	}
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		close(fd);
 		return cv_fail(
@@ -327,7 +331,7 @@ admin_folder_publish(const char *dir, const struct admin_site *site, struct admi
 		*slash = '/';
 	}
 	if (status == CV_OK)
-		status = lock(j.dir, &fd, err);
+		status = lock(j.dir, owner, &fd, err);
 	if (status == CV_OK) {
 		snprintf(j.room, sizeof j.room, "%s.%08x.new", j.dir,
 			(unsigned)(cv_random_u64() & 0xffffffffu));

@@ -34,14 +34,16 @@ print_counts(json_t *detail)
 static int
 run_status(struct admin_call *call)
 {
+	/* clang-format off */
 	static const struct {
 		const char *name;
 		enum admin_service service;
 	} rows[] = {
-		{"imapd",      ADMIN_STORE     },
-                {"smtpd",      ADMIN_SMTPD     },
-                {"spamfilter", ADMIN_SPAMFILTER}
-        };
+		{ "imapd",      ADMIN_STORE      },
+		{ "smtpd",      ADMIN_SMTPD      },
+		{ "spamfilter", ADMIN_SPAMFILTER },
+	};
+	/* clang-format on */
 	json_t *all = json_object();
 	unsigned up = 0;
 

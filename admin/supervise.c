@@ -7,7 +7,6 @@
 #include <grp.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -17,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "admin/files.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -137,15 +137,25 @@ bind_all(struct supervisor *s, const struct cv_conf *conf, struct cv_err *err)
 
 /* ---- folders and user ---- */
 
+/* What is there already and belongs to the daemons is theirs to arrange, even by a link to another
+ * disk; a folder is given away only when it is one itself. */
 static enum cv_status
 make_folder(struct supervisor *s, const char *path, mode_t mode, struct cv_err *err)
 {
-	if (mkdir(path, mode) && errno != EEXIST)
-		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot make %s", path);
-	if (s->switch_user && chown(path, s->uid, s->gid))
-		return cv_fail_errno(
-			err, CV_TEMPFAIL, errno, "cannot give %s to user %s", path, s->main->user);
-	return CV_OK;
+	const struct admin_owner owner =
+		s->switch_user ? (struct admin_owner){s->uid, s->gid} : ADMIN_OWNER_SELF;
+	struct stat st;
+
+	if (stat(path, &st) || !s->switch_user || st.st_uid == s->uid)
+		return admin_folder_make(path, mode, owner, err);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot open the folder %s", path);
+	int failed = fchown(fd, s->uid, s->gid), errnum = errno;
+	close(fd);
+	return failed ? cv_fail_errno(err, CV_TEMPFAIL, errnum, "cannot give %s to user %s", path,
+				s->main->user)
+		      : CV_OK;
 }
 
 static enum cv_status
@@ -172,22 +182,13 @@ make_folders(struct supervisor *s, struct cv_err *err)
 static enum cv_status
 find_user(struct supervisor *s, struct cv_err *err)
 {
-	if (!s->main->user[0])
-		return CV_OK;
-	struct passwd *pw = getpwnam(s->main->user);
-	if (!pw)
-		return cv_fail(err, CV_NOT_FOUND,
-			"no Unix user %s: make it with `adduser --system --group %s`",
-			s->main->user, s->main->user);
-	s->uid = pw->pw_uid;
-	s->gid = pw->pw_gid;
-	if (geteuid() == s->uid)
-		return CV_OK;
-	if (geteuid() != 0)
-		return cv_fail(
-			err, CV_DENIED, "only root can start daemons as user %s", s->main->user);
-	s->switch_user = true;
-	return CV_OK;
+	struct admin_owner owner;
+	enum cv_status status = admin_owner_find(s->main->user, &owner, err);
+
+	s->switch_user = status == CV_OK && owner.uid != (uid_t)-1;
+	s->uid = owner.uid;
+	s->gid = owner.gid;
+	return status;
 }
 
 static enum cv_status
@@ -438,11 +439,11 @@ check_times(struct supervisor *s)
 static void
 wait_events(struct supervisor *s)
 {
-	struct pollfd fds[CHILDREN + 1] = {
-		{.fd = s->signal_fd, .events = POLLIN}
-        };
+	struct pollfd fds[CHILDREN + 1];
 	struct child *who[CHILDREN + 1] = {NULL};
 	nfds_t n = 1;
+
+	fds[0] = (struct pollfd){.fd = s->signal_fd, .events = POLLIN};
 
 	for (size_t i = 0; i < CHILDREN; i++) {
 		if (s->children[i].ready_fd < 0)
@@ -459,17 +460,17 @@ wait_events(struct supervisor *s)
 		take_signal(s);
 }
 
+/* By rename: the folder belongs to the daemons' user, and what lies there is not to be followed. */
 static void
 write_pid_file(const struct supervisor *s)
 {
-	char path[1100];
+	char path[1100], text[16];
+	struct cv_err err = {0};
 
 	snprintf(path, sizeof path, "%s/congvu.pid", s->main->run_dir);
-	FILE *f = fopen(path, "we");
-	if (!f)
-		return;
-	fprintf(f, "%d\n", (int)getpid());
-	fclose(f);
+	snprintf(text, sizeof text, "%d\n", (int)getpid());
+	if (admin_file_replace(path, 0644, cv_str_z(text), ADMIN_OWNER_SELF, &err))
+		cv_log(0, CV_WARN, "serve.pid_file", "error=\"%s\"", err.text);
 }
 
 static void

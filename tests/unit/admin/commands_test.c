@@ -206,16 +206,14 @@ static void
 test_width__counts_columns_of_vietnamese(void **state)
 {
 	(void)state;
+	/* clang-format off */
 	static const struct {
 		const char *text;
 		size_t want;
 	} rows[] = {
-		{"",		     0 },
-                {"abc",                  3 },
-                {"Đặng Thị Duyên", 14},
-                {"Hoa\xcc\x80",          3 },
-                {"ữ",                  1 }
-        };
+		{ "", 0 }, { "abc", 3 }, { "Đặng Thị Duyên", 14 }, { "Hoa\xcc\x80", 3 }, { "ữ", 1 },
+	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		CHECK(rows[i].text, admin_width(rows[i].text) == rows[i].want);
