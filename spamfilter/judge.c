@@ -149,8 +149,8 @@ decide_forged(struct spam_session *s, const struct cv_policy *p, const struct cv
 		char *text;
 	} rows[] = {
 		{en, out->en},
-                {vi, out->vi}
-        };
+		{vi, out->vi}
+	};
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		const char *at = strstr(rows[i].pattern, "%s");
 		int before = at ? (int)(at - rows[i].pattern) : (int)strlen(rows[i].pattern);

@@ -49,11 +49,11 @@ parse_args(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"conf",    required_argument, NULL, 'c'},
-                {"socket",  required_argument, NULL, 'p'},
+		{"socket",  required_argument, NULL, 'p'},
 		{"version", no_argument,       NULL, 'v'},
-                {"help",    no_argument,       NULL, 'h'},
+		{"help",    no_argument,       NULL, 'h'},
 		{NULL,      0,                 NULL, 0  }
-        };
+	};
 	struct arguments a = {getenv("CONGVU_CONF"), NULL};
 
 	for (int c; (c = getopt_long(argc, argv, "c:p:", options, NULL)) != -1;) {

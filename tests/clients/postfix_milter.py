@@ -2,8 +2,8 @@
 """Real Postfix in front of congvu-spamfilter: what is marked, signed and refused.
 
 Postfix runs with its own configuration, queue and data folders, on loopback, started and stopped
-here; all it takes goes on to a small SMTP server of this script. XCLIENT plays clients elsewhere and
-log-ins. Signatures are verified by dkimpy. usage: postfix_milter.py BUILD
+here; all it takes goes on to a small SMTP server of this script. XCLIENT plays clients elsewhere
+and log-ins. Signatures are verified by dkimpy. usage: postfix_milter.py BUILD
 """
 import os
 import re

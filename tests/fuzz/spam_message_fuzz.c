@@ -1,0 +1,116 @@
+/* fuzz: spamfilter */
+/* spam_message_fuzz.c - any bytes as a message through what looks at it before anybody vouches for it:
+ * content, authors, Authentication-Results, DKIM verification and signing. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "spamfilter/authres.h"
+#include "spamfilter/session.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A key for nothing but this: "s._domainkey.a.test" of the zone below. */
+static const char ed25519_pem[] = "-----BEGIN PRIVATE KEY-----\n"
+				  "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+				  "-----END PRIVATE KEY-----\n";
+static const char zone[] = "$TTL 300\ns._domainkey.a.test. TXT \"v=DKIM1; k=ed25519; "
+			   "p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"\n";
+
+static struct spam_dkim *
+open_dkim(void)
+{
+	char path[] = "/tmp/congvu-dkim-fuzz-XXXXXX";
+	struct cv_resolver_options o = {.zone_file = path};
+	struct cv_resolver *resolver;
+	struct spam_dkim *dkim;
+	struct cv_err err;
+	int fd = mkstemp(path);
+
+	if (fd < 0 || write(fd, zone, sizeof zone - 1) != sizeof zone - 1)
+		abort();
+	close(fd);
+	if (cv_resolver_new(&o, &resolver, &err) || spam_dkim_new(resolver, &dkim, &err))
+		abort();
+	unlink(path);
+	return dkim;
+}
+
+static void
+run_stream(struct spam_dkim_stream *s, const struct spam_mail *m, struct cv_str body)
+{
+	for (size_t i = 0; i < m->field_count; i++)
+		spam_dkim_header(s, m->fields[i].name, m->fields[i].value);
+	spam_dkim_eoh(s);
+	for (size_t at = 0; at < body.n; at += 7)
+		spam_dkim_body(s, cv_str_sub(body, at, at + 7));
+	spam_dkim_end(s);
+}
+
+static void
+run_dkim(struct spam_dkim *dkim, const struct spam_mail *m, struct cv_str body)
+{
+	struct spam_dkim_signature sigs[SPAM_DKIM_SIGNATURES_MAX];
+	struct cv_buf value = CV_BUF_INIT(64u << 10);
+	struct cv_err err;
+	struct spam_dkim_stream *s = spam_dkim_verifier(dkim, "fuzz");
+
+	run_stream(s, m, body);
+	(void)spam_dkim_signatures(s, sigs);
+	spam_dkim_stream_free(s);
+	s = spam_dkim_signer(dkim, "fuzz", ed25519_pem, "s", "a.test", SPAM_ED25519_SHA256);
+	run_stream(s, m, body);
+	if (spam_dkim_signature_write(s, &value, &err) == CV_OK)
+		assert(!memchr(value.p, '\r', value.n) && !memchr(value.p, '\0', value.n));
+	spam_dkim_stream_free(s);
+	cv_buf_done(&value);
+}
+
+static void
+run_content(struct spam_mail *m, struct cv_str body)
+{
+	struct spam_content *c = spam_content_new();
+	struct spam_author author;
+
+	for (size_t i = 0; i < m->field_count; i++)
+		spam_content_header(c, m->fields[i].name, m->fields[i].value);
+	spam_content_eoh(c);
+	for (size_t at = 0; at < body.n; at += 13)
+		spam_content_body(c, cv_str_sub(body, at, at + 13));
+	spam_content_end(c);
+	assert(spam_content_text(c).n <= SPAM_TEXT_MAX);
+	spam_content_free(c);
+	spam_author_read(m, &author);
+	assert(author.domain_count <= SPAM_AUTHORS_MAX);
+	assert(!author.is_plain || author.domain_count);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct spam_dkim *dkim;
+	struct cv_str message = cv_str((const char *)data, size);
+	struct spam_header_field fields[100];
+	struct spam_mail m = {.fields = fields};
+	struct cv_header_scan scan;
+	struct cv_field field;
+
+	if (!dkim)
+		dkim = open_dkim();
+	cv_header_scan_init(&scan, message);
+	while (m.field_count < CV_COUNT(fields) && cv_header_next(&scan, &field)) {
+		/* libmilter's texts end in NUL, so none is inside */
+		if (memchr(field.value.p, '\0', field.value.n)
+			|| memchr(field.name.p, '\0', field.name.n))
+			continue;
+		(void)spam_authres_is_from(field.value, "mail.a.test");
+		fields[m.field_count++] = (struct spam_header_field){field.name, field.value};
+	}
+	size_t body_at = cv_header_body_at(message);
+	struct cv_str body = cv_str_sub(message, body_at, message.n);
+	run_content(&m, body);
+	run_dkim(dkim, &m, body);
+	cv_arena_done(&m.arena);
+	return 0;
+}
