@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import smtplib
 import socket
 import ssl
@@ -154,6 +155,83 @@ class Province(harness.Province):
             c.starttls(context=self.context())
         c.login(user, password or self.users[user])
         return c
+
+
+class Child:
+    """A daemon that `congvu serve` looks after; the same use as harness.Daemon."""
+
+    def __init__(self, province, name):
+        self.province, self.name, self.dead_pid = province, name, None
+        self.log = province.serve_log
+
+    def pid(self):
+        """Of the process that runs now, or None."""
+        parent = self.province.supervisor.pid
+        try:
+            with open(f"/proc/{parent}/task/{parent}/children") as f:
+                children = [int(pid) for pid in f.read().split()]
+            for pid in children:
+                with open(f"/proc/{pid}/cmdline", "rb") as f:
+                    name = os.path.basename(f.read().split(b"\0")[0]).decode()
+                if name == "congvu-" + self.name:
+                    return pid
+        except OSError:
+            pass
+        return None
+
+    def is_running(self):
+        return self.pid() is not None
+
+    def kill(self):
+        pid = self.pid()
+        expect(pid, self.name, "was not running:\n", self.tail())
+        os.kill(pid, signal.SIGKILL)
+        self.dead_pid = pid
+
+    def start(self):
+        """Waits until the supervisor has it back and ready."""
+        def is_back():
+            pid = self.pid()
+            return pid and pid != self.dead_pid and self.is_ready(pid)
+        wait_until(f"the supervisor starts {self.name} again", is_back)
+
+    def is_ready(self, pid):
+        return re.search(rf"serve\.ready program=congvu-{self.name} pid={pid}\b", self.text())
+
+    def text(self):
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def tail(self):
+        return self.text()[-4000:]
+
+    def stop(self):
+        """The supervisor stops them all."""
+
+
+class Supervised(Province):
+    """The same province, run by `congvu serve`."""
+
+    def start(self):
+        self._write_conf()
+        self.serve_log = os.path.join(self.dir, "serve.log")
+        with open(self.serve_log, "ab") as log:
+            self.supervisor = subprocess.Popen(
+                [os.path.join(BUILD, "bin", "congvu"), "--conf", self.conf, "serve"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        names = ["imapd"] + (["spamfilter"] if self.with_spamfilter else []) + ["smtpd"]
+        self.daemons = {name: Child(self, name) for name in names}
+        for daemon in self.daemons.values():
+            daemon.start()
+        return self
+
+    def stop(self):
+        self.supervisor.terminate()
+        code = self.supervisor.wait(PATIENCE)
+        if code:
+            self.keep = True
+        super().stop()
+        expect(code == 0, "congvu serve ended with", code)
 
 
 def ask_all(path, request, timeout=PATIENCE):

@@ -45,6 +45,18 @@ def tree(roots):
     return found
 
 
+def kill_tree(root):
+    """Everything at once, as a power cut would: the root may not start more meanwhile."""
+    os.kill(root, signal.SIGSTOP)
+    pids = tree([root])
+    for pid in reversed(pids):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    return pids
+
+
 def cpu_secs(roots):
     """User and system time of the tree, with that of children that ended."""
     total = 0
@@ -226,8 +238,7 @@ class Dovecot:
         return [self.process.pid]
 
     def kill_and_restart(self):
-        for pid in tree([self.process.pid]):
-            os.kill(pid, signal.SIGKILL)
+        kill_tree(self.process.pid)
         self.process.wait()
         began = time.monotonic()
         self.start()
@@ -337,12 +348,7 @@ class Postfix:
         wait_port(self.mx)
 
     def kill_and_restart(self):
-        pids = tree([self.pid])
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        pids = kill_tree(self.pid)
         kit.wait_until("Postfix is dead", lambda: not any(os.path.exists(f"/proc/{i}") for i in pids))
         began = time.monotonic()
         self.start()

@@ -135,7 +135,7 @@ def check_works_again(p, c, an, acked):
     answer = c.append("INBOX", big(b"sau-luu"))
     expect(answer.startswith(b"OK"), answer)
     acked.add(b"sau-luu")
-    exactly_once.wait_delivered(p, None, None)
+    exactly_once.wait_delivered(p)
     expect(keys_of(c) == acked, "lost:", acked - keys_of(c), "more:", keys_of(c) - acked)
 
 

@@ -395,7 +395,7 @@ def main():
             [w.guarded for w in writers] +
             [lambda i=i: deliver(p, ledger, boxes, stop, i, 3) for i in range(3)] +
             [lambda: kill_randomly(p, stop, args.seconds, random.Random(seed), kills)])
-        exactly_once.wait_delivered(p, ledger, boxes)
+        exactly_once.wait_delivered(p)
         for writer in writers:
             writer.finish()
             check_deliveries(writer, ledger)

@@ -181,7 +181,7 @@ run_worker(void *arg)
 	uint64_t number;
 
 	if (is_append)
-		load_message_make(&m, w->o->size, w->index);
+		load_message_make(&m, NULL, w->o->size, w->index);
 	bool ready = begin(w, is_login);
 	pthread_barrier_wait(&all_ready);
 	pthread_barrier_wait(&all_ready); /* between the two the clock starts */
@@ -338,7 +338,7 @@ load_latency(const struct load_options *o)
 		!start_idle(&idler->conn) || !load_smtp_open(sender, o, &o->deliver) ||
 		pthread_create(&thread, NULL, watch, idler))
 		return 1;
-	load_message_make(&m, o->size, 1);
+	load_message_make(&m, NULL, o->size, 1);
 	double begin_secs = load_now();
 	for (uint64_t i = 0; i < o->count; i++) {
 		uint64_t before = atomic_load(&idler->told);
