@@ -110,29 +110,38 @@ write_all(int fd, struct cv_str bytes)
 }
 
 enum cv_status
-admin_file_new(const char *path, mode_t mode, struct cv_str bytes, struct admin_owner owner,
-	struct cv_err *err)
+admin_file_put(const char *path, mode_t mode, struct cv_str bytes, struct admin_owner owner,
+	bool sync, struct cv_err *err)
 {
-	char parent[PATH_BYTES];
-	enum cv_status status = parent_of(path, parent, sizeof parent, err);
-
-	if (status != CV_OK)
-		return status;
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
 	if (fd < 0)
 		return cv_fail_errno(err, errno == EEXIST ? CV_EXISTS : CV_TEMPFAIL, errno,
 			"cannot make %s", path);
 	bool failed = write_all(fd, bytes) || fchmod(fd, mode) ||
-		      (owner.uid != (uid_t)-1 && fchown(fd, owner.uid, owner.gid)) || fsync(fd);
+		      (owner.uid != (uid_t)-1 && fchown(fd, owner.uid, owner.gid)) ||
+		      (sync && fsync(fd));
 	int errnum = errno;
 	if (close(fd) && !failed) {
 		failed = true;
 		errnum = errno;
 	}
 	if (!failed)
-		return admin_folder_sync(parent, err);
+		return CV_OK;
 	unlink(path);
 	return cv_fail_errno(err, CV_TEMPFAIL, errnum, "cannot write %s", path);
+}
+
+enum cv_status
+admin_file_new(const char *path, mode_t mode, struct cv_str bytes, struct admin_owner owner,
+	struct cv_err *err)
+{
+	char parent[PATH_BYTES];
+	enum cv_status status = parent_of(path, parent, sizeof parent, err);
+
+	if (status == CV_OK)
+		status = admin_file_put(path, mode, bytes, owner, true, err);
+	return status == CV_OK ? admin_folder_sync(parent, err) : status;
 }
 
 enum cv_status

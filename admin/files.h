@@ -21,11 +21,14 @@ CV_MUST_CHECK enum cv_status admin_owner_find(
 /* Makes PATH with all folders above it. One that exists is left as it is. */
 CV_MUST_CHECK enum cv_status admin_folder_make(
 	const char *path, mode_t mode, struct admin_owner owner, struct cv_err *err);
-/* A file that must not exist yet: CV_EXISTS. On disk when it returns CV_OK; nothing is left behind
- * otherwise. */
+/* A file that must not exist yet: CV_EXISTS. On disk when it returns CV_OK. */
 CV_MUST_CHECK enum cv_status admin_file_new(const char *path, mode_t mode, struct cv_str bytes,
 	struct admin_owner owner, struct cv_err *err);
-/* The same by rename over what may be there: readers see the old or the new. */
+/* The same without its folder synced, and unless SYNC without the file: for many files, which the
+ * caller makes durable together. */
+CV_MUST_CHECK enum cv_status admin_file_put(const char *path, mode_t mode, struct cv_str bytes,
+	struct admin_owner owner, bool sync, struct cv_err *err);
+/* As admin_file_new(), but by rename over what may be there: readers see the old or the new. */
 CV_MUST_CHECK enum cv_status admin_file_replace(const char *path, mode_t mode, struct cv_str bytes,
 	struct admin_owner owner, struct cv_err *err);
 /* The whole file, NUL behind it; the caller frees *BYTES_OUT. CV_NOT_FOUND, CV_LIMIT over MAX. */
@@ -33,8 +36,7 @@ CV_MUST_CHECK enum cv_status admin_file_read(
 	const char *path, size_t max, struct cv_str *bytes_out, struct cv_err *err);
 /* Syncs the folder itself, so that names made in it stay. */
 CV_MUST_CHECK enum cv_status admin_folder_sync(const char *path, struct cv_err *err);
-/* An absolute path without "." and "..", of a thing that need not exist yet. The caller frees it.
- */
+/* PATH made absolute, without "." and ".."; it need not exist. The caller frees the result. */
 char *admin_path_absolute(const char *path);
 
 #endif

@@ -148,7 +148,7 @@ put_file(const struct job *j, const struct admin_site_file *f, struct cv_err *er
 		return CV_OK;
 	snprintf(path, sizeof path, "%.1200s/%s", j->room, f->path);
 	j->out->changed++;
-	return admin_file_new(path, 0644, cv_str(f->bytes, f->n), j->owner, err);
+	return admin_file_put(path, 0644, cv_str(f->bytes, f->n), j->owner, false, err);
 }
 
 /* Takes along what is neither ours of old nor ours now, such as a web server's own files. */
@@ -217,6 +217,19 @@ remove_tree(const char *path, unsigned depth)
 	rmdir(path);
 }
 
+/* Some hundred files at once: one call for the file system, not two for each file. */
+static enum cv_status
+sync_room(const struct job *j, struct cv_err *err)
+{
+	int fd = open(j->room, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot open %s", j->room);
+	int failed = syncfs(fd), errnum = errno;
+	close(fd);
+	return failed ? cv_fail_errno(err, CV_TEMPFAIL, errnum, "cannot sync %s", j->room) : CV_OK;
+}
+
 static enum cv_status
 fill(const struct job *j, struct cv_err *err)
 {
@@ -227,7 +240,7 @@ fill(const struct job *j, struct cv_err *err)
 	if (status == CV_OK)
 		status = carry_over(j, "", 0, err);
 	if (status == CV_OK)
-		status = admin_folder_sync(j->room, err);
+		status = sync_room(j, err);
 	return status;
 }
 
