@@ -405,6 +405,7 @@ put_report(struct smtpd_server *server, const struct cv_queue_msg *msg, struct c
 		.delivery_id = cv_str_z(id),
 		.sender = CV_STR_EMPTY,
 		.smtputf8 = has_high(msg->sender),
+		.require_tls = msg->require_tls,
 		.body_kind = has_high(report) ? CV_BODY_8BITMIME : CV_BODY_7BIT,
 		.arrived_secs = now,
 		.expires_secs = now + server->opt->queue_life,
@@ -484,8 +485,9 @@ smtpd_bounce_send(struct smtpd_server *server, const struct cv_queue_msg *msg,
 	}
 	snprintf(id, sizeof id, "r%llx%08llx", (unsigned long long)cv_wall_ms(),
 		(unsigned long long)cv_random_u64() & 0xffffffff);
-	bool full = msg->ret_full && main_action(&r) == SMTPD_REPORT_FAILED
-		&& msg->size_bytes <= FULL_MAX;
+	/* RFC 8689 5: what had to be protected comes back without its text. */
+	bool full = msg->ret_full && !msg->require_tls
+		&& main_action(&r) == SMTPD_REPORT_FAILED && msg->size_bytes <= FULL_MAX;
 	enum cv_status status = compose_and_put(server, &r, full, local_acct, err);
 	/* A report without the original is better than none that blocks the queue for ever. */
 	if (status == CV_CORRUPT || status == CV_LIMIT) {

@@ -187,8 +187,8 @@ put_mail(struct smtpd_client *c)
 	if (c->utf8_needed)
 		cv_buf_z(out, " SMTPUTF8");
 	if (c->caps.dsn) {
-		if (msg->ret_full)
-			cv_buf_z(out, " RET=FULL");
+		if (msg->ret_full || msg->ret_hdrs)
+			cv_buf_z(out, msg->ret_full ? " RET=FULL" : " RET=HDRS");
 		if (msg->envid.n) {
 			cv_buf_z(out, " ENVID=");
 			cv_buf_str(out, msg->envid);

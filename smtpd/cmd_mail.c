@@ -82,9 +82,15 @@ take_mail_param(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str name
 		tx->smtputf8 = true;
 		return R_OKAY;
 	}
+	if (cv_str_ieq_z(name, "REQUIRETLS") && !has_value) {
+		/* RFC 8689 4.2: not a word to say in the clear. */
+		tx->require_tls = s->secure;
+		return s->secure ? R_OKAY : R_NEED_TLS;
+	}
 	if (cv_str_ieq_z(name, "RET")) {
 		tx->ret_full = cv_str_ieq_z(value, "FULL");
-		return tx->ret_full || cv_str_ieq_z(value, "HDRS") ? R_OKAY : R_BAD_PARAM;
+		tx->ret_hdrs = cv_str_ieq_z(value, "HDRS");
+		return tx->ret_full || tx->ret_hdrs ? R_OKAY : R_BAD_PARAM;
 	}
 	if (cv_str_ieq_z(name, "ENVID") && has_value && value.n <= 100) {
 		struct cv_buf raw = CV_BUF_INIT(100);
@@ -105,7 +111,8 @@ take_mail_params(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str res
 	struct cv_str name, value;
 	bool has_value, bad;
 
-	static const char *const names[] = { "SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH" };
+	static const char *const names[] = { "SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH",
+		"REQUIRETLS" };
 	unsigned seen = 0;
 
 	tx->mail_params = cv_arena_str(&tx->arena, rest);
@@ -513,12 +520,18 @@ smtpd_cmd_rcpt(struct smtpd_session *s, struct cv_str args)
 			return refuse(s, R_NEED_UTF8);
 		return refuse(s, R_BAD_PATH);
 	}
+	if (tx->rcpt_count >= max || tx->rcpt_bytes >= max * SMTPD_RCPT_BYTES) {
+		/* A long list is heard to its end, once; who goes on and on is no list. */
+		if (++tx->rcpt_tries > max + 1000)
+			s->errors++;
+		return refuse(s, R_MANY_RCPTS);
+	}
 	enum smtpd_reply reply = take_rcpt_params(tx, &r, rest);
+	tx->rcpt_bytes += r.orcpt.n;
 	if (reply != R_OKAY)
 		return refuse(s, reply);
-	if (tx->rcpt_count >= max)
-		return refuse(s, R_MANY_RCPTS);
 	if (keep_address(tx, &path, &r.address) != CV_OK)
 		return refuse(s, R_BAD_PATH);
+	tx->rcpt_bytes += 3 * r.address.n; /* the filters' copies too */
 	return route(s, &r, &path);
 }

@@ -171,6 +171,9 @@ fill_queue_msg(struct smtpd_session *s, struct cv_queue_msg *msg, size_t room)
 		.sender = tx->sender,
 		.envid = tx->envid,
 		.ret_full = tx->ret_full,
+		.ret_hdrs = tx->ret_hdrs,
+		.require_tls = tx->require_tls,
+		.tls_optional = tx->tls_optional,
 		.smtputf8 = tx->smtputf8,
 		.body_kind = tx->body_kind,
 		.arrived_secs = now,
@@ -518,6 +521,7 @@ smtpd_intake(struct smtpd_session *s)
 	if (cv_spool_map(&tx->message, &message, &err) != CV_OK)
 		return refuse(s, R_TEMPFAIL);
 	smtpd_header_look(message, &facts);
+	tx->tls_optional = facts.tls_optional && !tx->require_tls; /* RFC 8689 4.1 */
 	enum smtpd_reply fault = facts.broken ? R_BAD_HEADER
 		: facts.received > s->server->opt->max_hops ? R_LOOP : R_OKAY;
 	if (fault != R_OKAY) {

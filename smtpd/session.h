@@ -26,6 +26,7 @@
 #define SMTPD_AUTH_LINE_MAX 16384u /* an AUTH response line (RFC 4954 4: 12288) */
 #define SMTPD_IN_MAX (64u << 10)   /* input buffered: what a worker takes of a message at a time, and
                                     * what stays in memory behind a command that waits */
+#define SMTPD_RCPT_BYTES 256u      /* of memory, on average, that one of max_rcpts may take */
 #define SMTPD_NOISE_MAX 100u       /* commands that bring no mail nearer, between two messages */
 #define SMTPD_ANSWER_SECS 600u     /* after that a client has given up waiting for us (RFC 5321 4.5.3.2.6) */
 #define SMTPD_MESSAGE_SECS 7200u   /* a whole message; 28 MiB come in time at 4 KiB/s */
@@ -60,13 +61,15 @@ struct smtpd_tx {
 	char id[20];                 /* in Received and in every log line */
 	struct cv_str sender;        /* normalised, "" is the null sender */
 	struct cv_str mail_params;
-	bool ret_full, smtputf8, quarantined;
+	bool ret_full, ret_hdrs, smtputf8, quarantined;
+	bool require_tls, tls_optional; /* RFC 8689: REQUIRETLS; "TLS-Required: No" */
 	bool discarded;              /* a filter said so: answered as taken, kept nowhere */
 	struct cv_str envid;
 	enum cv_queue_body body_kind;
 	uint64_t declared_bytes;
 	struct smtpd_rcpt *rcpts;
 	size_t rcpt_count, rcpt_room, remote_count;
+	size_t rcpt_tries, rcpt_bytes; /* refused ones too: what RCPT may cost is bounded */
 	struct smtpd_boxes boxes;    /* every account that gets a copy, each once */
 	struct cv_spool message;
 	/* what the data said */

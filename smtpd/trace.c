@@ -75,6 +75,8 @@ smtpd_header_look(struct cv_str message, struct smtpd_header_facts *out)
 			out->has_date = true;
 		else if (cv_str_ieq_z(field.name, "Message-ID"))
 			out->has_message_id = true;
+		else if (cv_str_ieq_z(field.name, "TLS-Required"))
+			out->tls_optional = cv_str_ieq_z(cv_str_trim(field.value), "No");
 	}
 	out->body_at = scan.body_at;
 	out->broken = scan.end == CV_HEADER_TOO_LARGE;

@@ -14,6 +14,7 @@ struct smtpd_header_facts {
 	size_t body_at;
 	bool broken;              /* too large, or its first line is no field */
 	bool has_date, has_message_id;
+	bool tls_optional;        /* "TLS-Required: No" (RFC 8689 3) */
 };
 void smtpd_header_look(struct cv_str message, struct smtpd_header_facts *out);
 

@@ -48,7 +48,10 @@ struct cv_queue_msg {
 	struct cv_str delivery_id;     /* for local_acct recipients: makes retries harmless */
 	struct cv_str sender;          /* envelope, "" is the null sender */
 	struct cv_str envid;
-	bool ret_full, smtputf8, require_tls;
+	bool ret_full, ret_hdrs;       /* RET as the sender gave it; neither: not given */
+	bool smtputf8;
+	bool require_tls;              /* REQUIRETLS (RFC 8689): only over verified TLS */
+	bool tls_optional;             /* "TLS-Required: No": arriving matters more than TLS */
 	enum cv_queue_body body_kind;
 	int64_t arrived_secs, expires_secs;
 	uint64_t size_bytes;           /* prefix included */

@@ -4,7 +4,9 @@
 
 #define ROW_FORMAT 1
 
-enum { FLAG_RET_FULL = 1, FLAG_UTF8 = 2, FLAG_TLS = 4 };
+enum {
+	FLAG_RET_FULL = 1, FLAG_UTF8 = 2, FLAG_TLS = 4, FLAG_RET_HDRS = 8, FLAG_TLS_OPTIONAL = 16
+};
 
 /* ---- keys ---- */
 
@@ -74,7 +76,8 @@ void
 cv_queue_msg_encode(const struct cv_queue_msg *msg, uint32_t left, struct cv_buf *out)
 {
 	unsigned flags = (msg->ret_full ? FLAG_RET_FULL : 0u) | (msg->smtputf8 ? FLAG_UTF8 : 0u)
-		| (msg->require_tls ? FLAG_TLS : 0u);
+		| (msg->require_tls ? FLAG_TLS : 0u) | (msg->ret_hdrs ? FLAG_RET_HDRS : 0u)
+		| (msg->tls_optional ? FLAG_TLS_OPTIONAL : 0u);
 
 	cv_buf_c(out, ROW_FORMAT);
 	cv_buf_bytes(out, msg->delivery_id);
@@ -107,6 +110,8 @@ cv_queue_msg_decode(struct cv_str row, struct cv_queue_msg *out, uint32_t *left_
 	out->ret_full = flags & FLAG_RET_FULL;
 	out->smtputf8 = flags & FLAG_UTF8;
 	out->require_tls = flags & FLAG_TLS;
+	out->ret_hdrs = flags & FLAG_RET_HDRS;
+	out->tls_optional = flags & FLAG_TLS_OPTIONAL;
 	out->body_kind = (enum cv_queue_body)kind;
 	out->arrived_secs = (int64_t)cv_rd_varint(&r);
 	out->expires_secs = (int64_t)cv_rd_varint(&r);

@@ -142,6 +142,16 @@ def mail_arrives_whole_and_with_dsn_parameters(w):
 
 
 @test
+def ret_goes_on_as_it_was_given(w):
+    sink = w.sink()
+    for i, ret in enumerate((["RET=HDRS"], [], ["RET=FULL"])):
+        w.submit("a@far.example", options=ret)
+        w.wait_messages(sink, i + 1)
+        assert sink.messages[i].params[0] == "".join(ret), sink.messages[i].params
+    w.wait_empty()
+
+
+@test
 def a_server_without_extensions_gets_helo_and_one_command_at_a_time(w):
     sink = w.sink(answers={"EHLO": "502 5.5.1 no"})
     w.submit(["a@far.example", "b@far.example"])

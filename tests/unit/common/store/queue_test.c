@@ -150,7 +150,8 @@ test_queue__gives_back_what_was_put_after_reopening(void **state)
 	assert_true(cv_str_eq_z(msg.sender, "a@b.example"));
 	assert_true(cv_str_eq_z(msg.envid, "QQ314159"));
 	assert_true(cv_str_eq_z(msg.auth_account, "a"));
-	assert_true(msg.ret_full && !msg.smtputf8 && !msg.require_tls);
+	assert_true(msg.ret_full && !msg.ret_hdrs && !msg.smtputf8);
+	assert_true(!msg.require_tls && !msg.tls_optional);
 	assert_int_equal(msg.body_kind, CV_BODY_8BITMIME);
 	assert_int_equal(msg.arrived_secs, 1000);
 	assert_int_equal(msg.expires_secs, 2000);
@@ -507,6 +508,38 @@ test_queue__refuses_damaged_rows(void **state)
 	CHECK_END();
 }
 
+static void
+test_queue__remembers_each_wish_of_a_sender_by_itself(void **state)
+{
+	static const struct {
+		const char *name;
+		bool ret_full, ret_hdrs, smtputf8, require_tls, tls_optional;
+	} rows[] = {
+		{ "none", 0, 0, 0, 0, 0 }, { "RET=FULL", 1, 0, 0, 0, 0 },
+		{ "RET=HDRS", 0, 1, 0, 0, 0 }, { "SMTPUTF8", 0, 0, 1, 0, 0 },
+		{ "REQUIRETLS", 0, 0, 0, 1, 0 }, { "TLS-Required: No", 0, 0, 0, 0, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct cv_queue_msg in = { .ret_full = rows[i].ret_full,
+			.ret_hdrs = rows[i].ret_hdrs, .smtputf8 = rows[i].smtputf8,
+			.require_tls = rows[i].require_tls,
+			.tls_optional = rows[i].tls_optional }, out;
+		struct cv_buf row = CV_BUF_INIT(1000);
+		struct cv_err err;
+		uint32_t left;
+		cv_queue_msg_encode(&in, 1, &row);
+		enum cv_status status = cv_queue_msg_decode(cv_buf_view(&row), &out, &left, &err);
+		CHECK(rows[i].name, status == CV_OK && out.ret_full == in.ret_full
+			&& out.ret_hdrs == in.ret_hdrs && out.smtputf8 == in.smtputf8
+			&& out.require_tls == in.require_tls
+			&& out.tls_optional == in.tls_optional);
+		cv_buf_done(&row);
+	}
+	CHECK_END();
+}
+
 int
 main(void)
 {
@@ -528,6 +561,7 @@ main(void)
 			test_queue__gives_the_room_of_finished_messages_back, make_dir, remove_dir),
 		cmocka_unit_test(test_queue__reads_only_ids_it_writes),
 		cmocka_unit_test(test_queue__refuses_damaged_rows),
+		cmocka_unit_test(test_queue__remembers_each_wish_of_a_sender_by_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
