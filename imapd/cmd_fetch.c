@@ -145,14 +145,13 @@ write_view_items(
 	}
 	if (items & IMAPD_ITEM_FLAGS) {
 		WRITE_ITEM(out, is_first, "FLAGS (");
-		imapd_write_flags(out, e->flags | (newly_seen ? CV_FLAG_SEEN : 0), e->keywords,
-			imapd_session_keywords(f->c->session),
+		imapd_write_flags(out, e->flags, e->keywords, imapd_session_keywords(f->c->session),
 			imapd_session_is_recent(f->c->session, e->uid));
 		cv_buf_c(out, ')');
 	}
 	if (items & IMAPD_ITEM_MODSEQ) {
 		WRITE_ITEM(out, is_first, "MODSEQ (");
-		cv_buf_u64(out, newly_seen ? f->seen_modseq : e->modseq);
+		cv_buf_u64(out, e->modseq);
 		cv_buf_c(out, ')');
 	}
 }

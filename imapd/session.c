@@ -84,6 +84,44 @@ drop_fresh(struct imapd_session *s)
 	s->fresh = NULL;
 }
 
+/* What was told of messages that NEWER has lost since `fresh` must not fall back to what `view`
+ * says of them. */
+static void
+keep_ghosts(struct imapd_session *s, const struct cv_view *newer, struct cv_arena *arena)
+{
+	struct imapd_diff diff;
+
+	if (!s->fresh)
+		return;
+	imapd_view_diff(s->fresh, newer, arena, &diff);
+	if (!diff.expunged_count)
+		return;
+	s->ghosts =
+		cv_realloc(s->ghosts, (s->ghost_count + diff.expunged_count) * sizeof(*s->ghosts));
+	for (uint32_t i = 0; i < diff.expunged_count; i++) {
+		const struct cv_entry *e = cv_view_seq(s->fresh, diff.expunged[i]);
+		if (cv_view_uid(s->view, e->uid))
+			s->ghosts[s->ghost_count++] = *e;
+	}
+}
+
+static void
+drop_ghosts(struct imapd_session *s)
+{
+	free(s->ghosts);
+	s->ghosts = NULL;
+	s->ghost_count = 0;
+}
+
+static const struct cv_entry *
+find_ghost(const struct imapd_session *s, uint32_t uid)
+{
+	for (uint32_t i = 0; i < s->ghost_count; i++)
+		if (s->ghosts[i].uid == uid)
+			return &s->ghosts[i];
+	return NULL;
+}
+
 void
 imapd_session_close(struct imapd_session *s)
 {
@@ -91,6 +129,7 @@ imapd_session_close(struct imapd_session *s)
 		return;
 	cv_mbox_unwatch(s->mbox, &s->watch);
 	drop_fresh(s);
+	drop_ghosts(s);
 	cv_view_unref(s->view);
 	cv_mbox_close(s->mbox);
 	free(s->recent);
@@ -102,6 +141,9 @@ imapd_session_entry(const struct imapd_session *s, uint32_t seq)
 {
 	const struct cv_entry *entry = cv_view_seq(s->view, seq);
 	const struct cv_entry *fresh = s->fresh ? cv_view_uid(s->fresh, entry->uid) : NULL;
+
+	if (!fresh && s->ghost_count)
+		fresh = find_ghost(s, entry->uid);
 	return fresh ? fresh : entry;
 }
 
@@ -291,8 +333,9 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 		return status;
 	}
 	imapd_view_diff(s->view, view, arena, &diff);
-	drop_fresh(s);
 	if (diff.expunged_count && !how.may_expunge) {
+		keep_ghosts(s, view, arena);
+		drop_fresh(s);
 		s->fresh = view;
 		atomic_store(&s->has_news, true);
 		tell_keywords(s, out);
@@ -301,6 +344,8 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 	/* From the last to the first, so that no number moves before it was told. */
 	for (uint32_t i = diff.expunged_count; i > 0; i--)
 		write_number(out, diff.expunged[i - 1], " EXPUNGE\r\n");
+	drop_fresh(s);
+	drop_ghosts(s);
 	const struct cv_view *old = s->view;
 	s->view = view;
 	if (diff.arrived)

@@ -2,7 +2,8 @@
  *
  * `view` is the mailbox as the client knows it: message numbers in commands and answers are places
  * in it. Only imapd_session_sync() moves it on. While it may not (an EXPUNGE is due that the
- * command forbids), `fresh` holds the flags as they are now. Belongs to its connection's thread;
+ * command forbids), `fresh` holds the flags as they are now, and `ghosts` the
+ * last ones of messages that are gone but not told so. Belongs to its connection's thread;
  * `has_news` and the wake-up come from the changing thread.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -30,6 +31,8 @@ struct imapd_session {
 	struct cv_mbox *mbox;
 	const struct cv_view *view;
 	const struct cv_view *fresh; /* newer than view, or NULL */
+	struct cv_entry *ghosts;     /* in view, no longer in fresh; heap */
+	uint32_t ghost_count;
 	struct cv_conn *conn;
 	struct cv_watch watch;
 	atomic_bool has_news;  /* the mailbox changed since `view` was taken */

@@ -1,0 +1,575 @@
+#!/usr/bin/env python3
+"""Many sessions do random things to the same mailboxes; a model says what each may believe.
+
+A session believes only what the server told it, and its own STORE ... .SILENT. Checked while it
+runs, after each answer:
+
+  numbers     exist, EXISTS never falls, UIDs ascend, stay in place and never come back
+  EXPUNGE     not during FETCH, STORE, SEARCH by number; nothing at all while no command runs
+  flags       one (UID, MODSEQ) means one set of flags, in every session
+  own keyword each session has one that it alone sets: it shows in every later answer, and SEARCH
+              finds exactly the messages that have it
+  MODSEQ      never falls; CHANGEDSINCE and UNCHANGEDSINCE keep to it
+  \\Recent     a message is recent in one session at most
+  constants   content, size, date of (UIDVALIDITY, UID) never change, COPY and MOVE keep them
+  UIDNEXT     above every UID; UIDVALIDITY of a name that was deleted and made again is new
+
+In the end all is quiet, and every session's belief must be what a fresh session reads.
+
+usage: imap_consistency.py DAEMON [SECONDS] [SESSIONS] [SEED]
+"""
+# SPDX-License-Identifier: MPL-2.0
+import os
+import random
+import re
+import select
+import shutil
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../protocol/imap"))
+from run import NAMES, Daemon  # noqa: E402
+
+BOX = b"chung"
+SIDE = [b"phu", b"phu/con"]
+SHARED = [b"\\Answered", b"\\Flagged", b"\\Draft", b"\\Seen", b"$chung"]
+OPS = {b"+": lambda old, new: old | new, b"-": lambda old, new: old - new}
+
+
+class Broken(Exception):
+    pass
+
+
+class Gone(Exception):
+    """The server said BYE, or closed: only a deleted mailbox may cause that."""
+
+
+class World:
+    """What all sessions together know to be true for ever."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.facts = {}
+        self.uidnext = {}
+        self.stop = threading.Event()
+        self.faults = []
+        self.count = 0
+
+    def fact(self, key, value):
+        """The value of KEY is VALUE; answers another that was known before."""
+        with self.lock:
+            known = self.facts.setdefault(key, value)
+        return None if known == value else known
+
+
+class Session:
+    def __init__(self, world, port, number, seed):
+        self.world, self.port, self.number = world, port, number
+        self.rng = random.Random(seed)
+        self.own = b"$rieng%d" % number
+        self.epoch = 0
+        self.connect()
+
+    def connect(self):
+        self.sock = socket.create_connection(("127.0.0.1", self.port))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.settimeout(60)
+        self.buf, self.tags, self.trace = b"", 0, []
+        self.leave()
+        self.answer()
+        self.run(b'LOGIN "%s" "%s"' % (NAMES["user"].encode(), NAMES["pass"].encode()))
+        if self.rng.random() < 0.7:
+            self.run(b"ENABLE CONDSTORE")
+
+    def leave(self):
+        self.box, self.uids, self.flags, self.modseq = None, [], {}, {}
+        self.dead, self.validity, self.is_reader = set(), 0, False
+        self.suspects = set()  # their own keyword is wrong: so they must be gone already
+        self.no_expunge, self.is_quiet, self.has_news = False, True, False
+
+    # ---- reading
+
+    def fail(self, why):
+        raise Broken("session %d: %s\n  %s" % (self.number, why,
+                     "\n  ".join(repr(t)[:400] for t in self.trace[-25:])))
+
+    def more(self):
+        got = self.sock.recv(1 << 16)
+        if not got:
+            raise Gone()
+        self.buf += got
+
+    def answer(self):
+        """One answer with its literals, as (text, literals)."""
+        at = 0
+        while True:
+            end = self.buf.find(b"\r\n", at)
+            if end < 0:
+                self.more()
+                continue
+            size = re.search(rb"\{(\d+)\}$", self.buf[at:end])
+            at = end + 2
+            if not size:
+                break
+            at += int(size.group(1))
+            while len(self.buf) < at:
+                self.more()
+        whole, self.buf = self.buf[:at], self.buf[at:]
+        self.trace = self.trace[-40:] + [whole]
+        if whole.startswith(b"* BYE"):
+            raise Gone()
+        return whole
+
+    def check_constants(self, uid, text):
+        where = (self.validity, uid)
+        for name, pattern in (("size", rb"RFC822\.SIZE (\d+)"), ("date", rb'INTERNALDATE "([^"]+)"'),
+                              ("id", rb"\r\nX-Id: ([^\r]+)\r\n"),
+                              ("structure", rb"BODYSTRUCTURE (\(.*?\)\)?)(?: \w|\)\r\n)")):
+            found = re.search(pattern, text, re.S)
+            if not found:
+                continue
+            other = self.world.fact((name, where), found.group(1))
+            if other:
+                self.fail("%s of UID %d was %r, is %r" % (name, uid, other, found.group(1)))
+
+    def check_flags(self, uid, flags, modseq):
+        if b"\\Recent" in flags and not self.is_reader:
+            me = (self.number, self.epoch)
+            other = self.world.fact(("recent", self.validity, uid), me)
+            if other:
+                self.fail("UID %d is recent here and in session %r" % (uid, other))
+        plain = frozenset(flags - {b"\\Recent"})
+        if modseq:
+            other = self.world.fact(("flags", self.validity, uid, modseq), plain)
+            if other is not None:
+                self.fail("UID %d has %r and %r at MODSEQ %d" % (uid, plain, other, modseq))
+        known = self.flags.get(uid)
+        if known is not None and (self.own in known) != (self.own in plain):
+            self.suspects.add(uid)
+        self.flags[uid] = set(plain)
+
+    def on_fetch(self, n, text):
+        if not 1 <= n <= len(self.uids):
+            self.fail("FETCH of number %d of %d" % (n, len(self.uids)))
+        found = re.search(rb"[( ]UID (\d+)", text)
+        if found:
+            uid = int(found.group(1))
+            if self.uids[n - 1] not in (None, uid) or uid in self.dead:
+                self.fail("number %d was UID %r, is %d" % (n, self.uids[n - 1], uid))
+            if self.uids[n - 1] is None:
+                below = [u for u in self.uids[:n - 1] if u]
+                above = [u for u in self.uids[n:] if u]
+                if (below and below[-1] >= uid) or (above and above[0] <= uid):
+                    self.fail("UID %d is out of order" % uid)
+            self.uids[n - 1] = uid
+        uid = self.uids[n - 1]
+        if uid is None:
+            return
+        found = re.search(rb"MODSEQ \((\d+)\)", text)
+        modseq = int(found.group(1)) if found else 0
+        if modseq:
+            if modseq < self.modseq.get(uid, 0):
+                self.fail("MODSEQ of UID %d fell to %d" % (uid, modseq))
+            self.modseq[uid] = modseq
+        found = re.search(rb"FLAGS \(([^)]*)\)", text)
+        if found:
+            self.check_flags(uid, set(found.group(1).split()), modseq)
+        self.check_constants(uid, text)
+
+    def on_untagged(self, text):
+        found = re.match(rb"\* (\d+) (EXISTS|EXPUNGE|FETCH|RECENT)(.*)", text, re.S)
+        if not found:
+            return
+        n, word = int(found.group(1)), found.group(2)
+        if self.is_quiet:
+            self.fail("an answer while no command runs")
+        if word == b"EXPUNGE":
+            if self.no_expunge:
+                self.fail("EXPUNGE while numbers are in use")
+            if not 1 <= n <= len(self.uids):
+                self.fail("EXPUNGE of number %d of %d" % (n, len(self.uids)))
+            uid = self.uids.pop(n - 1)
+            self.dead.add(uid)
+            self.flags.pop(uid, None)
+        elif word == b"EXISTS":
+            if n < len(self.uids):
+                self.fail("EXISTS fell to %d from %d" % (n, len(self.uids)))
+            self.uids += [None] * (n - len(self.uids))
+        elif word == b"RECENT":
+            if n > len(self.uids):
+                self.fail("%d RECENT of %d" % (n, len(self.uids)))
+        else:
+            self.on_fetch(n, found.group(3))
+
+    # ---- commands
+
+    def run(self, command, may_fail=False, no_expunge=False):
+        self.tags += 1
+        tag = b"x%d " % self.tags
+        if self.buf or (self.rng.random() < 0.05 and select.select([self.sock], [], [], 0)[0]):
+            self.is_quiet = True
+            self.on_untagged(self.answer())
+        self.trace = self.trace[-40:] + [b">" + command]
+        self.is_quiet, self.no_expunge = False, no_expunge
+        self.sock.sendall(tag + command + b"\r\n")
+        got = []
+        while not (text := self.answer()).startswith(tag):
+            got.append(text)
+            self.on_untagged(text)
+        self.no_expunge = False
+        if not text.startswith(tag + b"OK") and not may_fail:
+            self.fail("refused: %r" % text)
+        if command == b"NOOP" and self.suspects & set(self.uids):
+            self.fail("the own keyword of UIDs %r is wrong" % (self.suspects & set(self.uids)))
+        got.append(text)
+        return got
+
+    def select_box(self, box, word=b"SELECT"):
+        self.leave()
+        self.epoch += 1
+        self.is_reader = word == b"EXAMINE"
+        got = b"".join(self.run(word + b" " + box, may_fail=True))
+        if b"[UIDVALIDITY " not in got:
+            return False
+        self.box = box
+        self.validity = int(re.search(rb"UIDVALIDITY (\d+)", got).group(1))
+        return True
+
+    def some_set(self):
+        n = len(self.uids)
+        a, b = self.rng.randint(1, n), self.rng.randint(1, n)
+        kind = self.rng.random()
+        if kind < 0.4:
+            return b"%d" % a, [a]
+        if kind < 0.5:
+            return b"*:%d" % a, list(range(a, n + 1))
+        return b"%d:%d" % (a, b), list(range(min(a, b), max(a, b) + 1))
+
+    def some_flags(self):
+        return self.rng.sample(SHARED, self.rng.randint(1, 2)) + [self.own] * self.rng.randint(0, 1)
+
+    def store(self):
+        text, numbers = self.some_set()
+        sign = self.rng.choice([b"+", b"-"])
+        flags = set(self.some_flags())
+        is_silent = self.rng.random() < 0.5
+        uids = [self.uids[n - 1] for n in numbers]
+        by_uid = self.rng.random() < 0.5 and None not in uids
+        if by_uid:
+            text = b",".join(b"%d" % u for u in uids)
+        # Believed from the moment it is asked for: what the server then tells is newer.
+        for uid in uids:
+            if uid in self.flags:
+                known = self.flags[uid]
+                if is_silent:
+                    self.flags[uid] = OPS[sign](known, flags)
+                else:
+                    self.flags[uid] = OPS[sign](known, flags & {self.own})
+        self.run(b"%sSTORE %s %sFLAGS%s (%s)" %
+                 (b"UID " if by_uid else b"", text, sign, b".SILENT" if is_silent else b"",
+                  b" ".join(flags)), no_expunge=not by_uid)
+
+    def conditional(self):
+        if not self.modseq or not self.uids:
+            return
+        text, numbers = self.some_set()
+        since = self.rng.choice(list(self.modseq.values()))
+        for n in numbers:  # the own keyword is left alone here
+            self.flags.pop(self.uids[n - 1], None)
+        got = self.run(b"STORE %s (UNCHANGEDSINCE %d) +FLAGS (%s)" %
+                       (text, since, self.rng.choice(SHARED)), no_expunge=True)
+        found = re.search(rb"\[MODIFIED ([\d:,]+)\]", got[-1])
+        if found and not set(numbers) >= set(expand(found.group(1))):
+            self.fail("MODIFIED %r of %r" % (found.group(1), numbers))
+
+    def changed_since(self):
+        since = self.rng.choice(list(self.modseq.values()) or [1])
+        want = {u for u in self.uids if self.modseq.get(u, 0) > since}
+        got = self.run(b"UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d)" % since)
+        found = {int(u) for u in re.findall(rb"FETCH \(UID (\d+)", b"".join(got))}
+        if not want <= found:
+            self.fail("CHANGEDSINCE %d: %r is missing" % (since, want - found))
+
+    def search_own(self):
+        if not self.uids or None in self.uids or any(u not in self.flags for u in self.uids):
+            return
+        before = list(self.uids)
+        want = [n for n, u in enumerate(self.uids, 1) if self.own in self.flags[u]]
+        got = self.run(b"SEARCH KEYWORD " + self.own, no_expunge=True)
+        for text in got:
+            if text.startswith(b"* SEARCH"):
+                found = [int(n) for n in text.partition(b"(")[0].split()[2:]]
+                self.suspects |= {before[n - 1] for n in set(found) ^ set(want)}
+
+    def esearch(self):
+        key = self.rng.choice([b"ALL", b"SEEN", b"UNFLAGGED NOT DRAFT", b"OR ANSWERED LARGER 300",
+                               b'NOT SUBJECT "thu 1"', b"BODY noi", b"RECENT", b"1:*"])
+        before = list(self.uids)
+        got = self.run(b"UID SEARCH RETURN (MIN MAX COUNT ALL) " + key)
+        text = b"".join(t for t in got if t.startswith(b"* ESEARCH"))
+        every = re.search(rb" ALL ([\d:,]+)", text)
+        uids = expand(every.group(1)) if every else []
+        for word, value in ((b"MIN", min(uids, default=0)), (b"MAX", max(uids, default=0))):
+            found = re.search(word + rb" (\d+)", text)
+            if int(found.group(1) if found else 0) != value:
+                self.fail("%r of %r" % (word, text))
+        if None not in before and not set(uids) <= set(before):
+            self.fail("UID SEARCH found %r" % (set(uids) - set(before)))
+
+    def append(self):
+        with self.world.lock:
+            self.world.count += 1
+            number = self.world.count
+        message = (b"From: an@lamgiang.example\r\nX-Id: %d\r\nSubject: thu %d\r\nMIME-Version: 1.0\r\n"
+                   b"Content-Type: text/plain\r\n\r\n%s\r\n" %
+                   (number, number, b"noi dung " * self.rng.choice([1, 30, 3000])))
+        box = self.rng.choice([BOX] * 4 + SIDE)
+        flags = [f for f in self.some_flags() if f != self.own]
+        got = self.run(b"APPEND %s (%s) \"%02d-Nov-2026 10:%02d:00 +0700\" {%d+}\r\n%s" %
+                       (box, b" ".join(flags), number % 28 + 1, number % 60, len(message), message),
+                       may_fail=box != BOX)
+        found = re.search(rb"APPENDUID (\d+) (\d+)\]", got[-1])
+        if found:
+            where = (int(found.group(1)), int(found.group(2)))
+            for name, value in (("id", b"%d" % number), ("size", b"%d" % len(message))):
+                if self.world.fact((name, where), value):
+                    self.fail("UID %r was given twice" % (where,))
+
+    def copy(self, word):
+        if not self.uids:
+            return
+        text, numbers = self.some_set()
+        if word == b"COPY" and (len(self.uids) > 60 or len(numbers) > 10):
+            return
+        to = self.rng.choice([BOX] + SIDE)
+        box = self.validity
+        got = self.run(b"%s %s %s" % (word, text, to), may_fail=True)
+        found = re.search(rb"COPYUID (\d+) ([\d:,]+) ([\d:,]+)\]", b"".join(got))
+        if not found:
+            if b"OK" not in got[-1][:12] and to == BOX:
+                self.fail("%r refused: %r" % (word, got[-1]))
+            return
+        old, new = expand(found.group(2)), expand(found.group(3))
+        if len(old) != len(new) or len(old) > len(numbers):
+            self.fail("COPYUID %r" % (found.group(0),))
+        for a, b in zip(old, new):
+            for name in ("id", "size", "date"):
+                with self.world.lock:
+                    value = self.world.facts.get((name, (box, a)))
+                if value and self.world.fact((name, (int(found.group(1)), b)), value):
+                    self.fail("COPY changed the %s of UID %d, now %d" % (name, a, b))
+
+    def status(self):
+        box = self.rng.choice([BOX] + SIDE)
+        got = b"".join(self.run(b"STATUS %s (MESSAGES UNSEEN UIDNEXT UIDVALIDITY)" % box, may_fail=True))
+        found = re.search(rb"MESSAGES (\d+) UIDNEXT (\d+) UIDVALIDITY (\d+) UNSEEN (\d+)", got)
+        if not found:
+            return
+        messages, uidnext, validity, unseen = (int(n) for n in found.groups())
+        with self.world.lock:
+            before = self.world.uidnext.get(validity, 0)
+            self.world.uidnext[validity] = max(before, uidnext)
+        if unseen > messages or messages >= uidnext:
+            self.fail("STATUS %r" % got)
+
+    def idle(self):
+        self.tags += 1
+        self.is_quiet = False
+        self.trace.append(b"> IDLE")
+        self.sock.sendall(b"x%d IDLE\r\n" % self.tags)
+        while not (text := self.answer()).startswith(b"+"):
+            self.on_untagged(text)
+        end = time.monotonic() + self.rng.random() / 10
+        while (left := end - time.monotonic()) > 0:
+            if self.buf or select.select([self.sock], [], [], left)[0]:
+                self.on_untagged(self.answer())
+        # The next command is on its way before the answer to DONE is.
+        self.sock.sendall(b"DONE\r\nnext UID FETCH 1:* (FLAGS)\r\n")
+        for tag in (b"x%d OK" % self.tags, b"next OK"):
+            while not (text := self.answer()).startswith(tag):
+                self.on_untagged(text)
+
+    def pipeline(self):
+        self.is_quiet = False
+        self.trace.append(b"> pipeline")
+        self.sock.sendall(b"p1 NOOP\r\np2 UID FETCH 1:* (FLAGS)\r\np3 UID SEARCH ALL\r\np4 CHECK\r\n")
+        for tag in (b"p1 OK", b"p2 OK", b"p3 OK", b"p4 OK"):
+            while not (text := self.answer()).startswith(tag):
+                self.on_untagged(text)
+
+    def remake(self):
+        """A side mailbox goes, comes or is renamed; who has it selected may be sent away."""
+        box = self.rng.choice(SIDE)
+        if self.box == BOX:
+            self.run(self.rng.choice([b"DELETE " + box, b"CREATE " + box, b"CREATE " + box,
+                                      b"RENAME phu/con phu/xa", b"RENAME phu/xa phu/con",
+                                      b"SUBSCRIBE " + box, b'LIST "" *', b'LSUB "" phu*']), may_fail=True)
+
+    def fetch(self):
+        if not self.uids:
+            return
+        text, _ = self.some_set()
+        items = self.rng.choice([b"FLAGS", b"(UID FLAGS)", b"(UID FLAGS RFC822.SIZE INTERNALDATE)",
+                                 b"(UID MODSEQ)", b"(UID ENVELOPE BODYSTRUCTURE)",
+                                 b"(UID BODY.PEEK[HEADER.FIELDS (X-ID)])", b"(UID BODY.PEEK[]<0.200>)",
+                                 b"(UID FLAGS BODY[TEXT]<5.10>)"])
+        self.run(b"FETCH %s %s" % (text, items), no_expunge=True)
+
+    def mark_deleted(self):
+        """\\Deleted is not among the flags of the other commands, so that enough stays."""
+        if len(self.uids) < 15 or self.is_reader:
+            return
+        text, numbers = self.some_set()
+        if len(numbers) > 6:
+            text, numbers = b"%d" % numbers[0], numbers[:1]
+        self.run(b"STORE %s +FLAGS (\\Deleted)" % text, no_expunge=True)
+
+    def expunge(self):
+        known = [u for u in self.uids if u]
+        if known and self.rng.random() < 0.4:
+            self.run(b"UID EXPUNGE %d:%d" % (self.rng.choice(known), self.rng.choice(known)))
+        else:
+            self.run(b"EXPUNGE")
+
+    def reselect(self):
+        kind = self.rng.random()
+        if kind < 0.2:
+            self.run(b"CLOSE")
+        elif kind < 0.3:
+            self.run(b"UNSELECT")
+        box = BOX if kind < 0.85 else self.rng.choice(SIDE)
+        while not self.select_box(box, b"EXAMINE" if self.rng.random() < 0.1 else b"SELECT"):
+            box = BOX
+
+    def step(self):
+        if self.is_reader and self.rng.random() < 0.3:
+            return self.reselect()
+        if self.box != BOX and self.rng.random() < 0.2:
+            return self.reselect()
+        acts = [(self.fetch, 14), (self.append, 9), (self.status, 2), (self.idle, 2), (self.pipeline, 3),
+                (self.esearch, 4), (self.search_own, 5), (self.changed_since, 2), (self.reselect, 2),
+                (self.remake, 3), (lambda: self.run(b"NOOP"), 6), (lambda: self.copy(b"COPY"), 3)]
+        if not self.is_reader:
+            acts += [(self.store, 14), (self.conditional, 2), (self.mark_deleted, 5),
+                     (self.expunge, 4), (lambda: self.copy(b"MOVE"), 1)]
+        act = self.rng.choices([a for a, _ in acts], [w for _, w in acts])[0]
+        if self.uids or act not in (self.store, self.fetch):
+            act()
+
+    def settle(self):
+        """[(uid, flags)] as believed when all is quiet; only what was never told is asked for."""
+        self.run(b"NOOP")
+        if None in self.uids:
+            self.run(b"FETCH 1:* (UID)", no_expunge=True)
+        unknown = [b"%d" % u for u in self.uids if u not in self.flags]
+        if unknown:
+            self.run(b"UID FETCH %s (FLAGS)" % b",".join(unknown))
+        return [(u, sorted(self.flags[u])) for u in self.uids]
+
+
+def expand(text):
+    numbers = []
+    for part in text.split(b","):
+        a, _, b = part.partition(b":")
+        numbers += range(int(a), int(b or a) + 1)
+    return numbers
+
+
+def work(session, world, steps):
+    try:
+        session.select_box(BOX)
+        while not world.stop.is_set():
+            try:
+                session.step()
+                steps[session.number] += 1
+            except Gone:
+                if session.box in (BOX, None):
+                    session.fail("the server ended the session")
+                session.connect()
+                session.select_box(BOX)
+    except (Broken, Gone, OSError, ValueError, AttributeError) as fault:
+        world.faults.append("%s: %s" % (type(fault).__name__, fault))
+        world.stop.set()
+
+
+def check_quiet(world, sessions, port):
+    """All sessions against a fresh one."""
+    fresh = Session(world, port, len(sessions), 0)
+    got = b""
+    fresh.leave()
+    got = b"".join(fresh.run(b"SELECT " + BOX))
+    fresh.validity = int(re.search(rb"UIDVALIDITY (\d+)", got).group(1))
+    want = fresh.settle()
+    top = int(re.search(rb"UIDNEXT (\d+)", got).group(1))
+    if want and want[-1][0] >= top:
+        world.faults.append("UIDNEXT %d, but UID %d" % (top, want[-1][0]))
+    fresh.run(b"UID FETCH 1:* (UID MODSEQ FLAGS RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER])")
+    highest = int(re.search(rb"HIGHESTMODSEQ (\d+)", got).group(1))
+    if fresh.modseq and max(fresh.modseq.values()) > highest:
+        world.faults.append("HIGHESTMODSEQ %d, but %d" % (highest, max(fresh.modseq.values())))
+    status = b"".join(fresh.run(b"STATUS %s (MESSAGES UNSEEN)" % BOX))
+    unseen = sum("\\Seen" not in str(flags) for _, flags in want)
+    if b"MESSAGES %d UNSEEN %d" % (len(want), unseen) not in status:
+        world.faults.append("STATUS %r, but %d and %d" % (status, len(want), unseen))
+    for session in sessions:
+        if session.box != BOX:
+            continue
+        try:
+            have = session.settle()
+        except (Broken, Gone, KeyError) as fault:
+            world.faults.append(str(fault))
+            continue
+        for mine, real in zip(have, want):
+            if mine != real:
+                world.faults.append("session %d believes %r, it is %r" % (session.number, mine, real))
+                break
+        if len(have) != len(want):
+            world.faults.append("session %d has %d messages of %d" %
+                                (session.number, len(have), len(want)))
+    return len(want)
+
+
+def main():
+    secs = float(sys.argv[2]) if len(sys.argv) > 2 else 20
+    count = int(sys.argv[3]) if len(sys.argv) > 3 else 12
+    seed = int(sys.argv[4]) if len(sys.argv) > 4 else random.randrange(1 << 30)
+    daemon = Daemon(sys.argv[1], ["max_conns_per_user = 1000"])
+    world, steps, left = World(), {}, 0
+    try:
+        daemon.ask({"do": "domain.add", "domain": "lamgiang.example"})
+        daemon.ask({"do": "account.add", "address": NAMES["user"], "display_name": "Nguyễn An",
+                    "password": NAMES["pass"], "allow_weak": True})
+        first = Session(world, daemon.port, 0, seed)
+        for box in [BOX] + SIDE:
+            first.run(b"CREATE " + box)
+        sessions = [Session(world, daemon.port, i, seed + i) for i in range(count)]
+        steps = {i: 0 for i in range(count)}
+        threads = [threading.Thread(target=work, args=(s, world, steps)) for s in sessions]
+        for thread in threads:
+            thread.start()
+        world.stop.wait(secs)
+        world.stop.set()
+        for thread in threads:
+            thread.join()
+        if not world.faults:
+            left = check_quiet(world, sessions, daemon.port)
+        daemon.stop()
+    except Exception as fault:  # noqa: BLE001 - the daemon's log is wanted whatever happens
+        world.faults.append("%s: %s" % (type(fault).__name__, fault))
+        daemon.process.kill()
+    finally:
+        daemon.process.wait()
+        said = daemon.said()
+        shutil.rmtree(daemon.dir)
+    if world.faults:
+        print("seed %d\n%s\n--- log\n%s" % (seed, "\n".join(world.faults), said[-6000:]))
+        return 1
+    print("%d steps of %d sessions, %d messages made, %d left, all agree (seed %d)" %
+          (sum(steps.values()), count, world.count, left, seed))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
