@@ -26,7 +26,8 @@ struct arguments {
 	const char *conf, *socket;
 };
 
-static volatile sig_atomic_t hup, usr1, term, ended;
+static volatile sig_atomic_t hup, usr1, term;
+static atomic_bool ended; /* the loop is over */
 
 static struct sockaddr_storage own_address; /* to wake the loop by a call */
 static socklen_t own_address_len;

@@ -1,6 +1,6 @@
 /* fuzz: spamfilter */
-/* spam_message_fuzz.c - any bytes as a message through what looks at it before anybody vouches for it:
- * content, authors, Authentication-Results, DKIM verification and signing. */
+/* spam_message_fuzz.c - any bytes as a message through all that looks at one before anybody vouches
+ * for it: content, authors, Authentication-Results, DKIM verification and signing. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <fcntl.h>
 #include <stdlib.h>
