@@ -70,7 +70,7 @@ struct imapd_conn {
 	enum imapd_state state;
 	unsigned events; /* of this call of run() */
 	bool is_secure, has_eof, is_idling;
-	bool condstore;      /* the peer knows MODSEQ: FETCH answers carry it; imapd_know_modseq() */
+	bool condstore;      /* FETCH answers carry MODSEQ; set by imapd_know_modseq() */
 	bool is_slow;        /* marked so */
 	bool is_handshaking; /* STARTTLS was answered; nothing is read before it is done */
 	bool is_counted;     /* among the sessions of its account */
