@@ -1000,12 +1000,27 @@ smtpd_milter_message(struct smtpd_milter *m, struct cv_spool *message)
 	start(m, 'E');
 }
 
+/* An idle session keeps nothing of the message before. */
+static void
+forget_message(struct smtpd_milter *m)
+{
+	m->changes = (struct smtpd_milter_changes){ 0 };
+	milter_header_done(&m->header);
+	free(m->header_before.fields);
+	m->header_before = (struct milter_header_copy){ 0 };
+	cv_buf_done(&m->header_out);
+	cv_spool_done(&m->new_body);
+	cv_spool_done(&m->body_coming);
+	m->body_replaced = m->body_comes = false;
+}
+
 /* Every filter forgets the message; the next MAIL starts afresh. */
 void
 smtpd_milter_abort(struct smtpd_milter *m)
 {
 	pthread_mutex_lock(&m->lock);
 	end_message(m);
+	forget_message(m);
 	m->command = 0;
 	m->verdict = SMTPD_MILTER_CONTINUE;
 	abort_open(m);

@@ -57,7 +57,8 @@ void smtpd_milter_rcpt(struct smtpd_milter *m, struct cv_str rcpt, struct cv_str
 void smtpd_milter_data(struct smtpd_milter *m);
 /* Headers, body and end of message in one step. MESSAGE must stay as it is until the verdict. */
 void smtpd_milter_message(struct smtpd_milter *m, struct cv_spool *message);
-/* Ends the transaction at the filters (RSET, refused by us); no wake. */
+/* Ends the transaction at the filters that are in one, and forgets the message and its changes;
+ * no wake. */
 void smtpd_milter_abort(struct smtpd_milter *m);
 
 /* DISCARD is a verdict on a message: MAIL and later. CONTINUE also stands for ACCEPT: a filter that

@@ -122,11 +122,11 @@ put_filters_reply(struct smtpd_session *s, enum smtpd_milter_verdict verdict)
 		if (smtpd_milter_reply(s->milter)) {
 			cv_buf_z(out, smtpd_milter_reply(s->milter));
 			cv_buf_z(out, "\r\n");
-		} else if (smtpd_milter_has_failed(s->milter)) {
-			smtpd_reply_put(out, R_FILTER_DOWN);
+		} else if (verdict == SMTPD_MILTER_REJECT) {
+			smtpd_reply_put(out, R_FILTER_REFUSED);
 		} else {
-			smtpd_reply_put(out,
-				verdict == SMTPD_MILTER_REJECT ? R_FILTER_REFUSED : R_FILTER_DEFER);
+			smtpd_reply_put(out, smtpd_milter_has_failed(s->milter) ? R_FILTER_DOWN
+			                                                        : R_FILTER_DEFER);
 		}
 	}
 }
