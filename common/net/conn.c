@@ -331,7 +331,16 @@ cv_conn_starttls_client(struct cv_conn *c, struct cv_tls_client *client, const c
 	c->tls_client = client;
 	free(c->tls_host);
 	c->tls_host = host ? cv_strdup(host) : NULL;
+	c->tls_peer = NULL;
 	c->handshake_event = CV_EV_SECURE;
+}
+
+void
+cv_conn_starttls_peer(struct cv_conn *c, struct cv_tls_client *client,
+                      const struct cv_tls_peer *peer)
+{
+	cv_conn_starttls_client(c, client, peer->host);
+	c->tls_peer = peer;
 }
 
 const char *

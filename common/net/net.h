@@ -27,6 +27,7 @@ struct cv_net;
 struct cv_conn;
 struct cv_tls_server;
 struct cv_tls_client;
+struct cv_tls_peer;
 struct cv_netset;
 
 /* Why run() is called; several bits may be set. */
@@ -151,6 +152,10 @@ void cv_conn_set_deadline(struct cv_conn *c, unsigned secs);
 void cv_conn_starttls(struct cv_conn *c);
 /* The same as a client; HOST for SNI and checks (CLIENT decides what is checked). */
 void cv_conn_starttls_client(struct cv_conn *c, struct cv_tls_client *client, const char *host);
+/* The same for PEER, which stays the caller's and must last until run() was told SECURE or FAILED,
+ * or closed() is called. */
+void cv_conn_starttls_peer(struct cv_conn *c, struct cv_tls_client *client,
+                           const struct cv_tls_peer *peer);
 const char *cv_conn_error(const struct cv_conn *c);
 /* Says whether the work ahead is slow (SEARCH, big FETCH): at most half of the workers run marked
  * connections at once. True: go on. False (only for SLOW true): answer CV_STEP_WAIT; run() is
@@ -173,6 +178,7 @@ struct cv_tls_info {
 	unsigned bits;
 	const char *sni;            /* or NULL */
 	bool peer_verified;         /* a certificate was shown and its chain verified */
+	bool by_dane;               /* by a TLSA record */
 	char peer_subject[256];
 };
 void cv_conn_tls_info(struct cv_conn *c, struct cv_tls_info *info_out);

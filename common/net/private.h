@@ -181,6 +181,7 @@ struct cv_conn {
 	int64_t deadline_ms, stall_ms;
 	struct cv_tls *tls;
 	struct cv_tls_client *tls_client;
+	const struct cv_tls_peer *tls_peer; /* or NULL */
 	char *tls_host, *error;
 	struct sockaddr_storage peer, local;
 	unsigned char limit_key[9];

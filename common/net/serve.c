@@ -123,7 +123,8 @@ enter_handshake(struct cv_conn *c)
 	c->tls_wish = CV_TLS_NOT_WANTED;
 	c->tls = wish == CV_TLS_AS_SERVER
 	                 ? cv_tls_new_server(c->listener->l.tls, c->fd, &err)
-	                 : cv_tls_new_client(c->tls_client, c->tls_host, c->fd, &err);
+	                 : cv_tls_new_client(c->tls_client, c->tls_host, c->tls_peer, c->fd,
+		                                     &err);
 	if (!c->tls)
 		return fail(c, err.text);
 	c->phase = CV_PH_HANDSHAKE;

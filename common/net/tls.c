@@ -410,7 +410,7 @@ cv_tls_client_new(const char *ca_file, enum cv_tls_check check, struct cv_tls_cl
 {
 	ERR_clear_error();
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	if (!ctx || !set_rules(ctx)) {
+	if (!ctx || !set_rules(ctx) || SSL_CTX_dane_enable(ctx) != 1) {
 		SSL_CTX_free(ctx);
 		return cv_tls_fail(err, CV_TEMPFAIL, "cannot make a TLS context");
 	}
@@ -447,4 +447,54 @@ enum cv_tls_check
 cv_tls_client_check(const struct cv_tls_client *t)
 {
 	return t->check;
+}
+
+/* ---- TLSA ---- */
+
+bool
+cv_tls_tlsa_read(struct cv_str rdata, struct cv_tls_tlsa *out)
+{
+	if (rdata.n < 4)
+		return false;
+	*out = (struct cv_tls_tlsa){.usage = (uint8_t)rdata.p[0],
+	                            .selector = (uint8_t)rdata.p[1],
+	                            .matching = (uint8_t)rdata.p[2],
+	                            .data = cv_str_sub(rdata, 3, rdata.n)};
+	return true;
+}
+
+/* A whole certificate or key, as matching type Full(0) has it. */
+static bool
+is_whole(const struct cv_tls_tlsa *t)
+{
+	const unsigned char *p = (const unsigned char *)t->data.p, *end = p + t->data.n;
+	bool good;
+	if (t->selector == 0) {
+		X509 *cert = d2i_X509(NULL, &p, (long)t->data.n);
+		good = cert != NULL;
+		X509_free(cert);
+	} else {
+		EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)t->data.n);
+		good = key != NULL;
+		EVP_PKEY_free(key);
+	}
+	ERR_clear_error();
+	return good && p == end;
+}
+
+bool
+cv_tls_tlsa_is_usable(const struct cv_tls_tlsa *t)
+{
+	if ((t->usage != 2 && t->usage != 3) || t->selector > 1)
+		return false;
+	switch (t->matching) {
+	case 0:
+		return is_whole(t);
+	case 1:
+		return t->data.n == 32;
+	case 2:
+		return t->data.n == 64;
+	default:
+		return false;
+	}
 }

@@ -9,6 +9,7 @@
 #define CV_TLS_H
 
 #include "common/base/err.h"
+#include "common/base/str.h"
 
 struct cv_tls_server;
 struct cv_tls_client;
@@ -30,5 +31,26 @@ enum cv_tls_check { CV_TLS_OPPORTUNISTIC, CV_TLS_VERIFY_NAME };
 CV_MUST_CHECK enum cv_status cv_tls_client_new(const char *ca_file, enum cv_tls_check check,
                                                struct cv_tls_client **out, struct cv_err *err);
 void cv_tls_client_free(struct cv_tls_client *t);
+
+/* A TLSA record (RFC 6698). */
+struct cv_tls_tlsa {
+	uint8_t usage, selector, matching;
+	struct cv_str data;
+};
+/* Reads the wire form; false when it is too short. *out points into RDATA. */
+bool cv_tls_tlsa_read(struct cv_str rdata, struct cv_tls_tlsa *out);
+/* May it authenticate a mail server: DANE-TA(2) or DANE-EE(3) with known numbers and well-formed
+ * data (RFC 7672 3.1)? */
+bool cv_tls_tlsa_is_usable(const struct cv_tls_tlsa *t);
+
+/* Whom one outgoing connection must meet, for cv_conn_starttls_peer(). */
+struct cv_tls_peer {
+	const char *host;  /* for SNI, and a name that the certificate may be for */
+	const char *also;  /* another such name, or NULL */
+	bool must_verify;  /* no handshake without a verified certificate, whatever the client
+			    * checks */
+	const struct cv_tls_tlsa *tlsa; /* usable ones, instead of authorities (RFC 7672); or none */
+	size_t tlsa_count;
+};
 
 #endif

@@ -11,8 +11,9 @@ struct cv_tls;
 
 /* NULL when OpenSSL has no memory or a setting is refused; err says why. */
 struct cv_tls *cv_tls_new_server(struct cv_tls_server *server, int fd, struct cv_err *err);
-struct cv_tls *cv_tls_new_client(struct cv_tls_client *client, const char *host, int fd,
-                                 struct cv_err *err);
+/* PEER may be NULL: then CLIENT and HOST say what is checked. */
+struct cv_tls *cv_tls_new_client(struct cv_tls_client *client, const char *host,
+                                 const struct cv_tls_peer *peer, int fd, struct cv_err *err);
 void cv_tls_free(struct cv_tls *t);
 
 /* CV_OK, CV_AGAIN (*write_out: waiting for room to write, else for bytes), CV_EOF, CV_TEMPFAIL. */

@@ -57,8 +57,47 @@ set_host(struct cv_tls *t, const char *host)
 	return SSL_set1_host(t->ssl, host) == 1 && SSL_set_tlsext_host_name(t->ssl, host) == 1;
 }
 
+/* RFC 7672 3.1: the records stand in for authorities; with DANE-EE(3) names do not matter. */
+static bool
+set_records(struct cv_tls *t, const struct cv_tls_peer *peer)
+{
+	size_t usable = 0;
+	if (SSL_dane_enable(t->ssl, peer->host) != 1)
+		return false;
+	SSL_dane_set_flags(t->ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+	for (size_t i = 0; i < peer->tlsa_count; i++) {
+		const struct cv_tls_tlsa *r = &peer->tlsa[i];
+		if (SSL_dane_tlsa_add(t->ssl, r->usage, r->selector, r->matching,
+		                      (const unsigned char *)r->data.p, r->data.n) > 0)
+			usable++;
+	}
+	ERR_clear_error();
+	return usable > 0;
+}
+
+/* A call-back of NULL would leave the context's, which lets everything pass. */
+static int
+keep_verdict(int ok, X509_STORE_CTX *store)
+{
+	(void)store;
+	return ok;
+}
+
+static bool
+set_peer(struct cv_tls *t, const struct cv_tls_peer *peer)
+{
+	if (peer->tlsa_count && !set_records(t, peer))
+		return false;
+	if (!set_host(t, peer->host) || (peer->also && SSL_add1_host(t->ssl, peer->also) != 1))
+		return false;
+	if (peer->must_verify)
+		SSL_set_verify(t->ssl, SSL_VERIFY_PEER, keep_verdict);
+	return true;
+}
+
 struct cv_tls *
-cv_tls_new_client(struct cv_tls_client *client, const char *host, int fd, struct cv_err *err)
+cv_tls_new_client(struct cv_tls_client *client, const char *host, const struct cv_tls_peer *peer,
+                  int fd, struct cv_err *err)
 {
 	if (!host && cv_tls_client_check(client) == CV_TLS_VERIFY_NAME) {
 		(void)cv_fail(err, CV_INVALID, "TLS: no host name to check");
@@ -67,7 +106,7 @@ cv_tls_new_client(struct cv_tls_client *client, const char *host, int fd, struct
 	struct cv_tls *t = wrap(cv_tls_client_ctx(client), NULL, fd, err);
 	if (!t)
 		return NULL;
-	if (host && !set_host(t, host)) {
+	if (peer ? !set_peer(t, peer) : host && !set_host(t, host)) {
 		(void)cv_tls_fail(err, CV_INVALID, "TLS: bad host name");
 		cv_tls_free(t);
 		return NULL;
@@ -176,6 +215,7 @@ cv_tls_info(struct cv_tls *t, struct cv_tls_info *out)
 		.sni = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name),
 		.peer_verified = cert && SSL_get_verify_result(t->ssl) == X509_V_OK,
 	};
+	out->by_dane = out->peer_verified && SSL_get0_dane_authority(t->ssl, NULL, NULL) >= 0;
 	if (cert)
 		X509_NAME_oneline(X509_get_subject_name(cert), out->peer_subject,
 		                  (int)sizeof(out->peer_subject));

@@ -383,6 +383,7 @@ test_reload__keeps_the_old_certificate_when_the_new_is_bad(void **state)
 struct caller {
 	struct cv_tls_client *client;
 	const char *host;
+	const struct cv_tls_peer *peer;
 	_Atomic unsigned done;
 	struct cv_tls_info tls;
 	char error[300], said[100], binding[2][64];
@@ -421,7 +422,8 @@ caller_run(struct cv_conn *c, unsigned events)
 		if (cv_str_eq_z(line, "hello 127.0.0.1 plain"))
 			cv_buf_z(cv_conn_out(c), "starttls\n");
 		if (cv_str_eq_z(line, "go"))
-			cv_conn_starttls_client(c, caller->client, caller->host);
+			caller->peer ? cv_conn_starttls_peer(c, caller->client, caller->peer)
+			             : cv_conn_starttls_client(c, caller->client, caller->host);
 		if (cv_str_has_prefix(line, "= "))
 			snprintf(caller->said, sizeof(caller->said), "%.*s", CV_STR_ARGS(line));
 		if (cv_str_eq_z(line, "bye"))
@@ -491,6 +493,116 @@ test_client__checks_what_it_was_told_to_check(void **state)
 	cv_tls_server_free(l.tls);
 }
 
+/* SHA-256 of <stem>'s certificate or public key. */
+static void
+digest_of(const char *stem, bool key, unsigned char out[32])
+{
+	char name[64];
+	snprintf(name, sizeof(name), "%s.crt", stem);
+	FILE *f = fopen(path_of(name), "r");
+	assert_non_null(f);
+	X509 *cert = PEM_read_X509(f, NULL, NULL, NULL);
+	fclose(f);
+	unsigned n = 32;
+	unsigned char *der = NULL;
+	int size = i2d_PUBKEY(X509_get0_pubkey(cert), &der);
+	assert_int_equal(key ? EVP_Digest(der, (size_t)size, out, &n, EVP_sha256(), NULL)
+	                     : X509_digest(cert, EVP_sha256(), out, &n), 1);
+	OPENSSL_free(der);
+	X509_free(cert);
+}
+
+static void
+test_peer__is_who_the_records_or_the_authorities_say(void **state)
+{
+	static const struct {
+		const char *name, *host, *also, *record; /* of whose key; or NULL */
+		bool whole_cert, must_verify, verified, by_dane;
+		const char *error;
+	} rows[] = {
+		{"its key", "mail.test", NULL, "ec", 0, 1, 1, 1, ""},
+		{"its certificate", "mail.test", NULL, "ec", 1, 1, 1, 1, ""},
+		{"its key, another name (RFC 7672 3.1.1)", "wrong.test", NULL, "ec", 0, 1, 1, 1, ""},
+		{"another's key", "mail.test", NULL, "other", 0, 1, 0, 0, "No matching DANE"},
+		{"another's key, only asked", "mail.test", NULL, "other", 0, 0, 0, 0, ""},
+		{"an authority", "mail.test", NULL, NULL, 0, 1, 1, 0, ""},
+		{"an authority, wrong name", "wrong.test", NULL, NULL, 0, 1, 0, 0, "mismatch"},
+		{"an authority, second name", "wrong.test", "mail.test", NULL, 0, 1, 1, 0, ""},
+	};
+	struct kit k;
+	struct cv_listen l = {.tls = server_for("ec", NULL)};
+	(void)state;
+	kit_start(&k, &two, &l);
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)k.fd_port),
+	                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		unsigned char digest[32];
+		struct cv_err err;
+		if (rows[i].record)
+			digest_of(rows[i].record, !rows[i].whole_cert, digest);
+		struct cv_tls_tlsa record = {3, !rows[i].whole_cert, 1,
+		                             cv_str((const char *)digest, sizeof(digest))};
+		struct cv_tls_peer peer = {.host = rows[i].host, .also = rows[i].also,
+		                           .must_verify = rows[i].must_verify, .tlsa = &record,
+		                           .tlsa_count = rows[i].record != NULL};
+		struct caller caller = {.peer = &peer};
+		assert_int_equal(cv_tls_client_new(path_of("ec.crt"), CV_TLS_OPPORTUNISTIC,
+		                                   &caller.client, &err),
+		                 CV_OK);
+		assert_int_equal(cv_net_connect(k.net, (struct sockaddr *)&in, sizeof(in),
+		                                &caller_proto, &caller, 5, NULL, &err),
+		                 CV_OK);
+		KIT_UNTIL(atomic_load(&caller.done) == 1);
+		if (rows[i].error[0] ? !strstr(caller.error, rows[i].error) : caller.error[0] != 0)
+			fail_msg("%s: error '%s'", rows[i].name, caller.error);
+		if (caller.tls.peer_verified != rows[i].verified ||
+		    caller.tls.by_dane != rows[i].by_dane)
+			fail_msg("%s: verified %d by DANE %d", rows[i].name,
+			         caller.tls.peer_verified, caller.tls.by_dane);
+		cv_tls_client_free(caller.client);
+	}
+	kit_stop(&k);
+	cv_tls_server_free(l.tls);
+}
+
+static void
+test_tlsa__is_usable_only_as_rfc_7672_says(void **state)
+{
+	static const char rdata[3 + 64 + 1] = "";
+	static const struct {
+		const char *name;
+		unsigned char usage, selector, matching;
+		size_t n;
+		bool read, usable;
+	} rows[] = {
+		{"DANE-EE SPKI SHA-256", 3, 1, 1, 32, 1, 1},
+		{"DANE-TA Cert SHA-512", 2, 0, 2, 64, 1, 1},
+		{"PKIX-EE", 1, 1, 1, 32, 1, 0},
+		{"PKIX-TA", 0, 1, 1, 32, 1, 0},
+		{"private usage", 255, 1, 1, 32, 1, 0},
+		{"unknown selector", 3, 2, 1, 32, 1, 0},
+		{"unknown digest", 3, 1, 3, 32, 1, 0},
+		{"short digest", 3, 1, 1, 31, 1, 0},
+		{"long digest", 3, 1, 1, 33, 1, 0},
+		{"SHA-512 of 32", 3, 1, 2, 32, 1, 0},
+		{"a whole certificate that is none", 3, 0, 0, 40, 1, 0},
+		{"a whole key that is none", 2, 1, 0, 40, 1, 0},
+		{"no data", 3, 1, 1, 0, 0, 0},
+	};
+	(void)state;
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		char wire[sizeof(rdata)];
+		struct cv_tls_tlsa t = {0};
+		memcpy(wire, rdata, sizeof(wire));
+		wire[0] = (char)rows[i].usage;
+		wire[1] = (char)rows[i].selector;
+		wire[2] = (char)rows[i].matching;
+		bool read = cv_tls_tlsa_read(cv_str(wire, 3 + rows[i].n), &t);
+		if (read != rows[i].read || (read && cv_tls_tlsa_is_usable(&t)) != rows[i].usable)
+			fail_msg("%s", rows[i].name);
+	}
+}
+
 int
 main(void)
 {
@@ -503,6 +615,8 @@ main(void)
 		cmocka_unit_test(test_ticket__resumes_a_session),
 		cmocka_unit_test(test_reload__keeps_the_old_certificate_when_the_new_is_bad),
 		cmocka_unit_test(test_client__checks_what_it_was_told_to_check),
+		cmocka_unit_test(test_peer__is_who_the_records_or_the_authorities_say),
+		cmocka_unit_test(test_tlsa__is_usable_only_as_rfc_7672_says),
 	};
 	return cmocka_run_group_tests(tests, make_certs, drop_certs);
 }
