@@ -142,7 +142,8 @@ run_list(struct admin_call *call)
 
 	admin_set(request, "agency", admin_option(call, "agency"));
 	admin_set(request, "state", admin_option(call, "state"));
-	admin_set(request, "query", call->word_count ? call->words[0] : NULL);
+	admin_set(request, "kind", admin_option(call, "kind"));
+	admin_set(request, "find", call->word_count ? call->words[0] : NULL);
 	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
 	if (!reply)
 		return exit_code;
@@ -275,6 +276,8 @@ static const struct admin_option add_options[] = {
 static const struct admin_option list_options[] = {
 	{ "agency", "CODE", "of this unit only", "chỉ đơn vị này" },
 	{ "state", "STATE", "active, suspended or retired", "active, suspended hoặc retired" },
+	{ "kind", "KIND", "person, agency, role, group or app",
+		"person, agency, role, group hoặc app" },
 	{ 0 }
 };
 static const struct admin_option passwd_options[] = {

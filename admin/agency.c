@@ -3,7 +3,6 @@
 #include "admin/commands.h"
 #include "admin/csv.h"
 #include "admin/files.h"
-#include "admin/progress.h"
 
 #define FILE_MAX (4u << 20)
 
@@ -29,56 +28,22 @@ set_rank(json_t *object, struct cv_str text)
 	return true;
 }
 
-/* ---- the agency's own box ---- */
-
-/* Makes the box of agency CODE and enters its address as the official one. A box that is there
- * already is what was asked for. */
-static enum cv_status
-make_mailbox(struct admin_call *call, const char *code, const char *name, const char *address,
-	char made_out[330], struct cv_err *err)
-{
-	json_t *request = json_pack("{s:s, s:s, s:s, s:s}", "do", "account.add", "kind", "agency",
-		"agency", code, "name", name);
-
-	made_out[0] = '\0';
-	admin_set(request, "address", address && *address ? address : NULL);
-	json_t *reply = admin_try(call, ADMIN_STORE, request, err);
-	if (!reply)
-		return err->code == CV_EXISTS ? CV_OK : err->code;
-	const char *made = json_string_value(json_object_get(reply, "address"));
-	snprintf(made_out, 330, "%s", made ? made : "");
-	json_decref(reply);
-	reply = admin_try(call, ADMIN_STORE,
-		json_pack("{s:s, s:s, s:s, s:b}", "do", "agency.add", "code", code, "address",
-			made_out, "update", 1),
-		err);
-	if (!reply)
-		return err->code;
-	json_decref(reply);
-	return CV_OK;
-}
-
-static int
-refused(const struct admin_call *call, const struct cv_err *err)
-{
-	return admin_error(call, err->code == CV_TEMPFAIL ? EXIT_DOWN : EXIT_FAILED, err->text,
-		call->error_vi[0] ? call->error_vi : err->text);
-}
+/* ---- one ---- */
 
 static int
 run_add(struct admin_call *call)
 {
 	json_t *request = admin_request("agency.add");
-	const char *rank = admin_option(call, "rank"), *code = call->words[0],
-		   *name = call->words[1];
-	char made[330] = "";
-	struct cv_err err = {0};
+	const char *rank = admin_option(call, "rank"), *code = call->words[0];
+	const char *name = call->words[1];
 	int exit_code;
 
 	admin_set(request, "code", code);
 	admin_set(request, "name", name);
 	for (size_t i = 1; i < CV_COUNT(texts); i++)
 		admin_set(request, texts[i], admin_option(call, texts[i]));
+	if (admin_option(call, "mailbox"))
+		json_object_set_new(request, "mailbox", json_true());
 	if (admin_option(call, "update"))
 		json_object_set_new(request, "update", json_true());
 	if (rank && !set_rank(request, cv_str_z(rank))) {
@@ -88,20 +53,13 @@ run_add(struct admin_call *call)
 	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
 	if (!reply)
 		return exit_code;
-	if (admin_option(call, "mailbox") &&
-		make_mailbox(call, code, name, admin_option(call, "address"), made, &err) !=
-			CV_OK) {
-		json_decref(reply);
-		return refused(call, &err);
-	}
-	if (made[0])
-		json_object_set_new(reply, "address", json_string(made));
 	if (!admin_json(call, reply)) {
+		const char *address = json_string_value(json_object_get(reply, "address"));
 		printf("%s %s (%s)\n", admin_say(call, "Added agency", "Đã thêm đơn vị"), name,
 			code);
-		if (made[0])
+		if (address && address[0])
 			printf("%s: %s\n", admin_say(call, "Official address", "Địa chỉ công vụ"),
-				made);
+				address);
 	}
 	json_decref(reply);
 	return EXIT_OK;
@@ -171,9 +129,12 @@ read_list(struct cv_str text, json_t *list, struct cv_err *err)
 		json_array_append_new(list, o);
 		for (size_t i = 0; i < n && status == CV_OK; i++) {
 			struct cv_str field = cv_str_trim(fields[i]);
+			/* An empty cell leaves what is there; without a parent it is at the top. */
+			if (!field.n && strcmp(keys[i], "parent") != 0)
+				continue;
 			if (strcmp(keys[i], "rank") != 0)
 				set_text(o, keys[i], field);
-			else if (field.n && !set_rank(o, field))
+			else if (!set_rank(o, field))
 				status = cv_fail(err, CV_INVALID, "line %u: the rank is no number",
 					csv.line);
 		}
@@ -182,36 +143,13 @@ read_list(struct cv_str text, json_t *list, struct cv_err *err)
 	return status == CV_EOF ? CV_OK : status;
 }
 
-/* Boxes for all of LIST; the first refusal ends it. Making them again changes nothing. */
-static enum cv_status
-make_mailboxes(struct admin_call *call, const json_t *list, size_t *made_out, struct cv_err *err)
-{
-	size_t i;
-	json_t *o;
-
-	json_array_foreach(list, i, o)
-	{
-		char made[330];
-		enum cv_status status =
-			make_mailbox(call, json_string_value(json_object_get(o, "code")),
-				json_string_value(json_object_get(o, "name")),
-				json_string_value(json_object_get(o, "address")), made, err);
-		if (status != CV_OK)
-			return status;
-		*made_out += made[0] != '\0';
-		admin_progress(call, json_pack("{s:i, s:i}", "done", (int)i + 1, "total",
-					     (int)json_array_size(list)));
-	}
-	return CV_OK;
-}
-
 static int
 run_import(struct admin_call *call)
 {
 	struct cv_str text;
 	struct cv_err err = {0};
-	json_t *list = json_array();
-	size_t made = 0;
+	json_t *list = json_array(), *agency;
+	size_t i;
 	int exit_code;
 	enum cv_status status = admin_file_read(call->words[0], FILE_MAX, &text, &err);
 
@@ -223,29 +161,23 @@ run_import(struct admin_call *call)
 		json_decref(list);
 		return admin_error(call, EXIT_FAILED, err.text, err.text);
 	}
-	json_t *reply = admin_ask(call, ADMIN_STORE,
-		json_pack("{s:s, s:O, s:b}", "do", "agency.add", "agencies", list, "update", 1),
-		&exit_code);
-	if (reply && admin_option(call, "mailboxes")) {
-		status = make_mailboxes(call, list, &made, &err);
-		admin_progress_end(call);
-		if (status != CV_OK) {
-			json_decref(reply);
-			reply = NULL;
-			exit_code = refused(call, &err);
-		}
+	json_array_foreach(list, i, agency)
+	{
+		if (admin_option(call, "mailboxes"))
+			json_object_set_new(agency, "mailbox", json_true());
 	}
-	size_t count = json_array_size(list);
-	json_decref(list);
+	json_int_t count = (json_int_t)json_array_size(list);
+	json_t *request =
+		json_pack("{s:s, s:o, s:b}", "do", "agency.add", "agencies", list, "update", 1);
+	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
 	if (!reply)
 		return exit_code;
-	json_object_set_new(reply, "agencies", json_integer((json_int_t)count));
-	json_object_set_new(reply, "mailboxes", json_integer((json_int_t)made));
+	json_object_set_new(reply, "agencies", json_integer(count));
 	if (!admin_json(call, reply))
-		printf(admin_say(call, "%zu agencies, %lld new or changed, %zu boxes made\n",
-			       "%zu đơn vị, %lld mới hoặc thay đổi, đã tạo %zu hộp thư\n"),
-			count, (long long)json_integer_value(json_object_get(reply, "changed")),
-			made);
+		printf(admin_say(call, "%lld agencies, %lld new or changed\n",
+			       "%lld đơn vị, %lld mới hoặc thay đổi\n"),
+			(long long)count,
+			(long long)json_integer_value(json_object_get(reply, "changed")));
 	json_decref(reply);
 	return EXIT_OK;
 }

@@ -332,7 +332,7 @@ def main():
               check=True,
                        capture_output=True)
         answer = c.run("agency", "import", os.path.join(demo, "agencies.csv"), "--mailboxes")
-        check("agency import", answer.code == 0 and "12 boxes made" in answer.out, answer)
+        check("agency import", answer.code == 0 and "12 new or changed" in answer.out, answer)
         answer = c.run("import", os.path.join(demo, "staff.csv"), "--json")
         check("import of the demo's staff", answer.json()["added"] == 216, answer)
         folder = os.path.join(c.base, "directory")
