@@ -9,15 +9,9 @@
 
 #include <unicase.h>
 
+#include "common/text/atext.h"
 #include "common/text/charset.h"
 #include "common/text/encoded_word.h"
-
-static bool
-is_atext(unsigned char c)
-{
-	return cv_is_alpha(c) || cv_is_digit(c) ||
-	       (c > ' ' && c < 127 && strchr("!#$%&'*+-/=?^_`{|}~", c));
-}
 
 static bool
 is_8bit(char c)
@@ -40,7 +34,7 @@ is_clean_utf8(struct cv_str s)
 static size_t
 skip_dot_string(struct cv_str s, size_t at)
 {
-	while (at < s.n && (is_atext((unsigned char)s.p[at]) || s.p[at] == '.' ||
+	while (at < s.n && (cv_is_atext((unsigned char)s.p[at]) || s.p[at] == '.' ||
 	                    is_8bit(s.p[at])))
 		at++;
 	return at;

@@ -7,6 +7,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/text/encoded_word.h"
 
+#include "common/text/atext.h"
 #include "common/text/charset.h"
 #include "common/text/encode.h"
 
@@ -376,13 +377,6 @@ cv_words_encode(struct cv_str text, struct cv_buf *out)
 	cv_buf_done(&clear);
 }
 
-static bool
-is_atext(unsigned char c)
-{
-	return cv_is_alpha(c) || cv_is_digit(c) ||
-	       (c > ' ' && c < 127 && strchr("!#$%&'*+-/=?^_`{|}~", c));
-}
-
 static void
 write_quoted(struct cv_str s, struct cv_buf *out)
 {
@@ -404,7 +398,7 @@ encode_phrase(struct cv_str s, struct cv_buf *out)
 		unsigned char c = (unsigned char)s.p[i];
 		if (c > 127)
 			longest = SIZE_MAX;
-		atoms = atoms && (c == ' ' || is_atext(c));
+		atoms = atoms && (c == ' ' || cv_is_atext(c));
 		double_blank = double_blank || (c == ' ' && i && s.p[i - 1] == ' ');
 		run = c == ' ' ? 0 : run + 1;
 		longest = CV_MAX(longest, run);

@@ -5,6 +5,7 @@
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/text/address.h"
+#include "common/text/atext.h"
 #include "common/text/charset.h"
 
 struct reader {
@@ -39,11 +40,11 @@ is_blank(unsigned char c)
 	return c == ' ' || c == '\t';
 }
 
+/* Bytes of UTF-8 may stand wherever ATEXT may (RFC 6532). */
 static bool
 is_atext(unsigned char c)
 {
-	return cv_is_alpha(c) || cv_is_digit(c) || c > 127 ||
-	       (c > ' ' && c < 127 && strchr("!#$%&'*+-/=?^_`{|}~", c));
+	return c > 127 || cv_is_atext(c);
 }
 
 /* Printable, blank or part of UTF-8: what may follow a backslash or stand in a comment. */
