@@ -26,4 +26,20 @@ enum cv_status cv_fail(struct cv_err *err, enum cv_status code, const char *fmt,
 enum cv_status cv_fail_errno(
 	struct cv_err *err, enum cv_status code, int errnum, const char *fmt, ...) CV_PRINTF(4, 5);
 
+#ifdef __clang_analyzer__
+/* The analyzer sees one file at a time: without this it follows paths on which they return CV_OK. */
+#define cv_fail(err, code, ...)                                                                    \
+	({                                                                                         \
+		enum cv_status code_ = (code);                                                     \
+		(cv_fail)((err), code_, __VA_ARGS__);                                              \
+		code_;                                                                             \
+	})
+#define cv_fail_errno(err, code, errnum, ...)                                                      \
+	({                                                                                         \
+		enum cv_status code_ = (code);                                                     \
+		(cv_fail_errno)((err), code_, (errnum), __VA_ARGS__);                              \
+		code_;                                                                             \
+	})
+#endif
+
 #endif

@@ -51,12 +51,15 @@ cv_list_pop(struct cv_link *head)
 	struct cv_link *l = head->next;
 	if (l == head)
 		return NULL;
-	cv_list_remove(l);
+	/* The analyzer takes a link that was popped and freed for the one popped next. */
+	cv_list_remove(l); /* NOLINT(clang-analyzer-unix.Malloc) */
 	return l;
 }
 /* Walks HEAD; IT may be removed in the body. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): IT and NEXT_ are names to declare. */
 #define CV_LIST_EACH(it, next_, head)                                                              \
 	for (struct cv_link *it = (head)->next, *next_ = it->next; it != (head);                   \
 		it = next_, next_ = it->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

@@ -18,7 +18,7 @@ parse_ip(struct cv_str text, struct sockaddr_storage *out, socklen_t *len_out)
 {
 	char z[INET6_ADDRSTRLEN];
 	memset(out, 0, sizeof(*out));
-	if (!text.n || text.n >= sizeof(z) || memchr(text.p, '\0', text.n))
+	if (!text.n || text.n >= sizeof(z) || cv_str_find(text, '\0', 0) < text.n)
 		return false;
 	memcpy(z, text.p, text.n);
 	z[text.n] = '\0';

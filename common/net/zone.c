@@ -199,7 +199,7 @@ make_name(struct parser *p, struct cv_str word, char out[256])
 static bool
 parse_ttl(struct cv_str word, uint32_t *ttl_out)
 {
-	static const struct { char unit; uint32_t secs; } units[] = {
+	static const struct { unsigned char unit; uint32_t secs; } units[] = {
 		{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
 	uint64_t total = 0, number = 0;
 	bool digits = false;

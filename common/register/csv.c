@@ -147,7 +147,7 @@ csv_read(struct cv_arena *arena, struct cv_str bytes, const char *charset, struc
 			status = cv_fail(err, CV_LIMIT, "more than %d rows", CSV_ROWS_MAX);
 			break;
 		}
-		if (out->n == cap) {
+		if (!rows || out->n == cap) {
 			cap = cap ? cap * 2 : 256;
 			rows = cv_realloc(rows, cap * sizeof *rows);
 		}

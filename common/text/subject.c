@@ -65,7 +65,7 @@ static struct cv_str
 drop_trailers(struct cv_str s, bool *is_reply)
 {
 	for (;;) {
-		if (s.n && s.p[s.n - 1] == ' ') {
+		if (cv_str_has_isuffix(s, " ")) {
 			s.n--;
 		} else if (cv_str_has_isuffix(s, "(fwd)")) {
 			s.n -= 5;
@@ -114,7 +114,7 @@ cv_base_subject(struct cv_str subject, struct cv_buf *out, bool *is_reply_out)
 	*is_reply_out = false;
 	for (;;) {
 		s = drop_leaders(drop_trailers(s, is_reply_out), is_reply_out);
-		if (!cv_str_has_iprefix(s, "[fwd:") || s.p[s.n - 1] != ']')
+		if (!cv_str_has_iprefix(s, "[fwd:") || !cv_str_has_isuffix(s, "]"))
 			break;
 		s = cv_str_sub(s, 5, s.n - 1);
 		*is_reply_out = true;
