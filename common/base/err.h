@@ -27,7 +27,7 @@ enum cv_status cv_fail_errno(
 	struct cv_err *err, enum cv_status code, int errnum, const char *fmt, ...) CV_PRINTF(4, 5);
 
 #ifdef __clang_analyzer__
-/* The analyzer sees one file at a time: without this it follows paths on which they return CV_OK. */
+/* The analyzer sees one file at a time: without this it believes that they may return CV_OK. */
 #define cv_fail(err, code, ...)                                                                    \
 	({                                                                                         \
 		enum cv_status code_ = (code);                                                     \

@@ -49,7 +49,8 @@ struct cv_tls_peer {
 	const char *also;  /* another such name, or NULL */
 	bool must_verify;  /* no handshake without a verified certificate, whatever the client
 			    * checks */
-	const struct cv_tls_tlsa *tlsa; /* usable ones, instead of authorities (RFC 7672); or none */
+	const struct cv_tls_tlsa *tlsa; /* usable ones, instead of authorities (RFC 7672); may be
+					 * none */
 	size_t tlsa_count;
 };
 

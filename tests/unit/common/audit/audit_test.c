@@ -1,6 +1,5 @@
 /* audit_test.c - events go with their change, the chain shows what was touched, counters add up. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <ftw.h>
 #include <setjmp.h>
 #include <unistd.h>
 
@@ -8,6 +7,7 @@
 
 #include "common/audit/audit.h"
 #include "common/base/clock.h"
+#include "tests/unit/common/scratch.h"
 
 #define CHAIN cv_acct(CV_CLASS_AUDIT, 0)
 #define OTHER cv_acct(CV_CLASS_REGISTER, 77)
@@ -15,15 +15,6 @@
 static char dir[64];
 static struct cv_store *store;
 static struct cv_audit *audit;
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
 
 static void
 open_both(void)
@@ -45,8 +36,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof dir, "/tmp/cv_audit_XXXXXX");
-	assert_non_null(mkdtemp(dir));
+	scratch_make("audit", dir);
 	open_both();
 	return 0;
 }
@@ -56,7 +46,7 @@ teardown(void **state)
 {
 	(void)state;
 	close_both();
-	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(dir);
 	return 0;
 }
 

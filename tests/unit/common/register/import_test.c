@@ -1,6 +1,5 @@
 /* import_test.c - staff lists as they arrive: repaired, refused, imported twice, in odd files. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <ftw.h>
 #include <setjmp.h>
 #include <unistd.h>
 
@@ -10,20 +9,12 @@
 #include "common/register/registry.h"
 #include "common/text/charset.h"
 #include "common/text/encode.h"
+#include "tests/unit/common/scratch.h"
 
 static char dir[64], register_dir[80], mail_dir[80];
 static struct cv_store *store;
 static struct cv_audit *audit;
 static struct cv_registry *registry;
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
 
 static json_t *
 ask(json_t *request)
@@ -40,8 +31,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof dir, "/tmp/cv_import_XXXXXX");
-	assert_non_null(mkdtemp(dir));
+	scratch_make("import", dir);
 	snprintf(register_dir, sizeof register_dir, "%s/register", dir);
 	snprintf(mail_dir, sizeof mail_dir, "%s/mail", dir);
 	struct cv_err err = {0};
@@ -72,7 +62,7 @@ teardown(void **state)
 	cv_registry_close(registry);
 	cv_audit_close(audit);
 	cv_store_close(store);
-	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(dir);
 	return 0;
 }
 

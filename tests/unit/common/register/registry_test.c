@@ -1,6 +1,5 @@
 /* registry_test.c - requests change rows, audit and snapshot together, over a real store. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <ftw.h>
 #include <setjmp.h>
 #include <unistd.h>
 
@@ -9,21 +8,13 @@
 #include "common/base/kill.h"
 #include "common/register/registry.h"
 #include "common/store/mailbox.h"
+#include "tests/unit/common/scratch.h"
 
 static char dir[64], register_dir[80], mail_dir[80];
 static struct cv_store *store;
 static struct cv_audit *audit;
 static struct cv_registry *registry;
 static struct cv_register *reg;
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
 
 static void
 open_all(void)
@@ -60,8 +51,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof dir, "/tmp/cv_registry_XXXXXX");
-	assert_non_null(mkdtemp(dir));
+	scratch_make("registry", dir);
 	snprintf(register_dir, sizeof register_dir, "%s/register", dir);
 	snprintf(mail_dir, sizeof mail_dir, "%s/mail", dir);
 	open_all();
@@ -73,7 +63,7 @@ teardown(void **state)
 {
 	(void)state;
 	close_all();
-	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(dir);
 	return 0;
 }
 
