@@ -1,9 +1,10 @@
 /* main.c - congvu-spamfilter: a milter for congvu's smtpd and for any other MTA.
  *
- * libmilter's loop runs on a thread of its own and owns SIGTERM and SIGINT. It would take SIGHUP
- * for a stop as well; the kernel gives a signal that the main thread does not block to the main
- * thread, so SIGHUP means "read keys and lists again" and SIGUSR1 "open the log again", and no
- * session is lost.
+ * libmilter's loop runs on a thread of its own and would take SIGTERM and SIGHUP for a stop: one
+ * that takes seconds, forgets open sessions and frees locks that are still held. The kernel gives a
+ * signal that the main thread does not block to the main thread; so SIGHUP means "read keys and
+ * lists again", SIGUSR1 "open the log again", and after SIGTERM the messages under way are finished
+ * and the process ends with the loop still running.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
@@ -13,6 +14,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #include "common/base/log.h"
 #include "common/net/daemon.h"
 #include "spamfilter/session.h"
@@ -20,17 +25,15 @@
 #define TIMEOUT_SECS  600 /* for the MTA's silence; libmilter's own is two hours */
 #define BACKLOG       256
 #define PACKET_MAX    ((1u << 20) + 4096) /* a field may be as long as a header */
-#define STOP_GRACE_MS 1000
+#define STOP_GRACE_MS 2000
 
 struct arguments {
 	const char *conf, *socket;
 };
 
 static volatile sig_atomic_t hup, usr1, term;
-static atomic_bool ended; /* the loop is over */
-
-static struct sockaddr_storage own_address; /* to wake the loop by a call */
-static socklen_t own_address_len;
+static atomic_bool failed;     /* the loop ended by itself */
+static char socket_path[1024]; /* of a Unix socket, to be removed at the end */
 
 static void
 usage(FILE *to)
@@ -110,25 +113,6 @@ remove_stale(const char *path, struct cv_err *err)
 	return CV_OK;
 }
 
-/* "unix:/path", "inet:port@host" or "inet:port"; other spellings only stop more slowly. */
-static void
-remember_address(struct cv_str name)
-{
-	char text[1200];
-	size_t colon = cv_str_find(name, ':', 0), at = cv_str_find(name, '@', 0);
-	struct cv_str port = cv_str_sub(name, colon + 1, at);
-	struct cv_str host = at < name.n ? cv_str_sub(name, at + 1, name.n) : CV_STR("127.0.0.1");
-
-	if (cv_str_eq_z(host, "localhost"))
-		host = CV_STR("127.0.0.1");
-	if (cv_str_has_prefix(name, "inet"))
-		snprintf(text, sizeof text, "%.*s:%.*s", CV_STR_ARGS(host), CV_STR_ARGS(port));
-	else
-		snprintf(text, sizeof text, "unix:%.*s", CV_STR_ARGS(port));
-	if (cv_sockaddr_parse(cv_str_z(text), &own_address, &own_address_len, NULL) != CV_OK)
-		own_address.ss_family = AF_UNSPEC;
-}
-
 /* Opens the socket in libmilter's spelling. */
 static enum cv_status
 open_socket(struct spam_server *s, const char *word, struct cv_err *err)
@@ -152,7 +136,8 @@ open_socket(struct spam_server *s, const char *word, struct cv_err *err)
 	umask(old);
 	if (status == CV_OK)
 		cv_log(0, CV_INFO, "listen", "socket=%s alone=%d", name, s->is_alone);
-	remember_address(cv_str_z(name));
+	if (status == CV_OK && name[0] != 'i')
+		snprintf(socket_path, sizeof socket_path, "%s", strchr(name, ':') + 1);
 	free(name);
 	return status;
 }
@@ -171,44 +156,16 @@ on_signal(int sig)
 }
 
 static void *
-call_stop(void *unused)
-{
-	(void)smfi_stop();
-	return unused;
-}
-
-/* smfi_stop() waits for a lock that the loop holds while it sleeps, up to five seconds; a call at
- * its socket wakes it. */
-static void
-stop_milter(void)
-{
-	pthread_t thread;
-
-	if (pthread_create(&thread, NULL, call_stop, NULL))
-		return;
-	for (int i = 0; i < 100 && !ended; i++) {
-		int fd = socket(
-			own_address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		usleep(10000);
-		if (fd < 0)
-			break;
-		(void)!connect(fd, (struct sockaddr *)&own_address, own_address_len);
-		close(fd);
-	}
-	pthread_join(thread, NULL);
-}
-
-static void *
-run_milter(void *result)
+run_milter(void *unused)
 {
 	sigset_t all;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
-	*(int *)result = smfi_main();
-	ended = 1;
+	(void)smfi_main();
+	failed = true;
 	kill(getpid(), SIGUSR1); /* wakes the main thread */
-	return NULL;
+	return unused;
 }
 
 /* Threads must be started with these blocked. */
@@ -232,19 +189,19 @@ watch_signals(sigset_t *unblocked_out)
 	*unblocked_out = ours;
 }
 
+/* Until SIGTERM: the exit code. */
 static int
 run(struct spam_server *s, const sigset_t *unblocked)
 {
 	pthread_t thread;
-	int result = MI_FAILURE;
 
-	if (pthread_create(&thread, NULL, run_milter, &result)) {
+	if (pthread_create(&thread, NULL, run_milter, NULL)) {
 		cv_log(0, CV_ERROR, "start.failed", "error=\"no thread for the milter\"");
 		return 1;
 	}
 	cv_daemon_ready();
 	cv_log(0, CV_INFO, "ready", "program=congvu-spamfilter version=" CV_VERSION);
-	while (!ended) {
+	while (!failed && !term) {
 		if (hup) {
 			hup = 0;
 			spam_server_reload(s);
@@ -253,33 +210,28 @@ run(struct spam_server *s, const sigset_t *unblocked)
 			usr1 = 0;
 			cv_log_reopen();
 		}
-		if (term) {
-			term = 0;
-			stop_milter();
-		}
-		if (!ended && !hup && !usr1 && !term)
+		if (!failed && !hup && !usr1 && !term)
 			sigsuspend(unblocked);
 	}
-	pthread_join(thread, NULL);
-	cv_log(0, CV_INFO, "stopped", "messages=%llu",
-		(unsigned long long)atomic_load(&s->messages));
-	return result == MI_SUCCESS ? 0 : 1;
+	return failed ? 1 : 0;
 }
 
-/* libmilter does not wait for its sessions. Those that MTAs keep open must find everything in place
- * until the process is gone. */
-static void
-stop(struct spam_server *s)
+/* Sessions may still be inside their call-backs: nothing they use is freed, but the statistics are
+ * closed, after which they keep no more. */
+CV_NORETURN static void
+stop(struct spam_server *s, int code)
 {
-	for (int i = 0; i < STOP_GRACE_MS / 10 && atomic_load(&s->sessions_open); i++)
+	if (socket_path[0])
+		unlink(socket_path);
+	for (int i = 0; i < STOP_GRACE_MS / 10 && atomic_load(&s->under_way); i++)
 		usleep(10000);
-	if (!atomic_load(&s->sessions_open)) {
-		usleep(10000); /* the last call-back returns */
-		spam_server_close(s);
-		return;
-	}
 	spam_signup_stop(s->signup);
-	_exit(0);
+	cv_log(0, CV_INFO, "stopped", "messages=%llu",
+		(unsigned long long)atomic_load(&s->messages));
+#ifdef __SANITIZE_ADDRESS__
+	__lsan_do_leak_check(); /* _exit() runs no check at the end */
+#endif
+	_exit(code);
 }
 
 int
@@ -305,7 +257,5 @@ main(int argc, char **argv)
 		spam_server_close(s);
 		return 1;
 	}
-	int code = run(s, &unblocked);
-	stop(s);
-	return code;
+	stop(s, run(s, &unblocked));
 }

@@ -41,6 +41,7 @@ struct spam_server {
 	struct cv_ctl_server *ctl;
 	pthread_mutex_t policy_lock;
 	struct spam_policy *policy;
+	atomic_uint_fast64_t under_way; /* messages between MAIL and their end */
 	atomic_uint_fast64_t sessions, sessions_open, messages, refused, marked, signed_, signups;
 };
 

@@ -46,6 +46,7 @@ mail_free(struct spam_session *s)
 	free(m->fields);
 	free(m);
 	s->mail = NULL;
+	atomic_fetch_sub(&s->server->under_way, 1);
 }
 
 static struct spam_session *
@@ -220,6 +221,7 @@ on_mail(SMFICTX *ctx, char **argv)
 
 	mail_free(s);
 	struct spam_mail *m = s->mail = cv_calloc(1, sizeof *m);
+	atomic_fetch_add(&s->server->under_way, 1);
 	take_queue_id(ctx, m);
 	m->is_submission = is_submission(ctx, s);
 	take_sender(m, cv_str_z(argv[0]));
