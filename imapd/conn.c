@@ -450,9 +450,12 @@ park(struct imapd_conn *c, enum cv_step step)
 {
 	if (!c->cmd)
 		cv_arena_done(&c->arena);
-	if (c->state == IMAPD_S_GREETED) {
+	if (c->state == IMAPD_S_GREETED && step != CV_STEP_CLOSE) {
 		int64_t left = (c->login_deadline_ms - cv_mono_ms() + 999) / 1000;
-		cv_conn_set_deadline(c->conn, left < 1 ? 1 : (unsigned)left);
+		/* Who sends a byte now and then would move a deadline that is only set. */
+		if (left < 1)
+			return time_is_up(c, CV_EV_TIMEOUT);
+		cv_conn_set_deadline(c->conn, (unsigned)left);
 	}
 	return step;
 }

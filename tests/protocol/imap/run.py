@@ -10,6 +10,7 @@ folder of its own, with two fresh accounts.
   S*: pattern       lines are passed over up to one that fits
   2C: 2S: 2S*:      the same on another connection, opened when first named
   quiet             the server sends nothing for 100 ms
+  drip: text        the client sends text again and again, a byte each 100 ms, until it is answered
   tls               a TLS handshake now
   closed            the server closes the connection
   conf: line        a line for the daemon's [imapd] section (before the first C or S)
@@ -54,6 +55,16 @@ class Peer:
                 raise Wrong("the server closed the connection; left: %r" % self.buf)
         line, _, self.buf = self.buf.partition(b"\n")
         return line.rstrip(b"\r")
+
+    def drip(self, text):
+        for i in range(200):
+            try:
+                self.sock.sendall(text[i % len(text):][:1])
+            except OSError:
+                return
+            if not self.is_quiet():
+                return
+        raise Wrong("still listening after %d bytes" % i)
 
     def tls(self):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -174,7 +185,7 @@ def play(daemon, lines):
         return peers[name]
 
     for number, line in lines:
-        m = re.match(r"(\d*)(C|S\*?|quiet|tls|closed|ctl)(?:: ?(.*))?$", line)
+        m = re.match(r"(\d*)(C|S\*?|quiet|drip|tls|closed|ctl)(?:: ?(.*))?$", line)
         if not m:
             raise Wrong("line %d cannot be read: %s" % (number, line))
         who, what, text = m.group(1) or "1", m.group(2), m.group(3) or ""
@@ -196,6 +207,8 @@ def play(daemon, lines):
                     raise Wrong("line %d: wanted %s\n  got %r" % (number, text, passed))
         elif what == "quiet" and not p.is_quiet():
             raise Wrong("line %d: not quiet: %r" % (number, p.buf))
+        elif what == "drip":
+            p.drip(fill_in(text))
         elif what == "tls":
             p.tls()
         elif what == "closed" and not p.is_closed():
