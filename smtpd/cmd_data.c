@@ -28,7 +28,8 @@ keep(struct smtpd_session *s, struct cv_str bytes)
 	if (tx->message.size_bytes + bytes.n > s->server->opt->max_message) {
 		s->data_fault = R_SIZE;
 	} else if (cv_spool_write(&tx->message, bytes, &err) != CV_OK) {
-		cv_log(cv_conn_id(s->conn), CV_ERROR, "spool.failed", "id=%s error=%s", tx->id, err.text);
+		cv_log(cv_conn_id(s->conn), CV_ERROR, "spool.failed", "id=%s error=%s", tx->id,
+		       err.text);
 		s->data_fault = err.code == CV_FULL ? R_STORE_FULL : R_TEMPFAIL;
 	}
 	if (s->data_fault != R_OKAY)
@@ -62,8 +63,9 @@ begin_message(struct smtpd_session *s, enum smtpd_reply fault)
 static bool
 is_endless(const struct smtpd_session *s, enum smtpd_reply *reply_out)
 {
-	*reply_out = s->data_bytes > 2 * s->server->opt->max_message + (1u << 20) ? R_SIZE : R_TIMEOUT;
-	return *reply_out == R_SIZE || cv_mono_ms() > s->data_until_ms;
+	bool is_large = s->data_bytes > 2 * s->server->opt->max_message + (1u << 20);
+	*reply_out = is_large ? R_SIZE : R_TIMEOUT;
+	return is_large || cv_mono_ms() > s->data_until_ms;
 }
 
 static enum cv_step
@@ -190,7 +192,8 @@ smtpd_cmd_bdat(struct smtpd_session *s, struct cv_str args)
 		return CV_STEP_CLOSE;
 	}
 	if (s->state != S_BDAT) {
-		/* Also a chunk that is out of order is read: its bytes must never become commands. */
+		/* Also a chunk that is out of order is read: its bytes must never become
+		 * commands. */
 		begin_message(s, s->tx ? ready_for_data(s) : R_BAD_ORDER);
 		s->bdat_refused = s->data_fault != R_OKAY;
 		s->bdat_back = s->state;

@@ -9,8 +9,8 @@
 enum args { ARGS_NONE, ARGS_NEED, ARGS_MAY };
 enum {
 	CMD_NEED_AUTH = 1, /* on submission, before log-in: 530 */
-	CMD_ALONE = 2,     /* the client must wait for its answer (RFC 2920 3.1): what came behind it
-	                    * already would be read as commands when the answer is no */
+	CMD_ALONE = 2,     /* the client must wait for its answer (RFC 2920 3.1): what came behind
+	                    * it already would be read as commands when the answer is no */
 	CMD_SMTP = 4,      /* not on LMTP */
 	CMD_LMTP = 8,      /* only on LMTP */
 	CMD_NOISE = 16     /* brings no mail nearer: counted */

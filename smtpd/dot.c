@@ -1,8 +1,8 @@
 /* dot.c - RFC 5321 4.5.2, strictly.
  *
- * States: at the start of a line (the start of DATA is one), inside a line, after CR, after a line's
- * first dot, after that dot and CR. Whole lines are passed on as slices of the input; the held-back
- * dot or CR is passed on from constants when it turns out to belong to the message.
+ * States: at the start of a line (the start of DATA is one), inside a line, after CR, after a
+ * line's first dot, after that dot and CR. Whole lines are passed on as slices of the input; the
+ * held-back dot or CR is passed on from constants when it turns out to belong to the message.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "smtpd/dot.h"

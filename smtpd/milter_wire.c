@@ -88,8 +88,8 @@ milter_reply_is_valid(struct cv_str text)
 {
 	struct cv_str code = cv_str_sub(text, 0, 3);
 
-	if (code.n < 3 || (code.p[0] != '4' && code.p[0] != '5') || !cv_is_digit((unsigned char)code.p[1])
-		|| !cv_is_digit((unsigned char)code.p[2]))
+	if (code.n < 3 || (code.p[0] != '4' && code.p[0] != '5') ||
+	    !cv_is_digit((unsigned char)code.p[1]) || !cv_is_digit((unsigned char)code.p[2]))
 		return false;
 	for (size_t lines = 0; lines < 32; lines++) {
 		size_t crlf = cv_str_search(text, CV_STR("\r\n"));
@@ -210,7 +210,8 @@ clean_value(struct milter_header *h, struct cv_str value, struct cv_str *out)
 }
 
 enum cv_status
-milter_header_insert(struct milter_header *h, uint32_t index, struct cv_str name, struct cv_str value)
+milter_header_insert(struct milter_header *h, uint32_t index, struct cv_str name,
+                     struct cv_str value)
 {
 	struct milter_field f = { .raw = CV_STR_EMPTY };
 

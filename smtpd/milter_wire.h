@@ -21,12 +21,26 @@ enum {
 };
 /* Protocol steps a filter can do without (NO_*), or does not answer (NR_*). */
 enum {
-	MILTER_NO_CONNECT = 0x01, MILTER_NO_HELO = 0x02, MILTER_NO_MAIL = 0x04, MILTER_NO_RCPT = 0x08,
-	MILTER_NO_BODY = 0x10, MILTER_NO_HEADER = 0x20, MILTER_NO_EOH = 0x40, MILTER_NR_HEADER = 0x80,
-	MILTER_NO_UNKNOWN = 0x100, MILTER_NO_DATA = 0x200, MILTER_SKIP = 0x400,
-	MILTER_NR_CONNECT = 0x1000, MILTER_NR_HELO = 0x2000, MILTER_NR_MAIL = 0x4000,
-	MILTER_NR_RCPT = 0x8000, MILTER_NR_DATA = 0x10000, MILTER_NR_UNKNOWN = 0x20000,
-	MILTER_NR_EOH = 0x40000, MILTER_NR_BODY = 0x80000, MILTER_LEADING_SPACE = 0x100000
+	MILTER_NO_CONNECT = 0x01,
+	MILTER_NO_HELO = 0x02,
+	MILTER_NO_MAIL = 0x04,
+	MILTER_NO_RCPT = 0x08,
+	MILTER_NO_BODY = 0x10,
+	MILTER_NO_HEADER = 0x20,
+	MILTER_NO_EOH = 0x40,
+	MILTER_NR_HEADER = 0x80,
+	MILTER_NO_UNKNOWN = 0x100,
+	MILTER_NO_DATA = 0x200,
+	MILTER_SKIP = 0x400,
+	MILTER_NR_CONNECT = 0x1000,
+	MILTER_NR_HELO = 0x2000,
+	MILTER_NR_MAIL = 0x4000,
+	MILTER_NR_RCPT = 0x8000,
+	MILTER_NR_DATA = 0x10000,
+	MILTER_NR_UNKNOWN = 0x20000,
+	MILTER_NR_EOH = 0x40000,
+	MILTER_NR_BODY = 0x80000,
+	MILTER_LEADING_SPACE = 0x100000
 };
 #define MILTER_OFFERED_ACTIONS                                                                     \
 	(MILTER_ADD_HEADER | MILTER_CHANGE_BODY | MILTER_CHANGE_HEADER | MILTER_QUARANTINE)
@@ -52,7 +66,8 @@ bool milter_reply_is_valid(struct cv_str text);
 /* ---- the header block under edit ---- */
 struct milter_field {
 	struct cv_str name;
-	struct cv_str value;   /* behind the colon; for fields a filter wrote without line ends at the end */
+	struct cv_str value;   /* behind the colon; for fields a filter wrote without line ends at
+			        * the end */
 	struct cv_str raw;     /* the whole field as it came, or p NULL for one a filter wrote */
 };
 struct milter_header {

@@ -1,7 +1,8 @@
 /* reply.h - every reply in one table: code, enhanced code (RFC 3463), text.
  *
- * Handlers name a row, never type a reply. Refusals that staff read carry Vietnamese beside English;
- * SMTP replies are ASCII, so the Vietnamese stands without diacritics unless SMTPUTF8 is in use.
+ * Handlers name a row, never type a reply. Refusals that staff read carry Vietnamese beside
+ * English; SMTP replies are ASCII, so the Vietnamese stands without diacritics unless SMTPUTF8 is
+ * in use.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SMTPD_REPLY_H

@@ -1,4 +1,5 @@
-/* room.c - a fixed table of (account, size that fitted, until when); newer entries push out older. */
+/* room.c - a fixed table of (account, size that fitted, until when); newer entries push out
+ * older. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "smtpd/room.h"
 

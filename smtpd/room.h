@@ -1,5 +1,6 @@
 /* room.h - remembers for a few seconds which accounts had room, so that RCPT need not ask the store
- * each time. Thread-safe; bounded; an account that has filled up since is still caught on delivery. */
+ * each time. Thread-safe; bounded; an account that has filled up since is still caught on
+ * delivery. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SMTPD_ROOM_H
 #define SMTPD_ROOM_H

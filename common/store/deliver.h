@@ -1,10 +1,10 @@
 /* deliver.h - one message to many accounts, stored once, answered when durable.
  *
  * smtpd uses the client: it speaks over a Unix socket to the process that owns the store (compact
- * frames, body streamed, pipelined, one round trip a message). The owner serves that socket, and may
- * deliver in its own process through the same calls. While the owner is away every delivery ends with
- * CV_TEMPFAIL (or CV_UNKNOWN when the message had been sent already), and the client goes on
- * reconnecting. Repeating a delivery with the same id and account is harmless (S7).
+ * frames, body streamed, pipelined, one round trip a message). The owner serves that socket, and
+ * may deliver in its own process through the same calls. While the owner is away every delivery
+ * ends with CV_TEMPFAIL (or CV_UNKNOWN when the message had been sent already), and the client goes
+ * on reconnecting. Repeating a delivery with the same id and account is harmless (S7).
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_DELIVER_H
@@ -19,19 +19,22 @@
 
 struct cv_deliver_rcpt {
 	cv_acct_id acct;
-	struct cv_str folder;        /* "" is INBOX; made when missing; "\\Junk" etc. finds by use */
+	struct cv_str folder;        /* "" is INBOX; made when missing; "\\Junk" etc. finds by
+				      * use */
 	uint32_t flags;              /* CV_FLAG_* at arrival */
-	enum cv_status result;       /* OK, OVERQUOTA, FULL, TEMPFAIL, UNKNOWN, NOT_FOUND (no account) */
+	enum cv_status result;       /* OK, OVERQUOTA, FULL, TEMPFAIL, UNKNOWN, NOT_FOUND (no
+				      * account) */
 	bool duplicate;              /* OK because this id was delivered before */
 };
 struct cv_delivery {
 	struct cv_str id;            /* unique for the message, at most CV_DELIVERY_ID_MAX bytes */
-	struct cv_str prefix;        /* trace fields put before the message; complete lines with CRLF */
+	struct cv_str prefix;        /* trace fields put before the message; complete lines with
+				      * CRLF */
 	struct cv_spool *message;
 	struct cv_deliver_rcpt *rcpts;
 	size_t rcpt_count;
-	/* Called once, on any thread, when every result is known and durable. The delivery and what it
-	 * points to must live until then. */
+	/* Called once, on any thread, when every result is known and durable. The delivery and what
+	 * it points to must live until then. */
 	void (*done)(struct cv_delivery *d);
 	void *arg;
 	struct cv_link link;         /* the deliverer's */
@@ -49,7 +52,8 @@ void cv_deliverer_free(struct cv_deliverer *d);
 bool cv_deliverer_is_up(struct cv_deliverer *d);
 void cv_deliver(struct cv_deliverer *d, struct cv_delivery *delivery);
 
-/* Would SIZE_BYTES fit? Answers through DONE like a delivery: OK, OVERQUOTA, NOT_FOUND, TEMPFAIL. */
+/* Would SIZE_BYTES fit? Answers through DONE like a delivery: OK, OVERQUOTA, NOT_FOUND,
+ * TEMPFAIL. */
 struct cv_probe {
 	cv_acct_id acct;
 	uint64_t size_bytes;

@@ -316,8 +316,8 @@ greet(struct client *c, int fd)
 	for (int64_t end = cv_mono_ms() + 5000; sent && cv_mono_ms() < end;) {
 		struct pollfd p[2] = {
 			{.fd = fd,      .events = POLLIN},
-                        {.fd = c->wake, .events = POLLIN}
-                };
+			{.fd = c->wake, .events = POLLIN}
+		};
 		if (poll(p, 2, 1000) < 0 && errno != EINTR)
 			return false;
 		if (p[1].revents) {
@@ -463,7 +463,7 @@ talk(struct client *c)
 		struct pollfd p[2] = {
 			{.fd = c->fd,   .events = (short)(want_write ? POLLIN | POLLOUT : POLLIN)},
 			{.fd = c->wake, .events = POLLIN                                         }
-                };
+		};
 		if (stop || (poll(p, 2, 1000) < 0 && errno != EINTR))
 			return;
 		uint64_t count;

@@ -1,8 +1,8 @@
 /* engine_export.c - an account as a byte stream, and back.
  *
  * "CVX1", account (8), version (8); then rows: 'R', key and value, each a varint length and bytes;
- * then 'E', the number of rows (8), and the SHA-256 of all before it. Numbers are big-endian. A stream
- * without its end, or changed on its way, is refused before anything is touched.
+ * then 'E', the number of rows (8), and the SHA-256 of all before it. Numbers are big-endian. A
+ * stream without its end, or changed on its way, is refused before anything is touched.
  *
  * An import is many commits, so the account is closed meanwhile: reads, scans and commits answer
  * CV_RETRY. An import that was broken off leaves it closed until it is repeated.
@@ -182,8 +182,8 @@ delete_all(struct cv_engine *e, cv_acct_id acct, struct cv_err *err)
 		struct cv_put puts[CHUNK_ROWS];
 		cv_buf_reset(&k.bytes);
 		k.count = 0;
-		status = m->ops->scan(m, acct, CV_STR_EMPTY, CV_STR_EMPTY, CHUNK_ROWS, true, note_key,
-			&k, err);
+		status = m->ops->scan(m, acct, CV_STR_EMPTY, CV_STR_EMPTY, CHUNK_ROWS, true,
+		                      note_key, &k, err);
 		for (size_t i = 0, at = 0; i < k.count; at = k.ends[i++])
 			puts[i] = (struct cv_put){cv_str(k.bytes.p + at, k.ends[i] - at),
 				CV_STR_EMPTY};

@@ -20,8 +20,8 @@ check_holder(struct cv_str row, struct cv_str holder, struct cv_err *err)
 	struct cv_str other = cv_rd_take(&r, cv_rd_left(&r));
 	if (until <= cv_wall_ms() || cv_str_eq(other, holder))
 		return CV_OK;
-	return cv_fail(err, CV_DENIED, "held by %.*s for another %" PRId64 " ms", CV_STR_ARGS(other),
-		until - cv_wall_ms());
+	return cv_fail(err, CV_DENIED, "held by %.*s for another %" PRId64 " ms",
+	               CV_STR_ARGS(other), until - cv_wall_ms());
 }
 
 static enum cv_status

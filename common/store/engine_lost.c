@@ -1,8 +1,8 @@
 /* engine_lost.c - E4: which bodies that rows name did the crash take?
  *
- * Only volumes whose tail was looked through at this open can have lost any, and only behind the end
- * that was known durable. Count rows lie in the order of the bodies, so one short scan a volume finds
- * those that name a place where there is no whole record now.
+ * Only volumes whose tail was looked through at this open can have lost any, and only behind the
+ * end that was known durable. Count rows lie in the order of the bodies, so one short scan a volume
+ * finds those that name a place where there is no whole record now.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/engine_impl.h"
@@ -47,7 +47,8 @@ cv_engine_lost_bodies(struct cv_engine *e, cv_lost_fn *fn, void *arg, struct cv_
 		cv_buf_c(&from, 'C');
 		cv_buf_c(&from, (char)(tail->from >> 32));
 		cv_buf_be32(&from, (uint32_t)tail->from);
-		status = cv_meta_scan(e, s.acct, cv_buf_view(&from), CV_STR("D"), 0, look_at, &s, err);
+		status = cv_meta_scan(e, s.acct, cv_buf_view(&from), CV_STR("D"), 0, look_at, &s,
+		                      err);
 		cv_buf_done(&from);
 		if (s.stopped)
 			break;

@@ -1,8 +1,8 @@
 /* engine_watchdog.c - ends the process when a thread stays inside the engine for too long.
  *
- * Time is counted in passes of the watchdog thread, not by a clock: a machine that was suspended does
- * not look like a stuck thread. Slots are claimed by compare-and-swap, beginning at the slot this
- * thread used last, so an enter and a leave cost two uncontended atomic writes.
+ * Time is counted in passes of the watchdog thread, not by a clock: a machine that was suspended
+ * does not look like a stuck thread. Slots are claimed by compare-and-swap, beginning at the slot
+ * this thread used last, so an enter and a leave cost two uncontended atomic writes.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <pthread.h>

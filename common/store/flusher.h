@@ -1,8 +1,8 @@
 /* flusher.h - one thread that makes commits durable for everyone and then releases the answers.
  *
- * A commit takes a ticket after its log record is in memory; nobody waits. The flusher takes all who
- * wait, syncs once, and calls them in ticket order: the sync of one round gathers the next round's
- * waiters, so the load itself sets the size of a group.
+ * A commit takes a ticket after its log record is in memory; nobody waits. The flusher takes all
+ * who wait, syncs once, and calls them in ticket order: the sync of one round gathers the next
+ * round's waiters, so the load itself sets the size of a group.
  * Tickets nobody waits for are synced within FLUSH_IDLE_MS.
  */
 /* SPDX-License-Identifier: MPL-2.0 */

@@ -21,7 +21,8 @@ struct cv_store;
 struct cv_store_options {
 	struct cv_engine_options engine;
 	char separator;              /* hierarchy separator in names; 0: '/' */
-	const char *spool_dir;       /* for large messages on their way in; NULL: <engine.dir>/tmp */
+	const char *spool_dir;       /* for large messages on their way in; NULL:
+				      * <engine.dir>/tmp */
 	unsigned restore_days;       /* expunged bodies are kept this long; 0: 14 */
 	uint64_t default_quota_bytes;/* of accounts that have none set; 0: 2 GB */
 };
@@ -33,12 +34,12 @@ struct cv_engine *cv_store_engine(struct cv_store *s);
 char cv_store_separator(const struct cv_store *s);
 const char *cv_store_spool_dir(const struct cv_store *s);
 
-/* What `store check` found. With REPAIR it mends what can be mended without losing anything that was
- * acknowledged: raises or lowers counts, removes orphan bodies, recounts. */
+/* What `store check` found. With REPAIR it mends what can be mended without losing anything that
+ * was acknowledged: raises or lowers counts, removes orphan bodies, recounts. */
 struct cv_check_report {
 	uint64_t accounts, mailboxes, messages, bodies, body_bytes;
-	uint64_t dangling_rows, wrong_body_counts, orphan_bodies, wrong_mailbox_counts, wrong_quotas,
-		bad_bodies, bad_rows, uid_faults, repaired;
+	uint64_t dangling_rows, wrong_body_counts, orphan_bodies, wrong_mailbox_counts,
+		wrong_quotas, bad_bodies, bad_rows, uid_faults, repaired;
 };
 CV_MUST_CHECK enum cv_status cv_store_check(struct cv_store *s, bool repair, bool read_bodies,
                                             void (*fault)(void *arg, const char *text), void *arg,

@@ -386,7 +386,7 @@ main(int argc, char **argv)
 	struct cv_store_options o = {
 		.engine = {.dir = dir, .cache_bytes = 256u << 20},
 		.default_quota_bytes = 1ull << 50
-        };
+	};
 	must(cv_store_open(&o, &store, &err), &err);
 	make_message(10000);
 	cv_ticket t = 0;

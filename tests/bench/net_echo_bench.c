@@ -2,7 +2,8 @@
 /* net_echo_bench.c - how fast the net answers, and what idle connections cost.
  *
  *     bench_net_echo ping [connections] [seconds]     NOOP-like ping-pong
- *     bench_net_echo idle [connections] [cert key]    resident memory, with TLS if a certificate is given
+ *     bench_net_echo idle [connections] [cert key]    resident memory, with TLS if a certificate is
+ *     given
  *
  * The client is a process of its own on the same cores, so read the numbers as ratios.
  */
@@ -37,7 +38,7 @@ run(struct cv_conn *c, unsigned events)
 }
 
 static const struct cv_proto proto = {.name = "echo", .user_bytes = 64, .in_max = 8192,
-                                      .out_high = 65536, .idle_secs = 1800, .run = run};
+				      .out_high = 65536, .idle_secs = 1800, .run = run};
 
 static int
 listen_loopback(struct sockaddr_in *in)
@@ -61,7 +62,8 @@ serve(int fd, struct cv_tls_server *tls)
 	struct cv_listen l = {.proto = &proto, .tls = tls, .implicit_tls = tls != NULL};
 	struct cv_net *net;
 	struct cv_err err;
-	if (cv_net_new(&o, &net, &err) || cv_net_listen(net, fd, &l, &err) || cv_net_start(net, &err))
+	if (cv_net_new(&o, &net, &err) || cv_net_listen(net, fd, &l, &err) ||
+	    cv_net_start(net, &err))
 		cv_die("net: %s", err.text);
 	return net;
 }

@@ -1,9 +1,9 @@
 /* crash: store */
 /* engine_crash.c - kills an engine's owner again and again; whatever it acknowledged must be there.
  *
- * A child opens the store and WRITERS threads put bodies and rows; when a ticket is durable the child
- * says so through a pipe. It dies at a named point, or when the parent pleases. Another child opens
- * the store, which goes on growing from round to round, and checks:
+ * A child opens the store and WRITERS threads put bodies and rows; when a ticket is durable the
+ * child says so through a pipe. It dies at a named point, or when the parent pleases. Another child
+ * opens the store, which goes on growing from round to round, and checks:
  *   - every row acknowledged is there, with its body, byte for byte (E3)
  *   - rows are there in the order of their commits, without a gap (E2)
  *   - no row names a body that is not there, and each body has its count row (E4)
@@ -195,7 +195,8 @@ collect(void *arg, struct cv_str bytes, struct cv_err *err)
 static void
 check_body(struct check *c, const struct cv_blob_ref *ref)
 {
-	struct cv_buf got = CV_BUF_INIT(LARGE_BODY + 1), key = CV_BUF_INIT(64), hold = CV_BUF_INIT(4096);
+	struct cv_buf got = CV_BUF_INIT(LARGE_BODY + 1), key = CV_BUF_INIT(64),
+		      hold = CV_BUF_INIT(4096);
 	uint32_t number = (uint32_t)c->rows;
 	size_t n = body_size(c->writer, number);
 	char *want = cv_malloc(n + 1);
@@ -206,7 +207,8 @@ check_body(struct check *c, const struct cv_blob_ref *ref)
 		fault("a body with other bytes", c->writer, number);
 	cv_blob_count_key(ref, &key);
 	struct cv_str name = cv_buf_view(&key), value;
-	must(cv_meta_read(engine, cv_blob_acct(ref), &name, 1, &value, &hold, NULL, &c->err), &c->err);
+	must(cv_meta_read(engine, cv_blob_acct(ref), &name, 1, &value, &hold, NULL, &c->err),
+	     &c->err);
 	if (!value.p)
 		fault("a body without its count row", c->writer, number);
 	free(want);
@@ -366,7 +368,8 @@ main(int argc, char **argv)
 		start_anew();
 		for (size_t i = 0; i < CV_COUNT(points) && !faults; i++) {
 			char point[64];
-			unsigned pass = strcmp(points[i], "checkpoint") ? passes[j] : 1 + passes[j] / 10;
+			unsigned pass = strcmp(points[i], "checkpoint") ? passes[j]
+			                                                : 1 + passes[j] / 10;
 			snprintf(point, sizeof point, "%s:%u", points[i], pass);
 			round_of(point, LIFE_MS);
 		}

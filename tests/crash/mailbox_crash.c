@@ -66,7 +66,7 @@ open_store(void)
 	snprintf(path, sizeof path, "%s/mail", dir);
 	struct cv_store_options o = {
 		.engine = {.dir = path, .cache_bytes = 8u << 20}
-        };
+	};
 	MUST(cv_store_open(&o, &store, &err));
 }
 

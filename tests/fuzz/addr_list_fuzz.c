@@ -1,5 +1,6 @@
 /* fuzz: text */
-/* Address fields, forgivingly and strictly. What the strict reader accepts the other reads alike. */
+/* Address fields, forgivingly and strictly. What the strict reader accepts the other reads
+ * alike. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/text/address.h"
 

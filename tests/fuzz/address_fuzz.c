@@ -1,5 +1,6 @@
 /* fuzz: text */
-/* Envelope paths and their spelling. What is accepted keeps to the limits and spells itself again. */
+/* Envelope paths and their spelling. What is accepted keeps to the limits and spells itself
+ * again. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/text/address.h"
 
@@ -10,7 +11,8 @@ respell(const struct cv_path *path)
 {
 	struct cv_buf once = CV_BUF_INIT(2000), twice = CV_BUF_INIT(2000);
 	if (!path->is_postmaster && cv_path_normalise(path, &once, NULL) == CV_OK && once.n) {
-		/* NFC and lower case may lengthen a local part of UTF-8 past the limit; else it must hold. */
+		/* NFC and lower case may lengthen a local part of UTF-8 past the limit; else it
+		 * must hold. */
 		enum cv_status status = cv_address_normalise(cv_buf_view(&once), &twice, NULL);
 		assert(status == CV_OK ? cv_str_eq(cv_buf_view(&once), cv_buf_view(&twice))
 		                       : path->has_utf8);

@@ -1,5 +1,6 @@
 /* fuzz: text */
-/* Base64, quoted-printable, hex, xtext: cut anywhere, the streams give the same; writers come back. */
+/* Base64, quoted-printable, hex, xtext: cut anywhere, the streams give the same; writers come
+ * back. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/text/encode.h"
 

@@ -16,7 +16,8 @@ compare_forms(struct cv_str in, size_t max)
 	char *d = (char *)u8_normalize(UNINORM_NFD, (const uint8_t *)in.p, in.n, NULL, &d_n);
 	struct cv_buf from_c = CV_BUF_INIT(max), from_d = CV_BUF_INIT(max);
 	assert(c && d);
-	assert(cv_fold(cv_str(c, c_n), &from_c) == CV_OK && cv_fold(cv_str(d, d_n), &from_d) == CV_OK);
+	assert(cv_fold(cv_str(c, c_n), &from_c) == CV_OK &&
+	       cv_fold(cv_str(d, d_n), &from_d) == CV_OK);
 	assert(cv_str_eq(cv_buf_view(&from_c), cv_buf_view(&from_d)));
 	cv_buf_done(&from_c);
 	cv_buf_done(&from_d);
@@ -29,7 +30,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct cv_str in = cv_str((const char *)data, size);
 	size_t max = size * 9 + 64;
-	struct cv_buf once = CV_BUF_INIT(size * 3), twice = CV_BUF_INIT(max), key = CV_BUF_INIT(max);
+	struct cv_buf once = CV_BUF_INIT(size * 3), twice = CV_BUF_INIT(max),
+		      key = CV_BUF_INIT(max);
 
 	assert(cv_fold(in, &once) == CV_OK);
 	assert(cv_utf8_is_valid(cv_buf_view(&once)));

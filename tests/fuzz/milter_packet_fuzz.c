@@ -21,8 +21,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint32_t index = cv_rd_be32(&rd);
 		struct cv_str rest = cv_rd_take(&rd, cv_rd_left(&rd));
 		if (milter_get_text(&rest, &name) && milter_get_text(&rest, &value)) {
-			enum cv_status status = command == 'm' ? milter_header_change(&h, index, name, value)
-				: milter_header_insert(&h, index, name, value);
+			enum cv_status status =
+				command == 'm' ? milter_header_change(&h, index, name, value)
+					       : milter_header_insert(&h, index, name, value);
 			(void)status;
 		}
 		in = cv_str_sub(in, used, in.n);

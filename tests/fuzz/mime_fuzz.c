@@ -14,7 +14,8 @@ check_item(struct cv_str s, size_t at)
 {
 	if (s.p[at] == '"') {
 		for (at++; at < s.n && s.p[at] != '"'; at++) {
-			assert((unsigned char)s.p[at] < 0x80 && s.p[at] != '\r' && s.p[at] != '\n' && s.p[at]);
+			assert((unsigned char)s.p[at] < 0x80 && s.p[at] != '\r' &&
+			       s.p[at] != '\n' && s.p[at]);
 			at += s.p[at] == '\\';
 		}
 		assert(at < s.n);
@@ -69,7 +70,8 @@ check_tree(const struct cv_mime_tree *t)
 		assert(p->at.header_offset + p->at.header_bytes == p->at.body_offset);
 		assert(p->at.body_offset + p->at.body_bytes <= t->size_bytes);
 		assert(p->at.type.n && p->at.subtype.n && p->at.lines <= p->at.body_bytes);
-		assert((p->at.kind == CV_MIME_MULTIPART) == (p->child_count && p->at.kind != CV_MIME_MESSAGE));
+		assert((p->at.kind == CV_MIME_MULTIPART) ==
+		       (p->child_count && p->at.kind != CV_MIME_MESSAGE));
 		assert(p->at.kind != CV_MIME_MESSAGE || p->child_count == 1);
 		if (p->parent != CV_MIME_NONE) {
 			const struct cv_mime_part *up = &t->parts[p->parent];
@@ -98,12 +100,14 @@ check_places(const struct cv_mime_tree *t)
 {
 	struct cv_buf stored = CV_BUF_INIT(64 << 20);
 	cv_mime_places_encode(t, &stored);
-	struct cv_mime_places a = cv_mime_tree_places(t), b = cv_mime_places_decode(cv_buf_view(&stored));
+	struct cv_mime_places a = cv_mime_tree_places(t),
+			      b = cv_mime_places_decode(cv_buf_view(&stored));
 	struct cv_mime_place x, y;
 	while (cv_mime_places_next(&a, &x)) {
 		bool more = cv_mime_places_next(&b, &y);
 		assert(more && x.body_offset == y.body_offset && x.body_bytes == y.body_bytes);
-		assert(x.kind == y.kind && x.encoding == y.encoding && cv_str_eq(x.subtype, y.subtype));
+		assert(x.kind == y.kind && x.encoding == y.encoding &&
+		       cv_str_eq(x.subtype, y.subtype));
 	}
 	assert(!cv_mime_places_next(&b, &y));
 	cv_buf_done(&stored);

@@ -35,7 +35,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(copy, data, size);
 	struct cv_snapshot *s;
 	struct cv_err err;
-	if (snap_open_bytes(cv_str((const char *)copy, size), CV_STR_EMPTY, false, &s, &err) == CV_OK) {
+	if (snap_open_bytes(cv_str((const char *)copy, size), CV_STR_EMPTY, false, &s, &err) ==
+	    CV_OK) {
 		look_around(s);
 		cv_snapshot_unref(s);
 	}

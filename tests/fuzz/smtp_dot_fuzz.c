@@ -1,6 +1,6 @@
 /* fuzz: smtpd */
-/* smtp_dot_fuzz.c - a DATA stream gives the same message however it is cut, and ends where a second,
- * slower reading says. */
+/* smtp_dot_fuzz.c - a DATA stream gives the same message however it is cut, and ends where a
+ * second, slower reading says. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/buf.h"
 #include "smtpd/dot.h"

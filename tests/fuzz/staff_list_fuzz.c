@@ -18,8 +18,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    import_read(&arena, &csv, &rows, &err) == CV_OK) {
 		for (size_t i = 0; i < rows.n; i++) {
 			struct import_verdict v;
-			import_check(&arena, &rows, &rows.rows[i], i + 1 < rows.n ? &rows.rows[i + 1] : NULL, &v);
-			import_check_email(&arena, "lamgiang.example", CV_STR("x.stp@lamgiang.example"), &v);
+			import_check(&arena, &rows, &rows.rows[i],
+			             i + 1 < rows.n ? &rows.rows[i + 1] : NULL, &v);
+			import_check_email(&arena, "lamgiang.example",
+			                   CV_STR("x.stp@lamgiang.example"), &v);
 			assert(!v.is_refused || v.proposal.p);
 			assert(v.phone_mobile.n <= 11 && v.phone_office.n <= 11);
 		}

@@ -1,4 +1,5 @@
-/* standalone.c - runs a fuzz target over files and folders, so that the corpus is an ordinary test. */
+/* standalone.c - runs a fuzz target over files and folders, so that the corpus is an ordinary
+ * test. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <dirent.h>
 #include <stdint.h>

@@ -40,7 +40,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(status == CV_OK);
 	assert(read.size_bytes == size && read.sent_secs == built.sent_secs);
 	assert(read.sent_zone_mins == built.sent_zone_mins && read.flags == built.flags);
-	assert(cv_str_eq(read.preview, built.preview) && cv_str_eq(read.references, built.references));
+	assert(cv_str_eq(read.preview, built.preview) &&
+	       cv_str_eq(read.references, built.references));
 	assert(cv_utf8_is_valid(read.preview) && cv_utf8_is_valid(read.base_subject));
 	walk(&read);
 	if (cv_summary_decode(in, &read) == CV_OK)

@@ -20,7 +20,8 @@ try_record(const uint8_t *data, size_t n)
 	if (!cv_record_decode(data, salt, &again, frames)) {
 		/* With a check that holds, the frames still have to fit. */
 		for (uint32_t i = 0; i < r.frames; i++) {
-			struct cv_rd rd = cv_rd(cv_str((const char *)data + CV_RECORD_HEADER + i * 8, 8));
+			struct cv_rd rd =
+				cv_rd(cv_str((const char *)data + CV_RECORD_HEADER + i * 8, 8));
 			frames[i].stored = cv_rd_be32(&rd);
 			frames[i].crc = cv_rd_be32(&rd);
 		}

@@ -67,9 +67,10 @@ load_stats_print(struct load_stats *s, double secs, FILE *out)
 	if (s->n)
 		qsort(s->micros, s->n, sizeof *s->micros, by_size);
 	fprintf(out,
-		"ops=%zu failed=%llu secs=%.3f rate=%.1f p50_ms=%.3f p99_ms=%.3f max_ms=%.3f bytes=%llu\n",
-		s->n, (unsigned long long)s->failed, secs, secs > 0 ? (double)s->n / secs : 0,
-		percentile(s, 0.50), percentile(s, 0.99), percentile(s, 1), (unsigned long long)s->bytes);
+	        "ops=%zu failed=%llu secs=%.3f rate=%.1f p50_ms=%.3f p99_ms=%.3f max_ms=%.3f bytes=%llu\n",
+	        s->n, (unsigned long long)s->failed, secs, secs > 0 ? (double)s->n / secs : 0,
+	        percentile(s, 0.50), percentile(s, 0.99), percentile(s, 1),
+	        (unsigned long long)s->bytes);
 	fflush(out);
 }
 

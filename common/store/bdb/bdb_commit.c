@@ -1,9 +1,9 @@
 /* bdb_commit.c - batches into transactions.
  *
  * Up to GROUP batches share one transaction and one hold of the writer lock: a circular to hundreds
- * of accounts neither pays for hundreds of transactions nor keeps readers out for long. A batch whose
- * version does not match is left out before anything of it is written. When the transaction itself
- * fails, every batch of the group failed, and none has changed anything.
+ * of accounts neither pays for hundreds of transactions nor keeps readers out for long. A batch
+ * whose version does not match is left out before anything of it is written. When the transaction
+ * itself fails, every batch of the group failed, and none has changed anything.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
@@ -46,7 +46,8 @@ put_row(struct cv_bdb *b, DB_TXN *txn, cv_acct_id acct, const struct cv_put *put
 		return rc == DB_NOTFOUND ? 0 : rc;
 	}
 	DBT value = {.size = (uint32_t)put->value.n};
-	memcpy(&value.data, &put->value.p, sizeof value.data); /* the library does not write to it */
+	memcpy(&value.data, &put->value.p, sizeof value.data); /* the library does not write to
+							        * it */
 	return tree->put(tree, txn, &key, &value, 0);
 }
 
@@ -85,7 +86,8 @@ must_abort(struct cv_bdb *b, DB_TXN *txn)
 			db_strerror(rc));
 }
 
-/* After a commit that failed for another reason than a full disk nobody knows what the log holds. */
+/* After a commit that failed for another reason than a full disk nobody knows what the log
+ * holds. */
 static int
 end(struct cv_bdb *b, DB_TXN *txn, bool keep)
 {

@@ -102,7 +102,8 @@ cv_bdb_get_head(struct cv_bdb *b, DB_TXN *txn, cv_acct_id acct, struct cv_bdb_he
 	struct cv_bdb_key k;
 	unsigned char bytes[HEAD_BYTES];
 	cv_bdb_key(&k, acct, CV_STR_EMPTY);
-	DBT key = dbt_of(&k), value = {.data = bytes, .ulen = sizeof bytes, .flags = DB_DBT_USERMEM};
+	DBT key = dbt_of(&k),
+	    value = { .data = bytes, .ulen = sizeof bytes, .flags = DB_DBT_USERMEM };
 	DB *hot = b->trees[CV_BDB_HOT];
 	*out = (struct cv_bdb_head){0};
 	int rc = hot->get(hot, txn, &key, &value, 0);
@@ -157,7 +158,8 @@ read_locked(struct cv_bdb *b, cv_acct_id acct, const struct cv_str *keys, size_t
 		values[i] = (struct cv_str){NULL, SIZE_MAX};
 		rc = get_row(b, acct, keys[i], hold, &values[i]);
 		if (rc == DB_BUFFER_SMALL)
-			return cv_fail(err, CV_LIMIT, "the rows do not fit in %zu bytes", hold->max);
+			return cv_fail(err, CV_LIMIT, "the rows do not fit in %zu bytes",
+			               hold->max);
 		if (rc && rc != DB_NOTFOUND)
 			return cv_bdb_fail(b, err, rc, "reading a row");
 	}
@@ -255,8 +257,8 @@ struct scan {
 	bool stopped;
 };
 
-/* Hands the rows of BULK below TO on. Leaves in K the place to go on from; false when the segment or
- * the scan is over. */
+/* Hands the rows of BULK below TO on. Leaves in K the place to go on from; false when the segment
+ * or the scan is over. */
 static bool
 hand_on(struct scan *s, DBT *bulk, struct cv_str to, struct cv_bdb_key *k)
 {

@@ -27,7 +27,8 @@ describe(struct cv_volumes *s, struct cv_buf *b)
 			continue;
 		uint64_t durable = atomic_load(&v->durable);
 		bool is_sealed = v->is_sealed && durable == atomic_load(&v->end);
-		cv_buf_printf(b, "vol %u %" PRIu64 " %s\n", i, durable, is_sealed ? "sealed" : "open");
+		cv_buf_printf(b, "vol %u %" PRIu64 " %s\n", i, durable,
+		              is_sealed ? "sealed" : "open");
 	}
 	pthread_mutex_unlock(&s->lock);
 	cv_buf_printf(b, "end %08x\n", cv_crc32c(b->p, b->n));
@@ -118,7 +119,8 @@ cv_catalog_read(struct cv_volumes *s, struct cv_err *err)
 	bool ok = cv_pread_all(fd, text, (size_t)st.st_size, 0);
 	close(fd);
 	if (ok && !parse(s, cv_str(text, (size_t)st.st_size)))
-		cv_log(0, CV_WARN, "store.catalog_broken", "dir=%s; volumes are looked through", s->dir);
+		cv_log(0, CV_WARN, "store.catalog_broken", "dir=%s; volumes are looked through",
+		       s->dir);
 	free(text);
 	return ok ? CV_OK : cv_fail(err, CV_TEMPFAIL, "reading the catalog of volumes");
 }

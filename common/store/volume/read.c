@@ -55,7 +55,8 @@ cv_reader_frame(struct cv_reader *r, uint32_t i, char *out)
 	uint64_t at = r->at + cv_record_head_bytes(r->record.frames);
 	for (uint32_t before = 0; before < i; before++)
 		at += r->frames[before].stored & ~CV_FRAME_RAW;
-	size_t raw_n = (size_t)CV_MIN(r->record.size - (uint64_t)i * CV_FRAME_BYTES, CV_FRAME_BYTES);
+	size_t raw_n = (size_t)CV_MIN(r->record.size - (uint64_t)i * CV_FRAME_BYTES,
+	                              CV_FRAME_BYTES);
 	const char *p = load(r, at, r->frames[i].stored & ~CV_FRAME_RAW);
 	return p && cv_frame_unpack(r->s, r->frames[i], p, out, raw_n) ? raw_n : 0;
 }

@@ -29,7 +29,8 @@ fill_crc_table(void)
 	}
 	for (uint32_t i = 0; i < 256; i++)
 		for (int t = 1; t < 8; t++)
-			crc_table[t][i] = crc_table[0][crc_table[t - 1][i] & 255] ^ crc_table[t - 1][i] >> 8;
+			crc_table[t][i] = crc_table[0][crc_table[t - 1][i] & 255] ^
+			                  crc_table[t - 1][i] >> 8;
 }
 
 static uint32_t
@@ -37,8 +38,9 @@ crc_plain(uint32_t c, const unsigned char *p, size_t n)
 {
 	for (; n >= 8; n -= 8, p += 8)
 		c = crc_table[7][(p[0] ^ c) & 255] ^ crc_table[6][(p[1] ^ c >> 8) & 255] ^
-			crc_table[5][(p[2] ^ c >> 16) & 255] ^ crc_table[4][(p[3] ^ c >> 24) & 255] ^
-			crc_table[3][p[4]] ^ crc_table[2][p[5]] ^ crc_table[1][p[6]] ^ crc_table[0][p[7]];
+		    crc_table[5][(p[2] ^ c >> 16) & 255] ^ crc_table[4][(p[3] ^ c >> 24) & 255] ^
+		    crc_table[3][p[4]] ^ crc_table[2][p[5]] ^ crc_table[1][p[6]] ^
+		    crc_table[0][p[7]];
 	while (n--)
 		c = crc_table[0][(*p++ ^ c) & 255] ^ c >> 8;
 	return c;

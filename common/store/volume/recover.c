@@ -1,9 +1,9 @@
 /* recover.c - which volumes there are, and how far each is whole.
  *
  * After a clean stop the catalog says it all. After a crash the tail of every volume that was not
- * sealed (or is new since the last catalog) is read and checked from its known durable end on; it is
- * cut behind its last whole record and sealed (V2). A broken record in front of a whole one is left
- * where it is: only damage to the disk makes one, and what lies behind it was acknowledged.
+ * sealed (or is new since the last catalog) is read and checked from its known durable end on; it
+ * is cut behind its last whole record and sealed (V2). A broken record in front of a whole one is
+ * left where it is: only damage to the disk makes one, and what lies behind it was acknowledged.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <dirent.h>
@@ -65,8 +65,8 @@ recover_tail(struct cv_volumes *s, struct cv_volume *v, struct cv_err *err)
 	uint64_t from = CV_MAX(atomic_load(&v->durable), (uint64_t)CV_VOLUME_HEADER);
 	uint64_t size = (uint64_t)st.st_size;
 	if (size < from) { /* the disk lost what it had promised: look at all that is left */
-		cv_log(0, CV_ERROR, "store.volume_short", "volume=%u size=%" PRIu64 " durable=%" PRIu64,
-			v->number, size, from);
+		cv_log(0, CV_ERROR, "store.volume_short",
+		       "volume=%u size=%" PRIu64 " durable=%" PRIu64, v->number, size, from);
 		from = CV_VOLUME_HEADER;
 	}
 	struct cv_blob_tail *t = new_tail(s, v->number, from);

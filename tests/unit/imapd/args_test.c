@@ -167,7 +167,7 @@ test_args__gives_sections_back_as_labels(void **state)
 		{" 1 body.peek[1.2]<3.9>",                  "1.2",      "BODY[1.2]<3>"},
 		{" 1 BODY[header]",                         "header",   "BODY[HEADER]"},
 		{" 1 BODY[2.header.fields (From \"X y\")]", "2.header",
-                 "BODY[2.HEADER.FIELDS (From \"X y\")]"                               },
+		 "BODY[2.HEADER.FIELDS (From \"X y\")]"                               },
 		{" 1 RFC822.TEXT",                          "TEXT",     "RFC822.TEXT" },
 	};
 	(void)state;

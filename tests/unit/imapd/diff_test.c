@@ -46,15 +46,15 @@ test_diff__finds_each_kind_of_news(void **state)
 {
 	static const struct cv_entry before[] = {
 		{1,   0, 1, 0},
-                {2,   0, 2, 0},
-                {5,   0, 3, 0},
-                {300, 0, 4, 0}
-        };
+		{2,   0, 2, 0},
+		{5,   0, 3, 0},
+		{300, 0, 4, 0}
+	};
 	static const struct cv_entry after[] = {
 		{2,   1, 9,  0},
-                {5,   0, 3,  0},
-                {301, 0, 10, 0}
-        };
+		{5,   0, 3,  0},
+		{301, 0, 10, 0}
+	};
 	struct cv_arena arena = CV_ARENA_INIT;
 	struct cv_view *a = view_of(&arena, before, 4, NULL), *b = view_of(&arena, after, 3, a);
 	struct imapd_diff d;

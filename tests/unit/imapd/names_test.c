@@ -43,7 +43,7 @@ test_flags__are_written_in_one_order(void **state)
 {
 	static const struct cv_keywords names = {
 		1, 2, {"$Forwarded", "x"}
-        };
+	};
 	struct cv_buf out = CV_BUF_INIT(1000);
 	(void)state;
 

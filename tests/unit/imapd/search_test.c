@@ -49,12 +49,12 @@ judge(struct cv_arena *arena, struct imapd_search *search)
 {
 	static const struct cv_entry entries[] = {
 		{5, 0,			      10, 0},
-                {7, CV_FLAG_SEEN | CV_FLAG_FLAGGED, 20, 2},
-                {9, 0,                              30, 0}
-        };
+		{7, CV_FLAG_SEEN | CV_FLAG_FLAGGED, 20, 2},
+		{9, 0,                              30, 0}
+	};
 	static const struct cv_keywords keywords = {
 		1, 2, {"$one", "$Two"}
-        };
+	};
 	struct cv_view *view = view_of(arena, entries, 3, NULL);
 	struct cv_summary summary;
 	struct cv_msg msg = {.uid = 7,

@@ -18,7 +18,8 @@ test_packet__needs_all_its_bytes(void **state)
 	milter_put_text(&out, CV_STR("a\0b"));
 	milter_packet_end(&out, begin);
 	for (size_t n = 0; n < out.n; n++)
-		assert_int_equal(milter_packet_parse(cv_str(out.p, n), &command, &data, &used), CV_AGAIN);
+		assert_int_equal(milter_packet_parse(cv_str(out.p, n), &command, &data, &used),
+		                 CV_AGAIN);
 	cv_buf_z(&out, "next");
 	assert_int_equal(milter_packet_parse(cv_buf_view(&out), &command, &data, &used), CV_OK);
 	assert_int_equal(command, 'L');

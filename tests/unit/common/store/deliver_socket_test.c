@@ -72,8 +72,8 @@ test_socket__carries_messages_probes_and_answers(void **state)
 	for (size_t i = 0; i < CV_COUNT(sizes); i++) {
 		struct cv_deliver_rcpt rcpts[2] = {
 			{.acct = KIT_USER(1), .folder = CV_STR("Công văn")},
-                        {.acct = KIT_USER(2)                  }
-                };
+			{.acct = KIT_USER(2)                  }
+		};
 		char id[32], *text = cv_malloc(sizes[i] + 1);
 		memset(text, 'x', sizes[i]);
 		text[sizes[i]] = 0;

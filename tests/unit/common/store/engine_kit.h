@@ -93,7 +93,8 @@ kit_teardown(void **state)
 {
 	struct kit *k = *state;
 	if (getpid() != k->owner)
-		_exit(99); /* an assert failed in a child: it must not go on with the parent's tests */
+		_exit(99); /* an assert failed in a child: it must not go on with the parent's
+			    * tests */
 	cv_engine_close(k->e);
 	cv_buf_done(&k->hold);
 	kit_remove_tree(k->dir);
@@ -134,7 +135,8 @@ static inline struct cv_str
 kit_get(struct kit *k, cv_acct_id acct, const char *key)
 {
 	struct cv_str name = cv_str_z(key), value;
-	assert_int_equal(cv_meta_read(k->e, acct, &name, 1, &value, &k->hold, NULL, &k->err), CV_OK);
+	assert_int_equal(cv_meta_read(k->e, acct, &name, 1, &value, &k->hold, NULL, &k->err),
+	                 CV_OK);
 	return value;
 }
 

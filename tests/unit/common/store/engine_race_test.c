@@ -86,8 +86,11 @@ change_both(void *arg)
 	for (unsigned i = 1; i <= 300; i++) {
 		char text[32];
 		snprintf(text, sizeof text, "%u", atomic_fetch_add(&c->next_number, 1) + 1);
-		struct cv_put puts[] = {{CV_STR("a"), cv_str_z(text)}, {CV_STR("S/b"), cv_str_z(text)}};
-		struct cv_batch b = {.acct = KIT_ACCT, .expect = CV_VERSION_ANY, .puts = puts, .count = 2};
+		struct cv_put puts[] = { { CV_STR("a"), cv_str_z(text) },
+			                 { CV_STR("S/b"), cv_str_z(text) } };
+		struct cv_batch b = {
+			.acct = KIT_ACCT, .expect = CV_VERSION_ANY, .puts = puts, .count = 2
+		};
 		cv_ticket ticket;
 		if (cv_meta_commit(c->k->e, &b, 1, &ticket, &err) || b.result)
 			return NULL;
@@ -167,7 +170,9 @@ come_and_go(void *arg)
 		struct cv_put put = {cv_str_z(key), {number % 2 ? value : NULL, sizeof value}};
 		if (number % 2 == 0)
 			put.value = CV_STR_EMPTY;
-		struct cv_batch b = {.acct = KIT_ACCT, .expect = CV_VERSION_ANY, .puts = &put, .count = 1};
+		struct cv_batch b = {
+			.acct = KIT_ACCT, .expect = CV_VERSION_ANY, .puts = &put, .count = 1
+		};
 		cv_ticket ticket;
 		if (cv_meta_commit(c->k->e, &b, 1, &ticket, &err) || b.result)
 			return NULL;
@@ -219,8 +224,10 @@ park_often(void *arg)
 	struct parked parked[PARKS];
 	for (unsigned i = 0; i < PARKS; i++) {
 		struct cv_put put = kit_put("k", "v");
-		struct cv_batch b = {.acct = cv_acct(CV_CLASS_USER, i % 5), .expect = CV_VERSION_ANY,
-			.puts = &put, .count = 1};
+		struct cv_batch b = { .acct = cv_acct(CV_CLASS_USER, i % 5),
+			              .expect = CV_VERSION_ANY,
+			              .puts = &put,
+			              .count = 1 };
 		cv_ticket ticket;
 		if (cv_meta_commit(c->k->e, &b, 1, &ticket, &err) || b.result)
 			return NULL;

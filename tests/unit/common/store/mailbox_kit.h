@@ -52,7 +52,7 @@ kit_open_store(struct kit *k)
 {
 	struct cv_store_options o = {
 		.engine = {.dir = k->dir, .cache_bytes = 8u << 20}
-        };
+	};
 	OK(cv_store_open(&o, &k->s, &k->err));
 }
 
