@@ -199,10 +199,15 @@ read_be(struct cv_rd *r, size_t width)
 	return v;
 }
 
+/* Rows of a mailbox are read octet by octet, so this one is short. */
 uint8_t
 cv_rd_u8(struct cv_rd *r)
 {
-	return (uint8_t)read_be(r, 1);
+	if (r->bad || r->p == r->end) {
+		r->bad = true;
+		return 0;
+	}
+	return *r->p++;
 }
 
 uint16_t
@@ -228,6 +233,8 @@ uint64_t
 cv_rd_varint(struct cv_rd *r)
 {
 	uint64_t v = 0;
+	if (!r->bad && r->p < r->end && *r->p < 0x80) /* most numbers */
+		return *r->p++;
 	for (unsigned shift = 0; shift < 64; shift += 7) {
 		uint8_t byte = cv_rd_u8(r);
 		if (r->bad || (shift == 63 && byte > 1) || (shift && !byte))
