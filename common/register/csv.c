@@ -158,7 +158,7 @@ csv_read(struct cv_arena *arena, struct cv_str bytes, const char *charset, struc
 		else
 			out->n++;
 	}
-	if (!status && out->n) {
+	if (!status && rows && out->n) {
 		out->rows = CV_ARENA_ARRAY(arena, struct csv_row, out->n);
 		memcpy(out->rows, rows, out->n * sizeof *rows);
 	}

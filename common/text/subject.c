@@ -112,7 +112,7 @@ cv_base_subject(struct cv_str subject, struct cv_buf *out, bool *is_reply_out)
 	squeeze(cv_utf8_cut(subject, CV_SUMMARY_SUBJECT_MAX), &text);
 	struct cv_str s = cv_buf_view(&text);
 	*is_reply_out = false;
-	for (;;) {
+	while (s.p) {
 		s = drop_leaders(drop_trailers(s, is_reply_out), is_reply_out);
 		if (!cv_str_has_iprefix(s, "[fwd:") || !cv_str_has_isuffix(s, "]"))
 			break;
