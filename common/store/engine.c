@@ -38,7 +38,8 @@
 #define UPKEEP_MS 1000
 #define BALLAST_BYTES ((uint64_t)32 << 20)
 #define ROOM_CHECK_BYTES (1u << 20) /* taken in between two looks at the free room */
-#define LOG_ROOM (CV_BDB_LOG_FILE_BYTES + (8u << 20)) /* a log file, and a checkpoint's needs */
+/* Recovery fills the rest of the last log file with zeros, and makes a checkpoint. */
+#define LOG_ROOM (40u << 20)
 #define BALLAST_PART 16u /* at most this part of the file system */
 #define SYNC_TRIES 20
 #define SYNC_PAUSE_US 500000
@@ -57,10 +58,12 @@ struct cv_engine {
 	struct cv_meta *meta;
 	struct cv_blobs *blobs; /* NULL: rows only */
 	struct cv_flusher *flusher;
+	struct cv_blob_syncer *syncer; /* with blobs */
 	struct cv_engine_options o;
 	_Atomic enum room room;
 	_Atomic uint64_t unchecked_bytes; /* taken in since the last look */
 
+	_Atomic unsigned hurry;      /* who wants compactions to end */
 	pthread_mutex_t copy_lock;   /* one backup or compaction at a time; taken before the next */
 	pthread_mutex_t upkeep_lock; /* one checkpoint or backup at a time */
 	pthread_mutex_t stop_lock;
@@ -208,9 +211,9 @@ sync_all(void *arg)
 	struct cv_err err;
 	cv_watch_sync(e->watchdog, true);
 	CV_KILL_POINT("flush.volume");
-	if (e->blobs && e->blobs->ops->sync(e->blobs, &err))
-		cv_engine_die(CV_EXIT_SYNC, "store.sync_failed", "dir=%s error=\"%s\"", e->dir,
-			err.text);
+	bool any_bodies = e->blobs && e->blobs->ops->is_dirty(e->blobs);
+	if (any_bodies)
+		cv_blob_syncer_begin(e->syncer);
 	CV_KILL_POINT("flush.before");
 	enum cv_status status;
 	for (int i = 0; (status = e->meta->ops->sync(e->meta, &err)) == CV_FULL; i++) {
@@ -220,6 +223,8 @@ sync_all(void *arg)
 		if (i == SYNC_TRIES)
 			break;
 	}
+	if (!status && any_bodies)
+		status = cv_blob_syncer_end(e->syncer, &err);
 	if (status)
 		cv_engine_die(CV_EXIT_SYNC, "store.sync_failed", "dir=%s error=\"%s\"", e->dir,
 			err.text);
@@ -321,7 +326,9 @@ cv_engine_backup(struct cv_engine *e, const char *dir, struct cv_err *err)
 	char path[PATH_MAX];
 	enum cv_status status = make_dir(dir, err);
 	settle(e); /* the copy is made from files: what is committed now shall be in it */
+	atomic_fetch_add(&e->hurry, 1);
 	pthread_mutex_lock(&e->copy_lock);
+	atomic_fetch_sub(&e->hurry, 1);
 	pthread_mutex_lock(&e->upkeep_lock);
 	snprintf(path, sizeof path, "%s/rows", dir);
 	if (!status)
@@ -341,7 +348,7 @@ cv_engine_compact(struct cv_engine *e, unsigned dead_percent, uint64_t bytes_per
                   uint64_t *freed_out, struct cv_err *err)
 {
 	const struct cv_compact how = {.dead_percent = dead_percent, .bytes_per_sec = bytes_per_sec,
-		.settle = settle, .arg = e};
+		.settle = settle, .arg = e, .hurry = &e->hurry};
 	*freed_out = 0;
 	if (!e->blobs)
 		return CV_OK;
@@ -349,6 +356,12 @@ cv_engine_compact(struct cv_engine *e, unsigned dead_percent, uint64_t bytes_per
 	enum cv_status status = e->blobs->ops->compact(e->blobs, &how, freed_out, err);
 	pthread_mutex_unlock(&e->copy_lock);
 	return status;
+}
+
+void
+cv_engine_end_compaction(struct cv_engine *e)
+{
+	atomic_fetch_add(&e->hurry, 1);
 }
 
 /* ---- open and close ---- */
@@ -391,6 +404,7 @@ stop(struct cv_engine *e, struct cv_err *err)
 	stop_upkeep(e);
 	if (e->flusher)
 		cv_flusher_stop(e->flusher);
+	cv_blob_syncer_stop(e->syncer);
 	if (e->blobs)
 		status = e->blobs->ops->close(e->blobs, err);
 	if (e->meta)
@@ -463,6 +477,8 @@ open_parts(struct cv_engine *e, bool *crashed_out, struct cv_err *err)
 		status = open_bodies(e, was_clean, err);
 	if (!status && fsync(e->dir_fd))
 		status = cv_fail_errno(err, CV_TEMPFAIL, errno, "syncing %s", e->dir);
+	if (!status && e->blobs)
+		status = cv_blob_syncer_start(e->blobs, &e->syncer, err);
 	if (!status)
 		status = cv_flusher_start(sync_all, e, &e->flusher, err);
 	if (status)

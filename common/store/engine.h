@@ -197,10 +197,12 @@ CV_MUST_CHECK enum cv_status cv_engine_lost_bodies(struct cv_engine *e, cv_lost_
 
 /* Gives back the room of removed bodies in volumes that are dead by at least DEAD_PERCENT of their
  * bytes, reading and writing at most BYTES_PER_SEC (0: no limit). Refs stay valid. Runs as long as it
- * takes, beside everything but a backup: for a thread that has time. */
+ * takes, beside everything but a backup, for which it ends early: for a thread that has time. */
 CV_MUST_CHECK enum cv_status cv_engine_compact(struct cv_engine *e, unsigned dead_percent,
                                                uint64_t bytes_per_sec, uint64_t *freed_out,
                                                struct cv_err *err);
+/* The store is about to close: a compaction under way ends soon, and no other begins. */
+void cv_engine_end_compaction(struct cv_engine *e);
 
 struct cv_engine_stats {
 	uint64_t commits, batches, conflicts, deadlocks, flushes, checkpoints, blob_bytes, log_bytes;

@@ -8,6 +8,8 @@
 #ifndef CV_ENGINE_IMPL_H
 #define CV_ENGINE_IMPL_H
 
+#include <stdatomic.h>
+
 #include "common/store/engine.h"
 
 struct cv_watchdog;
@@ -69,6 +71,9 @@ struct cv_compact {
 	 * rows' own removal was on disk, perhaps. */
 	void (*settle)(void *arg);
 	void *arg;
+	/* Above 0: somebody waits for the compaction, which ends soon; the volume it was at stays as
+	 * it was. */
+	const _Atomic unsigned *hurry;
 };
 struct cv_blob_ops {
 	enum cv_status (*begin)(struct cv_blobs *b, struct cv_str delivery_id, uint64_t size_bytes,
@@ -85,6 +90,7 @@ struct cv_blob_ops {
 	                         struct cv_err *err);
 	enum cv_status (*each)(struct cv_blobs *b, cv_blob_fn *fn, void *arg, struct cv_err *err);
 	enum cv_status (*sync)(struct cv_blobs *b, struct cv_err *err);
+	bool (*is_dirty)(struct cv_blobs *b); /* there is something to sync */
 	/* Writes down how far bodies are durable, so that recovery need not look before that. */
 	enum cv_status (*checkpoint)(struct cv_blobs *b, struct cv_err *err);
 	uint64_t (*unmarked_bytes)(struct cv_blobs *b); /* appended since the last checkpoint */
@@ -109,6 +115,15 @@ enum cv_status cv_engine_commit(struct cv_engine *e, struct cv_batch *batches, s
 cv_ticket cv_engine_ticket(struct cv_engine *e);
 struct cv_meta *cv_engine_meta(struct cv_engine *e);
 struct cv_blobs *cv_engine_blobs(struct cv_engine *e); /* NULL: rows only */
+
+/* ---- a thread that syncs bodies beside the flusher ---- */
+struct cv_blob_syncer;
+CV_MUST_CHECK enum cv_status cv_blob_syncer_start(struct cv_blobs *blobs,
+                                                  struct cv_blob_syncer **out, struct cv_err *err);
+void cv_blob_syncer_stop(struct cv_blob_syncer *y);
+/* Everything written before BEGIN is on disk when END returns; a failure is END's. */
+void cv_blob_syncer_begin(struct cv_blob_syncer *y);
+CV_MUST_CHECK enum cv_status cv_blob_syncer_end(struct cv_blob_syncer *y, struct cv_err *err);
 
 /* ---- the watchdog: a thread inside one call for too long ends the process ---- */
 /* LIMIT_SECS 0: 5, or 60 under sanitizers and valgrind. */

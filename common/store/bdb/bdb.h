@@ -26,8 +26,8 @@
 
 #define CV_BDB_KEY_MAX (sizeof(cv_acct_id) + CV_KEY_MAX + 1)
 
-/* Recovery fills the rest of the last log file with zeros, so that much room is needed for it. */
-#define CV_BDB_LOG_FILE_BYTES (32u << 20)
+/* A log file is filled with zeros when it begins, while commits wait: small files, short waits. */
+#define CV_BDB_LOG_FILE_BYTES (8u << 20)
 
 enum cv_bdb_tree { CV_BDB_HOT, CV_BDB_SUMMARY, CV_BDB_TREES };
 

@@ -6,7 +6,7 @@
 #include "common/base/log.h"
 #include "common/store/bdb/bdb.h"
 
-#define LOG_BUFFER_BYTES (4u << 20)
+#define LOG_BUFFER_BYTES (1u << 20) /* the zeros are written in pieces of this size, too */
 #define TRANSACTIONS_MAX 64u
 
 static const struct {
@@ -78,6 +78,8 @@ set_options(struct cv_bdb *b, size_t cache_bytes)
 		rc = env->set_lg_bsize(env, LOG_BUFFER_BYTES);
 	if (!rc)
 		rc = env->set_lg_max(env, CV_BDB_LOG_FILE_BYTES);
+	if (!rc) /* log files are filled with zeros when they begin: syncing them is data only */
+		rc = env->log_set_config(env, DB_LOG_ZERO, 1);
 	if (!rc)
 		rc = env->set_tx_max(env, TRANSACTIONS_MAX);
 	return rc;

@@ -73,10 +73,7 @@ copy_volume(struct cv_volumes *s, int dir_fd, uint32_t number, struct cv_err *er
 		return status;
 	cv_volume_name(number, "vol", name);
 	uint64_t size = atomic_load(&v->end);
-	pthread_mutex_lock(&s->lock);
-	bool is_sealed = v->is_sealed;
-	pthread_mutex_unlock(&s->lock);
-	if (is_sealed && !fstat(v->fd, &st))
+	if (v->is_compacted && !fstat(v->fd, &st))
 		size = (uint64_t)st.st_size; /* a compacted one has a map behind its records */
 	status = copy_file(v->fd, dir_fd, name, size, err);
 	cv_volume_put(s, v);

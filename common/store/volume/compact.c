@@ -24,6 +24,7 @@
 #define COPY_BYTES (1u << 20)
 #define SWAP_TRIES 200
 #define SWAP_PAUSE_US 10000
+#define NAP_MS 50 /* between two looks whether somebody waits for us */
 
 static void
 put_be(unsigned char *p, uint64_t v, unsigned n)
@@ -116,20 +117,29 @@ struct job {
 	uint64_t moved;
 };
 
-static void
+static bool
+is_hurried(const struct cv_compact *how)
+{
+	return atomic_load(how->hurry) > 0;
+}
+
+/* False when the compaction shall end. */
+static bool
 keep_pace(struct job *j, uint64_t n)
 {
 	j->moved += n;
-	if (!j->how->bytes_per_sec)
-		return;
-	int64_t due_ms = (int64_t)(j->moved * 1000 / j->how->bytes_per_sec);
-	int64_t early_ms = due_ms - (cv_mono_ms() - j->start_ms);
-	if (early_ms > 0)
-		usleep((unsigned)CV_MIN(early_ms, 1000) * 1000);
+	while (j->how->bytes_per_sec && !is_hurried(j->how)) {
+		int64_t due_ms = (int64_t)(j->moved * 1000 / j->how->bytes_per_sec);
+		int64_t early_ms = due_ms - (cv_mono_ms() - j->start_ms);
+		if (early_ms <= 0)
+			break;
+		usleep((unsigned)CV_MIN(early_ms, NAP_MS) * 1000);
+	}
+	return !is_hurried(j->how);
 }
 
-/* Lists the living records and adds up the dead. False: a record is broken, which a person must see
- * before anything is thrown away. */
+/* Lists the living records and adds up the dead. False: the compaction shall end, or a record is
+ * broken, which a person must see before anything is thrown away. */
 static bool
 survey(struct job *j)
 {
@@ -139,8 +149,11 @@ survey(struct job *j)
 		bool ok = cv_reader_open(j->s, j->v, at, end, 4096, &r);
 		uint64_t n = ok ? cv_record_bytes(r.record.size, r.record.stored) : 0;
 		cv_reader_close(&r);
-		if (!ok)
+		if (!ok) {
+			cv_log(0, CV_ERROR, "store.volume_broken",
+				"volume=%u; it is not compacted", j->v->number);
 			return false;
+		}
 		uint64_t was = j->v->is_compacted ? cv_forward_was(j->v, at) : at;
 		if (cv_dead_has(&j->dead, was)) {
 			j->dead_bytes += n;
@@ -154,7 +167,8 @@ survey(struct job *j)
 			j->map[j->count++] = (struct cv_forward){was, at};
 		}
 		at += n;
-		keep_pace(j, CV_RECORD_HEADER);
+		if (!keep_pace(j, CV_RECORD_HEADER))
+			return false;
 	}
 	return true;
 }
@@ -175,7 +189,10 @@ copy_record(struct job *j, uint64_t from, uint64_t n)
 			!write_at(j, j->memory, part, j->end + done))
 			return false;
 		done += part;
-		keep_pace(j, part);
+		if (!keep_pace(j, part)) {
+			errno = ECANCELED;
+			return false;
+		}
 	}
 	return true;
 }
@@ -282,7 +299,7 @@ rewrite(struct job *j, uint64_t *freed, struct cv_err *err)
 		why = swap(j, new_name, name);
 	if (why) {
 		(void)unlinkat(j->s->dir_fd, new_name, 0);
-		return why == EBUSY ? CV_OK : /* read all the time: another day */
+		return why == EBUSY || why == ECANCELED ? CV_OK : /* another day */
 			cv_fail_errno(err, CV_TEMPFAIL, why, "compacting volume %u", j->v->number);
 	}
 	drop_entries(j);
@@ -306,8 +323,6 @@ compact_one(struct cv_volumes *s, uint32_t number, const struct cv_compact *how,
 	}
 	bool ok = survey(&j);
 	uint64_t all = atomic_load(&j.v->end);
-	if (!ok)
-		cv_log(0, CV_ERROR, "store.volume_broken", "volume=%u; it is not compacted", number);
 	if (ok && j.dead_bytes && j.dead_bytes >= all / 100 * how->dead_percent) {
 		status = rewrite(&j, freed, err);
 	} else {
@@ -332,7 +347,7 @@ cv_volumes_compact(struct cv_blobs *b, const struct cv_compact *how, uint64_t *f
 		const struct cv_volume *v = is_last ? NULL : s->table[number];
 		bool is_fit = v && v->is_sealed && !v->is_bad && !v->is_dirty;
 		pthread_mutex_unlock(&s->lock);
-		if (is_last)
+		if (is_last || is_hurried(how))
 			break;
 		if (is_fit)
 			status = compact_one(s, number, how, memory, freed_out, err);

@@ -6,6 +6,10 @@
 #include "common/base/kill.h"
 #include "common/store/volume/volume.h"
 
+/* Written in one go when the zeros are used up: about one append in a hundred waits for it. */
+#define ZERO_BYTES ((uint64_t)1 << 20)
+#define ZERO_PIECE (32u << 10)
+
 struct put {
 	struct cv_blob_put base;
 	struct cv_volumes *s;
@@ -95,8 +99,27 @@ write_bytes(struct cv_volumes *s, struct cv_volume *v, const void *p, size_t n, 
 static void
 cut(struct cv_volume *v)
 {
+	v->zeroed = 0;
 	if (ftruncate(v->fd, (off_t)atomic_load(&v->end)))
 		errno = 0;
+}
+
+/* Fills the current volume with zeros behind a record of N bytes at AT, when there are none left. A
+ * disk that has no room for them may still have some for the record. The append lock is held. */
+static void
+zero_ahead(struct cv_volumes *s, struct cv_volume *v, uint64_t at, uint64_t n)
+{
+	if (at + n <= v->zeroed || at + n >= s->volume_bytes)
+		return;
+	static const char zeros[ZERO_PIECE];
+	uint64_t to = CV_MIN(at + n + ZERO_BYTES, s->volume_bytes);
+	v->zeroed = at + n;
+	while (v->zeroed < to) {
+		size_t piece = (size_t)CV_MIN(to - v->zeroed, sizeof zeros);
+		if (pwrite_all(v->fd, zeros, piece, v->zeroed))
+			break;
+		v->zeroed += piece;
+	}
 }
 
 static void
@@ -236,6 +259,7 @@ make_room(struct cv_volumes *s, uint64_t n, struct cv_err *err)
 		uint64_t end = atomic_load(&s->current->end);
 		if (end == CV_VOLUME_HEADER || end + n <= s->volume_bytes)
 			return CV_OK;
+		cut(s->current);
 		cv_volume_seal(s, s->current);
 		s->current = NULL;
 	}
@@ -256,10 +280,12 @@ append(struct put *p, struct cv_volume **v_out, uint64_t *at_out, struct cv_err 
 		uint64_t at = atomic_load(&v->end);
 		cv_record_encode(&p->record, p->frames, v->salt, (unsigned char *)p->staged.p);
 		status = write_bytes(s, v, p->staged.p, p->staged.n, at, err);
-		if (status)
+		if (status) {
 			cut(v);
-		else
+		} else {
+			zero_ahead(s, v, at, n);
 			grow(p, v, at);
+		}
 		*v_out = v;
 		*at_out = at;
 	}

@@ -7,12 +7,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/log.h"
+
 #define VOLUME_BYTES_DEFAULT ((uint64_t)256 << 20)
 
 static enum cv_status
 volumes_sync(struct cv_blobs *b, struct cv_err *err)
 {
 	return cv_volume_sync_dirty(cv_volumes_of(b), err);
+}
+
+static bool
+volumes_are_dirty(struct cv_blobs *b)
+{
+	struct cv_volumes *s = cv_volumes_of(b);
+	pthread_mutex_lock(&s->lock);
+	bool any = s->dirty_count > 0;
+	pthread_mutex_unlock(&s->lock);
+	return any;
 }
 
 static enum cv_status
@@ -81,7 +93,10 @@ static enum cv_status
 volumes_close(struct cv_blobs *b, struct cv_err *err)
 {
 	struct cv_volumes *s = cv_volumes_of(b);
+	struct cv_volume *v = s->current;
 	enum cv_status status = cv_volume_sync_dirty(s, err);
+	if (v && v->zeroed && ftruncate(v->fd, (off_t)atomic_load(&v->end)))
+		cv_log(0, CV_WARN, "store.zeros_left", "volume=%u errno=%d", v->number, errno);
 	if (!status)
 		status = cv_catalog_write(s, s->dir_fd, err);
 	release(s);
@@ -98,6 +113,7 @@ static const struct cv_blob_ops ops = {
 	.remove = cv_volumes_remove,
 	.each = cv_volumes_each,
 	.sync = volumes_sync,
+	.is_dirty = volumes_are_dirty,
 	.checkpoint = volumes_checkpoint,
 	.unmarked_bytes = volumes_unmarked,
 	.backup = cv_volumes_backup,

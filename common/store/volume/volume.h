@@ -21,6 +21,9 @@
  *  V4  `end` of a volume grows only when the record is whole in the file.
  * Small bodies (compressed up to STAGE_MAX) are put together in memory and go to the current volume
  * in one write; larger ones stream into a volume (a `lane`) that is theirs while they last.
+ * The current volume is filled with zeros ahead of its end, so that syncing an append changes
+ * nothing of the file but its data (docs/adr/0013-syncing.md). Zeros are no record: recovery cuts
+ * them off, and a volume that is sealed or closed ends where its last record does.
  *
  * Locks, in the order they may be taken: append (current volume), lock (table, descriptors, lanes).
  */
@@ -59,6 +62,7 @@ struct cv_volume {
 	bool is_compacted;     /* known once opened; then `forward` translates places */
 	_Atomic uint64_t end;  /* behind the last whole record */
 	_Atomic uint64_t durable;
+	uint64_t zeroed;       /* the file is filled with zeros up to here; append lock held */
 	struct cv_forward *forward; /* ascending by both */
 	size_t forward_count;
 };

@@ -231,10 +231,10 @@ static void
 cut_newest_volume(struct kit *k)
 {
 	char command[400];
-	/* to where the last clean stop left it: the header alone is all a new volume had then */
+	/* to a third of its records, which may be followed by zeros */
 	snprintf(command, sizeof command,
 		"f=$(ls -t %s/bodies/* | grep -v -E 'catalog|dead' | head -1); "
-		"n=$(stat -c %%s \"$f\"); truncate -s $((n / 3)) \"$f\"",
+		"n=$(sed 's/\\x00*$//' \"$f\" | wc -c); truncate -s $((n / 3)) \"$f\"",
 		k->dir);
 	assert_int_equal(system(command), 0);
 }

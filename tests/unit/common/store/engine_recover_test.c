@@ -70,6 +70,20 @@ size_of(const char *path)
 	return st.st_size;
 }
 
+/* Behind the last record of a volume, whose file may go on with zeros. */
+static off_t
+end_of_records(const char *path)
+{
+	off_t end = 0;
+	char p[8];
+	int fd = open(path, O_RDONLY);
+	for (off_t at = 0; pread(fd, p, sizeof p, at) == sizeof p; at += (off_t)sizeof p)
+		if (memcmp(p, "\0\0\0\0\0\0\0", sizeof p) != 0)
+			end = at + (off_t)sizeof p;
+	close(fd);
+	return end;
+}
+
 /* ---- deaths ---- */
 
 /* Body I of N, with its count row; durable. */
@@ -162,7 +176,7 @@ test_a_cut_volume__loses_the_bodies_behind_the_cut_and_says_which(void **state)
 	struct cv_blob_ref refs[10], fresh;
 	char path[256];
 	assert_true(was_killed(in_child(k, write_ten, NULL)));
-	off_t size = size_of(volume_path(k, path));
+	off_t size = end_of_records(volume_path(k, path));
 	assert_int_equal(truncate(path, size - 2 * (size - 64) / 10 - 100), 0); /* 2 and a bit */
 	kit_open(k);
 	load_refs(k, refs);
@@ -175,13 +189,60 @@ test_a_cut_volume__loses_the_bodies_behind_the_cut_and_says_which(void **state)
 }
 
 static void
+test_zeros_ahead_of_the_last_record__go_when_the_volume_ends(void **state)
+{
+	struct kit *k = *state;
+	struct cv_blob_ref refs[10], fresh;
+	char path[256];
+	assert_true(was_killed(in_child(k, write_ten, NULL)));
+	off_t end = end_of_records(volume_path(k, path));
+	assert_true(size_of(path) > end);
+	kit_open(k);
+	assert_int_equal(size_of(path), end); /* after a crash */
+	load_refs(k, refs);
+	assert_int_equal(readable(k, refs), 10);
+	assert_int_equal(lost(k), 0);
+	put_counted(k, "1", &fresh);
+	snprintf(path, sizeof path, "%s/bodies/00000002.vol", k->dir);
+	end = end_of_records(path);
+	assert_true(size_of(path) > end);
+	kit_close(k);
+	assert_int_equal(size_of(path), end); /* after a clean stop, too */
+	kit_open(k);
+	put_counted(k, "2", &fresh);
+	assert_true(size_of(path) > end_of_records(path));
+	assert_true(end_of_records(path) > end);
+}
+
+static void
+test_records_that_stayed_zeros__are_lost_like_cut_ones(void **state)
+{
+	struct kit *k = *state;
+	struct cv_blob_ref refs[10];
+	char path[256];
+	assert_true(was_killed(in_child(k, write_ten, NULL)));
+	off_t end = end_of_records(volume_path(k, path)), tenth = (end - 64) / 10;
+	char *zeros = cv_calloc(1, (size_t)tenth * 3);
+	int fd = open(path, O_RDWR);
+	/* The fifth never reached the disk, nor the last one and the tail of the one before. */
+	assert_int_equal(pwrite(fd, zeros, (size_t)tenth, 64 + 4 * tenth), tenth);
+	assert_int_equal(pwrite(fd, zeros, (size_t)tenth + 200, end - tenth - 200), tenth + 200);
+	close(fd);
+	free(zeros);
+	kit_open(k);
+	load_refs(k, refs);
+	assert_int_equal(lost(k), 3);
+	assert_int_equal(readable(k, refs), 7);
+}
+
+static void
 test_a_record_broken_in_the_middle__costs_no_other(void **state)
 {
 	struct kit *k = *state;
 	struct cv_blob_ref refs[10];
 	char path[256];
 	assert_true(was_killed(in_child(k, write_ten, NULL)));
-	off_t size = size_of(volume_path(k, path));
+	off_t size = end_of_records(volume_path(k, path));
 	static const struct { const char *name; int tenth, skip; } rows[] = {
 		{"a body", 4, 1000}, {"a header", 6, 20},
 	};
@@ -248,7 +309,7 @@ test_a_byte_turned_on_disk__is_found_by_reading(void **state)
 	assert_int_equal(kit_body(k, "id", p, sizeof p, sizeof p, &ref), CV_OK);
 	volume_path(k, path);
 	int fd = open(path, O_RDWR);
-	assert_int_equal(pwrite(fd, "x", 1, size_of(path) - 50), 1);
+	assert_int_equal(pwrite(fd, "x", 1, end_of_records(path) - 50), 1);
 	close(fd);
 	assert_int_equal(kit_read_body(k, &ref, 0, 1000, &out), CV_OK); /* another frame */
 	assert_int_equal(kit_read_body(k, &ref, 299000, 10, &out), CV_CORRUPT);
@@ -654,6 +715,42 @@ test_compaction__gives_room_back_and_keeps_every_ref(void **state)
 	assert_int_equal(kit_read_body(k, &refs[5], 0, 10, &k->hold), CV_OK);
 }
 
+static void *
+compact_slowly(void *arg)
+{
+	struct kit *k = arg;
+	uint64_t freed;
+	struct cv_err err;
+	/* At this speed it would take an hour. */
+	return (void *)(uintptr_t)(cv_engine_compact(k->e, 1, 100, &freed, &err) || freed);
+}
+
+static void
+test_a_compaction_under_way__ends_when_somebody_waits(void **state)
+{
+	struct kit *k = *state;
+	static struct cv_blob_ref refs[MANY];
+	char path[256];
+	pthread_t thread;
+	void *failed;
+	reopen_small(k);
+	put_and_remove(k, refs);
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(pthread_create(&thread, NULL, compact_slowly, k), 0);
+		usleep(100000);
+		if (round) {
+			cv_engine_end_compaction(k->e);
+		} else {
+			snprintf(path, sizeof path, "%s.copy", k->dir);
+			assert_int_equal(cv_engine_backup(k->e, path, &k->err), CV_OK);
+			kit_remove_tree(path);
+		}
+		assert_int_equal(pthread_join(thread, &failed), 0);
+		assert_null(failed);
+		assert_living(k, refs);
+	}
+}
+
 static void
 compact_and_die(struct kit *k)
 {
@@ -694,6 +791,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_a_killed_owner__leaves_everything_acknowledged),
 		T(test_a_cut_volume__loses_the_bodies_behind_the_cut_and_says_which),
+		T(test_zeros_ahead_of_the_last_record__go_when_the_volume_ends),
+		T(test_records_that_stayed_zeros__are_lost_like_cut_ones),
 		T(test_a_record_broken_in_the_middle__costs_no_other),
 		T(test_a_catalog_missing_or_broken__is_made_again),
 		T(test_a_volume_torn_at_birth__does_not_stop_the_open),
@@ -704,6 +803,7 @@ main(void)
 		T(test_a_thread_stuck_inside__ends_the_process),
 		T(test_a_backup__taken_while_mail_arrives_is_a_moment_without_gaps),
 		T(test_compaction__gives_room_back_and_keeps_every_ref),
+		T(test_a_compaction_under_way__ends_when_somebody_waits),
 		T(test_a_death_in_compaction__changes_nothing),
 		T(test_a_backup__opens_as_a_store_and_a_second_copies_only_what_is_new),
 	};
