@@ -333,6 +333,9 @@ void cv_reaper_stop(struct cv_store *s);
 /* Does now, for every account, what is due at NOW_SECS. */
 CV_MUST_CHECK enum cv_status cv_store_reap(
 	struct cv_store *s, int64_t now_secs, struct cv_err *err);
+/* Compacts what is mostly dead, as the reaper does after each slow pass. */
+CV_MUST_CHECK enum cv_status cv_store_compact(
+	struct cv_store *s, uint64_t *freed_out, struct cv_err *err);
 
 /* ---- store.c ---- */
 void cv_gate_enter(struct cv_store *s);

@@ -300,6 +300,7 @@ cv_queue_close(struct cv_queue *q)
 	q->closing = true;
 	pthread_cond_signal(&q->wake);
 	pthread_mutex_unlock(&q->lock);
+	cv_engine_end_compaction(q->engine);
 	pthread_join(q->undertaker, NULL);
 	cv_engine_close(q->engine);
 	for (size_t i = 0; i < CV_QUEUE_SHARDS; i++)

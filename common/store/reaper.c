@@ -4,7 +4,8 @@
  * One thread, one account after the other, with pauses. For an account with rows that are due it
  * reads all message rows once: a body's count falls only when no row that stays names it, and a
  * summary goes only when no copy that stays points at it. Rows go before counts, so dying between
- * leaves counts too high, never too low (S4).
+ * leaves counts too high, never too low (S4). After every slow pass volumes that are mostly dead
+ * are compacted, at a speed that leaves the disk to others; a store that closes stops that.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/log.h"
@@ -16,6 +17,8 @@
 #define MOVED_KEEP_SECS 3600  /* a session may still be reading under the old UID */
 #define PAUSE_MS        2     /* after an account with work */
 #define DELETES_MAX     2000u /* in one batch */
+#define COMPACT_DEAD    50u   /* per cent of a volume, for its room to be worth the copying */
+#define COMPACT_SPEED   (8u << 20) /* bytes a second */
 
 struct cv_reaper {
 	struct cv_store *s;
@@ -516,6 +519,21 @@ pass(struct cv_reaper *r, bool slow)
 	return go_on;
 }
 
+enum cv_status
+cv_store_compact(struct cv_store *s, uint64_t *freed_out, struct cv_err *err)
+{
+	return cv_engine_compact(s->engine, COMPACT_DEAD, COMPACT_SPEED, freed_out, err);
+}
+
+static void
+compact(struct cv_reaper *r)
+{
+	struct cv_err err;
+	uint64_t freed;
+	if (cv_store_compact(r->s, &freed, &err))
+		cv_log(0, CV_WARN, "store.not_compacted", "error=\"%s\"", err.text);
+}
+
 static void *
 run(void *arg)
 {
@@ -523,7 +541,10 @@ run(void *arg)
 	unsigned passes = 0;
 	bool go_on = wait_ms(r, FIRST_PASS_SECS * 1000);
 	while (go_on) {
-		go_on = pass(r, passes++ % SLOW_PASSES == 0);
+		bool slow = passes++ % SLOW_PASSES == 0;
+		go_on = pass(r, slow);
+		if (go_on && slow)
+			compact(r);
 		go_on = go_on && wait_ms(r, PASS_SECS * 1000);
 	}
 	return NULL;
@@ -559,6 +580,7 @@ cv_reaper_stop(struct cv_store *s)
 	r->stop = true;
 	pthread_cond_signal(&r->wake);
 	pthread_mutex_unlock(&r->lock);
+	cv_engine_end_compaction(s->engine);
 	pthread_join(r->thread, NULL);
 	pthread_mutex_destroy(&r->lock);
 	pthread_cond_destroy(&r->wake);

@@ -534,6 +534,33 @@ test_reaper__takes_bodies_after_the_restore_window(void **state)
 }
 
 static void
+test_compacting__gives_back_the_room_of_bodies_that_were_reaped(void **state)
+{
+	struct kit *k = *state;
+	struct cv_store_options o = {.engine = {.dir = k->dir, .volume_bytes = 64u << 10}};
+	struct cv_engine_stats before, after;
+	uint64_t freed;
+	size_t removed;
+	kit_close(k);
+	OK(cv_store_open(&o, &k->s, &k->err));
+	OK(cv_acct_open(k->s, KIT_USER(1), false, &k->a, &k->t, &k->err));
+	struct cv_mbox *m = kit_mbox(k, "INBOX");
+	for (int i = 1; i <= 400; i++)
+		kit_append_flags(k, m, i, i % 4 ? CV_FLAG_DELETED : 0);
+	OK(cv_mbox_expunge(m, NULL, 0, &removed, &k->t, &k->err));
+	cv_mbox_close(m);
+	OK(cv_store_compact(k->s, &freed, &k->err));
+	assert_int_equal(freed, 0); /* all can be restored yet */
+	OK(cv_store_reap(k->s, cv_wall_secs() + 15 * 86400, &k->err));
+	cv_engine_stats(cv_store_engine(k->s), &before);
+	OK(cv_store_compact(k->s, &freed, &k->err));
+	assert_true(freed > before.blob_bytes / 4);
+	kit_check_sound(k); /* opens every volume */
+	cv_engine_stats(cv_store_engine(k->s), &after);
+	assert_true(after.blob_bytes <= before.blob_bytes - freed);
+}
+
+static void
 test_deliver__finds_folders_by_name_and_use(void **state)
 {
 	struct kit *k = *state;
@@ -758,6 +785,7 @@ main(void)
 		TEST(test_copy__of_many_messages_is_one_act),
 		TEST(test_recent__goes_to_one_session),
 		TEST(test_reaper__takes_bodies_after_the_restore_window),
+		TEST(test_compacting__gives_back_the_room_of_bodies_that_were_reaped),
 		TEST(test_deliver__stores_once_and_reaches_every_account),
 		TEST(test_deliver__finds_folders_by_name_and_use),
 		TEST(test_deliver__answers_each_recipient_for_itself),
