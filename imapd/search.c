@@ -16,6 +16,7 @@ enum arg {
 	ARG_FIELD,
 	ARG_DAY,
 	ARG_NUMBER,
+	ARG_SECONDS,
 	ARG_KEYWORD,
 	ARG_UIDS,
 	ARG_MODSEQ,
@@ -48,7 +49,7 @@ static const struct key_row {
 	{"NEW",        IMAPD_KEY_AND,        ARG_NEW,     false, 0               },
 	{"NOT",        IMAPD_KEY_NOT,        ARG_NOT,     false, 0               },
 	{"OLD",        IMAPD_KEY_RECENT,     ARG_NONE,    true,  0               },
-	{"OLDER",      IMAPD_KEY_OLDER,      ARG_NUMBER,  false, 0               },
+	{"OLDER",      IMAPD_KEY_OLDER,      ARG_SECONDS, false, 0               },
 	{"ON",         IMAPD_KEY_ON,         ARG_DAY,     false, 0               },
 	{"OR",         IMAPD_KEY_OR,         ARG_OR,      false, 0               },
 	{"RECENT",     IMAPD_KEY_RECENT,     ARG_NONE,    false, 0               },
@@ -68,7 +69,7 @@ static const struct key_row {
 	{"UNFLAGGED",  IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_FLAGGED },
 	{"UNKEYWORD",  IMAPD_KEY_KEYWORD,    ARG_KEYWORD, true,  0               },
 	{"UNSEEN",     IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_SEEN    },
-	{"YOUNGER",    IMAPD_KEY_YOUNGER,    ARG_NUMBER,  false, 0               },
+	{"YOUNGER",    IMAPD_KEY_YOUNGER,    ARG_SECONDS, false, 0               },
 };
 
 static const unsigned key_needs[] = {
@@ -239,6 +240,11 @@ read_argument(struct reader *r, const struct key_row *row, uint32_t index)
 		break;
 	case ARG_NUMBER:
 		ok = imapd_parse_sp(r->p) && imapd_parse_number(r->p, INT64_MAX, &node.number);
+		break;
+	case ARG_SECONDS: /* RFC 5032 3: not zero */
+		ok = imapd_parse_sp(r->p) && imapd_parse_number(r->p, UINT32_MAX, &node.number);
+		if (ok && !node.number)
+			return imapd_fault(r->p, "no seconds at all");
 		break;
 	case ARG_KEYWORD:
 		ok = imapd_parse_sp(r->p) && imapd_parse_atom(r->p, &node.name);

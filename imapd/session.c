@@ -353,7 +353,7 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 	if (diff.arrived)
 		write_number(out, view->exists, " EXISTS\r\n");
 	uint32_t recent = imapd_session_recent(s);
-	if (diff.arrived)
+	if (diff.arrived || recent != s->recent_told)
 		write_number(out, recent, " RECENT\r\n");
 	s->recent_told = recent;
 	tell_keywords(s, out);
