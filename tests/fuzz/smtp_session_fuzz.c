@@ -25,6 +25,18 @@
 #define HANG_SECS 30
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#ifdef __has_feature
+#if __has_feature(coverage_sanitizer)
+/* After each input libFuzzer would look for leaks while other threads are in the middle of their work.
+ * The run over the corpus looks once, at the end. */
+int __lsan_is_turned_off(void);
+int
+__lsan_is_turned_off(void)
+{
+	return 1;
+}
+#endif
+#endif
 
 static char dir[] = "/tmp/congvu-smtp-fuzz.XXXXXX";
 static struct cv_store *store;
