@@ -8,8 +8,8 @@
  * session finds what changed by comparing page pointers. A view stays valid while it is held,
  * whatever happens to the mailbox.
  *
- * Names are UTF-8 (NFC), levels separated by cv_store_separator(), "INBOX" in any case is the inbox.
- * Threads: handles may be used from any thread; a view is read-only.
+ * Names are UTF-8 (NFC), levels separated by cv_store_separator(), "INBOX" in any case is the
+ * inbox. Threads: handles may be used from any thread; a view is read-only.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_MAILBOX_H
@@ -32,8 +32,8 @@ enum {
 #define CV_KEYWORD_BYTES_MAX 64
 
 enum cv_special_use {
-	CV_USE_NONE, CV_USE_DRAFTS, CV_USE_SENT, CV_USE_JUNK, CV_USE_TRASH, CV_USE_ARCHIVE, CV_USE_ALL,
-	CV_USE_FLAGGED
+	CV_USE_NONE, CV_USE_DRAFTS, CV_USE_SENT, CV_USE_JUNK, CV_USE_TRASH, CV_USE_ARCHIVE,
+	CV_USE_ALL, CV_USE_FLAGGED
 };
 /* The default folders of a new account: INBOX, "Thư nháp" (Drafts), "Thư đã gửi" (Sent),
  * "Thư rác" (Junk), "Thùng rác" (Trash), "Lưu trữ" (Archive); all subscribed. */
@@ -54,7 +54,8 @@ struct cv_quota {
 void cv_acct_quota(struct cv_acct *a, struct cv_quota *out);
 CV_MUST_CHECK enum cv_status cv_acct_set_quota(struct cv_acct *a, uint64_t limit_bytes,
                                                cv_ticket *ticket_out, struct cv_err *err);
-/* Removes every row of the account and lowers its bodies' counts (purge after the retention time). */
+/* Removes every row of the account and lowers its bodies' counts (purge after the retention
+ * time). */
 CV_MUST_CHECK enum cv_status cv_acct_purge(struct cv_store *s, cv_acct_id id, cv_ticket *ticket_out,
                                            struct cv_err *err);
 
@@ -109,7 +110,8 @@ struct cv_entry {
 	uint64_t modseq;
 	uint64_t keywords; /* bit i: view->keywords->names[i] */
 };
-struct cv_page {           /* the entries with uid / CV_PAGE_UIDS == number, ascending, never empty */
+struct cv_page {           /* the entries with uid / CV_PAGE_UIDS == number, ascending, never
+			    * empty */
 	uint32_t refs, number, count;
 	struct cv_entry entries[]; /* count of them */
 };
@@ -156,7 +158,8 @@ void cv_mbox_unwatch(struct cv_mbox *m, struct cv_watch *w); /* no call of FN af
 /* ---- changes ---- */
 struct cv_flag_change {
 	uint32_t flags;
-	const struct cv_str *keywords; /* names; new ones are added to the mailbox (CV_LIMIT over 64) */
+	const struct cv_str *keywords; /* names; new ones are added to the mailbox (CV_LIMIT over
+				        * 64) */
 	size_t keyword_count;
 };
 struct cv_append {
@@ -167,8 +170,9 @@ struct cv_append {
 	uint32_t uid;                  /* filled in */
 };
 /* All or none (MULTIAPPEND). CV_OVERQUOTA, CV_FULL. */
-CV_MUST_CHECK enum cv_status cv_mbox_append(struct cv_mbox *m, struct cv_append *items, size_t count,
-                                            cv_ticket *ticket_out, struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_mbox_append(struct cv_mbox *m, struct cv_append *items,
+                                            size_t count, cv_ticket *ticket_out,
+                                            struct cv_err *err);
 
 enum cv_store_op { CV_STORE_SET, CV_STORE_ADD, CV_STORE_REMOVE };
 /* UIDS ascending; those that no longer exist are skipped. With unchanged_since < UINT64_MAX entries
@@ -203,8 +207,8 @@ struct cv_msg {                /* the core row: written once */
 	int16_t internal_zone;
 	struct cv_blob_ref body;
 	uint8_t email_id[16], thread_id[16];
-	struct cv_str summary;     /* encoded cv_summary (common/text/summary.h), when asked for; p NULL
-	                            * when it is missing: rebuild from the body */
+	struct cv_str summary;     /* encoded cv_summary (common/text/summary.h), when asked for; p
+	                            * NULL when it is missing: rebuild from the body */
 };
 typedef bool cv_msg_fn(void *arg, const struct cv_msg *msg); /* slices valid during the call */
 /* Calls FN for each of UIDS (ascending) that has a row, in order, in bulk. UIDs whose entry was

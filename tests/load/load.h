@@ -1,7 +1,8 @@
 /* load.h - cvload: puts the same SMTP or IMAP load on any mail server and measures the answers.
  *
- * One thread a session, blocking sockets: the program is to cost little, so that two programs on one
- * machine measure the server. Nothing here knows congvu; the peers are measured by the same code.
+ * One thread a session, blocking sockets: the program is to cost little, so that two programs on
+ * one machine measure the server. Nothing here knows congvu; the peers are measured by the same
+ * code.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef LOAD_H
@@ -32,7 +33,8 @@ struct load_conn {
 	uint64_t bytes_in;
 	char in[65536];
 };
-/* Connects, and handshakes when the target has TLS from the first octet. False: errno or TLS said no. */
+/* Connects, and handshakes when the target has TLS from the first octet. False: errno or TLS said
+ * no. */
 bool load_connect(struct load_conn *c, const struct load_target *t);
 bool load_handshake(struct load_conn *c);
 void load_close(struct load_conn *c);
@@ -95,7 +97,8 @@ int load_latency(const struct load_options *o);
 long load_imap_login(struct load_conn *c, const struct load_options *o, unsigned user, bool select);
 /* Reads to the tagged answer of TAG; true when it is OK. */
 bool load_imap_answer(struct load_conn *c, const char *tag);
-/* Opens an SMTP or LMTP session up to the answer to EHLO/LHLO (and AUTH when the options have it). */
+/* Opens an SMTP or LMTP session up to the answer to EHLO/LHLO (and AUTH when the options have
+ * it). */
 bool load_smtp_open(struct load_conn *c, const struct load_options *o, const struct load_target *t);
 /* One message to RECIPIENTS boxes from FIRST on; true when every answer was good. */
 bool load_smtp_send(struct load_conn *c, const struct load_options *o, const struct load_message *m,

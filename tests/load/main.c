@@ -32,7 +32,8 @@ load_user(const struct load_options *o, unsigned number, char *out)
 	const char *star = strchr(o->pattern, '#');
 
 	if (star)
-		snprintf(out, 256, "%.*s%05u%s", (int)(star - o->pattern), o->pattern, number, star + 1);
+		snprintf(out, 256, "%.*s%05u%s", (int)(star - o->pattern), o->pattern, number,
+		         star + 1);
 	else
 		snprintf(out, 256, "%s", o->pattern);
 }
@@ -80,8 +81,8 @@ parse_target(char *text, struct load_target *t)
 }
 
 enum { O_TARGET = 256, O_DELIVER, O_TLS, O_STARTTLS, O_USERS, O_USER_COUNT, O_PASSWORD, O_AUTH,
-	O_SESSIONS, O_COUNT, O_SECONDS, O_SIZE, O_RCPTS, O_PER_SESSION, O_MAILBOX, O_ACKED, O_COMMAND,
-	O_LMTP };
+	O_SESSIONS, O_COUNT, O_SECONDS, O_SIZE, O_RCPTS, O_PER_SESSION, O_MAILBOX, O_ACKED,
+	O_COMMAND, O_LMTP };
 
 static bool
 take_option(struct load_options *o, int option, char *value)
@@ -152,8 +153,13 @@ main(int argc, char **argv)
 		int (*run)(const struct load_options *o);
 	} modes[] = {{"smtp", load_smtp}, {"login", load_imap}, {"command", load_imap},
 		{"append", load_imap}, {"hold", load_hold}, {"latency", load_latency}};
-	struct load_options o = {.sessions = 1, .recipients = 1, .users = 1, .seconds = 1, .size = 10240,
-		.mailbox = "INBOX", .password = ""};
+	struct load_options o = { .sessions = 1,
+		                  .recipients = 1,
+		                  .users = 1,
+		                  .seconds = 1,
+		                  .size = 10240,
+		                  .mailbox = "INBOX",
+		                  .password = "" };
 	struct rlimit files;
 
 	signal(SIGPIPE, SIG_IGN);
