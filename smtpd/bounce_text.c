@@ -89,6 +89,22 @@ static const struct row {
 			"The message may only travel encrypted, and the other server cannot.",
 			"Hãy liên hệ người nhận bằng cách khác.",
 			"Reach the recipient in another way." } },
+	{ "7.30", { NULL },
+		{ "Thư chỉ được gửi qua đường truyền bảo mật suốt tuyến (REQUIRETLS), nhưng máy chủ "
+		  "nhận không bảo đảm được.",
+			"The message asked to be protected all the way (REQUIRETLS), and the other "
+			"server cannot.",
+			"Hãy gửi lại không kèm yêu cầu này nếu nội dung cho phép, hoặc liên hệ người "
+			"nhận bằng cách khác.",
+			"Send again without asking for this if the content allows it, or reach the "
+			"recipient in another way." } },
+	{ "7.5", { NULL },
+		{ "Không xác thực được máy chủ nhận: chứng thư TLS của họ không khớp với chính sách "
+		  "mà tên miền công bố.",
+			"The other server could not prove who it is: its TLS certificate does not "
+			"fit what the domain publishes.",
+			"Hãy chuyển thông báo này cho quản trị và báo cho cơ quan nhận biết.",
+			"Pass this report to the postmaster, and tell the other organisation." } },
 	{ "7.", { NULL },
 		{ "Máy chủ nhận từ chối thư theo quy định của họ (chống thư rác, chính sách bảo "
 		  "mật).",

@@ -150,8 +150,8 @@ is_fit(struct smtpd_client *c)
 	struct scan s;
 
 	c->utf8_needed = has_utf8_address(job);
-	if (msg->require_tls && !c->secure) {
-		fail_all(job, "5.7.10", "the message may only travel encrypted, and the server offers no TLS");
+	if (msg->require_tls && !(c->require_tls && c->caps.requiretls && c->secure)) {
+		fail_all(job, "5.7.30", "the message may only travel under REQUIRETLS");
 	} else if (c->caps.has_size && c->caps.size_max && msg->size_bytes > c->caps.size_max) {
 		fail_all(job, "5.3.4", "the message is larger than the server takes");
 	} else if (msg->body_kind == CV_BODY_BINARYMIME) {
@@ -186,6 +186,8 @@ put_mail(struct smtpd_client *c)
 		cv_buf_z(out, " BODY=8BITMIME");
 	if (c->utf8_needed)
 		cv_buf_z(out, " SMTPUTF8");
+	if (msg->require_tls)
+		cv_buf_z(out, " REQUIRETLS");
 	if (c->caps.dsn) {
 		if (msg->ret_full || msg->ret_hdrs)
 			cv_buf_z(out, msg->ret_full ? " RET=FULL" : " RET=HDRS");
@@ -284,6 +286,7 @@ start_job(struct smtpd_client *c)
 		if (!c->job)
 			return c->is_draining ? say_quit(c) : CV_STEP_LISTEN;
 		snprintf(c->job->peer, sizeof c->job->peer, "%s", c->host);
+		c->job->tls = c->secure ? c->policy : "clear";
 		c->sent = c->got = c->accepted = 0;
 		c->mail_refused = false;
 		if (is_fit(c))
@@ -462,8 +465,19 @@ refused(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
 }
 
 static enum cv_step
+falls_short(struct smtpd_client *c, const char *why)
+{
+	cv_buf_z(cv_conn_out(c->conn), "QUIT\r\n");
+	return give_up(c, SMTPD_END_POLICY, why);
+}
+
+static enum cv_step
 be_ready(struct smtpd_client *c)
 {
+	if (c->level >= SMTPD_TLS_ENCRYPT && !c->secure)
+		return falls_short(c, "the server does not offer TLS, which mail for it needs");
+	if (c->require_tls && !c->caps.requiretls)
+		return falls_short(c, "the server does not support REQUIRETLS");
 	c->was_ready = true;
 	c->owner->ready(c);
 	return start_job(c);
@@ -480,7 +494,7 @@ after_hello(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
 	c->caps = (struct smtpd_peer_caps){ 0 };
 	if (c->state == C_EHLO)
 		smtpd_peer_caps_read(reply, &c->caps);
-	if (c->caps.starttls && c->tls && !c->secure) {
+	if (c->caps.starttls && c->tls && c->level > SMTPD_TLS_NEVER && !c->secure) {
 		cv_buf_z(cv_conn_out(c->conn), "STARTTLS\r\n");
 		c->state = C_STARTTLS;
 		return CV_STEP_READ;
@@ -495,7 +509,7 @@ after_starttls(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
 		return be_ready(c); /* offered and refused: as good as not offered */
 	if (cv_conn_in(c->conn).n)
 		return give_up(c, SMTPD_END_TLS, "the server spoke on before the TLS handshake");
-	cv_conn_starttls_client(c->conn, c->tls, c->host);
+	cv_conn_starttls_peer(c->conn, c->tls, &c->tls_peer);
 	c->state = C_TLS;
 	return CV_STEP_READ;
 }

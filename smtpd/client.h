@@ -1,10 +1,11 @@
-/* client.h - one outgoing SMTP connection (RFC 5321, 1870, 2920, 3207, 3461, 6152, 6531).
+/* client.h - one outgoing SMTP connection (RFC 5321, 1870, 2920, 3207, 3461, 6152, 6531, 8689).
  *
  *   connect -> greeting -> EHLO (HELO) -> STARTTLS, EHLO when offered -> ready
  *   ready -> MAIL, RCPT..., DATA (in one go with PIPELINING) -> body -> answer -> ready ...
  *   ready without a job -> idle for a moment -> QUIT
  *
- * The client asks its owner for jobs and tells how each recipient fared; it never waits and never
+ * How much TLS the server must offer is its owner's word; a server that falls short gets QUIT before
+ * any envelope. The client asks its owner for jobs and tells how each recipient fared; it never waits and never
  * decides what a failure means for the queue. All owner calls come from the worker that runs the
  * connection, one at a time.
  */
@@ -16,6 +17,7 @@
 #include "common/net/tls.h"
 #include "common/store/queue.h"
 #include "smtpd/client_reply.h"
+#include "smtpd/tlspolicy.h"
 
 enum smtpd_fate { SMTPD_UNTRIED, SMTPD_SENT, SMTPD_LATER, SMTPD_FAILED };
 
@@ -36,6 +38,7 @@ struct smtpd_job {
 	struct smtpd_outcome *outcomes; /* one a recipient */
 	size_t count;
 	char peer[256];                 /* name of the server that answered, or "" */
+	const char *tls;                /* the policy it travelled under, for logs; or NULL */
 	bool reported;                  /* the owner's: the sender has been told */
 	void *owner;                    /* the owner's: what the job is made of */
 };
@@ -45,6 +48,7 @@ enum smtpd_client_end {
 	SMTPD_END_CONNECT,    /* never connected */
 	SMTPD_END_GREETING,   /* refused or no SMTP server */
 	SMTPD_END_TLS,        /* the handshake failed: may work without */
+	SMTPD_END_POLICY,     /* the server offers less than the owner asked for */
 	SMTPD_END_LOST        /* broke after it had been ready */
 };
 
@@ -75,6 +79,10 @@ struct smtpd_client {
 	const char *hello;            /* our name */
 	char host[256];               /* the server's name, for SNI and logs */
 	struct cv_tls_client *tls;    /* NULL: never TLS */
+	enum smtpd_tls_level level;   /* what is wanted of it */
+	struct cv_tls_peer tls_peer;  /* whom it must meet; what it points to lasts as long as this */
+	const char *policy;           /* one word, for logs */
+	bool require_tls;             /* the server must offer REQUIRETLS */
 	/* ---- */
 	struct cv_conn *conn;         /* inside run() */
 	enum smtpd_client_state state;

@@ -134,6 +134,7 @@ read_keyword(struct cv_str text, struct smtpd_peer_caps *caps)
 		{ "STARTTLS", &caps->starttls },
 		{ "CHUNKING", &caps->chunking },
 		{ "SIZE", &caps->has_size },
+		{ "REQUIRETLS", &caps->requiretls },
 	};
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++)

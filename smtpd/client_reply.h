@@ -30,7 +30,7 @@ void smtpd_peer_reply_text(const struct smtpd_peer_reply *reply, char *out, size
 
 /* What EHLO offered. */
 struct smtpd_peer_caps {
-	bool pipelining, eightbit, utf8, dsn, starttls, chunking, has_size;
+	bool pipelining, eightbit, utf8, dsn, starttls, chunking, has_size, requiretls;
 	uint64_t size_max; /* 0: no limit said */
 };
 void smtpd_peer_caps_read(const struct smtpd_peer_reply *ehlo, struct smtpd_peer_caps *out);

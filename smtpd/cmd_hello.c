@@ -41,6 +41,8 @@ put_extensions(struct smtpd_session *s)
 	put_line(out, "DSN", false);
 	if (s->server->tls && !s->secure)
 		put_line(out, "STARTTLS", false);
+	if (s->secure)
+		put_line(out, "REQUIRETLS", false);
 	if (s->kind == SMTPD_SUBMISSION && s->secure)
 		put_line(out, "AUTH PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS", false);
 	put_line(out, "ENHANCEDSTATUSCODES", true);

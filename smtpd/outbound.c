@@ -32,6 +32,7 @@ out_unref(struct smtpd_outbound *o)
 	cv_map_done(&o->dests);
 	if (o->tls)
 		cv_tls_client_free(o->tls);
+	smtpd_tls_rules_free(o->rules);
 	pthread_mutex_destroy(&o->lock);
 	pthread_cond_destroy(&o->wake);
 	pthread_cond_destroy(&o->quiet);
@@ -176,7 +177,10 @@ smtpd_outbound_start(struct smtpd_server *server, struct smtpd_outbound **out, s
 	o->scan_limit = SMTPD_OUT_CLAIMS_MAX * 2;
 	enum cv_status status = read_smarthost(o, err);
 	if (status == CV_OK)
-		status = cv_tls_client_new(NULL, CV_TLS_OPPORTUNISTIC, &o->tls, err);
+		status = smtpd_tls_rules_parse(server->opt->outbound_tls, &o->rules, err);
+	if (status == CV_OK)
+		status = cv_tls_client_new(server->opt->outbound_ca[0] ? server->opt->outbound_ca
+			: NULL, CV_TLS_OPPORTUNISTIC, &o->tls, err);
 	if (status == CV_OK) {
 		int errnum = pthread_create(&o->thread, NULL, schedule, o);
 		if (errnum)

@@ -355,6 +355,8 @@ do_change(struct smtpd_outbound *o, enum change change, json_t *request, json_t 
 static json_t *
 describe_dests(struct smtpd_outbound *o)
 {
+	static const char *const wishes[] = { [SMTPD_WISH_USUAL] = "usual",
+		[SMTPD_WISH_REQUIRE] = "required", [SMTPD_WISH_OPTIONAL] = "optional" };
 	json_t *list = json_array();
 	struct cv_str key;
 	void *value;
@@ -366,8 +368,8 @@ describe_dests(struct smtpd_outbound *o)
 		const struct out_dest *d = value;
 		int64_t down = CV_MAX(d->down_until_ms - now, (int64_t)0) / 1000;
 		json_array_append_new(list,
-			json_pack("{s:s, s:I, s:i, s:i, s:I, s:o}", "name", d->key, "jobs",
-				(json_int_t)d->job_count, "connections", (int)d->conns, "limit",
+			json_pack("{s:s, s:s, s:I, s:i, s:i, s:I, s:o}", "name", d->key, "tls",
+				wishes[d->wish], "jobs", (json_int_t)d->job_count, "connections", (int)d->conns, "limit",
 				(int)d->limit, "down_secs", (json_int_t)down, "why",
 				text(cv_str_z(down ? d->down.text : ""))));
 	}

@@ -19,20 +19,35 @@
 #define ROUTE_MAX_SECS 3600
 #define CONNECT_SECS   30
 
-struct out_dest *
-out_dest_get(struct smtpd_outbound *o, struct cv_str key)
+/* Domain and wish: what tells two destinations apart. */
+static struct cv_str
+map_key(char buf[260], struct cv_str key, enum smtpd_tls_wish wish)
 {
-	struct out_dest *d = cv_map_get(&o->dests, key);
+	size_t n = CV_MIN(key.n, (size_t)255);
+
+	memcpy(buf, key.p, n);
+	buf[n] = (char)wish;
+	return cv_str(buf, n + 1);
+}
+
+struct out_dest *
+out_dest_get(struct smtpd_outbound *o, struct cv_str key, enum smtpd_tls_wish wish)
+{
+	char buf[260];
+	struct cv_str whole = map_key(buf, key, wish);
+	struct out_dest *d = cv_map_get(&o->dests, whole);
 
 	if (!d) {
 		d = cv_calloc(1, sizeof *d);
 		snprintf(d->key, sizeof d->key, "%.*s", CV_STR_ARGS(key));
+		d->wish = wish;
+		d->rule = smtpd_tls_rules_find(o->rules, d->key);
 		d->is_smarthost = o->smarthost[0];
 		d->port = d->is_smarthost ? o->smarthost_port
 					  : (unsigned)o->server->opt->outbound_port;
 		d->limit = SMTPD_OUT_FIRST_CONNS;
 		cv_list_init(&d->jobs);
-		cv_map_put(&o->dests, key, d);
+		cv_map_put(&o->dests, whole, d);
 	}
 	d->used_ms = cv_mono_ms();
 	return d;
@@ -90,6 +105,7 @@ dest_fails(struct smtpd_outbound *o, struct out_dest *d, const struct smtpd_outc
 	set_outcome(&mine, why);
 	for (struct cv_link *l; (l = cv_list_pop(&mine));)
 		cv_list_append(jobs, l);
+	d->is_passing = false;
 	if (why->fate != SMTPD_LATER)
 		return;
 	d->failures++;
@@ -110,12 +126,27 @@ conn_of(struct smtpd_client *c)
 }
 
 static void
+log_ready(const struct out_conn *c)
+{
+	const struct smtpd_client *client = &c->client;
+	struct cv_tls_info tls = { .version = NULL };
+
+	cv_conn_tls_info(client->conn, &tls);
+	cv_log(cv_conn_id(client->conn), CV_INFO, "conn.ready",
+		"to=%s host=%s policy=%s version=%s cipher=%s verified=%s", c->dest->key,
+		client->host, client->policy, tls.secure ? tls.version : "clear",
+		tls.secure ? tls.cipher : "-",
+		tls.by_dane ? "dane" : tls.peer_verified ? "yes" : "no");
+}
+
+static void
 client_ready(struct smtpd_client *client)
 {
 	struct out_conn *c = conn_of(client);
 	struct smtpd_outbound *o = c->o;
 
 	pthread_mutex_lock(&o->lock);
+	log_ready(c);
 	c->dest->failures = 0;
 	c->dest->limit =
 		CV_MIN(c->dest->limit * 2, (unsigned)o->server->opt->outbound_per_destination);
@@ -178,9 +209,23 @@ hop_fails(struct out_dest *d, const struct smtpd_route *route, size_t hop)
 		return false; /* looked up anew meanwhile */
 	d->bad_until_ms[hop] = now + BAD_HOP_MS;
 	for (size_t i = 0; i < route->count; i++)
-		if (d->bad_until_ms[i] <= now)
+		if (!d->plans[i].is_refused && d->bad_until_ms[i] <= now)
 			return false;
 	return true;
+}
+
+/* Under the lock: what a server that could not be used means for the mail. Where REQUIRETLS is all
+ * that stands in the way, another try will not help (RFC 8689 4.2.1). */
+static void
+hop_outcome(struct out_dest *d, bool by_tls, const char *host, const char *why,
+	struct smtpd_outcome *out)
+{
+	if (d->wish == SMTPD_WISH_REQUIRE && !d->is_passing)
+		smtpd_outcome_set(out, SMTPD_FAILED, "5.7.30",
+			"the message may only travel under REQUIRETLS; %s: %s", host, why);
+	else
+		smtpd_outcome_set(out, SMTPD_LATER, by_tls ? "4.7.5" : "4.4.1", "%s: %s", host,
+			why);
 }
 
 static void
@@ -216,10 +261,17 @@ client_closed(struct smtpd_client *client, enum smtpd_client_end end, const char
 			client->host, why);
 	pthread_mutex_lock(&o->lock);
 	c->dest->conns--;
-	if (end == SMTPD_END_TLS && c->route == c->dest->route && !c->dest->is_plain[c->hop]) {
+	bool may_be_plain = client->level == SMTPD_TLS_MAY && c->route == c->dest->route
+		&& !c->dest->is_plain[c->hop];
+	if (end == SMTPD_END_TLS && may_be_plain) {
 		c->dest->is_plain[c->hop] = true; /* once more without */
-	} else if (end == SMTPD_END_CONNECT || end == SMTPD_END_GREETING || end == SMTPD_END_TLS) {
-		smtpd_outcome_set(&outcome, SMTPD_LATER, "4.4.1", "%s: %s", client->host, why);
+	} else if (end == SMTPD_END_CONNECT || end == SMTPD_END_GREETING || end == SMTPD_END_TLS
+		|| end == SMTPD_END_POLICY) {
+		bool by_tls = end == SMTPD_END_POLICY
+			|| (end == SMTPD_END_TLS && client->level > SMTPD_TLS_MAY);
+		/* A handshake may break for many reasons; a certificate does not get better. */
+		c->dest->is_passing |= end != SMTPD_END_POLICY && !strstr(why, "certificate:");
+		hop_outcome(c->dest, by_tls, client->host, why, &outcome);
 		if (hop_fails(c->dest, c->route, c->hop) && !c->dest->conns && !o->stopping)
 			dest_fails(o, c->dest, &outcome, &failed);
 	}
@@ -240,9 +292,33 @@ choose_hop(const struct out_dest *d)
 	int64_t now = cv_mono_ms();
 	size_t i = 0;
 
-	while (i < d->route->count && d->bad_until_ms[i] > now)
+	while (i < d->route->count && (d->plans[i].is_refused || d->bad_until_ms[i] > now))
 		i++;
 	return i;
+}
+
+/* Whom the connection must meet, by the plan for its server. */
+static void
+set_tls(struct out_conn *c)
+{
+	const struct smtpd_tls_plan *plan = &c->dest->plans[c->hop];
+	const struct smtpd_host_tlsa *tlsa = c->route->hops[c->hop].tlsa;
+
+	c->client.level = plan->level;
+	c->client.policy = plan->policy;
+	c->client.require_tls = c->dest->wish == SMTPD_WISH_REQUIRE;
+	c->client.tls_peer = (struct cv_tls_peer){ .host = c->client.host,
+		.must_verify = plan->level == SMTPD_TLS_VERIFY };
+	if (plan->by_dane) {
+		/* RFC 7672 3.2.2: the base name, or the domain that mail is for. */
+		c->client.tls_peer.host = tlsa->base;
+		c->client.tls_peer.also = c->dest->key;
+		c->client.tls_peer.tlsa = tlsa->records;
+		c->client.tls_peer.tlsa_count = tlsa->count;
+	}
+	/* A literal is no name to ask for. */
+	if (c->client.tls_peer.host[0] == '[')
+		c->client.tls_peer.host = NULL;
 }
 
 /* Under the lock. */
@@ -260,6 +336,7 @@ conn_new(struct smtpd_outbound *o, struct out_dest *d, size_t hop)
 	c->dest = d;
 	c->route = d->route;
 	c->hop = hop;
+	set_tls(c);
 	smtpd_route_ref(c->route);
 	out_ref(o);
 	cv_list_append(&o->conns, &c->link);
@@ -303,6 +380,20 @@ open_conn(struct out_conn *c)
 
 /* ---- routes ---- */
 
+/* Under the lock: what each server of a new route must offer. */
+static void
+make_plans(struct out_dest *d)
+{
+	d->is_passing = false;
+	for (size_t i = 0; i < d->route->count; i++) {
+		struct smtpd_tls_facts facts = { .wish = d->wish, .rule = d->rule,
+			.route_is_secure = d->route->is_secure,
+			.tlsa = d->route->hops[i].tlsa->state };
+		smtpd_tls_plan(&facts, &d->plans[i]);
+		d->is_passing |= d->plans[i].is_passing;
+	}
+}
+
 struct route_call {
 	struct smtpd_outbound *o;
 	struct out_dest *dest;
@@ -321,6 +412,7 @@ route_found(void *arg, struct smtpd_route *route)
 	d->route_until_ms = cv_mono_ms()
 		+ 1000 * (int64_t)CV_MIN(CV_MAX(route->ttl_secs, ROUTE_MIN_SECS), ROUTE_MAX_SECS);
 	d->resolving = false;
+	make_plans(d);
 	memset(d->bad_until_ms, 0, sizeof d->bad_until_ms);
 	memset(d->is_plain, 0, sizeof d->is_plain);
 	o->reload = true;
@@ -374,6 +466,22 @@ route_is_dead(struct smtpd_outbound *o, struct out_dest *d, struct work *work)
 	return true;
 }
 
+/* Under the lock: no server of the route may be used. */
+static bool
+plans_are_dead(struct smtpd_outbound *o, struct out_dest *d, struct work *work)
+{
+	struct smtpd_outcome outcome = { 0 };
+
+	for (size_t i = 0; i < d->route->count; i++)
+		if (!d->plans[i].is_refused)
+			return false;
+	hop_outcome(d, true, d->route->hops[0].host, d->plans[0].why, &outcome);
+	dest_fails(o, d, &outcome, &work->failed);
+	smtpd_route_unref(d->route);
+	d->route = NULL;
+	return true;
+}
+
 static void
 wake_idle(struct smtpd_outbound *o, struct out_dest *d)
 {
@@ -404,7 +512,7 @@ look_at(struct smtpd_outbound *o, struct out_dest *d, struct work *work)
 		work->resolve = d;
 		return;
 	}
-	if (route_is_dead(o, d, work))
+	if (route_is_dead(o, d, work) || plans_are_dead(o, d, work))
 		return;
 	wake_idle(o, d);
 	while (d->conns < CV_MIN((size_t)d->limit, d->job_count) && o->conn_count < total_max
@@ -415,7 +523,7 @@ look_at(struct smtpd_outbound *o, struct out_dest *d, struct work *work)
 				memset(d->bad_until_ms, 0, sizeof d->bad_until_ms);
 			else
 				return;
-			hop = 0;
+			hop = choose_hop(d);
 		}
 		work->open[work->open_count++] = conn_new(o, d, hop);
 	}

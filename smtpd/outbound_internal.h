@@ -21,6 +21,7 @@
 #include "smtpd/client.h"
 #include "smtpd/outbound.h"
 #include "smtpd/outbound_route.h"
+#include "smtpd/tlspolicy.h"
 
 #define SMTPD_OUT_CLAIMS_MAX   4000u  /* recipients loaded at once */
 #define SMTPD_OUT_SHARE_MAX    1000u  /* of them for one destination */
@@ -51,8 +52,11 @@ struct out_job {
 	struct cv_spool spool;
 };
 
+/* Messages with other wishes for TLS have destinations, and so connections, of their own. */
 struct out_dest {
 	char key[256];             /* domain in A-labels, literal, or the smarthost */
+	enum smtpd_tls_wish wish;
+	enum smtpd_tls_rule rule;  /* the operator's */
 	bool is_smarthost;
 	unsigned port;
 	struct cv_link jobs;
@@ -63,6 +67,8 @@ struct out_dest {
 	bool resolving;
 	struct smtpd_route *route;   /* NULL: not known */
 	int64_t route_until_ms;
+	struct smtpd_tls_plan plans[SMTPD_ROUTE_HOPS_MAX]; /* with the route */
+	bool is_passing;             /* some server failed for a reason other than TLS */
 	int64_t bad_until_ms[SMTPD_ROUTE_HOPS_MAX];
 	bool is_plain[SMTPD_ROUTE_HOPS_MAX]; /* a TLS handshake failed there */
 };
@@ -82,6 +88,7 @@ struct smtpd_outbound {
 	atomic_uint refs;          /* the owner, each connection, look-up and delivery */
 	struct smtpd_server *server;
 	struct cv_tls_client *tls;
+	struct smtpd_tls_rules *rules;
 	char smarthost[256];
 	unsigned smarthost_port;
 	pthread_t thread;
@@ -118,7 +125,9 @@ bool out_is_claimed(struct smtpd_outbound *o, uint64_t id, uint32_t number);
 void out_unclaim(struct smtpd_outbound *o, uint64_t id, const struct cv_queue_rcpt *rcpt);
 
 /* outbound_dest.c: destinations and their connections. */
-struct out_dest *out_dest_get(struct smtpd_outbound *o, struct cv_str key); /* under the lock */
+/* Under the lock. */
+struct out_dest *out_dest_get(struct smtpd_outbound *o, struct cv_str key,
+                              enum smtpd_tls_wish wish);
 /* Resolves, connects, wakes, forgets: whatever the destinations need now. */
 void out_dests_pump(struct smtpd_outbound *o);
 void out_dests_free(struct smtpd_outbound *o);

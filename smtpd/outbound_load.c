@@ -195,6 +195,13 @@ refuse_domain(struct grouping *g, const struct cv_queue_rcpt *rcpt)
 	cv_list_append(&g->refused, &j->job.link);
 }
 
+static enum smtpd_tls_wish
+wish_of(const struct cv_queue_msg *msg)
+{
+	return msg->require_tls ? SMTPD_WISH_REQUIRE
+		: msg->tls_optional ? SMTPD_WISH_OPTIONAL : SMTPD_WISH_USUAL;
+}
+
 static void
 group_rcpt(struct grouping *g, const struct cv_queue_rcpt *rcpt, int64_t now)
 {
@@ -206,7 +213,8 @@ group_rcpt(struct grouping *g, const struct cv_queue_rcpt *rcpt, int64_t now)
 	if (rcpt->local_acct)
 		add_to_group(g, NULL, rcpt);
 	else if (dest_key(g->o, rcpt->address, &key))
-		add_to_group(g, out_dest_get(g->o, cv_buf_view(&key)), rcpt);
+		add_to_group(g, out_dest_get(g->o, cv_buf_view(&key), wish_of(&g->load->msg)),
+			rcpt);
 	else
 		refuse_domain(g, rcpt);
 	cv_buf_done(&key);

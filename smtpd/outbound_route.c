@@ -18,6 +18,9 @@ struct host {
 	uint64_t lot;            /* order among equals */
 	struct sockaddr_storage addrs[2][SMTPD_ROUTE_PER_HOST]; /* IPv4, IPv6 */
 	size_t count[2];
+	bool insecure;           /* an address that DNSSEC does not vouch for */
+	char canonical[256];     /* the name behind CNAMEs, when DNSSEC vouches for them */
+	struct smtpd_host_tlsa tlsa;
 };
 struct finder;
 struct lookup {              /* one address query */
@@ -29,7 +32,7 @@ struct finder {
 	struct cv_resolver *resolver;
 	char domain[256], own_name[256];
 	unsigned port;
-	bool is_host, allow_loopback;
+	bool is_host, allow_loopback, is_secure;
 	smtpd_route_fn *fn;
 	void *arg;
 	pthread_mutex_t lock;    /* what the callbacks write */
@@ -50,8 +53,12 @@ smtpd_route_ref(struct smtpd_route *r)
 void
 smtpd_route_unref(struct smtpd_route *r)
 {
-	if (r && atomic_fetch_sub(&r->refs, 1) == 1)
-		free(r);
+	if (!r || atomic_fetch_sub(&r->refs, 1) != 1)
+		return;
+	for (size_t i = 0; i < SMTPD_ROUTE_HOSTS_MAX; i++)
+		if (r->tlsa[i].answer)
+			cv_dns_answer_free(r->tlsa[i].answer);
+	free(r);
 }
 
 static void
@@ -117,9 +124,9 @@ is_odd_ipv4(const unsigned char *ip)
 	return ip[0] == 0 || ip[0] == 127 || ip[0] >= 224;
 }
 
-/* Addresses that are no other machine: mail sent there would come back to us or go nowhere. */
-static bool
-is_odd(const struct sockaddr_storage *a)
+/* Mail sent there would come back to us or go nowhere. */
+bool
+smtpd_route_is_odd(const struct sockaddr_storage *a)
 {
 	if (a->ss_family == AF_INET) {
 		const struct sockaddr_in *in = (const void *)a;
@@ -158,15 +165,17 @@ by_preference(const void *a, const void *b)
 }
 
 static void
-add_hops(struct smtpd_route *route, const struct host *h, bool allow_loopback)
+add_hops(struct smtpd_route *route, const struct host *h, const struct smtpd_host_tlsa *tlsa,
+	bool allow_loopback)
 {
 	for (unsigned family = 0; family < 2; family++)
 		for (size_t i = 0; i < h->count[family]; i++) {
 			if (route->count == SMTPD_ROUTE_HOPS_MAX
-				|| (!allow_loopback && is_odd(&h->addrs[family][i])))
+				|| (!allow_loopback && smtpd_route_is_odd(&h->addrs[family][i])))
 				continue;
 			struct smtpd_hop *hop = &route->hops[route->count++];
 			snprintf(hop->host, sizeof hop->host, "%s", h->name);
+			hop->tlsa = tlsa;
 			hop->addr = h->addrs[family][i];
 			hop->addr_len = family ? sizeof(struct sockaddr_in6)
 				: sizeof(struct sockaddr_in);
@@ -180,7 +189,7 @@ is_us(const struct finder *f, const struct host *h, const struct ifaddrs *interf
 		return true;
 	for (unsigned family = 0; family < 2 && !f->allow_loopback; family++)
 		for (size_t i = 0; i < h->count[family]; i++)
-			if (!is_odd(&h->addrs[family][i]) &&
+			if (!smtpd_route_is_odd(&h->addrs[family][i]) &&
 				is_own(interfaces, &h->addrs[family][i]))
 				return true;
 	return false;
@@ -206,9 +215,12 @@ assemble(struct finder *f)
 	if (interfaces)
 		freeifaddrs(interfaces);
 	qsort(f->hosts, f->host_count, sizeof *f->hosts, by_preference);
-	for (size_t i = 0; i < f->host_count; i++)
+	route->is_secure = f->is_secure;
+	for (size_t i = 0; i < f->host_count; i++) {
+		route->tlsa[i] = f->hosts[i].tlsa;
 		if (!looped || f->hosts[i].preference < looped_at)
-			add_hops(route, &f->hosts[i], f->allow_loopback);
+			add_hops(route, &f->hosts[i], &route->tlsa[i], f->allow_loopback);
+	}
 	if (route->count) {
 		answer(f, route);
 		return;
@@ -225,15 +237,99 @@ assemble(struct finder *f)
 			"no mail server of %s has an address that can be used", f->domain);
 }
 
-static void
+/* True for whoever was the last to finish. */
+static bool
 one_less(struct finder *f)
 {
 	pthread_mutex_lock(&f->lock);
 	bool last = --f->pending == 0;
 	pthread_mutex_unlock(&f->lock);
-	if (last)
+	return last;
+}
+
+/* ---- TLSA (RFC 7672 2.2) ---- */
+
+static void
+take_records(struct smtpd_host_tlsa *t, struct cv_dns_answer *a)
+{
+	for (unsigned i = 0; i < a->count && t->count < SMTPD_TLSA_MAX; i++) {
+		struct cv_tls_tlsa *r = &t->records[t->count];
+		if (cv_tls_tlsa_read(a->records[i].rdata, r) && cv_tls_tlsa_is_usable(r))
+			t->count++;
+	}
+	t->state = t->count ? SMTPD_TLSA_USABLE : SMTPD_TLSA_UNUSABLE;
+	t->answer = a;
+}
+
+static void tlsa_found(void *arg, struct cv_dns_answer *a);
+
+/* False: the name is too long to have any. */
+static bool
+ask_tlsa(struct lookup *l, const char *base)
+{
+	struct finder *f = l->finder;
+	struct smtpd_host_tlsa *t = &f->hosts[l->host].tlsa;
+	char name[300];
+
+	snprintf(t->base, sizeof t->base, "%s", base);
+	if ((size_t)snprintf(name, sizeof name, "_%u._tcp.%s", f->port, base) > CV_DOMAIN_NAME_MAX)
+		return false;
+	cv_resolve(f->resolver, name, CV_DNS_TLSA, tlsa_found, l);
+	return true;
+}
+
+static void
+tlsa_found(void *arg, struct cv_dns_answer *a)
+{
+	struct lookup *l = arg;
+	struct finder *f = l->finder;
+	struct host *h = &f->hosts[l->host];
+
+	pthread_mutex_lock(&f->lock);
+	f->ttl_secs = CV_MIN(f->ttl_secs, a->state == CV_DNS_OK ? a->ttl_secs : f->ttl_secs);
+	pthread_mutex_unlock(&f->lock);
+	if (a->state == CV_DNS_TEMPFAIL || a->state == CV_DNS_BOGUS) {
+		h->tlsa.state = SMTPD_TLSA_TEMPFAIL;
+	} else if (a->state == CV_DNS_OK && a->secure) {
+		take_records(&h->tlsa, a);
+		a = NULL;
+	}
+	if (a)
+		cv_dns_answer_free(a);
+	/* 2.2.2: none behind the CNAME, then those of the name itself. */
+	bool again = h->tlsa.state == SMTPD_TLSA_NONE && strcmp(h->tlsa.base, h->name) != 0;
+	if (again && ask_tlsa(l, h->name))
+		return;
+	if (one_less(f))
 		assemble(f);
 }
+
+/* Servers of zones without DNSSEC are not asked: some of them answer wrongly (2.2.2). */
+static bool
+may_have_tlsa(const struct finder *f, const struct host *h)
+{
+	return f->is_secure && !h->insecure && h->count[0] + h->count[1];
+}
+
+static void
+find_tlsa(struct finder *f)
+{
+	f->pending = 1;
+	for (size_t i = 0; i < f->host_count; i++)
+		f->pending += may_have_tlsa(f, &f->hosts[i]);
+	for (size_t i = 0; i < f->host_count; i++) {
+		struct host *h = &f->hosts[i];
+		if (!may_have_tlsa(f, h))
+			continue;
+		const char *base = h->canonical[0] ? h->canonical : h->name;
+		if (!ask_tlsa(&f->lookups[i][0], base))
+			(void)one_less(f); /* ours is still counted: never the last */
+	}
+	if (one_less(f))
+		assemble(f);
+}
+
+/* ---- addresses of hosts ---- */
 
 static void
 addresses_found(void *arg, struct cv_dns_answer *a)
@@ -248,6 +344,8 @@ addresses_found(void *arg, struct cv_dns_answer *a)
 		f->tempfail = true;
 	if (a->state == CV_DNS_OK) {
 		f->ttl_secs = CV_MIN(f->ttl_secs, a->ttl_secs);
+		h->insecure |= !a->secure;
+		snprintf(h->canonical, sizeof h->canonical, "%s", a->canonical);
 		for (unsigned i = 0; i < a->count && h->count[l->family] < SMTPD_ROUTE_PER_HOST;
 			i++)
 			if (a->records[i].rdata.n == bytes)
@@ -256,7 +354,8 @@ addresses_found(void *arg, struct cv_dns_answer *a)
 	}
 	pthread_mutex_unlock(&f->lock);
 	cv_dns_answer_free(a);
-	one_less(f);
+	if (one_less(f))
+		find_tlsa(f);
 }
 
 static void
@@ -272,7 +371,8 @@ find_addresses(struct finder *f)
 			cv_resolve(f->resolver, f->hosts[i].name, family ? CV_DNS_AAAA : CV_DNS_A,
 				addresses_found, &f->lookups[i][family]);
 		}
-	one_less(f);
+	if (one_less(f))
+		find_tlsa(f);
 }
 
 static void
@@ -312,6 +412,7 @@ mx_found(void *arg, struct cv_dns_answer *a)
 	struct finder *f = arg;
 	enum cv_dns_state state = a->state;
 
+	f->is_secure = a->secure;
 	if (state == CV_DNS_OK)
 		take_mx(f, a);
 	cv_dns_answer_free(a);
@@ -353,6 +454,7 @@ smtpd_route_find(const struct smtpd_route_query *query, smtpd_route_fn *fn, void
 			return;
 		}
 		add_host(f, f->domain, 0);
+		f->is_secure = true; /* no MX record that could lie */
 		find_addresses(f);
 		return;
 	}

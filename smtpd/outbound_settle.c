@@ -101,9 +101,11 @@ log_job(const struct out_job *j, const struct settling *s, int64_t now)
 		bool expired = s->rcpts[i].state == CV_Q_DONE && o->fate == SMTPD_LATER;
 		cv_log(0, o->fate == SMTPD_SENT ? CV_INFO : CV_WARN,
 			expired ? "out.expired" : events[o->fate],
-			"queue=%s id=%.*s to=%.*s host=%s status=%s next=%lld reply=\"%s\"", queue,
-			CV_STR_ARGS(j->job.msg->delivery_id), CV_STR_ARGS(j->job.rcpts[i]->address),
-			j->job.peer[0] ? j->job.peer : "-", o->status,
+			"queue=%s id=%.*s to=%.*s host=%s tls=%s status=%s next=%lld reply=\"%s\"",
+			queue, CV_STR_ARGS(j->job.msg->delivery_id),
+			CV_STR_ARGS(j->job.rcpts[i]->address),
+			j->job.peer[0] ? j->job.peer : "-", j->job.tls ? j->job.tls : "-",
+			o->status,
 			(long long)(s->rcpts[i].state == CV_Q_WAITING ? s->rcpts[i].next_secs - now
 								      : 0),
 			o->text);

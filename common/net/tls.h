@@ -45,7 +45,8 @@ bool cv_tls_tlsa_is_usable(const struct cv_tls_tlsa *t);
 
 /* Whom one outgoing connection must meet, for cv_conn_starttls_peer(). */
 struct cv_tls_peer {
-	const char *host;  /* for SNI, and a name that the certificate may be for */
+	const char *host;  /* for SNI, and a name that the certificate may be for; NULL where
+			    * nothing is checked */
 	const char *also;  /* another such name, or NULL */
 	bool must_verify;  /* no handshake without a verified certificate, whatever the client
 			    * checks */

@@ -86,6 +86,8 @@ keep_verdict(int ok, X509_STORE_CTX *store)
 static bool
 set_peer(struct cv_tls *t, const struct cv_tls_peer *peer)
 {
+	if (!peer->host)
+		return !peer->must_verify && !peer->tlsa_count;
 	if (peer->tlsa_count && !set_records(t, peer))
 		return false;
 	if (!set_host(t, peer->host) || (peer->also && SSL_add1_host(t->ssl, peer->also) != 1))

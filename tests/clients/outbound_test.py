@@ -8,15 +8,18 @@ import email
 import email.policy
 import imaplib
 import os
+import shutil
 import smtplib
 import ssl
 import sys
+import tempfile
 import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), HERE]
 from harness import DOMAIN, Province, ask, free_ports  # noqa: E402
+from certs import Authority, certificate_digest, key_digest  # noqa: E402
 from sink import Sink  # noqa: E402
 
 USER, PASSWORD = "hoa.snv@" + DOMAIN, "mot mat khau dai 1"
@@ -38,7 +41,37 @@ slow.example.     MX 10 mx.slow.example.
 mx.slow.example.  A 127.0.0.3
 ; fail lame.example
 lame.example.     TXT "x"
+; secure safe.example
+safe.example.     MX 10 mx.safe.example.
+mx.safe.example.  A 127.0.0.2
+; secure dane.example
+ee.dane.example.  MX 10 mx.ee.dane.example.
+mx.ee.dane.example. A 127.0.0.2
+_{port}._tcp.mx.ee.dane.example. TLSA 3 1 1 {mx_key}
+ta.dane.example.  MX 10 mx.ta.dane.example.
+mx.ta.dane.example. A 127.0.0.2
+_{port}._tcp.mx.ta.dane.example. TLSA 2 0 1 {ca_digest}
+alias.dane.example. MX 10 a.alias.dane.example.
+a.alias.dane.example. CNAME mx.ee.dane.example.
+wrong.dane.example. MX 10 mx.wrong.dane.example.
+mx.wrong.dane.example. A 127.0.0.2
+_{port}._tcp.mx.wrong.dane.example. TLSA 3 1 1 {zeros}
+odd.dane.example. MX 10 mx.odd.dane.example.
+mx.odd.dane.example. A 127.0.0.2
+_{port}._tcp.mx.odd.dane.example. TLSA 0 0 1 {ca_digest}
+lost.dane.example. MX 10 mx.lost.dane.example.
+mx.lost.dane.example. A 127.0.0.2
+; fail _{port}._tcp.mx.lost.dane.example
+none.dane.example. MX 10 mx.none.dane.example.
+mx.none.dane.example. A 127.0.0.2
+nosec.example.    MX 10 mx.nosec.example.
+mx.nosec.example. A 127.0.0.2
+_{port}._tcp.mx.nosec.example. TLSA 3 1 1 {zeros}
+*.rule.example.   MX 10 mx.rule.example.
+mx.rule.example.  A 127.0.0.2
 """
+RULES = "none.rule.example=none encrypt.rule.example=encrypt verify.rule.example=verify " \
+    "dane.rule.example=dane none.dane.example=dane"
 TESTS = []
 
 
@@ -52,9 +85,15 @@ class World:
 
     def __init__(self, build):
         self.sink_port, = free_ports(1)
-        self.province = Province(build, zone=ZONE, smtpd={
+        self.folder = tempfile.mkdtemp(prefix="congvu-certs-", dir="/tmp")
+        self.authority = Authority(self.folder)
+        self.mx = self.authority.issue("mx.safe.example", "mx.ee.dane.example",
+                                       "mx.rule.example")
+        zone = ZONE.format(port=self.sink_port, mx_key=key_digest(self.mx[0]),
+                           ca_digest=certificate_digest(self.authority.ca), zeros="00" * 32)
+        self.province = Province(build, zone=zone, smtpd={
             "outbound_port": self.sink_port, "retry_min": "1s", "retry_max": "2s",
-            "queue_life": "1m"})
+            "queue_life": "1m", "outbound_tls": RULES, "outbound_ca": self.authority.ca})
         self.sinks = []
 
     def sink(self, address="127.0.0.2", **how):
@@ -115,6 +154,14 @@ class World:
         box.expunge()
         box.logout()
         return messages
+
+    def wait_refused(self, domain, words):
+        """Mail for DOMAIN stays, and the last reply says WORDS."""
+        def shown():
+            found = self.ask("queue.list", recipient=domain)["messages"]
+            return found and words in found[0]["recipients"][0]["last_reply"]
+        self.province.wait_for(f"{domain}: {words}", shown)
+        self.ask("queue.delete", all=True)
 
     def wait_report(self, secs=30):
         got = []
@@ -218,6 +265,113 @@ def a_broken_handshake_is_followed_by_one_try_without_tls(w):
     w.wait_messages(sink, 1)
     assert not sink.messages[0].secure and len(sink.sessions) == 2, len(sink.sessions)
     w.wait_empty()
+
+
+@test
+def requiretls_needs_a_sure_way_and_a_server_that_keeps_it(w):
+    rows = [  # domain, certificate, EHLO under TLS, words of the refusal or None
+        ("safe.example", w.mx, ["REQUIRETLS"], None),
+        ("safe.example", w.mx, [], "does not support REQUIRETLS"),
+        ("safe.example", None, [], "does not offer TLS"),
+        ("safe.example", w.certificate(), ["REQUIRETLS"], "certificate"),
+        ("far.example", w.mx, ["REQUIRETLS"], "neither DNSSEC nor MTA-STS"),
+        ("none.rule.example", w.mx, ["REQUIRETLS"], "switched off"),
+        ("ee.dane.example", w.mx, ["REQUIRETLS"], None),
+    ]
+    for domain, certificate, words, fault in rows:
+        sink = w.sink(certificate=certificate, secure_ehlo=words)
+        w.submit("a@" + domain, options=["REQUIRETLS", "RET=FULL"])
+        if fault:
+            _, text, status, original = w.wait_report()
+            assert status["status"] == "5.7.30" and fault in text, (domain, text)
+            assert original.get_content_type() == "text/rfc822-headers", original
+            assert not sink.messages and not [x for s in sink.sessions for x in s.lines
+                                              if x.startswith("MAIL")], sink.sessions
+        else:
+            w.wait_messages(sink, 1)
+            assert sink.messages[0].secure and "REQUIRETLS" in sink.messages[0].params[0].split()
+        w.wait_empty()
+        w.sinks.remove(sink)
+        sink.close()
+
+
+@test
+def a_server_that_cannot_be_reached_is_no_reason_to_bounce_requiretls(w):
+    w.submit("a@safe.example", options=["REQUIRETLS"])
+    w.wait_refused("safe.example", "onnection refused")
+    assert not w.mailbox()
+
+
+@test
+def dane_decides_who_gets_mail(w):
+    self_signed = w.certificate()
+    chain = w.authority.issue("mx.ta.dane.example")
+    expired = w.authority.issue("other.example")
+    rows = [  # domain, certificate, words of the deferral or None, under TLS
+        ("ee.dane.example", w.mx, None, True),
+        ("alias.dane.example", w.mx, None, True),
+        ("ta.dane.example", chain, None, True),
+        ("ta.dane.example", expired, "certificate: hostname mismatch", True),
+        ("ta.dane.example", self_signed, "no matching DANE TLSA records", True),
+        ("wrong.dane.example", w.mx, "no matching DANE TLSA records", True),
+        ("wrong.dane.example", None, "does not offer TLS", False),
+        ("odd.dane.example", self_signed, None, True),
+        ("odd.dane.example", None, "does not offer TLS", False),
+        ("lost.dane.example", w.mx, "TLSA records cannot be looked up", True),
+        ("none.dane.example", w.mx, "no usable TLSA record", True),
+        ("nosec.example", self_signed, None, True),
+        ("nosec.example", None, None, False),
+    ]
+    for domain, certificate, fault, secure in rows:
+        sink = w.sink(certificate=certificate)
+        w.submit("a@" + domain)
+        if fault:
+            w.wait_refused(domain, fault)
+            assert not sink.messages, domain
+        else:
+            w.wait_messages(sink, 1)
+            assert sink.messages[0].secure == secure, domain
+            w.wait_empty()
+        w.sinks.remove(sink)
+        sink.close()
+    log = w.province.daemons["smtpd"].text()
+    assert "host=mx.ee.dane.example policy=dane" in log and "verified=dane" in log
+
+
+@test
+def tls_required_no_goes_before_what_domains_publish(w):
+    sink = w.sink()
+    body = b"Subject: x\r\nTLS-Required: No\r\n\r\nx\r\n"
+    for i, domain in enumerate(("wrong.dane.example", "lost.dane.example")):
+        w.submit("a@" + domain, body)
+        w.wait_messages(sink, i + 1)
+    w.submit("a@encrypt.rule.example", body)
+    w.wait_refused("encrypt.rule.example", "does not offer TLS")
+    w.submit("a@wrong.dane.example")
+    w.wait_refused("wrong.dane.example", "does not offer TLS")
+    assert len(sink.messages) == 2
+
+
+@test
+def the_operator_may_rule_for_a_domain(w):
+    rows = [
+        ("none", w.mx, None, False), ("encrypt", w.certificate(), None, True),
+        ("encrypt", None, "does not offer TLS", False), ("verify", w.mx, None, True),
+        ("verify", w.certificate(), "certificate", True),
+        ("dane", w.mx, "no usable TLSA record", True),
+    ]
+    for rule, certificate, fault, secure in rows:
+        sink = w.sink(certificate=certificate)
+        w.submit(f"a@{rule}.rule.example")
+        if fault:
+            w.wait_refused(rule + ".rule.example", fault)
+            assert not sink.messages, rule
+        else:
+            w.wait_messages(sink, 1)
+            assert sink.messages[0].secure == secure, rule
+            w.wait_empty()
+        w.sinks.remove(sink)
+        sink.close()
 
 
 @test
@@ -465,6 +619,7 @@ def main():
                     p.daemons["smtpd"].start()
                 world.mailbox()
             print(f"{word:6} {function.__name__} ({time.monotonic() - begin:.1f} s)", flush=True)
+        shutil.rmtree(world.folder, ignore_errors=True)
         if failed:
             raise SystemExit(f"{failed} tests failed")
 

@@ -81,7 +81,9 @@ class Session(threading.Thread):
 
     def do_ehlo(self, verb, line):
         words = list(self.sink.ehlo)
-        if self.sink.tls and not self.secure:
+        if self.secure:
+            words += self.sink.secure_ehlo
+        elif self.sink.tls:
             words.append("STARTTLS")
         lines = ["sink"] + words
         usual = "\r\n".join("250" + ("-" if i < len(lines) - 1 else " ") + w
@@ -159,8 +161,9 @@ class Session(threading.Thread):
 
 class Sink:
     def __init__(self, address, port, *, ehlo=("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN"),
-                 answers=None, certificate=None, break_tls=False):
+                 secure_ehlo=(), answers=None, certificate=None, break_tls=False):
         self.ehlo, self.answers, self.break_tls = ehlo, dict(answers or {}), break_tls
+        self.secure_ehlo = list(secure_ehlo)
         self.tls = None
         if certificate:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
