@@ -413,6 +413,17 @@ load_batch(struct fetching *f)
 	return status;
 }
 
+/* No literal may hold NUL (RFC 3501 9, CHAR8), but some mail does: it is shown as 0x80, so that
+ * sizes and offsets stay true. */
+static void
+hide_nuls(struct cv_buf *buf, size_t from)
+{
+	for (char *at; from < buf->n && (at = memchr(buf->p + from, 0, buf->n - from));) {
+		*at = (char)0x80;
+		from = (size_t)(at - buf->p) + 1;
+	}
+}
+
 static enum cv_status
 add_to_buf(void *arg, struct cv_str bytes, struct cv_err *err)
 {
@@ -479,6 +490,7 @@ write_fields(struct fetching *f, const struct fetched *m, const struct imapd_sec
 	}
 	if (!status) {
 		uint64_t from = 0, n = fields.n;
+		hide_nuls(&fields, 0);
 		cut_partial(s, &from, &n);
 		write_literal_head(imapd_out(f->c), n);
 		cv_buf_add(imapd_out(f->c), fields.p + from, (size_t)n);
@@ -523,6 +535,7 @@ stream_section(struct fetching *f, const struct fetched *m)
 	if (!status && imapd_out(f->c)->n - before != n)
 		return cv_fail(
 			&f->err, CV_CORRUPT, "a stored message is shorter than its row says");
+	hide_nuls(imapd_out(f->c), before);
 	f->offset += n;
 	f->left -= n;
 	return status;
