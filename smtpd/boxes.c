@@ -3,7 +3,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "smtpd/boxes.h"
 
-
 #define FEW 16u
 
 /* The slot that holds ACCT, or the free one where it belongs. */
@@ -66,5 +65,5 @@ smtpd_boxes_done(struct smtpd_boxes *b)
 {
 	free(b->ids);
 	free(b->slots);
-	*b = (struct smtpd_boxes){ 0 };
+	*b = (struct smtpd_boxes){0};
 }

@@ -20,9 +20,12 @@ static enum cv_step
 fail_result(struct smtpd_session *s, enum cv_auth_result result)
 {
 	static const enum smtpd_reply replies[] = {
-		[CV_AUTH_OK] = R_AUTH_FAIL, [CV_AUTH_BAD] = R_AUTH_FAIL,
-		[CV_AUTH_SUSPENDED] = R_AUTH_FAIL, [CV_AUTH_LOCKED] = R_AUTH_LOCKED,
-		[CV_AUTH_EXPIRED] = R_AUTH_EXPIRED, [CV_AUTH_BUSY] = R_AUTH_BUSY,
+		[CV_AUTH_OK] = R_AUTH_FAIL,
+		[CV_AUTH_BAD] = R_AUTH_FAIL,
+		[CV_AUTH_SUSPENDED] = R_AUTH_FAIL,
+		[CV_AUTH_LOCKED] = R_AUTH_LOCKED,
+		[CV_AUTH_EXPIRED] = R_AUTH_EXPIRED,
+		[CV_AUTH_BUSY] = R_AUTH_BUSY,
 	};
 
 	atomic_fetch_add(&s->server->counters.auth_failed, 1);

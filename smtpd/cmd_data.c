@@ -29,7 +29,7 @@ keep(struct smtpd_session *s, struct cv_str bytes)
 		s->data_fault = R_SIZE;
 	} else if (cv_spool_write(&tx->message, bytes, &err) != CV_OK) {
 		cv_log(cv_conn_id(s->conn), CV_ERROR, "spool.failed", "id=%s error=%s", tx->id,
-		       err.text);
+			err.text);
 		s->data_fault = err.code == CV_FULL ? R_STORE_FULL : R_TEMPFAIL;
 	}
 	if (s->data_fault != R_OKAY)
@@ -158,8 +158,8 @@ parse_bdat(struct cv_str args, uint64_t *size_out, bool *last_out)
 	struct cv_str word = cv_str_sub(args, CV_MIN(blank + 1, args.n), args.n);
 
 	*last_out = cv_str_ieq_z(word, "LAST");
-	return (word.n == 0 || *last_out)
-		&& cv_str_u64(cv_str_sub(args, 0, blank), UINT64_MAX / 4, size_out) == CV_OK;
+	return (word.n == 0 || *last_out) &&
+	       cv_str_u64(cv_str_sub(args, 0, blank), UINT64_MAX / 4, size_out) == CV_OK;
 }
 
 static enum cv_step

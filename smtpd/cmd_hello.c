@@ -121,8 +121,8 @@ smtpd_cmd_lhlo(struct smtpd_session *s, struct cv_str args)
 	return hello(s, args, true);
 }
 
-/* RFC 3207. Whatever was pipelined behind the command is thrown away by cv_conn_starttls(); a client
- * that did so anyway is not to be trusted with a session. */
+/* RFC 3207. Whatever was pipelined behind the command is thrown away by cv_conn_starttls(); a
+ * client that did so anyway is not to be trusted with a session. */
 enum cv_step
 smtpd_cmd_starttls(struct smtpd_session *s, struct cv_str args)
 {

@@ -28,7 +28,8 @@ refuse_decision(struct smtpd_session *s, const struct cv_decision *d)
 	return CV_STEP_DONE;
 }
 
-/* "FROM:" or "TO:" and what stands behind it, blanks before the path allowed as many devices send. */
+/* "FROM:" or "TO:" and what stands behind it, blanks before the path allowed as many devices send.
+ */
 static bool
 skip_word(struct cv_str *args, const char *word)
 {
@@ -60,8 +61,8 @@ has_8bit(struct cv_str s)
 }
 
 static enum smtpd_reply
-take_mail_param(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str name, struct cv_str value,
-	bool has_value)
+take_mail_param(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str name,
+	struct cv_str value, bool has_value)
 {
 	uint64_t number;
 
@@ -99,7 +100,8 @@ take_mail_param(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str name
 		cv_buf_done(&raw);
 		return status == CV_OK ? R_OKAY : R_BAD_PARAM;
 	}
-	/* AUTH= says who the submitter is to a relay that trusts us (RFC 4954 5): read, not believed. */
+	/* AUTH= says who the submitter is to a relay that trusts us (RFC 4954 5): read, not
+	 * believed. */
 	if (cv_str_ieq_z(name, "AUTH") && has_value)
 		return R_OKAY;
 	return R_BAD_PARAM;
@@ -111,8 +113,8 @@ take_mail_params(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str res
 	struct cv_str name, value;
 	bool has_value, bad;
 
-	static const char *const names[] = { "SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH",
-		"REQUIRETLS" };
+	static const char *const names[] = {
+		"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH", "REQUIRETLS"};
 	unsigned seen = 0;
 
 	tx->mail_params = cv_arena_str(&tx->arena, rest);
@@ -200,7 +202,8 @@ smtpd_cmd_mail(struct smtpd_session *s, struct cv_str args)
 	if (asks_utf8(args))
 		flags |= CV_PATH_SMTPUTF8;
 	if (cv_path_parse(args, flags, &path, &rest, NULL) != CV_OK) {
-		bool needs_utf8 = cv_path_parse(args, flags | CV_PATH_SMTPUTF8, &path, &rest, NULL) == CV_OK;
+		bool needs_utf8 =
+			cv_path_parse(args, flags | CV_PATH_SMTPUTF8, &path, &rest, NULL) == CV_OK;
 		return refuse(s, needs_utf8 ? R_NEED_UTF8 : R_BAD_SENDER);
 	}
 	s->tx = smtpd_tx_new(s);
@@ -247,8 +250,12 @@ take_notify(struct smtpd_rcpt *r, struct cv_str value)
 	static const struct {
 		const char *word;
 		uint32_t bit;
-	} words[] = { { "NEVER", CV_NOTIFY_NEVER }, { "SUCCESS", CV_NOTIFY_SUCCESS },
-		{ "FAILURE", CV_NOTIFY_FAILURE }, { "DELAY", CV_NOTIFY_DELAY } };
+	} words[] = {
+		{"NEVER",   CV_NOTIFY_NEVER  },
+		{"SUCCESS", CV_NOTIFY_SUCCESS},
+		{"FAILURE", CV_NOTIFY_FAILURE},
+		{"DELAY",   CV_NOTIFY_DELAY  }
+	};
 	struct cv_str word;
 
 	while (cv_str_split(&value, ',', &word)) {
@@ -296,7 +303,8 @@ take_rcpt_params(struct smtpd_tx *tx, struct smtpd_rcpt *r, struct cv_str rest)
 		enum smtpd_reply reply = R_BAD_PARAM;
 		if (cv_str_ieq_z(name, "NOTIFY") && has_value && !r->notify)
 			reply = take_notify(r, value);
-		else if (cv_str_ieq_z(name, "ORCPT") && has_value && value.n <= 500 && !r->orcpt.n) {
+		else if (cv_str_ieq_z(name, "ORCPT") && has_value && value.n <= 500 &&
+			 !r->orcpt.n) {
 			r->orcpt = cv_arena_str(&tx->arena, value);
 			reply = is_orcpt(value, tx->smtputf8) ? R_OKAY : R_BAD_PARAM;
 		}
@@ -328,7 +336,8 @@ add_members(struct smtpd_tx *tx, const struct cv_snapshot *snap, cv_acct_id grou
 
 	for (size_t i = 0; i < CV_MIN(n, GROUP_MAX); i++) {
 		struct cv_reg_account account;
-		if (!cv_snapshot_account(snap, members[i], &account) || account.state == CV_STATE_RETIRED)
+		if (!cv_snapshot_account(snap, members[i], &account) ||
+			account.state == CV_STATE_RETIRED)
 			continue;
 		smtpd_boxes_add(&tx->boxes, members[i]);
 		any = true;
@@ -398,8 +407,8 @@ rcpt_filter(struct smtpd_session *s)
 	smtpd_milter_macro(m, "{rcpt_addr}", cv_arena_z(&s->tx->arena, r->address));
 	smtpd_milter_macro(m, "{rcpt_mailer}", r->is_local ? "local" : "smtp");
 	s->resume = rcpt_filtered;
-	smtpd_milter_rcpt(m, cv_arena_printf(&s->tx->arena, "<%.*s>", CV_STR_ARGS(r->address)),
-		CV_STR_EMPTY);
+	smtpd_milter_rcpt(
+		m, cv_arena_printf(&s->tx->arena, "<%.*s>", CV_STR_ARGS(r->address)), CV_STR_EMPTY);
 	return rcpt_filtered(s);
 }
 
@@ -438,9 +447,11 @@ rcpt_probe(struct smtpd_session *s, cv_acct_id acct)
 	struct smtpd_tx *tx = s->tx;
 	uint64_t size = CV_MAX(tx->declared_bytes, (uint64_t)1);
 
-	if (smtpd_room_known(s->server->room, acct, size) || !cv_deliverer_is_up(s->server->deliverer))
+	if (smtpd_room_known(s->server->room, acct, size) ||
+		!cv_deliverer_is_up(s->server->deliverer))
 		return rcpt_filter(s);
-	tx->probe = (struct cv_probe){ .acct = acct, .size_bytes = size, .done = probe_done, .arg = tx };
+	tx->probe =
+		(struct cv_probe){.acct = acct, .size_bytes = size, .done = probe_done, .arg = tx};
 	atomic_store(&tx->pending, 1);
 	smtpd_tx_ref(tx);
 	s->resume = rcpt_probed;
@@ -477,7 +488,8 @@ route(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_path *path)
 
 	if (path->is_postmaster) {
 		/* RFC 5321 4.5.1: every server takes mail for its postmaster. */
-		cv_snapshot_find(snap, CV_STR("postmaster"), cv_snapshot_default_domain(snap), &hit);
+		cv_snapshot_find(
+			snap, CV_STR("postmaster"), cv_snapshot_default_domain(snap), &hit);
 	} else {
 		struct cv_str local, domain;
 		split_at(r->address, &local, &domain);
@@ -505,18 +517,19 @@ enum cv_step
 smtpd_cmd_rcpt(struct smtpd_session *s, struct cv_str args)
 {
 	struct smtpd_tx *tx = s->tx;
-	struct smtpd_rcpt r = { .is_local = false };
+	struct smtpd_rcpt r = {.is_local = false};
 	struct cv_path path;
 	struct cv_str rest;
 	uint64_t max = s->kind == SMTPD_SUBMISSION ? s->server->opt->max_rcpts_submission
-	                                           : s->server->opt->max_rcpts;
-	unsigned flags = CV_PATH_POSTMASTER | CV_PATH_LEADING_SPACE
-		| (tx->smtputf8 ? (unsigned)CV_PATH_SMTPUTF8 : 0);
+						   : s->server->opt->max_rcpts;
+	unsigned flags = CV_PATH_POSTMASTER | CV_PATH_LEADING_SPACE |
+			 (tx->smtputf8 ? (unsigned)CV_PATH_SMTPUTF8 : 0);
 
 	if (!skip_word(&args, "TO:"))
 		return refuse(s, R_BAD_ARGS);
 	if (cv_path_parse(args, flags, &path, &rest, NULL) != CV_OK) {
-		if (!tx->smtputf8 && cv_path_parse(args, flags | CV_PATH_SMTPUTF8, &path, &rest, NULL) == CV_OK)
+		if (!tx->smtputf8 &&
+			cv_path_parse(args, flags | CV_PATH_SMTPUTF8, &path, &rest, NULL) == CV_OK)
 			return refuse(s, R_NEED_UTF8);
 		return refuse(s, R_BAD_PATH);
 	}

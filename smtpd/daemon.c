@@ -35,10 +35,10 @@ static const struct listener_row {
 	enum smtpd_kind kind;
 	bool implicit_tls;
 } listener_rows[LISTENERS_MAX] = {
-	{ "mx", offsetof(struct smtpd_options, listen_mx), SMTPD_MX, false },
-	{ "submission", offsetof(struct smtpd_options, listen_submission), SMTPD_SUBMISSION, false },
-	{ "submissions", offsetof(struct smtpd_options, listen_submissions), SMTPD_SUBMISSION, true },
-	{ "lmtp", offsetof(struct smtpd_options, listen_lmtp), SMTPD_LMTP, false },
+	{"mx",          offsetof(struct smtpd_options, listen_mx),          SMTPD_MX,         false},
+	{"submission",  offsetof(struct smtpd_options, listen_submission),  SMTPD_SUBMISSION, false},
+	{"submissions", offsetof(struct smtpd_options, listen_submissions), SMTPD_SUBMISSION, true },
+	{"lmtp",        offsetof(struct smtpd_options, listen_lmtp),        SMTPD_LMTP,       false},
 };
 
 struct open_call {
@@ -96,12 +96,15 @@ open_listeners(struct smtpd_daemon *d)
 {
 	for (size_t i = 0; i < LISTENERS_MAX; i++) {
 		const struct listener_row *row = &listener_rows[i];
-		struct open_call call = { d, row, &d->listeners[i] };
-		const char *list = *(const char *const *)(const void *)((const char *)d->server.opt + row->option);
+		struct open_call call = {d, row, &d->listeners[i]};
+		const char *list =
+			*(const char *const *)(const void *)((const char *)d->server.opt +
+							     row->option);
 
-		d->listeners[i] = (struct smtpd_listener){ &d->server, row->kind, row->implicit_tls };
+		d->listeners[i] = (struct smtpd_listener){&d->server, row->kind, row->implicit_tls};
 		if (row->implicit_tls && !d->server.tls) {
-			cv_log(0, CV_WARN, "listen.skipped", "label=%s why=no-certificate", row->label);
+			cv_log(0, CV_WARN, "listen.skipped", "label=%s why=no-certificate",
+				row->label);
 			continue;
 		}
 		if (!cv_daemon_sockets(row->label, open_listener, &call))
@@ -122,15 +125,15 @@ answer_status(struct smtpd_server *s, json_t **reply_out)
 
 	cv_net_stats(s->net, &net);
 	cv_queue_stats(s->queue, &queue);
-	*reply_out = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I}", "program", "smtpd",
-		"connections", (json_int_t)net.open, "sessions",
+	*reply_out = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I}", "program",
+		"smtpd", "connections", (json_int_t)net.open, "sessions",
 		(json_int_t)atomic_load(&s->counters.sessions), "accepted",
 		(json_int_t)atomic_load(&s->counters.accepted), "refused",
 		(json_int_t)atomic_load(&s->counters.refused), "delivered",
 		(json_int_t)atomic_load(&s->counters.delivered), "queued",
 		(json_int_t)atomic_load(&s->counters.queued), "store_up",
-		cv_deliverer_is_up(s->deliverer) ? 1 : 0, "queue_messages", (json_int_t)queue.messages,
-		"queue_recipients", (json_int_t)queue.recipients);
+		cv_deliverer_is_up(s->deliverer) ? 1 : 0, "queue_messages",
+		(json_int_t)queue.messages, "queue_recipients", (json_int_t)queue.recipients);
 	return *reply_out ? CV_OK : CV_TEMPFAIL;
 }
 
@@ -245,7 +248,7 @@ start_tls(struct smtpd_daemon *d)
 	}
 	char *certs = cv_conf_resolve_list(d->conf, s->main->tls_cert);
 	char *keys = cv_conf_resolve_list(d->conf, s->main->tls_key);
-	struct cv_tls_server_options o = { .cert_files = certs, .key_files = keys };
+	struct cv_tls_server_options o = {.cert_files = certs, .key_files = keys};
 	enum cv_status status = cv_tls_server_new(&o, &s->tls, d->err);
 	free(certs);
 	free(keys);
@@ -276,10 +279,10 @@ static enum cv_status
 start_net(struct smtpd_daemon *d)
 {
 	struct smtpd_server *s = &d->server;
-	struct cv_net_options o = { .workers = (unsigned)s->opt->workers,
+	struct cv_net_options o = {.workers = (unsigned)s->opt->workers,
 		.max_conns = (unsigned)s->opt->max_conns,
 		.max_conns_per_ip = (unsigned)s->opt->max_conns_per_ip,
-		.unlimited_from = s->inside };
+		.unlimited_from = s->inside};
 	struct cv_resolver_options r = {
 		.zone_file = s->main->dns_zone_file[0] ? s->main->dns_zone_file : NULL,
 		.forwarders = s->main->dns_forwarders[0] ? s->main->dns_forwarders : NULL,
@@ -287,10 +290,12 @@ start_net(struct smtpd_daemon *d)
 	};
 	raise_descriptors(s->opt);
 	char *filters = cv_conf_resolve_list(d->conf, s->opt->milters);
-	struct smtpd_milters_options m = { .filters = filters,
+	struct smtpd_milters_options m = {.filters = filters,
 		.default_action = s->opt->milter_default_action,
-		.timeout_secs = s->opt->milter_timeout, .hostname = s->main->hostname,
-		.daemon_name = "congvu", .spool_dir = s->spool_dir };
+		.timeout_secs = s->opt->milter_timeout,
+		.hostname = s->main->hostname,
+		.daemon_name = "congvu",
+		.spool_dir = s->spool_dir};
 
 	enum cv_status status = cv_net_new(&o, &s->net, d->err);
 	if (status == CV_OK)
@@ -306,8 +311,8 @@ start_net(struct smtpd_daemon *d)
 enum cv_status
 smtpd_daemon_start(const char *conf, struct smtpd_daemon **out, struct cv_err *err)
 {
-	static enum cv_status (*const parts[])(struct smtpd_daemon *) = { start_register, start_store,
-		start_tls, start_net, open_control, open_listeners };
+	static enum cv_status (*const parts[])(struct smtpd_daemon *) = {
+		start_register, start_store, start_tls, start_net, open_control, open_listeners};
 	struct smtpd_daemon *d = cv_calloc(1, sizeof *d);
 
 	d->err = err;
@@ -321,7 +326,8 @@ smtpd_daemon_start(const char *conf, struct smtpd_daemon **out, struct cv_err *e
 		return status;
 	}
 	d->err = NULL;
-	cv_log(0, CV_INFO, "started", "version=%s hostname=%s", CV_VERSION, d->server.main->hostname);
+	cv_log(0, CV_INFO, "started", "version=%s hostname=%s", CV_VERSION,
+		d->server.main->hostname);
 	*out = d;
 	return CV_OK;
 }
@@ -329,7 +335,7 @@ smtpd_daemon_start(const char *conf, struct smtpd_daemon **out, struct cv_err *e
 void
 smtpd_daemon_reload(struct smtpd_daemon *d)
 {
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	cv_register_refresh(d->server.reg);
 	if (d->server.tls && cv_tls_server_reload(d->server.tls, &err) != CV_OK)

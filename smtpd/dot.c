@@ -44,7 +44,7 @@ take_run(struct smtpd_dot *dot, struct cv_str *in)
 			break;
 		}
 	}
-	struct cv_str run = { in->p, (size_t)(p - in->p) };
+	struct cv_str run = {in->p, (size_t)(p - in->p)};
 	in->p = p;
 	in->n -= run.n;
 	return run;

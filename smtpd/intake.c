@@ -2,9 +2,10 @@
  *
  *   checks -> filters -> local boxes (store) and other recipients (queue) side by side -> answer
  *
- * The answer goes out when every part is durable (invariant S3). A local part that the store could not
- * take now goes to our own queue under the same delivery id, so a retry that finds the first try had
- * worked after all changes nothing (S7). Only when neither took it the client hears "try again".
+ * The answer goes out when every part is durable (invariant S3). A local part that the store could
+ * not take now goes to our own queue under the same delivery id, so a retry that finds the first
+ * try had worked after all changes nothing (S7). Only when neither took it the client hears "try
+ * again".
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
@@ -68,7 +69,9 @@ result_of(const struct smtpd_tx *tx, const struct smtpd_rcpt *r)
 {
 	if (!r->is_local || r->is_group)
 		return CV_OK;
-	return tx->deliveries[r->box / CV_DELIVER_RCPTS_MAX].rcpts[r->box % CV_DELIVER_RCPTS_MAX].result;
+	return tx->deliveries[r->box / CV_DELIVER_RCPTS_MAX]
+		.rcpts[r->box % CV_DELIVER_RCPTS_MAX]
+		.result;
 }
 
 /* What a result that repeating would not change soon means to the client; R_OKAY: none such. */
@@ -79,8 +82,11 @@ verdict_on(enum cv_status result)
 		enum cv_status result;
 		enum smtpd_reply reply;
 	} rows[] = {
-		{ CV_OVERQUOTA, R_RCPT_FULL }, { CV_FULL, R_STORE_FULL }, { CV_NOT_FOUND, R_RCPT_GONE },
-		{ CV_LIMIT, R_SIZE }, { CV_INVALID, R_BAD_HEADER },
+		{CV_OVERQUOTA, R_RCPT_FULL },
+		{CV_FULL,      R_STORE_FULL},
+		{CV_NOT_FOUND, R_RCPT_GONE },
+		{CV_LIMIT,     R_SIZE      },
+		{CV_INVALID,   R_BAD_HEADER},
 	};
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
@@ -142,8 +148,8 @@ add_queue_rcpt(struct smtpd_tx *tx, struct cv_queue_msg *msg, const struct smtpd
 		.orcpt = r->orcpt,
 		.notify = r->notify,
 		.local_acct = acct,
-		/* What a filter distrusts leaves the queue only by an operator's hand: for outside, and
-		 * for a box too, where it would come without its mark. */
+		/* What a filter distrusts leaves the queue only by an operator's hand: for outside,
+		 * and for a box too, where it would come without its mark. */
 		.state = tx->quarantined ? CV_Q_HELD : CV_Q_WAITING,
 		.next_secs = due_secs,
 	};
@@ -154,8 +160,8 @@ static const struct smtpd_rcpt *
 rcpt_of_box(const struct smtpd_tx *tx, size_t i)
 {
 	for (size_t r = 0; r < tx->rcpt_count; r++)
-		if (tx->rcpts[r].is_local && i >= tx->rcpts[r].first_box
-			&& i < tx->rcpts[r].first_box + tx->rcpts[r].box_count)
+		if (tx->rcpts[r].is_local && i >= tx->rcpts[r].first_box &&
+			i < tx->rcpts[r].first_box + tx->rcpts[r].box_count)
 			return &tx->rcpts[r];
 	return &tx->rcpts[0];
 }
@@ -188,25 +194,26 @@ static enum cv_status
 queue_put(struct smtpd_session *s, struct cv_queue_msg *msg, bool with_return_path)
 {
 	struct smtpd_tx *tx = s->tx;
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 	struct cv_buf prefix = CV_BUF_INIT(16u << 10);
 	cv_ticket ticket;
 
 	if (with_return_path)
 		cv_buf_str(&prefix, cv_buf_view(&tx->return_path));
 	cv_buf_str(&prefix, cv_buf_view(&tx->trace));
-	enum cv_status status =
-		cv_queue_put(s->server->queue, msg, cv_buf_view(&prefix), &tx->message, &ticket, &err);
+	enum cv_status status = cv_queue_put(
+		s->server->queue, msg, cv_buf_view(&prefix), &tx->message, &ticket, &err);
 	cv_buf_done(&prefix);
 	if (status != CV_OK) {
-		cv_log(cv_conn_id(s->conn), CV_ERROR, "queue.failed", "id=%s error=%s", tx->id, err.text);
+		cv_log(cv_conn_id(s->conn), CV_ERROR, "queue.failed", "id=%s error=%s", tx->id,
+			err.text);
 		return status;
 	}
 	CV_KILL_POINT("smtpd.queued");
 	atomic_fetch_add(&s->server->counters.queued, msg->rcpt_count);
 	smtpd_tx_ref(tx);
 	atomic_fetch_add(&tx->pending, 1);
-	tx->waiter = (struct cv_waiter){ .ticket = ticket, .fn = queue_durable };
+	tx->waiter = (struct cv_waiter){.ticket = ticket, .fn = queue_durable};
 	cv_ticket_wait(cv_queue_engine(s->server->queue), ticket, &tx->waiter);
 	return CV_OK;
 }
@@ -229,7 +236,7 @@ struct tally {
 static void
 count_results(const struct smtpd_tx *tx, struct tally *out)
 {
-	*out = (struct tally){ .reply = R_OKAY };
+	*out = (struct tally){.reply = R_OKAY};
 	for (size_t d = 0; d < tx->delivery_count; d++)
 		for (size_t i = 0; i < tx->deliveries[d].rcpt_count; i++) {
 			const struct cv_deliver_rcpt *r = &tx->deliveries[d].rcpts[i];
@@ -238,7 +245,8 @@ count_results(const struct smtpd_tx *tx, struct tally *out)
 			out->refused += reply != R_OKAY;
 			out->unsure += r->result != CV_OK && reply == R_OKAY;
 			/* One that may be tried again speaks for all. */
-			if (reply != R_OKAY && (out->reply == R_OKAY || smtpd_reply_code(reply) < 500))
+			if (reply != R_OKAY &&
+				(out->reply == R_OKAY || smtpd_reply_code(reply) < 500))
 				out->reply = reply;
 			if (r->result == CV_OVERQUOTA)
 				smtpd_room_forget(tx->server->room, r->acct);
@@ -249,8 +257,8 @@ count_results(const struct smtpd_tx *tx, struct tally *out)
 static bool
 is_ours_to_retry(const struct smtpd_session *s, const struct smtpd_rcpt *r, enum cv_status result)
 {
-	return result != CV_OK
-		&& (s->kind != SMTPD_LMTP || r->is_group || verdict_on(result) == R_OKAY);
+	return result != CV_OK &&
+	       (s->kind != SMTPD_LMTP || r->is_group || verdict_on(result) == R_OKAY);
 }
 
 /* Boxes the store did not take. What is worth a retry goes to the queue. */
@@ -275,7 +283,8 @@ requeue_untaken(struct smtpd_session *s, size_t untaken)
 	enum cv_status status = queue_put(s, &msg, true);
 	if (status != CV_OK)
 		return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
-	cv_log(cv_conn_id(s->conn), CV_WARN, "store.deferred", "id=%s boxes=%zu", tx->id, msg.rcpt_count);
+	cv_log(cv_conn_id(s->conn), CV_WARN, "store.deferred", "id=%s boxes=%zu", tx->id,
+		msg.rcpt_count);
 	s->resume = answer_after_requeue;
 	return answer_after_requeue(s);
 }
@@ -318,11 +327,12 @@ deliver_local(struct smtpd_session *s)
 	for (size_t d = 0; d < tx->delivery_count; d++) {
 		size_t first = d * CV_DELIVER_RCPTS_MAX;
 		size_t n = CV_MIN(tx->boxes.n - first, (size_t)CV_DELIVER_RCPTS_MAX);
-		struct cv_deliver_rcpt *rcpts = CV_ARENA_ARRAY(&tx->arena, struct cv_deliver_rcpt, n);
+		struct cv_deliver_rcpt *rcpts =
+			CV_ARENA_ARRAY(&tx->arena, struct cv_deliver_rcpt, n);
 		for (size_t i = 0; i < n; i++)
-			rcpts[i] = (struct cv_deliver_rcpt){ .acct = tx->boxes.ids[first + i],
+			rcpts[i] = (struct cv_deliver_rcpt){.acct = tx->boxes.ids[first + i],
 				.folder = tx->quarantined ? CV_STR("\\Junk") : CV_STR_EMPTY,
-				.result = CV_TEMPFAIL };
+				.result = CV_TEMPFAIL};
 		tx->deliveries[d] = (struct cv_delivery){
 			.id = cv_str_z(tx->id),
 			.prefix = prefix,
@@ -369,10 +379,12 @@ store_and_queue(struct smtpd_session *s)
 	struct smtpd_tx *tx = s->tx;
 
 	smtpd_trace_write(s);
-	/* One count is ours until everything was started, so that no early answer wakes us too soon. */
+	/* One count is ours until everything was started, so that no early answer wakes us too
+	 * soon. */
 	atomic_store(&tx->pending, 1);
 	s->resume = all_done;
-	/* The queue first: while nothing is in the store yet, its failure can still refuse the whole. */
+	/* The queue first: while nothing is in the store yet, its failure can still refuse the
+	 * whole. */
 	if (tx->remote_count) {
 		enum cv_status status = queue_remote(s);
 		if (status != CV_OK) {
@@ -394,7 +406,7 @@ apply_changes(struct smtpd_session *s, const struct smtpd_milter_changes *change
 	struct smtpd_tx *tx = s->tx;
 	struct cv_spool fresh;
 	struct cv_str old;
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	cv_spool_init(&fresh, s->server->spool_dir);
 	enum cv_status status = cv_spool_map(&tx->message, &old, &err);
@@ -403,7 +415,8 @@ apply_changes(struct smtpd_session *s, const struct smtpd_milter_changes *change
 	struct smtpd_header_facts facts;
 	smtpd_header_look(old, &facts);
 	status = cv_spool_write(&fresh,
-		changes->header_changed ? changes->header : cv_str_sub(old, 0, facts.body_at), &err);
+		changes->header_changed ? changes->header : cv_str_sub(old, 0, facts.body_at),
+		&err);
 	if (status == CV_OK && !changes->body)
 		status = cv_spool_write(&fresh, cv_str_sub(old, facts.body_at, old.n), &err);
 	cv_spool_unmap(&tx->message, old);
@@ -416,7 +429,8 @@ apply_changes(struct smtpd_session *s, const struct smtpd_milter_changes *change
 		}
 	}
 	if (status != CV_OK) {
-		cv_log(cv_conn_id(s->conn), CV_ERROR, "spool.failed", "id=%s error=%s", tx->id, err.text);
+		cv_log(cv_conn_id(s->conn), CV_ERROR, "spool.failed", "id=%s error=%s", tx->id,
+			err.text);
 		cv_spool_done(&fresh);
 		return status;
 	}
@@ -444,8 +458,8 @@ message_filtered(struct smtpd_session *s)
 	case SMTPD_FILTER_WAIT:
 		return CV_STEP_WAIT;
 	case SMTPD_FILTER_REFUSED:
-		cv_log(cv_conn_id(s->conn), CV_INFO, "msg.refused", "id=%s by=filter reply=\"%s\"", tx->id,
-			smtpd_milter_reply(s->milter) ? smtpd_milter_reply(s->milter) : "");
+		cv_log(cv_conn_id(s->conn), CV_INFO, "msg.refused", "id=%s by=filter reply=\"%s\"",
+			tx->id, smtpd_milter_reply(s->milter) ? smtpd_milter_reply(s->milter) : "");
 		return finish(s);
 	default:
 		break;
@@ -470,11 +484,12 @@ message_filtered(struct smtpd_session *s)
 
 /* Adds Date and Message-ID in front when a submission lacks them. */
 static enum cv_status
-complete_header(struct smtpd_session *s, const struct smtpd_header_facts *facts, struct cv_str message)
+complete_header(
+	struct smtpd_session *s, const struct smtpd_header_facts *facts, struct cv_str message)
 {
 	struct smtpd_tx *tx = s->tx;
 	struct cv_spool fresh;
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	smtpd_header_complete(s, facts, &tx->header);
 	cv_spool_init(&fresh, s->server->spool_dir);
@@ -501,8 +516,8 @@ identity_refused(struct smtpd_session *s, struct cv_str header)
 	cv_snapshot_unref(snap);
 	if (d.verdict != CV_REFUSE && d.verdict != CV_DEFER)
 		return false;
-	cv_log(cv_conn_id(s->conn), CV_INFO, "policy.refused", "id=%s rule=%s account=%s", s->tx->id,
-		d.rule, s->login);
+	cv_log(cv_conn_id(s->conn), CV_INFO, "policy.refused", "id=%s rule=%s account=%s",
+		s->tx->id, d.rule, s->login);
 	atomic_fetch_add(&s->server->counters.refused, 1);
 	smtpd_reply_decision(cv_conn_out(s->conn), &d, s->tx->smtputf8);
 	return true;
@@ -514,7 +529,7 @@ smtpd_intake(struct smtpd_session *s)
 	struct smtpd_tx *tx = s->tx;
 	struct smtpd_header_facts facts;
 	struct cv_str message;
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	if (tx->discarded)
 		return discard(s);
@@ -522,8 +537,9 @@ smtpd_intake(struct smtpd_session *s)
 		return refuse(s, R_TEMPFAIL);
 	smtpd_header_look(message, &facts);
 	tx->tls_optional = facts.tls_optional && !tx->require_tls; /* RFC 8689 4.1 */
-	enum smtpd_reply fault = facts.broken ? R_BAD_HEADER
-		: facts.received > s->server->opt->max_hops ? R_LOOP : R_OKAY;
+	enum smtpd_reply fault = facts.broken                                ? R_BAD_HEADER
+				 : facts.received > s->server->opt->max_hops ? R_LOOP
+									     : R_OKAY;
 	if (fault != R_OKAY) {
 		cv_spool_unmap(&tx->message, message);
 		return refuse(s, fault);

@@ -1,9 +1,9 @@
 /* main.c - congvu-smtpd: reads the configuration, takes the sockets, runs until told to stop. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <getopt.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <signal.h>
 
 #include "common/base/log.h"
 #include "common/net/ctl.h"
@@ -13,7 +13,8 @@
 static void
 usage(FILE *to)
 {
-	fprintf(to, "Usage: congvu-smtpd [--conf FILE]\n"
+	fprintf(to,
+		"Usage: congvu-smtpd [--conf FILE]\n"
 		"Takes and sends mail. Usually started by `congvu serve`.\n\n"
 		"  --conf FILE  configuration (else $CONGVU_CONF, else /etc/congvu/congvu.conf)\n"
 		"  --version    print the version\n"
@@ -24,8 +25,11 @@ static const char *
 parse_args(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "conf", required_argument, NULL, 'c' }, { "version", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+		{"conf",    required_argument, NULL, 'c'},
+		{"version", no_argument,       NULL, 'v'},
+		{"help",    no_argument,       NULL, 'h'},
+		{NULL,      0,                 NULL, 0  }
+	};
 	const char *conf = NULL;
 
 	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -52,7 +56,7 @@ main(int argc, char **argv)
 {
 	const char *conf = parse_args(argc, argv);
 	struct smtpd_daemon *d = NULL;
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	cv_daemon_signals_block();
 	if (smtpd_daemon_start(conf, &d, &err) != CV_OK) {

@@ -2,15 +2,15 @@
  *
  * Each filter of a chain is a link with an outgoing connection of its own. A step goes to the first
  * link; its answer moves the chain on to the next; the last answer (or one that ends the matter) is
- * the verdict. The session's thread starts steps, the connections' workers finish them: all state of
- * a chain is under its lock, and the wake function is called after the lock is gone.
+ * the verdict. The session's thread starts steps, the connections' workers finish them: all state
+ * of a chain is under its lock, and the wake function is called after the lock is gone.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "smtpd/milter.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <netinet/in.h>
 
 #include "common/base/log.h"
 #include "common/base/map.h"
@@ -18,9 +18,9 @@
 #include "smtpd/milter_wire.h"
 
 #define FILTERS_MAX 8
-#define MACROS_MAX 16
-#define OUT_HIGH (256u << 10)
-#define BODY_MAX (1u << 30) /* of a body that a filter writes */
+#define MACROS_MAX  16
+#define OUT_HIGH    (256u << 10)
+#define BODY_MAX    (1u << 30) /* of a body that a filter writes */
 
 struct filter {
 	char name[256];
@@ -37,11 +37,11 @@ struct smtpd_milters {
 };
 
 enum link_state {
-	LINK_NONE,      /* not connected yet */
-	LINK_OPENING,   /* connecting or negotiating */
+	LINK_NONE,    /* not connected yet */
+	LINK_OPENING, /* connecting or negotiating */
 	LINK_READY,
-	LINK_OUT,       /* said ACCEPT before MAIL: not asked again */
-	LINK_FAILED     /* the default action answers for it */
+	LINK_OUT,   /* said ACCEPT before MAIL: not asked again */
+	LINK_FAILED /* the default action answers for it */
 };
 
 /* What is being sent of a message. */
@@ -53,12 +53,12 @@ struct link {
 	struct cv_conn *conn;
 	enum link_state state;
 	uint32_t protocol;
-	bool message_accepted;   /* ACCEPT for this message: skipped until the next */
-	bool out_at_helo;        /* LINK_OUT until the next HELO, which may be another client's word */
-	bool open;               /* it has a message begun and not ended */
-	bool sent;               /* the present step went out; its answer is awaited */
-	bool abort;              /* the transaction ended early: tell the filter */
-	bool quit;               /* the session ended: tell the filter and close */
+	bool message_accepted; /* ACCEPT for this message: skipped until the next */
+	bool out_at_helo; /* LINK_OUT until the next HELO, which may be another client's word */
+	bool open;        /* it has a message begun and not ended */
+	bool sent;        /* the present step went out; its answer is awaited */
+	bool abort;       /* the transaction ended early: tell the filter */
+	bool quit;        /* the session ended: tell the filter and close */
 };
 
 struct macro {
@@ -66,7 +66,7 @@ struct macro {
 };
 
 struct smtpd_milter {
-	atomic_uint refs;        /* the session's and one for each open link */
+	atomic_uint refs; /* the session's and one for each open link */
 	pthread_mutex_t lock;
 	struct smtpd_milters *set;
 	void (*wake)(void *arg); /* NULL once freed */
@@ -74,11 +74,11 @@ struct smtpd_milter {
 	struct link links[FILTERS_MAX];
 	struct macro macros[MACROS_MAX];
 	/* the step under way */
-	char command;            /* 'C', 'H', 'M', 'R', 'T', 'E' for the message, 0: none */
-	struct cv_buf packet;    /* its packet, macros apart */
-	unsigned at;             /* the link that is working on it */
+	char command;         /* 'C', 'H', 'M', 'R', 'T', 'E' for the message, 0: none */
+	struct cv_buf packet; /* its packet, macros apart */
+	unsigned at;          /* the link that is working on it */
 	enum smtpd_milter_verdict verdict;
-	bool failed;             /* it is the default action's */
+	bool failed; /* it is the default action's */
 	struct cv_buf reply;
 	/* the message step */
 	struct cv_spool *message;
@@ -86,14 +86,14 @@ struct smtpd_milter {
 	struct milter_header header;
 	enum phase phase;
 	size_t field_at, body_at;
-	struct cv_str body;      /* what the present link is shown of the body */
-	bool body_mapped;        /* it is a map of new_body */
+	struct cv_str body; /* what the present link is shown of the body */
+	bool body_mapped;   /* it is a map of new_body */
 	struct cv_spool new_body;
 	bool body_replaced;
 	struct cv_buf header_out;
 	char *quarantine;
-	/* what the present filter asks for counts when it has said its last word: if it fails before,
-	 * nothing of it stays */
+	/* what the present filter asks for counts when it has said its last word: if it fails
+	 * before, nothing of it stays */
 	struct milter_header_copy header_before;
 	struct cv_spool body_coming;
 	bool body_comes, body_ends_cr;
@@ -125,8 +125,9 @@ smtpd_milters_new(struct cv_net *net, const struct smtpd_milters_options *o,
 
 	ms->net = net;
 	ms->timeout_secs = o->timeout_secs;
-	ms->dflt = !strcmp(o->default_action, "accept") ? SMTPD_MILTER_CONTINUE
-		: !strcmp(o->default_action, "reject") ? SMTPD_MILTER_REJECT : SMTPD_MILTER_TEMPFAIL;
+	ms->dflt = !strcmp(o->default_action, "accept")   ? SMTPD_MILTER_CONTINUE
+		   : !strcmp(o->default_action, "reject") ? SMTPD_MILTER_REJECT
+							  : SMTPD_MILTER_TEMPFAIL;
 	snprintf(ms->hostname, sizeof ms->hostname, "%s", o->hostname);
 	snprintf(ms->daemon_name, sizeof ms->daemon_name, "%s", o->daemon_name);
 	ms->spool_dir = o->spool_dir;
@@ -139,12 +140,14 @@ smtpd_milters_new(struct cv_net *net, const struct smtpd_milters_options *o,
 		/* "inet:port@host" is how milters name sockets; ours are "host:port". */
 		size_t at = cv_str_find(word, '@', 0);
 		if (cv_str_has_prefix(word, "inet:") && at < word.n)
-			snprintf(text, sizeof text, "%.*s:%.*s", CV_STR_ARGS(cv_str_sub(word, at + 1, word.n)),
+			snprintf(text, sizeof text, "%.*s:%.*s",
+				CV_STR_ARGS(cv_str_sub(word, at + 1, word.n)),
 				CV_STR_ARGS(cv_str_sub(word, 5, at)));
 		else
 			snprintf(text, sizeof text, "%.*s", CV_STR_ARGS(word));
 		if (ms->count == FILTERS_MAX)
-			status = cv_fail(err, CV_LIMIT, "at most %d filters in milters", FILTERS_MAX);
+			status = cv_fail(
+				err, CV_LIMIT, "at most %d filters in milters", FILTERS_MAX);
 		else
 			status = cv_sockaddr_parse(cv_str_z(text), &f->addr, &f->addr_len, err);
 		if (status != CV_OK) {
@@ -205,7 +208,7 @@ smtpd_milter_new(struct smtpd_milters *ms, void (*wake)(void *arg), void *arg)
 	cv_spool_init(&m->new_body, ms->spool_dir);
 	cv_spool_init(&m->body_coming, ms->spool_dir);
 	for (unsigned i = 0; i < ms->count; i++)
-		m->links[i] = (struct link){ .chain = m, .filter = &ms->filters[i] };
+		m->links[i] = (struct link){.chain = m, .filter = &ms->filters[i]};
 	smtpd_milter_macro(m, "j", ms->hostname);
 	smtpd_milter_macro(m, "{daemon_name}", ms->daemon_name);
 	return m;
@@ -270,15 +273,15 @@ static const struct step {
 	uint32_t no, nr;
 	const char *macros; /* sent with it, separated by blanks */
 } steps[] = {
-	{ 'C', MILTER_NO_CONNECT, MILTER_NR_CONNECT, "j {daemon_name}" },
-	{ 'H', MILTER_NO_HELO, MILTER_NR_HELO, "{tls_version} {cipher}" },
-	{ 'M', MILTER_NO_MAIL, MILTER_NR_MAIL, "i {mail_addr} {auth_type} {auth_authen}" },
-	{ 'R', MILTER_NO_RCPT, MILTER_NR_RCPT, "{rcpt_addr} {rcpt_mailer}" },
-	{ 'T', MILTER_NO_DATA, MILTER_NR_DATA, "i" },
-	{ 'L', MILTER_NO_HEADER, MILTER_NR_HEADER, "" },
-	{ 'N', MILTER_NO_EOH, MILTER_NR_EOH, "i" },
-	{ 'B', MILTER_NO_BODY, MILTER_NR_BODY, "" },
-	{ 'E', 0, 0, "i" },
+	{'C', MILTER_NO_CONNECT, MILTER_NR_CONNECT, "j {daemon_name}"                        },
+	{'H', MILTER_NO_HELO,    MILTER_NR_HELO,    "{tls_version} {cipher}"                 },
+	{'M', MILTER_NO_MAIL,    MILTER_NR_MAIL,    "i {mail_addr} {auth_type} {auth_authen}"},
+	{'R', MILTER_NO_RCPT,    MILTER_NR_RCPT,    "{rcpt_addr} {rcpt_mailer}"              },
+	{'T', MILTER_NO_DATA,    MILTER_NR_DATA,    "i"                                      },
+	{'L', MILTER_NO_HEADER,  MILTER_NR_HEADER,  ""                                       },
+	{'N', MILTER_NO_EOH,     MILTER_NR_EOH,     "i"                                      },
+	{'B', MILTER_NO_BODY,    MILTER_NR_BODY,    ""                                       },
+	{'E', 0,		 0,                 "i"				      },
 };
 
 static const struct step *
@@ -425,10 +428,11 @@ link_fail(struct link *l, const char *why)
 static void
 answered(struct smtpd_milter *m, struct link *l, enum smtpd_milter_verdict verdict)
 {
-	bool accepts = verdict == SMTPD_MILTER_ACCEPT, goes_on = accepts || verdict == SMTPD_MILTER_CONTINUE;
+	bool accepts = verdict == SMTPD_MILTER_ACCEPT,
+	     goes_on = accepts || verdict == SMTPD_MILTER_CONTINUE;
 
-	if (m->command == 'E' || (strchr("MRT", m->command) && accepts)
-		|| (strchr("MT", m->command) && !goes_on))
+	if (m->command == 'E' || (strchr("MRT", m->command) && accepts) ||
+		(strchr("MT", m->command) && !goes_on))
 		l->open = false; /* the filter has ended the message itself */
 	if (!goes_on) {
 		conclude(m, verdict);
@@ -450,7 +454,8 @@ static void
 put_header_packet(const struct link *l, const struct milter_field *f, struct cv_buf *out)
 {
 	size_t begin = milter_packet_begin(out, 'L');
-	struct cv_str value = cv_str_sub(f->value, 0, MILTER_CHUNK - 2 - CV_MIN(f->name.n, (size_t)1000));
+	struct cv_str value =
+		cv_str_sub(f->value, 0, MILTER_CHUNK - 2 - CV_MIN(f->name.n, (size_t)1000));
 
 	milter_put_text(out, cv_str_sub(f->name, 0, 1000));
 	/* Filters without the leading-space option expect the blank behind the colon gone. */
@@ -472,7 +477,7 @@ put_header_packet(const struct link *l, const struct milter_field *f, struct cv_
 static bool
 show_body(struct smtpd_milter *m)
 {
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	hide_body(m);
 	m->body_at = 0;
@@ -542,8 +547,8 @@ put_message(struct smtpd_milter *m, struct link *l, struct cv_buf *out)
 	return false;
 }
 
-/* Sends the present step on L's connection; runs on the worker that owns it. CV_STEP_MORE: call again
- * when the output has gone. */
+/* Sends the present step on L's connection; runs on the worker that owns it. CV_STEP_MORE: call
+ * again when the output has gone. */
 static enum cv_step
 link_send(struct smtpd_milter *m, struct link *l)
 {
@@ -604,7 +609,7 @@ chain_advance(struct smtpd_milter *m)
 		m->phase = m->command == 'E' ? PHASE_HEADER : PHASE_NONE;
 		m->field_at = 0;
 		if (l->state == LINK_NONE) {
-			struct cv_err err = { 0 };
+			struct cv_err err = {0};
 			l->state = LINK_OPENING;
 			atomic_fetch_add(&m->refs, 1);
 			if (cv_net_connect(m->set->net, (struct sockaddr *)&l->filter->addr,
@@ -633,8 +638,8 @@ take_offer(struct link *l, struct cv_str data)
 	struct cv_rd rd = cv_rd(data);
 	uint32_t version = cv_rd_be32(&rd), actions = cv_rd_be32(&rd), protocol = cv_rd_be32(&rd);
 
-	if (rd.bad || version < 2 || version > 6 || actions & ~(uint32_t)MILTER_OFFERED_ACTIONS
-		|| protocol & ~(uint32_t)MILTER_OFFERED_PROTOCOL)
+	if (rd.bad || version < 2 || version > 6 || actions & ~(uint32_t)MILTER_OFFERED_ACTIONS ||
+		protocol & ~(uint32_t)MILTER_OFFERED_PROTOCOL)
 		return CV_INVALID;
 	l->protocol = protocol;
 	if (version < 4) /* the step is younger than such a filter */
@@ -648,7 +653,7 @@ static enum cv_status
 keep_body(struct smtpd_milter *m, struct cv_str data)
 {
 	enum cv_status status = CV_OK;
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	if (m->body_coming.size_bytes + data.n > BODY_MAX)
 		return CV_LIMIT;
@@ -684,9 +689,9 @@ take_change(struct smtpd_milter *m, char command, struct cv_str data)
 	case 'h':
 		if (rd.bad || !milter_get_text(&data, &name) || !milter_get_text(&data, &value))
 			return CV_INVALID;
-		return command == 'h' ? milter_header_add(&m->header, name, value)
-			: command == 'i' ? milter_header_insert(&m->header, index, name, value)
-			: milter_header_change(&m->header, index, name, value);
+		return command == 'h'   ? milter_header_add(&m->header, name, value)
+		       : command == 'i' ? milter_header_insert(&m->header, index, name, value)
+					: milter_header_change(&m->header, index, name, value);
 	case 'b':
 		if (!m->body_comes)
 			m->body_ends_cr = false;
@@ -710,10 +715,15 @@ verdict_of(char command, enum smtpd_milter_verdict *out)
 	static const struct {
 		char command;
 		enum smtpd_milter_verdict verdict;
-	} rows[] = { { 'a', SMTPD_MILTER_ACCEPT }, { 'c', SMTPD_MILTER_CONTINUE },
-		{ 'd', SMTPD_MILTER_DISCARD }, { 'r', SMTPD_MILTER_REJECT },
-		{ 't', SMTPD_MILTER_TEMPFAIL }, { '4', SMTPD_MILTER_TEMPFAIL },
-		{ 'f', SMTPD_MILTER_TEMPFAIL } };
+	} rows[] = {
+		{'a', SMTPD_MILTER_ACCEPT  },
+		{'c', SMTPD_MILTER_CONTINUE},
+		{'d', SMTPD_MILTER_DISCARD },
+		{'r', SMTPD_MILTER_REJECT  },
+		{'t', SMTPD_MILTER_TEMPFAIL},
+		{'4', SMTPD_MILTER_TEMPFAIL},
+		{'f', SMTPD_MILTER_TEMPFAIL}
+	};
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		if (rows[i].command == command) {
@@ -752,8 +762,8 @@ take_packet(struct smtpd_milter *m, struct link *l, char command, struct cv_str 
 		answered(m, l, text.p[0] == '4' ? SMTPD_MILTER_TEMPFAIL : SMTPD_MILTER_REJECT);
 		return CV_OK;
 	}
-	if (!verdict_of(command, &verdict)
-		|| (verdict == SMTPD_MILTER_DISCARD && strchr("CH", m->command)))
+	if (!verdict_of(command, &verdict) ||
+		(verdict == SMTPD_MILTER_DISCARD && strchr("CH", m->command)))
 		return CV_INVALID;
 	answered(m, l, verdict);
 	return CV_OK;
@@ -824,8 +834,8 @@ link_events(struct smtpd_milter *m, struct link *l, unsigned events)
 		cv_conn_set_deadline(l->conn, m->set->timeout_secs);
 		return CV_STEP_LISTEN;
 	}
-	if (l->state == LINK_READY && is_at(m, l)
-		&& !l->sent && l->protocol & step_of(m->command)->no) {
+	if (l->state == LINK_READY && is_at(m, l) && !l->sent &&
+		l->protocol & step_of(m->command)->no) {
 		m->at++; /* it has just told that it does without this step */
 		chain_advance(m);
 	}
@@ -899,7 +909,8 @@ begin(struct smtpd_milter *m, char command)
 }
 
 void
-smtpd_milter_connect(struct smtpd_milter *m, const char *hostname, const struct sockaddr_storage *peer)
+smtpd_milter_connect(
+	struct smtpd_milter *m, const char *hostname, const struct sockaddr_storage *peer)
 {
 	size_t at = begin(m, 'C');
 	char text[128];
@@ -980,14 +991,14 @@ smtpd_milter_data(struct smtpd_milter *m)
 void
 smtpd_milter_message(struct smtpd_milter *m, struct cv_spool *message)
 {
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	begin(m, 'E');
 	milter_header_done(&m->header);
 	free(m->quarantine);
 	m->quarantine = NULL;
 	m->body_replaced = m->body_comes = false;
-	m->changes = (struct smtpd_milter_changes){ 0 };
+	m->changes = (struct smtpd_milter_changes){0};
 	m->command = 'E';
 	if (cv_spool_map(message, &m->message_view, &err) != CV_OK) {
 		conclude(m, SMTPD_MILTER_TEMPFAIL);
@@ -1004,10 +1015,10 @@ smtpd_milter_message(struct smtpd_milter *m, struct cv_spool *message)
 static void
 forget_message(struct smtpd_milter *m)
 {
-	m->changes = (struct smtpd_milter_changes){ 0 };
+	m->changes = (struct smtpd_milter_changes){0};
 	milter_header_done(&m->header);
 	free(m->header_before.fields);
-	m->header_before = (struct milter_header_copy){ 0 };
+	m->header_before = (struct milter_header_copy){0};
 	cv_buf_done(&m->header_out);
 	cv_spool_done(&m->new_body);
 	cv_spool_done(&m->body_coming);

@@ -2,9 +2,9 @@
  *
  * A chain talks to every configured filter for one SMTP session, in order; each sees the changes of
  * the former. A step is started by one call and answered later: the chain calls its wake function
- * and smtpd_milter_verdict() tells. Only one step may be under way. Filters that fail or are too slow
- * are answered for by the default action. A chain belongs to the session's thread; wake comes from a
- * worker thread.
+ * and smtpd_milter_verdict() tells. Only one step may be under way. Filters that fail or are too
+ * slow are answered for by the default action. A chain belongs to the session's thread; wake comes
+ * from a worker thread.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SMTPD_MILTER_H
@@ -62,7 +62,8 @@ void smtpd_milter_message(struct smtpd_milter *m, struct cv_spool *message);
 void smtpd_milter_abort(struct smtpd_milter *m);
 
 /* DISCARD is a verdict on a message: MAIL and later. CONTINUE also stands for ACCEPT: a filter that
- * accepted is not asked again until the next message (at connect: the session, HELO: the next HELO). */
+ * accepted is not asked again until the next message (at connect: the session, HELO: the next
+ * HELO). */
 enum smtpd_milter_verdict smtpd_milter_verdict(const struct smtpd_milter *m);
 /* The filter's own reply text for REJECT and TEMPFAIL ("550 5.7.1 ..." lines without CRLF, checked
  * for control bytes), or NULL. */
@@ -75,7 +76,7 @@ bool smtpd_milter_has_failed(const struct smtpd_milter *m);
  * step. */
 struct smtpd_milter_changes {
 	bool any;
-	struct cv_str header;      /* the whole new header block with its blank line, when `header_changed` */
+	struct cv_str header;      /* the new header block with its blank line */
 	bool header_changed;
 	struct cv_spool *body;     /* the new body, or NULL */
 	const char *sender;        /* new envelope sender with brackets, or NULL */

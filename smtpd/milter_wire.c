@@ -89,7 +89,7 @@ milter_reply_is_valid(struct cv_str text)
 	struct cv_str code = cv_str_sub(text, 0, 3);
 
 	if (code.n < 3 || (code.p[0] != '4' && code.p[0] != '5') ||
-	    !cv_is_digit((unsigned char)code.p[1]) || !cv_is_digit((unsigned char)code.p[2]))
+		!cv_is_digit((unsigned char)code.p[1]) || !cv_is_digit((unsigned char)code.p[2]))
 		return false;
 	for (size_t lines = 0; lines < 32; lines++) {
 		size_t crlf = cv_str_search(text, CV_STR("\r\n"));
@@ -124,11 +124,11 @@ milter_header_read(struct milter_header *h, struct cv_str message)
 	struct cv_field field;
 	size_t end = 0;
 
-	*h = (struct milter_header){ .arena = CV_ARENA_INIT };
+	*h = (struct milter_header){.arena = CV_ARENA_INIT};
 	cv_header_scan_init(&scan, message);
 	while (cv_header_next(&scan, &field)) {
-		struct milter_field f = { field.name, field.value,
-			cv_str_sub(message, field.start, field.end) };
+		struct milter_field f = {
+			field.name, field.value, cv_str_sub(message, field.start, field.end)};
 		push(h, h->count, &f);
 		end = field.end;
 	}
@@ -141,7 +141,7 @@ milter_header_done(struct milter_header *h)
 {
 	free(h->fields);
 	cv_arena_done(&h->arena);
-	*h = (struct milter_header){ .arena = CV_ARENA_INIT };
+	*h = (struct milter_header){.arena = CV_ARENA_INIT};
 }
 
 void
@@ -210,10 +210,10 @@ clean_value(struct milter_header *h, struct cv_str value, struct cv_str *out)
 }
 
 enum cv_status
-milter_header_insert(struct milter_header *h, uint32_t index, struct cv_str name,
-                     struct cv_str value)
+milter_header_insert(
+	struct milter_header *h, uint32_t index, struct cv_str name, struct cv_str value)
 {
-	struct milter_field f = { .raw = CV_STR_EMPTY };
+	struct milter_field f = {.raw = CV_STR_EMPTY};
 
 	if (!is_field_name(name))
 		return CV_INVALID;

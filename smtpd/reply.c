@@ -6,7 +6,7 @@ static const struct row {
 	unsigned code;
 	const char *enhanced, *text;
 } rows[R_COUNT] = {
-#define R(name, code, enhanced, text) [R_##name] = { code, enhanced, text },
+#define R(name, code, enhanced, text) [R_##name] = {code, enhanced, text},
 	SMTPD_REPLIES(R)
 #undef R
 };

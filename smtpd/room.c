@@ -7,7 +7,7 @@
 
 #include "common/base/clock.h"
 
-#define SLOTS 8192u
+#define SLOTS   8192u
 #define LIFE_MS 3000
 
 struct slot {
@@ -48,8 +48,8 @@ smtpd_room_known(struct smtpd_room_cache *c, cv_acct_id acct, uint64_t size_byte
 {
 	pthread_mutex_lock(&c->lock);
 	struct slot *slot = slot_of(c, acct);
-	bool known = slot->acct == acct && slot->size_bytes >= size_bytes
-		&& slot->until_ms > cv_mono_ms();
+	bool known = slot->acct == acct && slot->size_bytes >= size_bytes &&
+		     slot->until_ms > cv_mono_ms();
 	pthread_mutex_unlock(&c->lock);
 	return known;
 }
@@ -58,7 +58,7 @@ void
 smtpd_room_note(struct smtpd_room_cache *c, cv_acct_id acct, uint64_t size_bytes)
 {
 	pthread_mutex_lock(&c->lock);
-	*slot_of(c, acct) = (struct slot){ acct, size_bytes, cv_mono_ms() + LIFE_MS };
+	*slot_of(c, acct) = (struct slot){acct, size_bytes, cv_mono_ms() + LIFE_MS};
 	pthread_mutex_unlock(&c->lock);
 }
 

@@ -126,7 +126,7 @@ put_filters_reply(struct smtpd_session *s, enum smtpd_milter_verdict verdict)
 			smtpd_reply_put(out, R_FILTER_REFUSED);
 		} else {
 			smtpd_reply_put(out, smtpd_milter_has_failed(s->milter) ? R_FILTER_DOWN
-			                                                        : R_FILTER_DEFER);
+										: R_FILTER_DEFER);
 		}
 	}
 }
@@ -245,8 +245,8 @@ take_line(struct smtpd_session *s)
 		return CV_STEP_CLOSE;
 	}
 	bool secret = s->state == S_AUTH;
-	enum cv_step step = secret ? smtpd_auth_line(s, cv_str(line, n))
-	                           : smtpd_command(s, cv_str(line, n));
+	enum cv_step step =
+		secret ? smtpd_auth_line(s, cv_str(line, n)) : smtpd_command(s, cv_str(line, n));
 	if (secret || cv_str_has_iprefix(cv_str(line, n), "AUTH "))
 		cv_wipe(line, n); /* a password may be in it */
 	return step;
@@ -286,7 +286,8 @@ converse(struct smtpd_session *s, unsigned events)
 	if (events & CV_EV_TIMEOUT) {
 		/* No reply in the middle of an answer that is still being made. */
 		if (!s->resume)
-			smtpd_reply_put(cv_conn_out(c), events & CV_EV_KILLED ? R_SHUTDOWN : R_TIMEOUT);
+			smtpd_reply_put(
+				cv_conn_out(c), events & CV_EV_KILLED ? R_SHUTDOWN : R_TIMEOUT);
 		return CV_STEP_CLOSE;
 	}
 	if (events & CV_EV_SECURE) {
@@ -305,8 +306,9 @@ converse(struct smtpd_session *s, unsigned events)
 		if (step != CV_STEP_DONE)
 			return step;
 		if (is_tiresome(s)) {
-			cv_log(cv_conn_id(c), CV_INFO, "smtp.tiresome", "peer=%s errors=%u noise=%u",
-				cv_conn_peer_text(c), s->errors, s->noise);
+			cv_log(cv_conn_id(c), CV_INFO, "smtp.tiresome",
+				"peer=%s errors=%u noise=%u", cv_conn_peer_text(c), s->errors,
+				s->noise);
 			smtpd_reply_put(cv_conn_out(c), R_ERRORS);
 			return CV_STEP_CLOSE;
 		}
@@ -323,7 +325,7 @@ patience(const struct smtpd_session *s)
 	if (s->resume)
 		return SMTPD_ANSWER_SECS;
 	return s->state == S_DATA || s->bdat_left ? (unsigned)s->server->opt->data_timeout
-	                                          : (unsigned)s->server->opt->idle_timeout;
+						  : (unsigned)s->server->opt->idle_timeout;
 }
 
 static enum cv_step
@@ -348,7 +350,8 @@ closed(struct cv_conn *c)
 		smtpd_milter_free(s->milter);
 	cv_sasl_free(s->sasl);
 	smtpd_tx_unref(s->tx);
-	cv_log(cv_conn_id(c), CV_DEBUG, "smtp.closed", "messages=%u errors=%u", s->messages, s->errors);
+	cv_log(cv_conn_id(c), CV_DEBUG, "smtp.closed", "messages=%u errors=%u", s->messages,
+		s->errors);
 }
 
 const struct cv_proto smtpd_proto = {

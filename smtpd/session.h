@@ -2,12 +2,13 @@
  *
  *   S_START --greeting--> S_CONNECTED --EHLO--> S_READY --MAIL--> S_MAIL --RCPT--> S_RCPT
  *                                                  ^                                 |
- *                                                  +------- end of data, RSET -------+  (S_DATA, S_BDAT)
+ *                                                  +---- end of data, RSET ----------+
+ *                                                              (through S_DATA, S_BDAT)
  *
- * A handler never waits. One that needs an answer from elsewhere (store, filter, password check) sets
- * `resume` and answers CV_STEP_WAIT; smtpd_session_run() calls it when the connection is woken, and it
- * may find that its answer is still to come and wait again. What must outlive a closed connection
- * while an answer is under way lives in the counted transaction.
+ * A handler never waits. One that needs an answer from elsewhere (store, filter, password check)
+ * sets `resume` and answers CV_STEP_WAIT; it is called when the connection is woken, and may find
+ * that its answer is still to come and wait again. What must outlive a closed connection while an
+ * answer is under way lives in the counted transaction.
  *
  * Threads: a session belongs to the worker that runs its connection.
  */
@@ -22,18 +23,18 @@
 #include "smtpd/server.h"
 #include "smtpd/dot.h"
 
-#define SMTPD_LINE_MAX 4096u       /* a command line; RFC 5321 asks 512, extensions and AUTH want more */
+#define SMTPD_LINE_MAX 4096u       /* a command line; RFC 5321 asks 512, extensions more */
 #define SMTPD_AUTH_LINE_MAX 16384u /* an AUTH response line (RFC 4954 4: 12288) */
-#define SMTPD_IN_MAX (64u << 10)   /* input buffered: what a worker takes of a message at a time, and
-                                    * what stays in memory behind a command that waits */
+#define SMTPD_IN_MAX (64u << 10)   /* input buffered: taken of a message at a time, and kept
+                                    * in memory behind a command that waits */
 #define SMTPD_RCPT_BYTES 256u      /* of memory, on average, that one of max_rcpts may take */
 #define SMTPD_NOISE_MAX 100u       /* commands that bring no mail nearer, between two messages */
-#define SMTPD_ANSWER_SECS 600u     /* after that a client has given up waiting for us (RFC 5321 4.5.3.2.6) */
+#define SMTPD_ANSWER_SECS 600u     /* clients have given up then (RFC 5321 4.5.3.2.6) */
 #define SMTPD_MESSAGE_SECS 7200u   /* a whole message; 28 MiB come in time at 4 KiB/s */
 
 enum smtpd_state {
-	S_START = 1, S_CONNECTED = 2, S_READY = 4, S_MAIL = 8, S_RCPT = 16, S_DATA = 32, S_BDAT = 64,
-	S_AUTH = 128,
+	S_START = 1, S_CONNECTED = 2, S_READY = 4, S_MAIL = 8, S_RCPT = 16, S_DATA = 32,
+	S_BDAT = 64, S_AUTH = 128,
 	S_ANY = 0xff
 };
 
@@ -48,7 +49,7 @@ struct smtpd_rcpt {
 	bool is_local;               /* delivered to the store; a group is many accounts */
 	bool is_group;
 	size_t box;                  /* its place among the boxes, unless a group */
-	size_t first_box, box_count; /* what it added to the boxes: none when others had named them */
+	size_t first_box, box_count; /* what it added; none when others had named them */
 };
 
 /* One message on its way, from MAIL to the answer. Counted: the session holds one reference and so
@@ -74,7 +75,7 @@ struct smtpd_tx {
 	struct cv_spool message;
 	/* what the data said */
 	struct cv_buf trace, return_path;
-	struct cv_buf header;        /* the header block as it will be stored, when it was changed */
+	struct cv_buf header;        /* what a submission lacked, to stand in front */
 	/* operations under way */
 	struct cv_probe probe;
 	struct cv_delivery *deliveries;

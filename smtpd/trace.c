@@ -1,4 +1,5 @@
-/* trace.c - see trace.h. What peers said is written with care: nothing they send can end a field. */
+/* trace.c - see trace.h. What peers said is written with care: nothing they send can end a field.
+ */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "smtpd/trace.h"
 
@@ -9,8 +10,8 @@
 static const char *
 protocol_word(const struct smtpd_session *s)
 {
-	static const char *const smtp[] = { "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" };
-	static const char *const utf8[] = { "UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA" };
+	static const char *const smtp[] = {"ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA"};
+	static const char *const utf8[] = {"UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"};
 	unsigned i = (s->secure ? 1u : 0u) + (s->authed ? 2u : 0u);
 
 	if (s->kind == SMTPD_LMTP)
@@ -36,8 +37,8 @@ write_tls(struct smtpd_session *s, struct cv_buf *out)
 
 	cv_conn_tls_info(s->conn, &tls);
 	if (tls.secure)
-		cv_buf_printf(out, "\t(using %s with cipher %s (%u bits))\r\n", tls.version, tls.cipher,
-			tls.bits);
+		cv_buf_printf(out, "\t(using %s with cipher %s (%u bits))\r\n", tls.version,
+			tls.cipher, tls.bits);
 }
 
 void
@@ -65,7 +66,7 @@ smtpd_header_look(struct cv_str message, struct smtpd_header_facts *out)
 	struct cv_header_scan scan;
 	struct cv_field field;
 
-	*out = (struct smtpd_header_facts){ 0 };
+	*out = (struct smtpd_header_facts){0};
 	cv_header_scan_init(&scan, message);
 	while (cv_header_next(&scan, &field)) {
 		out->fields++;
@@ -83,8 +84,8 @@ smtpd_header_look(struct cv_str message, struct smtpd_header_facts *out)
 }
 
 void
-smtpd_header_complete(struct smtpd_session *s, const struct smtpd_header_facts *facts,
-	struct cv_buf *out)
+smtpd_header_complete(
+	struct smtpd_session *s, const struct smtpd_header_facts *facts, struct cv_buf *out)
 {
 	if (!facts->has_date) {
 		cv_buf_z(out, "Date: ");

@@ -18,7 +18,8 @@ sys.path[:0] = [os.path.dirname(HERE), HERE]
 import fake_milter as fm  # noqa: E402
 from fake_milter import Close, FakeMilter, Wait, packet  # noqa: E402
 from harness import free_ports  # noqa: E402
-from kit import DOMAIN, PATIENCE, Province, expect, need_program, run_tests, wait_until  # noqa: E402
+from kit import (DOMAIN, PATIENCE, Province, expect, need_program, run_tests,  # noqa: E402
+                 wait_until)
 
 USER = f"hoa.snv@{DOMAIN}"
 TIMEOUT_SECS = 3
@@ -200,8 +201,8 @@ def test_a_session_goes_on_after_a_refused_message():
 
 def test_bad_reply_texts_are_the_default_action():
     w = world()
-    for text in (b"250 2.0.0 ok\0", b"550\0", b"550 x\1y\0", b"99 x\0", b"550-a\r\n551 b\0", b"550 x",
-                 b"550-only\0", b"550 a\r\nb\0", b"", b"550 " + b"x" * 5000 + b"\0", b"5\xc3\xa10 x\0",
+    for text in (b"250 2.0.0 ok\0", b"550\0", b"550 x\1y\0", b"99 x\0", b"550-a\r\n551 b\0",
+                 b"550 x", b"550-only\0", b"550 a\r\nb\0", b"", b"550 " + b"x" * 5000 + b"\0", b"5\xc3\xa10 x\0",
                  b"550 x\n250 y\0"):
         w.reset()
         w.a.once["R"] = [packet("y", text)]
@@ -325,8 +326,8 @@ def test_filters_that_close():
 def test_garbage_and_wrong_offers():
     w = world()
     rng = random.Random(3464)
-    offers = [packet("O", struct.pack(">III", version, actions, protocol)) for version, actions, protocol
-              in ((1, 0, 0), (7, 0, 0), (6, 0x04, 0), (6, 0x200, 0), (6, 0, 0x800), (6, 0, 1 << 25))]
+    offers = [packet("O", struct.pack(">III", *words)) for words in (
+        (1, 0, 0), (7, 0, 0), (6, 0x04, 0), (6, 0x200, 0), (6, 0, 0x800), (6, 0, 1 << 25))]
     offers += [packet("c"), packet("O"), packet("O", b"\0" * 11), b"\0\0\0\0", b"\xff" * 8,
                b"HTTP/1.0 400 Bad\r\n\r\n", packet("O", b"\0" * 12) * 2]
     for offer in offers:
@@ -336,8 +337,9 @@ def test_garbage_and_wrong_offers():
         expect(at == "C" and reply.startswith("451 4.7.1"), offer[:40], at, reply)
     answers = [b"\0\0\0\0", b"\x7f\xff\xff\xffx", struct.pack(">I", (1 << 20) + 2) + b"h",
                packet("h", b"x"), packet("i", b"\0\0"), packet("O", b"\0" * 12), packet("?"),
-               packet("q", b"no end"), fm.add_header(b"X Y", b"z"), fm.add_header(b"X", b"a\nBcc: b"),
-               fm.add_header(b"X", b"\1"), packet("+", b"<b@far.example>\0")]
+               packet("q", b"no end"), fm.add_header(b"X Y", b"z"),
+               fm.add_header(b"X", b"a\nBcc: b"), fm.add_header(b"X", b"\1"),
+               packet("+", b"<b@far.example>\0")]
     answers += [rng.randbytes(rng.randrange(5, 300)) for _ in range(20)]
     for answer in answers:
         w.reset()
@@ -412,7 +414,8 @@ def test_large_messages_to_slow_readers():
 def test_fields_that_are_long_or_many():
     w = world()
     message = (b"Subject: %s\r\n" + b"".join(b"X-%d: %d\r\n" % (i, i) for i in range(2000))
-               + b"To: " + b",\r\n ".join(b"a%d@far.example" % i for i in range(9000)) + b"\r\n\r\nx\r\n")
+               + b"To: " + b",\r\n ".join(b"a%d@far.example" % i for i in range(9000))
+               + b"\r\n\r\nx\r\n")
     at, reply, subject = w.send(message=message)
     expect(at == "", reply)
     expect(w.one(subject).endswith(message.replace(b"%s", subject.encode())), "changed")
@@ -468,7 +471,8 @@ def test_starttls_discards_what_was_said_before():
     t.cmd("QUIT")
     t.close()
     seen = w.a.sessions[-1]
-    expect([d for c, d in seen.steps if c == "H"] == [b"before.example\0", b"after.example\0"], seen.steps)
+    names = [data for command, data in seen.steps if command == "H"]
+    expect(names == [b"before.example\0", b"after.example\0"], seen.steps)
     expect(seen.macros["H"][b"{tls_version}"].startswith(b"TLS"), seen.macros)
 
 
@@ -490,7 +494,8 @@ def test_clients_that_leave_while_filters_think():
         for _ in range(3):
             t = w.talk()
             t.sock.sendall(b"EHLO client.example\r\nMAIL FROM:<a@far.example>\r\nRCPT TO:<%s>\r\n"
-                           % USER.encode() + b"BDAT 20 LAST\r\nSubject: bo di\r\n\r\nxx" + b"QUIT\r\n")
+                           % USER.encode() + b"BDAT 20 LAST\r\nSubject: bo di\r\n\r\nxx"
+                           b"QUIT\r\n")
             t.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             time.sleep(0.1)
             t.close()

@@ -34,7 +34,8 @@ class World:
     def talk(self, kind="mx"):
         t = Talk(self.province.port[kind])
         expect(t.reply().startswith("220"), "greeting")
-        expect(t.cmd(("LHLO" if kind == "lmtp" else "EHLO") + " client.example").startswith("250"), "EHLO")
+        hello = "LHLO" if kind == "lmtp" else "EHLO"
+        expect(t.cmd(hello + " client.example").startswith("250"), hello)
         return t
 
     def submission(self):
@@ -104,8 +105,8 @@ def test_lmtp_tells_each_recipient_of_its_own_box():
     replies, subject = w.envelope(t, (A, SMALL, B, A.upper(), SMALL))
     expect(all(r.startswith("250") for r in replies), replies)
     answers = w.data(t, b"Subject: %s\r\n\r\n" % subject.encode() + BODY, 5)
-    expect([a[:9] for a in answers] == ["250 2.0.0", "452 4.2.2", "250 2.0.0", "250 2.0.0", "452 4.2.2"],
-           answers)
+    expect([a[:9] for a in answers] == [
+        "250 2.0.0", "452 4.2.2", "250 2.0.0", "250 2.0.0", "452 4.2.2"], answers)
     expect(t.cmd("NOOP").startswith("250"), "more answers than recipients")
     expect(w.count(A, subject) == 1 and w.count(B, subject) == 1, "stored")
     expect(w.queue()["messages"] == 0, "what the client must retry is queued too")
@@ -147,8 +148,8 @@ def test_a_group_is_many_boxes_once_each():
     t.close()
     t = w.submission()
     replies, subject = w.envelope(t, (A, empty, group, B, group), sender=A)
-    expect([r[:9] for r in replies] == ["250 2.1.5", "550 5.2.4", "250 2.1.5", "250 2.1.5", "250 2.1.5"],
-           replies)
+    expect([r[:9] for r in replies] == [
+        "250 2.1.5", "550 5.2.4", "250 2.1.5", "250 2.1.5", "250 2.1.5"], replies)
     answers = w.data(t, b"From: %s\r\nSubject: %s\r\n\r\nx\r\n" % (A.encode(), subject.encode()))
     expect(answers[0].startswith("250"), answers)
     expect(w.count(A, subject) == 1 and w.count(B, subject) == 1, "not once")
@@ -216,7 +217,8 @@ def test_received_fields_say_how_it_came():
     _, subject = w.envelope(t, (A, B), extra=" SMTPUTF8")
     w.data(t, b"Subject: %s\r\n\r\nx\r\n" % subject.encode())
     whole = w.one(A, subject)
-    expect(b" with UTF8SMTP id " in whole and b"for <" not in whole, "tells one of the other", whole)
+    expect(b" with UTF8SMTP id " in whole, whole)
+    expect(b"for <" not in whole, "tells one of the other", whole)
     t.close()
     t = w.submission()
     _, subject = w.envelope(t, (A,), sender=A)
@@ -232,7 +234,8 @@ def test_log_ins_that_go_wrong():
     t.starttls(ssl.create_default_context(cafile=w.province.ca))
     expect(t.cmd("AUTH PLAIN").startswith("503"), "AUTH before EHLO")
     t.cmd("EHLO client.example")
-    for lines, want in ((["AUTH NONE"], "504"), (["AUTH PLAIN !!!"], "501"), (["AUTH PLAIN", "*"], "501"),
+    for lines, want in ((["AUTH NONE"], "504"), (["AUTH PLAIN !!!"], "501"),
+                        (["AUTH PLAIN", "*"], "501"),
                         (["AUTH LOGIN", "*"], "501"), (["AUTH LOGIN", b64(A), "*"], "501"),
                         (["AUTH SCRAM-SHA-256", "*"], "501"), (["AUTH PLAIN", "a=b"], "501"),
                         (["AUTH PLAIN ="], "535"), (["AUTH SCRAM-SHA-256 " + b64("n,,n=x")], "535")):
@@ -345,7 +348,8 @@ def test_full_disks_are_told_as_temporary():
             p.daemons["imapd"].kill()
         t = w.talk()
         _, subject = w.envelope(t, (A,))
-        answers = w.data(t, b"Subject: %s\r\n\r\n" % subject.encode() + b"x" * 60 + b"\r\n" * (size // 2))
+        answers = w.data(t, b"Subject: %s\r\n\r\n" % subject.encode() + b"x" * 60
+                         + b"\r\n" * (size // 2))
         expect(answers[0].startswith(("452 4.3.1", "451 4.3.0")), fail, answers)
         expect(t.cmd("NOOP").startswith("250"), fail)
         t.close()

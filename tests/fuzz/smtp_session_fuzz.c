@@ -1,9 +1,9 @@
 /* fuzz: smtpd */
-/* smtp_session_fuzz.c - whole conversations with a real server: the daemon runs in this process over
- * Unix sockets, with a register of two people and a store that takes what is accepted.
+/* smtp_session_fuzz.c - whole conversations with a real server: the daemon runs in this process
+ * over Unix sockets, with a register of two people and a store that takes what is accepted.
  *
- * The first byte chooses the listener (bit 0: LMTP) and how the rest is cut into pieces (bits 1-3). The
- * client then closes its side, and the server must answer in well-formed replies and close.
+ * The first byte chooses the listener (bit 0: LMTP) and how the rest is cut into pieces (bits 1-3).
+ * The client then closes its side, and the server must answer in well-formed replies and close.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
@@ -27,8 +27,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #ifdef __has_feature
 #if __has_feature(coverage_sanitizer)
-/* After each input libFuzzer would look for leaks while other threads are in the middle of their work.
- * The run over the corpus looks once, at the end. */
+/* After each input libFuzzer would look for leaks while other threads are in the middle of their
+ * work. The run over the corpus looks once, at the end. */
 int __lsan_is_turned_off(void);
 int
 __lsan_is_turned_off(void)
@@ -202,16 +202,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!daemon_)
 		start();
 	int fd = dial(data[0] & 1);
-	size_t piece = data[0] & 14 ? (size_t)(data[0] & 14) * 3 : size, got = read_greeting(fd, answers, 1000);
+	size_t piece = data[0] & 14 ? (size_t)(data[0] & 14) * 3 : size;
+	size_t got = read_greeting(fd, answers, 1000);
 
 	for (size_t at = 1; at < size; at += piece)
 		if (send(fd, data + at, CV_MIN(piece, size - at), MSG_NOSIGNAL) < 0)
 			break; /* it has closed */
 	shutdown(fd, SHUT_WR);
-	for (ssize_t n; got < sizeof answers && (n = recv(fd, answers + got, sizeof answers - got, 0)) != 0;) {
+	while (got < sizeof answers) {
+		ssize_t n = recv(fd, answers + got, sizeof answers - got, 0);
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			abort(); /* it hangs */
-		if (n < 0)
+		if (n <= 0)
 			break;
 		got += (size_t)n;
 	}

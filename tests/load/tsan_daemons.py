@@ -77,7 +77,8 @@ class Run:
         size = rng.choice((10, 1000, 30000, 300000))
         body = (b"dong thu nghiem\r\n" * (size // 17 + 1))
         sender = USERS[0].encode() if submission else b"a@far.example"
-        return subject, sender, b"From: <%s>\r\nSubject: %s\r\n\r\n" % (sender, subject.encode()) + body
+        header = b"From: <%s>\r\nSubject: %s\r\n\r\n" % (sender, subject.encode())
+        return subject, sender, header + body
 
     def session(self, rng):
         kind = rng.choice(("mx", "mx", "submission", "submissions", "lmtp"))
