@@ -20,6 +20,7 @@ add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wv
 	-Wno-unknown-pragmas -include ${CMAKE_SOURCE_DIR}/common/base/ban.h)
 add_compile_definitions(_GNU_SOURCE CV_VERSION="${PROJECT_VERSION}")
 include_directories(${CMAKE_SOURCE_DIR})
+add_link_options(-Wl,--as-needed) # a program loads only the libraries whose code it calls
 if(CV_WERROR)
 	add_compile_options(-Werror)
 endif()

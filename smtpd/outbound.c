@@ -33,6 +33,7 @@ out_unref(struct smtpd_outbound *o)
 	if (o->tls)
 		cv_tls_client_free(o->tls);
 	smtpd_tls_rules_free(o->rules);
+	smtpd_sts_free(o->sts);
 	pthread_mutex_destroy(&o->lock);
 	pthread_cond_destroy(&o->wake);
 	pthread_cond_destroy(&o->quiet);
@@ -155,6 +156,19 @@ read_smarthost(struct smtpd_outbound *o, struct cv_err *err)
 	return status;
 }
 
+static enum cv_status
+open_sts(struct smtpd_outbound *o, struct cv_err *err)
+{
+	const struct smtpd_options *opt = o->server->opt;
+	struct smtpd_sts_options options = { .resolver = o->server->resolver,
+		.engine = cv_queue_engine(o->server->queue),
+		.ca_file = opt->outbound_ca[0] ? opt->outbound_ca : NULL,
+		.port = (unsigned)opt->mta_sts_port,
+		.allow_loopback = opt->allow_loopback_targets };
+
+	return smtpd_sts_new(&options, &o->sts, err);
+}
+
 enum cv_status
 smtpd_outbound_start(struct smtpd_server *server, struct smtpd_outbound **out, struct cv_err *err)
 {
@@ -181,6 +195,8 @@ smtpd_outbound_start(struct smtpd_server *server, struct smtpd_outbound **out, s
 	if (status == CV_OK)
 		status = cv_tls_client_new(server->opt->outbound_ca[0] ? server->opt->outbound_ca
 			: NULL, CV_TLS_OPPORTUNISTIC, &o->tls, err);
+	if (status == CV_OK)
+		status = open_sts(o, err);
 	if (status == CV_OK) {
 		int errnum = pthread_create(&o->thread, NULL, schedule, o);
 		if (errnum)
@@ -233,6 +249,7 @@ smtpd_outbound_stop(struct smtpd_outbound *o, unsigned grace_ms)
 	pthread_cond_signal(&o->wake);
 	pthread_mutex_unlock(&o->lock);
 	pthread_join(o->thread, NULL);
+	smtpd_sts_stop(o->sts);
 
 	pthread_mutex_lock(&o->lock);
 	drop_waiting(o);

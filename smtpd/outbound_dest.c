@@ -57,6 +57,7 @@ static void
 dest_free(struct out_dest *d)
 {
 	smtpd_route_unref(d->route);
+	smtpd_sts_entry_unref(d->sts);
 	free(d);
 }
 
@@ -137,6 +138,11 @@ log_ready(const struct out_conn *c)
 		client->host, client->policy, tls.secure ? tls.version : "clear",
 		tls.secure ? tls.cipher : "-",
 		tls.by_dane ? "dane" : tls.peer_verified ? "yes" : "no");
+	const struct smtpd_tls_plan *plan = &c->dest->plans[c->hop];
+	if (c->route == c->dest->route && plan->is_test && (plan->why[0] || !tls.peer_verified))
+		cv_log(cv_conn_id(client->conn), CV_WARN, "sts.would_refuse", "to=%s host=%s why=\"%s\"",
+			c->dest->key, client->host, plan->why[0] ? plan->why
+			: tls.secure ? "its certificate cannot be verified" : "it offers no TLS");
 }
 
 static void
@@ -384,11 +390,15 @@ open_conn(struct out_conn *c)
 static void
 make_plans(struct out_dest *d)
 {
+	const struct smtpd_sts_policy *sts = d->sts ? smtpd_sts_entry_policy(d->sts) : NULL;
+
 	d->is_passing = false;
 	for (size_t i = 0; i < d->route->count; i++) {
 		struct smtpd_tls_facts facts = { .wish = d->wish, .rule = d->rule,
 			.route_is_secure = d->route->is_secure,
-			.tlsa = d->route->hops[i].tlsa->state };
+			.tlsa = d->route->hops[i].tlsa->state,
+			.sts = sts ? sts->mode : SMTPD_STS_ABSENT,
+			.sts_has_host = sts && smtpd_sts_has_host(sts, d->route->hops[i].host) };
 		smtpd_tls_plan(&facts, &d->plans[i]);
 		d->is_passing |= d->plans[i].is_passing;
 	}
@@ -397,16 +407,20 @@ make_plans(struct out_dest *d)
 struct route_call {
 	struct smtpd_outbound *o;
 	struct out_dest *dest;
+	struct smtpd_route *route;
 };
 
 static void
-route_found(void *arg, struct smtpd_route *route)
+sts_found(void *arg, struct smtpd_sts_entry *sts)
 {
 	struct route_call *call = arg;
 	struct smtpd_outbound *o = call->o;
 	struct out_dest *d = call->dest;
+	struct smtpd_route *route = call->route;
 
 	pthread_mutex_lock(&o->lock);
+	smtpd_sts_entry_unref(d->sts);
+	d->sts = sts;
 	smtpd_route_unref(d->route);
 	d->route = route;
 	d->route_until_ms = cv_mono_ms()
@@ -422,6 +436,28 @@ route_found(void *arg, struct smtpd_route *route)
 	out_unref(o);
 }
 
+/* What domains publish about their MX hosts: nothing for smarthosts and literals, and nothing that
+ * the plan would not look at. A destination that is being resolved is not changed by others. */
+static bool
+wants_sts(const struct out_dest *d)
+{
+	return !d->is_smarthost && d->key[0] != '['
+		&& (d->wish == SMTPD_WISH_REQUIRE
+			|| (d->wish == SMTPD_WISH_USUAL && d->rule == SMTPD_RULE_AUTO));
+}
+
+static void
+route_found(void *arg, struct smtpd_route *route)
+{
+	struct route_call *call = arg;
+
+	call->route = route;
+	if (route->state == SMTPD_ROUTE_OK && wants_sts(call->dest))
+		smtpd_sts_find(call->o->sts, call->dest->key, sts_found, call);
+	else
+		sts_found(call, NULL);
+}
+
 static void
 find_route(struct smtpd_outbound *o, struct out_dest *d)
 {
@@ -435,7 +471,7 @@ find_route(struct smtpd_outbound *o, struct out_dest *d)
 		.allow_loopback = o->server->opt->allow_loopback_targets || d->is_smarthost,
 	};
 
-	*call = (struct route_call){ o, d };
+	*call = (struct route_call){ o, d, NULL };
 	out_ref(o);
 	smtpd_route_find(&query, route_found, call);
 }

@@ -21,7 +21,7 @@
 #include "smtpd/client.h"
 #include "smtpd/outbound.h"
 #include "smtpd/outbound_route.h"
-#include "smtpd/tlspolicy.h"
+#include "smtpd/tlspolicy_cache.h"
 
 #define SMTPD_OUT_CLAIMS_MAX   4000u  /* recipients loaded at once */
 #define SMTPD_OUT_SHARE_MAX    1000u  /* of them for one destination */
@@ -57,6 +57,7 @@ struct out_dest {
 	char key[256];             /* domain in A-labels, literal, or the smarthost */
 	enum smtpd_tls_wish wish;
 	enum smtpd_tls_rule rule;  /* the operator's */
+	struct smtpd_sts_entry *sts; /* the domain's, with the route; NULL: none */
 	bool is_smarthost;
 	unsigned port;
 	struct cv_link jobs;
@@ -89,6 +90,7 @@ struct smtpd_outbound {
 	struct smtpd_server *server;
 	struct cv_tls_client *tls;
 	struct smtpd_tls_rules *rules;
+	struct smtpd_sts *sts;
 	char smarthost[256];
 	unsigned smarthost_port;
 	pthread_t thread;

@@ -125,8 +125,8 @@ is_odd_ipv4(const unsigned char *ip)
 }
 
 /* Mail sent there would come back to us or go nowhere. */
-bool
-smtpd_route_is_odd(const struct sockaddr_storage *a)
+static bool
+is_odd(const struct sockaddr_storage *a)
 {
 	if (a->ss_family == AF_INET) {
 		const struct sockaddr_in *in = (const void *)a;
@@ -137,6 +137,16 @@ smtpd_route_is_odd(const struct sockaddr_storage *a)
 		return is_odd_ipv4(ip->s6_addr + 12);
 	return IN6_IS_ADDR_UNSPECIFIED(ip) || IN6_IS_ADDR_LOOPBACK(ip) || IN6_IS_ADDR_MULTICAST(ip)
 		|| IN6_IS_ADDR_LINKLOCAL(ip);
+}
+
+bool
+smtpd_route_address(bool is_v6, struct cv_str rdata, unsigned port, bool allow_loopback,
+	struct sockaddr_storage *out)
+{
+	if (rdata.n != (is_v6 ? 16 : 4))
+		return false;
+	make_addr(is_v6, rdata.p, port, out);
+	return allow_loopback || !is_odd(out);
 }
 
 static bool
@@ -171,7 +181,7 @@ add_hops(struct smtpd_route *route, const struct host *h, const struct smtpd_hos
 	for (unsigned family = 0; family < 2; family++)
 		for (size_t i = 0; i < h->count[family]; i++) {
 			if (route->count == SMTPD_ROUTE_HOPS_MAX
-				|| (!allow_loopback && smtpd_route_is_odd(&h->addrs[family][i])))
+				|| (!allow_loopback && is_odd(&h->addrs[family][i])))
 				continue;
 			struct smtpd_hop *hop = &route->hops[route->count++];
 			snprintf(hop->host, sizeof hop->host, "%s", h->name);
@@ -189,7 +199,7 @@ is_us(const struct finder *f, const struct host *h, const struct ifaddrs *interf
 		return true;
 	for (unsigned family = 0; family < 2 && !f->allow_loopback; family++)
 		for (size_t i = 0; i < h->count[family]; i++)
-			if (!smtpd_route_is_odd(&h->addrs[family][i]) &&
+			if (!is_odd(&h->addrs[family][i]) &&
 				is_own(interfaces, &h->addrs[family][i]))
 				return true;
 	return false;

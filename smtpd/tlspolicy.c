@@ -64,6 +64,8 @@ plan_auto(const struct smtpd_tls_facts *f, struct smtpd_tls_plan *p)
 	else
 		set(p, SMTPD_TLS_MAY, f->sts == SMTPD_STS_TESTING ? "mta-sts-testing" : "may");
 	p->is_test = f->sts == SMTPD_STS_TESTING;
+	if (p->is_test && !f->sts_has_host)
+		p->why = "the domain's MTA-STS policy does not name this server";
 }
 
 static void

@@ -45,7 +45,7 @@ struct smtpd_tls_plan {
 	bool is_passing;             /* refused for now only: a look-up failed */
 	bool is_test;                /* an MTA-STS policy that wants to be told, not obeyed */
 	const char *policy;          /* one word for logs: "dane", "mta-sts", "may", ... */
-	const char *why;
+	const char *why;             /* also what is_test would refuse; or "" */
 };
 void smtpd_tls_plan(const struct smtpd_tls_facts *facts, struct smtpd_tls_plan *out);
 

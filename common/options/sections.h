@@ -58,6 +58,7 @@
 	OPT(text, smarthost, "", "", "255", "send all outside mail through host[:port]", "máy chủ chuyển tiếp") \
 	OPT(list, outbound_tls, "", "", "65536", "what TLS a domain's servers must offer: domain=auto|none|may|encrypt|dane|verify, also .below=... and *=...", "yêu cầu TLS theo miền nhận") \
 	OPT(path, outbound_ca, "", "", "1024", "authorities of other servers' certificates in PEM; empty: the system's", "chứng thư gốc để kiểm tra máy chủ khác") \
+	OPT(num, mta_sts_port, "443", "1", "65535", "port of other domains' MTA-STS policy servers (tests)", "cổng máy chủ chính sách MTA-STS") \
 	OPT(secs, retry_min, "5m", "1s", "1d", "first wait after a temporary failure", "thời gian chờ gửi lại lần đầu") \
 	OPT(secs, retry_max, "4h", "1s", "7d", "longest wait between two tries", "thời gian chờ gửi lại tối đa") \
 	OPT(secs, queue_life, "5d", "1m", "30d", "a message that could not be sent is returned after", "thời gian giữ thư chưa gửi được") \

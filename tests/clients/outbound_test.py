@@ -20,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), HERE]
 from harness import DOMAIN, Province, ask, free_ports  # noqa: E402
 from certs import Authority, certificate_digest, key_digest  # noqa: E402
+from policy_server import PolicyServer, policy  # noqa: E402
 from sink import Sink  # noqa: E402
 
 USER, PASSWORD = "hoa.snv@" + DOMAIN, "mot mat khau dai 1"
@@ -70,6 +71,13 @@ _{port}._tcp.mx.nosec.example. TLSA 3 1 1 {zeros}
 *.rule.example.   MX 10 mx.rule.example.
 mx.rule.example.  A 127.0.0.2
 """
+STS = ["good", "wild", "wrong", "testing", "none", "redirect", "html", "big", "badcert", "twice",
+       "syntax", "absent", "kept"]
+STS_ZONE = """{name}.sts.example. MX 10 mx.{name}.sts.example.
+mx.{name}.sts.example. A 127.0.0.2
+mta-sts.{name}.sts.example. A 127.0.0.6
+_mta-sts.{name}.sts.example. TXT "v=STSv1; id={id};"
+"""
 RULES = "none.rule.example=none encrypt.rule.example=encrypt verify.rule.example=verify " \
     "dane.rule.example=dane none.dane.example=dane"
 TESTS = []
@@ -84,21 +92,30 @@ class World:
     """One province for all tests; each test brings its own sinks."""
 
     def __init__(self, build):
-        self.sink_port, = free_ports(1)
+        self.sink_port, self.policy_port = free_ports(2)
         self.folder = tempfile.mkdtemp(prefix="congvu-certs-", dir="/tmp")
         self.authority = Authority(self.folder)
         self.mx = self.authority.issue("mx.safe.example", "mx.ee.dane.example",
-                                       "mx.rule.example")
+                                       "mx.rule.example",
+                                       *[f"mx.{n}.sts.example" for n in STS])
         zone = ZONE.format(port=self.sink_port, mx_key=key_digest(self.mx[0]),
                            ca_digest=certificate_digest(self.authority.ca), zeros="00" * 32)
+        zone += "".join(STS_ZONE.format(name=name, id="1") for name in STS)
+        zone += '_mta-sts.twice.sts.example. TXT "v=STSv1; id=2;"\n'
         self.province = Province(build, zone=zone, smtpd={
             "outbound_port": self.sink_port, "retry_min": "1s", "retry_max": "2s",
-            "queue_life": "1m", "outbound_tls": RULES, "outbound_ca": self.authority.ca})
+            "queue_life": "1m", "outbound_tls": RULES, "mta_sts_port": self.policy_port,
+            "outbound_ca": self.authority.ca})
         self.sinks = []
 
     def sink(self, address="127.0.0.2", **how):
         self.sinks.append(Sink(address, self.sink_port, **how))
         return self.sinks[-1]
+
+    def policy_server(self):
+        chain, key = self.authority.issue(*[f"mta-sts.{n}.sts.example" for n in STS
+                                            if n != "badcert"])
+        return PolicyServer("127.0.0.6", self.policy_port, chain, key)
 
     def certificate(self):
         keys = os.path.join(self.province.dir, "keys")
@@ -336,6 +353,106 @@ def dane_decides_who_gets_mail(w):
         sink.close()
     log = w.province.daemons["smtpd"].text()
     assert "host=mx.ee.dane.example policy=dane" in log and "verified=dane" in log
+
+
+@test
+def mta_sts_policies_are_fetched_and_kept_to(w):
+    server = w.policy_server()
+    try:
+        enforce = policy("enforce", "mx.%s.sts.example")
+        for name in STS:
+            code, kind, text = enforce
+            server.policy[name + ".sts.example"] = code, kind, text % name
+        server.policy["wild.sts.example"] = policy("enforce", "a.example", "*.wild.sts.example")
+        server.policy["wrong.sts.example"] = policy("enforce", "sts.example", "*.sts.example")
+        server.policy["testing.sts.example"] = policy("testing", "mx.other.example")
+        server.policy["none.sts.example"] = policy("none")
+        server.policy["redirect.sts.example"] = 302, "text/plain", enforce[2] % "other"
+        server.policy["html.sts.example"] = 200, "text/html", enforce[2] % "other"
+        server.policy["big.sts.example"] = policy("enforce", *["a.example"] * 10000)
+        server.policy["syntax.sts.example"] = 200, "text/plain", "version: STSv1\nmode: enforce\n"
+        server.policy.pop("absent.sts.example")
+        rows = [  # domain, certificate, words of the deferral or None, under TLS
+            ("good", w.mx, None, True), ("good", None, "does not offer TLS", False),
+            ("good", w.certificate(), "certificate", True), ("wild", w.mx, None, True),
+            ("wrong", w.mx, "does not name this server", True),
+            ("testing", None, None, False), ("none", None, None, False),
+            ("redirect", None, None, False), ("html", None, None, False),
+            ("big", None, None, False), ("badcert", None, None, False),
+            ("twice", None, None, False), ("syntax", None, None, False),
+            ("absent", None, None, False),
+        ]
+        for name, certificate, fault, secure in rows:
+            sink = w.sink(certificate=certificate, secure_ehlo=["REQUIRETLS"])
+            w.submit(f"a@{name}.sts.example")
+            if fault:
+                w.wait_refused(name + ".sts.example", fault)
+                assert not sink.messages, name
+            else:
+                w.wait_messages(sink, 1)
+                assert sink.messages[0].secure == secure, name
+                w.wait_empty()
+            w.sinks.remove(sink)
+            sink.close()
+        sink = w.sink(certificate=w.mx, secure_ehlo=["REQUIRETLS"])
+        w.submit("a@good.sts.example", options=["REQUIRETLS"])
+        w.wait_messages(sink, 1)
+        assert server.asked.count("good.sts.example") == 1, server.asked
+        assert "twice.sts.example" not in server.asked
+    finally:
+        server.close()
+    log = w.province.daemons["smtpd"].text()
+    for name, words in (("redirect", "answered 302"), ("html", "instead of text/plain"),
+                        ("big", "more than 65536 bytes"), ("badcert", "SSL"),
+                        ("syntax", "no version, mode or max_age"), ("absent", "answered 404")):
+        lines = [x for x in log.splitlines() if f"domain={name}.sts.example" in x]
+        assert len(lines) == 1 and "sts.failed" in lines[0] and words in lines[0], lines
+    assert "host=mx.good.sts.example policy=mta-sts version=TLSv1.3" in log
+    assert 'sts.would_refuse to=testing.sts.example' in log, "testing is not told"
+
+
+@test
+def a_kept_policy_outlives_its_server_until_the_record_changes(w):
+    server = w.policy_server()
+    smtpd = w.province.daemons["smtpd"]
+    zone = os.path.join(w.province.dir, "zone")
+    with open(zone, encoding="utf-8") as f:
+        text = f.read()
+    try:
+        sink = w.sink(certificate=w.mx)
+        server.policy["kept.sts.example"] = policy("enforce", "mx.kept.sts.example")
+        w.submit("a@kept.sts.example")
+        w.wait_messages(sink, 1)
+        w.wait_empty()
+        server.close()
+        w.sinks.remove(sink)
+        sink.close()
+
+        sink = w.sink()
+        smtpd.stop()
+        with open(zone, "w", encoding="utf-8") as f:  # the record is gone, the policy is not
+            f.write(text.replace('_mta-sts.kept.sts.example. TXT "v=STSv1; id=1;"', ""))
+        smtpd.start()
+        w.submit("a@kept.sts.example")
+        w.wait_refused("kept.sts.example", "does not offer TLS")
+
+        server = w.policy_server()
+        server.policy["kept.sts.example"] = policy("none")
+        smtpd.stop()
+        with open(zone, "w", encoding="utf-8") as f:
+            f.write(text.replace('_mta-sts.kept.sts.example. TXT "v=STSv1; id=1;"',
+                                 '_mta-sts.kept.sts.example. TXT "v=STSv1; id=2;"'))
+        smtpd.start()
+        w.submit("a@kept.sts.example")
+        w.wait_messages(sink, 1)
+        assert server.asked == ["kept.sts.example"] and not sink.messages[0].secure
+        w.wait_empty()
+    finally:
+        server.close()
+        smtpd.stop()
+        with open(zone, "w", encoding="utf-8") as f:
+            f.write(text)
+        smtpd.start()
 
 
 @test

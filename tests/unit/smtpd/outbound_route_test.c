@@ -9,6 +9,8 @@
 #include "smtpd/outbound_route.h"
 #include "tests/unit/check.h"
 
+#define DIGEST "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
 static const char zone[] =
 	"$TTL 300\n"
 	"plain.example.      MX 20 b.example.\n"
@@ -39,7 +41,27 @@ static const char zone[] =
 	"lame.example.       TXT \"x\"\n"
 	"; bogus bad.example\n"
 	"bad.example.        TXT \"x\"\n"
-	"shaky.example.      MX 10 lame.example.\n";
+	"shaky.example.      MX 10 lame.example.\n"
+	"; secure safe.example\n"
+	"ok.safe.example.    MX 10 a.safe.example.\n"
+	"ok.safe.example.    MX 20 b.safe.example.\n"
+	"ok.safe.example.    MX 30 a.example.\n"
+	"a.safe.example.     A 198.51.100.21\n"
+	"_25._tcp.a.safe.example. TLSA 3 1 1 " DIGEST "\n"
+	"_25._tcp.a.safe.example. TLSA 1 1 1 " DIGEST "\n"
+	"_25._tcp.a.example. TLSA 3 1 1 " DIGEST "\n"
+	"b.safe.example.     A 198.51.100.22\n"
+	"c.safe.example.     A 198.51.100.23\n"
+	"_25._tcp.c.safe.example. TLSA 0 0 1 " DIGEST "\n"
+	"d.safe.example.     CNAME a.safe.example.\n"
+	"e.safe.example.     CNAME b.safe.example.\n"
+	"_25._tcp.e.safe.example. TLSA 2 0 1 " DIGEST "\n"
+	"f.safe.example.     A 198.51.100.24\n"
+	"; fail _25._tcp.f.safe.example\n"
+	"g.safe.example.     CNAME a.example.\n"
+	"h.safe.example.     A 198.51.100.25\n"
+	"; bogus _25._tcp.h.safe.example\n"
+	"far.example.        MX 10 a.safe.example.\n";
 
 static char path[] = "/tmp/cv-route-XXXXXX";
 static struct cv_resolver *resolver;
@@ -137,10 +159,55 @@ test_route__is_what_the_zone_says(void **state)
 	CHECK_END();
 }
 
+static void
+test_tlsa__comes_only_where_dnssec_vouches_for_the_way(void **state)
+{
+	static const char *const states[] = { "none", "unusable", "usable", "tempfail" };
+	static const struct {
+		const char *name, *domain;
+		bool is_host;
+		const char *want; /* of each hop: state, number, base */
+	} rows[] = {
+		{ "each host by itself", "ok.safe.example", 0,
+			"usable 1 a.safe.example, none 0 b.safe.example, none 0 , none 0 , " },
+		{ "MX without DNSSEC", "far.example", 0, "none 0 , " },
+		{ "smarthost", "a.safe.example", 1, "usable 1 a.safe.example, " },
+		{ "without MX", "c.safe.example", 0, "unusable 0 c.safe.example, " },
+		{ "behind a CNAME", "d.safe.example", 1, "usable 1 a.safe.example, " },
+		{ "at the CNAME itself", "e.safe.example", 1, "usable 1 e.safe.example, " },
+		{ "the look-up fails", "f.safe.example", 1, "tempfail 0 f.safe.example, " },
+		{ "bogus", "h.safe.example", 1, "tempfail 0 h.safe.example, " },
+		{ "a CNAME out of DNSSEC", "g.safe.example", 1, "none 0 , none 0 , " },
+		{ "a literal", "[198.51.100.7]", 0, "none 0 , " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct smtpd_route_query query = { .resolver = resolver, .domain = rows[i].domain,
+			.is_host = rows[i].is_host, .port = 25,
+			.own_name = "mail.lamgiang.example" };
+		struct smtpd_route *route = NULL;
+		struct cv_buf got = CV_BUF_INIT(2000);
+		smtpd_route_find(&query, take, &route);
+		assert_non_null(route);
+		for (size_t k = 0; k < route->count; k++) {
+			const struct smtpd_host_tlsa *t = route->hops[k].tlsa;
+			cv_buf_printf(&got, "%s %zu %s, ", states[t->state], t->count, t->base);
+		}
+		if (!cv_str_eq_z(cv_buf_view(&got), rows[i].want))
+			print_error("got %s\n", got.p ? got.p : "");
+		CHECK(rows[i].name, cv_str_eq_z(cv_buf_view(&got), rows[i].want));
+		cv_buf_done(&got);
+		smtpd_route_unref(route);
+	}
+	CHECK_END();
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_route__is_what_the_zone_says) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_route__is_what_the_zone_says),
+		cmocka_unit_test(test_tlsa__comes_only_where_dnssec_vouches_for_the_way) };
 
 	return cmocka_run_group_tests(tests, open_zone, close_zone);
 }
