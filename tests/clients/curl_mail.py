@@ -72,7 +72,8 @@ def test_a_wrong_password_and_an_unknown_authority_end_in_curls_own_errors():
         p.users["an2"] = "x"
         curl(p, imaps(p, ""), "--user", f"{an}:sai mat khau", ok=(67,))
         kit.run([CURL, "--silent", imaps(p, ""), "--user", f"{an}:x"], ok=(60,))
-        send(p, f"smtps://localhost:{p.port['submissions']}/x", an, "a@noi-khac.example", ok=(55, 67))
+        send(p, f"smtps://localhost:{p.port['submissions']}/x", an, "a@noi-khac.example",
+             ok=(55, 67))
 
 
 kit.run_tests(globals())

@@ -87,8 +87,8 @@ def far_flags(c, folder="INBOX"):
     expect(ok == "OK", data)
     found = {}
     if data != [b"0"]:
-        for head, text in [d for d in c.fetch("1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]
-                           if isinstance(d, tuple)]:
+        answer = c.fetch("1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]
+        for head, text in [d for d in answer if isinstance(d, tuple)]:
             flags = head.partition(b"FLAGS (")[2].partition(b")")[0].decode().split()
             found[text.decode().strip()[9:]] = sorted(set(flags) - {"\\Recent"})
     return found
@@ -109,7 +109,7 @@ def test_both_sides_become_alike_and_stay_so():
         box.sync()
         expect(sorted(box.files()) == [f"xa{i}" for i in range(5)], box.files())
         folder = [d for d in os.listdir(os.path.join(box.home, "mail")) if "ng v" in d]
-        expect(len(folder) == 1, "the folder did not come:", os.listdir(os.path.join(box.home, "mail")))
+        expect(len(folder) == 1, "the folder did not come:", folder)
         expect(box.flags(folder[0]) == {"van ban": "F"}, box.flags(folder[0]))
 
         # both sides change different things

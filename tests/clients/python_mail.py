@@ -196,7 +196,8 @@ def test_folders_with_vietnamese_names_live_their_whole_life():
             expect(f"\\{mark}" in names, "no folder for", mark, names)
         expect(c.create(f'"{FOLDER_UTF7}"')[0] == "OK", FOLDER)
         expect(FOLDER_UTF7 in "\n".join(line.decode() for line in c.list()[1]), "not listed")
-        expect(c.append(f'"{FOLDER_UTF7}"', None, None, b"Subject: x\r\n\r\nx\r\n")[0] == "OK", "append")
+        answer = c.append(f'"{FOLDER_UTF7}"', None, None, b"Subject: x\r\n\r\nx\r\n")
+        expect(answer[0] == "OK", answer)
         expect(c.select(f'"{FOLDER_UTF7}"')[1] == [b"1"], "select")
         c.close()
         expect(c.rename(f'"{FOLDER_UTF7}"', '"L&AbA-u"')[0] == "OK", "rename")
@@ -250,7 +251,8 @@ def test_what_is_not_allowed_is_refused():
         try:
             s.sendmail(binh, [binh], f"From: {binh}\r\n\r\nx\r\n")
             expect(False, "wrote as somebody else")
-        except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError, smtplib.SMTPRecipientsRefused) as a:
+        except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError,
+                smtplib.SMTPRecipientsRefused) as a:
             print("    as somebody else:", str(a)[:100])
         s.close()
         s = p.smtp()

@@ -3,8 +3,8 @@
 
 What was acknowledged arrives exactly once in every box; what was not may arrive more often, for the
 sender had no answer and tried again. All of it is readable over IMAP with the right ENVELOPE and
-BODYSTRUCTURE, and the store's own check finds nothing wrong. Then: with imapd down smtpd still takes
-mail, and it arrives once when imapd is back; a killed smtpd disturbs no IMAP session.
+BODYSTRUCTURE, and the store's own check finds nothing wrong. Then: with imapd down smtpd still
+takes mail, and it arrives once when imapd is back; a killed smtpd disturbs no IMAP session.
 
 usage: exactly_once.py [TEST...]      MESSAGES=1000 SENDERS=20 in the environment make it longer
 """
@@ -218,7 +218,8 @@ def kill_in_turn(p, names, ledger, gate, rounds, count):
     """Kills each of NAMES while COUNT messages flow and starts it again."""
     step = count // (rounds + 1)
     for i in range(rounds):
-        kit.wait_until("mail flows", lambda: len(ledger.acked) >= step * (i + 1) - SENDERS, secs=120)
+        kit.wait_until("mail flows", lambda: len(ledger.acked) >= step * (i + 1) - SENDERS,
+                       secs=120)
         name = names[i % len(names)]
         gate.last = step * (i + 2)
         moment = step * (i + 1) + random.randrange(1, step // 2)
@@ -306,7 +307,7 @@ def test_a_killed_smtpd_disturbs_no_IMAP_session():
                            b"From: x@sender.example\r\nSubject: b\r\n\r\nb\r\n")
             while not re.match(rb"\* %d EXISTS" % (2 * i + 2), idler.response()):
                 pass
-            expect(any(b"EXISTS" in r for r in worker.cmd("NOOP")), "the other session heard nothing")
+            expect(any(b"EXISTS" in r for r in worker.cmd("NOOP")), "the other heard nothing")
         idler.done(tag)
         idler.cmd("LOGOUT")
         worker.cmd("LOGOUT")

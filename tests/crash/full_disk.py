@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A full disk: temporary errors, nothing acknowledged is lost, and all works again when there is room.
+"""A full disk: temporary errors, nothing acknowledged is lost, and all works again with room.
 
 The province lives on a small file system in memory, which only root can make.
 """

@@ -1,15 +1,16 @@
 #!/usr/bin/python3
 """Random kills of every daemon while mail is delivered and clients write over IMAP.
 
-Each writer owns one account: it appends, stores flags, copies, moves and expunges, and keeps a model
-of what the server acknowledged; smtpd delivers to its INBOX meanwhile. After every lost connection
+Each writer owns one account: it appends, stores flags, copies, moves and expunges, and keeps a
+model of what the server acknowledged; smtpd delivers to its INBOX meanwhile. After every lost connection
 the writer reads all its mailboxes again. An operation without an answer may have happened or not,
 message by message; everything else must be as acknowledged. Checked each time:
 
   1. nothing acknowledged is lost, nothing expunged comes back, flags are as acknowledged
   2. a UID names one message for ever; new ones are not below the UIDNEXT that was announced
   3. UIDVALIDITY never changes; UIDNEXT and HIGHESTMODSEQ never go back, nor does a message's MODSEQ
-  4. at the end every acknowledged delivery was seen once in its INBOX, and the store's check is clean
+  4. at the end every acknowledged delivery was seen once in its INBOX, and the store's check
+     is clean
 
 usage: soak.py [--seconds N] [--seed N] [--writers N]
 """

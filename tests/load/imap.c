@@ -76,7 +76,8 @@ load_imap_login(struct load_conn *c, const struct load_options *o, unsigned user
 	load_user(o, user, name);
 	bool ok = load_line(c) != NULL;
 	if (ok && o->target.tls == LOAD_STARTTLS)
-		ok = load_print(c, "t STARTTLS\r\n") && load_imap_answer(c, "t") && load_handshake(c);
+		ok = load_print(c, "t STARTTLS\r\n") && load_imap_answer(c, "t") &&
+			load_handshake(c);
 	ok = ok && load_print(c, "l LOGIN \"%s\" \"%s\"\r\n", name, o->password) &&
 		load_imap_answer(c, "l");
 	long exists = ok && select ? select_box(c, o->mailbox) : ok ? 0 : -1;
@@ -106,14 +107,17 @@ expand(struct worker *w, char letter, uint64_t number, char *out, size_t room)
 	switch (letter) {
 	case 'r':
 		w->random = w->random * 1664525u + 1013904223u;
-		return (size_t)snprintf(out, room, "%llu", 1 + (unsigned long long)((w->random >> 8) % exists));
+		number = 1 + (w->random >> 8) % exists;
+		break;
 	case 's':
-		return (size_t)snprintf(out, room, "%llu", 1 + (unsigned long long)(w->sent / 2 % exists));
+		number = 1 + w->sent / 2 % exists;
+		break;
 	case 't':
 		return (size_t)snprintf(out, room, "%c", w->sent % 2 ? '-' : '+');
 	default:
-		return (size_t)snprintf(out, room, "%llu", (unsigned long long)number);
+		break;
 	}
+	return (size_t)snprintf(out, room, "%llu", (unsigned long long)number);
 }
 
 static bool
