@@ -34,7 +34,8 @@
 #define CACHE_BYTES_MIN (1u << 20)
 #define CHECKPOINT_SECS_DEFAULT 60u
 #define CHECKPOINT_LOG_DEFAULT ((uint64_t)64 << 20)
-#define CHECKPOINT_BODIES ((uint64_t)128 << 20) /* written between two catalogs: what recovery reads */
+#define CHECKPOINT_BODIES ((uint64_t)128 << 20) /* written between two catalogs: what recovery
+						 * reads */
 #define UPKEEP_MS 1000
 #define BALLAST_BYTES ((uint64_t)32 << 20)
 #define ROOM_CHECK_BYTES (1u << 20) /* taken in between two looks at the free room */
@@ -126,7 +127,8 @@ set_clean_mark(struct cv_engine *e)
 {
 	int fd = openat(e->dir_fd, "clean", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || fsync(fd) || fsync(e->dir_fd))
-		cv_log(0, CV_WARN, "store.no_clean_mark", "dir=%s; the next start recovers", e->dir);
+		cv_log(0, CV_WARN, "store.no_clean_mark", "dir=%s; the next start recovers",
+		       e->dir);
 	if (fd >= 0)
 		close(fd);
 }
@@ -203,7 +205,8 @@ refuse_full(struct cv_engine *e, struct cv_err *err)
 /* ---- the flusher's work ---- */
 
 /* A volume that failed its sync cannot be asked again: the kernel has forgotten which pages were
- * lost. A log that found no room keeps its bytes, so giving up the ballast and trying again is safe. */
+ * lost. A log that found no room keeps its bytes, so giving up the ballast and trying again is
+ * safe. */
 static void
 sync_all(void *arg)
 {
@@ -267,7 +270,8 @@ look_after(struct cv_engine *e)
 		pthread_mutex_unlock(&e->upkeep_lock);
 	}
 	if (status)
-		cv_log(0, CV_ERROR, "store.checkpoint_failed", "dir=%s error=\"%s\"", e->dir, err.text);
+		cv_log(0, CV_ERROR, "store.checkpoint_failed", "dir=%s error=\"%s\"", e->dir,
+		       err.text);
 }
 
 static void *
@@ -296,7 +300,8 @@ start_upkeep(struct cv_engine *e, struct cv_err *err)
 	e->last_checkpoint_ms = cv_mono_ms();
 	int failed = pthread_create(&e->upkeep, NULL, run_upkeep, e);
 	if (failed)
-		return cv_fail_errno(err, CV_TEMPFAIL, failed, "cannot start the upkeep of %s", e->dir);
+		return cv_fail_errno(err, CV_TEMPFAIL, failed, "cannot start the upkeep of %s",
+		                     e->dir);
 	e->has_upkeep = true;
 	return CV_OK;
 }
@@ -369,7 +374,8 @@ cv_engine_end_compaction(struct cv_engine *e)
 static void
 set_defaults(struct cv_engine_options *o)
 {
-	o->cache_bytes = o->cache_bytes ? CV_MAX(o->cache_bytes, CACHE_BYTES_MIN) : CACHE_BYTES_DEFAULT;
+	o->cache_bytes = o->cache_bytes ? CV_MAX(o->cache_bytes, CACHE_BYTES_MIN)
+	                                : CACHE_BYTES_DEFAULT;
 	o->checkpoint_secs = o->checkpoint_secs ? o->checkpoint_secs : CHECKPOINT_SECS_DEFAULT;
 	if (!o->checkpoint_log_bytes)
 		o->checkpoint_log_bytes = CHECKPOINT_LOG_DEFAULT;
@@ -652,7 +658,8 @@ cv_ticket_block(struct cv_engine *e, cv_ticket ticket)
 static enum cv_status
 need_blobs(struct cv_engine *e, struct cv_err *err)
 {
-	return e->blobs ? CV_OK : cv_fail(err, CV_INVALID, "the store in %s keeps no bodies", e->dir);
+	return e->blobs ? CV_OK
+	                : cv_fail(err, CV_INVALID, "the store in %s keeps no bodies", e->dir);
 }
 
 enum cv_status

@@ -1,11 +1,12 @@
 /* engine.h - the seam below the mailbox API: rows in a meta engine, bodies in a blob engine.
  *
- * Promises every engine keeps (tests/unit/common/store/engine_conformance_test.c runs against each):
+ * Promises every engine keeps (tests/unit/common/store/engine_conformance_test.c runs against
+ * each):
  *  E1  A batch touches one account, is conditional on that account's version, and is atomic.
  *  E2  Batches of one commit are independent of one another: each has its own result. Those that
  *      succeed become visible together or one by one, in the order given, never reordered.
- *  E3  A commit returns a ticket; once the ticket is durable, the rows survive kill -9 and power loss,
- *      and so do all bodies finished before the commit was called.
+ *  E3  A commit returns a ticket; once the ticket is durable, the rows survive kill -9 and power
+ *      loss, and so do all bodies finished before the commit was called.
  *  E4  A row that survives a crash never names a body that did not (the engine repairs on open).
  *  E5  CONFLICT, FULL and RETRY change nothing. UNKNOWN may have changed everything or nothing.
  *  E6  No cursor, lock or buffer of the engine is held when a call returns.
@@ -78,8 +79,8 @@ struct cv_engine_options {
 	unsigned stuck_secs;       /* a thread longer than this inside ends the process; 0: 5 */
 };
 
-/* Statuses with which an engine ends its process at once, after a log line: the supervisor starts it
- * again, and opening recovers. */
+/* Statuses with which an engine ends its process at once, after a log line: the supervisor starts
+ * it again, and opening recovers. */
 enum {
 	CV_EXIT_RECOVER = 81, /* the environment asks for recovery */
 	CV_EXIT_SYNC = 82,    /* a sync failed: only recovery knows what the disk holds */
@@ -102,8 +103,9 @@ CV_MUST_CHECK enum cv_status cv_meta_read(struct cv_engine *e, cv_acct_id acct,
                                           const struct cv_str *keys, size_t count,
                                           struct cv_str *values, struct cv_buf *hold,
                                           uint64_t *version_out, struct cv_err *err);
-/* Rows with from <= key < to in key order, at most LIMIT (0: all). Fetched in bulk; FN runs after the
- * engine's locks are gone. Rows committed meanwhile may or may not be seen. TO empty: to the end. */
+/* Rows with from <= key < to in key order, at most LIMIT (0: all). Fetched in bulk; FN runs after
+ * the engine's locks are gone. Rows committed meanwhile may or may not be seen. TO empty: to the
+ * end. */
 CV_MUST_CHECK enum cv_status cv_meta_scan(struct cv_engine *e, cv_acct_id acct, struct cv_str from,
                                           struct cv_str to, size_t limit, cv_row_fn *fn, void *arg,
                                           struct cv_err *err);
@@ -114,22 +116,25 @@ CV_MUST_CHECK enum cv_status cv_meta_accts(struct cv_engine *e, enum cv_acct_cla
 CV_MUST_CHECK enum cv_status cv_meta_versions(struct cv_engine *e, const cv_acct_id *accts,
                                               size_t count, uint64_t *versions_out,
                                               struct cv_err *err);
-/* Commits without waiting for the disk. The status is OK when the commit itself worked, whatever the
- * batches' own results are. *ticket_out covers every batch that is OK. */
+/* Commits without waiting for the disk. The status is OK when the commit itself worked, whatever
+ * the batches' own results are. *ticket_out covers every batch that is OK. */
 CV_MUST_CHECK enum cv_status cv_meta_commit(struct cv_engine *e, struct cv_batch *batches,
-                                            size_t count, cv_ticket *ticket_out, struct cv_err *err);
+                                            size_t count, cv_ticket *ticket_out,
+                                            struct cv_err *err);
 /* Takes or renews the named lease for HOLDER until now + SECS; CV_DENIED while another holds it. */
 CV_MUST_CHECK enum cv_status cv_meta_lease(struct cv_engine *e, struct cv_str name,
                                            struct cv_str holder, unsigned secs, struct cv_err *err);
-/* All rows of ACCT as a byte stream, unless its version is at or below SINCE (then nothing is sent; 0:
- * always), and back. CV_CONFLICT when the account changed meanwhile: the stream has no end and an
- * import refuses it. Import replaces the account, whose version grows; until it is done (or, after a
- * crash, repeated) everything else on the account answers CV_RETRY. Bodies travel separately by ref. */
+/* All rows of ACCT as a byte stream, unless its version is at or below SINCE (then nothing is sent;
+ * 0: always), and back. CV_CONFLICT when the account changed meanwhile: the stream has no end and
+ * an import refuses it. Import replaces the account, whose version grows; until it is done (or,
+ * after a crash, repeated) everything else on the account answers CV_RETRY. Bodies travel
+ * separately by ref. */
 typedef enum cv_status cv_sink_fn(void *arg, struct cv_str bytes, struct cv_err *err);
 CV_MUST_CHECK enum cv_status cv_meta_export(struct cv_engine *e, cv_acct_id acct, uint64_t since,
                                             cv_sink_fn *sink, void *arg, struct cv_err *err);
-CV_MUST_CHECK enum cv_status cv_meta_import(struct cv_engine *e, cv_acct_id acct, struct cv_str bytes,
-                                            cv_ticket *ticket_out, struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_meta_import(struct cv_engine *e, cv_acct_id acct,
+                                            struct cv_str bytes, cv_ticket *ticket_out,
+                                            struct cv_err *err);
 /* Log archiving, checkpoint, copy of a consistent environment into DIR while running. */
 CV_MUST_CHECK enum cv_status cv_engine_checkpoint(struct cv_engine *e, struct cv_err *err);
 CV_MUST_CHECK enum cv_status cv_engine_backup(struct cv_engine *e, const char *dir,
@@ -188,16 +193,17 @@ CV_MUST_CHECK enum cv_status cv_blob_each(struct cv_engine *e, cv_blob_fn *fn, v
 cv_acct_id cv_blob_acct(const struct cv_blob_ref *ref);
 void cv_blob_count_key(const struct cv_blob_ref *ref, struct cv_buf *key_out);
 
-/* After an open that found a crash: the count rows whose bodies did not survive (only a power failure
- * takes any, and none that was acknowledged). The caller removes these and the rows whose ref has that
- * cv_blob_acct() and cv_blob_count_key(). A lost body's place is never given to another. */
+/* After an open that found a crash: the count rows whose bodies did not survive (only a power
+ * failure takes any, and none that was acknowledged). The caller removes these and the rows whose
+ * ref has that cv_blob_acct() and cv_blob_count_key(). A lost body's place is never given to
+ * another. */
 typedef bool cv_lost_fn(void *arg, cv_acct_id acct, struct cv_str count_key); /* false stops */
 CV_MUST_CHECK enum cv_status cv_engine_lost_bodies(struct cv_engine *e, cv_lost_fn *fn, void *arg,
                                                    struct cv_err *err);
 
 /* Gives back the room of removed bodies in volumes that are dead by at least DEAD_PERCENT of their
- * bytes, reading and writing at most BYTES_PER_SEC (0: no limit). Refs stay valid. Runs as long as it
- * takes, beside everything but a backup, for which it ends early: for a thread that has time. */
+ * bytes, reading and writing at most BYTES_PER_SEC (0: no limit). Refs stay valid. Runs as long as
+ * it takes, beside everything but a backup, for which it ends early: for a thread that has time. */
 CV_MUST_CHECK enum cv_status cv_engine_compact(struct cv_engine *e, unsigned dead_percent,
                                                uint64_t bytes_per_sec, uint64_t *freed_out,
                                                struct cv_err *err);
@@ -205,7 +211,8 @@ CV_MUST_CHECK enum cv_status cv_engine_compact(struct cv_engine *e, unsigned dea
 void cv_engine_end_compaction(struct cv_engine *e);
 
 struct cv_engine_stats {
-	uint64_t commits, batches, conflicts, deadlocks, flushes, checkpoints, blob_bytes, log_bytes;
+	uint64_t commits, batches, conflicts, deadlocks, flushes, checkpoints, blob_bytes,
+		log_bytes;
 	uint64_t waiters; /* answers parked now */
 };
 void cv_engine_stats(struct cv_engine *e, struct cv_engine_stats *out);

@@ -71,8 +71,8 @@ struct cv_compact {
 	 * rows' own removal was on disk, perhaps. */
 	void (*settle)(void *arg);
 	void *arg;
-	/* Above 0: somebody waits for the compaction, which ends soon; the volume it was at stays as
-	 * it was. */
+	/* Above 0: somebody waits for the compaction, which ends soon; the volume it was at stays
+	 * as it was. */
 	const _Atomic unsigned *hurry;
 };
 struct cv_blob_ops {

@@ -447,8 +447,8 @@ reap_acct(struct cv_store *s, cv_acct_id id, int64_t now, bool slow, struct cv_e
 {
 	struct due due = {
 		.r = {.s = s, .id = id, .now = now},
-                  .ids_before = now - CV_DELIVERY_DAYS * 86400
-        };
+		.ids_before = now - CV_DELIVERY_DAYS * 86400,
+	};
 	struct cv_acct *a;
 	enum cv_status status = look(&due, id, slow, err);
 	if (status || (!due.messages && !due.rest))

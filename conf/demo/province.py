@@ -110,7 +110,8 @@ def body_people(rng, name, count):
     """Titles and departments of a provincial body or service unit."""
     head, deputy = head_titles(name)
     people = [(head, ""), (deputy, ""), (deputy, "")]
-    departments = ["Văn phòng", "Phòng Kế hoạch - Tài chính", "Phòng Nghiệp vụ 1", "Phòng Nghiệp vụ 2", "Phòng Thanh tra"]
+    departments = ["Văn phòng", "Phòng Kế hoạch - Tài chính", "Phòng Nghiệp vụ 1", "Phòng Nghiệp vụ 2",
+                   "Phòng Thanh tra"]
     departments = departments[:max(1, min(5, count // 15))]
     for department in departments:
         people += [("Trưởng phòng", department), ("Phó Trưởng phòng", department)]

@@ -25,11 +25,13 @@ congvu demo: tỉnh Lam Giang, pid $pid, files in $run
 Try:
   . $env_file
   # read account 2's newest letter
-  curl -s --cacert \$DEMO_CA --resolve mail.$DEMO_DOMAIN:\$DEMO_IMAPS_PORT:\$DEMO_HOST -u "\$DEMO_USER2:\$DEMO_PASS2" "imaps://mail.$DEMO_DOMAIN:\$DEMO_IMAPS_PORT/INBOX;MAILINDEX=1"
+  curl -s --cacert \$DEMO_CA -u "\$DEMO_USER2:\$DEMO_PASS2" "imaps://\$DEMO_HOST:\$DEMO_IMAPS_PORT/INBOX;MAILINDEX=1"
   # write to account 2 as a citizen
-  swaks --server \$DEMO_HOST:\$DEMO_MX_PORT --from cong.dan@congdan.example --to \$DEMO_USER2 --header "Subject: Hoi thu tuc"
+  swaks --server \$DEMO_HOST:\$DEMO_MX_PORT --from cong.dan@congdan.example --to \$DEMO_USER2 \\
+        --header "Subject: Hoi thu tuc"
   # write as account 1
-  swaks --server \$DEMO_HOST:\$DEMO_SUBMISSION_PORT -tls --auth-user \$DEMO_USER1 --auth-password "\$DEMO_PASS1" --from \$DEMO_USER1 --to \$DEMO_USER2
+  swaks --server \$DEMO_HOST:\$DEMO_SUBMISSION_PORT -tls --auth-user \$DEMO_USER1 \\
+        --auth-password "\$DEMO_PASS1" --from \$DEMO_USER1 --to \$DEMO_USER2
   # administer
   \$DEMO_CONGVU --conf \$DEMO_CONF account list hoa
   \$DEMO_CONGVU --conf \$DEMO_CONF status

@@ -42,7 +42,8 @@ cv_bdb_fail(struct cv_bdb *b, struct cv_err *err, int rc, const char *what)
 		cv_engine_die(CV_EXIT_RECOVER, "store.panic", "dir=%s while=%s", b->home, what);
 	if (rc == ENOSPC || rc == EDQUOT)
 		return cv_fail(err, CV_FULL, "%s: no room left on the disk of %s", what, b->home);
-	enum cv_status code = rc == DB_PAGE_NOTFOUND || rc == DB_VERIFY_BAD ? CV_CORRUPT : CV_TEMPFAIL;
+	enum cv_status code = rc == DB_PAGE_NOTFOUND || rc == DB_VERIFY_BAD ? CV_CORRUPT
+	                                                                    : CV_TEMPFAIL;
 	return cv_fail(err, code, "%s: %s", what, db_strerror(rc));
 }
 

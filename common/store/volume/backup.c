@@ -22,7 +22,8 @@ copy_range(int from, int to, uint64_t size)
 	for (uint64_t at = 0; !why && at < size; at += COPY_BYTES) {
 		size_t n = (size_t)CV_MIN(size - at, COPY_BYTES);
 		errno = EIO;
-		if (!cv_pread_all(from, memory, n, at) || pwrite(to, memory, n, (off_t)at) != (ssize_t)n)
+		if (!cv_pread_all(from, memory, n, at) ||
+		    pwrite(to, memory, n, (off_t)at) != (ssize_t)n)
 			why = errno;
 	}
 	free(memory);

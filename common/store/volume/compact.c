@@ -1,9 +1,9 @@
 /* compact.c - giving back the room of removed bodies.
  *
- * A sealed volume is copied without its dead records to NNNNNNNN.new; behind the records comes a map
- * of 16 bytes each (place it had, place it has; ascending) and a trailer of 24 (mark, CRC-32C of the
- * map, number of entries, where the map begins). Synced, it is renamed over the volume at a moment when
- * nobody reads it. A crash before the rename leaves a .new that the next open removes.
+ * A sealed volume is copied without its dead records to NNNNNNNN.new; behind the records comes a
+ * map of 16 bytes each (place it had, place it has; ascending) and a trailer of 24 (mark, CRC-32C
+ * of the map, number of entries, where the map begins). Synced, it is renamed over the volume at a
+ * moment when nobody reads it. A crash before the rename leaves a .new that the next open removes.
  *
  * A body whose removal was noted is dropped only after all commits up to then are durable: a crash
  * can not bring back a row that names it.
@@ -267,8 +267,8 @@ swap(struct job *j, const char *new_name, const char *name)
 	return why;
 }
 
-/* The entries have done their work, unless one came meanwhile: entries of records that are gone do no
- * harm, so the file then stays as it is. */
+/* The entries have done their work, unless one came meanwhile: entries of records that are gone do
+ * no harm, so the file then stays as it is. */
 static void
 drop_entries(struct job *j)
 {

@@ -92,7 +92,8 @@ write_bytes(struct cv_volumes *s, struct cv_volume *v, const void *p, size_t n, 
 	if (!why)
 		why = pwrite_all(v->fd, p, n, at);
 	cv_watch_leave(s->watchdog, slot);
-	return why ? cv_fail_errno(err, CV_TEMPFAIL, why, "writing to volume %u", v->number) : CV_OK;
+	return why ? cv_fail_errno(err, CV_TEMPFAIL, why, "writing to volume %u", v->number)
+	           : CV_OK;
 }
 
 /* What was written behind `end` is nobody's; the next record would overwrite it anyway. */

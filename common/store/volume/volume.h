@@ -5,10 +5,10 @@
  *   bodies/00000012.dead  16 bytes a removed record; a torn tail is ignored
  *   bodies/00000012.new   a compaction under way; removed by the next open
  *
- * A record is a header (128 bytes), an index of 8 bytes a frame, and the frames: 128 KB of body each,
- * by itself compressed with zstd, or raw where that gains nothing. A range read opens only the
- * frames it needs. A ref names volume and place, and carries size and stored length, so that a small
- * body is one pread.
+ * A record is a header (128 bytes), an index of 8 bytes a frame, and the frames: 128 KB of body
+ * each, by itself compressed with zstd, or raw where that gains nothing. A range read opens only
+ * the frames it needs. A ref names volume and place, and carries size and stored length, so that a
+ * small body is one pread.
  *
  * Invariants
  *  V1  A volume has one writer at a time, and its records lie in the order they were written: once
@@ -16,7 +16,8 @@
  *  V2  A place is never given to another body: after a crash a volume is cut behind its last whole
  *      record and sealed. So a ref whose body was lost never shows somebody else's.
  *  V3  A sealed volume is never written to. Compaction puts another file in its place, at once and
- *      whole, in which the living records lie closer and a map at the end tells where each was: a ref
+ *      whole, in which the living records lie closer and a map at the end tells where each was: a
+ *      ref
  *      keeps its meaning for ever.
  *  V4  `end` of a volume grows only when the record is whole in the file.
  * Small bodies (compressed up to STAGE_MAX) are put together in memory and go to the current volume

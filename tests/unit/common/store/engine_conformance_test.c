@@ -16,7 +16,8 @@ test_rows__come_back_and_absent_ones_are_null(void **state)
 	uint64_t version;
 	assert_int_equal(kit_commit(k, KIT_ACCT, 0, puts, 4, &version, NULL), CV_OK);
 	assert_int_equal(version, 1);
-	struct cv_put delete = {CV_STR("gone"), CV_STR_EMPTY}, never = {CV_STR("never"), CV_STR_EMPTY};
+	struct cv_put delete = { CV_STR("gone"), CV_STR_EMPTY },
+		      never = { CV_STR("never"), CV_STR_EMPTY };
 	struct cv_put deletes[] = {delete, never};
 	assert_int_equal(kit_commit(k, KIT_ACCT, 1, deletes, 2, &version, NULL), CV_OK);
 	assert_int_equal(version, 2);
@@ -37,7 +38,8 @@ static void
 test_rows__of_every_size_come_back_exactly(void **state)
 {
 	struct kit *k = *state;
-	static const size_t sizes[] = {0, 1, 1023, 1024, 1025, 4096, 5000, 16384, 65536, CV_VALUE_MAX};
+	static const size_t sizes[] = { 0,    1,    1023,  1024,  1025,
+		                        4096, 5000, 16384, 65536, CV_VALUE_MAX };
 	char *p = cv_malloc(CV_VALUE_MAX);
 	for (int summary = 0; summary < 2; summary++)
 		for (size_t i = 0; i < CV_COUNT(sizes); i++) {
@@ -45,8 +47,9 @@ test_rows__of_every_size_come_back_exactly(void **state)
 			kit_fill(p, sizes[i], i);
 			snprintf(key, sizeof key, "%c/%zu", summary ? 'S' : 'M', i);
 			struct cv_put put = {cv_str_z(key), {p, sizes[i]}};
-			assert_int_equal(
-				kit_commit(k, KIT_ACCT, CV_VERSION_ANY, &put, 1, NULL, NULL), CV_OK);
+			assert_int_equal(kit_commit(k, KIT_ACCT, CV_VERSION_ANY, &put, 1, NULL,
+			                            NULL),
+			                 CV_OK);
 			assert_true(cv_str_eq(kit_get(k, KIT_ACCT, key), put.value));
 		}
 	free(p);
@@ -91,7 +94,8 @@ test_batches__are_independent_conditional_and_in_order(void **state)
 {
 	struct kit *k = *state;
 	cv_acct_id a = cv_acct(CV_CLASS_USER, 1), b = cv_acct(CV_CLASS_USER, 2);
-	struct cv_put one = kit_put("k", "one"), two = kit_put("k", "two"), bad = {CV_STR_EMPTY, {0}};
+	struct cv_put one = kit_put("k", "one"), two = kit_put("k", "two"),
+		      bad = { CV_STR_EMPTY, { 0 } };
 	struct cv_batch rows[] = {
 		{.acct = a, .expect = 0, .puts = &one, .count = 1},               /* OK, version 1 */
 		{.acct = b, .expect = 5, .puts = &one, .count = 1},               /* CONFLICT */
@@ -123,8 +127,10 @@ test_batches__by_the_hundred_all_arrive(void **state)
 	struct cv_batch rows[N];
 	cv_ticket ticket;
 	for (uint64_t i = 0; i < N; i++)
-		rows[i] = (struct cv_batch){.acct = cv_acct(CV_CLASS_USER, i), .expect = i % 7 ? 0 : 9,
-			.puts = &put, .count = 1};
+		rows[i] = (struct cv_batch){ .acct = cv_acct(CV_CLASS_USER, i),
+			                     .expect = i % 7 ? 0 : 9,
+			                     .puts = &put,
+			                     .count = 1 };
 	assert_int_equal(cv_meta_commit(k->e, rows, N, &ticket, &k->err), CV_OK);
 	for (uint64_t i = 0; i < N; i++) {
 		assert_int_equal(rows[i].result, i % 7 ? CV_OK : CV_CONFLICT);
@@ -217,7 +223,8 @@ test_scan__of_many_and_large_rows_misses_none(void **state)
 		cv_buf_z(&key, "S/");
 		cv_buf_be32(&key, i);
 		struct cv_put put = {cv_buf_view(&key), {p, n}};
-		assert_int_equal(kit_commit(k, KIT_ACCT, CV_VERSION_ANY, &put, 1, NULL, NULL), CV_OK);
+		assert_int_equal(kit_commit(k, KIT_ACCT, CV_VERSION_ANY, &put, 1, NULL, NULL),
+		                 CV_OK);
 		cv_buf_done(&key);
 		bytes += n;
 	}
@@ -332,7 +339,8 @@ fill_account(struct kit *k, size_t rows)
 	for (size_t i = 0; i < rows; i++) {
 		snprintf(key, sizeof key, "%c/%zu", i % 2 ? 'M' : 'S', i);
 		struct cv_put put = {cv_str_z(key), {value, i * 37 % sizeof value}};
-		assert_int_equal(kit_commit(k, KIT_ACCT, CV_VERSION_ANY, &put, 1, NULL, NULL), CV_OK);
+		assert_int_equal(kit_commit(k, KIT_ACCT, CV_VERSION_ANY, &put, 1, NULL, NULL),
+		                 CV_OK);
 	}
 }
 
@@ -439,8 +447,9 @@ test_tickets__release_their_waiters_in_order(void **state)
 	static bool out_of_order;
 	for (size_t i = 0; i < N; i++) {
 		struct cv_put put = kit_put("k", "v");
-		assert_int_equal(kit_commit(k, KIT_ACCT, CV_VERSION_ANY, &put, 1, NULL, &tickets[i]),
-			CV_OK);
+		assert_int_equal(kit_commit(k, KIT_ACCT, CV_VERSION_ANY, &put, 1, NULL,
+		                            &tickets[i]),
+		                 CV_OK);
 		assert_true(tickets[i] > (i ? tickets[i - 1] : 0));
 	}
 	for (size_t i = N; i-- > 0;) {
@@ -538,7 +547,8 @@ test_bodies__under_way_at_once_do_not_mix(void **state)
 	for (size_t i = 0; i < N; i++) {
 		if (i % 4 != 3) {
 			assert_int_equal(kit_read_body(k, &refs[i], 0, UINT64_MAX, &out), CV_OK);
-			assert_true(cv_str_eq(cv_buf_view(&out), cv_str(p[i], i % 3 ? BYTES : LARGE)));
+			assert_true(
+				cv_str_eq(cv_buf_view(&out), cv_str(p[i], i % 3 ? BYTES : LARGE)));
 		}
 		free(p[i]);
 	}
@@ -615,7 +625,8 @@ test_bodies__have_count_rows_in_the_order_of_their_places(void **state)
 		cv_blob_count_key(&refs[i], &keys[i]);
 		assert_int_equal(keys[i].p[0], 'C');
 		if (i)
-			assert_true(cv_str_cmp(cv_buf_view(&keys[i - 1]), cv_buf_view(&keys[i])) < 0);
+			assert_true(cv_str_cmp(cv_buf_view(&keys[i - 1]), cv_buf_view(&keys[i])) <
+			            0);
 	}
 	for (size_t i = 0; i < 5; i++)
 		cv_buf_done(&keys[i]);
@@ -628,13 +639,15 @@ test_refs__that_name_nothing_are_not_found(void **state)
 	struct cv_blob_ref ref, other;
 	struct cv_blob_stat stat;
 	assert_int_equal(kit_body(k, "id", "hello", 5, 5, &ref), CV_OK);
-	static const struct { const char *name; size_t at; uint8_t value; enum cv_status want; } rows[] = {
-		{"another volume",  4,  77,  CV_NOT_FOUND},
-		{"beyond the end",  8,  1,   CV_NOT_FOUND},
-		{"another size",    14, 4,   CV_INVALID  },
-		{"another check",   20, 0,   CV_CORRUPT  },
-		{"no place at all", 9,  65,  CV_INVALID  },
-		{"another type",    0,  'x', CV_INVALID  },
+	static const struct {
+		const char *name;
+		size_t at;
+		uint8_t value;
+		enum cv_status want;
+	} rows[] = {
+		{ "another volume", 4, 77, CV_NOT_FOUND }, { "beyond the end", 8, 1, CV_NOT_FOUND },
+		{ "another size", 14, 4, CV_INVALID },     { "another check", 20, 0, CV_CORRUPT },
+		{ "no place at all", 9, 65, CV_INVALID },  { "another type", 0, 'x', CV_INVALID },
 	};
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		other = ref;

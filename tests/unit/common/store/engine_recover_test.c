@@ -1,7 +1,7 @@
 /* engine_recover_test.c - what an engine makes of bad deaths, torn files, full disks, failed syncs.
  *
- * Bad deaths happen in a child process; this process opens what it left. A power failure is played by
- * cutting files that were not synced.
+ * Bad deaths happen in a child process; this process opens what it left. A power failure is played
+ * by cutting files that were not synced.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "tests/unit/common/store/engine_kit.h"
@@ -97,8 +97,9 @@ put_counted(struct kit *k, const char *value, struct cv_blob_ref *ref_out)
 	assert_int_equal(kit_body(k, "id", p, sizeof p, sizeof p, ref_out), CV_OK);
 	cv_blob_count_key(ref_out, &key);
 	struct cv_put put = {cv_buf_view(&key), cv_str_z(value)};
-	assert_int_equal(kit_commit(k, cv_blob_acct(ref_out), CV_VERSION_ANY, &put, 1, NULL, &ticket),
-		CV_OK);
+	assert_int_equal(kit_commit(k, cv_blob_acct(ref_out), CV_VERSION_ANY, &put, 1, NULL,
+	                            &ticket),
+	                 CV_OK);
 	cv_ticket_block(k->e, ticket);
 	cv_buf_done(&key);
 }
