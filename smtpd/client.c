@@ -505,6 +505,8 @@ after_hello(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
 static enum cv_step
 after_starttls(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
 {
+	if (reply->code != 220 && reply->code < 500 && c->level >= SMTPD_TLS_ENCRYPT)
+		return refused(c, reply); /* not now: no reason to give the message up */
 	if (reply->code != 220)
 		return be_ready(c); /* offered and refused: as good as not offered */
 	if (cv_conn_in(c->conn).n)

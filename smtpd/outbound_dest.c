@@ -168,9 +168,12 @@ client_next(struct smtpd_client *client)
 	struct smtpd_job *job = NULL;
 
 	pthread_mutex_lock(&o->lock);
-	if (o->stopping)
+	/* After a new look at DNS and policies another plan may hold: a connection under the old one
+	 * takes nothing more. */
+	bool is_over = o->stopping || c->route != c->dest->route;
+	if (is_over)
 		client->is_draining = true;
-	struct cv_link *l = o->stopping ? NULL : cv_list_pop(&c->dest->jobs);
+	struct cv_link *l = is_over ? NULL : cv_list_pop(&c->dest->jobs);
 	if (l) {
 		c->dest->job_count--;
 		job = CV_CONTAINER(l, struct smtpd_job, link);

@@ -320,6 +320,17 @@ def a_server_that_cannot_be_reached_is_no_reason_to_bounce_requiretls(w):
 
 
 @test
+def a_server_without_tls_for_the_moment_is_tried_again(w):
+    sink = w.sink(certificate=w.mx, secure_ehlo=["REQUIRETLS"],
+                  answers={"STARTTLS": ["454 4.7.0 TLS not available now"]})
+    w.submit("a@safe.example", options=["REQUIRETLS"])
+    w.wait_messages(sink, 1)
+    assert sink.messages[0].secure
+    w.wait_empty()
+    assert not w.mailbox()
+
+
+@test
 def dane_decides_who_gets_mail(w):
     self_signed = w.certificate()
     chain = w.authority.issue("mx.ta.dane.example")
