@@ -7,11 +7,13 @@ under load, sessions at once, large packets. usage: milter_sessions.py BUILD
 import glob
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
 import sys
 import threading
+import time
 
 from filter_kit import DOMAIN, Checks, Filter, Key, txt
 
@@ -136,6 +138,15 @@ def check_large(check, path):
     check("twenty megabytes", s.mail(6, (), b"0123456789abcde\n" * 1310720)[0] in (b"c", b"a"))
 
 
+def check_reloads(check, mail_filter, path):
+    """Reloads in a burst, faster than they are done: libmilter must not take one for its end."""
+    for _ in range(300):
+        mail_filter.process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    answer, _ = Session(path).open().mail(1)
+    check("after a burst of reloads the filter still works", answer in (b"c", b"a"), answer)
+
+
 def check_rubbish(check, path):
     """Bytes that are no milter protocol cost their session and nothing else."""
     for data in (b"", b"\0\0\0\1O", b"\xff\xff\xff\xff" * 4, b"\0\0\0\0", os.urandom(4000),
@@ -196,6 +207,7 @@ def main():
         mail_filter.start()
         check_scripts(check, mail_filter)
         check_many(check, mail_filter, path)
+        check_reloads(check, mail_filter, path)
         check_large(check, path)
         check_rubbish(check, path)
         check_alone(check, build, mail_filter.dir)
