@@ -4,10 +4,10 @@
  *   ready -> MAIL, RCPT..., DATA (in one go with PIPELINING) -> body -> answer -> ready ...
  *   ready without a job -> idle for a moment -> QUIT
  *
- * How much TLS the server must offer is its owner's word; a server that falls short gets QUIT before
- * any envelope. The client asks its owner for jobs and tells how each recipient fared; it never waits and never
- * decides what a failure means for the queue. All owner calls come from the worker that runs the
- * connection, one at a time.
+ * How much TLS the server must offer is its owner's word; a server that falls short gets QUIT
+ * before any envelope. The client asks its owner for jobs and tells how each recipient fared; it
+ * never waits and never decides what a failure means for the queue. All owner calls come from the
+ * worker that runs the connection, one at a time.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SMTPD_CLIENT_H
@@ -80,7 +80,8 @@ struct smtpd_client {
 	char host[256];               /* the server's name, for SNI and logs */
 	struct cv_tls_client *tls;    /* NULL: never TLS */
 	enum smtpd_tls_level level;   /* what is wanted of it */
-	struct cv_tls_peer tls_peer;  /* whom it must meet; what it points to lasts as long as this */
+	struct cv_tls_peer tls_peer;  /* whom it must meet; what it points to lasts as long as
+	                               * this */
 	const char *policy;           /* one word, for logs */
 	bool require_tls;             /* the server must offer REQUIRETLS */
 	/* ---- */

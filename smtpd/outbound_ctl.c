@@ -367,11 +367,12 @@ describe_dests(struct smtpd_outbound *o)
 	while (cv_map_each(&o->dests, &pos, &key, &value)) {
 		const struct out_dest *d = value;
 		int64_t down = CV_MAX(d->down_until_ms - now, (int64_t)0) / 1000;
-		json_array_append_new(list,
-			json_pack("{s:s, s:s, s:I, s:i, s:i, s:I, s:o}", "name", d->key, "tls",
-				wishes[d->wish], "jobs", (json_int_t)d->job_count, "connections", (int)d->conns, "limit",
-				(int)d->limit, "down_secs", (json_int_t)down, "why",
-				text(cv_str_z(down ? d->down.text : ""))));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:i, s:i, s:I, s:o}", "name",
+		                                      d->key, "tls", wishes[d->wish], "jobs",
+		                                      (json_int_t)d->job_count, "connections",
+		                                      (int)d->conns, "limit", (int)d->limit,
+		                                      "down_secs", (json_int_t)down, "why",
+		                                      text(cv_str_z(down ? d->down.text : ""))));
 	}
 	pthread_mutex_unlock(&o->lock);
 	return list;

@@ -140,9 +140,11 @@ log_ready(const struct out_conn *c)
 		tls.by_dane ? "dane" : tls.peer_verified ? "yes" : "no");
 	const struct smtpd_tls_plan *plan = &c->dest->plans[c->hop];
 	if (c->route == c->dest->route && plan->is_test && (plan->why[0] || !tls.peer_verified))
-		cv_log(cv_conn_id(client->conn), CV_WARN, "sts.would_refuse", "to=%s host=%s why=\"%s\"",
-			c->dest->key, client->host, plan->why[0] ? plan->why
-			: tls.secure ? "its certificate cannot be verified" : "it offers no TLS");
+		cv_log(cv_conn_id(client->conn), CV_WARN, "sts.would_refuse",
+		       "to=%s host=%s why=\"%s\"", c->dest->key, client->host,
+		       plan->why[0] ? plan->why
+		       : tls.secure ? "its certificate cannot be verified"
+		                    : "it offers no TLS");
 }
 
 static void
@@ -168,8 +170,8 @@ client_next(struct smtpd_client *client)
 	struct smtpd_job *job = NULL;
 
 	pthread_mutex_lock(&o->lock);
-	/* After a new look at DNS and policies another plan may hold: a connection under the old one
-	 * takes nothing more. */
+	/* After a new look at DNS and policies another plan may hold: a connection under the old
+	 * one takes nothing more. */
 	bool is_over = o->stopping || c->route != c->dest->route;
 	if (is_over)
 		client->is_draining = true;

@@ -1,4 +1,5 @@
-/* tlspolicy_sts.h - MTA-STS (RFC 8461): the TXT record, the policy, and which servers it names. Pure.
+/* tlspolicy_sts.h - MTA-STS (RFC 8461): the TXT record, the policy, and which servers it names.
+ * Pure.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SMTPD_TLSPOLICY_STS_H

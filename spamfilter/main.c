@@ -155,10 +155,10 @@ on_signal(int sig)
 		term = 1;
 }
 
-/* libmilter starts a thread that takes SIGHUP, SIGTERM and SIGINT by sigwait() and ends the filter on
- * any of them. A signal that came while the main thread was at work, a second reload for one, went to
- * that thread. This definition stands before libc's, so libmilter's call lands here and stays; every
- * signal then waits for the main thread. Nothing else in this program calls sigwait(). */
+/* libmilter starts a thread that takes SIGHUP, SIGTERM and SIGINT by sigwait() and ends the filter
+ * on any of them. A signal that came while the main thread was at work, a second reload for one,
+ * went to that thread. This definition stands before libc's, so libmilter's call lands here and
+ * stays; every signal then waits for the main thread. Nothing else here calls sigwait(). */
 int
 sigwait(const sigset_t *set, int *sig)
 {
