@@ -147,12 +147,14 @@ size_t
 cv_decision_reply(const struct cv_decision *d, bool utf8, char *buf, size_t n)
 {
 	struct cv_buf out = CV_BUF_INIT(2048);
-	struct cv_str both[] = { cv_str_z(d->en), CV_STR(" / "), cv_str_z(d->vi) };
-	for (size_t i = 0; i < CV_COUNT(both); i++) {
+	/* The rule first: it is what `congvu policy explain` wants, and it survives a cut. */
+	struct cv_str parts[] = { CV_STR("["), cv_str_z(d->rule), CV_STR("] "), cv_str_z(d->en),
+		CV_STR(" / "), cv_str_z(d->vi) };
+	for (size_t i = 0; i < CV_COUNT(parts); i++) {
 		if (utf8)
-			cv_buf_str(&out, both[i]);
+			cv_buf_str(&out, parts[i]);
 		else
-			add_ascii(both[i], &out);
+			add_ascii(parts[i], &out);
 	}
 	struct cv_str cut = n ? cv_utf8_cut(cv_buf_view(&out), n - 1) : CV_STR_EMPTY;
 	if (n) {

@@ -394,6 +394,7 @@ test_decision__reply_is_ascii_unless_the_peer_takes_utf8(void **state)
 	assert_int_equal(n, strlen(text));
 	for (size_t i = 0; i < n; i++)
 		assert_true((unsigned char)text[i] >= 0x20 && (unsigned char)text[i] < 0x7f);
+	assert_int_equal(strncmp(text, "[POL-05.envelope] ", 18), 0);
 	assert_non_null(strstr(text, " / Ban khong duoc gui bang dia chi chu"));
 	n = cv_decision_reply(&d, true, text, sizeof text);
 	assert_non_null(strstr(text, "Bạn không được gửi"));
