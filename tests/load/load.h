@@ -31,7 +31,7 @@ struct load_conn {
 	SSL *ssl;
 	size_t at, n;
 	uint64_t bytes_in;
-	char in[65536];
+	char in[256u << 10]; /* holds the longest line: a SEARCH answer of 30,000 messages */
 };
 /* Connects, and handshakes when the target has TLS from the first octet. False: errno or TLS said
  * no. */
