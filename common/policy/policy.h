@@ -19,8 +19,8 @@ struct cv_decision {
 	const char *enhanced;    /* "5.7.1" */
 	char vi[240], en[240];   /* one sentence each, what and what to do next; no CR LF */
 };
-/* "[<rule>] <en> / <vi>": SMTP reply text must be ASCII unless SMTPUTF8 is in use (UTF8 tells), so the
- * Vietnamese loses its diacritics. Cut at N. Returns the length. */
+/* "[<rule>] <en> / <vi>": SMTP reply text must be ASCII unless SMTPUTF8 is in use (UTF8 tells), so
+ * the Vietnamese loses its diacritics. Cut at N. Returns the length. */
 size_t cv_decision_reply(const struct cv_decision *d, bool utf8, char *buf, size_t n);
 
 struct cv_policy;
