@@ -30,7 +30,7 @@ test_validity__is_letters_digits_hyphens_or_idna(void **state)
 		{ ".a", false, false, false }, { "a..b", false, false, false }, { "-a.b", false, false, false },
 		{ "a-.b", false, false, false }, { "a_b.c", false, false, false }, { "a b.c", false, false, false },
 		{ "bếntre.example", false, true, true }, { "BẾNTRE.example", false, true, true },
-		{ "lâm-giang.gov.vn", false, true, true }, { "straße.example", false, true, true },
+		{ "lâm-giang.example", false, true, true }, { "straße.example", false, true, true },
 		{ "a\xe3\x80\x82" "b", false, false, false }, { "bếntre.", false, false, false },
 		{ "\xc3.b", false, false, false }, { "\xe2\x80\xae" "a.b", false, false, false },
 		{ "a\xef\xbc\xa0" "b.c", false, false, false }, { "-ế.b", false, false, false },
