@@ -392,8 +392,10 @@ close_connection(struct client *c, bool stopping)
 /* ---- the thread: answers ---- */
 
 static bool
-take_answer(struct client *c, const struct cv_wire_frame *f)
+take_answer(void *arg, const struct cv_wire_frame *f)
 {
+	struct client *c = arg;
+
 	pthread_mutex_lock(&c->lock);
 	struct item *it = take_sent(c, f->tag);
 	pthread_mutex_unlock(&c->lock);
@@ -425,17 +427,7 @@ read_answers(struct client *c)
 	if (!n)
 		return false;
 	c->in.n += (size_t)n;
-	size_t done = 0, used;
-	struct cv_wire_frame f;
-	enum cv_status status;
-	while (!(
-		status = cv_wire_next(cv_str_sub(cv_buf_view(&c->in), done, c->in.n), &f, &used))) {
-		done += used;
-		if (!take_answer(c, &f))
-			return false;
-	}
-	cv_buf_drop(&c->in, done);
-	return status == CV_AGAIN;
+	return cv_wire_each(&c->in, take_answer, c);
 }
 
 /* An owner that is stuck: its oldest answer is far overdue. */

@@ -347,8 +347,10 @@ on_hello(struct conn *c, const struct cv_wire_frame *f)
 }
 
 static bool
-on_frame(struct conn *c, const struct cv_wire_frame *f)
+on_frame(void *arg, const struct cv_wire_frame *f)
 {
+	struct conn *c = arg;
+
 	if (!c->greeted)
 		return f->type == CV_WIRE_HELLO && on_hello(c, f);
 	switch (f->type) {
@@ -378,17 +380,7 @@ on_readable(struct conn *c)
 	if (!n)
 		return false;
 	c->in.n += (size_t)n;
-	size_t done = 0, used;
-	struct cv_wire_frame f;
-	enum cv_status status;
-	while (!(
-		status = cv_wire_next(cv_str_sub(cv_buf_view(&c->in), done, c->in.n), &f, &used))) {
-		done += used;
-		if (!on_frame(c, &f))
-			return false;
-	}
-	cv_buf_drop(&c->in, done);
-	return status == CV_AGAIN;
+	return cv_wire_each(&c->in, on_frame, c);
 }
 
 /* ---- the I/O thread ---- */

@@ -24,6 +24,22 @@ cv_wire_next(struct cv_str in, struct cv_wire_frame *out, size_t *used_out)
 	return CV_OK;
 }
 
+bool
+cv_wire_each(struct cv_buf *in, cv_wire_fn *fn, void *arg)
+{
+	struct cv_wire_frame f;
+	enum cv_status status;
+	size_t done = 0, used;
+
+	while (!(status = cv_wire_next(cv_str_sub(cv_buf_view(in), done, in->n), &f, &used))) {
+		done += used;
+		if (!fn(arg, &f))
+			return false;
+	}
+	cv_buf_drop(in, done);
+	return status == CV_AGAIN;
+}
+
 void
 cv_wire_header(unsigned char header[CV_WIRE_HEADER_BYTES], enum cv_wire_type type, uint64_t tag,
 	size_t payload_bytes)

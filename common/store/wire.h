@@ -45,6 +45,10 @@ struct cv_wire_frame {
  * frame of ours, the connection is of no use any more. */
 CV_MUST_CHECK enum cv_status cv_wire_next(
 	struct cv_str in, struct cv_wire_frame *out, size_t *used_out);
+/* Gives every whole frame at the start of IN to FN and drops them. False when FN is, or when no
+ * frame of ours follows: the connection is of no use any more. */
+typedef bool cv_wire_fn(void *arg, const struct cv_wire_frame *f);
+bool cv_wire_each(struct cv_buf *in, cv_wire_fn *fn, void *arg);
 /* A header for PAYLOAD_BYTES that follow. */
 void cv_wire_header(unsigned char header[CV_WIRE_HEADER_BYTES], enum cv_wire_type type,
 	uint64_t tag, size_t payload_bytes);
