@@ -103,17 +103,41 @@ def wait_port(port, line=True):
     kit.wait_until(f"port {port} answers", answers, secs=30, every=0.002)
 
 
+# ---- where mail for outside goes ----
+
+class Sink:
+    """Postfix's smtp-sink(1): takes mail as fast as it comes and keeps none."""
+
+    domain = "sink.example"
+
+    def __init__(self):
+        self.port = harness.free_ports(1)[0]
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["/usr/sbin/smtp-sink", "-u", "nobody", f"127.0.0.1:{self.port}", "1000"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_port(self.port)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
 # ---- congvu ----
 
 class Congvu:
-    def __init__(self, with_filter):
+    def __init__(self, with_filter, sink=None):
         self.name = "congvu+filter" if with_filter else "congvu"
         self.domain = harness.DOMAIN
         self.login = "u#@" + self.domain
         self.password = PASSWORD
         self.p = kit.Province(
             filter=with_filter, main={"log_level": "warn"},
-            smtpd={"max_conns_per_ip": "0", "workers": "0"},
+            smtpd={"max_conns_per_ip": "0", "workers": "0",
+                   **({"smarthost": f"127.0.0.1:{sink.port}", "allow_loopback_targets": "yes"}
+                      if sink else {})},
             imapd={"workers": "0", "cache": "256M", "plain_login_networks": "127.0.0.0/8",
                    "max_conns_per_user": "10000"})
 
@@ -283,6 +307,7 @@ myhostname = mail.bench.test
 mydestination =
 mynetworks = 127.0.0.0/8
 disable_dns_lookups = yes
+{relayhost}
 smtpd_peername_lookup = no
 alias_maps =
 local_recipient_maps =
@@ -338,7 +363,7 @@ postlog unix-dgram n - n - 1 postlogd
 class Postfix:
     """One Postfix; the recipient's domain chooses how it delivers."""
 
-    def __init__(self, folder, mdbox, maildir):
+    def __init__(self, folder, mdbox, maildir, sink):
         self.dir = os.path.join(folder, "postfix")
         self.mdbox, self.maildir = mdbox, maildir
         self.mx, self.submission = harness.free_ports(2)
@@ -348,7 +373,8 @@ class Postfix:
         shutil.chown(self.dir + "/data", "postfix")
         self.write("main.cf", MAIN_CF.format(
             dir=self.dir, vmail=VMAIL, mdbox=mdbox.dir, cert=folder + "/cert.pem",
-            key=folder + "/key.pem"))
+            key=folder + "/key.pem",
+            relayhost=f"relayhost = [127.0.0.1]:{sink.port}" if sink else "relayhost ="))
         self.write("master.cf", MASTER_CF.format(mx=self.mx, submission=self.submission))
         self.write("boxes", "".join(
             f"u{i:05d}@{way}.test u{i:05d}/\n"
@@ -424,7 +450,7 @@ class Way:
 
 
 class Peers:
-    def __init__(self):
+    def __init__(self, sink=None):
         self.dir = tempfile.mkdtemp(prefix="congvu-bench-", dir="/tmp")
         os.chmod(self.dir, 0o755)
         kit.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
@@ -432,7 +458,7 @@ class Peers:
                  "-keyout", self.dir + "/key.pem", "-out", self.dir + "/cert.pem"])
         self.mdbox = Dovecot("mdbox", "mdbox:~/mdbox", self.dir)
         self.maildir = Dovecot("maildir", "maildir:~/Maildir", self.dir)
-        self.postfix = Postfix(self.dir, self.mdbox, self.maildir)
+        self.postfix = Postfix(self.dir, self.mdbox, self.maildir, sink)
         self.ways = {name: Way(self.postfix, name, store) for name, store in (
             ("mdbox", self.mdbox), ("maildir", self.maildir), ("virtual", None))}
         self.running = []
