@@ -1,4 +1,4 @@
-/* policy.c - `congvu policy explain RULE`: the sentences behind a refusal's code. */
+/* policy.c - `congvu policy explain [RULE]`: the sentences behind a refusal's code. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdlib.h>
 
@@ -23,32 +23,62 @@ sentence_of(const char *pattern)
 	return out.n ? cv_buf_take(&out) : cv_strdup("");
 }
 
-static int
-run_explain(struct admin_call *call)
+static json_t *
+explained(const char *rule)
 {
 	const char *vi, *en;
 
-	if (!cv_policy_explain(call->words[0], &vi, &en))
-		return admin_error(call, EXIT_FAILED, "no such rule", "không có quy tắc này");
+	if (!cv_policy_explain(rule, &vi, &en))
+		return NULL;
 	char *text_vi = sentence_of(vi), *text_en = sentence_of(en);
-	json_t *reply = json_pack("{s:b, s:s, s:s, s:s}", "ok", 1, "rule", call->words[0], "vi",
-		text_vi, "en", text_en);
-	if (!admin_json(call, reply))
-		printf("%s\n%s\n", text_vi, text_en);
-	json_decref(reply);
+	json_t *row = json_pack("{s:s, s:s, s:s}", "rule", rule, "vi", text_vi, "en", text_en);
 	free(text_vi);
 	free(text_en);
+	return row;
+}
+
+static int
+explain_all(struct admin_call *call)
+{
+	json_t *rules = json_array(), *row;
+	const char *rule;
+	size_t i;
+
+	for (size_t n = 0; (rule = cv_policy_rule(n)); n++)
+		json_array_append_new(rules, explained(rule));
+	json_t *reply = json_pack("{s:b, s:o}", "ok", 1, "rules", rules);
+	if (!admin_json(call, reply))
+		json_array_foreach(rules, i, row)
+			printf("%s\n  %s\n", json_string_value(json_object_get(row, "rule")),
+				json_string_value(
+					json_object_get(row, call->vietnamese ? "vi" : "en")));
+	json_decref(reply);
+	return EXIT_OK;
+}
+
+static int
+run_explain(struct admin_call *call)
+{
+	if (!call->word_count)
+		return explain_all(call);
+	json_t *reply = explained(call->words[0]);
+	if (!reply)
+		return admin_error(call, EXIT_FAILED, "no such rule", "không có quy tắc này");
+	json_object_set_new(reply, "ok", json_true());
+	if (!admin_json(call, reply))
+		printf("%s\n%s\n", json_string_value(json_object_get(reply, "vi")),
+			json_string_value(json_object_get(reply, "en")));
+	json_decref(reply);
 	return EXIT_OK;
 }
 
 const struct admin_command admin_policy_explain = {
 	.noun = "policy",
 	.verb = "explain",
-	.words = "RULE",
-	.words_min = 1,
+	.words = "[RULE]",
 	.words_max = 1,
-	.help = "explain the rule that a refusal named",
-	.help_vi = "giải thích quy tắc từ chối",
-	.examples = "  congvu policy explain POL-05.from",
+	.help = "explain the rule that a refusal named, or all rules",
+	.help_vi = "giải thích quy tắc từ chối, hoặc mọi quy tắc",
+	.examples = "  congvu policy explain POL-05.from\n  congvu policy explain --json",
 	.run = run_explain,
 };

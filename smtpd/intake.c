@@ -512,7 +512,8 @@ identity_refused(struct smtpd_session *s, struct cv_str header)
 	const struct cv_snapshot *snap = cv_register_get(s->server->reg);
 	struct cv_decision d;
 
-	cv_policy_header_from(s->server->policy, snap, s->acct, header, &d);
+	cv_policy_header_from(s->server->policy, snap, s->acct, header, !s->tx->sender.n,
+		&d);
 	cv_snapshot_unref(snap);
 	if (d.verdict != CV_REFUSE && d.verdict != CV_DEFER)
 		return false;

@@ -17,6 +17,18 @@ smtpd_reply_code(enum smtpd_reply reply)
 	return rows[reply].code;
 }
 
+const char *
+smtpd_reply_enhanced(enum smtpd_reply reply)
+{
+	return rows[reply].enhanced;
+}
+
+const char *
+smtpd_reply_words(enum smtpd_reply reply)
+{
+	return rows[reply].text;
+}
+
 void
 smtpd_reply_put(struct cv_buf *out, enum smtpd_reply reply)
 {
@@ -39,7 +51,7 @@ smtpd_reply_text(struct cv_buf *out, unsigned code, const char *enhanced, const 
 void
 smtpd_reply_decision(struct cv_buf *out, const struct cv_decision *d, bool utf8)
 {
-	char text[600];
+	char text[480]; /* with code and CRLF at most 512 octets (RFC 5321 4.5.3.1.5) */
 	cv_decision_reply(d, utf8, text, sizeof text);
 	smtpd_reply_text(out, d->smtp_code, d->enhanced, text);
 }

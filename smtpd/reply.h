@@ -2,7 +2,8 @@
  *
  * Handlers name a row, never type a reply. Refusals that staff read carry Vietnamese beside
  * English; SMTP replies are ASCII, so the Vietnamese stands without diacritics unless SMTPUTF8 is
- * in use.
+ * in use. A refusal that is policy, not grammar, begins with its rule in brackets, which
+ * `congvu policy explain` knows (common/policy/replies.c).
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SMTPD_REPLY_H
@@ -24,7 +25,7 @@
 	R(GO_DATA,       354, NULL,    "End data with <CR><LF>.<CR><LF>")                          \
 	R(TIMEOUT,       421, "4.4.2", "Silent for too long / Im lang qua lau, dong ket noi")      \
 	R(SHUTDOWN,      421, "4.3.2", "Service is stopping, try again soon / Dich vu dang dung")  \
-	R(ERRORS,        421, "4.7.0", "Too many errors, closing / Qua nhieu loi, dong ket noi")   \
+	R(ERRORS,        421, "4.7.0", "[SMT.errors] Too many errors, closing / Qua nhieu loi, dong ket noi")   \
 	R(UNKNOWN,       500, "5.5.2", "Command unknown")                                          \
 	R(BARE,          500, "5.5.2", "Lines end in CR LF, nothing else")                         \
 	R(LONG,          500, "5.5.2", "Line too long")                                            \
@@ -35,33 +36,33 @@
 	R(BAD_ORDER,     503, "5.5.1", "Bad sequence of commands")                                 \
 	R(NO_WAIT,       554, "5.5.0", "You did not wait for the answer to DATA")                  \
 	R(EARLY,         554, "5.5.0", "You spoke before the greeting")                            \
-	R(NEED_TLS,      530, "5.7.0", "Issue STARTTLS first / Can STARTTLS truoc")                \
-	R(NEED_AUTH,     530, "5.7.0", "Log in first / Can dang nhap truoc khi gui")               \
+	R(NEED_TLS,      530, "5.7.0", "[AUTH.tls] Issue STARTTLS first / Can STARTTLS truoc")                \
+	R(NEED_AUTH,     530, "5.7.0", "[AUTH.login] Log in first / Can dang nhap truoc khi gui")               \
 	R(TLS_NOW,       503, "5.5.1", "TLS is active already")                                    \
 	R(TLS_NONE,      454, "4.7.0", "TLS is not available now")                                 \
 	R(AUTH_BAD_MECH, 504, "5.5.4", "Mechanism unknown")                                        \
 	R(AUTH_BAD64,    501, "5.5.2", "Not valid base64")                                         \
 	R(AUTH_CANCEL,   501, "5.7.0", "Authentication cancelled")                                 \
-	R(AUTH_FAIL,     535, "5.7.8", "Name or password is wrong / Sai ten hoac mat khau")        \
-	R(AUTH_LOCKED,   535, "5.7.8", "Locked after too many failures, try in 15 minutes / Tam khoa, thu lai sau 15 phut") \
-	R(AUTH_EXPIRED,  535, "5.7.8", "The first password has expired, ask your administrator / Mat khau lan dau het han, lien he quan tri") \
-	R(AUTH_BUSY,     454, "4.7.0", "Too many log-ins at once, try again / Qua tai, thu lai")   \
-	R(SIZE,          552, "5.3.4", "Message too large / Thu qua lon")                          \
-	R(MANY_RCPTS,    452, "4.5.3", "Too many recipients / Qua nhieu nguoi nhan trong mot thu") \
-	R(EMPTY_GROUP,   550, "5.2.4", "This group has no members / Nhom nay khong co thanh vien")  \
+	R(AUTH_FAIL,     535, "5.7.8", "[AUTH.failed] Name or password is wrong / Sai ten hoac mat khau")        \
+	R(AUTH_LOCKED,   535, "5.7.8", "[AUTH.locked] Locked after too many failures, try in 15 minutes / Tam khoa, thu lai sau 15 phut") \
+	R(AUTH_EXPIRED,  535, "5.7.8", "[AUTH.expired] The first password has expired, ask your administrator / Mat khau lan dau het han, lien he quan tri") \
+	R(AUTH_BUSY,     454, "4.7.0", "[AUTH.busy] Too many log-ins at once, try again / Qua tai, thu lai")   \
+	R(SIZE,          552, "5.3.4", "[SMT-03.size] Message too large / Thu qua lon")                          \
+	R(MANY_RCPTS,    452, "4.5.3", "[SMT-03.recipients] Too many recipients / Qua nhieu nguoi nhan trong mot thu") \
+	R(EMPTY_GROUP,   550, "5.2.4", "[RCPT.empty-group] This group has no members / Nhom nay khong co thanh vien")  \
 	R(NO_RCPTS,      554, "5.5.1", "No valid recipients")                                      \
-	R(NO_RELAY,      550, "5.7.1", "Relaying denied / Khong chuyen tiep thu cho ben ngoai")    \
-	R(RCPT_FULL,     452, "4.2.2", "Mailbox full / Hop thu nguoi nhan da day, bao nguoi nhan don hop thu") \
-	R(RCPT_GONE,     550, "5.1.1", "No such mailbox / Khong co hop thu nay")                   \
-	R(NEED_UTF8,     553, "5.6.7", "Address needs SMTPUTF8")                                   \
+	R(NO_RELAY,      550, "5.7.1", "[RCPT.relay] Relaying denied / Khong chuyen tiep thu cho ben ngoai")    \
+	R(RCPT_FULL,     452, "4.2.2", "[RCPT.full] Mailbox full / Hop thu nguoi nhan da day, bao nguoi nhan don hop thu") \
+	R(RCPT_GONE,     550, "5.1.1", "[RCPT.unknown] No such mailbox / Khong co hop thu nay")                   \
+	R(NEED_UTF8,     553, "5.6.7", "[SMT.smtputf8] Address needs SMTPUTF8")                                   \
 	R(STORE_FULL,    452, "4.3.1", "No space left, try again later / Het dung luong luu tru, thu lai sau") \
 	R(TEMPFAIL,      451, "4.3.0", "Not now, try again later / Tam thoi chua nhan duoc, thu lai sau") \
-	R(FILTER_DOWN,   451, "4.7.1", "A filter is not answering, try again later / Bo loc tam ngung, thu lai sau") \
-	R(FILTER_REFUSED, 550, "5.7.1", "Refused by a filter / Bi bo loc tu choi")                 \
-	R(FILTER_DEFER,  451, "4.7.1", "Deferred by a filter / Bo loc yeu cau thu lai sau")        \
-	R(BARE_DATA,     550, "5.6.0", "Message has a bare CR, bare LF or NUL / Thu co ky tu xuong dong sai chuan") \
-	R(LOOP,          554, "5.4.6", "Mail loop: too many Received fields / Thu chay vong")      \
-	R(BAD_HEADER,    550, "5.6.0", "Message header is too large or broken / Tieu de thu khong hop le")
+	R(FILTER_DOWN,   451, "4.7.1", "[FILTER.down] A filter is not answering, try again later / Bo loc tam ngung, thu lai sau") \
+	R(FILTER_REFUSED, 550, "5.7.1", "[FILTER.refused] Refused by a filter / Bi bo loc tu choi")                 \
+	R(FILTER_DEFER,  451, "4.7.1", "[FILTER.deferred] Deferred by a filter / Bo loc yeu cau thu lai sau")        \
+	R(BARE_DATA,     550, "5.6.0", "[SMT.line-ends] Message has a bare CR, bare LF or NUL / Thu co ky tu xuong dong sai chuan") \
+	R(LOOP,          554, "5.4.6", "[SMT.loop] Mail loop: too many Received fields / Thu chay vong")      \
+	R(BAD_HEADER,    550, "5.6.0", "[SMT.header] Message header is too large or broken / Tieu de thu khong hop le")
 
 enum smtpd_reply {
 #define R(name, code, enhanced, text) R_##name,
@@ -75,5 +76,8 @@ void smtpd_reply_put(struct cv_buf *out, enum smtpd_reply reply);
 void smtpd_reply_text(struct cv_buf *out, unsigned code, const char *enhanced, const char *text);
 void smtpd_reply_decision(struct cv_buf *out, const struct cv_decision *d, bool utf8);
 unsigned smtpd_reply_code(enum smtpd_reply reply);
+/* The row's enhanced code (may be NULL) and text. */
+const char *smtpd_reply_enhanced(enum smtpd_reply reply);
+const char *smtpd_reply_words(enum smtpd_reply reply);
 
 #endif

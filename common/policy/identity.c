@@ -3,7 +3,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/policy/policy_impl.h"
 #include "common/text/address.h"
+#include "common/text/charset.h"
 #include "common/text/domain.h"
+#include "common/text/encoded_word.h"
 #include "common/text/header.h"
 
 static void
@@ -50,24 +52,159 @@ check_field(const struct cv_snapshot *s, cv_acct_no login, struct cv_str value,
 	return ok;
 }
 
+/* ---- names that show an address ---- */
+
+/* What people read as "@" and as the end of an address. */
+static bool
+is_at(uint32_t c)
+{
+	return c == '@' || c == 0xff20 || c == 0xfe6b;
+}
+
+static bool
+ends_word(uint32_t c)
+{
+	return c <= 0x20 || c == 0xa0 || c == 0x3000 || (c < 0x80 && strchr("\"'<>()[]{},;:|", (int)c));
+}
+
+/* The address whose "@" is at AT (AFTER: behind it) in NAME; false when it is none. */
+static bool
+address_around(struct cv_str name, size_t at, size_t after, struct cv_str *local,
+               struct cv_str *domain)
+{
+	size_t start = 0, end = after;
+	for (size_t pos = 0; pos < at;) {
+		uint32_t c = cv_utf8_next(name, &pos);
+		if (ends_word(c) || is_at(c))
+			start = pos;
+	}
+	for (size_t pos = after; pos < name.n; end = pos) {
+		uint32_t c = cv_utf8_next(name, &pos);
+		if (ends_word(c) || is_at(c))
+			break;
+	}
+	while (end > after && name.p[end - 1] == '.')
+		end--;
+	*local = cv_str_sub(name, start, at);
+	*domain = cv_str_sub(name, after, end);
+	bool dotted = cv_str_find(*domain, '.', 0) < domain->n;
+	for (size_t i = 0; i < domain->n; i++)
+		dotted = dotted || (unsigned char)domain->p[i] > 127; /* a letter or dot that looks like one */
+	return local->n && domain->n && dotted;
+}
+
+/* The first address in NAME (as sent) that LOGIN may not send as. */
+static bool
+name_shows_foreign(const struct cv_snapshot *s, cv_acct_no login, struct cv_str name,
+                   struct cv_decision *out)
+{
+	struct cv_buf decoded = CV_BUF_INIT(CV_ADDR_FIELD_MAX);
+	cv_words_decode(name, CV_STR_EMPTY, &decoded);
+	struct cv_str text = cv_buf_view(&decoded);
+	bool foreign = false;
+	unsigned seen = 0;
+	for (size_t pos = 0; pos < text.n && !foreign;) {
+		size_t at = pos;
+		struct cv_str local, domain;
+		if (!is_at(cv_utf8_next(text, &pos)) || !address_around(text, at, pos, &local, &domain))
+			continue;
+		foreign = ++seen > 8 || !cv_snapshot_may_send_as(s, login, local, domain);
+		if (foreign) {
+			struct cv_buf address = CV_BUF_INIT(2 * CV_ADDR_FIELD_MAX);
+			whole(local, domain, &address);
+			policy_decide(out, RULE_FROM_NAME, cv_buf_view(&address));
+			cv_buf_done(&address);
+		}
+	}
+	cv_buf_done(&decoded);
+	return foreign;
+}
+
+static bool
+check_names(const struct cv_snapshot *s, cv_acct_no login, struct cv_str value,
+            struct cv_decision *out)
+{
+	struct cv_arena arena = CV_ARENA_INIT;
+	struct cv_addr_list list; /* takes a comment for a name, as mail programs do */
+	bool foreign = false;
+	cv_addr_list_parse(&arena, value, &list);
+	for (size_t i = 0; i < list.n && !foreign; i++)
+		foreign = name_shows_foreign(s, login, list.items[i].name, out);
+	cv_arena_done(&arena);
+	return !foreign;
+}
+
+/* ---- the whole header ---- */
+
+struct author_fields {
+	struct cv_str from, sender;
+	size_t froms, senders;
+	bool is_automatic; /* a report, or Auto-Submitted */
+};
+
+static bool
+is_report(struct cv_str content_type)
+{
+	struct cv_arena arena = CV_ARENA_INIT;
+	struct cv_params params;
+	struct cv_str type, subtype;
+	cv_params_parse(&arena, content_type, &params);
+	bool report = cv_params_media(&params, &type, &subtype) &&
+		cv_str_ieq_z(type, "multipart") && cv_str_ieq_z(subtype, "report");
+	cv_arena_done(&arena);
+	return report;
+}
+
+/* One pass; false, with OUT filled, at a Resent field that is not LOGIN's. */
+static bool
+collect(const struct cv_snapshot *s, cv_acct_no login, struct cv_str header,
+        struct author_fields *f, struct cv_decision *out)
+{
+	struct cv_header_scan scan;
+	struct cv_field field;
+	*f = (struct author_fields){0};
+	cv_header_scan_init(&scan, header);
+	while (cv_header_next(&scan, &field)) {
+		if (cv_str_ieq_z(field.name, "From")) {
+			f->from = field.value;
+			f->froms++;
+		} else if (cv_str_ieq_z(field.name, "Sender")) {
+			f->sender = field.value;
+			f->senders++;
+		} else if (cv_str_ieq_z(field.name, "Resent-From")) {
+			if (!check_field(s, login, field.value, RULE_RESENT, CV_ADDR_COUNT_MAX, out))
+				return false;
+		} else if (cv_str_ieq_z(field.name, "Resent-Sender")) {
+			if (!check_field(s, login, field.value, RULE_RESENT, 1, out))
+				return false;
+		} else if (cv_str_ieq_z(field.name, "Auto-Submitted")) {
+			/* RFC 3834 5: "no", or what it is, perhaps with parameters */
+			f->is_automatic |= !cv_str_has_iprefix(cv_str_trim(field.value), "no");
+		} else if (cv_str_ieq_z(field.name, "Content-Type")) {
+			f->is_automatic |= is_report(field.value);
+		}
+	}
+	return true;
+}
+
 void
 cv_policy_header_from(const struct cv_policy *p, const struct cv_snapshot *s, cv_acct_no login,
-                      struct cv_str header, struct cv_decision *out)
+                      struct cv_str header, bool null_sender, struct cv_decision *out)
 {
-	struct cv_field from, sender;
+	struct author_fields f;
 	(void)p;
-	size_t senders = cv_header_count(header, "Sender");
-	if (cv_header_count(header, "From") != 1 || senders > 1 ||
-	    !cv_header_find(header, "From", 0, &from)) {
+	if (!collect(s, login, header, &f, out))
+		return;
+	if (f.froms != 1 || f.senders > 1) {
 		policy_decide(out, RULE_FROM_COUNT, CV_STR_EMPTY);
 		return;
 	}
-	if (!check_field(s, login, from.value, RULE_FROM, CV_ADDR_COUNT_MAX, out))
+	if (!check_field(s, login, f.from, RULE_FROM, CV_ADDR_COUNT_MAX, out) ||
+	    !check_names(s, login, f.from, out) ||
+	    (f.senders && !check_field(s, login, f.sender, RULE_SENDER, 1, out)))
 		return;
-	if (senders && cv_header_find(header, "Sender", 0, &sender) &&
-	    !check_field(s, login, sender.value, RULE_SENDER, 1, out))
-		return;
-	policy_decide(out, RULE_ALLOW, CV_STR_EMPTY);
+	policy_decide(out, null_sender && !f.is_automatic ? RULE_NULL_SENDER : RULE_ALLOW,
+	              CV_STR_EMPTY);
 }
 
 void

@@ -17,7 +17,7 @@ struct cv_decision {
 	const char *rule;        /* "POL-05.from": stable code for `congvu policy explain` */
 	unsigned smtp_code;      /* 550, 452, ... for REFUSE and DEFER */
 	const char *enhanced;    /* "5.7.1" */
-	char vi[240], en[240];   /* one sentence each, what and what to do next; no CR LF */
+	char vi[400], en[300];   /* one sentence each, what and what to do next; no CR LF */
 };
 /* "[<rule>] <en> / <vi>": SMTP reply text must be ASCII unless SMTPUTF8 is in use (UTF8 tells), so
  * the Vietnamese loses its diacritics. Cut at N. Returns the length. */
@@ -34,9 +34,11 @@ void cv_policy_envelope_from(const struct cv_policy *p, const struct cv_snapshot
                              cv_acct_no login, struct cv_str local, struct cv_str domain,
                              struct cv_decision *out);
 /* The header block of a submission: exactly one From, every address in it allowed for LOGIN;
- * Sender, if present, too. */
+ * Sender and every Resent-From and Resent-Sender, if present, too. A display name in From that
+ * shows an address which is not LOGIN's is refused: people read that one. With NULL_SENDER (MAIL
+ * FROM:<>) the message must also be a report (multipart/report) or say Auto-Submitted. */
 void cv_policy_header_from(const struct cv_policy *p, const struct cv_snapshot *s, cv_acct_no login,
-                           struct cv_str header, struct cv_decision *out);
+                           struct cv_str header, bool null_sender, struct cv_decision *out);
 /* A recipient that find() answered with HIT: unknown, retired, group rules. */
 void cv_policy_recipient(const struct cv_policy *p, const struct cv_snapshot *s, cv_acct_no login,
                          const struct cv_reg_hit *hit, struct cv_decision *out);
@@ -67,7 +69,16 @@ void cv_policy_forged_own(const struct cv_policy *p, const struct cv_snapshot *s
                           struct cv_decision *out);
 bool cv_policy_is_official(const struct cv_policy *p, struct cv_str domain);
 bool cv_policy_is_free_mail(const struct cv_policy *p, struct cv_str domain);
+/* What smtpd's ledger of sending comes to (POL-05, SPM-08). WHAT stands in the sentences: the
+ * address for FROZEN and SUSPENDED, when the day's limit ends for the others. */
+enum cv_sending_rule {
+	CV_SENDING_ALLOWED, CV_SENDING_FROZEN, CV_SENDING_SUSPENDED, CV_SENDING_MESSAGES,
+	CV_SENDING_RCPTS, CV_SENDING_FIRST_TIME
+};
+void cv_policy_sending(enum cv_sending_rule rule, struct cv_str what, struct cv_decision *out);
 /* Both sentences of a rule, for `congvu policy explain RULE`. False when unknown. */
 bool cv_policy_explain(const char *rule, const char **vi_out, const char **en_out);
+/* The Nth rule there is to explain, from 0; NULL behind the last. */
+const char *cv_policy_rule(size_t n);
 
 #endif

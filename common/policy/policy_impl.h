@@ -27,12 +27,21 @@ struct cv_policy {
 };
 
 enum policy_rule {
-	RULE_ALLOW, RULE_ENVELOPE, RULE_FROM, RULE_FROM_COUNT, RULE_FROM_SYNTAX, RULE_SENDER,
+	RULE_ALLOW, RULE_ENVELOPE, RULE_FROM, RULE_FROM_COUNT, RULE_FROM_SYNTAX, RULE_FROM_NAME,
+	RULE_SENDER, RULE_RESENT, RULE_NULL_SENDER, RULE_FROZEN, RULE_SUSPENDED, RULE_MESSAGES_DAY,
+	RULE_RCPTS_DAY, RULE_FIRST_DAY,
 	RULE_RCPT_UNKNOWN, RULE_RCPT_RETIRED, RULE_RCPT_GROUP, RULE_SECRECY, RULE_SIGNUP,
 	RULE_SIGNUP_ALLOWED, RULE_FORGED, RULE_FORWARD, RULE_COUNT
 };
 /* Fills OUT by RULE; %s in its sentences becomes WHAT, made fit for a reply. */
 void policy_decide(struct cv_decision *out, enum policy_rule rule, struct cv_str what);
+
+/* replies.c: rules that smtpd's own replies name, with what stands behind them. */
+struct policy_reply {
+	const char *rule, *en, *vi;
+};
+extern const struct policy_reply policy_replies[];
+extern const size_t policy_replies_count;
 
 /* S in NFC and lower case, diacritics kept. */
 void policy_lower(struct cv_str s, struct cv_buf *out);

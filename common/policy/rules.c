@@ -27,9 +27,33 @@ static const struct {
 	[RULE_FROM_SYNTAX] = { "POL-05.from-syntax", CV_REFUSE, 550, "5.6.0",
 		"The From or Sender field cannot be read as plain addresses: check the sender in your mail program.",
 		"Không đọc được địa chỉ ở dòng From hoặc Sender: hãy kiểm tra người gửi trong phần mềm thư." },
+	[RULE_FROM_NAME] = { "POL-05.from-name", CV_REFUSE, 550, "5.7.1",
+		"The sender's name shows %s, an address that is not yours: use your own name in your mail program.",
+		"Tên người gửi có địa chỉ %s, không phải của bạn: hãy ghi đúng tên mình trong phần mềm thư." },
 	[RULE_SENDER] = { "POL-05.sender", CV_REFUSE, 550, "5.7.1",
 		"The Sender field names %s, which is not yours: choose your own address.",
 		"Dòng Sender ghi %s, không phải của bạn: hãy chọn địa chỉ của mình." },
+	[RULE_RESENT] = { "POL-05.resent", CV_REFUSE, 550, "5.7.1",
+		"A Resent field names %s, which is not yours: resend with your own address.",
+		"Dòng Resent ghi %s, không phải của bạn: hãy gửi lại bằng địa chỉ của mình." },
+	[RULE_NULL_SENDER] = { "POL-05.null-sender", CV_REFUSE, 550, "5.7.1",
+		"Only receipts, reports and automatic replies may have an empty sender: send with your own address.",
+		"Chỉ biên nhận, báo cáo và thư trả lời tự động được để trống người gửi: hãy gửi bằng địa chỉ của mình." },
+	[RULE_FROZEN] = { "POL-05.frozen", CV_REFUSE, 550, "5.7.1",
+		"%s may not send for now, because it sent unusually much: change your password, then ask your agency's administrator to release it.",
+		"%s tạm thời bị khóa gửi vì gửi nhiều bất thường: hãy đổi mật khẩu rồi đề nghị quản trị của cơ quan mở lại." },
+	[RULE_SUSPENDED] = { "POL-05.suspended", CV_REFUSE, 550, "5.7.1",
+		"%s is suspended or has left and may not send: ask your agency's administrator.",
+		"%s đã bị tạm ngưng hoặc thôi sử dụng nên không được gửi: hãy liên hệ quản trị của cơ quan." },
+	[RULE_MESSAGES_DAY] = { "POL-05.messages-day", CV_DEFER, 450, "4.7.1",
+		"You have sent as many messages today as your account may: go on after %s, or ask your agency's administrator for more.",
+		"Tài khoản đã gửi đủ số thư cho phép trong ngày: gửi tiếp sau %s hoặc đề nghị quản trị của cơ quan tăng hạn mức." },
+	[RULE_RCPTS_DAY] = { "POL-05.recipients-day", CV_DEFER, 452, "4.5.3",
+		"You have written to as many recipients today as your account may: go on after %s, or ask your agency's administrator for more.",
+		"Tài khoản đã gửi tới đủ số người nhận cho phép trong ngày: gửi tiếp sau %s hoặc đề nghị quản trị của cơ quan tăng hạn mức." },
+	[RULE_FIRST_DAY] = { "POL-05.first-time-day", CV_DEFER, 452, "4.5.3",
+		"You have written to as many new outside addresses today as your account may: go on after %s, or ask your agency's administrator for more.",
+		"Tài khoản đã gửi tới đủ số địa chỉ ngoài tỉnh mới cho phép trong ngày: gửi tiếp sau %s hoặc đề nghị quản trị của cơ quan tăng hạn mức." },
 	[RULE_RCPT_UNKNOWN] = { "RCPT.unknown", CV_REFUSE, 550, "5.1.1",
 		"There is no such mailbox here: check the spelling or the directory of the province.",
 		"Không có hộp thư này: hãy kiểm tra chính tả hoặc tra danh bạ của tỉnh." },
@@ -94,6 +118,20 @@ policy_decide(struct cv_decision *out, enum policy_rule rule, struct cv_str what
 	write_sentence(out->vi, sizeof out->vi, rules[rule].vi, cleaned);
 }
 
+void
+cv_policy_sending(enum cv_sending_rule rule, struct cv_str what, struct cv_decision *out)
+{
+	static const enum policy_rule of[] = {
+		[CV_SENDING_ALLOWED] = RULE_ALLOW,
+		[CV_SENDING_FROZEN] = RULE_FROZEN,
+		[CV_SENDING_SUSPENDED] = RULE_SUSPENDED,
+		[CV_SENDING_MESSAGES] = RULE_MESSAGES_DAY,
+		[CV_SENDING_RCPTS] = RULE_RCPTS_DAY,
+		[CV_SENDING_FIRST_TIME] = RULE_FIRST_DAY,
+	};
+	policy_decide(out, of[rule], what);
+}
+
 bool
 cv_policy_explain(const char *rule, const char **vi_out, const char **en_out)
 {
@@ -104,7 +142,23 @@ cv_policy_explain(const char *rule, const char **vi_out, const char **en_out)
 		*en_out = rules[i].en;
 		return true;
 	}
+	for (size_t i = 0; i < policy_replies_count; i++) {
+		if (strcmp(policy_replies[i].rule, rule))
+			continue;
+		*vi_out = policy_replies[i].vi;
+		*en_out = policy_replies[i].en;
+		return true;
+	}
 	return false;
+}
+
+const char *
+cv_policy_rule(size_t n)
+{
+	if (n < RULE_COUNT)
+		return rules[n].rule;
+	n -= RULE_COUNT;
+	return n < policy_replies_count ? policy_replies[n].rule : NULL;
 }
 
 /* ---- replies ---- */

@@ -44,6 +44,8 @@ setup(void **state)
 	struct reg_model m;
 	reg_model_init(&m, "lamgiang.example");
 	reg_model_put_domain(&m, CV_STR("lamgiang.example"), CV_STR(""));
+	reg_model_put_domain(&m, CV_STR("tinh-lam-giang.example"), CV_STR("lamgiang.example"));
+	reg_model_put_domain(&m, CV_STR("xn--lmgiang-pwa.example"), CV_STR("lamgiang.example"));
 	add(&m, 1, CV_KIND_PERSON, CV_STATE_ACTIVE, "hoa.stp@lamgiang.example");
 	add(&m, 2, CV_KIND_PERSON, CV_STATE_ACTIVE, "binh.stp@lamgiang.example");
 	reg_list_add(&add(&m, 3, CV_KIND_ROLE, CV_STATE_ACTIVE, "vanthu.stp@lamgiang.example")
@@ -125,10 +127,77 @@ test_POL_05__the_header_names_exactly_one_own_author(void **state)
 		{ "From: hoa.stp@lamgiang.example <boss@gmail.com\r\n\r\n", "POL-05.from-syntax" },
 		{ "From: undisclosed:;\r\n\r\n", "POL-05.from-syntax" },
 		{ "From: \r\n\r\n", "POL-05.from-syntax" },
+		{ "From: <>\r\n\r\n", "POL-05.from-syntax" },
+		{ "From: Phong: hoa.stp@lamgiang.example;\r\n\r\n", "POL-05.from-syntax" },
+		{ "From: hoa.stp@lamgiang.example,,\r\n\r\n", "POL-05.from-syntax" },
+		{ "From: Hoa (van phong) <hoa.stp@lamgiang.example>\r\n\r\n", "allow" },
+		{ "From: hoa.stp@lamgiang.example (Hoa (phong (1)))\r\n\r\n", "allow" },
+		/* one way to write it or another */
+		{ "FROM: <HOA.STP@LamGiang.Example>\r\n\r\n", "allow" },
+		{ "From: <\"hoa.stp\"@lamgiang.example>\r\n\r\n", "allow" },
+		{ "From: <\"hoa\\.stp\"@lamgiang.example>\r\n\r\n", "allow" },
+		{ "From: <hoa.stp@tinh-lam-giang.example>\r\n\r\n", "allow" },
+		{ "From: <hoa.stp@l\303\242mgiang.example>\r\n\r\n", "allow" },
+		{ "From: <hoa.stp@xn--lmgiang-pwa.example>\r\n\r\n", "allow" },
+		{ "From: <hoa.stp@l\303\241mgiang.example>\r\n\r\n", "POL-05.from" },
+		{ "From: <h\320\276a.stp@lamgiang.example>\r\n\r\n", "POL-05.from" }, /* Cyrillic o */
+		{ "From: <\"hoa.stp \"@lamgiang.example>\r\n\r\n", "POL-05.from" },
+		{ "From: <\"hoa.stp@lamgiang.example\"@gmail.com>\r\n\r\n", "POL-05.from" },
+		{ "From: <hoa.stp@lamgiang.example.>\r\n\r\n", "POL-05.from-syntax" },
+		{ "From: <@lamgiang.example:hoa.stp@lamgiang.example>\r\n\r\n", "POL-05.from-syntax" },
+		/* an address in the name */
+		{ "From: \"hoa.stp@lamgiang.example\" <hoa.stp@lamgiang.example>\r\n\r\n", "allow" },
+		{ "From: \"Hoa @ Lam Giang\" <hoa.stp@lamgiang.example>\r\n\r\n", "allow" },
+		{ "From: \"giamdoc@lamgiang.example\" <hoa.stp@lamgiang.example>\r\n\r\n",
+			"POL-05.from-name" },
+		{ "From: \"Giam doc <binh.stp@lamgiang.example>\" <hoa.stp@lamgiang.example>\r\n\r\n",
+			"POL-05.from-name" },
+		{ "From: =?utf-8?q?binh.stp=40lamgiang.example?= <hoa.stp@lamgiang.example>\r\n\r\n",
+			"POL-05.from-name" },
+		{ "From: =?utf-8?b?YmluaC5zdHDvvKBsYW1naWFuZy5leGFtcGxl?= <hoa.stp@lamgiang.example>\r\n"
+		  "\r\n", "POL-05.from-name" }, /* fullwidth at */
+		{ "From: hoa.stp@lamgiang.example (binh.stp@lamgiang.example)\r\n\r\n",
+			"POL-05.from-name" },
+		/* Sender, Resent, Reply-To */
+		{ "From: hoa.stp@lamgiang.example\r\nSender: hoa.stp@lamgiang.example\r\n"
+		  "Sender: hoa.stp@lamgiang.example\r\n\r\n", "POL-05.from-count" },
+		{ "From: hoa.stp@lamgiang.example\r\nReply-To: hoa@gmail.com\r\n\r\n", "allow" },
+		{ "Resent-From: hoa.stp@lamgiang.example\r\nFrom: hoa.stp@lamgiang.example\r\n\r\n",
+			"allow" },
+		{ "Resent-From: binh.stp@lamgiang.example\r\nFrom: hoa.stp@lamgiang.example\r\n\r\n",
+			"POL-05.resent" },
+		{ "From: hoa.stp@lamgiang.example\r\nResent-Sender: boss@gmail.com\r\n\r\n",
+			"POL-05.resent" },
 	};
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		struct cv_decision d;
-		cv_policy_header_from(policy, snap, BASE + 1, cv_str_z(rows[i].header), &d);
+		cv_policy_header_from(policy, snap, BASE + 1, cv_str_z(rows[i].header),
+			false, &d);
+		if (strcmp(d.rule, rows[i].rule))
+			fail_msg("row %zu: %s", i, d.rule);
+	}
+}
+
+static void
+test_POL_05__only_what_is_automatic_has_no_sender(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *header, *rule;
+	} rows[] = {
+		{ "From: hoa.stp@lamgiang.example\r\n\r\n", "POL-05.null-sender" },
+		{ "From: hoa.stp@lamgiang.example\r\nAuto-Submitted: no\r\n\r\n",
+			"POL-05.null-sender" },
+		{ "From: hoa.stp@lamgiang.example\r\nAuto-Submitted: auto-replied (away)\r\n\r\n",
+			"allow" },
+		{ "From: hoa.stp@lamgiang.example\r\nContent-Type: Multipart/Report;\r\n"
+		  " report-type=disposition-notification; boundary=x\r\n\r\n", "allow" },
+		{ "From: binh.stp@lamgiang.example\r\nAuto-Submitted: auto-replied\r\n\r\n",
+			"POL-05.from" },
+	};
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct cv_decision d;
+		cv_policy_header_from(policy, snap, BASE + 1, cv_str_z(rows[i].header), true, &d);
 		if (strcmp(d.rule, rows[i].rule))
 			fail_msg("row %zu: %s", i, d.rule);
 	}
@@ -429,6 +498,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_POL_05__the_envelope_names_a_sender_the_login_may_use),
 		cmocka_unit_test(test_POL_05__the_header_names_exactly_one_own_author),
+		cmocka_unit_test(test_POL_05__only_what_is_automatic_has_no_sender),
 		cmocka_unit_test(test_recipient__is_judged_by_state_and_kind),
 		cmocka_unit_test(test_POL_04__marks_are_found_and_decoys_pass),
 		cmocka_unit_test(test_POL_02__sign_ups_need_a_phrase_and_a_sign),
