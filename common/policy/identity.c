@@ -64,7 +64,8 @@ is_at(uint32_t c)
 static bool
 ends_word(uint32_t c)
 {
-	return c <= 0x20 || c == 0xa0 || c == 0x3000 || (c < 0x80 && strchr("\"'<>()[]{},;:|", (int)c));
+	return c <= 0x20 || c == 0xa0 || c == 0x3000 ||
+		(c < 0x80 && strchr("\"'<>()[]{},;:|", (int)c));
 }
 
 /* The address whose "@" is at AT (AFTER: behind it) in NAME; false when it is none. */
@@ -88,8 +89,9 @@ address_around(struct cv_str name, size_t at, size_t after, struct cv_str *local
 	*local = cv_str_sub(name, start, at);
 	*domain = cv_str_sub(name, after, end);
 	bool dotted = cv_str_find(*domain, '.', 0) < domain->n;
+	/* letters and dots that only look like it count too */
 	for (size_t i = 0; i < domain->n; i++)
-		dotted = dotted || (unsigned char)domain->p[i] > 127; /* a letter or dot that looks like one */
+		dotted = dotted || (unsigned char)domain->p[i] > 127;
 	return local->n && domain->n && dotted;
 }
 
@@ -106,7 +108,8 @@ name_shows_foreign(const struct cv_snapshot *s, cv_acct_no login, struct cv_str 
 	for (size_t pos = 0; pos < text.n && !foreign;) {
 		size_t at = pos;
 		struct cv_str local, domain;
-		if (!is_at(cv_utf8_next(text, &pos)) || !address_around(text, at, pos, &local, &domain))
+		if (!is_at(cv_utf8_next(text, &pos)) ||
+		    !address_around(text, at, pos, &local, &domain))
 			continue;
 		foreign = ++seen > 8 || !cv_snapshot_may_send_as(s, login, local, domain);
 		if (foreign) {
@@ -172,7 +175,8 @@ collect(const struct cv_snapshot *s, cv_acct_no login, struct cv_str header,
 			f->sender = field.value;
 			f->senders++;
 		} else if (cv_str_ieq_z(field.name, "Resent-From")) {
-			if (!check_field(s, login, field.value, RULE_RESENT, CV_ADDR_COUNT_MAX, out))
+			if (!check_field(s, login, field.value, RULE_RESENT, CV_ADDR_COUNT_MAX,
+			                 out))
 				return false;
 		} else if (cv_str_ieq_z(field.name, "Resent-Sender")) {
 			if (!check_field(s, login, field.value, RULE_RESENT, 1, out))
