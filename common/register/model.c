@@ -67,6 +67,8 @@ reg_account_copy(const struct reg_account *a)
 		copy->text[i] = cv_strdup(a->text[i]);
 	copy->members = list_copy(&a->members);
 	copy->delegates = list_copy(&a->delegates);
+	copy->posters = list_copy(&a->posters);
+	reg_routing_copy(copy, a);
 	return copy;
 }
 
@@ -79,6 +81,8 @@ reg_account_free(struct reg_account *a)
 		free(a->text[i]);
 	free(a->members.items);
 	free(a->delegates.items);
+	free(a->posters.items);
+	reg_routing_free(a);
 	cv_wipe(&a->secret, sizeof a->secret);
 	free(a);
 }

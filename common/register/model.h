@@ -36,6 +36,29 @@ struct reg_list {
 	uint64_t *items;
 	size_t n;
 };
+/* Where mail for an account goes beside its box: row Q, only where something differs from the
+ * default. New texts and times go to the end. */
+enum reg_route_text {
+	RT_OWNER,            /* of a group: where its bounces go */
+	RT_SUCCESSOR,        /* of a retired address */
+	RT_ABSENCE_VI, RT_ABSENCE_EN, RT_ABSENCE_OUTSIDE, RT_COUNT
+};
+enum reg_route_time { RM_NOTICE_UNTIL, RM_FORWARD_UNTIL, RM_ABSENCE_FROM, RM_ABSENCE_UNTIL,
+	RM_COUNT };
+#define REG_ABSENCE_MAX 2000u
+struct reg_route {
+	enum cv_reg_post post;
+	char *text[RT_COUNT];    /* never NULL */
+	int64_t secs[RM_COUNT];  /* 0: none */
+};
+/* An address beside the register: row T. */
+struct reg_target {
+	enum cv_reg_target_kind kind;
+	bool keep;               /* a forward that leaves a copy in the box */
+	int64_t since_secs, until_secs; /* 0: for good */
+	char *address;           /* an address key */
+	char *reason;
+};
 struct reg_account {
 	uint64_t acct;           /* full cv_acct_id */
 	enum cv_reg_kind kind;
@@ -48,6 +71,10 @@ struct reg_account {
 	struct reg_secret secret;
 	struct reg_list members;   /* of a group; holders of a role or agency box */
 	struct reg_list delegates; /* who may send as this account */
+	struct reg_list posters;   /* who may write to this group, when it is for named accounts */
+	struct reg_route *route;   /* NULL: the default */
+	struct reg_target *targets;
+	size_t target_count;
 };
 
 enum reg_address_type { REG_PRIMARY = 1, REG_ALIAS, REG_HISTORY };
@@ -99,6 +126,29 @@ void reg_agency_set(struct reg_agency *g, enum reg_agency_text which, struct cv_
 bool reg_list_has(const struct reg_list *l, uint64_t item);
 void reg_list_add(struct reg_list *l, uint64_t item);
 bool reg_list_del(struct reg_list *l, uint64_t item);
+
+/* model_route.c */
+/* The route of A, made when there is none. */
+struct reg_route *reg_route_of(struct reg_account *a);
+void reg_route_set(struct reg_route *route, enum reg_route_text which, struct cv_str text);
+/* No different from none. */
+bool reg_route_is_default(const struct reg_route *route);
+void reg_route_free(struct reg_route *route);
+/* NULL when there is none. */
+struct reg_target *reg_target_find(const struct reg_account *a, enum cv_reg_target_kind kind,
+                                   struct cv_str address);
+/* Puts a copy of T into A's list, over one of the same kind and address. */
+void reg_target_put(struct reg_account *a, const struct reg_target *t);
+bool reg_target_del(struct reg_account *a, enum cv_reg_target_kind kind, struct cv_str address);
+/* What a copy of an account needs of its own, and what freeing it must free. */
+void reg_routing_copy(struct reg_account *copy, const struct reg_account *a);
+void reg_routing_free(struct reg_account *a);
+void reg_route_encode(const struct reg_route *route, struct cv_buf *out);
+CV_MUST_CHECK enum cv_status reg_route_decode(struct cv_str row, struct reg_route *route);
+void reg_target_encode(const struct reg_target *t, struct cv_buf *out);
+/* Kind and address stand in the key; reason is the caller's to free. */
+CV_MUST_CHECK enum cv_status reg_target_decode(struct cv_str row, struct reg_target *t);
+extern const char *const reg_post_words[];  /* by enum cv_reg_post; NULL ends */
 
 /* Rows. Decoders refuse what encoders do not write: CV_CORRUPT. */
 void reg_account_encode(const struct reg_account *a, struct cv_buf *out);

@@ -43,7 +43,32 @@ struct cv_reg_account {            /* slices live as long as the snapshot */
 	bool listed;                   /* appears in the public directory */
 	uint64_t quota_bytes;
 	bool must_change_password;
+	bool has_route;                /* cv_snapshot_route() has something to say */
 	int64_t created_secs;
+};
+/* Who may write to a group. */
+enum cv_reg_post {
+	CV_POST_STAFF,    /* the default: whoever has logged in */
+	CV_POST_ANYONE, CV_POST_OFFICIAL, /* official domains, and staff */
+	CV_POST_MEMBERS, CV_POST_NAMED,   /* members; accounts named one by one */
+	CV_POST_NOBODY
+};
+struct cv_reg_route {              /* where mail goes beside the box */
+	enum cv_reg_post post;
+	struct cv_str owner;           /* of a group: where bounces of outside members go, or "" */
+	struct cv_str successor;       /* of a retired address, or "" */
+	int64_t notice_until_secs;     /* senders are told of the successor until then */
+	int64_t forward_until_secs;    /* the successor gets the mail until then */
+	int64_t absence_from_secs, absence_until_secs; /* [from, until); until 0: no absence */
+	struct cv_str absence_vi, absence_en, absence_outside; /* texts of the reply, or "" */
+	size_t targets;
+};
+enum cv_reg_target_kind { CV_TARGET_MEMBER, CV_TARGET_FORWARD };
+struct cv_reg_target {
+	enum cv_reg_target_kind kind;
+	struct cv_str address;         /* ours or not */
+	int64_t until_secs;            /* 0: for good */
+	bool keep;                     /* a forward that leaves a copy in the box */
 };
 struct cv_reg_agency {
 	struct cv_str code, name, parent; /* parent code or "" */
@@ -88,9 +113,18 @@ void cv_snapshot_find(const struct cv_snapshot *s, struct cv_str local, struct c
 void cv_snapshot_find_address(const struct cv_snapshot *s, struct cv_str address,
                               struct cv_reg_hit *out);
 bool cv_snapshot_account(const struct cv_snapshot *s, cv_acct_no acct, struct cv_reg_account *out);
-/* Members of a group or holders of a role box, as accounts. */
+/* Members of a group or holders of a role box, as accounts; a group may be a member. */
 size_t cv_snapshot_members(const struct cv_snapshot *s, cv_acct_no acct, cv_acct_no *out,
                            size_t max);
+/* False when there is nothing beyond the box. */
+bool cv_snapshot_route(const struct cv_snapshot *s, cv_acct_no acct, struct cv_reg_route *out);
+/* Target number N of ACCT, outside members of groups and forwards mixed. */
+bool cv_snapshot_target(const struct cv_snapshot *s, cv_acct_no acct, size_t n,
+                        struct cv_reg_target *out);
+/* ACCT is in GROUP or in a group in it. */
+bool cv_snapshot_is_member(const struct cv_snapshot *s, cv_acct_no group, cv_acct_no acct);
+/* ACCT is named as one who may write to GROUP. */
+bool cv_snapshot_is_poster(const struct cv_snapshot *s, cv_acct_no group, cv_acct_no acct);
 /* May ACCT send as ADDRESS: its own addresses, role boxes it holds, delegations to it. */
 bool cv_snapshot_may_send_as(const struct cv_snapshot *s, cv_acct_no acct, struct cv_str local,
                              struct cv_str domain);

@@ -30,7 +30,32 @@ load_link(struct cv_registry *r, struct cv_str key)
 	uint64_t other = cv_rd_be64(&rd);
 	if (rd.bad || !owner)
 		return false;
-	reg_list_add(key.p[0] == 'M' ? &owner->members : &owner->delegates, other);
+	reg_list_add(reg_list_of(owner, key.p[0]), other);
+	return true;
+}
+
+static bool
+load_route(struct cv_registry *r, struct cv_str key, struct cv_str value)
+{
+	struct cv_rd rd = cv_rd(cv_str_sub(key, 1, key.n));
+	struct reg_account *a = reg_model_find(&r->model, cv_rd_be64(&rd));
+	return a && !reg_route_decode(value, reg_route_of(a));
+}
+
+static bool
+load_target(struct cv_registry *r, struct cv_str key, struct cv_str value)
+{
+	struct cv_rd rd = cv_rd(cv_str_sub(key, 1, key.n));
+	struct reg_account *a = reg_model_find(&r->model, cv_rd_be64(&rd));
+	unsigned kind = cv_rd_u8(&rd);
+	struct reg_target t = {0};
+	if (rd.bad || !a || kind > CV_TARGET_FORWARD || reg_target_decode(value, &t))
+		return false;
+	t.kind = (enum cv_reg_target_kind)kind;
+	t.address = cv_str_dup(cv_rd_take(&rd, cv_rd_left(&rd)));
+	reg_target_put(a, &t);
+	free(t.address);
+	free(t.reason);
 	return true;
 }
 
@@ -112,6 +137,7 @@ load_row(void *arg, struct cv_str key, struct cv_str value)
 		break;
 	case 'L':
 	case 'M':
+	case 'O':
 		ok = load_link(l->r, key);
 		break;
 	case 'N':
@@ -119,6 +145,12 @@ load_row(void *arg, struct cv_str key, struct cv_str value)
 		break;
 	case 'P':
 		ok = load_secret(l->r, key, value);
+		break;
+	case 'Q':
+		ok = load_route(l->r, key, value);
+		break;
+	case 'T':
+		ok = load_target(l->r, key, value);
 		break;
 	default:
 		break; /* rows of a later release */
@@ -364,6 +396,8 @@ static const struct {
 	const char *name;
 	reg_handler *run;
 } requests[] = {
+	{ "absence.clear",   reg_absence_clear   },
+	{ "absence.set",     reg_absence_set     },
 	{ "account.add",     reg_account_add     },
 	{ "account.list",    reg_account_list    },
 	{ "account.passwd",  reg_account_passwd  },
@@ -380,7 +414,12 @@ static const struct {
 	{ "delegate.del",    reg_delegate_del    },
 	{ "domain.add",      reg_domain_add      },
 	{ "domain.list",     reg_domain_list     },
+	{ "forward.add",     reg_forward_add     },
+	{ "forward.del",     reg_forward_del     },
+	{ "forward.list",    reg_forward_list    },
 	{ "group.member",    reg_group_member    },
+	{ "group.poster",    reg_group_poster    },
+	{ "group.set",       reg_group_set       },
 	{ "import",          reg_import          },
 	{ "role.hold",       reg_role_hold       },
 	{ "role.release",    reg_role_release    },

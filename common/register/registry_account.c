@@ -380,7 +380,8 @@ event_detail(struct reg_call *c, const struct reg_account *a)
 {
 	json_t *detail = json_pack("{s:s, s:s, s:s}", "kind", reg_kind_words[a->kind], "name",
 		a->text[T_NAME], "agency", a->text[T_AGENCY]);
-	static const char *const carried[] = { "letter", "reason", "request_id" };
+	static const char *const carried[] = { "letter", "reason", "request_id", "successor",
+		"notice_until", "forward_until" };
 	for (size_t i = 0; i < CV_COUNT(carried); i++)
 		if (json_is_string(json_object_get(c->request, carried[i])))
 			json_object_set(detail, carried[i],
@@ -480,10 +481,40 @@ reg_account_resume(struct reg_call *c, struct cv_err *err)
 		"account.resume", err);
 }
 
-/* For good: no log-in, no mail, and nobody else ever gets the address. */
+static enum cv_status
+retire_again(struct reg_call *c, struct cv_err *err)
+{
+	struct reg_account *a;
+	bool changed = false;
+	enum cv_status status = reg_account_field(c, "address", &a, err);
+	if (!status && a->state != CV_STATE_RETIRED)
+		return CV_NOT_FOUND;
+	if (!status)
+		status = reg_retire_route(c, a, &changed, err);
+	if (status)
+		return status;
+	reply_account(c, a);
+	json_object_set_new(c->reply, "changed", json_boolean(changed));
+	return c->put_count ? reg_commit(c, "account.retire", a->text[T_ADDRESS],
+	                                 event_detail(c, a), err) : CV_OK;
+}
+
+/* {"address", "reason"?, "successor"?, "notice_until"?, "forward_until"?}
+ * For good: no log-in, no mail, and nobody else ever gets the address. Senders are told of the
+ * successor, or it gets the mail, for a time; both can be changed later by the same request. */
 enum cv_status
 reg_account_retire(struct reg_call *c, struct cv_err *err)
 {
+	struct reg_account *a;
+	bool changed = false;
+	enum cv_status status = retire_again(c, err);
+	if (status != CV_NOT_FOUND)
+		return status;
+	status = reg_account_field(c, "address", &a, err);
+	if (!status)
+		status = reg_retire_route(c, a, &changed, err);
+	if (status)
+		return status;
 	return change_state(c, CV_STATE_ACTIVE, CV_STATE_SUSPENDED, CV_STATE_RETIRED,
 	                    "account.retire", err);
 }
@@ -627,6 +658,7 @@ reg_account_show(struct reg_call *c, struct cv_err *err)
 	json_object_set_new(o, "member_of", holds);
 	json_object_set_new(o, "members", address_list(m, &a->members));
 	json_object_set_new(o, "delegates", address_list(m, &a->delegates));
+	reg_route_json(c, a, o);
 	add_use(c, a, o);
 	json_object_set_new(c->reply, "account", o);
 	return CV_OK;

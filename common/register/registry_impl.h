@@ -11,6 +11,7 @@
  *   N + address  who has or had it               D + name   domain, value: target of an alias
  *   domain
  *   G + code     agency           M + owner + member            L + owner + delegate
+ *   O + group + poster            Q + number   route            T + number + kind + address: target
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_REGISTRY_IMPL_H
@@ -76,6 +77,9 @@ reg_handler reg_account_add, reg_account_change, reg_account_list, reg_account_s
 	reg_account_passwd, reg_account_suspend, reg_account_resume, reg_account_retire;
 reg_handler reg_alias_add, reg_alias_del, reg_role_hold, reg_role_release, reg_group_member,
 	reg_delegate_add, reg_delegate_del;
+reg_handler reg_group_poster, reg_group_set;
+reg_handler reg_forward_add, reg_forward_del, reg_forward_list;
+reg_handler reg_absence_set, reg_absence_clear;
 reg_handler reg_import;
 
 /* ---- registry_change.c ---- */
@@ -99,6 +103,11 @@ void reg_save_address(struct reg_call *c, struct cv_str key, enum reg_address_ty
                       uint64_t acct);
 void reg_save_agency(struct reg_call *c, const struct reg_agency *g);
 void reg_save_link(struct reg_call *c, char kind, uint64_t owner, uint64_t other, bool is_there);
+/* The route of A, or its deletion when it is the default. */
+void reg_save_route(struct reg_call *c, struct reg_account *a);
+/* Puts T into A's targets and rows, or (is_there false) takes it out. */
+void reg_save_target(struct reg_call *c, struct reg_account *a, const struct reg_target *t,
+                     bool is_there);
 void reg_want_box(struct reg_call *c, const struct reg_account *a, bool set_quota);
 /* Commits what was recorded with an event. DETAIL is taken over; may be NULL. */
 CV_MUST_CHECK enum cv_status reg_commit(struct reg_call *c, const char *action, const char *object,
@@ -116,6 +125,28 @@ CV_MUST_CHECK enum cv_status reg_account_of(struct reg_call *c, struct cv_str ad
 /* The account that field NAME of the request names. */
 CV_MUST_CHECK enum cv_status reg_account_field(struct reg_call *c, const char *name,
                                                struct reg_account **out, struct cv_err *err);
+
+/* ---- registry_route.c ---- */
+/* The key of any well-formed address; *ours_out tells whether its domain is one of ours (then
+ * alias domains are resolved). */
+CV_MUST_CHECK enum cv_status reg_any_key(struct reg_call *c, struct cv_str address,
+                                         struct cv_str *key_out, bool *ours_out,
+                                         struct cv_err *err);
+/* A point in time: a number of Unix seconds or "2026-12-31". A day counts to its end when IS_END,
+ * else from its start, in Vietnam. *given_out false: the field is absent or empty. */
+CV_MUST_CHECK enum cv_status reg_time(struct reg_call *c, const char *name, bool is_end,
+                                      int64_t *secs_out, bool *given_out, struct cv_err *err);
+/* Puts OTHER into or out of OWNER's list of KIND and commits it as ACTION (registry_link.c). */
+CV_MUST_CHECK enum cv_status reg_link(struct reg_call *c, char kind, struct reg_account *owner,
+                                      struct reg_account *other, bool add, const char *action,
+                                      struct cv_err *err);
+/* Which of an account's lists rows of KIND are: M, L or O. */
+struct reg_list *reg_list_of(struct reg_account *a, char kind);
+/* What the requests of an account's routing add to its description. */
+void reg_route_json(struct reg_call *c, const struct reg_account *a, json_t *out);
+/* The fields successor, notice_until and forward_until of account.retire, into A's route. */
+CV_MUST_CHECK enum cv_status reg_retire_route(struct reg_call *c, struct reg_account *a,
+                                              bool *changed_out, struct cv_err *err);
 struct reg_agency *reg_find_agency(const struct cv_registry *r, struct cv_str code);
 
 /* ---- registry_account.c, for registry_import.c too ---- */

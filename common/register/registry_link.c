@@ -1,4 +1,4 @@
-/* registry_link.c - aliases, holders of role boxes, members of groups, delegates. */
+/* registry_link.c - aliases, holders of role boxes, delegates; links of one account to another. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/register/registry_impl.h"
 
@@ -54,12 +54,11 @@ reg_alias_del(struct reg_call *c, struct cv_err *err)
 	return reg_commit(c, "alias.del", cv_arena_z(&c->arena, key), NULL, err);
 }
 
-/* Puts OTHER into or out of OWNER's list. */
-static enum cv_status
-link_or_unlink(struct reg_call *c, char kind, struct reg_account *owner, struct reg_account *other,
-               bool add, const char *action, struct cv_err *err)
+enum cv_status
+reg_link(struct reg_call *c, char kind, struct reg_account *owner, struct reg_account *other,
+         bool add, const char *action, struct cv_err *err)
 {
-	struct reg_list *list = kind == 'M' ? &owner->members : &owner->delegates;
+	struct reg_list *list = reg_list_of(owner, kind);
 	bool changes = reg_list_has(list, other->acct) != add;
 	json_object_set_new(c->reply, "changed", json_boolean(changes));
 	if (!changes)
@@ -99,7 +98,7 @@ change_holder(struct reg_call *c, bool add, const char *action, struct cv_err *e
 		               role->text[T_ADDRESS]);
 	if (holder->kind != CV_KIND_PERSON)
 		return cv_fail(err, CV_INVALID, "%s is no person", holder->text[T_ADDRESS]);
-	return link_or_unlink(c, 'M', role, holder, add, action, err);
+	return reg_link(c, 'M', role, holder, add, action, err);
 }
 
 /* {"role", "holder"} */
@@ -115,22 +114,6 @@ reg_role_release(struct reg_call *c, struct cv_err *err)
 	return change_holder(c, false, "role.release", err);
 }
 
-/* {"group", "member", "remove"?} */
-enum cv_status
-reg_group_member(struct reg_call *c, struct cv_err *err)
-{
-	struct reg_account *group, *member;
-	enum cv_status status = two_accounts(c, "group", "member", &group, &member, err);
-	if (status)
-		return status;
-	if (group->kind != CV_KIND_GROUP)
-		return cv_fail(err, CV_INVALID, "%s is no group", group->text[T_ADDRESS]);
-	if (member->kind == CV_KIND_GROUP)
-		return cv_fail(err, CV_INVALID, "a group cannot be a member of a group");
-	return link_or_unlink(c, 'M', group, member, !reg_flag(c->request, "remove", false),
-		"group.member", err);
-}
-
 static enum cv_status
 change_delegate(struct reg_call *c, bool add, const char *action, struct cv_err *err)
 {
@@ -140,7 +123,7 @@ change_delegate(struct reg_call *c, bool add, const char *action, struct cv_err 
 		return status;
 	if (owner->kind == CV_KIND_GROUP || delegate->kind != CV_KIND_PERSON)
 		return cv_fail(err, CV_INVALID, "a box is delegated to a person");
-	return link_or_unlink(c, 'L', owner, delegate, add, action, err);
+	return reg_link(c, 'L', owner, delegate, add, action, err);
 }
 
 /* {"owner", "delegate"}: the delegate may send as the owner. */

@@ -26,8 +26,10 @@ struct cv_snapshot {
 	const struct snap_agency *agencies;
 	const struct snap_account *accounts;
 	const struct snap_address *addresses;
+	const struct snap_route *routes;
+	const struct snap_target *targets;
 	const uint32_t *slots, *links;
-	size_t n_domains, n_agencies, n_accounts, n_addresses, n_slots;
+	size_t n_domains, n_agencies, n_accounts, n_addresses, n_slots, n_routes;
 	const struct snap_secret_header *sh;
 	const struct snap_secret *secrets;
 	size_t n_secrets;
@@ -131,6 +133,26 @@ check_addresses(const struct cv_snapshot *s)
 }
 
 static bool
+check_routes(const struct cv_snapshot *s)
+{
+	uint32_t links = s->h->links.count, targets = s->h->targets.count;
+	for (size_t i = 0; i < s->n_routes; i++) {
+		const struct snap_route *r = &s->routes[i];
+		if (!are_texts(s->h, r->text, RT_COUNT) || r->account >= s->n_accounts ||
+		    r->post > CV_POST_NOBODY || (i && s->routes[i - 1].account >= r->account))
+			return false;
+		if ((uint64_t)r->targets_first + r->targets_count > targets ||
+		    (uint64_t)r->posters_first + r->posters_count > links)
+			return false;
+	}
+	for (uint32_t i = 0; i < targets; i++)
+		if (!is_text(s->h, s->targets[i].address) ||
+		    s->targets[i].kind > CV_TARGET_FORWARD)
+			return false;
+	return true;
+}
+
+static bool
 find_sections(struct cv_snapshot *s, const void *base, uint64_t bytes)
 {
 	const struct snap_header *h = s->h;
@@ -141,9 +163,12 @@ find_sections(struct cv_snapshot *s, const void *base, uint64_t bytes)
 	s->addresses = section(base, bytes, &h->addresses, sizeof *s->addresses);
 	s->slots = section(base, bytes, &h->slots, sizeof *s->slots);
 	s->links = section(base, bytes, &h->links, sizeof *s->links);
+	s->routes = section(base, bytes, &h->routes, sizeof *s->routes);
+	s->targets = section(base, bytes, &h->targets, sizeof *s->targets);
 	if (!s->texts || !s->domains || !s->agencies || !s->accounts || !s->addresses ||
-	    !s->slots || !s->links)
+	    !s->slots || !s->links || !s->routes || !s->targets)
 		return false;
+	s->n_routes = h->routes.count;
 	s->n_domains = h->domains.count;
 	s->n_agencies = h->agencies.count;
 	s->n_accounts = h->accounts.count;
@@ -168,7 +193,8 @@ check_snapshot(struct cv_snapshot *s, struct cv_str file, bool check_digest, str
 	}
 	s->h = h;
 	if (!find_sections(s, file.p, file.n) || !is_text(h, h->default_domain) ||
-	    !check_domains(s) || !check_agencies(s) || !check_accounts(s) || !check_addresses(s))
+	    !check_domains(s) || !check_agencies(s) || !check_accounts(s) || !check_addresses(s) ||
+	    !check_routes(s))
 		return cv_fail(err, CV_CORRUPT, "the register's snapshot is damaged");
 	return CV_OK;
 }
@@ -414,6 +440,7 @@ fill_account(const struct cv_snapshot *s, const struct snap_account *a, struct c
 		.listed = a->flags & SNAP_LISTED,
 		.quota_bytes = a->quota_bytes,
 		.must_change_password = a->flags & SNAP_MUST_CHANGE,
+		.has_route = a->flags & SNAP_ROUTED,
 		.created_secs = a->created_secs,
 	};
 }
@@ -546,6 +573,87 @@ cv_snapshot_members(const struct cv_snapshot *s, cv_acct_no acct, cv_acct_no *ou
 	return a->members_count;
 }
 
+/* ---- routes ---- */
+
+static const struct snap_route *
+find_route(const struct cv_snapshot *s, const struct snap_account *a)
+{
+	if (!a || !(a->flags & SNAP_ROUTED))
+		return NULL;
+	size_t index = (size_t)(a - s->accounts), low = 0, high = s->n_routes;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (s->routes[mid].account == index)
+			return &s->routes[mid];
+		if (s->routes[mid].account < index)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+bool
+cv_snapshot_route(const struct cv_snapshot *s, cv_acct_no acct, struct cv_reg_route *out)
+{
+	const struct snap_route *r = find_route(s, find_account(s, acct));
+	*out = (struct cv_reg_route){ .post = CV_POST_STAFF };
+	if (!r)
+		return false;
+	*out = (struct cv_reg_route){
+		.post = (enum cv_reg_post)r->post,
+		.owner = str_at(s, r->text[RT_OWNER]),
+		.successor = str_at(s, r->text[RT_SUCCESSOR]),
+		.notice_until_secs = r->secs[RM_NOTICE_UNTIL],
+		.forward_until_secs = r->secs[RM_FORWARD_UNTIL],
+		.absence_from_secs = r->secs[RM_ABSENCE_FROM],
+		.absence_until_secs = r->secs[RM_ABSENCE_UNTIL],
+		.absence_vi = str_at(s, r->text[RT_ABSENCE_VI]),
+		.absence_en = str_at(s, r->text[RT_ABSENCE_EN]),
+		.absence_outside = str_at(s, r->text[RT_ABSENCE_OUTSIDE]),
+		.targets = r->targets_count,
+	};
+	return true;
+}
+
+bool
+cv_snapshot_target(const struct cv_snapshot *s, cv_acct_no acct, size_t n,
+                   struct cv_reg_target *out)
+{
+	const struct snap_route *r = find_route(s, find_account(s, acct));
+	if (!r || n >= r->targets_count)
+		return false;
+	const struct snap_target *t = &s->targets[r->targets_first + n];
+	*out = (struct cv_reg_target){ (enum cv_reg_target_kind)t->kind, str_at(s, t->address),
+		t->until_secs, t->keep != 0 };
+	return true;
+}
+
+#define NEST_MAX 10 /* groups in groups; the register allows no loop, a damaged file might */
+
+#define LOOKS_MAX 200000
+
+static bool
+is_member(const struct cv_snapshot *s, const struct snap_account *group, cv_acct_no acct,
+          unsigned depth, size_t *looks)
+{
+	for (uint32_t i = 0; i < group->members_count && ++*looks <= LOOKS_MAX; i++) {
+		const struct snap_account *m = &s->accounts[s->links[group->members_first + i]];
+		if (m->acct == acct || (m->kind == CV_KIND_GROUP && depth < NEST_MAX &&
+		                        is_member(s, m, acct, depth + 1, looks)))
+			return true;
+	}
+	return false;
+}
+
+bool
+cv_snapshot_is_member(const struct cv_snapshot *s, cv_acct_no group, cv_acct_no acct)
+{
+	const struct snap_account *a = find_account(s, group);
+	size_t looks = 0;
+	return a && is_member(s, a, acct, 0, &looks);
+}
+
 static bool
 has_link(const struct cv_snapshot *s, uint32_t first, uint32_t count, cv_acct_no acct)
 {
@@ -553,6 +661,13 @@ has_link(const struct cv_snapshot *s, uint32_t first, uint32_t count, cv_acct_no
 		if (s->accounts[s->links[first + i]].acct == acct)
 			return true;
 	return false;
+}
+
+bool
+cv_snapshot_is_poster(const struct cv_snapshot *s, cv_acct_no group, cv_acct_no acct)
+{
+	const struct snap_route *r = find_route(s, find_account(s, group));
+	return r && has_link(s, r->posters_first, r->posters_count, acct);
 }
 
 bool

@@ -8,7 +8,7 @@
  *
  *  R1  Domains, agencies, accounts and secrets are sorted by name, code and number.
  *  R2  The slots (open addressing, a power of two) hold address index + 1 or 0, and at least one 0.
- *  R3  Links of one account lie together.
+ *  R3  Links of one account lie together; so do its targets. Routes are sorted by account.
  *  R4  The secret file is renamed into place before the snapshot, so a reader may see a newer
  *  secret
  *      with an older snapshot, never an account without its secret.
@@ -22,7 +22,7 @@
 #define SNAP_FILE "register.snap"
 #define SNAP_SECRET_FILE "register.secret"
 #define SNAP_GEN_FILE "register.gen"
-#define SNAP_MAGIC "CVREGSN1"
+#define SNAP_MAGIC "CVREGSN2"
 #define SNAP_SECRET_MAGIC "CVREGSC1"
 #define SNAP_ORDER 0x01020304u
 #define SNAP_BYTES_MAX (1u << 30)
@@ -35,7 +35,7 @@ struct snap_agency {
 	struct snap_ref code, text[AG_COUNT];
 	uint32_t rank, reserved;
 };
-enum { SNAP_LISTED = 1, SNAP_CONSENT = 2, SNAP_MUST_CHANGE = 4 };
+enum { SNAP_LISTED = 1, SNAP_CONSENT = 2, SNAP_MUST_CHANGE = 4, SNAP_ROUTED = 8 };
 struct snap_account {
 	uint64_t acct, quota_bytes;
 	int64_t created_secs;
@@ -43,6 +43,18 @@ struct snap_account {
 	uint32_t members_first, members_count, delegates_first, delegates_count;
 	uint32_t rank;
 	uint8_t kind, state, flags, reserved;
+};
+struct snap_route {           /* of an account that is flagged SNAP_ROUTED */
+	uint32_t account;     /* index */
+	uint32_t post;
+	struct snap_ref text[RT_COUNT];
+	int64_t secs[RM_COUNT];
+	uint32_t targets_first, targets_count, posters_first, posters_count;
+};
+struct snap_target {
+	struct snap_ref address;
+	int64_t until_secs;
+	uint32_t kind, keep;
 };
 struct snap_address {
 	struct snap_ref key;
@@ -54,7 +66,7 @@ struct snap_header {
 	uint32_t order, header_bytes;
 	uint64_t file_bytes, generation, hash_seed;
 	int64_t written_secs;
-	struct snap_range texts, domains, agencies, accounts, addresses, slots, links;
+	struct snap_range texts, domains, agencies, accounts, addresses, slots, links, routes, targets;
 	struct snap_ref default_domain;
 	uint8_t sha256[32]; /* of the file with these bytes zero */
 };

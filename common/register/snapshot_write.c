@@ -13,7 +13,7 @@
 
 struct builder {
 	const struct reg_model *m;
-	struct cv_buf texts, domains, agencies, accounts, addresses, links;
+	struct cv_buf texts, domains, agencies, accounts, addresses, links, routes, targets;
 	struct cv_map pool;    /* text -> offset + 1 in texts */
 	uint32_t *slots;
 	size_t slot_count, link_count;
@@ -127,6 +127,34 @@ build_links(struct builder *b, const struct reg_list *list)
 	return added;
 }
 
+static bool
+is_routed(const struct reg_account *a)
+{
+	return a->route || a->target_count || a->posters.n;
+}
+
+static void
+build_route(struct builder *b, const struct reg_account *a, uint32_t index)
+{
+	struct snap_route record = { .account = index };
+	for (size_t i = 0; i < RT_COUNT; i++)
+		record.text[i] = a->route ? text(b, a->route->text[i]) : (struct snap_ref){0};
+	for (size_t i = 0; a->route && i < RM_COUNT; i++)
+		record.secs[i] = a->route->secs[i];
+	record.post = a->route ? (uint32_t)a->route->post : CV_POST_STAFF;
+	record.targets_first = (uint32_t)(b->targets.n / sizeof(struct snap_target));
+	record.targets_count = (uint32_t)a->target_count;
+	for (size_t i = 0; i < a->target_count; i++) {
+		const struct reg_target *t = &a->targets[i];
+		struct snap_target target = { text(b, t->address), t->until_secs,
+			(uint32_t)t->kind, t->keep };
+		cv_buf_add(&b->targets, &target, sizeof target);
+	}
+	record.posters_first = (uint32_t)b->link_count;
+	record.posters_count = build_links(b, &a->posters);
+	cv_buf_add(&b->routes, &record, sizeof record);
+}
+
 static void
 build_accounts(struct builder *b)
 {
@@ -141,7 +169,8 @@ build_accounts(struct builder *b)
 			.state = (uint8_t)a->state,
 			.flags = (uint8_t)((a->listed ? SNAP_LISTED : 0) |
 			                   (a->mobile_consent ? SNAP_CONSENT : 0) |
-			                   (a->must_change ? SNAP_MUST_CHANGE : 0)),
+			                   (a->must_change ? SNAP_MUST_CHANGE : 0) |
+			                   (is_routed(a) ? SNAP_ROUTED : 0)),
 		};
 		for (size_t j = 0; j < T_COUNT; j++)
 			record.text[j] = text(b, a->text[j]);
@@ -150,6 +179,8 @@ build_accounts(struct builder *b)
 		record.delegates_first = (uint32_t)b->link_count;
 		record.delegates_count = build_links(b, &a->delegates);
 		cv_buf_add(&b->accounts, &record, sizeof record);
+		if (is_routed(a))
+			build_route(b, a, (uint32_t)i);
 	}
 }
 
@@ -213,6 +244,10 @@ assemble(struct builder *b, struct snap_header *h, struct cv_buf *out)
 		b->addresses.n / sizeof(struct snap_address));
 	h->slots = section(out, b->slots, b->slot_count * sizeof *b->slots, b->slot_count);
 	h->links = section(out, b->links.p, b->links.n, b->link_count);
+	h->routes = section(out, b->routes.p, b->routes.n,
+	                    b->routes.n / sizeof(struct snap_route));
+	h->targets = section(out, b->targets.p, b->targets.n,
+	                     b->targets.n / sizeof(struct snap_target));
 	h->texts = section(out, b->texts.p, b->texts.n, b->texts.n);
 	if (out->full)
 		cv_die("the register is larger than %u bytes", SNAP_BYTES_MAX);
@@ -266,7 +301,7 @@ snap_build(const struct reg_model *m, uint64_t generation, const uint8_t dummy_k
 {
 	struct builder b = { .m = m, .seed = cv_random_u64() };
 	struct cv_buf *parts[] = { &b.texts, &b.domains, &b.agencies, &b.accounts, &b.addresses,
-		&b.links };
+		&b.links, &b.routes, &b.targets };
 	for (size_t i = 0; i < CV_COUNT(parts); i++)
 		cv_buf_init(parts[i], SNAP_BYTES_MAX);
 	cv_map_init(&b.pool);

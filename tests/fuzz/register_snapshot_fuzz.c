@@ -17,6 +17,13 @@ look_around(const struct cv_snapshot *s)
 	for (size_t i = 0; i < 50 && cv_snapshot_nth(s, i, &a); i++) {
 		cv_snapshot_find_address(s, a.address, &hit);
 		cv_snapshot_members(s, a.acct, members, 4);
+		struct cv_reg_route route;
+		struct cv_reg_target other;
+		(void)cv_snapshot_route(s, a.acct, &route);
+		for (size_t k = 0; k < 5 && cv_snapshot_target(s, a.acct, k, &other); k++)
+			cv_snapshot_find_address(s, other.address, &hit);
+		(void)cv_snapshot_is_member(s, a.acct, a.acct + 1);
+		(void)cv_snapshot_is_poster(s, a.acct, a.acct + 1);
 		cv_snapshot_may_send_as(s, a.acct + 1, a.given, CV_STR("lamgiang.example"));
 	}
 	for (size_t i = 0; i < 50 && cv_snapshot_nth_agency(s, i, &g); i++)

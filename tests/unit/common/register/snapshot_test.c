@@ -59,6 +59,11 @@ small_province(struct reg_model *m)
 	reg_list_add(&group->members, BASE + 1);
 	reg_list_add(&group->members, BASE + 2);
 	reg_list_add(&group->members, BASE + 99); /* nobody */
+	reg_list_add(&group->posters, BASE + 1);
+	reg_route_of(group)->post = CV_POST_NAMED;
+	reg_route_set(group->route, RT_OWNER, CV_STR("dtduyen.stp@lamgiang.example"));
+	reg_target_put(group, &(struct reg_target){ .kind = CV_TARGET_MEMBER, .until_secs = 5,
+		.address = (char[]){ "x@far.example" } });
 	struct reg_account *gone = add(m, 8, CV_KIND_PERSON, "lvcu.stp@lamgiang.example",
 	                               "Lê Văn Cũ");
 	gone->state = CV_STATE_RETIRED;
@@ -160,6 +165,14 @@ test_snapshot__gives_back_what_the_model_held(void **state)
 	cv_acct_no members[1];
 	assert_int_equal(cv_snapshot_members(s, BASE + 5, members, 1), 2);
 	assert_int_equal(members[0], BASE + 1);
+	struct cv_reg_route route;
+	struct cv_reg_target target;
+	assert_true(cv_snapshot_route(s, BASE + 5, &route));
+	assert_int_equal(route.post, CV_POST_NAMED);
+	assert_true(cv_snapshot_target(s, BASE + 5, 0, &target));
+	assert_int_equal(target.until_secs, 5);
+	assert_true(cv_snapshot_is_poster(s, BASE + 5, BASE + 1));
+	assert_false(cv_snapshot_route(s, BASE + 1, &route));
 	const struct snap_secret *found;
 	assert_true(cv_snapshot_secret(s, BASE + 1, &found));
 	assert_int_equal(found->version, 3);
