@@ -68,7 +68,8 @@ reg_time(struct reg_call *c, const char *name, bool is_end, int64_t *secs_out, b
 	if (status || !text.n)
 		return status;
 	if (cv_date_parse_iso(text, CV_ZONE_VIETNAM, &date) != CV_OK)
-		return cv_fail(err, CV_INVALID, "field '%s' must be a day such as 2026-12-31", name);
+		return cv_fail(err, CV_INVALID, "field '%s' must be a day such as 2026-12-31",
+		               name);
 	*secs_out = date.unix_secs + (is_end && text.n == 10 ? DAY_SECS : 0);
 	*given_out = true;
 	return CV_OK;
@@ -450,7 +451,8 @@ reg_retire_route(struct reg_call *c, struct reg_account *a, bool *changed_out, s
 {
 	struct cv_str successor;
 	bool has_notice, has_forward;
-	int64_t notice = 0, forward = 0, most = cv_wall_secs() + (int64_t)NOTICE_DAYS_MAX * DAY_SECS;
+	int64_t notice = 0, forward = 0;
+	int64_t most = cv_wall_secs() + (int64_t)NOTICE_DAYS_MAX * DAY_SECS;
 	enum cv_status status = reg_time(c, "notice_until", true, &notice, &has_notice, err);
 	if (!status)
 		status = reg_time(c, "forward_until", true, &forward, &has_forward, err);

@@ -66,7 +66,8 @@ struct snap_header {
 	uint32_t order, header_bytes;
 	uint64_t file_bytes, generation, hash_seed;
 	int64_t written_secs;
-	struct snap_range texts, domains, agencies, accounts, addresses, slots, links, routes, targets;
+	struct snap_range texts, domains, agencies, accounts, addresses, slots, links;
+	struct snap_range routes, targets;
 	struct snap_ref default_domain;
 	uint8_t sha256[32]; /* of the file with these bytes zero */
 };

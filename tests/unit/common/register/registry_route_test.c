@@ -1,4 +1,4 @@
-/* registry_route_test.c - groups, forwards, retired addresses, absences: from request to snapshot. */
+/* registry_route_test.c - groups, forwards, successors, absences: from request to snapshot. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -133,7 +133,8 @@ static void
 check_group(void)
 {
 	const struct cv_snapshot *s = cv_register_get(reg);
-	cv_acct_no a = number_of("a.stp@lamgiang.example"), hoa = number_of("hoa.stp@lamgiang.example");
+	cv_acct_no a = number_of("a.stp@lamgiang.example");
+	cv_acct_no hoa = number_of("hoa.stp@lamgiang.example");
 	struct cv_reg_route route;
 	struct cv_reg_target target;
 	assert_true(cv_snapshot_route(s, a, &route));
