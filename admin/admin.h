@@ -76,7 +76,7 @@ enum admin_service { ADMIN_STORE, ADMIN_SMTPD, ADMIN_SPAMFILTER };
 json_t *admin_ask(
 	struct admin_call *call, enum admin_service service, json_t *request, int *exit_out);
 /* The same without printing: *ERR and call->error_vi say what went wrong. The configuration must be
- * loaded. "status" is never asked of a stopped store. */
+ * loaded. "status" and "reload" are never asked of a stopped store. */
 json_t *admin_try(
 	struct admin_call *call, enum admin_service service, json_t *request, struct cv_err *err);
 /* Closes the stopped store; until then root acts as the daemons' user. */

@@ -229,6 +229,7 @@ admin_try(struct admin_call *call, enum admin_service service, json_t *request, 
 	call->error_vi[0] = '\0';
 	snprintf(path, sizeof path, "%s/%s", admin_main_options(call)->run_dir, sockets[service]);
 	bool is_ours = service == ADMIN_STORE && strcmp(what, "status") != 0 &&
+		       strcmp(what, "reload") != 0 &&
 		       (call->local || is_unattended(path));
 	enum cv_status status =
 		is_ours ? do_local(call, request, &reply, err)

@@ -7,6 +7,8 @@ const struct admin_command *const admin_commands[] = {
 	&admin_init,
 	&admin_serve,
 	&admin_status,
+	&admin_reload,
+	&admin_drain,
 	&admin_domain_add,
 	&admin_domain_list,
 	&admin_agency_add,

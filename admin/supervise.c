@@ -23,7 +23,8 @@
 #include "common/net/addr.h"
 
 #define SOCKETS_MAX      64
-#define STOP_MS          20000  /* a daemon that has not ended by then is killed */
+#define STOP_MS          20000  /* a daemon that has not ended by then is killed; smtpd has
+				* drain_timeout more */
 #define READY_MS         120000 /* recovery takes well under a second; be patient anyway */
 #define RESTART_FIRST_MS 1000
 #define RESTART_LAST_MS  30000
@@ -57,6 +58,7 @@ struct supervisor {
 	size_t socket_count;
 	struct child children[CHILDREN];
 	int signal_fd;
+	int64_t drain_ms; /* smtpd's */
 	bool stopping, ready_told;
 	pid_t pid;
 };
@@ -281,7 +283,9 @@ child_ended(struct supervisor *s, struct child *c, int wait_status)
 	int64_t now = cv_mono_ms();
 	bool steady = now - c->started_ms >= STEADY_MS;
 
-	cv_log(0, s->stopping ? CV_INFO : CV_ERROR, "serve.ended", "program=%s pid=%d %s=%d",
+	/* A drained smtpd ends well and starts again at once, on the sockets that stayed open. */
+	bool well = WIFEXITED(wait_status) && !WEXITSTATUS(wait_status);
+	cv_log(0, s->stopping || well ? CV_INFO : CV_ERROR, "serve.ended", "program=%s pid=%d %s=%d",
 		c->program, (int)c->pid, WIFSIGNALED(wait_status) ? "signal" : "exit",
 		WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
 	c->pid = 0;
@@ -291,7 +295,7 @@ child_ended(struct supervisor *s, struct child *c, int wait_status)
 	if (s->stopping)
 		return;
 	/* The first restart after a steady run comes at once: users are waiting. */
-	c->wait_ms = steady || !c->wait_ms
+	c->wait_ms = well || steady || !c->wait_ms
 			     ? 50
 			     : CV_MIN(CV_MAX(c->wait_ms * 2, (unsigned)RESTART_FIRST_MS),
 				       (unsigned)RESTART_LAST_MS);
@@ -322,7 +326,7 @@ static void
 stop_child(struct supervisor *s, enum child_id id)
 {
 	struct child *c = &s->children[id];
-	int64_t until = cv_mono_ms() + STOP_MS;
+	int64_t until = cv_mono_ms() + STOP_MS + (id == CHILD_SMTPD ? s->drain_ms : 0);
 	int status;
 
 	if (!c->pid)
@@ -518,6 +522,8 @@ admin_supervise(const char *conf_path, const struct cv_conf *conf, struct cv_err
 
 	s->main = cv_conf_get(conf, &congvu_section);
 	s->conf_path = conf_path;
+	s->drain_ms = (int64_t)((const struct smtpd_options *)cv_conf_get(conf, &smtpd_section))
+			      ->drain_timeout * 1000;
 	s->pid = getpid();
 	for (size_t i = 0; i < CHILDREN; i++)
 		s->children[i] = (struct child){.program = programs[i], .ready_fd = -1};

@@ -124,6 +124,8 @@ imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 		return cv_fail(err, CV_INVALID, "a request needs \"do\"");
 	if (strcmp(what, "status") == 0)
 		return do_status(d, reply_out);
+	if (strcmp(what, "reload") == 0)
+		return imapd_reload(d, reply_out, err);
 	if (strcmp(what, "store.check") == 0)
 		return do_store_check(d, call, reply_out, err);
 	name_actor(call->peer_uid, actor, sizeof(actor));

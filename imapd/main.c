@@ -61,15 +61,25 @@ fail(const struct cv_err *err)
 	return 1;
 }
 
+static void
+reload(struct imapd *d)
+{
+	struct cv_err err = {0};
+	json_t *reply = NULL;
+
+	if (imapd_reload(d, &reply, &err))
+		cv_log(0, CV_WARN, "config.kept", "file=%s", cv_conf_path(d->conf_file));
+	json_decref(reply);
+}
+
 /* Until a signal says stop. */
 static void
-serve(struct imapd *d, const char *conf)
+serve(struct imapd *d)
 {
 	for (;;) {
 		switch (cv_daemon_wait()) {
 		case SIGHUP:
-			imapd_reload(d, conf);
-			cv_log_level(cv_log_level_named(imapd_config(d)->common->log_level));
+			reload(d);
 			break;
 		case SIGUSR1:
 			cv_log_reopen();
@@ -95,13 +105,14 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (imapd_open(config, &d, &err))
 		return fail(&err);
+	d->conf_file = conf;
 	if (imapd_start(d, &err)) {
 		imapd_close(d);
 		return fail(&err);
 	}
 	cv_log(0, CV_INFO, "imapd.ready", "version=" CV_VERSION);
 	cv_daemon_ready();
-	serve(d, conf);
+	serve(d);
 	cv_log(0, CV_INFO, "imapd.stopping", "sessions=%u", atomic_load(&d->sessions));
 	imapd_close(d);
 	return 0;

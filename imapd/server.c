@@ -54,24 +54,6 @@ imapd_config_free(struct imapd_config *config)
 	}
 }
 
-void
-imapd_reload(struct imapd *d, const char *file)
-{
-	struct imapd_config *config;
-	struct cv_err err = {0};
-
-	if (imapd_config_load(file, &config, &err)) {
-		cv_log(0, CV_ERROR, "config.refused", "error=\"%s\"", err.text);
-	} else {
-		/* Connections may read the old one at any time, so it stays. */
-		config->older = atomic_load(&d->config);
-		atomic_store(&d->config, config);
-		cv_log(0, CV_INFO, "config.reloaded", "file=%s", cv_conf_path(file));
-	}
-	if (d->tls && cv_tls_server_reload(d->tls, &err))
-		cv_log(0, CV_ERROR, "tls.refused", "error=\"%s\"", err.text);
-}
-
 /* ---- log-ins ---- */
 
 struct user {
@@ -252,6 +234,7 @@ imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
 
 	atomic_init(&d->config, config);
 	pthread_mutex_init(&d->users_lock, NULL);
+	pthread_mutex_init(&d->reload_lock, NULL);
 	cv_map_init(&d->users);
 	d->started_secs = cv_wall_secs();
 	enum cv_status status = open_store(d, config, err);
@@ -308,6 +291,7 @@ imapd_close(struct imapd *d)
 		cv_tls_server_free(d->tls);
 	cv_map_done(&d->users);
 	pthread_mutex_destroy(&d->users_lock);
+	pthread_mutex_destroy(&d->reload_lock);
 	imapd_config_free(atomic_load(&d->config));
 	free(d);
 }

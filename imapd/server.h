@@ -33,6 +33,9 @@ struct imapd_config {
 
 struct imapd {
 	_Atomic(struct imapd_config *) config;
+	const char *conf_file;       /* as given to main(), or NULL */
+	pthread_mutex_t reload_lock; /* one reload at a time */
+	unsigned reloads;            /* that changed something */
 	struct cv_store *store;
 	struct cv_engine *engine;
 	struct cv_audit *audit;
@@ -61,8 +64,10 @@ CV_MUST_CHECK enum cv_status imapd_open(
 	struct imapd_config *config, struct imapd **out, struct cv_err *err);
 /* Accepts mail clients, control requests and deliveries from now on. */
 CV_MUST_CHECK enum cv_status imapd_start(struct imapd *d, struct cv_err *err);
-/* Reads FILE and the certificates again; what fails stays as it was and is logged. */
-void imapd_reload(struct imapd *d, const char *file);
+/* reload.c: reads configuration, certificates and register again. A fault leaves everything as it
+ * was. *REPLY_OUT says what changed and what waits for a restart; both outcomes are logged. */
+CV_MUST_CHECK enum cv_status imapd_reload(
+	struct imapd *d, json_t **reply_out, struct cv_err *err);
 /* Says goodbye to all, makes everything durable, frees. */
 void imapd_close(struct imapd *d);
 

@@ -7,34 +7,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/net/ctl.h"
 #include "common/net/daemon.h"
+#include "smtpd/daemon_private.h"
 #include "smtpd/milter.h"
 #include "smtpd/outbound.h"
 #include "smtpd/room.h"
 #include "smtpd/session.h"
 
-#define LISTENERS_MAX 4
 #define STOP_GRACE_MS 5000u
+#define DRAIN_LOOK_MS 20
 
-struct smtpd_daemon {
-	struct cv_conf *conf;
-	struct smtpd_server server;
-	struct smtpd_listener listeners[LISTENERS_MAX];
-	struct cv_ctl_server *ctl;
-	char spool_dir[1024], deliver_path[1100], ctl_path[1100];
-	struct cv_err *err;
-	enum cv_status status;
-};
-
-/* label in CONGVU_SOCKETS, option, kind, TLS from the first octet */
-static const struct listener_row {
-	const char *label;
-	size_t option;
-	enum smtpd_kind kind;
-	bool implicit_tls;
-} listener_rows[LISTENERS_MAX] = {
+const struct smtpd_listener_row smtpd_listener_rows[SMTPD_LISTENERS] = {
 	{"mx",          offsetof(struct smtpd_options, listen_mx),          SMTPD_MX,         false},
 	{"submission",  offsetof(struct smtpd_options, listen_submission),  SMTPD_SUBMISSION, false},
 	{"submissions", offsetof(struct smtpd_options, listen_submissions), SMTPD_SUBMISSION, true },
@@ -43,63 +28,46 @@ static const struct listener_row {
 
 struct open_call {
 	struct smtpd_daemon *d;
-	const struct listener_row *row;
-	struct smtpd_listener *listener;
+	size_t row;
 };
 
-static void
-open_listener(int fd, void *arg)
+enum cv_status
+smtpd_listener_open(struct smtpd_daemon *d, size_t row, int fd, struct cv_err *err)
 {
-	struct open_call *call = arg;
-	struct smtpd_daemon *d = call->d;
 	struct smtpd_server *s = &d->server;
 	struct cv_listen l = {
 		.proto = &smtpd_proto,
-		.ctx = call->listener,
+		.ctx = &d->listeners[row],
 		.tls = s->tls,
-		.implicit_tls = call->row->implicit_tls,
+		.implicit_tls = smtpd_listener_rows[row].implicit_tls,
 		.proxy_protocol = false,
 		.proxy_from = s->proxies,
 		.refusal = "421 4.7.0 Too many connections, try again later\r\n",
-		.label = call->row->label,
+		.label = smtpd_listener_rows[row].label,
 	};
 
-	if (d->status != CV_OK) {
-		close(fd);
-		return;
-	}
-	d->status = cv_net_listen(s->net, fd, &l, d->err);
+	return cv_net_listen(s->net, fd, &l, err);
 }
 
-/* Binds every address of a list option; a "*" stands for both families. */
 static void
-bind_all(struct open_call *call, const char *list)
+take_inherited(int fd, void *arg)
 {
-	struct cv_str rest = cv_str_z(list), word;
+	struct open_call *call = arg;
+	struct smtpd_daemon *d = call->d;
 
-	while (call->d->status == CV_OK && cv_str_split(&rest, ' ', &word)) {
-		struct sockaddr_storage addr;
-		socklen_t len;
-		int fd;
-		if (!word.n)
-			continue;
-		call->d->status = cv_sockaddr_parse(word, &addr, &len, call->d->err);
-		if (call->d->status == CV_OK)
-			call->d->status = cv_addr_listen(&addr, len, 0666, &fd, call->d->err);
-		if (call->d->status == CV_OK)
-			open_listener(fd, call);
-	}
+	d->sockets_inherited = true;
+	if (d->status != CV_OK)
+		close(fd);
+	else
+		d->status = smtpd_listener_open(d, call->row, fd, d->err);
 }
 
 static enum cv_status
 open_listeners(struct smtpd_daemon *d)
 {
-	for (size_t i = 0; i < LISTENERS_MAX; i++) {
-		const struct listener_row *row = &listener_rows[i];
-		struct open_call call = {d, row, &d->listeners[i]};
-		const char *list =
-			*(const char *const *)(const void *)((const char *)d->server.opt +
-							     row->option);
+	for (size_t i = 0; i < SMTPD_LISTENERS; i++) {
+		const struct smtpd_listener_row *row = &smtpd_listener_rows[i];
+		struct open_call call = {d, i};
 
 		d->listeners[i] = (struct smtpd_listener){&d->server, row->kind, row->implicit_tls};
 		if (row->implicit_tls && !d->server.tls) {
@@ -107,12 +75,11 @@ open_listeners(struct smtpd_daemon *d)
 				row->label);
 			continue;
 		}
-		if (!cv_daemon_sockets(row->label, open_listener, &call))
-			bind_all(&call, list);
+		cv_daemon_sockets(row->label, take_inherited, &call);
 		if (d->status != CV_OK)
 			return d->status;
 	}
-	return CV_OK;
+	return d->sockets_inherited ? CV_OK : smtpd_listeners_bind(d, d->server.opt, d->err);
 }
 
 /* ---- the control socket ---- */
@@ -148,6 +115,10 @@ control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 		return cv_fail(err, CV_DENIED, "only root and the service's user may do this");
 	if (what && !strcmp(what, "status"))
 		return answer_status(&d->server, reply_out);
+	if (what && !strcmp(what, "reload"))
+		return smtpd_daemon_reload_now(d, reply_out, err);
+	if (what && !strcmp(what, "drain"))
+		return smtpd_daemon_drain_now(d, reply_out, err);
 	if (what && !strcmp(what, "register.refresh")) {
 		cv_register_refresh(d->server.reg);
 		*reply_out = json_object();
@@ -191,8 +162,11 @@ open_control(struct smtpd_daemon *d)
 static enum cv_status
 start_base(struct smtpd_daemon *d, const char *conf)
 {
-	enum cv_status status = cv_conf_open(conf, &d->conf, d->err);
 	struct smtpd_server *s = &d->server;
+
+	d->conf_path = cv_strdup(cv_conf_path(conf));
+	pthread_mutex_init(&d->reload_lock, NULL);
+	enum cv_status status = cv_conf_open(d->conf_path, &d->conf, d->err);
 
 	if (status != CV_OK)
 		return status;
@@ -214,13 +188,7 @@ start_register(struct smtpd_daemon *d)
 
 	if (status == CV_OK)
 		status = cv_auth_new(s->reg, &s->auth, d->err);
-	if (status == CV_OK)
-		status = cv_policy_load(NULL, s->main->official_suffixes, &s->policy, d->err);
-	if (status == CV_OK)
-		status = cv_netset_parse(cv_str_z(s->main->inside_networks), &s->inside, d->err);
-	if (status == CV_OK)
-		status = cv_netset_parse(cv_str_z(s->main->proxy_networks), &s->proxies, d->err);
-	return status;
+	return status == CV_OK ? smtpd_config_first(d, d->err) : status;
 }
 
 static enum cv_status
@@ -289,20 +257,11 @@ start_net(struct smtpd_daemon *d)
 		.trust_anchor = s->main->dns_trust_anchor[0] ? s->main->dns_trust_anchor : NULL,
 	};
 	raise_descriptors(s->opt);
-	char *filters = cv_conf_resolve_list(d->conf, s->opt->milters);
-	struct smtpd_milters_options m = {.filters = filters,
-		.default_action = s->opt->milter_default_action,
-		.timeout_secs = s->opt->milter_timeout,
-		.hostname = s->main->hostname,
-		.daemon_name = "congvu",
-		.spool_dir = s->spool_dir};
-
 	enum cv_status status = cv_net_new(&o, &s->net, d->err);
 	if (status == CV_OK)
 		status = cv_resolver_new(&r, &s->resolver, d->err);
-	if (status == CV_OK && s->opt->milters[0])
-		status = smtpd_milters_new(s->net, &m, &s->milters, d->err);
-	free(filters);
+	if (status == CV_OK)
+		status = smtpd_config_filters(d, d->err);
 	if (status == CV_OK)
 		status = smtpd_outbound_start(s, &s->outbound, d->err);
 	return status;
@@ -333,15 +292,18 @@ smtpd_daemon_start(const char *conf, struct smtpd_daemon **out, struct cv_err *e
 }
 
 void
-smtpd_daemon_reload(struct smtpd_daemon *d)
+smtpd_daemon_drain(struct smtpd_daemon *d)
 {
-	struct cv_err err = {0};
+	struct smtpd_server *s = &d->server;
+	int64_t began = cv_mono_ms(), until = began + (int64_t)s->opt->drain_timeout * 1000;
+	unsigned left = cv_net_incoming(s->net), first = left;
 
-	cv_register_refresh(d->server.reg);
-	if (d->server.tls && cv_tls_server_reload(d->server.tls, &err) != CV_OK)
-		cv_log(0, CV_ERROR, "reload.failed", "what=tls error=%s", err.text);
-	else
-		cv_log(0, CV_INFO, "reloaded", "what=tls,register");
+	atomic_store(&s->draining, true);
+	cv_net_drain(s->net);
+	while ((left = cv_net_incoming(s->net)) && cv_mono_ms() < until)
+		usleep(DRAIN_LOOK_MS * 1000);
+	cv_log(0, CV_INFO, "drained", "sessions=%u left=%u ms=%lld", first, left,
+		(long long)(cv_mono_ms() - began));
 }
 
 void
@@ -367,20 +329,13 @@ smtpd_daemon_stop(struct smtpd_daemon *d)
 		smtpd_outbound_free(s->outbound);
 	if (s->queue)
 		cv_queue_close(s->queue);
-	if (s->milters)
-		smtpd_milters_free(s->milters);
 	if (s->net)
 		cv_net_free(s->net);
 	smtpd_room_free(s->room);
 	if (s->tls)
 		cv_tls_server_free(s->tls);
-	if (s->policy)
-		cv_policy_free(s->policy);
 	if (s->reg)
 		cv_register_close(s->reg);
-	cv_netset_free(s->inside);
-	cv_netset_free(s->proxies);
-	if (d->conf)
-		cv_conf_free(d->conf);
+	smtpd_config_free(d);
 	free(d);
 }

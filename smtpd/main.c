@@ -71,6 +71,7 @@ main(int argc, char **argv)
 		else if (sig == SIGUSR1)
 			cv_log_reopen();
 	}
+	smtpd_daemon_drain(d);
 	smtpd_daemon_stop(d);
 	return 0;
 }

@@ -128,17 +128,23 @@ schedule(void *arg)
 	return NULL;
 }
 
+struct smarthost {
+	char name[256]; /* "": none */
+	unsigned port;
+};
+
 /* "host", "host:port", "[192.0.2.1]:port". */
 static enum cv_status
-read_smarthost(struct smtpd_outbound *o, struct cv_err *err)
+read_smarthost(const struct smtpd_options *opt, struct smarthost *out, struct cv_err *err)
 {
-	struct cv_str text = cv_str_trim(cv_str_z(o->server->opt->smarthost)), port;
+	struct cv_str text = cv_str_trim(cv_str_z(opt->smarthost)), port;
 	size_t bracket = cv_str_find(text, ']', 0);
 	size_t colon = cv_str_find(text, ':', bracket < text.n ? bracket : 0);
-	struct cv_buf name = CV_BUF_INIT(sizeof o->smarthost - 1);
-	uint64_t number = o->server->opt->outbound_port;
+	struct cv_buf name = CV_BUF_INIT(sizeof out->name - 1);
+	uint64_t number = opt->outbound_port;
 	enum cv_status status = CV_OK;
 
+	*out = (struct smarthost){0};
 	if (!text.n)
 		return CV_OK;
 	port = cv_str_sub(text, colon + 1, text.n);
@@ -150,8 +156,8 @@ read_smarthost(struct smtpd_outbound *o, struct cv_err *err)
 		cv_buf_str(&name, text);
 	else
 		status = cv_domain_to_ascii(text, &name, err);
-	snprintf(o->smarthost, sizeof o->smarthost, "%s", name.p ? name.p : "");
-	o->smarthost_port = (unsigned)number;
+	snprintf(out->name, sizeof out->name, "%s", name.p ? name.p : "");
+	out->port = (unsigned)number;
 	cv_buf_done(&name);
 	return status;
 }
@@ -167,6 +173,47 @@ open_sts(struct smtpd_outbound *o, struct cv_err *err)
 		.allow_loopback = opt->allow_loopback_targets };
 
 	return smtpd_sts_new(&options, &o->sts, err);
+}
+
+/* Destinations go on under the new rules; what was loaded for one keeps it. */
+static void
+revise_dests(struct smtpd_outbound *o, const struct smtpd_options *opt)
+{
+	struct cv_str key;
+	void *value;
+	size_t pos = 0;
+
+	while (cv_map_each(&o->dests, &pos, &key, &value)) {
+		struct out_dest *d = value;
+		d->rule = smtpd_tls_rules_find(o->rules, d->key);
+		d->is_smarthost = o->smarthost[0] && !strcmp(o->smarthost, d->key);
+		d->port = d->is_smarthost ? o->smarthost_port
+					  : (unsigned)opt->outbound_port;
+		d->route_until_ms = 0;
+	}
+}
+
+enum cv_status
+smtpd_outbound_configure(
+	struct smtpd_outbound *o, const struct smtpd_options *opt, struct cv_err *err)
+{
+	struct smarthost host;
+	struct smtpd_tls_rules *rules = NULL, *old;
+	enum cv_status status = read_smarthost(opt, &host, err);
+
+	if (status == CV_OK)
+		status = smtpd_tls_rules_parse(opt->outbound_tls, &rules, err);
+	if (status != CV_OK)
+		return status;
+	pthread_mutex_lock(&o->lock);
+	old = o->rules;
+	o->rules = rules;
+	memcpy(o->smarthost, host.name, sizeof o->smarthost);
+	o->smarthost_port = host.port;
+	revise_dests(o, opt);
+	pthread_mutex_unlock(&o->lock);
+	smtpd_tls_rules_free(old);
+	return CV_OK;
 }
 
 enum cv_status
@@ -189,9 +236,7 @@ smtpd_outbound_start(struct smtpd_server *server, struct smtpd_outbound **out, s
 	cv_list_init(&o->local_jobs);
 	cv_list_init(&o->unsettled);
 	o->scan_limit = SMTPD_OUT_CLAIMS_MAX * 2;
-	enum cv_status status = read_smarthost(o, err);
-	if (status == CV_OK)
-		status = smtpd_tls_rules_parse(server->opt->outbound_tls, &o->rules, err);
+	enum cv_status status = smtpd_outbound_configure(o, server->opt, err);
 	if (status == CV_OK)
 		status = cv_tls_client_new(server->opt->outbound_ca[0] ? server->opt->outbound_ca
 			: NULL, CV_TLS_OPPORTUNISTIC, &o->tls, err);

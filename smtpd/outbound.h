@@ -17,6 +17,11 @@
 
 CV_MUST_CHECK enum cv_status smtpd_outbound_start(struct smtpd_server *server,
                                                   struct smtpd_outbound **out, struct cv_err *err);
+/* Takes smarthost and TLS rules from OPT; a fault in them changes nothing. What is already loaded
+ * for a destination goes there still. */
+CV_MUST_CHECK enum cv_status smtpd_outbound_configure(struct smtpd_outbound *o,
+                                                      const struct smtpd_options *opt,
+                                                      struct cv_err *err);
 /* Finishes or abandons what is under way within GRACE_MS; unfinished recipients stay in the queue.
  * Kicks and requests may still come afterwards, until smtpd_outbound_free(). */
 void smtpd_outbound_stop(struct smtpd_outbound *o, unsigned grace_ms);

@@ -1,7 +1,10 @@
 /* server.h - what the whole daemon shares: configuration, register, store, queue, filters.
  *
- * Made once by main() before the first connection and torn down after the last; constant meanwhile,
- * so every thread reads it without locks. The things pointed at look after their own threads.
+ * Made once by main() before the first connection and torn down after the last. What a reload may
+ * replace is an atomic pointer: `server->opt->max_rcpts` is always whole and always the newest, in
+ * any thread, without a lock. What was replaced is kept until the daemon ends, so that a pointer
+ * taken from it stays good; nobody keeps one longer than the step he is in, so as to see the new.
+ * Everything else is constant. The things pointed at look after their own threads.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SMTPD_SERVER_H
@@ -31,21 +34,22 @@ struct smtpd_counters {
 };
 
 struct smtpd_server {
-	const struct congvu_options *main;
-	const struct smtpd_options *opt;
+	_Atomic(const struct congvu_options *) main;
+	_Atomic(const struct smtpd_options *) opt;
 	struct cv_net *net;
 	struct cv_tls_server *tls;          /* NULL: STARTTLS is not offered */
 	struct cv_register *reg;
 	struct cv_auth *auth;
-	struct cv_policy *policy;
+	_Atomic(struct cv_policy *) policy;
 	struct cv_deliverer *deliverer;     /* the store, by its owner's socket */
 	struct cv_queue *queue;
 	struct cv_resolver *resolver;
-	struct smtpd_milters *milters;      /* NULL: no filters */
+	_Atomic(struct smtpd_milters *) milters; /* NULL: no filters */
 	struct smtpd_outbound *outbound;
 	struct smtpd_room_cache *room;      /* who was seen to have room lately */
-	struct cv_netset *inside, *proxies;
+	_Atomic(struct cv_netset *) inside, proxies;
 	const char *spool_dir;
+	atomic_bool draining;               /* no new message: 421 to who is idle */
 	struct smtpd_counters counters;
 };
 

@@ -201,11 +201,12 @@ session_open(struct smtpd_session *s)
 		smtpd_reply_put(cv_conn_out(s->conn), R_EARLY);
 		return CV_STEP_CLOSE;
 	}
-	if (!s->server->milters) {
+	struct smtpd_milters *milters = s->server->milters;
+	if (!milters) {
 		greet(s);
 		return CV_STEP_DONE;
 	}
-	s->milter = smtpd_milter_new(s->server->milters, milter_woken, s->conn);
+	s->milter = smtpd_milter_new(milters, milter_woken, s->conn);
 	smtpd_milter_macro(s->milter, "{daemon_name}", cv_conn_label(s->conn));
 	s->resume = connect_filtered;
 	smtpd_milter_connect(s->milter, "unknown", cv_conn_peer(s->conn));
@@ -265,6 +266,21 @@ take_input(struct smtpd_session *s)
 	}
 }
 
+/* Between two messages, and the server wants to stop. */
+static bool
+should_leave(const struct smtpd_session *s)
+{
+	return atomic_load_explicit(&s->server->draining, memory_order_relaxed) && !s->tx
+	       && !s->resume && s->state != S_AUTH;
+}
+
+static enum cv_step
+say_goodbye(struct smtpd_session *s)
+{
+	smtpd_reply_put(cv_conn_out(s->conn), R_SHUTDOWN);
+	return CV_STEP_CLOSE;
+}
+
 /* Too many faults, or too much talk that brings no mail nearer. */
 static bool
 is_tiresome(const struct smtpd_session *s)
@@ -314,7 +330,11 @@ converse(struct smtpd_session *s, unsigned events)
 		}
 		if (cv_conn_out_is_high(c))
 			return CV_STEP_MORE;
+		if (should_leave(s))
+			return say_goodbye(s);
 	}
+	if (should_leave(s))
+		return say_goodbye(s);
 	return events & CV_EV_EOF ? CV_STEP_CLOSE : CV_STEP_READ;
 }
 

@@ -202,6 +202,17 @@ watch_signals(sigset_t *unblocked_out)
 	*unblocked_out = ours;
 }
 
+static void
+reload(struct spam_server *s)
+{
+	struct cv_err err = {0};
+	json_t *reply = NULL;
+
+	if (spam_server_reload(s, &reply, &err) != CV_OK)
+		cv_log(0, CV_WARN, "reload.kept", "file=%s", s->conf_path ? s->conf_path : "-");
+	json_decref(reply);
+}
+
 /* Until SIGTERM: the exit code. */
 static int
 run(struct spam_server *s, const sigset_t *unblocked)
@@ -217,7 +228,7 @@ run(struct spam_server *s, const sigset_t *unblocked)
 	while (!failed && !term) {
 		if (hup) {
 			hup = 0;
-			spam_server_reload(s);
+			reload(s);
 		}
 		if (usr1) {
 			usr1 = 0;

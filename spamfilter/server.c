@@ -15,13 +15,14 @@
 /* ---- policy ---- */
 
 static enum cv_status
-policy_load(const struct spam_server *s, struct spam_policy **out, struct cv_err *err)
+policy_load(const struct congvu_options *m, const struct spamfilter_options *opt,
+	struct spam_policy **out, struct cv_err *err)
 {
 	struct cv_policy *policy = NULL;
-	enum cv_status status = cv_policy_load(NULL, s->main->official_suffixes, &policy, err);
+	enum cv_status status = cv_policy_load(NULL, m->official_suffixes, &policy, err);
 
-	if (status == CV_OK && s->opt->signup_allow_file[0])
-		status = cv_policy_signup_allow_load(policy, s->opt->signup_allow_file, err);
+	if (status == CV_OK && opt->signup_allow_file[0])
+		status = cv_policy_signup_allow_load(policy, opt->signup_allow_file, err);
 	if (status) {
 		cv_policy_free(policy);
 		return status;
@@ -51,24 +52,21 @@ spam_policy_release(struct spam_policy *p)
 	free(p);
 }
 
-void
-spam_server_reload(struct spam_server *s)
+enum cv_status
+spam_policy_replace(struct spam_server *s, const struct congvu_options *main,
+	const struct spamfilter_options *opt, struct cv_err *err)
 {
 	struct spam_policy *fresh, *old;
-	struct cv_err err = {0};
+	enum cv_status status = policy_load(main, opt, &fresh, err);
 
-	spam_keys_refresh(s->keys);
-	cv_register_refresh(s->reg);
-	if (policy_load(s, &fresh, &err) != CV_OK) {
-		cv_log(0, CV_ERROR, "reload.failed", "error=\"%s\"", err.text);
-		return;
-	}
+	if (status != CV_OK)
+		return status;
 	pthread_mutex_lock(&s->policy_lock);
 	old = s->policy;
 	s->policy = fresh;
 	pthread_mutex_unlock(&s->policy_lock);
 	spam_policy_release(old);
-	cv_log(0, CV_INFO, "reload.done", "allow_file=%s", s->opt->signup_allow_file);
+	return CV_OK;
 }
 
 bool
@@ -87,6 +85,7 @@ read_conf(struct spam_server *s, const char *conf_path, struct cv_err *err)
 	enum cv_status status;
 
 	s->is_alone = !conf_path;
+	s->conf_path = conf_path;
 	if (conf_path)
 		status = cv_conf_load(conf_path, cv_sections, cv_sections_count, &s->conf, err);
 	else
@@ -112,26 +111,26 @@ open_resolver(struct spam_server *s, struct cv_err *err)
 	return cv_resolver_new(&o, &s->resolver, err);
 }
 
-static enum cv_status
-check_words(const struct spam_server *s, struct cv_err *err)
+enum cv_status
+spam_options_check(const struct spamfilter_options *opt, struct cv_err *err)
 {
 	static const char *const words[] = {"accept", "mark", "reject"};
 
 	for (size_t i = 0; i < CV_COUNT(words); i++)
-		if (!strcmp(s->opt->secrecy_inbound, words[i]))
+		if (!strcmp(opt->secrecy_inbound, words[i]))
 			return CV_OK;
 	return cv_fail(err, CV_INVALID, "secrecy_inbound is '%s': accept, mark or reject",
-		s->opt->secrecy_inbound);
+		opt->secrecy_inbound);
 }
 
 static enum cv_status
 open_parts(struct spam_server *s, struct cv_err *err)
 {
 	const char *register_dir = s->is_alone ? "/nonexistent" : s->main->register_dir;
-	enum cv_status status = check_words(s, err);
+	enum cv_status status = spam_options_check(s->opt, err);
 
 	if (status == CV_OK)
-		status = policy_load(s, &s->policy, err);
+		status = policy_load(s->main, s->opt, &s->policy, err);
 	if (status == CV_OK)
 		status =
 			cv_netset_parse(cv_str_z(s->opt->submission_networks), &s->submitters, err);
@@ -158,6 +157,7 @@ spam_server_open(const char *conf_path, struct spam_server **out, struct cv_err 
 	struct spam_server *s = cv_calloc(1, sizeof *s);
 
 	pthread_mutex_init(&s->policy_lock, NULL);
+	pthread_mutex_init(&s->reload_lock, NULL);
 	enum cv_status status = read_conf(s, conf_path, err);
 	if (status == CV_OK) {
 		cv_program_start("spamfilter", s->main);
@@ -191,8 +191,12 @@ spam_server_close(struct spam_server *s)
 	cv_netset_free(s->submitters);
 	spam_policy_release(s->policy);
 	pthread_mutex_destroy(&s->policy_lock);
+	pthread_mutex_destroy(&s->reload_lock);
 	if (s->conf)
 		cv_conf_free(s->conf);
+	while (s->older_count)
+		cv_conf_free(s->older[--s->older_count]);
+	free(s->older);
 	free(s);
 }
 
@@ -240,8 +244,11 @@ control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 		return answer_status(s, reply_out);
 	if (what && !strcmp(what, "signup.list"))
 		return answer_signups(s, call->request, reply_out, err);
-	if (what && (!strcmp(what, "reload") || !strcmp(what, "register.refresh"))) {
-		spam_server_reload(s);
+	if (what && !strcmp(what, "reload"))
+		return spam_server_reload(s, reply_out, err);
+	if (what && !strcmp(what, "register.refresh")) {
+		spam_keys_refresh(s->keys);
+		cv_register_refresh(s->reg);
 		*reply_out = json_object();
 		return CV_OK;
 	}

@@ -27,8 +27,12 @@ struct spam_policy {
 
 struct spam_server {
 	struct cv_conf *conf;
-	const struct congvu_options *main;
-	const struct spamfilter_options *opt;
+	const char *conf_path;
+	struct cv_conf **older; /* those that a reload replaced; a session may still read one */
+	unsigned older_count;
+	pthread_mutex_t reload_lock;
+	_Atomic(const struct congvu_options *) main;
+	_Atomic(const struct spamfilter_options *) opt;
 	bool is_alone; /* no configuration was given: the MTA's name and defaults serve */
 	struct cv_resolver *resolver;
 	struct cv_register *reg;
@@ -49,8 +53,17 @@ struct spam_server {
 CV_MUST_CHECK enum cv_status spam_server_open(
 	const char *conf_path, struct spam_server **out, struct cv_err *err);
 void spam_server_close(struct spam_server *s);
-/* Reads allow-list and keys again; what cannot be read leaves the old in force. */
-void spam_server_reload(struct spam_server *s);
+/* reload.c: reads configuration, allow-list and keys again; a fault leaves the old in force. *REPLY_OUT
+ * says what changed and what waits for a restart; both outcomes are logged. */
+CV_MUST_CHECK enum cv_status spam_server_reload(
+	struct spam_server *s, json_t **reply_out, struct cv_err *err);
+/* server.c: the policy under MAIN and OPT comes into force. */
+CV_MUST_CHECK enum cv_status spam_policy_replace(struct spam_server *s,
+	const struct congvu_options *main, const struct spamfilter_options *opt,
+	struct cv_err *err);
+/* server.c: words among the options that their rows cannot check. */
+CV_MUST_CHECK enum cv_status spam_options_check(
+	const struct spamfilter_options *opt, struct cv_err *err);
 /* Serves <run_dir>/spamfilter.ctl, unless alone. */
 CV_MUST_CHECK enum cv_status spam_server_control(struct spam_server *s, struct cv_err *err);
 

@@ -312,6 +312,35 @@ cv_ctl_server_free(struct cv_ctl_server *s)
 	free(s);
 }
 
+/* ---- answers that daemons share ---- */
+
+/* "a b" -> ["a", "b"] */
+static json_t *
+words(const struct cv_buf *list)
+{
+	json_t *array = json_array();
+	struct cv_str rest = cv_str(list->p, list->n), word;
+
+	while (list->n && cv_str_split(&rest, ' ', &word))
+		json_array_append_new(array, json_stringn(word.p, word.n));
+	return array;
+}
+
+json_t *
+cv_ctl_reloaded(const struct cv_buf *changed, const struct cv_buf *restart)
+{
+	return json_pack("{s:o, s:o}", "changed", words(changed), "restart", words(restart));
+}
+
+json_t *
+cv_ctl_not_reloaded(const struct cv_err *err)
+{
+	char vi[CV_ERR_TEXT_MAX + 100];
+
+	snprintf(vi, sizeof(vi), "cấu hình mới có lỗi, vẫn dùng cấu hình cũ: %s", err->text);
+	return json_pack("{s:s}", "error_vi", vi);
+}
+
 /* ---- the asking side ---- */
 
 static enum cv_status

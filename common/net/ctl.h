@@ -13,6 +13,7 @@
 #include <jansson.h>
 #include <sys/types.h>
 
+#include "common/base/buf.h"
 #include "common/base/err.h"
 
 #define CV_CTL_LINE_MAX (64u << 20) /* an import of a whole province is one request */
@@ -34,6 +35,11 @@ typedef enum cv_status cv_ctl_fn(struct cv_ctl_call *call, json_t **reply_out, s
 CV_MUST_CHECK enum cv_status cv_ctl_serve(int fd, cv_ctl_fn *fn, void *ctx,
                                           struct cv_ctl_server **out, struct cv_err *err);
 void cv_ctl_server_free(struct cv_ctl_server *s);
+
+/* The answers to "reload", the same from every daemon: {"changed": [names], "restart": [names]} from
+ * two lists of words; and what goes along with a refusal for ERR. */
+json_t *cv_ctl_reloaded(const struct cv_buf *changed, const struct cv_buf *restart);
+json_t *cv_ctl_not_reloaded(const struct cv_err *err);
 
 /* Asks and waits; REQUEST stays the caller's. TIMEOUT_SECS is the longest silence (0: no limit).
  * PROGRESS may be NULL and takes NOTE over. CV_TEMPFAIL when nobody listens at PATH or the answer

@@ -44,11 +44,12 @@ bool
 cv_limit_enter(struct cv_conn *c)
 {
 	struct cv_net *net = c->net;
-	if (!net->o.max_conns_per_ip || !limit_key(&c->peer, c->limit_key))
+	unsigned max = __atomic_load_n(&net->o.max_conns_per_ip, __ATOMIC_RELAXED);
+	if (!max || !limit_key(&c->peer, c->limit_key))
 		return true;
 	pthread_mutex_lock(&net->conns_lock);
 	uintptr_t count = (uintptr_t)cv_map_get(&net->per_ip, key_of(c));
-	c->counted = count < net->o.max_conns_per_ip;
+	c->counted = count < max;
 	if (c->counted)
 		cv_map_put(&net->per_ip, key_of(c), (void *)(count + 1));
 	pthread_mutex_unlock(&net->conns_lock);
@@ -153,7 +154,7 @@ cv_listener_resume(void *arg)
 void
 cv_listener_accept(struct cv_listener *l)
 {
-	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+	for (int i = 0; i < ACCEPTS_AT_ONCE && !atomic_load(&l->closing); i++) {
 		struct sockaddr_storage peer;
 		socklen_t len = sizeof(peer);
 		memset(&peer, 0, sizeof(peer));
@@ -207,9 +208,9 @@ cv_net_listen(struct cv_net *net, int fd, const struct cv_listen *l, struct cv_e
 void
 cv_listener_close(struct cv_listener *l)
 {
-	if (l->fd >= 0)
-		close(l->fd);
-	l->fd = -1;
+	int fd = atomic_exchange(&l->fd, -1);
+	if (fd >= 0)
+		close(fd);
 }
 
 /* ---- going out ---- */

@@ -118,6 +118,17 @@ struct cv_listen {
 /* Takes over FD (bound and listening). *L is copied; what it points to must outlive the net. */
 CV_MUST_CHECK enum cv_status cv_net_listen(struct cv_net *net, int fd, const struct cv_listen *l,
                                            struct cv_err *err);
+/* Stops listening on FD; connections that came through it go on. Soon after, not at once, the
+ * address is free. Any thread, once the net has started. */
+void cv_net_unlisten(struct cv_net *net, int fd);
+/* New limits for those who connect from now on. */
+void cv_net_limits(struct cv_net *net, unsigned max_conns, unsigned max_conns_per_ip);
+/* Stops listening everywhere and wakes every incoming connection, so that its protocol may say
+ * goodbye when it is idle. A listening socket that another process holds too goes on queueing
+ * peers for whoever takes it next. */
+void cv_net_drain(struct cv_net *net);
+/* Connections that peers opened and that are still here. */
+unsigned cv_net_incoming(struct cv_net *net);
 /* Opens an outgoing connection without waiting: run() is called with CONNECTED or FAILED (for TLS
  * from the first octet call cv_conn_starttls_client() there). CONN_OUT may be NULL; else *conn_out
  * is set before run() can be called and holds a reference that the caller gives back

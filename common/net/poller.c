@@ -102,6 +102,7 @@ cv_poller_main(void *arg)
 			cv_die("epoll_wait: errno %d", errno);
 		for (int i = 0; i < n; i++)
 			dispatch(net, &events[i]);
+		cv_listeners_sweep(net);
 	}
 	bury_dead(net);
 	return NULL;

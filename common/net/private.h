@@ -88,7 +88,8 @@ struct cv_listener {
 	struct cv_net *net;
 	struct cv_listen l;
 	char *label, *refusal;
-	int fd;
+	_Atomic int fd;       /* -1: closed */
+	_Atomic bool closing; /* by the poller, soon */
 	bool paused; /* out of descriptors: tries again a little later */
 };
 
@@ -120,6 +121,7 @@ struct cv_net {
 	_Atomic(struct cv_conn *) graves; /* closed; the poller drops the net's reference */
 	_Atomic unsigned grave_count;
 	_Atomic bool stopping, poller_ends;
+	_Atomic bool listener_closing; /* some listener waits to be closed */
 	_Atomic uint64_t accepted, refused;
 };
 
@@ -251,10 +253,13 @@ cv_conn_out_left(const struct cv_conn *c)
 /* listen.c */
 void cv_listener_accept(struct cv_listener *l);
 void cv_listener_resume(void *listener);
-void cv_listener_close(struct cv_listener *l); /* when the poller has ended */
+void cv_listener_close(struct cv_listener *l); /* by the poller, or when it has ended */
 /* Counts C's peer; false when it has too many connections. */
 bool cv_limit_enter(struct cv_conn *c);
 void cv_limit_leave(struct cv_conn *c); /* under conns_lock */
+
+/* live.c: closes the listeners that cv_net_unlisten() and cv_net_drain() marked; on the poller. */
+void cv_listeners_sweep(struct cv_net *net);
 
 /* poller.c */
 void *cv_poller_main(void *net);

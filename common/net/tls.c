@@ -367,6 +367,26 @@ cv_tls_server_reload(struct cv_tls_server *t, struct cv_err *err)
 	return CV_OK;
 }
 
+enum cv_status
+cv_tls_server_replace(struct cv_tls_server *t, const char *cert_files, const char *key_files,
+                      struct cv_err *err)
+{
+	char *certs = t->cert_files, *keys = t->key_files;
+	t->cert_files = cv_strdup(cert_files);
+	t->key_files = cv_strdup(key_files);
+	enum cv_status status = cv_tls_server_reload(t, err);
+	if (status) {
+		free(t->cert_files);
+		free(t->key_files);
+		t->cert_files = certs;
+		t->key_files = keys;
+		return status;
+	}
+	free(certs);
+	free(keys);
+	return CV_OK;
+}
+
 void
 cv_tls_server_free(struct cv_tls_server *t)
 {

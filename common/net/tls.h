@@ -25,6 +25,10 @@ CV_MUST_CHECK enum cv_status cv_tls_server_new(const struct cv_tls_server_option
                                                struct cv_tls_server **out, struct cv_err *err);
 /* Reads the files again; on failure the old ones stay in use. */
 CV_MUST_CHECK enum cv_status cv_tls_server_reload(struct cv_tls_server *t, struct cv_err *err);
+/* The same from other files; on failure files and certificates stay as they were. Not from two
+ * threads at once, nor beside cv_tls_server_reload(). */
+CV_MUST_CHECK enum cv_status cv_tls_server_replace(struct cv_tls_server *t, const char *cert_files,
+                                                   const char *key_files, struct cv_err *err);
 void cv_tls_server_free(struct cv_tls_server *t);
 
 enum cv_tls_check { CV_TLS_OPPORTUNISTIC, CV_TLS_VERIFY_NAME };

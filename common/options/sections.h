@@ -46,6 +46,7 @@
 	OPT(num, max_errors, "20", "1", "1000", "errors after which a session ends", "số lỗi tối đa một phiên") \
 	OPT(num, max_hops, "50", "5", "1000", "Received fields after which mail is a loop", "số chặng tối đa") \
 	OPT(secs, idle_timeout, "5m", "5s", "1h", "silence allowed between commands", "thời gian chờ lệnh") \
+	OPT(secs, drain_timeout, "10s", "0s", "1h", "time that messages under way get when the server stops", "thời gian chờ các thư đang nhận khi dừng") \
 	OPT(secs, data_timeout, "10m", "10s", "2h", "silence allowed inside a message", "thời gian chờ nội dung thư") \
 	OPT(num, workers, "0", "0", "256", "worker threads; 0: twice the cores", "số luồng") \
 	OPT(list, milters, "unix:run/spamfilter.sock", "", "4096", "filters in order: unix:/path or inet:port@host", "các bộ lọc milter") \
