@@ -1,5 +1,5 @@
-/* reload.c - `congvu reload` and `congvu drain`: the daemons read their configuration again, or stop
- * when the mail under way is in. */
+/* reload.c - `congvu reload` and `congvu drain`: the daemons read their configuration again, or
+ * stop when the mail under way is in. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "admin/commands.h"
 

@@ -285,8 +285,8 @@ child_ended(struct supervisor *s, struct child *c, int wait_status)
 
 	/* A drained smtpd ends well and starts again at once, on the sockets that stayed open. */
 	bool well = WIFEXITED(wait_status) && !WEXITSTATUS(wait_status);
-	cv_log(0, s->stopping || well ? CV_INFO : CV_ERROR, "serve.ended", "program=%s pid=%d %s=%d",
-		c->program, (int)c->pid, WIFSIGNALED(wait_status) ? "signal" : "exit",
+	cv_log(0, s->stopping || well ? CV_INFO : CV_ERROR, "serve.ended",
+		"program=%s pid=%d %s=%d", c->program, (int)c->pid, WIFSIGNALED(wait_status) ? "signal" : "exit",
 		WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
 	c->pid = 0;
 	if (c->ready_fd >= 0)

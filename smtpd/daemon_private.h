@@ -1,4 +1,4 @@
-/* daemon_private.h - what daemon.c and reload.c share: the daemon, its listeners, its configuration.
+/* daemon_private.h - what daemon.c and reload.c share: the daemon, its listeners, its options.
  *
  * What a reload replaces is kept in lists until the daemon ends: see common/options/live.h.
  */
@@ -66,8 +66,8 @@ CV_MUST_CHECK enum cv_status smtpd_config_first(struct smtpd_daemon *d, struct c
 /* Makes the filters, once there is a net. */
 CV_MUST_CHECK enum cv_status smtpd_config_filters(struct smtpd_daemon *d, struct cv_err *err);
 void smtpd_config_free(struct smtpd_daemon *d);
-/* Binds what OPT lists and is not bound yet, and closes what it lists no more. On failure everything
- * is as it was. */
+/* Binds what OPT lists and is not bound yet, and closes what it lists no more. On failure
+ * everything is as it was. */
 CV_MUST_CHECK enum cv_status smtpd_listeners_bind(struct smtpd_daemon *d,
                                                   const struct smtpd_options *opt,
                                                   struct cv_err *err);

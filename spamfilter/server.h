@@ -53,8 +53,8 @@ struct spam_server {
 CV_MUST_CHECK enum cv_status spam_server_open(
 	const char *conf_path, struct spam_server **out, struct cv_err *err);
 void spam_server_close(struct spam_server *s);
-/* reload.c: reads configuration, allow-list and keys again; a fault leaves the old in force. *REPLY_OUT
- * says what changed and what waits for a restart; both outcomes are logged. */
+/* reload.c: reads configuration, allow-list and keys again; a fault leaves the old in force.
+ * *REPLY_OUT says what changed and what waits for a restart; both outcomes are logged. */
 CV_MUST_CHECK enum cv_status spam_server_reload(
 	struct spam_server *s, json_t **reply_out, struct cv_err *err);
 /* server.c: the policy under MAIN and OPT comes into force. */

@@ -36,8 +36,8 @@ CV_MUST_CHECK enum cv_status cv_ctl_serve(int fd, cv_ctl_fn *fn, void *ctx,
                                           struct cv_ctl_server **out, struct cv_err *err);
 void cv_ctl_server_free(struct cv_ctl_server *s);
 
-/* The answers to "reload", the same from every daemon: {"changed": [names], "restart": [names]} from
- * two lists of words; and what goes along with a refusal for ERR. */
+/* The answers to "reload", the same from every daemon: {"changed": [names], "restart": [names]}
+ * from two lists of words; and what goes along with a refusal for ERR. */
 json_t *cv_ctl_reloaded(const struct cv_buf *changed, const struct cv_buf *restart);
 json_t *cv_ctl_not_reloaded(const struct cv_err *err);
 
