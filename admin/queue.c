@@ -80,6 +80,8 @@ list_row(const struct admin_call *call, const json_t *msg)
 		snprintf(to, sizeof to, "%s", text_of(first, "address"));
 	bool is_sending = !strcmp(text_of(first, "state"), "sending");
 	const char *state = is_sending ? admin_say(call, "sending", "đang gửi") : next;
+	if (!strcmp(text_of(first, "state"), "scheduled"))
+		state = admin_say(call, "scheduled", "hẹn giờ");
 	if (count && held == count)
 		state = admin_say(call, "held", "đang giữ");
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "id", text_of(msg, "id"),
@@ -129,6 +131,30 @@ print_line(const struct admin_call *call, const char *en, const char *vi, const 
 	putchar('\n');
 }
 
+/* What the sender asked for beyond the usual. */
+static void
+print_wishes(const struct admin_call *call, const json_t *msg)
+{
+	char when[32], text[80];
+
+	if (number_of(msg, "not_before")) {
+		format_time(number_of(msg, "not_before"), when);
+		print_line(call, "Not before", "Hẹn gửi lúc", when);
+	}
+	if (number_of(msg, "deliver_by")) {
+		bool returns = !strcmp(text_of(msg, "deliver_by_mode"), "return");
+		format_time(number_of(msg, "deliver_by"), when);
+		snprintf(text, sizeof text, "%s (%s)", when,
+			returns ? admin_say(call, "else returned", "quá hạn thì trả lại")
+				: admin_say(call, "else a notice", "quá hạn thì báo"));
+		print_line(call, "Deliver by", "Phát trước", text);
+	}
+	if (number_of(msg, "priority")) {
+		snprintf(text, sizeof text, "%+d", (int)number_of(msg, "priority"));
+		print_line(call, "Priority", "Mức ưu tiên", text);
+	}
+}
+
 static void
 print_message(const struct admin_call *call, const json_t *msg)
 {
@@ -155,6 +181,7 @@ print_message(const struct admin_call *call, const json_t *msg)
 	print_line(call, "Arrived", "Đến lúc", text);
 	format_time(number_of(msg, "expires"), text);
 	print_line(call, "Given up at", "Hạn gửi", text);
+	print_wishes(call, msg);
 	putchar('\n');
 	json_array_foreach(rcpts, i, r)
 	{

@@ -216,7 +216,7 @@ write_status(const struct smtpd_report *r, struct cv_buf *out)
 			cv_str_z(o->text));
 		write_date(out, "Last-Attempt-Date", r->now_secs);
 		if (rcpt->action == SMTPD_REPORT_DELAYED)
-			write_date(out, "Will-Retry-Until", r->msg->expires_secs);
+			write_date(out, "Will-Retry-Until", cv_queue_expires(r->msg));
 	}
 }
 

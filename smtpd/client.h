@@ -28,6 +28,7 @@ struct smtpd_outcome {
 	char text[501];        /* the peer's answer, or our words */
 	bool by_peer;          /* TEXT is the peer's */
 	bool dsn_passed_on;    /* the next server will report success and failure */
+	bool by_passed_on;     /* the next server knows the DELIVERBY time */
 };
 
 /* Some recipients of one message that go to one place. */

@@ -38,7 +38,12 @@ put_extensions(struct smtpd_session *s)
 	put_line(out, "8BITMIME", false);
 	put_line(out, "SMTPUTF8", false);
 	put_line(out, "CHUNKING", false);
+	put_line(out, "BINARYMIME", false);
 	put_line(out, "DSN", false);
+	smtpd_timing_offer(s, out);
+	cv_buf_printf(out, "250-LIMITS RCPTMAX=%llu\r\n", (unsigned long long)(
+		s->kind == SMTPD_SUBMISSION ? s->server->opt->max_rcpts_submission
+					    : s->server->opt->max_rcpts));
 	if (s->server->tls && !s->secure)
 		put_line(out, "STARTTLS", false);
 	if (s->secure)

@@ -16,6 +16,17 @@ asks_utf8(struct cv_str args)
 	return false;
 }
 
+/* Parameters that say when and how urgently (timing.h). */
+static enum smtpd_reply
+take_timing(struct smtpd_session *s, struct cv_str name, struct cv_str value, bool has_value)
+{
+	static const enum smtpd_reply replies[] = { [SMTPD_TIMING_OTHER] = R_BAD_PARAM,
+		[SMTPD_TIMING_TAKEN] = R_OKAY, [SMTPD_TIMING_BAD] = R_BAD_TIME,
+		[SMTPD_TIMING_SHORT] = R_BY_SHORT, [SMTPD_TIMING_FAR] = R_HOLD_FAR };
+
+	return replies[smtpd_timing_param(s, name, value, has_value)];
+}
+
 static enum smtpd_reply
 take_mail_param(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str name,
 	struct cv_str value, bool has_value)
@@ -31,6 +42,8 @@ take_mail_param(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str name
 	if (cv_str_ieq_z(name, "BODY")) {
 		if (cv_str_ieq_z(value, "8BITMIME"))
 			tx->body_kind = CV_BODY_8BITMIME;
+		else if (cv_str_ieq_z(value, "BINARYMIME"))
+			tx->body_kind = CV_BODY_BINARYMIME;
 		else if (!cv_str_ieq_z(value, "7BIT"))
 			return R_BAD_PARAM;
 		return R_OKAY;
@@ -60,7 +73,7 @@ take_mail_param(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str name
 	 * believed. */
 	if (cv_str_ieq_z(name, "AUTH") && has_value)
 		return R_OKAY;
-	return R_BAD_PARAM;
+	return take_timing(s, name, value, has_value);
 }
 
 static enum smtpd_reply
@@ -70,7 +83,8 @@ take_mail_params(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str res
 	bool has_value, bad;
 
 	static const char *const names[] = {
-		"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH", "REQUIRETLS"};
+		"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH", "REQUIRETLS", "BY",
+		"HOLDFOR", "HOLDUNTIL", "MT-PRIORITY"};
 	unsigned seen = 0;
 
 	tx->mail_params = cv_arena_str(&tx->arena, rest);
@@ -89,14 +103,21 @@ take_mail_params(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str res
 	/* RFC 6531 3.4: without SMTPUTF8 all of the command is ASCII. */
 	if (!bad && !tx->smtputf8 && smtpd_envelope_has_8bit(tx->mail_params))
 		return R_BAD_PARAM;
+	if (!bad && !smtpd_timing_fits(&tx->timing))
+		return R_BAD_TIME;
 	return bad ? R_BAD_ARGS : R_OKAY;
 }
 
 static void
 mail_done(struct smtpd_session *s)
 {
+	const struct smtpd_timing *t = &s->tx->timing;
+
 	smtpd_session_enter(s, S_MAIL);
-	smtpd_reply_put(cv_conn_out(s->conn), R_SENDER_OK);
+	/* Whoever asked for more than it may have is told (RFC 6710 4.1). */
+	smtpd_reply_put(cv_conn_out(s->conn),
+		t->priority == t->asked_priority ? R_SENDER_OK
+		: t->priority ? R_PRIORITY_LESS : R_PRIORITY_NONE);
 }
 
 static enum cv_step

@@ -34,7 +34,7 @@ struct smtpd_bound {
 struct smtpd_config {
 	struct cv_conf *conf;
 	struct cv_policy *policy;       /* NULL: the one before serves on; so with the next three */
-	struct cv_netset *inside, *proxies;
+	struct cv_netset *inside, *proxies, *priority_from;
 	struct smtpd_milters *milters;
 	struct smtpd_config *older;
 };

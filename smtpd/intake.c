@@ -134,9 +134,15 @@ operation_done(struct smtpd_tx *tx)
 }
 
 static void
-queue_durable(struct cv_waiter *w)
+remote_durable(struct cv_waiter *w)
 {
-	operation_done(CV_CONTAINER(w, struct smtpd_tx, waiter));
+	operation_done(CV_CONTAINER(w, struct smtpd_tx, remote_waiter));
+}
+
+static void
+boxes_durable(struct cv_waiter *w)
+{
+	operation_done(CV_CONTAINER(w, struct smtpd_tx, box_waiter));
 }
 
 static void
@@ -151,7 +157,7 @@ add_queue_rcpt(struct smtpd_tx *tx, struct cv_queue_msg *msg, const struct smtpd
 		/* What a filter distrusts leaves the queue only by an operator's hand: for outside,
 		 * and for a box too, where it would come without its mark. */
 		.state = tx->quarantined ? CV_Q_HELD : CV_Q_WAITING,
-		.next_secs = due_secs,
+		.next_secs = CV_MAX(due_secs, tx->timing.hold_secs),
 	};
 }
 
@@ -182,23 +188,29 @@ fill_queue_msg(struct smtpd_session *s, struct cv_queue_msg *msg, size_t room)
 		.tls_optional = tx->tls_optional,
 		.smtputf8 = tx->smtputf8,
 		.body_kind = tx->body_kind,
+		.priority = tx->timing.priority,
+		.by_mode = tx->timing.by_mode,
+		.by_trace = tx->timing.by_trace,
+		.by_secs = tx->timing.by_secs,
+		.hold_secs = tx->timing.hold_secs,
 		.arrived_secs = now,
-		.expires_secs = now + s->server->opt->queue_life,
+		.expires_secs = CV_MAX(now, tx->timing.hold_secs) + s->server->opt->queue_life,
 		.auth_account = cv_str_z(s->authed ? s->login : ""),
 		.rcpts = CV_ARENA_ARRAY(&tx->arena, struct cv_queue_rcpt, room),
 	};
 }
 
-/* Puts MSG (recipients filled in) into the queue and waits for its ticket as one operation. */
+/* Puts MSG (recipients filled in) into the queue and waits for its ticket as one operation. What is
+ * for boxes has its Return-Path, which mail for outside has not. */
 static enum cv_status
-queue_put(struct smtpd_session *s, struct cv_queue_msg *msg, bool with_return_path)
+queue_put(struct smtpd_session *s, struct cv_queue_msg *msg, bool for_boxes)
 {
 	struct smtpd_tx *tx = s->tx;
 	struct cv_err err = {0};
 	struct cv_buf prefix = CV_BUF_INIT(16u << 10);
 	cv_ticket ticket;
 
-	if (with_return_path)
+	if (for_boxes)
 		cv_buf_str(&prefix, cv_buf_view(&tx->return_path));
 	cv_buf_str(&prefix, cv_buf_view(&tx->trace));
 	enum cv_status status = cv_queue_put(
@@ -213,8 +225,9 @@ queue_put(struct smtpd_session *s, struct cv_queue_msg *msg, bool with_return_pa
 	atomic_fetch_add(&s->server->counters.queued, msg->rcpt_count);
 	smtpd_tx_ref(tx);
 	atomic_fetch_add(&tx->pending, 1);
-	tx->waiter = (struct cv_waiter){.ticket = ticket, .fn = queue_durable};
-	cv_ticket_wait(cv_queue_engine(s->server->queue), ticket, &tx->waiter);
+	struct cv_waiter *w = for_boxes ? &tx->box_waiter : &tx->remote_waiter;
+	*w = (struct cv_waiter){.ticket = ticket, .fn = for_boxes ? boxes_durable : remote_durable};
+	cv_ticket_wait(cv_queue_engine(s->server->queue), ticket, w);
 	return CV_OK;
 }
 
@@ -373,6 +386,19 @@ queue_remote(struct smtpd_session *s)
 	return queue_put(s, &msg, false);
 }
 
+/* The boxes of mail that is not to go yet (FUTURERELEASE) wait in the queue with the rest. */
+static enum cv_status
+queue_boxes(struct smtpd_session *s)
+{
+	struct smtpd_tx *tx = s->tx;
+	struct cv_queue_msg msg;
+
+	fill_queue_msg(s, &msg, tx->boxes.n);
+	for (size_t i = 0; i < tx->boxes.n; i++)
+		add_queue_rcpt(tx, &msg, rcpt_of_box(tx, i), tx->boxes.ids[i], msg.arrived_secs);
+	return queue_put(s, &msg, true);
+}
+
 static enum cv_step
 store_and_queue(struct smtpd_session *s)
 {
@@ -391,8 +417,13 @@ store_and_queue(struct smtpd_session *s)
 			return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
 		}
 	}
-	if (tx->boxes.n)
+	if (tx->boxes.n && tx->timing.hold_secs) {
+		enum cv_status status = queue_boxes(s);
+		if (status != CV_OK)
+			return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
+	} else if (tx->boxes.n) {
 		deliver_local(s);
+	}
 	atomic_fetch_sub(&tx->pending, 1);
 	return all_done(s);
 }

@@ -36,13 +36,16 @@ text(struct cv_str s)
 }
 
 static json_t *
-describe_rcpt(struct smtpd_outbound *o, uint64_t id, const struct cv_queue_rcpt *r)
+describe_rcpt(struct smtpd_outbound *o, uint64_t id, int64_t hold_secs,
+	const struct cv_queue_rcpt *r)
 {
 	pthread_mutex_lock(&o->lock);
 	bool busy = out_is_claimed(o, id, r->number);
 	pthread_mutex_unlock(&o->lock);
+	bool scheduled = hold_secs > cv_wall_secs() && r->next_secs == hold_secs;
 	return json_pack("{s:o, s:s, s:b, s:I, s:i, s:o}", "address", text(r->address), "state",
-		busy ? "sending" : r->state == CV_Q_HELD ? "held" : "waiting", "local",
+		busy ? "sending" : r->state == CV_Q_HELD ? "held"
+			: scheduled ? "scheduled" : "waiting", "local",
 		r->local_acct != 0, "next", (json_int_t)r->next_secs, "attempts", (int)r->attempts,
 		"last_reply", text(r->last_reply));
 }
@@ -55,12 +58,15 @@ describe(struct smtpd_outbound *o, const struct cv_queue_msg *msg)
 
 	cv_queue_id_text(msg->id, id);
 	for (size_t i = 0; i < msg->rcpt_count; i++)
-		json_array_append_new(rcpts, describe_rcpt(o, msg->id, &msg->rcpts[i]));
-	return json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:o}", "id", id, "delivery_id",
+		json_array_append_new(rcpts, describe_rcpt(o, msg->id, msg->hold_secs, &msg->rcpts[i]));
+	static const char *const by[] = { "", "notify", "return" };
+	return json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:i, s:I, s:s, s:I, s:o}", "id", id,
+		"delivery_id",
 		text(msg->delivery_id), "sender", text(msg->sender), "account",
 		text(msg->auth_account), "arrived", (json_int_t)msg->arrived_secs, "expires",
-		(json_int_t)msg->expires_secs, "size", (json_int_t)msg->size_bytes, "recipients",
-		rcpts);
+		(json_int_t)cv_queue_expires(msg), "size", (json_int_t)msg->size_bytes, "priority",
+		(int)msg->priority, "not_before", (json_int_t)msg->hold_secs, "deliver_by_mode",
+		by[msg->by_mode], "deliver_by", (json_int_t)msg->by_secs, "recipients", rcpts);
 }
 
 /* ---- choosing ---- */
@@ -202,8 +208,10 @@ choose_one(void *arg, const struct cv_queue_msg *msg)
 }
 
 static void
-change_rcpt(enum change change, struct cv_queue_rcpt *r, int64_t now)
+change_rcpt(enum change change, struct cv_queue_rcpt *r, int64_t now, int64_t hold_secs)
 {
+	/* What its sender set for later is not sent before, whatever is asked of the queue. */
+	now = CV_MAX(now, hold_secs);
 	switch (change) {
 	case RETRY:
 		if (r->state == CV_Q_WAITING)
@@ -263,7 +271,7 @@ change_msg(struct change_call *call, uint64_t id, struct cv_err *err)
 	struct cv_queue_rcpt *changed = CV_ARENA_ARRAY(&arena, struct cv_queue_rcpt, n + 1);
 	for (size_t i = 0; i < n; i++) {
 		changed[i] = msg.rcpts[i];
-		change_rcpt(call->change, &changed[i], now);
+		change_rcpt(call->change, &changed[i], now, msg.hold_secs);
 		smtpd_outcome_set(
 			&outcomes[i], SMTPD_FAILED, "5.7.1", "returned by the postmaster");
 		reports[i] = (struct smtpd_report_rcpt){ .rcpt = &msg.rcpts[i],

@@ -108,6 +108,18 @@ struct grouping {
 	struct cv_link refused;  /* recipients whose domain is none */
 };
 
+/* Behind all that are as urgent. */
+static void
+add_by_priority(struct cv_link *jobs, struct out_job *j)
+{
+	struct cv_link *l = jobs->prev;
+
+	while (l != jobs && CV_CONTAINER(l, struct out_job, job.link)->job.msg->priority
+			< j->job.msg->priority)
+		l = l->prev;
+	cv_list_prepend(l, &j->job.link);
+}
+
 static void
 hand_over(struct grouping *g, struct group *group)
 {
@@ -121,7 +133,7 @@ hand_over(struct grouping *g, struct group *group)
 	}
 	int64_t left_ms = group->dest->down_until_ms - cv_mono_ms();
 	if (left_ms <= 0) {
-		cv_list_append(&group->dest->jobs, &j->job.link);
+		add_by_priority(&group->dest->jobs, j);
 		group->dest->job_count++;
 		return;
 	}
@@ -183,14 +195,15 @@ dest_key(struct smtpd_outbound *o, struct cv_str address, struct cv_buf *key)
 	return cv_domain_to_ascii(domain, key, NULL) == CV_OK && key->n <= CV_DOMAIN_NAME_MAX;
 }
 
+/* Nobody need be asked: it fails with STATUS. */
 static void
-refuse_domain(struct grouping *g, const struct cv_queue_rcpt *rcpt)
+refuse_rcpt(struct grouping *g, const struct cv_queue_rcpt *rcpt, const char *status,
+	const char *why)
 {
 	struct out_job *j = out_job_new(g->o, g->load, 1);
 
 	j->job.rcpts[j->job.count++] = rcpt;
-	smtpd_outcome_set(&j->job.outcomes[0], SMTPD_FAILED, "5.1.2",
-		"the part of the address behind the @ is no domain");
+	smtpd_outcome_set(&j->job.outcomes[0], SMTPD_FAILED, status, "%s", why);
 	out_claim(g->o, g->load->msg.id, rcpt);
 	cv_list_append(&g->refused, &j->job.link);
 }
@@ -210,13 +223,17 @@ group_rcpt(struct grouping *g, const struct cv_queue_rcpt *rcpt, int64_t now)
 	if (rcpt->state != CV_Q_WAITING || rcpt->next_secs > now
 		|| out_is_claimed(g->o, g->load->msg.id, rcpt->number))
 		return;
-	if (rcpt->local_acct)
+	/* RFC 2852 4.1: what was to come back by now must not be delivered any more. */
+	if (g->load->msg.by_mode == CV_BY_RETURN && now >= g->load->msg.by_secs)
+		refuse_rcpt(g, rcpt, "5.4.7", "the time for delivery that the sender set is over");
+	else if (rcpt->local_acct)
 		add_to_group(g, NULL, rcpt);
 	else if (dest_key(g->o, rcpt->address, &key))
 		add_to_group(g, out_dest_get(g->o, cv_buf_view(&key), wish_of(&g->load->msg)),
 			rcpt);
 	else
-		refuse_domain(g, rcpt);
+		refuse_rcpt(g, rcpt, "5.1.2",
+			"the part of the address behind the @ is no domain");
 	cv_buf_done(&key);
 }
 

@@ -35,14 +35,34 @@ add_report(struct settling *s, const struct out_job *j, size_t i, enum smtpd_rep
 		.peer = j->job.peer };
 }
 
+/* DELIVERBY with N: once the time is over the sender hears that the mail is late (RFC 2852 4.1.4).
+ */
+static void
+settle_by_time(struct settling *s, const struct out_job *j, size_t i, int64_t now)
+{
+	const struct cv_queue_msg *msg = j->job.msg;
+	struct cv_queue_rcpt *r = &s->rcpts[i];
+
+	if (msg->by_mode != CV_BY_NOTIFY || r->by_notified)
+		return;
+	if (now < msg->by_secs) {
+		r->next_secs = CV_MIN(r->next_secs, msg->by_secs);
+		return;
+	}
+	r->by_notified = r->delay_notified = true;
+	if (!(r->notify & CV_NOTIFY_NEVER))
+		add_report(s, j, i, SMTPD_REPORT_DELAYED, false);
+}
+
 static void
 settle_later(struct settling *s, struct smtpd_outbound *o, const struct out_job *j, size_t i,
 	int64_t now)
 {
 	const struct cv_queue_msg *msg = j->job.msg;
 	struct cv_queue_rcpt *r = &s->rcpts[i];
+	int64_t expires = cv_queue_expires(msg);
 
-	if (now >= msg->expires_secs) {
+	if (now >= expires) {
 		r->state = CV_Q_DONE;
 		if (wants(r, CV_NOTIFY_FAILURE))
 			add_report(s, j, i, SMTPD_REPORT_FAILED, true);
@@ -51,12 +71,22 @@ settle_later(struct settling *s, struct smtpd_outbound *o, const struct out_job 
 	r->attempts += !j->is_untried;
 	r->next_secs = j->retry_at_secs ? j->retry_at_secs : now + out_backoff(o, r->attempts);
 	/* The last try is at the end of the message's life. */
-	r->next_secs = CV_MIN(r->next_secs, msg->expires_secs);
+	r->next_secs = CV_MIN(r->next_secs, expires);
+	settle_by_time(s, j, i, now);
 	if (!r->delay_notified && now - msg->arrived_secs >= SMTPD_OUT_DELAY_NOTICE) {
 		r->delay_notified = true;
 		if (wants(r, CV_NOTIFY_DELAY))
 			add_report(s, j, i, SMTPD_REPORT_DELAYED, false);
 	}
+}
+
+/* RFC 2852 4.1.4: where the time is lost from sight, and at each step of a traced message. */
+static bool
+must_tell_relayed(const struct cv_queue_msg *msg, const struct cv_queue_rcpt *r,
+	const struct smtpd_outcome *o)
+{
+	return msg->by_mode != CV_BY_NONE && !r->local_acct && !(r->notify & CV_NOTIFY_NEVER)
+		&& (msg->by_trace || !o->by_passed_on);
 }
 
 static void
@@ -71,7 +101,8 @@ settle_one(struct settling *s, struct smtpd_outbound *o, const struct out_job *j
 	switch (outcome->fate) {
 	case SMTPD_SENT:
 		r->state = CV_Q_DONE;
-		if (wants(r, CV_NOTIFY_SUCCESS) && !outcome->dsn_passed_on)
+		if ((wants(r, CV_NOTIFY_SUCCESS) && !outcome->dsn_passed_on)
+			|| must_tell_relayed(j->job.msg, r, outcome))
 			add_report(s, j, i, r->local_acct ? SMTPD_REPORT_DELIVERED
 				: SMTPD_REPORT_RELAYED, false);
 		break;

@@ -29,6 +29,7 @@ config_free(struct smtpd_config *c)
 	cv_policy_free(c->policy);
 	cv_netset_free(c->inside);
 	cv_netset_free(c->proxies);
+	cv_netset_free(c->priority_from);
 	if (c->milters)
 		smtpd_milters_free(c->milters);
 	if (c->conf)
@@ -60,12 +61,16 @@ make_policy(struct smtpd_config *c, const struct congvu_options *m, struct cv_er
 }
 
 static enum cv_status
-make_networks(struct smtpd_config *c, const struct congvu_options *m, struct cv_err *err)
+make_networks(struct smtpd_config *c, const struct congvu_options *m,
+	const struct smtpd_options *opt, struct cv_err *err)
 {
 	enum cv_status status = cv_netset_parse(cv_str_z(m->inside_networks), &c->inside, err);
 
-	return status == CV_OK ? cv_netset_parse(cv_str_z(m->proxy_networks), &c->proxies, err)
-			       : status;
+	if (status == CV_OK)
+		status = cv_netset_parse(cv_str_z(m->proxy_networks), &c->proxies, err);
+	return status == CV_OK
+		? cv_netset_parse(cv_str_z(opt->priority_networks), &c->priority_from, err)
+		: status;
 }
 
 static enum cv_status
@@ -97,10 +102,11 @@ smtpd_config_first(struct smtpd_daemon *d, struct cv_err *err)
 	d->config_count = 1;
 	enum cv_status status = make_policy(c, d->server.main, err);
 	if (status == CV_OK)
-		status = make_networks(c, d->server.main, err);
+		status = make_networks(c, d->server.main, d->server.opt, err);
 	d->server.policy = c->policy;
 	d->server.inside = c->inside;
 	d->server.proxies = c->proxies;
+	d->server.priority_from = c->priority_from;
 	return status;
 }
 
@@ -257,7 +263,7 @@ prepare(struct reload *r, struct cv_err *err)
 	enum cv_status status = make_policy(r->next, r->main, err);
 
 	if (status == CV_OK)
-		status = make_networks(r->next, r->main, err);
+		status = make_networks(r->next, r->main, r->opt, err);
 	if (status == CV_OK)
 		status = make_filters(d, r->next, err);
 	if (status == CV_OK)
@@ -284,6 +290,7 @@ publish(struct reload *r)
 
 	s->policy = r->next->policy;
 	s->inside = r->next->inside;
+	s->priority_from = r->next->priority_from;
 	s->milters = r->next->milters;
 	s->main = r->main;
 	s->opt = r->opt;

@@ -15,6 +15,8 @@
 #define SMTPD_REPLIES(R)                                                                           \
 	R(OKAY,          250, "2.0.0", "Ok")                                                       \
 	R(SENDER_OK,     250, "2.1.0", "Sender ok")                                                \
+	R(PRIORITY_LESS, 250, "2.3.6", "Sender ok; the priority was lowered to what is allowed") \
+	R(PRIORITY_NONE, 250, "2.3.6", "Sender ok; 0 is the priority of this message")         \
 	R(RCPT_OK,       250, "2.1.5", "Recipient ok")                                             \
 	R(CHUNK_OK,      250, "2.0.0", "Chunk taken")                                              \
 	R(BYE,           221, "2.0.0", "Bye")                                                      \
@@ -31,6 +33,9 @@
 	R(LONG,          500, "5.5.2", "Line too long")                                            \
 	R(BAD_ARGS,      501, "5.5.4", "Syntax error in arguments")                                \
 	R(BAD_PARAM,     555, "5.5.4", "Parameter unknown or wrong")                               \
+	R(BAD_TIME,      501, "5.5.4", "Time or priority is not well formed or does not fit / Thoi gian khong hop le") \
+	R(BY_SHORT,      555, "5.5.4", "The time to deliver is shorter than the minimum / Thoi han phat qua ngan") \
+	R(HOLD_FAR,      554, "5.5.4", "The time of release is too far ahead / Hen gio gui qua xa") \
 	R(BAD_PATH,      501, "5.1.3", "Address is not well formed / Dia chi khong dung cu phap")  \
 	R(BAD_SENDER,    501, "5.1.7", "Sender address is not well formed / Dia chi gui khong dung cu phap") \
 	R(BAD_ORDER,     503, "5.5.1", "Bad sequence of commands")                                 \

@@ -47,7 +47,7 @@ struct smtpd_server {
 	_Atomic(struct smtpd_milters *) milters; /* NULL: no filters */
 	struct smtpd_outbound *outbound;
 	struct smtpd_room_cache *room;      /* who was seen to have room lately */
-	_Atomic(struct cv_netset *) inside, proxies;
+	_Atomic(struct cv_netset *) inside, proxies, priority_from;
 	const char *spool_dir;
 	atomic_bool draining;               /* no new message: 421 to who is idle */
 	struct smtpd_counters counters;

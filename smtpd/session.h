@@ -22,6 +22,7 @@
 #include "smtpd/reply.h"
 #include "smtpd/server.h"
 #include "smtpd/dot.h"
+#include "smtpd/timing.h"
 
 #define SMTPD_LINE_MAX 4096u       /* a command line; RFC 5321 asks 512, extensions more */
 #define SMTPD_AUTH_LINE_MAX 16384u /* an AUTH response line (RFC 4954 4: 12288) */
@@ -66,6 +67,7 @@ struct smtpd_tx {
 	bool require_tls, tls_optional; /* RFC 8689: REQUIRETLS; "TLS-Required: No" */
 	bool discarded;              /* a filter said so: answered as taken, kept nowhere */
 	struct cv_str envid;
+	struct smtpd_timing timing;
 	enum cv_queue_body body_kind;
 	uint64_t declared_bytes;
 	struct smtpd_rcpt *rcpts;
@@ -80,7 +82,7 @@ struct smtpd_tx {
 	struct cv_probe probe;
 	struct cv_delivery *deliveries;
 	size_t delivery_count;
-	struct cv_waiter waiter;
+	struct cv_waiter remote_waiter, box_waiter; /* of the queue, for each kind of mail */
 	atomic_int pending;          /* operations not yet done */
 };
 

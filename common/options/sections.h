@@ -45,6 +45,10 @@
 	OPT(num, max_conns_per_ip, "50", "0", "100000", "connections from one address (IPv6: one /64); inside networks excepted; 0: no limit", "số kết nối tối đa một địa chỉ") \
 	OPT(num, max_errors, "20", "1", "1000", "errors after which a session ends", "số lỗi tối đa một phiên") \
 	OPT(num, max_hops, "50", "5", "1000", "Received fields after which mail is a loop", "số chặng tối đa") \
+	OPT(num, max_own_hops, "8", "2", "100", "Received fields of this server after which mail is a loop", "số lần thư được phép quay lại máy chủ này") \
+	OPT(secs, future_release_max, "7d", "0", "30d", "how far ahead staff may set when a message goes (FUTURERELEASE); 0: not offered", "thời hạn hẹn giờ gửi tối đa") \
+	OPT(num, priority_max, "4", "0", "9", "highest MT-PRIORITY that staff may ask for", "mức ưu tiên cao nhất cán bộ được chọn") \
+	OPT(list, priority_networks, "", "", "65536", "networks of other mail servers whose MT-PRIORITY is believed", "mạng máy chủ được tin về mức ưu tiên") \
 	OPT(secs, idle_timeout, "5m", "5s", "1h", "silence allowed between commands", "thời gian chờ lệnh") \
 	OPT(secs, drain_timeout, "10s", "0s", "1h", "time that messages under way get when the server stops", "thời gian chờ các thư đang nhận khi dừng") \
 	OPT(secs, data_timeout, "10m", "10s", "2h", "silence allowed inside a message", "thời gian chờ nội dung thư") \

@@ -140,7 +140,7 @@ rows_commit(struct cv_queue *q, struct rows *r, cv_acct_id acct, uint64_t expect
 }
 
 static void
-put_rcpt_rows(struct rows *r, uint64_t id, const struct cv_queue_rcpt *rcpt)
+put_rcpt_rows(struct rows *r, uint64_t id, int8_t priority, const struct cv_queue_rcpt *rcpt)
 {
 	cv_queue_key_rcpt(rows_key(r), id, rcpt->number);
 	cv_queue_rcpt_encode(rcpt, rows_value(r));
@@ -148,7 +148,7 @@ put_rcpt_rows(struct rows *r, uint64_t id, const struct cv_queue_rcpt *rcpt)
 	if (rcpt->state != CV_Q_WAITING)
 		return;
 	cv_queue_key_due(rows_key(r), rcpt->next_secs, id, rcpt->number);
-	cv_buf_be32(rows_value(r), cv_queue_dest(rcpt));
+	cv_queue_due_encode(cv_queue_dest(rcpt), priority, rows_value(r));
 	rows_end(r, false);
 }
 
@@ -262,7 +262,7 @@ commit_new(struct cv_queue *q, struct rows *r, const struct cv_queue_msg *msg,
 	size_t written = 0;
 
 	for (size_t i = 0; i < msg->rcpt_count && status == CV_OK; i++) {
-		put_rcpt_rows(r, msg->id, &msg->rcpts[i]);
+		put_rcpt_rows(r, msg->id, msg->priority, &msg->rcpts[i]);
 		if (!rows_are_many(r, 3))
 			continue;
 		/* Q1: what does not fit into one batch goes ahead, the message row comes last. */
@@ -410,10 +410,8 @@ collect_due(void *arg, struct cv_str key, struct cv_str value)
 	struct due_call *call = arg;
 	struct cv_queue_due d;
 
-	if (!cv_queue_key_due_read(key, &d) || value.n != 4)
+	if (!cv_queue_key_due_read(key, &d) || !cv_queue_due_decode(value, &d))
 		return true;
-	struct cv_rd r = cv_rd(value);
-	d.dest = cv_rd_be32(&r);
 	if (call->count == call->room) {
 		call->room = call->room ? call->room * 2 : 64;
 		call->items = cv_realloc(call->items, call->room * sizeof *call->items);
@@ -427,6 +425,8 @@ compare_due(const void *a, const void *b)
 {
 	const struct cv_queue_due *x = a, *y = b;
 
+	if (x->priority != y->priority)
+		return x->priority > y->priority ? -1 : 1;
 	if (x->due_secs != y->due_secs)
 		return x->due_secs < y->due_secs ? -1 : 1;
 	if (x->id != y->id)
@@ -564,8 +564,9 @@ build_update(struct rows *r, uint64_t id, struct cv_str msg_row,
 		now.attempts = rcpts[i].attempts;
 		now.last_reply = rcpts[i].last_reply;
 		now.delay_notified = rcpts[i].delay_notified;
+		now.by_notified = rcpts[i].by_notified;
 		count_rcpt(&change->delta, &now, 1);
-		put_rcpt_rows(r, id, &now);
+		put_rcpt_rows(r, id, msg.priority, &now);
 	}
 	if (status != CV_OK || !done)
 		return status;

@@ -29,6 +29,9 @@ struct cv_engine *cv_queue_engine(struct cv_queue *q);
 
 enum cv_queue_body { CV_BODY_7BIT, CV_BODY_8BITMIME, CV_BODY_BINARYMIME };
 enum cv_queue_state { CV_Q_WAITING, CV_Q_HELD, CV_Q_DONE };
+/* DELIVERBY (RFC 2852): what is to happen when the time is over. */
+enum cv_queue_by { CV_BY_NONE, CV_BY_NOTIFY, CV_BY_RETURN };
+#define CV_QUEUE_PRIORITY_MAX 9 /* MT-PRIORITY (RFC 6710) is -9 to 9 */
 enum { CV_NOTIFY_NEVER = 1, CV_NOTIFY_SUCCESS = 2, CV_NOTIFY_FAILURE = 4, CV_NOTIFY_DELAY = 8 };
 
 struct cv_queue_rcpt {
@@ -42,6 +45,7 @@ struct cv_queue_rcpt {
 	uint32_t attempts;
 	struct cv_str last_reply;      /* last answer or fault, at most 500 bytes */
 	bool delay_notified;
+	bool by_notified;              /* the sender knows that the DELIVERBY time is over */
 };
 struct cv_queue_msg {
 	uint64_t id;                   /* given by cv_queue_put(); base36 of it is the queue id */
@@ -53,6 +57,11 @@ struct cv_queue_msg {
 	bool require_tls;              /* REQUIRETLS (RFC 8689): only over verified TLS */
 	bool tls_optional;             /* "TLS-Required: No": arriving matters more than TLS */
 	enum cv_queue_body body_kind;
+	int8_t priority;               /* -9..9, 0 is usual: who goes first among those due */
+	enum cv_queue_by by_mode;
+	bool by_trace;
+	int64_t by_secs;               /* the DELIVERBY time; with CV_BY_NONE 0 */
+	int64_t hold_secs;             /* FUTURERELEASE (RFC 4865): not before this; 0: at once */
 	int64_t arrived_secs, expires_secs;
 	uint64_t size_bytes;           /* prefix included */
 	struct cv_blob_ref body;
@@ -60,6 +69,14 @@ struct cv_queue_msg {
 	size_t rcpt_count;
 	struct cv_queue_rcpt *rcpts;
 };
+
+/* When MSG is given up: at the end of its life, or when DELIVERBY says to return it. */
+static inline int64_t
+cv_queue_expires(const struct cv_queue_msg *msg)
+{
+	return msg->by_mode == CV_BY_RETURN ? CV_MIN(msg->by_secs, msg->expires_secs)
+					    : msg->expires_secs;
+}
 
 /* Stores PREFIX + MESSAGE and rows for every recipient; durable with *ticket_out. MSG's body, id,
  * size_bytes and rcpt numbers are filled in. CV_FULL when the disk is. */
@@ -69,11 +86,13 @@ CV_MUST_CHECK enum cv_status cv_queue_put(struct cv_queue *q, struct cv_queue_ms
 /* Reads a message with its recipients that are not done. CV_NOT_FOUND. */
 CV_MUST_CHECK enum cv_status cv_queue_get(struct cv_queue *q, uint64_t id, struct cv_arena *arena,
                                           struct cv_queue_msg *out, struct cv_err *err);
-/* Calls FN for the recipients due at or before NOW_SECS, oldest first, at most LIMIT; false stops.
+/* Calls FN for the recipients due at or before NOW_SECS, the most urgent and then the oldest first,
+ * at most LIMIT (the oldest; urgency orders among them); false stops.
  * DEST is cv_queue_dest() of the recipient, so that a caller may pass over busy destinations. */
 struct cv_queue_due {
 	uint64_t id;
 	uint32_t number, dest;
+	int8_t priority;
 	int64_t due_secs;
 };
 typedef bool cv_queue_due_fn(void *arg, const struct cv_queue_due *due);
@@ -85,7 +104,7 @@ int64_t cv_queue_next_due(struct cv_queue *q, int64_t after_secs);
 #define CV_QUEUE_DEST_LOCAL 0u
 uint32_t cv_queue_dest(const struct cv_queue_rcpt *rcpt);
 /* Writes the new state of some recipients of one message (state, next_secs, attempts, last_reply,
- * delay_notified); when all are done the message and its body go. */
+ * delay_notified, by_notified); when all are done the message and its body go. */
 CV_MUST_CHECK enum cv_status cv_queue_update(struct cv_queue *q, uint64_t id,
                                              const struct cv_queue_rcpt *rcpts, size_t count,
                                              cv_ticket *ticket_out, struct cv_err *err);

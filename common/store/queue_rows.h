@@ -1,6 +1,7 @@
 /* queue_rows.h - how messages, recipients and due times of the queue are written as rows.
  *
- * Q<id> message, R<id><number> recipient, T<due><id><number> -> destination; numbers big-endian.
+ * Q<id> message, R<id><number> recipient, T<due><id><number> -> destination and priority; numbers
+ * big-endian. Rows of the format before this one are read, never written.
  * Encoders and decoders only, no I/O. Decoders refuse what encoders do not write: CV_CORRUPT.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -13,6 +14,9 @@
 
 void cv_queue_key_msg(struct cv_buf *out, uint64_t id);
 void cv_queue_key_rcpt(struct cv_buf *out, uint64_t id, uint32_t number);
+/* The value of a T row. */
+void cv_queue_due_encode(uint32_t dest, int8_t priority, struct cv_buf *out);
+bool cv_queue_due_decode(struct cv_str value, struct cv_queue_due *out);
 void cv_queue_key_due(struct cv_buf *out, int64_t due_secs, uint64_t id, uint32_t number);
 bool cv_queue_key_msg_read(struct cv_str key, uint64_t *id_out);
 bool cv_queue_key_rcpt_read(struct cv_str key, uint64_t *id_out, uint32_t *number_out);
