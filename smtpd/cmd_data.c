@@ -81,7 +81,8 @@ static enum cv_step
 message_ended(struct smtpd_session *s)
 {
 	smtpd_dot_check_end(&s->dot);
-	if (s->data_fault == R_OKAY && s->dot.bad)
+	/* BINARYMIME is no lines: what it has of them is looked at when all is here. */
+	if (s->data_fault == R_OKAY && s->dot.bad && s->tx->body_kind != CV_BODY_BINARYMIME)
 		s->data_fault = R_BARE_DATA;
 	if (s->data_fault != R_OKAY)
 		return refuse_message(s, s->data_fault, true);
@@ -125,6 +126,8 @@ smtpd_cmd_data(struct smtpd_session *s, struct cv_str args)
 	struct smtpd_milter *m = smtpd_session_milter(s);
 
 	(void)args;
+	if (reply == R_OKAY && s->tx->body_kind == CV_BODY_BINARYMIME)
+		reply = R_NEED_BDAT; /* RFC 3030 3 */
 	if (reply != R_OKAY)
 		return refuse(s, reply);
 	if (!m)

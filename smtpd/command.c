@@ -37,7 +37,7 @@ static const struct command {
 	{ "NOOP",     smtpd_cmd_noop,     S_TALK | S_BDAT,            ARGS_MAY,  CMD_NOISE },
 	{ "QUIT",     smtpd_cmd_quit,     S_ANY,                      ARGS_NONE, 0 },
 	{ "STARTTLS", smtpd_cmd_starttls, S_CONNECTED | S_READY,      ARGS_NONE, 0 },
-	{ "AUTH",     smtpd_cmd_auth,     S_READY,                    ARGS_NEED, 0 },
+	{ "AUTH",     smtpd_cmd_auth,     S_READY,                    ARGS_NEED, CMD_ALONE },
 	{ "VRFY",     smtpd_cmd_vrfy,     S_TALK | S_BDAT,            ARGS_NEED, CMD_NOISE },
 	{ "HELP",     smtpd_cmd_help,     S_TALK | S_BDAT,            ARGS_MAY,  CMD_NOISE },
 };

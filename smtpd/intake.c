@@ -15,6 +15,7 @@
 #include "smtpd/outbound.h"
 #include "smtpd/room.h"
 #include "smtpd/session.h"
+#include "smtpd/shape.h"
 #include "smtpd/trace.h"
 
 static enum cv_step store_and_queue(struct smtpd_session *s);
@@ -513,30 +514,6 @@ message_filtered(struct smtpd_session *s)
 
 /* ---- checks ---- */
 
-/* Adds Date and Message-ID in front when a submission lacks them. */
-static enum cv_status
-complete_header(
-	struct smtpd_session *s, const struct smtpd_header_facts *facts, struct cv_str message)
-{
-	struct smtpd_tx *tx = s->tx;
-	struct cv_spool fresh;
-	struct cv_err err = {0};
-
-	smtpd_header_complete(s, facts, &tx->header);
-	cv_spool_init(&fresh, s->server->spool_dir);
-	enum cv_status status = cv_spool_write(&fresh, cv_buf_view(&tx->header), &err);
-	if (status == CV_OK)
-		status = cv_spool_write(&fresh, message, &err);
-	cv_spool_unmap(&tx->message, message);
-	if (status != CV_OK) {
-		cv_spool_done(&fresh);
-		return status;
-	}
-	cv_spool_done(&tx->message);
-	tx->message = fresh;
-	return CV_OK;
-}
-
 static bool
 identity_refused(struct smtpd_session *s, struct cv_str header)
 {
@@ -569,9 +546,9 @@ smtpd_intake(struct smtpd_session *s)
 		return refuse(s, R_TEMPFAIL);
 	smtpd_header_look(message, &facts);
 	tx->tls_optional = facts.tls_optional && !tx->require_tls; /* RFC 8689 4.1 */
-	enum smtpd_reply fault = facts.broken                                ? R_BAD_HEADER
-				 : facts.received > s->server->opt->max_hops ? R_LOOP
-									     : R_OKAY;
+	enum smtpd_reply fault = facts.broken                        ? R_BAD_HEADER
+				 : smtpd_is_loop(s, message, &facts) ? R_LOOP
+								     : R_OKAY;
 	if (fault != R_OKAY) {
 		cv_spool_unmap(&tx->message, message);
 		return refuse(s, fault);
@@ -580,13 +557,9 @@ smtpd_intake(struct smtpd_session *s)
 		cv_spool_unmap(&tx->message, message);
 		return finish(s);
 	}
-	if (s->kind == SMTPD_SUBMISSION && (!facts.has_date || !facts.has_message_id)) {
-		enum cv_status status = complete_header(s, &facts, message);
-		if (status != CV_OK)
-			return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
-	} else {
-		cv_spool_unmap(&tx->message, message);
-	}
+	fault = smtpd_shape(s, &facts, message);
+	if (fault != R_OKAY)
+		return refuse(s, fault);
 	struct smtpd_milter *m = smtpd_session_milter(s);
 	if (!m)
 		return store_and_queue(s);

@@ -33,13 +33,14 @@
 	R(LONG,          500, "5.5.2", "Line too long")                                            \
 	R(BAD_ARGS,      501, "5.5.4", "Syntax error in arguments")                                \
 	R(BAD_PARAM,     555, "5.5.4", "Parameter unknown or wrong")                               \
-	R(BAD_TIME,      501, "5.5.4", "Time or priority is not well formed or does not fit / Thoi gian khong hop le") \
-	R(BY_SHORT,      555, "5.5.4", "The time to deliver is shorter than the minimum / Thoi han phat qua ngan") \
-	R(HOLD_FAR,      554, "5.5.4", "The time of release is too far ahead / Hen gio gui qua xa") \
+	R(BAD_TIME,      501, "5.5.4", "[SMT.times] Time or priority is not well formed or does not fit / Thoi gian khong hop le") \
+	R(BY_SHORT,      555, "5.5.4", "[SMT.times] The time to deliver is shorter than the minimum / Thoi han phat qua ngan") \
+	R(HOLD_FAR,      554, "5.5.4", "[SMT.times] The time of release is too far ahead / Hen gio gui qua xa") \
 	R(BAD_PATH,      501, "5.1.3", "Address is not well formed / Dia chi khong dung cu phap")  \
 	R(BAD_SENDER,    501, "5.1.7", "Sender address is not well formed / Dia chi gui khong dung cu phap") \
 	R(BAD_ORDER,     503, "5.5.1", "Bad sequence of commands")                                 \
-	R(NO_WAIT,       554, "5.5.0", "You did not wait for the answer to DATA")                  \
+	R(NEED_BDAT,     503, "5.5.1", "BINARYMIME goes with BDAT, not with DATA")                 \
+	R(NO_WAIT,       554, "5.5.0", "You did not wait for the answer")                          \
 	R(EARLY,         554, "5.5.0", "You spoke before the greeting")                            \
 	R(NEED_TLS,      530, "5.7.0", "[AUTH.tls] Issue STARTTLS first / Can STARTTLS truoc")                \
 	R(NEED_AUTH,     530, "5.7.0", "[AUTH.login] Log in first / Can dang nhap truoc khi gui")               \
@@ -66,6 +67,7 @@
 	R(FILTER_REFUSED, 550, "5.7.1", "[FILTER.refused] Refused by a filter / Bi bo loc tu choi")                 \
 	R(FILTER_DEFER,  451, "4.7.1", "[FILTER.deferred] Deferred by a filter / Bo loc yeu cau thu lai sau")        \
 	R(BARE_DATA,     550, "5.6.0", "[SMT.line-ends] Message has a bare CR, bare LF or NUL / Thu co ky tu xuong dong sai chuan") \
+	R(BAD_BINARY,    554, "5.6.3", "[SMT.binary] Binary content that cannot be encoded anew / Noi dung nhi phan khong chuyen doi duoc") \
 	R(LOOP,          554, "5.4.6", "[SMT.loop] Mail loop: too many Received fields / Thu chay vong")      \
 	R(BAD_HEADER,    550, "5.6.0", "[SMT.header] Message header is too large or broken / Tieu de thu khong hop le")
 

@@ -12,10 +12,12 @@ protocol_word(const struct smtpd_session *s)
 {
 	static const char *const smtp[] = {"ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA"};
 	static const char *const utf8[] = {"UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"};
+	static const char *const lmtp[] = {"LMTP", "LMTPS"};
+	static const char *const lmtp_utf8[] = {"UTF8LMTP", "UTF8LMTPS"};
 	unsigned i = (s->secure ? 1u : 0u) + (s->authed ? 2u : 0u);
 
 	if (s->kind == SMTPD_LMTP)
-		return s->secure ? "LMTPS" : "LMTP";
+		return s->tx->smtputf8 ? lmtp_utf8[s->secure] : lmtp[s->secure];
 	if (!s->extended)
 		return "SMTP";
 	return s->tx->smtputf8 ? utf8[i] : smtp[i];
@@ -72,6 +74,8 @@ smtpd_header_look(struct cv_str message, struct smtpd_header_facts *out)
 		out->fields++;
 		if (cv_str_ieq_z(field.name, "Received"))
 			out->received++;
+		else if (cv_str_ieq_z(field.name, "Return-Path"))
+			out->return_paths++;
 		else if (cv_str_ieq_z(field.name, "Date"))
 			out->has_date = true;
 		else if (cv_str_ieq_z(field.name, "Message-ID"))
@@ -81,6 +85,73 @@ smtpd_header_look(struct cv_str message, struct smtpd_header_facts *out)
 	}
 	out->body_at = scan.body_at;
 	out->broken = scan.end == CV_HEADER_TOO_LARGE;
+}
+
+/* The next word of a Received field; comments and quotes are passed over. False at the end or at the
+ * semicolon, behind which the date stands. */
+static bool
+next_word(struct cv_str *rest, struct cv_str *word)
+{
+	const char *p = rest->p, *end = rest->p + rest->n;
+	size_t depth = 0;
+	bool quoted = false;
+
+	for (; p < end; p++) {
+		if (*p == '\\' && (depth || quoted) && p + 1 < end)
+			p++;
+		else if (*p == '"' && !depth)
+			quoted = !quoted;
+		else if (quoted)
+			continue;
+		else if (*p == '(')
+			depth++;
+		else if (*p == ')' && depth)
+			depth--;
+		else if (!depth && !strchr(" \t\r\n", *p))
+			break;
+	}
+	const char *start = p;
+	while (p < end && *p && !strchr(" \t\r\n();\"", *p))
+		p++;
+	*word = cv_str(start, (size_t)(p - start));
+	*rest = cv_str(p, (size_t)(end - p));
+	return word->n > 0;
+}
+
+static bool
+is_by(struct cv_str value, const char *host)
+{
+	struct cv_str word;
+
+	while (next_word(&value, &word))
+		if (cv_str_ieq_z(word, "by"))
+			return next_word(&value, &word) && cv_str_ieq_z(word, host);
+	return false;
+}
+
+size_t
+smtpd_received_by(struct cv_str message, const char *host)
+{
+	struct cv_header_scan scan;
+	struct cv_field field;
+	size_t n = 0;
+
+	cv_header_scan_init(&scan, message);
+	while (cv_header_next(&scan, &field))
+		n += cv_str_ieq_z(field.name, "Received") && is_by(field.value, host);
+	return n;
+}
+
+bool
+smtpd_is_loop(const struct smtpd_session *s, struct cv_str message,
+	const struct smtpd_header_facts *facts)
+{
+	const struct smtpd_options *opt = s->server->opt;
+
+	return facts->received > opt->max_hops
+		|| (facts->received > opt->max_own_hops
+			&& smtpd_received_by(message, s->server->main->hostname)
+				> opt->max_own_hops);
 }
 
 void

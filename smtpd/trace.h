@@ -13,10 +13,17 @@ struct smtpd_header_facts {
 	size_t fields, received;  /* of them trace fields: loop detection */
 	size_t body_at;
 	bool broken;              /* too large, or its first line is no field */
+	size_t return_paths;
 	bool has_date, has_message_id;
 	bool tls_optional;        /* "TLS-Required: No" (RFC 8689 3) */
 };
 void smtpd_header_look(struct cv_str message, struct smtpd_header_facts *out);
+
+/* How many of the Received fields of MESSAGE were written by HOST. */
+size_t smtpd_received_by(struct cv_str message, const char *host);
+/* It has been on the way too often: through any servers, or through this one (RFC 5321 6.3). */
+bool smtpd_is_loop(const struct smtpd_session *s, struct cv_str message,
+                   const struct smtpd_header_facts *facts);
 
 /* Date and Message-ID for a submission that came without (RFC 6409 8). */
 void smtpd_header_complete(struct smtpd_session *s, const struct smtpd_header_facts *facts,
