@@ -87,8 +87,8 @@ smtpd_header_look(struct cv_str message, struct smtpd_header_facts *out)
 	out->broken = scan.end == CV_HEADER_TOO_LARGE;
 }
 
-/* The next word of a Received field; comments and quotes are passed over. False at the end or at the
- * semicolon, behind which the date stands. */
+/* The next word of a Received field; comments and quotes are passed over. False at the end or at
+ * the semicolon, behind which the date stands. */
 static bool
 next_word(struct cv_str *rest, struct cv_str *word)
 {

@@ -1,6 +1,6 @@
 /* fuzz: smtpd */
-/* What the encoder makes of a message is carried by its carrier, has the same parts, and encoding it
- * again changes nothing. The first byte chooses the carrier.
+/* What the encoder makes of a message is carried by its carrier, has the same parts, and encoding
+ * it again changes nothing. The first byte chooses the carrier.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/text/mime.h"
@@ -33,8 +33,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const struct cv_mime_tree *after = cv_mime_scan(&arena, cv_buf_view(&out));
 		assert(before->limited || before->count == after->count);
 		for (uint32_t i = 0; !before->limited && i < before->count; i++)
-			assert(cv_str_eq(before->parts[i].at.type, after->parts[i].at.type)
-				&& cv_str_eq(before->parts[i].at.subtype, after->parts[i].at.subtype));
+			assert(cv_str_eq(before->parts[i].at.type, after->parts[i].at.type) &&
+			       cv_str_eq(before->parts[i].at.subtype,
+				       after->parts[i].at.subtype));
 		enum cv_status status =
 			smtpd_recode(cv_buf_view(&out), carrier, collect, &again, &err);
 		assert(status == CV_OK && cv_str_eq(cv_buf_view(&out), cv_buf_view(&again)));

@@ -60,7 +60,8 @@ test_binary__becomes_base64_where_it_must(void **state)
 		{ "a bare LF in a header",
 			CV_STR("A: b\nC: d\r\n\r\nx"), NULL },
 		{ "NUL in a header", CV_STR("A: \0\r\n\r\nx\r\n"), NULL },
-		{ "a bare LF between parts", CV_STR("Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+		{ "a bare LF between parts",
+			CV_STR("Content-Type: multipart/mixed; boundary=b\r\n\r\n"
 			"pre\namble\r\n--b\r\n\r\nx\r\n--b--\r\n"), NULL },
 		{ "a delimiter that ends in LF", CV_STR("Content-Type: multipart/mixed; boundary=b\r\n"
 			"\r\n--b\n\r\nx\r\n--b--\r\n"), NULL },

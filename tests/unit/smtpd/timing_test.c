@@ -79,7 +79,8 @@ test_priority__is_one_digit_with_a_sign(void **state)
 	static const struct {
 		const char *in;
 		int want; /* 100: refused */
-	} rows[] = { { "0", 0 }, { "9", 9 }, { "-9", -9 }, { "-0", 100 }, { "+1", 100 }, { "10", 100 },
+	} rows[] = { { "0", 0 }, { "9", 9 }, { "-9", -9 }, { "-0", 100 }, { "+1", 100 },
+		{ "10", 100 },
 		{ "", 100 }, { "-", 100 }, { "a", 100 } };
 
 	(void)state;
