@@ -58,7 +58,8 @@ describe(struct smtpd_outbound *o, const struct cv_queue_msg *msg)
 
 	cv_queue_id_text(msg->id, id);
 	for (size_t i = 0; i < msg->rcpt_count; i++)
-		json_array_append_new(rcpts, describe_rcpt(o, msg->id, msg->hold_secs, &msg->rcpts[i]));
+		json_array_append_new(
+			rcpts, describe_rcpt(o, msg->id, msg->hold_secs, &msg->rcpts[i]));
 	static const char *const by[] = { "", "notify", "return" };
 	return json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:i, s:I, s:s, s:I, s:o}", "id", id,
 		"delivery_id",

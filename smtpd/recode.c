@@ -254,7 +254,8 @@ smtpd_recode(struct cv_str message, enum smtpd_carrier carrier, smtpd_recode_fn 
 	struct cv_err *err)
 {
 	struct cv_arena arena = CV_ARENA_INIT;
-	struct recode r = { .message = message, .carrier = carrier, .fn = fn, .arg = arg, .err = err };
+	struct recode r = { .message = message, .carrier = carrier, .fn = fn, .arg = arg,
+		.err = err };
 	enum cv_status status = CV_OK;
 	size_t at = 0;
 

@@ -1,11 +1,11 @@
 /* recode.h - a message whose bytes the next step cannot carry, with those parts encoded anew.
  *
  * Two ways lead here: BINARYMIME (RFC 3030), which nothing behind the intake ever meets, and 8-bit
- * text for a server without 8BITMIME (RFC 6152 3). A leaf of the MIME tree that does not fit becomes
- * base64 (or quoted-printable, where it is text for a 7-bit server); every other byte stays as it
- * was. What cannot be mended by that is refused: a header or a delimiter that does not fit, a part
- * under multipart/signed, a message that is signed as a whole (DKIM, ARC), parts that may not be
- * encoded. Pure but for the memory of a scan; nothing recursive.
+ * text for a server without 8BITMIME (RFC 6152 3). A leaf of the MIME tree that does not fit
+ * becomes base64 (or quoted-printable, where it is text for a 7-bit server); every other byte stays
+ * as it was. What cannot be mended by that is refused: a header or a delimiter that does not fit, a
+ * part under multipart/signed, a message that is signed as a whole (DKIM, ARC), parts that may not
+ * be encoded. Pure but for the memory of a scan; nothing recursive.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SMTPD_RECODE_H

@@ -41,8 +41,8 @@ replace(struct smtpd_tx *tx, struct cv_spool *fresh)
 
 /* New fields in front, Return-Path fields out. */
 static enum cv_status
-change_fields(struct smtpd_session *s, const struct smtpd_header_facts *facts, struct cv_str message,
-	struct cv_err *err)
+change_fields(struct smtpd_session *s, const struct smtpd_header_facts *facts,
+	struct cv_str message, struct cv_err *err)
 {
 	struct smtpd_tx *tx = s->tx;
 	struct cv_spool fresh;

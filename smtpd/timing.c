@@ -118,8 +118,9 @@ take_hold(struct smtpd_session *s, struct cv_str value, bool until, int64_t now)
 	struct smtpd_timing *t = &s->tx->timing;
 	int64_t secs;
 
-	if (t->hold_secs
-		|| !(until ? smtpd_holduntil_parse(value, &secs) : smtpd_holdfor_parse(value, &secs)))
+	bool good = until ? smtpd_holduntil_parse(value, &secs)
+			  : smtpd_holdfor_parse(value, &secs);
+	if (!good || t->hold_secs)
 		return SMTPD_TIMING_BAD;
 	t->hold_secs = until ? secs : now + secs;
 	if (t->hold_secs <= now)
@@ -140,7 +141,8 @@ take_priority(struct smtpd_session *s, struct cv_str value)
 }
 
 enum smtpd_timing_result
-smtpd_timing_param(struct smtpd_session *s, struct cv_str name, struct cv_str value, bool has_value)
+smtpd_timing_param(struct smtpd_session *s, struct cv_str name, struct cv_str value,
+	bool has_value)
 {
 	int64_t now = cv_wall_secs();
 	bool until = cv_str_ieq_z(name, "HOLDUNTIL");

@@ -163,7 +163,8 @@ cv_queue_msg_decode(struct cv_str row, struct cv_queue_msg *out, uint32_t *left_
 	out->rcpt_count = (size_t)cv_rd_varint(&r);
 	*left_out = (uint32_t)cv_rd_varint(&r);
 	bool good = format < 2 || read_times(&r, out);
-	if (!good || r.bad || cv_rd_left(&r) || kind > CV_BODY_BINARYMIME || ref.n > CV_BLOB_REF_MAX)
+	if (!good || r.bad || cv_rd_left(&r) || kind > CV_BODY_BINARYMIME
+		|| ref.n > CV_BLOB_REF_MAX)
 		return cv_fail(err, CV_CORRUPT, "a message row of the queue is damaged");
 	memcpy(out->body.bytes, ref.p, ref.n);
 	out->body.n = (uint8_t)ref.n;

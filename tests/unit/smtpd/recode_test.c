@@ -73,7 +73,8 @@ test_binary__becomes_base64_where_it_must(void **state)
 		{ "an encoding nobody knows", CV_STR(V "Content-Transfer-Encoding: x-y\r\n\r\na\nb"),
 			NULL },
 		{ "a message inside a message", CV_STR(V "Content-Type: message/rfc822\r\n\r\n" V
-			"A: b\r\n\r\na\nb"), V "Content-Type: message/rfc822\r\n\r\n" V "A: b\r\n" B64
+			"A: b\r\n\r\na\nb"),
+			V "Content-Type: message/rfc822\r\n\r\n" V "A: b\r\n" B64
 			"\r\nYQpi\r\n" },
 	};
 
