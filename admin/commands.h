@@ -17,6 +17,8 @@ extern const struct admin_command admin_directory_publish;
 extern const struct admin_command admin_queue_list, admin_queue_show, admin_queue_retry,
 	admin_queue_hold, admin_queue_release, admin_queue_delete, admin_queue_bounce,
 	admin_queue_stats;
+extern const struct admin_command admin_tls_report_received, admin_tls_report_pending,
+	admin_tls_report_sent, admin_tls_report_send;
 extern const struct admin_command admin_policy_explain;
 extern const struct admin_command admin_store_check, admin_config_check, admin_config_show;
 extern const struct admin_command admin_manual;

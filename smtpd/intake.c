@@ -418,6 +418,9 @@ store_and_queue(struct smtpd_session *s)
 			return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
 		}
 	}
+	for (size_t i = 0; i < tx->rcpt_count; i++)
+		if (tx->rcpts[i].is_local)
+			smtpd_outbound_offer(s->server->outbound, tx->rcpts[i].address, &tx->message);
 	if (tx->boxes.n && tx->timing.hold_secs) {
 		enum cv_status status = queue_boxes(s);
 		if (status != CV_OK)

@@ -34,6 +34,7 @@ out_unref(struct smtpd_outbound *o)
 		cv_tls_client_free(o->tls);
 	smtpd_tls_rules_free(o->rules);
 	smtpd_sts_free(o->sts);
+	smtpd_tlsrpt_free(o->tlsrpt);
 	pthread_mutex_destroy(&o->lock);
 	pthread_cond_destroy(&o->wake);
 	pthread_cond_destroy(&o->quiet);
@@ -170,7 +171,8 @@ open_sts(struct smtpd_outbound *o, struct cv_err *err)
 		.engine = cv_queue_engine(o->server->queue),
 		.ca_file = opt->outbound_ca[0] ? opt->outbound_ca : NULL,
 		.port = (unsigned)opt->mta_sts_port,
-		.allow_loopback = opt->allow_loopback_targets };
+		.allow_loopback = opt->allow_loopback_targets,
+		.failed = o->tlsrpt ? out_tlsrpt_sts_failed : NULL, .arg = o };
 
 	return smtpd_sts_new(&options, &o->sts, err);
 }
@@ -240,6 +242,8 @@ smtpd_outbound_start(struct smtpd_server *server, struct smtpd_outbound **out, s
 	if (status == CV_OK)
 		status = cv_tls_client_new(server->opt->outbound_ca[0] ? server->opt->outbound_ca
 			: NULL, CV_TLS_OPPORTUNISTIC, &o->tls, err);
+	if (status == CV_OK && server->opt->tls_reports)
+		status = smtpd_tlsrpt_start(server, o, &o->tlsrpt, err);
 	if (status == CV_OK)
 		status = open_sts(o, err);
 	if (status == CV_OK) {
@@ -314,6 +318,13 @@ smtpd_outbound_stop(struct smtpd_outbound *o, unsigned grace_ms)
 	}
 	drop_waiting(o);
 	pthread_mutex_unlock(&o->lock);
+	smtpd_tlsrpt_stop(o->tlsrpt);
+}
+
+void
+smtpd_outbound_offer(struct smtpd_outbound *o, struct cv_str address, struct cv_spool *message)
+{
+	smtpd_tlsrpt_offer(o->tlsrpt, address, message);
 }
 
 void

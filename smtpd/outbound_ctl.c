@@ -418,6 +418,8 @@ smtpd_outbound_do(struct smtpd_outbound *o, json_t *request, json_t **reply_out,
 
 	if (!what)
 		return cv_fail(err, CV_INVALID, "the request does not say what to do");
+	if (!strncmp(what, "tlsrpt.", 7))
+		return smtpd_tlsrpt_do(o->tlsrpt, request, reply_out, err);
 	if (!strcmp(what, "queue.list"))
 		return do_list(o, request, reply_out, err);
 	if (!strcmp(what, "queue.show"))

@@ -155,6 +155,7 @@ client_ready(struct smtpd_client *client)
 
 	pthread_mutex_lock(&o->lock);
 	log_ready(c);
+	out_tlsrpt_ready(c);
 	c->dest->failures = 0;
 	c->dest->limit =
 		CV_MIN(c->dest->limit * 2, (unsigned)o->server->opt->outbound_per_destination);
@@ -272,6 +273,7 @@ client_closed(struct smtpd_client *client, enum smtpd_client_end end, const char
 			client->host, why);
 	pthread_mutex_lock(&o->lock);
 	c->dest->conns--;
+	out_tlsrpt_failed(c, end, why);
 	bool may_be_plain = client->level == SMTPD_TLS_MAY && c->route == c->dest->route
 		&& !c->dest->is_plain[c->hop];
 	if (end == SMTPD_END_TLS && may_be_plain) {
@@ -432,6 +434,7 @@ sts_found(void *arg, struct smtpd_sts_entry *sts)
 		+ 1000 * (int64_t)CV_MIN(CV_MAX(route->ttl_secs, ROUTE_MIN_SECS), ROUTE_MAX_SECS);
 	d->resolving = false;
 	make_plans(d);
+	out_tlsrpt_plans(o, d);
 	memset(d->bad_until_ms, 0, sizeof d->bad_until_ms);
 	memset(d->is_plain, 0, sizeof d->is_plain);
 	o->reload = true;

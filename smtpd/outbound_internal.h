@@ -22,6 +22,7 @@
 #include "smtpd/outbound.h"
 #include "smtpd/outbound_route.h"
 #include "smtpd/tlspolicy_cache.h"
+#include "smtpd/tlsrpt.h"
 
 #define SMTPD_OUT_CLAIMS_MAX   4000u  /* recipients loaded at once */
 #define SMTPD_OUT_SHARE_MAX    1000u  /* of them for one destination */
@@ -91,6 +92,7 @@ struct smtpd_outbound {
 	struct cv_tls_client *tls;
 	struct smtpd_tls_rules *rules;
 	struct smtpd_sts *sts;
+	struct smtpd_tlsrpt *tlsrpt; /* NULL: nothing is reported */
 	char smarthost[256];
 	unsigned smarthost_port;
 	pthread_t thread;
@@ -136,6 +138,12 @@ void out_dests_free(struct smtpd_outbound *o);
 
 /* outbound_local.c: recipients of the store. */
 void out_local_pump(struct smtpd_outbound *o);
+
+/* outbound_tlsrpt.c: what the books on TLS hear. Under the lock, but for the last. */
+void out_tlsrpt_ready(const struct out_conn *c);
+void out_tlsrpt_failed(const struct out_conn *c, enum smtpd_client_end end, const char *why);
+void out_tlsrpt_plans(const struct smtpd_outbound *o, const struct out_dest *d);
+void out_tlsrpt_sts_failed(void *arg, const char *domain, enum cv_status status, const char *why);
 
 /* outbound_settle.c: writes the outcome of JOB back, tells the sender, frees JOB; a job that cannot
  * be written now is kept and tried again. Not under the lock. */

@@ -149,6 +149,23 @@ smtpd_route_address(bool is_v6, struct cv_str rdata, unsigned port, bool allow_l
 	return allow_loopback || !is_odd(out);
 }
 
+size_t
+smtpd_route_host_wait(struct cv_resolver *resolver, const char *host, unsigned port,
+	bool allow_loopback, struct sockaddr_storage *addrs, size_t max)
+{
+	size_t n = 0;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct cv_dns_answer *a =
+			cv_resolve_wait(resolver, host, v6 ? CV_DNS_AAAA : CV_DNS_A);
+		for (unsigned i = 0; a->state == CV_DNS_OK && i < a->count && n < max; i++)
+			n += smtpd_route_address(v6, a->records[i].rdata, port, allow_loopback,
+				&addrs[n]);
+		cv_dns_answer_free(a);
+	}
+	return n;
+}
+
 static bool
 is_own(const struct ifaddrs *interfaces, const struct sockaddr_storage *a)
 {

@@ -73,5 +73,9 @@ void smtpd_route_find(const struct smtpd_route_query *query, smtpd_route_fn *fn,
  * machine's: loopback, link-local, multicast. */
 bool smtpd_route_address(bool is_v6, struct cv_str rdata, unsigned port, bool allow_loopback,
                          struct sockaddr_storage *out);
+/* The addresses of HOST that may be asked, IPv4 first, at most MAX. Waits for DNS: pool threads
+ * only. */
+size_t smtpd_route_host_wait(struct cv_resolver *resolver, const char *host, unsigned port,
+                             bool allow_loopback, struct sockaddr_storage *addrs, size_t max);
 
 #endif

@@ -267,23 +267,6 @@ answer(struct question *q, struct smtpd_sts_entry *e)
 	free(q);
 }
 
-/* The addresses of HOST that may be asked, IPv4 first. */
-static size_t
-find_addresses(struct smtpd_sts *s, const char *host, struct sockaddr_storage addrs[ADDRS_MAX])
-{
-	size_t n = 0;
-
-	for (int v6 = 0; v6 < 2; v6++) {
-		struct cv_dns_answer *a =
-			cv_resolve_wait(s->o.resolver, host, v6 ? CV_DNS_AAAA : CV_DNS_A);
-		for (unsigned i = 0; a->state == CV_DNS_OK && i < a->count && n < ADDRS_MAX; i++)
-			n += smtpd_route_address(v6, a->records[i].rdata, s->o.port,
-				s->o.allow_loopback, &addrs[n]);
-		cv_dns_answer_free(a);
-	}
-	return n;
-}
-
 static enum cv_status
 fetch(struct smtpd_sts *s, const char *domain, struct smtpd_sts_policy *out, struct cv_err *err)
 {
@@ -293,7 +276,8 @@ fetch(struct smtpd_sts *s, const char *domain, struct smtpd_sts_policy *out, str
 
 	if ((size_t)snprintf(host, sizeof host, "mta-sts.%s", domain) > CV_DOMAIN_NAME_MAX)
 		return cv_fail(err, CV_INVALID, "the domain is too long");
-	size_t count = find_addresses(s, host, addrs);
+	size_t count = smtpd_route_host_wait(s->o.resolver, host, s->o.port, s->o.allow_loopback,
+		addrs, ADDRS_MAX);
 	if (!count)
 		return cv_fail(err, CV_TEMPFAIL, "%s has no address that can be asked", host);
 	struct cv_https_request r = { .host = host, .port = s->o.port,
@@ -330,6 +314,8 @@ fetch_job(void *arg)
 	}
 	smtpd_sts_entry_unref(e);
 	note_failure(q->s, q->domain);
+	if (q->s->o.failed && !atomic_load(&q->s->stop))
+		q->s->o.failed(q->s->o.arg, q->domain, status, err.text);
 	cv_log(0, CV_WARN, "sts.failed", "domain=%s kept=%s error=\"%s\"", q->domain,
 		q->kept ? "yes" : "no", err.text);
 	answer(q, q->kept);

@@ -29,6 +29,9 @@ struct smtpd_sts_options {
 	const char *ca_file;      /* of policy servers; NULL: the system's */
 	unsigned port;            /* 443 */
 	bool allow_loopback;      /* tests: policy servers may be on this machine */
+	/* A fetch failed (CV_DENIED: by the server's certificate); any thread. May be NULL. */
+	void (*failed)(void *arg, const char *domain, enum cv_status status, const char *why);
+	void *arg;
 };
 CV_MUST_CHECK enum cv_status smtpd_sts_new(const struct smtpd_sts_options *o,
                                            struct smtpd_sts **out, struct cv_err *err);

@@ -11,7 +11,8 @@
 struct fetch {
 	const struct cv_https_request *request;
 	CURL *curl;
-	struct curl_slist *resolve;
+	struct curl_slist *resolve, *fields;
+	const struct cv_str *document; /* NULL: a GET */
 	struct cv_buf *body;
 	char fault[CURL_ERROR_SIZE];
 };
@@ -29,6 +30,8 @@ static size_t
 on_bytes(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct fetch *f = arg;
+	if (f->document)
+		return size * count; /* nobody reads it; the time limit bounds it */
 	cv_buf_add(f->body, bytes, size * count);
 	return f->body->full ? 0 : size * count;
 }
@@ -101,6 +104,11 @@ set_options(struct fetch *f)
 	SET(CURLOPT_XFERINFOFUNCTION, on_progress);
 	SET(CURLOPT_XFERINFODATA, f);
 	SET(CURLOPT_USERAGENT, "congvu/" CV_VERSION);
+	if (f->document) {
+		SET(CURLOPT_HTTPHEADER, f->fields);
+		SET(CURLOPT_POSTFIELDSIZE, (long)f->document->n);
+		SET(CURLOPT_POSTFIELDS, f->document->p);
+	}
 #undef SET
 	return !bad && set_url(f) && set_addresses(f);
 }
@@ -119,35 +127,58 @@ judge(struct fetch *f, CURLcode code, struct cv_err *err)
 	const struct cv_https_request *r = f->request;
 	const char *type = NULL;
 	long answer = 0;
-	if (f->body->full)
+	if (f->body && f->body->full)
 		return cv_fail(err, CV_LIMIT, "https://%s: more than %zu bytes", r->host,
 		               f->body->max);
 	if (code)
-		return cv_fail(err, CV_TEMPFAIL, "https://%s: %s", r->host,
+		return cv_fail(err, code == CURLE_PEER_FAILED_VERIFICATION ? CV_DENIED : CV_TEMPFAIL,
+		               "https://%s: %s", r->host,
 		               f->fault[0] ? f->fault : curl_easy_strerror(code));
 	curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &answer);
 	curl_easy_getinfo(f->curl, CURLINFO_CONTENT_TYPE, &type);
-	if (answer != 200)
+	if (f->document ? answer / 100 != 2 : answer != 200)
 		return cv_fail(err, CV_NOT_FOUND, "https://%s answered %ld", r->host, answer);
+	if (f->document)
+		return CV_OK;
 	if (!is_media(type, r->media_type))
 		return cv_fail(err, CV_INVALID, "https://%s sent %.80s instead of %s", r->host,
 		               type ? type : "no media type", r->media_type);
 	return CV_OK;
 }
 
+static enum cv_status
+perform(struct fetch *f, struct cv_err *err)
+{
+	enum cv_status status;
+	pthread_once(&once, prepare);
+	f->curl = is_ready ? curl_easy_init() : NULL;
+	if (f->curl && set_options(f))
+		status = judge(f, curl_easy_perform(f->curl), err);
+	else
+		status = cv_fail(err, CV_TEMPFAIL, "https://%s: the request cannot be made",
+		                 f->request->host);
+	curl_easy_cleanup(f->curl);
+	curl_slist_free_all(f->resolve);
+	return status;
+}
+
 enum cv_status
 cv_https_get(const struct cv_https_request *r, struct cv_buf *body, struct cv_err *err)
 {
 	struct fetch f = {.request = r, .body = body};
-	enum cv_status status;
-	pthread_once(&once, prepare);
-	f.curl = is_ready ? curl_easy_init() : NULL;
-	if (f.curl && set_options(&f))
-		status = judge(&f, curl_easy_perform(f.curl), err);
-	else
-		status = cv_fail(err, CV_TEMPFAIL, "https://%s: the request cannot be made",
-		                 r->host);
-	curl_easy_cleanup(f.curl);
-	curl_slist_free_all(f.resolve);
+	return perform(&f, err);
+}
+
+enum cv_status
+cv_https_post(const struct cv_https_request *r, struct cv_str document, const char *media_type,
+              struct cv_err *err)
+{
+	struct fetch f = {.request = r, .document = &document};
+	char field[120];
+	snprintf(field, sizeof(field), "Content-Type: %s", media_type);
+	f.fields = curl_slist_append(NULL, field);
+	enum cv_status status = f.fields ? perform(&f, err)
+	                                 : cv_fail(err, CV_TEMPFAIL, "out of memory");
+	curl_slist_free_all(f.fields);
 	return status;
 }

@@ -1,4 +1,4 @@
-/* https.h - fetches one small document over HTTPS, and nothing cleverer.
+/* https.h - fetches or hands in one small document over HTTPS, and nothing cleverer.
  *
  * Certificate and name are checked, addresses are the caller's (our own resolver found them), no
  * redirect is followed, no proxy and no cookie used. Waits for the answer: for pool threads only.
@@ -20,15 +20,19 @@ struct cv_https_request {
 	const struct sockaddr_storage *addrs; /* where HOST is; at least one */
 	size_t addr_count;
 	const char *ca_file;       /* NULL: the system's authorities */
-	const char *media_type;    /* "text/plain": any other is CV_INVALID */
+	const char *media_type;    /* of a GET: "text/plain"; any other is CV_INVALID */
 	unsigned connect_secs, total_secs;
 	const atomic_bool *stop;   /* set by another thread: give up soon; or NULL */
 };
 
 /* Appends the document to BODY, whose maximum is the largest that is taken: more is CV_LIMIT.
- * CV_NOT_FOUND: an answer other than 200. CV_TEMPFAIL: no connection, a certificate that is not
- * valid for HOST, or too slow. BODY holds nothing useful then. */
+ * CV_NOT_FOUND: an answer other than 200. CV_DENIED: a certificate that is not valid for HOST.
+ * CV_TEMPFAIL: no connection, or too slow. BODY holds nothing useful then. */
 CV_MUST_CHECK enum cv_status cv_https_get(const struct cv_https_request *r, struct cv_buf *body,
                                           struct cv_err *err);
+/* Hands DOCUMENT in by POST; every answer of 2xx is CV_OK, and what it says is thrown away. The
+ * same errors. */
+CV_MUST_CHECK enum cv_status cv_https_post(const struct cv_https_request *r, struct cv_str document,
+                                           const char *media_type, struct cv_err *err);
 
 #endif

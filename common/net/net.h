@@ -190,6 +190,7 @@ struct cv_tls_info {
 	const char *sni;            /* or NULL */
 	bool peer_verified;         /* a certificate was shown and its chain verified */
 	bool by_dane;               /* by a TLSA record */
+	const char *verify_error;   /* why it did not, in OpenSSL's words; "" */
 	char peer_subject[256];
 };
 void cv_conn_tls_info(struct cv_conn *c, struct cv_tls_info *info_out);

@@ -217,6 +217,9 @@ cv_tls_info(struct cv_tls *t, struct cv_tls_info *out)
 		.sni = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name),
 		.peer_verified = cert && SSL_get_verify_result(t->ssl) == X509_V_OK,
 	};
+	out->verify_error = out->peer_verified ? ""
+	                                       : X509_verify_cert_error_string(
+	                                                 SSL_get_verify_result(t->ssl));
 	out->by_dane = out->peer_verified && SSL_get0_dane_authority(t->ssl, NULL, NULL) >= 0;
 	if (cert)
 		X509_NAME_oneline(X509_get_subject_name(cert), out->peer_subject,

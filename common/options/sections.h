@@ -64,6 +64,9 @@
 	OPT(list, outbound_tls, "", "", "65536", "what TLS a domain's servers must offer: domain=auto|none|may|encrypt|dane|verify, also .below=... and *=...", "yêu cầu TLS theo miền nhận") \
 	OPT(path, outbound_ca, "", "", "1024", "authorities of other servers' certificates in PEM; empty: the system's", "chứng thư gốc để kiểm tra máy chủ khác") \
 	OPT(num, mta_sts_port, "443", "1", "65535", "port of other domains' MTA-STS policy servers (tests)", "cổng máy chủ chính sách MTA-STS") \
+	OPT(flag, tls_reports, "yes", "", "", "count what becomes of TLS with other domains and tell those that ask for it (RFC 8460)", "thống kê và gửi báo cáo TLS") \
+	OPT(text, tls_report_contact, "", "", "255", "address that reports on TLS come from and to; empty: tlsrpt@ the default domain", "địa chỉ gửi và nhận báo cáo TLS") \
+	OPT(secs, tls_report_delay, "4h", "0s", "12h", "longest wait after midnight UTC before the day is reported", "thời gian chờ tối đa sau nửa đêm UTC") \
 	OPT(secs, retry_min, "5m", "1s", "1d", "first wait after a temporary failure", "thời gian chờ gửi lại lần đầu") \
 	OPT(secs, retry_max, "4h", "1s", "7d", "longest wait between two tries", "thời gian chờ gửi lại tối đa") \
 	OPT(secs, queue_life, "5d", "1m", "30d", "a message that could not be sent is returned after", "thời gian giữ thư chưa gửi được") \
