@@ -59,7 +59,8 @@ received_rows(const json_t *reports)
 		{
 			json_t *row = json_object();
 			set_day(row, "day", number_of(report, "from"));
-			json_object_set(row, "organization", json_object_get(report, "organization"));
+			json_object_set(
+				row, "organization", json_object_get(report, "organization"));
 			json_object_set(row, "domain", json_object_get(policy, "domain"));
 			json_object_set(row, "type", json_object_get(policy, "type"));
 			set_number(row, "good", number_of(policy, "good"));

@@ -646,7 +646,7 @@ smtpd_tlsrpt_start(struct smtpd_server *server, struct smtpd_outbound *outbound,
 	smtpd_tlsrpt_contact(server, t->contact);
 	const char *at = strrchr(t->contact, '@');
 	t->submitter = at ? at + 1 : server->main->default_domain;
-	/* RFC 8460 4.1: everybody's midnight is the same: the lot spreads reports over some hours. */
+	/* RFC 8460 4.1: everybody's midnight is the same; the lot spreads reports. */
 	t->delay_secs = (int64_t)cv_random_below((uint64_t)server->opt->tls_report_delay + 1);
 	t->day = cv_wall_secs() / TLSRPT_DAY;
 	atomic_init(&t->stop, false);

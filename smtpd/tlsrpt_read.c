@@ -132,7 +132,9 @@ read_policy(const json_t *row, json_t *policies, struct cv_err *err)
 
 	if (!domain || !cv_domain_is_valid(cv_str_z(domain), true))
 		return lacks(err, "policy-domain");
-	if (!type || (strcmp(type, "sts") && strcmp(type, "tlsa") && strcmp(type, "no-policy-found")))
+	if (!type
+		|| (strcmp(type, "sts") && strcmp(type, "tlsa")
+			&& strcmp(type, "no-policy-found")))
 		return lacks(err, "policy-type");
 	if (!json_is_object(summary))
 		return lacks(err, "summary");
@@ -184,8 +186,8 @@ smtpd_tlsrpt_read(struct cv_str text, json_t **summary_out, struct cv_err *err)
 	json_t *report = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES, &fault);
 
 	if (!report)
-		return cv_fail(err, CV_INVALID, "the report is no JSON: line %d: %.100s", fault.line,
-			fault.text);
+		return cv_fail(err, CV_INVALID, "the report is no JSON: line %d: %.100s",
+			fault.line, fault.text);
 	json_t *summary = json_object();
 	enum cv_status status = read_report(report, summary, err);
 	json_decref(report);

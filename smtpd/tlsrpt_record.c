@@ -69,7 +69,8 @@ smtpd_tlsrpt_https(const char *uri, struct smtpd_tlsrpt_https *out)
 	out->path = cv_str_sub(rest, end, rest.n);
 	size_t colon = cv_str_find(host, ':', 0);
 	if (colon < host.n
-		&& (cv_str_u64(cv_str_sub(host, colon + 1, host.n), 65535, &port) != CV_OK || !port))
+		&& (cv_str_u64(cv_str_sub(host, colon + 1, host.n), 65535, &port) != CV_OK
+			|| !port))
 		return false;
 	host = cv_str_sub(host, 0, colon);
 	/* No user part, no literal, and nothing behind "#": those are not addresses of servers. */
@@ -117,7 +118,8 @@ is_field_name(struct cv_str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
-		if (!cv_is_alpha(c) && !cv_is_digit(c) && (!i || (c != '_' && c != '-' && c != '.')))
+		if (!cv_is_alpha(c) && !cv_is_digit(c)
+			&& (!i || (c != '_' && c != '-' && c != '.')))
 			return false;
 	}
 	return s.n > 0 && s.n <= 32;
