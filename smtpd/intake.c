@@ -420,7 +420,8 @@ store_and_queue(struct smtpd_session *s)
 	}
 	for (size_t i = 0; i < tx->rcpt_count; i++)
 		if (tx->rcpts[i].is_local)
-			smtpd_outbound_offer(s->server->outbound, tx->rcpts[i].address, &tx->message);
+			smtpd_outbound_offer(
+				s->server->outbound, tx->rcpts[i].address, &tx->message);
 	if (tx->boxes.n && tx->timing.hold_secs) {
 		enum cv_status status = queue_boxes(s);
 		if (status != CV_OK)

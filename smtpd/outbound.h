@@ -32,8 +32,8 @@ void smtpd_outbound_kick(struct smtpd_outbound *o);
 /* A message that was taken for ADDRESS of ours: a report on TLS, perhaps. Any thread, cheap. */
 void smtpd_outbound_offer(struct smtpd_outbound *o, struct cv_str address,
                           struct cv_spool *message);
-/* "tlsrpt.*" (tlsrpt.h), "queue.list", "queue.show", "queue.retry", "queue.hold", "queue.release", "queue.delete",
- * "queue.bounce", "queue.stats" on the control socket. */
+/* "tlsrpt.*" (tlsrpt.h); "queue.list", "queue.show", "queue.retry", "queue.hold",
+ * "queue.release", "queue.delete",  "queue.bounce", "queue.stats" on the control socket. */
 CV_MUST_CHECK enum cv_status smtpd_outbound_do(struct smtpd_outbound *o, json_t *request,
                                                json_t **reply_out, struct cv_err *err);
 

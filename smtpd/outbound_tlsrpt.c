@@ -148,7 +148,8 @@ out_tlsrpt_plans(const struct smtpd_outbound *o, const struct out_dest *d)
 			write_sts(smtpd_sts_entry_policy(d->sts), e);
 		}
 		set_fault(e, by_sts ? SMTPD_TLSRPT_VALIDATION
-			: plan->is_passing ? SMTPD_TLSRPT_DNSSEC_INVALID : SMTPD_TLSRPT_DANE_REQUIRED,
+			: plan->is_passing ? SMTPD_TLSRPT_DNSSEC_INVALID
+			: SMTPD_TLSRPT_DANE_REQUIRED,
 			by_sts ? "mx-not-in-policy" : plan->is_passing ? "tlsa-lookup-failed" : "");
 		smtpd_tlsrpt_note(o->tlsrpt, e);
 	}

@@ -187,7 +187,8 @@ smtpd_own_mail_send(struct smtpd_server *server, const struct smtpd_own_mail *m,
 		size_t body_at = cv_header_body_at(m->text);
 		status = cv_spool_write(&final, cv_buf_view(&header), err);
 		if (status == CV_OK)
-			status = cv_spool_write(&final, cv_str_sub(m->text, body_at, m->text.n), err);
+			status = cv_spool_write(
+				&final, cv_str_sub(m->text, body_at, m->text.n), err);
 	}
 	if (status == CV_OK)
 		status = put(server, m, local_acct, header.n ? &final : &message, err);

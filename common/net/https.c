@@ -131,7 +131,8 @@ judge(struct fetch *f, CURLcode code, struct cv_err *err)
 		return cv_fail(err, CV_LIMIT, "https://%s: more than %zu bytes", r->host,
 		               f->body->max);
 	if (code)
-		return cv_fail(err, code == CURLE_PEER_FAILED_VERIFICATION ? CV_DENIED : CV_TEMPFAIL,
+		return cv_fail(err,
+		               code == CURLE_PEER_FAILED_VERIFICATION ? CV_DENIED : CV_TEMPFAIL,
 		               "https://%s: %s", r->host,
 		               f->fault[0] ? f->fault : curl_easy_strerror(code));
 	curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &answer);
