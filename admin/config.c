@@ -6,6 +6,7 @@
 
 #include "admin/commands.h"
 #include "common/net/addr.h"
+#include "common/net/filter.h"
 
 /* Faults that a value's own limits cannot show. */
 static void
@@ -40,6 +41,42 @@ check_networks(json_t *faults, const char *name, const char *list)
 	json_array_append_new(faults, json_string(text));
 }
 
+/* The words of the filters, read by the same parser as smtpd's; host names are looked up. */
+static void
+check_filters(json_t *faults, const struct cv_conf *conf)
+{
+	const struct smtpd_options *o = cv_conf_get(conf, &smtpd_section);
+	const struct {
+		const char *name, *list;
+	} rows[] = {
+		{"milters",            o->milters           },
+		{"milters_mx",         o->milters_mx        },
+		{"milters_submission", o->milters_submission},
+		{"milters_lmtp",       o->milters_lmtp      },
+	};
+	struct cv_filter dflt = {.step_secs = o->milter_timeout}, filters[CV_FILTERS_MAX];
+
+	if (!cv_filter_failure_parse(cv_str_z(o->milter_default_action), &dflt.on_failure))
+		json_array_append_new(faults,
+			json_string("milter_default_action: accept, tempfail or reject expected"));
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct cv_err err = {0};
+		unsigned count;
+		if (!strcmp(rows[i].list, "none"))
+			continue;
+		char *list = cv_conf_resolve_list(conf, rows[i].list), text[600];
+		enum cv_status status =
+			cv_filters_parse(cv_str_z(list), &dflt, filters, &count, &err);
+		for (unsigned n = 0; status == CV_OK && n < count; n++)
+			status = cv_filter_resolve(&filters[n], &err);
+		free(list);
+		if (status == CV_OK)
+			continue;
+		snprintf(text, sizeof text, "%s: %s", rows[i].name, err.text);
+		json_array_append_new(faults, json_string(text));
+	}
+}
+
 static int
 run_check(struct admin_call *call)
 {
@@ -54,6 +91,7 @@ run_check(struct admin_call *call)
 	check_files(faults, "tls_key", m->tls_key);
 	check_networks(faults, "inside_networks", m->inside_networks);
 	check_networks(faults, "proxy_networks", m->proxy_networks);
+	check_filters(faults, call->conf);
 	bool bad = json_array_size(faults) > 0;
 	json_t *reply =
 		json_pack("{s:b, s:s, s:o}", "ok", !bad, "file", call->conf_path, "faults", faults);

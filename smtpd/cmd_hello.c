@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/log.h"
 #include "common/text/domain.h"
-#include "smtpd/session.h"
+#include "smtpd/filters.h"
 
 /* A domain or an address literal; devices that send underscores or nothing sensible are let in,
  * bytes that could forge a trace field are not. */
@@ -94,17 +94,12 @@ hello(struct smtpd_session *s, struct cv_str name, bool extended)
 	s->helo[name.n] = '\0';
 	s->extended = extended;
 
-	struct smtpd_milter *m = smtpd_session_milter(s);
-	if (!m) {
+	if (!smtpd_session_milter(s)) {
 		welcome(s);
 		return CV_STEP_DONE;
 	}
-	struct cv_tls_info tls;
-	cv_conn_tls_info(s->conn, &tls);
-	smtpd_milter_macro(m, "{tls_version}", tls.secure ? tls.version : NULL);
-	smtpd_milter_macro(m, "{cipher}", tls.secure ? tls.cipher : NULL);
 	s->resume = helo_filtered;
-	smtpd_milter_helo(m, name);
+	smtpd_filters_hello(s, name);
 	return helo_filtered(s);
 }
 

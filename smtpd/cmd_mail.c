@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/text/encode.h"
 #include "smtpd/envelope.h"
+#include "smtpd/filters.h"
 #include "smtpd/params.h"
 
 /* SMTPUTF8 stands behind the address it allows, so it is looked for before the address is read. */
@@ -179,17 +180,11 @@ smtpd_cmd_mail(struct smtpd_session *s, struct cv_str args)
 			return step;
 		}
 	}
-	struct smtpd_milter *m = smtpd_session_milter(s);
-	if (!m) {
+	if (!smtpd_session_milter(s)) {
 		mail_done(s);
 		return CV_STEP_DONE;
 	}
-	smtpd_milter_macro(m, "i", tx->id);
-	smtpd_milter_macro(m, "{auth_authen}", s->authed ? s->login : NULL);
-	smtpd_milter_macro(m, "{auth_type}", s->authed ? s->sasl_name : NULL);
-	struct cv_str bracketed = cv_arena_printf(&tx->arena, "<%.*s>", CV_STR_ARGS(tx->sender));
-	smtpd_milter_macro(m, "{mail_addr}", cv_arena_z(&tx->arena, tx->sender));
 	s->resume = mail_filtered;
-	smtpd_milter_mail(m, bracketed, tx->mail_params);
+	smtpd_filters_mail(s);
 	return mail_filtered(s);
 }

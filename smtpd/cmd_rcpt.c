@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/text/encode.h"
 #include "smtpd/envelope.h"
+#include "smtpd/filters.h"
 #include "smtpd/params.h"
 #include "smtpd/room.h"
 
@@ -160,16 +161,10 @@ rcpt_filtered(struct smtpd_session *s)
 static enum cv_step
 rcpt_filter(struct smtpd_session *s)
 {
-	struct smtpd_milter *m = smtpd_session_milter(s);
-	struct smtpd_rcpt *r = last_rcpt(s->tx);
-
-	if (!m)
+	if (!smtpd_session_milter(s))
 		return rcpt_done(s);
-	smtpd_milter_macro(m, "{rcpt_addr}", cv_arena_z(&s->tx->arena, r->address));
-	smtpd_milter_macro(m, "{rcpt_mailer}", r->is_local ? "local" : "smtp");
 	s->resume = rcpt_filtered;
-	smtpd_milter_rcpt(
-		m, cv_arena_printf(&s->tx->arena, "<%.*s>", CV_STR_ARGS(r->address)), CV_STR_EMPTY);
+	smtpd_filters_rcpt(s, last_rcpt(s->tx));
 	return rcpt_filtered(s);
 }
 
@@ -286,6 +281,7 @@ smtpd_cmd_rcpt(struct smtpd_session *s, struct cv_str args)
 	unsigned flags = CV_PATH_POSTMASTER | CV_PATH_LEADING_SPACE |
 			 (tx->smtputf8 ? (unsigned)CV_PATH_SMTPUTF8 : 0);
 
+	tx->rcpt_path = CV_STR_EMPTY;
 	if (!smtpd_envelope_word(&args, "TO:"))
 		return smtpd_envelope_refuse(s, R_BAD_ARGS);
 	if (cv_path_parse(args, flags, &path, &rest, NULL) != CV_OK) {
@@ -300,6 +296,8 @@ smtpd_cmd_rcpt(struct smtpd_session *s, struct cv_str args)
 			s->errors++;
 		return smtpd_envelope_refuse(s, R_MANY_RCPTS);
 	}
+	tx->rcpt_path = cv_arena_printf(&tx->arena, "<%.*s>", CV_STR_ARGS(path.address));
+	tx->rcpt_params = cv_arena_str(&tx->arena, rest);
 	enum smtpd_reply reply = take_rcpt_params(tx, &r, rest);
 	tx->rcpt_bytes += r.orcpt.n;
 	if (reply != R_OKAY)
@@ -308,4 +306,100 @@ smtpd_cmd_rcpt(struct smtpd_session *s, struct cv_str args)
 		return smtpd_envelope_refuse(s, R_BAD_PATH);
 	tx->rcpt_bytes += 3 * r.address.n; /* the filters' copies too */
 	return route(s, &r, &path);
+}
+
+/* ---- what filters change ---- */
+
+static void
+find_address(const struct cv_snapshot *snap, struct cv_str address, struct cv_reg_hit *hit)
+{
+	struct cv_str local, domain;
+
+	smtpd_envelope_split(address, &local, &domain);
+	cv_snapshot_find(snap, local, domain, hit);
+}
+
+enum cv_status
+smtpd_rcpt_add(struct smtpd_session *s, struct cv_str text, struct cv_str params)
+{
+	struct smtpd_tx *tx = s->tx;
+	struct smtpd_rcpt r = {.by_filter = true, .first_box = tx->boxes.n};
+	struct cv_path path;
+	struct cv_str rest;
+	struct cv_reg_hit hit;
+	unsigned flags = CV_PATH_LEADING_SPACE | (tx->smtputf8 ? (unsigned)CV_PATH_SMTPUTF8 : 0);
+
+	if (cv_path_parse(text, flags, &path, &rest, NULL) != CV_OK || rest.n ||
+		take_rcpt_params(tx, &r, params) != R_OKAY ||
+		smtpd_envelope_keep(tx, &path, &r.address) != CV_OK)
+		return CV_INVALID;
+	const struct cv_snapshot *snap = cv_register_get(s->server->reg);
+	enum cv_status status = CV_OK;
+	find_address(snap, r.address, &hit);
+	if (hit.found == CV_REG_ACCOUNT || hit.found == CV_REG_GROUP) {
+		r.is_local = true;
+		r.is_group = hit.found == CV_REG_GROUP;
+		if (hit.account.state == CV_STATE_RETIRED)
+			status = CV_NOT_FOUND;
+		else if (!r.is_group)
+			r.box = smtpd_boxes_add(&tx->boxes, hit.account.acct);
+		else if (!add_members(tx, snap, hit.account.acct))
+			status = CV_NOT_FOUND;
+	} else if (hit.found != CV_REG_NOT_OURS) {
+		status = CV_NOT_FOUND;
+	}
+	cv_snapshot_unref(snap);
+	r.box_count = tx->boxes.n - r.first_box;
+	if (status != CV_OK)
+		return status;
+	push_rcpt(tx, &r);
+	tx->remote_count += !r.is_local;
+	return CV_OK;
+}
+
+/* Boxes of the recipients that are left, in their order. */
+static void
+rebuild_boxes(struct smtpd_session *s)
+{
+	struct smtpd_tx *tx = s->tx;
+	const struct cv_snapshot *snap = cv_register_get(s->server->reg);
+	struct smtpd_boxes old = tx->boxes;
+
+	tx->boxes = (struct smtpd_boxes){0};
+	for (size_t i = 0; i < tx->rcpt_count; i++) {
+		struct smtpd_rcpt *r = &tx->rcpts[i];
+		struct cv_reg_hit hit;
+		if (!r->is_local || r->deleted)
+			continue;
+		r->first_box = tx->boxes.n;
+		if (!r->is_group) {
+			r->box = smtpd_boxes_add(&tx->boxes, old.ids[r->box]);
+		} else {
+			find_address(snap, r->address, &hit);
+			if (hit.found == CV_REG_GROUP)
+				add_members(tx, snap, hit.account.acct);
+		}
+		r->box_count = tx->boxes.n - r->first_box;
+	}
+	smtpd_boxes_done(&old);
+	cv_snapshot_unref(snap);
+}
+
+bool
+smtpd_rcpt_delete(struct smtpd_session *s, struct cv_str address)
+{
+	struct smtpd_tx *tx = s->tx;
+	bool any = false, any_local = false;
+
+	for (size_t i = 0; i < tx->rcpt_count; i++) {
+		struct smtpd_rcpt *r = &tx->rcpts[i];
+		if (r->deleted || !cv_str_ieq(r->address, address))
+			continue;
+		r->deleted = any = true;
+		any_local = any_local || r->is_local;
+		tx->remote_count -= !r->is_local;
+	}
+	if (any_local)
+		rebuild_boxes(s);
+	return any;
 }

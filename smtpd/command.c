@@ -4,7 +4,7 @@
  * begins where the policy begins.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "smtpd/session.h"
+#include "smtpd/filters.h"
 
 enum args { ARGS_NONE, ARGS_NEED, ARGS_MAY };
 enum {
@@ -75,7 +75,7 @@ smtpd_command(struct smtpd_session *s, struct cv_str line)
 	while (args.n && args.p[args.n - 1] == ' ') /* trailing blanks are common and harmless */
 		args.n--;
 	if (!c)
-		return refuse(s, R_UNKNOWN);
+		return smtpd_filters_unknown(s, line);
 	if (c->flags & CMD_ALONE && cv_conn_in(s->conn).n) {
 		smtpd_reply_put(cv_conn_out(s->conn), R_NO_WAIT);
 		return CV_STEP_CLOSE;

@@ -11,7 +11,7 @@
 #include "common/base/log.h"
 #include "common/net/daemon.h"
 #include "smtpd/daemon_private.h"
-#include "smtpd/milter.h"
+#include "smtpd/filters.h"
 #include "smtpd/outbound.h"
 #include "smtpd/room.h"
 #include "smtpd/session.h"
@@ -228,11 +228,7 @@ static void
 raise_descriptors(const struct smtpd_options *opt)
 {
 	struct rlimit limit;
-	struct cv_str rest = cv_str_z(opt->milters), word;
-	rlim_t each = 2;
-
-	while (cv_str_split(&rest, ' ', &word))
-		each += word.n > 0;
+	rlim_t each = 2 + smtpd_filters_most(opt);
 	rlim_t want = (rlim_t)opt->max_conns * each + 2 * (rlim_t)opt->outbound_concurrency + 1024;
 	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= want)
 		return;

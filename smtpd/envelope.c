@@ -3,18 +3,23 @@
 #include "smtpd/envelope.h"
 
 #include "common/base/log.h"
+#include "smtpd/filters.h"
 
 enum cv_step
 smtpd_envelope_refuse(struct smtpd_session *s, enum smtpd_reply reply)
 {
+	size_t before = cv_conn_out(s->conn)->n;
+
 	atomic_fetch_add(&s->server->counters.refused, 1);
 	smtpd_session_refuse(s, reply);
-	return CV_STEP_DONE;
+	return smtpd_filters_refused(s, before);
 }
 
 enum cv_step
 smtpd_envelope_refuse_decision(struct smtpd_session *s, const struct cv_decision *d)
 {
+	size_t before = cv_conn_out(s->conn)->n;
+
 	/* Staff may have a list with people who left; outside it is how addresses are guessed. */
 	if (d->smtp_code >= 500 && !s->authed)
 		s->errors++;
@@ -22,7 +27,7 @@ smtpd_envelope_refuse_decision(struct smtpd_session *s, const struct cv_decision
 	cv_log(cv_conn_id(s->conn), CV_INFO, "policy.refused", "rule=%s account=%s", d->rule,
 		s->authed ? s->login : "-");
 	smtpd_reply_decision(cv_conn_out(s->conn), d, s->tx && s->tx->smtputf8);
-	return CV_STEP_DONE;
+	return smtpd_filters_refused(s, before);
 }
 
 /* "FROM:" or "TO:" and what stands behind it, blanks before the path allowed as many devices send.

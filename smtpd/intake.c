@@ -12,6 +12,7 @@
 #include "common/base/kill.h"
 #include "common/base/log.h"
 #include "common/text/header.h"
+#include "smtpd/filters.h"
 #include "smtpd/outbound.h"
 #include "smtpd/room.h"
 #include "smtpd/session.h"
@@ -39,8 +40,12 @@ put_answer(struct smtpd_session *s, enum smtpd_reply reply)
 static void
 put_answers(struct smtpd_session *s, enum smtpd_reply reply)
 {
-	for (size_t n = s->kind == SMTPD_LMTP ? s->tx->rcpt_count : 1; n; n--)
+	if (s->kind != SMTPD_LMTP)
 		put_answer(s, reply);
+	else
+		for (size_t i = 0; i < s->tx->rcpt_count; i++)
+			if (!s->tx->rcpts[i].by_filter)
+				put_answer(s, reply);
 }
 
 static enum cv_step
@@ -68,7 +73,7 @@ refuse(struct smtpd_session *s, enum smtpd_reply reply)
 static enum cv_status
 result_of(const struct smtpd_tx *tx, const struct smtpd_rcpt *r)
 {
-	if (!r->is_local || r->is_group)
+	if (!r->is_local || r->is_group || r->deleted)
 		return CV_OK;
 	return tx->deliveries[r->box / CV_DELIVER_RCPTS_MAX]
 		.rcpts[r->box % CV_DELIVER_RCPTS_MAX]
@@ -101,7 +106,8 @@ static void
 put_lmtp_answers(struct smtpd_session *s)
 {
 	for (size_t i = 0; i < s->tx->rcpt_count; i++)
-		put_answer(s, verdict_on(result_of(s->tx, &s->tx->rcpts[i])));
+		if (!s->tx->rcpts[i].by_filter)
+			put_answer(s, verdict_on(result_of(s->tx, &s->tx->rcpts[i])));
 }
 
 static enum cv_step
@@ -167,7 +173,7 @@ static const struct smtpd_rcpt *
 rcpt_of_box(const struct smtpd_tx *tx, size_t i)
 {
 	for (size_t r = 0; r < tx->rcpt_count; r++)
-		if (tx->rcpts[r].is_local && i >= tx->rcpts[r].first_box &&
+		if (tx->rcpts[r].is_local && !tx->rcpts[r].deleted && i >= tx->rcpts[r].first_box &&
 			i < tx->rcpts[r].first_box + tx->rcpts[r].box_count)
 			return &tx->rcpts[r];
 	return &tx->rcpts[0];
@@ -369,7 +375,8 @@ static bool
 is_repeated(const struct smtpd_tx *tx, size_t i)
 {
 	for (size_t k = 0; k < i; k++)
-		if (!tx->rcpts[k].is_local && cv_str_eq(tx->rcpts[k].address, tx->rcpts[i].address))
+		if (!tx->rcpts[k].is_local && !tx->rcpts[k].deleted &&
+			cv_str_eq(tx->rcpts[k].address, tx->rcpts[i].address))
 			return true;
 	return false;
 }
@@ -382,7 +389,7 @@ queue_remote(struct smtpd_session *s)
 
 	fill_queue_msg(s, &msg, tx->remote_count);
 	for (size_t i = 0; i < tx->rcpt_count; i++)
-		if (!tx->rcpts[i].is_local && !is_repeated(tx, i))
+		if (!tx->rcpts[i].is_local && !tx->rcpts[i].deleted && !is_repeated(tx, i))
 			add_queue_rcpt(tx, &msg, &tx->rcpts[i], 0, msg.arrived_secs);
 	return queue_put(s, &msg, false);
 }
@@ -435,51 +442,12 @@ store_and_queue(struct smtpd_session *s)
 
 /* ---- filters ---- */
 
-/* Replaces the message by what the filters made of it. */
-static enum cv_status
-apply_changes(struct smtpd_session *s, const struct smtpd_milter_changes *changes)
-{
-	struct smtpd_tx *tx = s->tx;
-	struct cv_spool fresh;
-	struct cv_str old;
-	struct cv_err err = {0};
-
-	cv_spool_init(&fresh, s->server->spool_dir);
-	enum cv_status status = cv_spool_map(&tx->message, &old, &err);
-	if (status != CV_OK)
-		return status;
-	struct smtpd_header_facts facts;
-	smtpd_header_look(old, &facts);
-	status = cv_spool_write(&fresh,
-		changes->header_changed ? changes->header : cv_str_sub(old, 0, facts.body_at),
-		&err);
-	if (status == CV_OK && !changes->body)
-		status = cv_spool_write(&fresh, cv_str_sub(old, facts.body_at, old.n), &err);
-	cv_spool_unmap(&tx->message, old);
-	if (status == CV_OK && changes->body) {
-		struct cv_str body;
-		status = cv_spool_map(changes->body, &body, &err);
-		if (status == CV_OK) {
-			status = cv_spool_write(&fresh, body, &err);
-			cv_spool_unmap(changes->body, body);
-		}
-	}
-	if (status != CV_OK) {
-		cv_log(cv_conn_id(s->conn), CV_ERROR, "spool.failed", "id=%s error=%s", tx->id,
-			err.text);
-		cv_spool_done(&fresh);
-		return status;
-	}
-	cv_spool_done(&tx->message);
-	tx->message = fresh;
-	return CV_OK;
-}
-
 /* A filter wants it gone without a word to the sender. */
 static enum cv_step
-discard(struct smtpd_session *s)
+discard(struct smtpd_session *s, const char *why)
 {
-	cv_log(cv_conn_id(s->conn), CV_INFO, "msg.discarded", "id=%s by=filter", s->tx->id);
+	cv_log(cv_conn_id(s->conn), CV_INFO, "msg.discarded", "id=%s by=filter why=%s", s->tx->id,
+		why);
 	put_answers(s, R_OKAY);
 	s->errors = s->noise = 0;
 	return finish(s);
@@ -501,19 +469,12 @@ message_filtered(struct smtpd_session *s)
 		break;
 	}
 	if (tx->discarded)
-		return discard(s);
-	const struct smtpd_milter_changes *changes = smtpd_milter_changes(s->milter);
-	if (changes->quarantine) {
-		cv_log(cv_conn_id(s->conn), CV_INFO, "msg.quarantined", "id=%s reason=%s", tx->id,
-			changes->quarantine);
-		tx->quarantined = true;
-	}
-	if (changes->header_changed || changes->body) {
-		enum cv_status status = apply_changes(s, changes);
-		if (status != CV_OK)
-			return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
-	}
-	return store_and_queue(s);
+		return discard(s, "verdict");
+	bool nobody;
+	enum cv_status status = smtpd_filters_apply(s, &nobody);
+	if (status != CV_OK)
+		return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
+	return nobody ? discard(s, "no-recipients") : store_and_queue(s);
 }
 
 /* ---- checks ---- */
@@ -545,7 +506,7 @@ smtpd_intake(struct smtpd_session *s)
 	struct cv_err err = {0};
 
 	if (tx->discarded)
-		return discard(s);
+		return discard(s, "verdict");
 	if (cv_spool_map(&tx->message, &message, &err) != CV_OK)
 		return refuse(s, R_TEMPFAIL);
 	smtpd_header_look(message, &facts);
@@ -564,10 +525,9 @@ smtpd_intake(struct smtpd_session *s)
 	fault = smtpd_shape(s, &facts, message);
 	if (fault != R_OKAY)
 		return refuse(s, fault);
-	struct smtpd_milter *m = smtpd_session_milter(s);
-	if (!m)
+	if (!smtpd_session_milter(s))
 		return store_and_queue(s);
 	s->resume = message_filtered;
-	smtpd_milter_message(m, &tx->message);
+	smtpd_filters_message(s);
 	return message_filtered(s);
 }

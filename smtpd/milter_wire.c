@@ -70,6 +70,82 @@ milter_get_text(struct cv_str *data, struct cv_str *out)
 	return true;
 }
 
+/* Pairs of stage (u32) and list of names, NUL-ended, behind the three words. */
+static enum cv_status
+parse_macro_lists(struct cv_str data, struct milter_offer *out)
+{
+	while (data.n) {
+		struct cv_rd rd = cv_rd(data);
+		struct cv_str names;
+		uint32_t stage = cv_rd_be32(&rd);
+
+		data = cv_rd_take(&rd, cv_rd_left(&rd));
+		if (rd.bad || stage >= MILTER_STAGES || !milter_get_text(&data, &names) ||
+			names.n >= MILTER_MACRO_LIST_MAX)
+			return CV_INVALID;
+		for (size_t i = 0; i < names.n; i++)
+			if ((unsigned char)names.p[i] < ' ' || (unsigned char)names.p[i] > 126)
+				return CV_INVALID;
+		for (size_t i = 0; i < names.n; i++)
+			out->macros[stage][i] = names.p[i] == ',' ? ' ' : names.p[i];
+		out->macros[stage][names.n] = '\0';
+		out->has_macros[stage] = true;
+	}
+	return CV_OK;
+}
+
+enum cv_status
+milter_offer_parse(struct cv_str data, struct milter_offer *out)
+{
+	struct cv_rd rd = cv_rd(data);
+
+	*out = (struct milter_offer){.version = cv_rd_be32(&rd)};
+	out->actions = cv_rd_be32(&rd);
+	out->protocol = cv_rd_be32(&rd);
+	if (rd.bad || out->version < 2 || out->version > 6 ||
+		out->actions & ~(uint32_t)MILTER_OFFERED_ACTIONS ||
+		out->protocol & ~(uint32_t)MILTER_OFFERED_PROTOCOL)
+		return CV_INVALID;
+	out->chunk = out->protocol & MILTER_DATA_1M     ? (1u << 20) - 1
+		     : out->protocol & MILTER_DATA_256K ? (256u << 10) - 1
+							: MILTER_CHUNK;
+	if (out->version < 4) /* these steps are younger than such a filter */
+		out->protocol |= MILTER_NO_DATA;
+	if (out->version < 3)
+		out->protocol |= MILTER_NO_UNKNOWN;
+	return parse_macro_lists(cv_rd_take(&rd, cv_rd_left(&rd)), out);
+}
+
+static bool
+is_envelope_text(struct cv_str text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if ((unsigned char)text.p[i] < ' ' || text.p[i] == 127)
+			return false;
+	return true;
+}
+
+enum cv_status
+milter_envelope_parse(char command, struct cv_str data, struct milter_envelope_change *out)
+{
+	bool may_have_params = command == '2' || command == 'e';
+
+	if (!strchr("+2-e", command) || !command)
+		return CV_INVALID;
+	*out = (struct milter_envelope_change){.kind = command == '-'   ? MILTER_RCPT_DELETED
+						       : command == 'e' ? MILTER_FROM_CHANGED
+									: MILTER_RCPT_ADDED};
+	if (!milter_get_text(&data, &out->address))
+		return CV_INVALID;
+	if (data.n && (!may_have_params || !milter_get_text(&data, &out->params) || data.n))
+		return CV_INVALID;
+	if (out->address.n > MILTER_ENVELOPE_TEXT_MAX || out->params.n > MILTER_ENVELOPE_TEXT_MAX)
+		return CV_LIMIT;
+	return out->address.n && is_envelope_text(out->address) && is_envelope_text(out->params)
+		       ? CV_OK
+		       : CV_INVALID;
+}
+
 static bool
 reply_line_is_valid(struct cv_str line, struct cv_str code, bool last)
 {

@@ -12,12 +12,19 @@
 #include "common/base/err.h"
 
 #define MILTER_PACKET_MAX ((1u << 20) + 1)
-#define MILTER_CHUNK 65535u /* data in one packet: libmilter takes no more */
+#define MILTER_CHUNK 65535u /* data in one packet, unless the filter agreed to more */
 
 /* Actions a filter may ask for; what smtpd honours is what it offers. */
 enum {
-	MILTER_ADD_HEADER = 0x01, MILTER_CHANGE_BODY = 0x02, MILTER_CHANGE_HEADER = 0x10,
-	MILTER_QUARANTINE = 0x20
+	MILTER_ADD_HEADER = 0x01,
+	MILTER_CHANGE_BODY = 0x02,
+	MILTER_ADD_RCPT = 0x04,
+	MILTER_DEL_RCPT = 0x08,
+	MILTER_CHANGE_HEADER = 0x10,
+	MILTER_QUARANTINE = 0x20,
+	MILTER_CHANGE_FROM = 0x40,
+	MILTER_ADD_RCPT_PAR = 0x80,
+	MILTER_SET_MACROS = 0x100
 };
 /* Protocol steps a filter can do without (NO_*), or does not answer (NR_*). */
 enum {
@@ -32,6 +39,7 @@ enum {
 	MILTER_NO_UNKNOWN = 0x100,
 	MILTER_NO_DATA = 0x200,
 	MILTER_SKIP = 0x400,
+	MILTER_RCPT_REJ = 0x800, /* it hears of recipients that smtpd refused */
 	MILTER_NR_CONNECT = 0x1000,
 	MILTER_NR_HELO = 0x2000,
 	MILTER_NR_MAIL = 0x4000,
@@ -40,11 +48,29 @@ enum {
 	MILTER_NR_UNKNOWN = 0x20000,
 	MILTER_NR_EOH = 0x40000,
 	MILTER_NR_BODY = 0x80000,
-	MILTER_LEADING_SPACE = 0x100000
+	MILTER_LEADING_SPACE = 0x100000,
+	MILTER_DATA_256K = 0x10000000, /* packets may hold so much */
+	MILTER_DATA_1M = 0x20000000
 };
-#define MILTER_OFFERED_ACTIONS                                                                     \
-	(MILTER_ADD_HEADER | MILTER_CHANGE_BODY | MILTER_CHANGE_HEADER | MILTER_QUARANTINE)
-#define MILTER_OFFERED_PROTOCOL 0x1ff7ffu /* every step above; RCPT_REJ (0x800) is not offered */
+#define MILTER_OFFERED_ACTIONS 0x1ffu
+#define MILTER_OFFERED_PROTOCOL 0x301fffffu /* every bit above */
+
+/* Stages for which a filter may name the macros it wants. */
+enum milter_stage {
+	MILTER_AT_CONNECT, MILTER_AT_HELO, MILTER_AT_MAIL, MILTER_AT_RCPT, MILTER_AT_DATA,
+	MILTER_AT_EOM, MILTER_AT_EOH, MILTER_STAGES
+};
+#define MILTER_MACRO_LIST_MAX 512u
+
+/* What a filter answered to the offer. */
+struct milter_offer {
+	uint32_t version, actions, protocol;
+	uint32_t chunk;                 /* most data in one packet */
+	char macros[MILTER_STAGES][MILTER_MACRO_LIST_MAX]; /* apart by blanks */
+	bool has_macros[MILTER_STAGES]; /* the filter named its own */
+};
+/* Reads the data of such a packet. CV_INVALID when it asks for what was not offered. */
+CV_MUST_CHECK enum cv_status milter_offer_parse(struct cv_str data, struct milter_offer *out);
 
 /* Starts a packet in OUT and ends it: the length is filled in by the end. */
 size_t milter_packet_begin(struct cv_buf *out, char command);
@@ -62,6 +88,21 @@ bool milter_get_text(struct cv_str *data, struct cv_str *out);
 /* "550 5.7.1 text", one line, or several "550-..." joined by CRLF: digits right, no control bytes.
  * Only 4xx and 5xx. */
 bool milter_reply_is_valid(struct cv_str text);
+
+/* ---- changes of the envelope ---- */
+#define MILTER_ENVELOPE_MAX 10000u       /* changes of one message, by all filters */
+#define MILTER_ENVELOPE_TEXT_MAX 1024u   /* of an address; as much for its parameters */
+
+enum milter_envelope_kind { MILTER_RCPT_ADDED, MILTER_RCPT_DELETED, MILTER_FROM_CHANGED };
+struct milter_envelope_change {
+	enum milter_envelope_kind kind;
+	struct cv_str address;  /* as the filter wrote it, usually in brackets */
+	struct cv_str params;   /* ESMTP parameters; may be empty */
+};
+/* Reads the data of packet COMMAND ('+', '2', '-', 'e'); slices point into it. CV_INVALID for other
+ * commands, texts without end and control bytes; CV_LIMIT for long ones. */
+CV_MUST_CHECK enum cv_status milter_envelope_parse(char command, struct cv_str data,
+                                                   struct milter_envelope_change *out);
 
 /* ---- the header block under edit ---- */
 struct milter_field {

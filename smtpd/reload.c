@@ -12,7 +12,7 @@
 #include "common/base/log.h"
 #include "common/options/live.h"
 #include "smtpd/daemon_private.h"
-#include "smtpd/milter.h"
+#include "smtpd/filters.h"
 #include "smtpd/outbound.h"
 
 /* What cannot change while the daemon runs: folders and sockets are open, threads are started. */
@@ -30,8 +30,7 @@ config_free(struct smtpd_config *c)
 	cv_netset_free(c->inside);
 	cv_netset_free(c->proxies);
 	cv_netset_free(c->priority_from);
-	if (c->milters)
-		smtpd_milters_free(c->milters);
+	smtpd_filters_free(c->milters);
 	if (c->conf)
 		cv_conf_free(c->conf);
 	free(c);
@@ -76,20 +75,14 @@ make_networks(struct smtpd_config *c, const struct congvu_options *m,
 static enum cv_status
 make_filters(struct smtpd_daemon *d, struct smtpd_config *c, struct cv_err *err)
 {
-	const struct congvu_options *m = cv_conf_get(c->conf, &congvu_section);
-	const struct smtpd_options *opt = cv_conf_get(c->conf, &smtpd_section);
-	char *filters = cv_conf_resolve_list(c->conf, opt->milters);
-	struct smtpd_milters_options o = {.filters = filters,
-		.default_action = opt->milter_default_action,
-		.timeout_secs = opt->milter_timeout,
-		.hostname = m->hostname,
-		.daemon_name = "congvu",
-		.spool_dir = d->spool_dir};
-	enum cv_status status =
-		opt->milters[0] ? smtpd_milters_new(d->server.net, &o, &c->milters, err) : CV_OK;
+	return smtpd_filters_load(d->server.net, c->conf, d->spool_dir, c->milters, err);
+}
 
-	free(filters);
-	return status;
+static void
+use_filters(struct smtpd_server *s, const struct smtpd_config *c)
+{
+	for (unsigned i = 0; i < SMTPD_KINDS; i++)
+		s->milters[i] = c->milters[i];
 }
 
 enum cv_status
@@ -115,7 +108,7 @@ smtpd_config_filters(struct smtpd_daemon *d, struct cv_err *err)
 {
 	enum cv_status status = make_filters(d, d->configs, err);
 
-	d->server.milters = d->configs->milters;
+	use_filters(&d->server, d->configs);
 	return status;
 }
 
@@ -291,7 +284,7 @@ publish(struct reload *r)
 	s->policy = r->next->policy;
 	s->inside = r->next->inside;
 	s->priority_from = r->next->priority_from;
-	s->milters = r->next->milters;
+	use_filters(s, r->next);
 	s->main = r->main;
 	s->opt = r->opt;
 	cv_net_limits(s->net, (unsigned)r->opt->max_conns, (unsigned)r->opt->max_conns_per_ip);

@@ -27,6 +27,7 @@ struct smtpd_outbound;
 struct smtpd_room_cache;
 
 enum smtpd_kind { SMTPD_MX, SMTPD_SUBMISSION, SMTPD_LMTP };
+#define SMTPD_KINDS 3
 
 /* Counted since start; shown by `congvu status`. */
 struct smtpd_counters {
@@ -44,7 +45,7 @@ struct smtpd_server {
 	struct cv_deliverer *deliverer;     /* the store, by its owner's socket */
 	struct cv_queue *queue;
 	struct cv_resolver *resolver;
-	_Atomic(struct smtpd_milters *) milters; /* NULL: no filters */
+	_Atomic(struct smtpd_milters *) milters[SMTPD_KINDS]; /* by kind of listener; NULL: none */
 	struct smtpd_outbound *outbound;
 	struct smtpd_room_cache *room;      /* who was seen to have room lately */
 	_Atomic(struct cv_netset *) inside, proxies, priority_from;

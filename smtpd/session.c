@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/rng.h"
 #include "common/text/header.h"
+#include "smtpd/filters.h"
 
 static struct smtpd_session *
 session_of(struct cv_conn *c)
@@ -153,12 +154,6 @@ smtpd_session_filtered(struct smtpd_session *s)
 }
 
 static void
-milter_woken(void *arg)
-{
-	cv_conn_wake(arg);
-}
-
-static void
 greet(struct smtpd_session *s)
 {
 	struct cv_buf *out = cv_conn_out(s->conn);
@@ -201,15 +196,11 @@ session_open(struct smtpd_session *s)
 		smtpd_reply_put(cv_conn_out(s->conn), R_EARLY);
 		return CV_STEP_CLOSE;
 	}
-	struct smtpd_milters *milters = s->server->milters;
-	if (!milters) {
+	if (!smtpd_filters_connect(s)) {
 		greet(s);
 		return CV_STEP_DONE;
 	}
-	s->milter = smtpd_milter_new(milters, milter_woken, s->conn);
-	smtpd_milter_macro(s->milter, "{daemon_name}", cv_conn_label(s->conn));
 	s->resume = connect_filtered;
-	smtpd_milter_connect(s->milter, "unknown", cv_conn_peer(s->conn));
 	return connect_filtered(s);
 }
 

@@ -49,6 +49,8 @@ struct smtpd_rcpt {
 	uint32_t notify;
 	bool is_local;               /* delivered to the store; a group is many accounts */
 	bool is_group;
+	bool by_filter;              /* a filter added it: the client does not know */
+	bool deleted;                /* a filter took it out: the client is told it was taken */
 	size_t box;                  /* its place among the boxes, unless a group */
 	size_t first_box, box_count; /* what it added; none when others had named them */
 };
@@ -72,6 +74,8 @@ struct smtpd_tx {
 	uint64_t declared_bytes;
 	struct smtpd_rcpt *rcpts;
 	size_t rcpt_count, rcpt_room, remote_count;
+	struct cv_str rcpt_path, rcpt_params; /* of the RCPT under way, as the client wrote them */
+	struct cv_str rcpt_refusal;  /* the answer to it, while filters hear of it */
 	size_t rcpt_tries, rcpt_bytes; /* refused ones too: what RCPT may cost is bounded */
 	struct smtpd_boxes boxes;    /* every account that gets a copy, each once */
 	struct cv_spool message;
@@ -147,6 +151,12 @@ enum cv_step smtpd_cmd_auth(struct smtpd_session *s, struct cv_str args);
 enum cv_step smtpd_auth_line(struct smtpd_session *s, struct cv_str line);
 enum cv_step smtpd_cmd_mail(struct smtpd_session *s, struct cv_str args);
 enum cv_step smtpd_cmd_rcpt(struct smtpd_session *s, struct cv_str args);
+/* A filter, which is trusted, adds the recipient PATH ("<a@b>", ESMTP parameters apart): routed as
+ * RCPT does, with relaying allowed. CV_INVALID, CV_NOT_FOUND (no such local address). */
+enum cv_status smtpd_rcpt_add(struct smtpd_session *s, struct cv_str path, struct cv_str params);
+/* Takes every recipient ADDRESS (normalised) out again, with the boxes only it brought in. False:
+ * there is none. */
+bool smtpd_rcpt_delete(struct smtpd_session *s, struct cv_str address);
 enum cv_step smtpd_cmd_data(struct smtpd_session *s, struct cv_str args);
 enum cv_step smtpd_cmd_bdat(struct smtpd_session *s, struct cv_str args);
 /* Takes message bytes from the input. */

@@ -53,9 +53,12 @@
 	OPT(secs, drain_timeout, "10s", "0s", "1h", "time that messages under way get when the server stops", "thời gian chờ các thư đang nhận khi dừng") \
 	OPT(secs, data_timeout, "10m", "10s", "2h", "silence allowed inside a message", "thời gian chờ nội dung thư") \
 	OPT(num, workers, "0", "0", "256", "worker threads; 0: twice the cores", "số luồng") \
-	OPT(list, milters, "unix:run/spamfilter.sock", "", "4096", "filters in order: unix:/path or inet:port@host", "các bộ lọc milter") \
-	OPT(text, milter_default_action, "tempfail", "1", "10", "when a filter fails: accept, tempfail or reject", "khi bộ lọc hỏng") \
-	OPT(secs, milter_timeout, "30s", "1s", "10m", "longest wait for a filter's step", "thời gian chờ bộ lọc") \
+	OPT(list, milters, "unix:run/spamfilter.sock", "", "4096", "filters in order: unix:/path or inet:port@host, each with settings behind commas: name=, timeout=, connect-timeout=, message-timeout=, on-failure=, reuse=yes", "các bộ lọc milter theo thứ tự, kèm thiết lập sau dấu phẩy") \
+	OPT(list, milters_mx, "", "", "4096", "filters of mail from outside instead of `milters`; none: no filter", "bộ lọc riêng cho thư từ ngoài") \
+	OPT(list, milters_submission, "", "", "4096", "filters of mail from staff instead of `milters`; none: no filter", "bộ lọc riêng cho thư cán bộ gửi") \
+	OPT(list, milters_lmtp, "", "", "4096", "filters of LMTP instead of `milters`; none: no filter", "bộ lọc riêng cho LMTP") \
+	OPT(text, milter_default_action, "tempfail", "1", "10", "when a filter without on-failure= fails: accept, tempfail or reject", "khi bộ lọc hỏng") \
+	OPT(secs, milter_timeout, "30s", "1s", "10m", "longest wait for a step of a filter without timeout=", "thời gian chờ bộ lọc") \
 	OPT(flag, require_known_sender_domain, "no", "", "", "refuse MAIL FROM domains without MX or address", "từ chối miền gửi không tồn tại") \
 	OPT(num, outbound_concurrency, "100", "1", "10000", "outgoing connections at once", "số kết nối gửi ra") \
 	OPT(num, outbound_per_destination, "10", "1", "1000", "outgoing connections to one destination", "số kết nối tới một nơi nhận") \

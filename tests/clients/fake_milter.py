@@ -15,12 +15,15 @@ import time
 CONTINUE, ACCEPT, REJECT, TEMPFAIL, DISCARD, PROGRESS, SKIP = "c", "a", "r", "t", "d", "p", "s"
 NO_CONNECT, NO_HELO, NO_MAIL, NO_RCPT, NO_BODY, NO_HEADER, NO_EOH, NR_HEADER = (
     1 << i for i in range(8))
-NO_UNKNOWN, NO_DATA, SKIP_OK = 0x100, 0x200, 0x400
+NO_UNKNOWN, NO_DATA, SKIP_OK, RCPT_REJ = 0x100, 0x200, 0x400, 0x800
+DATA_256K, DATA_1M = 0x10000000, 0x20000000
 NR_CONNECT, NR_HELO, NR_MAIL, NR_RCPT, NR_DATA, NR_UNKNOWN, NR_EOH, NR_BODY, LEADING_SPACE = (
     0x1000 << i for i in range(9))
 ADD_HEADER, CHANGE_BODY, CHANGE_HEADER, QUARANTINE = 0x01, 0x02, 0x10, 0x20
+ADD_RCPT, DEL_RCPT, CHANGE_FROM, ADD_RCPT_PAR, SET_MACROS = 0x04, 0x08, 0x40, 0x80, 0x100
 EVERY_ACTION = ADD_HEADER | CHANGE_BODY | CHANGE_HEADER | QUARANTINE
-UNANSWERED = {"C": NR_CONNECT, "H": NR_HELO, "M": NR_MAIL, "R": NR_RCPT, "T": NR_DATA,
+ENVELOPE = ADD_RCPT | DEL_RCPT | CHANGE_FROM | ADD_RCPT_PAR
+UNANSWERED = {"C": NR_CONNECT, "H": NR_HELO, "M": NR_MAIL, "R": NR_RCPT, "T": NR_DATA, "U": NR_UNKNOWN,
               "L": NR_HEADER, "N": NR_EOH, "B": NR_BODY}
 
 
@@ -54,6 +57,7 @@ class Wait:
 class Session:
     def __init__(self):
         self.steps, self.macros, self.ended = [], {}, False
+        self.history = {}  # command -> the macros of each such step
 
     def commands(self):
         return "".join(command for command, _ in self.steps)
@@ -102,6 +106,9 @@ class FakeMilter:
         self.once = {}         # the same, used up by one step
         self.split = False     # send byte by byte
         self.read_slowly = False
+        self.macro_lists = b"" # behind the answer to the offer
+        self.connections = 0
+        self.close_idle = False # close a connection that was kept for another session
         self.deaf = False      # take connections and do not answer at all
 
     def close(self):
@@ -158,6 +165,7 @@ class FakeMilter:
     def _talk(self, s):
         session = Session()
         self.sessions.append(session)
+        self.connections += 1
         try:
             while True:
                 size = struct.unpack(">I", self._exactly(s, 4))[0]
@@ -168,15 +176,24 @@ class FakeMilter:
                 if command == "O":
                     session.offered = struct.unpack(">III", data[:12])
                     self._send(s, self.offer if self.offer is not None else packet(
-                        "O", struct.pack(">III", self.version, self.actions, self.protocol)))
+                        "O", struct.pack(">III", self.version, self.actions, self.protocol)
+                        + self.macro_lists))
                 elif command == "D":
                     words = data[1:].split(b"\0")
-                    session.macros.setdefault(chr(data[0]), {}).update(
-                        zip(words[0:-1:2], words[1::2]))
+                    pairs = dict(zip(words[0:-1:2], words[1::2]))
+                    session.macros.setdefault(chr(data[0]), {}).update(pairs)
+                    session.history.setdefault(chr(data[0]), []).append(pairs)
                 else:
                     session.steps.append((command, data))
                     if command == "Q":
                         return
+                    if command == "K":
+                        session.ended = True
+                        if self.close_idle:
+                            return
+                        session = Session()
+                        self.sessions.append(session)
+                        continue
                     if command != "A":
                         self._answer(s, session, command)
         except (OSError, ConnectionError):

@@ -327,7 +327,10 @@ def test_garbage_and_wrong_offers():
     w = world()
     rng = random.Random(3464)
     offers = [packet("O", struct.pack(">III", *words)) for words in (
-        (1, 0, 0), (7, 0, 0), (6, 0x04, 0), (6, 0x200, 0), (6, 0, 0x800), (6, 0, 1 << 25))]
+        (1, 0, 0), (7, 0, 0), (6, 0x200, 0), (6, 1 << 31, 0), (6, 0, 1 << 25))]
+    offers += [packet("O", struct.pack(">III", 6, 0x100, 0) + tail) for tail in (
+        b"x", struct.pack(">I", 7) + b"i\0", struct.pack(">I", 1) + b"i", struct.pack(">I", 1)
+        + b"i" * 600 + b"\0", struct.pack(">I", 1) + b"\n\0")]
     offers += [packet("c"), packet("O"), packet("O", b"\0" * 11), b"\0\0\0\0", b"\xff" * 8,
                b"HTTP/1.0 400 Bad\r\n\r\n", packet("O", b"\0" * 12) * 2]
     for offer in offers:

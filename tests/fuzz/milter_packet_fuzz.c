@@ -17,6 +17,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	milter_header_read(&h, CV_STR("From: a@b.example\r\nTo: c@d.example\r\n\r\nx"));
 	while (milter_packet_parse(in, &command, &packet, &used) == CV_OK) {
 		milter_reply_is_valid(packet);
+		struct milter_offer offer;
+		struct milter_envelope_change change;
+		/* What is taken is bounded, and nothing in it could end a line of ours. */
+		if (milter_offer_parse(packet, &offer) == CV_OK)
+			for (size_t i = 0; i < MILTER_STAGES; i++)
+				assert(strlen(offer.macros[i]) < MILTER_MACRO_LIST_MAX);
+		if (milter_envelope_parse(command, packet, &change) == CV_OK) {
+			assert(change.address.n && change.address.n <= MILTER_ENVELOPE_TEXT_MAX);
+			assert(cv_str_find(change.address, '\n', 0) == change.address.n);
+			assert(cv_str_find(change.params, '\r', 0) == change.params.n);
+		}
 		struct cv_rd rd = cv_rd(packet);
 		uint32_t index = cv_rd_be32(&rd);
 		struct cv_str rest = cv_rd_take(&rd, cv_rd_left(&rd));

@@ -73,6 +73,82 @@ test_reply__takes_only_complete_4xx_and_5xx(void **state)
 	CHECK_END();
 }
 
+#define BYTES(text) {text, sizeof(text) - 1}
+
+static void
+test_offer__takes_only_what_was_offered(void **state)
+{
+	static const struct {
+		const char *name;
+		struct cv_str data;
+		bool ok;
+		uint32_t chunk;
+	} rows[] = {
+		{"nothing asked", {"\0\0\0\6\0\0\0\0\0\0\0\0", 12}, true, 65535},
+		{"every action", {"\0\0\0\6\0\0\1\377\0\37\377\377", 12}, true, 65535},
+		{"256K", {"\0\0\0\6\0\0\0\0\20\0\0\0", 12}, true, (256u << 10) - 1},
+		{"1M", {"\0\0\0\6\0\0\0\0\60\0\0\0", 12}, true, (1u << 20) - 1},
+		{"version 1", {"\0\0\0\1\0\0\0\0\0\0\0\0", 12}, false, 0},
+		{"version 7", {"\0\0\0\7\0\0\0\0\0\0\0\0", 12}, false, 0},
+		{"an action of the future", {"\0\0\0\6\0\0\2\0\0\0\0\0", 12}, false, 0},
+		{"a step of the future", {"\0\0\0\6\0\0\0\0\0\40\0\0", 12}, false, 0},
+		{"macros at HELO", {"\0\0\0\6\0\0\1\0\0\0\0\0\0\0\0\1i,j\0", 20}, true, 65535},
+		{"a stage of the future", {"\0\0\0\6\0\0\1\0\0\0\0\0\0\0\0\7i\0", 18}, false, 0},
+		{"a list without end", {"\0\0\0\6\0\0\1\0\0\0\0\0\0\0\0\1i", 17}, false, 0},
+		{"half a stage", {"\0\0\0\6\0\0\1\0\0\0\0\0\0\0", 14}, false, 0},
+	};
+	struct milter_offer o;
+
+	(void)state;
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		bool ok = milter_offer_parse(rows[i].data, &o) == CV_OK;
+		CHECK(rows[i].name, ok == rows[i].ok);
+		CHECK(rows[i].name, !ok || o.chunk == rows[i].chunk);
+	}
+	for (size_t n = 0; n < 12; n++)
+		CHECK("cut short", milter_offer_parse(cv_str_sub(rows[0].data, 0, n), &o) != CV_OK);
+	CHECK_END();
+	assert_int_equal(milter_offer_parse(rows[8].data, &o), CV_OK);
+	assert_true(o.has_macros[MILTER_AT_HELO] && !o.has_macros[MILTER_AT_MAIL]);
+	assert_string_equal(o.macros[MILTER_AT_HELO], "i j");
+}
+
+static void
+test_envelope__takes_addresses_and_parameters(void **state)
+{
+	static const struct {
+		const char *name;
+		char command;
+		struct cv_str data;
+		const char *address, *params; /* NULL: refused */
+	} rows[] = {
+		{"add", '+', BYTES("<a@b>\0"), "<a@b>", ""},
+		{"add with parameters", '2', BYTES("<a@b>\0NOTIFY=NEVER\0"), "<a@b>", "NOTIFY=NEVER"},
+		{"without parameters", '2', BYTES("<a@b>\0"), "<a@b>", ""},
+		{"delete", '-', BYTES("a@b\0"), "a@b", ""},
+		{"sender", 'e', BYTES("<>\0RET=FULL\0"), "<>", "RET=FULL"},
+		{"no end", '+', BYTES("<a@b>"), NULL, NULL},
+		{"empty", '+', BYTES("\0"), NULL, NULL},
+		{"add with a second text", '+', BYTES("<a@b>\0x\0"), NULL, NULL},
+		{"three texts", 'e', BYTES("<a@b>\0x\0y\0"), NULL, NULL},
+		{"parameters without end", 'e', BYTES("<a@b>\0x"), NULL, NULL},
+		{"a line end", '-', BYTES("<a@b>\r\n\0"), NULL, NULL},
+		{"a control byte", 'e', BYTES("<a@b>\0\1\0"), NULL, NULL},
+		{"another packet", 'h', BYTES("<a@b>\0"), NULL, NULL},
+		{"no packet", '\0', BYTES("<a@b>\0"), NULL, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct milter_envelope_change c;
+		bool ok = milter_envelope_parse(rows[i].command, rows[i].data, &c) == CV_OK;
+		CHECK(rows[i].name, ok == (rows[i].address != NULL));
+		CHECK(rows[i].name, !ok || (cv_str_eq_z(c.address, rows[i].address) &&
+						   cv_str_eq_z(c.params, rows[i].params)));
+	}
+	CHECK_END();
+}
+
 static const char message[] = "Received: by a\r\nSubject: =?utf-8?Q?a?=\r\n  folded\r\nX-A: 1\r\nx-a:2\r\n\r\nBody\r\n";
 
 static void
@@ -170,6 +246,8 @@ main(void)
 		cmocka_unit_test(test_packet__needs_all_its_bytes),
 		cmocka_unit_test(test_packet__refuses_sizes_that_make_no_sense),
 		cmocka_unit_test(test_reply__takes_only_complete_4xx_and_5xx),
+		cmocka_unit_test(test_offer__takes_only_what_was_offered),
+		cmocka_unit_test(test_envelope__takes_addresses_and_parameters),
 		cmocka_unit_test(test_header__keeps_untouched_fields_byte_for_byte),
 		cmocka_unit_test(test_header__edits_as_filters_ask),
 		cmocka_unit_test(test_header__refuses_what_would_forge_fields),
