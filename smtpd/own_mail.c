@@ -110,9 +110,11 @@ filter(struct smtpd_server *server, const struct smtpd_own_mail *m, struct cv_sp
 		.stop = stop };
 	enum cv_status status = CV_OK;
 
-	if (!server->milters)
+	/* The filters of what staff submit: ours is signed by the same. */
+	struct smtpd_milters *filters = server->milters[SMTPD_SUBMISSION];
+	if (!filters)
 		return CV_OK;
-	c.milter = smtpd_milter_new(server->milters, wake, &c);
+	c.milter = smtpd_milter_new(filters, wake, &c);
 	enum smtpd_milter_verdict v = tell_all(&c, server, m, message);
 	if (v == SMTPD_MILTER_PENDING || v == SMTPD_MILTER_TEMPFAIL)
 		status = cv_fail(err, CV_TEMPFAIL, "the filters do not answer");
