@@ -185,12 +185,30 @@ read_modseq(struct reader *r, uint64_t *out)
 	return imapd_parse_number(r->p, INT64_MAX, out);
 }
 
+/* The column that holds the field NAME. */
+static enum imapd_column
+column_of(struct cv_str name)
+{
+	static const char *const names[] = {
+		[IMAPD_COL_SUBJECT] = "Subject",
+		[IMAPD_COL_FROM] = "From",
+		[IMAPD_COL_TO] = "To",
+		[IMAPD_COL_CC] = "Cc",
+	};
+
+	for (unsigned i = 0; i < CV_COUNT(names); i++)
+		if (cv_str_ieq_z(name, names[i]))
+			return i;
+	return IMAPD_COLS;
+}
+
 static bool
 read_field(struct reader *r, struct imapd_search_node *node, struct cv_str name)
 {
 	if (!read_text(r, &node->needle))
 		return false;
 	node->name = cv_arena_str(r->p->arena, name);
+	node->column = column_of(name);
 	if (!cv_summary_has_field(name))
 		node->needs = IMAPD_NEED_HEADER;
 	return true;
@@ -472,21 +490,81 @@ judge_header(const struct imapd_search_node *node, const struct imapd_candidate 
 	return header_has(c->summary->headers, node) ? IMAPD_YES : IMAPD_NO;
 }
 
-static int64_t
-internal_day(const struct cv_msg *msg)
+/* What dates and sizes are judged by, wherever it comes from. */
+struct core {
+	uint64_t size_bytes;
+	int64_t internal_secs, sent_secs;
+	int internal_zone, sent_zone;
+	bool has_sent;
+};
+
+static struct core
+core_of(const struct imapd_candidate *c)
 {
-	return cv_date_local_days(cv_date_at(msg->internal_secs, msg->internal_zone));
+	struct core core = {0};
+
+	if (c->facts)
+		return (struct core){c->facts->size_bytes, c->facts->internal_secs,
+			c->facts->sent_secs, c->facts->internal_zone, c->facts->sent_zone,
+			c->facts->flags & IMAPD_FACT_SENT};
+	if (c->has & IMAPD_NEED_CORE)
+		core = (struct core){.size_bytes = c->msg->size_bytes,
+			.internal_secs = c->msg->internal_secs,
+			.internal_zone = c->msg->internal_zone};
+	if (c->has & IMAPD_NEED_SUMMARY) {
+		core.sent_secs = c->summary->sent_secs;
+		core.sent_zone = c->summary->sent_zone_mins;
+		core.has_sent = c->summary->flags & CV_SUMMARY_HAS_SENT;
+	}
+	return core;
 }
 
 static bool
-judge_sent(const struct imapd_search_node *node, const struct cv_summary *s)
+judge_core(const struct imapd_search_node *node, const struct imapd_candidate *c)
 {
-	if (!(s->flags & CV_SUMMARY_HAS_SENT))
+	struct core core = core_of(c);
+	bool is_sent = node->needs & IMAPD_NEED_SUMMARY;
+	int64_t day = is_sent ? cv_date_local_days(cv_date_at(core.sent_secs, core.sent_zone))
+	                      : cv_date_local_days(cv_date_at(core.internal_secs,
+	                                                      core.internal_zone));
+
+	if (is_sent && !core.has_sent)
 		return false;
-	int64_t day = cv_date_local_days(cv_date_at(s->sent_secs, s->sent_zone_mins));
-	if (node->key == IMAPD_KEY_SENTBEFORE)
+	switch (node->key) {
+	case IMAPD_KEY_LARGER:
+		return core.size_bytes > node->number;
+	case IMAPD_KEY_SMALLER:
+		return core.size_bytes < node->number;
+	case IMAPD_KEY_OLDER:
+		return core.internal_secs <= c->now_secs - (int64_t)node->number;
+	case IMAPD_KEY_YOUNGER:
+		return core.internal_secs >= c->now_secs - (int64_t)node->number;
+	case IMAPD_KEY_BEFORE:
+	case IMAPD_KEY_SENTBEFORE:
 		return day < node->days;
-	return node->key == IMAPD_KEY_SENTON ? day == node->days : day >= node->days;
+	case IMAPD_KEY_ON:
+	case IMAPD_KEY_SENTON:
+		return day == node->days;
+	default:
+		return day >= node->days;
+	}
+}
+
+/* By the columns alone, as far as they go. */
+static enum imapd_verdict
+judge_facts(const struct imapd_search_node *node, const struct imapd_candidate *c)
+{
+	unsigned bit = 1u << node->column;
+
+	if (node->key != IMAPD_KEY_HEADER)
+		return judge_core(node, c) ? IMAPD_YES : IMAPD_NO;
+	if (node->column == IMAPD_COLS || c->facts->missing & bit)
+		return IMAPD_MAYBE;
+	if (c->facts->absent & bit)
+		return IMAPD_NO;
+	struct cv_str text = imapd_facts_text(c->block, c->facts, node->column);
+	return !node->needle.n || cv_str_search(text, node->needle) < text.n ? IMAPD_YES
+									       : IMAPD_NO;
 }
 
 static bool
@@ -504,26 +582,12 @@ judge_fact(const struct imapd_search_node *node, const struct imapd_candidate *c
 		return c->is_recent;
 	case IMAPD_KEY_MODSEQ:
 		return c->entry->modseq >= node->number;
-	case IMAPD_KEY_LARGER:
-		return c->msg->size_bytes > node->number;
-	case IMAPD_KEY_SMALLER:
-		return c->msg->size_bytes < node->number;
-	case IMAPD_KEY_BEFORE:
-		return internal_day(c->msg) < node->days;
-	case IMAPD_KEY_ON:
-		return internal_day(c->msg) == node->days;
-	case IMAPD_KEY_SINCE:
-		return internal_day(c->msg) >= node->days;
-	case IMAPD_KEY_OLDER:
-		return c->msg->internal_secs <= c->now_secs - (int64_t)node->number;
-	case IMAPD_KEY_YOUNGER:
-		return c->msg->internal_secs >= c->now_secs - (int64_t)node->number;
 	case IMAPD_KEY_BODY:
 		return c->in_body[node->text];
 	case IMAPD_KEY_TEXT:
 		return c->in_body[node->text] || c->in_header[node->text];
 	default:
-		return judge_sent(node, c->summary);
+		return judge_core(node, c);
 	}
 }
 
@@ -548,6 +612,11 @@ judge(const struct imapd_search *s, uint32_t index, const struct imapd_candidate
 				all = v;
 		}
 		return all;
+	}
+	if (c->facts && node->needs & (IMAPD_NEED_CORE | IMAPD_NEED_SUMMARY)) {
+		enum imapd_verdict v = judge_facts(node, c);
+		if (v != IMAPD_MAYBE)
+			return v;
 	}
 	if (node->key == IMAPD_KEY_HEADER && (c->has & (IMAPD_NEED_SUMMARY | IMAPD_NEED_HEADER)))
 		return judge_header(node, c);

@@ -10,6 +10,7 @@
 #define IMAPD_SEARCH_H
 
 #include "common/text/summary.h"
+#include "imapd/columns.h"
 #include "imapd/parse.h"
 #include "imapd/set.h"
 
@@ -55,6 +56,7 @@ struct imapd_search_node {
 	uint32_t end;               /* index behind the subtree */
 	unsigned needs;             /* at least, of this node alone */
 	uint32_t text;              /* BODY, TEXT: which of the search's texts */
+	enum imapd_column column;   /* HEADER: where its field is kept; IMAPD_COLS: nowhere */
 	struct imapd_set set;       /* SEQS, UIDS as written */
 	struct imapd_range *ranges; /* resolved to message numbers by imapd_search_bind() */
 	uint32_t range_count;
@@ -99,6 +101,9 @@ struct imapd_candidate {
 	bool is_recent;
 	int64_t now_secs;
 	unsigned has;                     /* IMAPD_NEED_* */
+	const struct imapd_facts *facts;  /* from the columns, or NULL; good for CORE, dates and some
+					   * header fields */
+	const struct imapd_block *block;
 	const struct cv_msg *msg;         /* CORE */
 	const struct cv_summary *summary; /* SUMMARY */
 	struct cv_str header;             /* HEADER */

@@ -237,6 +237,7 @@ imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
 	pthread_mutex_init(&d->reload_lock, NULL);
 	cv_map_init(&d->users);
 	d->started_secs = cv_wall_secs();
+	d->columns = imapd_columns_cache_new(config->imapd->search_cache);
 	enum cv_status status = open_store(d, config, err);
 	if (!status)
 		status = open_register(d, config, err);
@@ -289,6 +290,7 @@ imapd_close(struct imapd *d)
 		cv_net_free(d->net);
 	if (d->tls)
 		cv_tls_server_free(d->tls);
+	imapd_columns_cache_free(d->columns);
 	cv_map_done(&d->users);
 	pthread_mutex_destroy(&d->users_lock);
 	pthread_mutex_destroy(&d->reload_lock);

@@ -20,6 +20,7 @@
 #include "common/register/registry.h"
 #include "common/store/deliver.h"
 #include "common/store/mailbox.h"
+#include "imapd/columns.h"
 
 /* The options of one reading of the configuration; kept until the daemon ends. */
 struct imapd_config {
@@ -44,6 +45,7 @@ struct imapd {
 	struct cv_auth *auth;
 	struct cv_tls_server *tls; /* NULL: no certificate, no TLS */
 	struct cv_net *net;
+	struct imapd_columns_cache *columns;
 	struct cv_ctl_server *ctl;
 	struct cv_deliver_server *deliver;
 	int64_t started_secs;

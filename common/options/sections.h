@@ -89,6 +89,7 @@
 	OPT(secs, login_timeout, "1m", "5s", "10m", "time to log in", "thời gian chờ đăng nhập") \
 	OPT(num, workers, "0", "0", "256", "worker threads; 0: twice the cores", "số luồng") \
 	OPT(size, cache, "256M", "16M", "64G", "memory for the database cache", "bộ nhớ đệm cơ sở dữ liệu") \
+	OPT(size, search_cache, "128M", "1M", "64G", "memory for what SEARCH, SORT and THREAD look at", "bộ nhớ đệm cho tìm và sắp xếp thư") \
 	OPT(secs, restore_window, "14d", "1h", "365d", "expunged mail can be restored this long", "thời hạn khôi phục thư đã xóa") \
 	OPT(size, quota_default, "2G", "1M", "1T", "quota of a member of staff", "hạn mức hộp thư cán bộ") \
 	OPT(size, quota_agency, "10G", "1M", "1T", "quota of agency and role boxes", "hạn mức hộp thư cơ quan")

@@ -1,0 +1,374 @@
+/* seek.c - see seek.h. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "imapd/seek.h"
+
+#include "common/base/clock.h"
+
+#define BATCH         512
+#define BATCH_BODIES  8 /* the same when bodies must be read */
+#define SLICE_US      4000
+#define ROUNDS_A_LOOK 1024 /* messages judged from memory between two looks at the clock */
+#define SHARE         8    /* the columns are worth filling for one message in so many */
+
+enum phase { BY_FLAGS, FILLING, BY_FACTS, COLLECTING, DONE };
+
+/* A message that flags alone did not rule out. */
+struct pending {
+	uint32_t seq;
+	enum imapd_verdict verdict;
+};
+
+struct batch_item {
+	uint32_t index; /* of its pending */
+	const struct cv_entry *entry;
+	bool is_there;     /* its row is */
+	struct cv_msg msg; /* when it must be read; summary in the batch's arena */
+};
+
+struct imapd_seek {
+	struct imapd_conn *c;
+	struct imapd_search *search;
+	const struct cv_view *view; /* the session's; it does not move while the command runs */
+	enum phase phase;
+	uint32_t next; /* message number; later index into pending */
+	struct pending *pending;
+	uint32_t pending_count, pending_room, open_count;
+	struct imapd_columns *columns;
+	struct imapd_finder *finder; /* when bodies are to be read */
+	struct cv_arena arena;       /* of one batch */
+	struct batch_item *batch;    /* room for batch_max */
+	unsigned batch_count, batch_at, batch_max;
+	uint32_t *found;
+	size_t found_count;
+	int64_t now_secs;
+};
+
+void
+imapd_seek_free(struct imapd_seek *s)
+{
+	if (!s)
+		return;
+	imapd_finder_free(s->finder);
+	imapd_columns_close(s->columns);
+	cv_arena_done(&s->arena);
+	free(s->pending);
+	free(s->batch);
+	free(s->found);
+	free(s);
+}
+
+struct imapd_seek *
+imapd_seek_new(struct imapd_conn *c, struct imapd_search *search)
+{
+	struct imapd_seek *s = cv_calloc(1, sizeof(*s));
+
+	s->c = c;
+	s->search = search;
+	s->view = c->session->view;
+	s->next = 1;
+	s->now_secs = cv_wall_secs();
+	s->batch_max = search->needs & IMAPD_NEED_BODY ? BATCH_BODIES : BATCH;
+	imapd_search_bind(search, s->view, &c->arena);
+	return s;
+}
+
+uint32_t *
+imapd_seek_found(struct imapd_seek *s, size_t *count_out)
+{
+	*count_out = s->found_count;
+	return s->found;
+}
+
+const struct cv_view *
+imapd_seek_view(const struct imapd_seek *s)
+{
+	return s->view;
+}
+
+static struct imapd_candidate
+candidate_of(const struct imapd_seek *s, uint32_t seq, const struct cv_entry *entry)
+{
+	return (struct imapd_candidate){
+		.seq = seq,
+		.entry = entry,
+		.keywords = imapd_session_keywords(s->c->session),
+		.is_recent = imapd_session_is_recent(s->c->session, entry->uid),
+		.now_secs = s->now_secs,
+	};
+}
+
+/* ---- by flags ---- */
+
+static void
+add_pending(struct imapd_seek *s, uint32_t seq, enum imapd_verdict verdict)
+{
+	if (s->pending_count == s->pending_room) {
+		s->pending_room = s->pending_room ? 2 * s->pending_room : 256;
+		s->pending = cv_realloc(s->pending, s->pending_room * sizeof(*s->pending));
+	}
+	s->pending[s->pending_count++] = (struct pending){seq, verdict};
+	s->open_count += verdict == IMAPD_MAYBE;
+}
+
+/* What comes after the flags. */
+static enum phase
+next_phase(struct imapd_seek *s)
+{
+	const unsigned facts = IMAPD_NEED_CORE | IMAPD_NEED_SUMMARY;
+
+	if (!s->open_count)
+		return COLLECTING;
+	if (s->search->needs & facts) {
+		s->columns = imapd_columns_open(
+			s->c->server->columns, s->c->session->mbox, s->view->uidvalidity);
+		if (imapd_columns_lacking(s->columns, s->view) <= (uint64_t)s->open_count * SHARE)
+			return FILLING;
+		imapd_columns_close(s->columns);
+		s->columns = NULL;
+	}
+	return BY_FACTS;
+}
+
+static void
+judge_by_flags(struct imapd_seek *s, int64_t end)
+{
+	unsigned rounds = 0;
+
+	for (; s->next <= s->view->exists; s->next++) {
+		if (++rounds % ROUNDS_A_LOOK == 0 && cv_mono_us() > end)
+			return;
+		const struct cv_entry *entry = imapd_session_entry(s->c->session, s->next);
+		struct imapd_candidate candidate = candidate_of(s, s->next, entry);
+		enum imapd_verdict v = imapd_search_judge(s->search, &candidate);
+		if (v != IMAPD_NO)
+			add_pending(s, s->next, v);
+	}
+	s->next = 0;
+	s->phase = next_phase(s);
+}
+
+/* ---- the columns ---- */
+
+static enum cv_status
+fill(struct imapd_seek *s, int64_t end, struct cv_err *err)
+{
+	while (imapd_columns_lacking(s->columns, s->view)) {
+		enum cv_status status = imapd_columns_fill(s->columns, s->view, err);
+		if (status || cv_mono_us() > end)
+			return status;
+	}
+	return CV_OK;
+}
+
+enum cv_status
+imapd_seek_columns(struct imapd_seek *s, struct imapd_columns **columns_out, bool *done_out,
+	struct cv_err *err)
+{
+	if (!s->columns)
+		s->columns = imapd_columns_open(
+			s->c->server->columns, s->c->session->mbox, s->view->uidvalidity);
+	enum cv_status status = fill(s, cv_mono_us() + SLICE_US, err);
+	*columns_out = s->columns;
+	*done_out = !imapd_columns_lacking(s->columns, s->view);
+	return status;
+}
+
+/* ---- what is stored beside the message ---- */
+
+static bool
+on_msg(void *arg, const struct cv_msg *msg)
+{
+	struct imapd_seek *s = arg;
+	struct cv_summary summary;
+
+	while (s->batch_at < s->batch_count && s->batch[s->batch_at].entry->uid < msg->uid)
+		s->batch_at++; /* its row is gone */
+	if (s->batch_at == s->batch_count || s->batch[s->batch_at].entry->uid != msg->uid)
+		return true;
+	struct batch_item *item = &s->batch[s->batch_at++];
+	struct pending *p = &s->pending[item->index];
+	struct imapd_candidate candidate = candidate_of(s, p->seq, item->entry);
+	candidate.msg = msg;
+	candidate.has = IMAPD_NEED_CORE;
+	if (msg->summary.p && !cv_summary_decode(msg->summary, &summary)) {
+		candidate.summary = &summary;
+		candidate.has |= IMAPD_NEED_SUMMARY;
+	}
+	p->verdict = imapd_search_judge(s->search, &candidate);
+	item->is_there = true;
+	if (p->verdict == IMAPD_MAYBE) {
+		item->msg = *msg;
+		item->msg.summary = cv_arena_str(&s->arena, msg->summary);
+	}
+	return true;
+}
+
+/* ---- the message itself ---- */
+
+struct reading {
+	struct imapd_finder *finder;  /* NULL: only the header is wanted */
+	struct cv_summary_scan *scan; /* NULL: the summary is there */
+	struct cv_buf header;
+};
+
+static enum cv_status
+on_bytes(void *arg, struct cv_str bytes, struct cv_err *err)
+{
+	struct reading *r = arg;
+	(void)err;
+	if (r->finder)
+		imapd_finder_feed(r->finder, bytes);
+	else
+		cv_buf_str(&r->header, bytes);
+	if (r->scan)
+		cv_summary_feed(r->scan, bytes);
+	return CV_OK;
+}
+
+/* Reads what the batch's ITEM still needs, and judges it for good. */
+static enum cv_status
+judge_by_reading(struct imapd_seek *s, struct batch_item *item, struct cv_err *err)
+{
+	struct pending *p = &s->pending[item->index];
+	struct imapd_candidate candidate = candidate_of(s, p->seq, item->entry);
+	struct reading r = {.header = CV_BUF_INIT(CV_HEADER_BYTES_MAX + 4096)};
+	struct cv_summary summary;
+	uint64_t length = item->msg.size_bytes;
+
+	bool has_summary = item->msg.summary.p && !cv_summary_decode(item->msg.summary, &summary);
+	if (s->search->needs & IMAPD_NEED_BODY) {
+		if (!s->finder)
+			s->finder = imapd_finder_new(s->search);
+		r.finder = s->finder;
+		imapd_finder_reset(r.finder);
+	} else if (has_summary) {
+		length = CV_MIN(summary.header_bytes, CV_HEADER_BYTES_MAX);
+	}
+	if (!has_summary)
+		r.scan = cv_summary_begin(&s->arena);
+	enum cv_status status =
+		cv_msg_read(s->c->session->mbox, &item->msg.body, 0, length, on_bytes, &r, err);
+	if (r.scan)
+		cv_summary_finish(r.scan, &summary, NULL);
+	if (r.finder) {
+		imapd_finder_finish(r.finder);
+		candidate.header = imapd_finder_header(r.finder);
+		candidate.in_header = imapd_finder_in_header(r.finder);
+		candidate.in_body = imapd_finder_in_body(r.finder);
+		candidate.has = IMAPD_NEED_BODY;
+	} else {
+		candidate.header = cv_buf_view(&r.header);
+	}
+	candidate.msg = &item->msg;
+	candidate.summary = &summary;
+	candidate.has |= IMAPD_NEED_CORE | IMAPD_NEED_SUMMARY | IMAPD_NEED_HEADER;
+	if (!status)
+		p->verdict = imapd_search_judge(s->search, &candidate);
+	cv_buf_done(&r.header);
+	return status;
+}
+
+/* Judges the batch by what is stored, then one by one by reading. */
+static enum cv_status
+judge_batch(struct imapd_seek *s, struct cv_err *err)
+{
+	uint32_t uids[BATCH];
+	bool with_summary =
+		s->search->needs & (IMAPD_NEED_SUMMARY | IMAPD_NEED_HEADER | IMAPD_NEED_BODY);
+
+	for (unsigned i = 0; i < s->batch_count; i++)
+		uids[i] = s->batch[i].entry->uid;
+	s->batch_at = 0;
+	enum cv_status status = cv_msg_each(
+		s->c->session->mbox, uids, s->batch_count, with_summary, on_msg, s, err);
+	for (unsigned i = 0; !status && i < s->batch_count; i++) {
+		struct batch_item *item = &s->batch[i];
+		struct pending *p = &s->pending[item->index];
+		if (!item->is_there)
+			p->verdict = IMAPD_NO; /* its row is gone */
+		else if (p->verdict == IMAPD_MAYBE)
+			status = judge_by_reading(s, item, err);
+	}
+	s->batch_count = 0;
+	cv_arena_reset(&s->arena);
+	return status;
+}
+
+static void
+add_to_batch(struct imapd_seek *s, uint32_t index)
+{
+	if (!s->batch)
+		s->batch = cv_malloc(s->batch_max * sizeof(*s->batch));
+	struct batch_item *item = &s->batch[s->batch_count++];
+	item->index = index;
+	item->entry = imapd_session_entry(s->c->session, s->pending[index].seq);
+	item->is_there = false;
+}
+
+static enum imapd_verdict
+judge_by_columns(struct imapd_seek *s, uint32_t seq)
+{
+	const struct cv_entry *entry = imapd_session_entry(s->c->session, seq);
+	struct imapd_candidate candidate = candidate_of(s, seq, entry);
+
+	candidate.facts = imapd_columns_find(s->columns, entry->uid, &candidate.block);
+	return candidate.facts ? imapd_search_judge(s->search, &candidate) : IMAPD_NO;
+}
+
+static enum cv_status
+judge_pending(struct imapd_seek *s, int64_t end, struct cv_err *err)
+{
+	unsigned rounds = 0;
+
+	while (s->next < s->pending_count) {
+		uint32_t index = s->next++;
+		struct pending *p = &s->pending[index];
+		if (p->verdict == IMAPD_MAYBE && s->columns)
+			p->verdict = judge_by_columns(s, p->seq);
+		if (p->verdict == IMAPD_MAYBE)
+			add_to_batch(s, index);
+		bool was_full = s->batch_count == s->batch_max;
+		if (was_full) {
+			enum cv_status status = judge_batch(s, err);
+			if (status)
+				return status;
+		}
+		if ((was_full || ++rounds % ROUNDS_A_LOOK == 0) && cv_mono_us() > end)
+			return CV_OK;
+	}
+	enum cv_status status = s->batch_count ? judge_batch(s, err) : CV_OK;
+	if (!status)
+		s->phase = COLLECTING;
+	return status;
+}
+
+static void
+collect(struct imapd_seek *s)
+{
+	s->found = cv_malloc((s->pending_count + 1) * sizeof(*s->found));
+	for (uint32_t i = 0; i < s->pending_count; i++)
+		if (s->pending[i].verdict == IMAPD_YES)
+			s->found[s->found_count++] = s->pending[i].seq;
+	s->phase = DONE;
+}
+
+enum cv_status
+imapd_seek_step(struct imapd_seek *s, bool *done_out, struct cv_err *err)
+{
+	int64_t end = cv_mono_us() + SLICE_US;
+	enum cv_status status = CV_OK;
+
+	if (s->phase == BY_FLAGS)
+		judge_by_flags(s, end);
+	if (s->phase == FILLING) {
+		status = fill(s, end, err);
+		if (!status && !imapd_columns_lacking(s->columns, s->view))
+			s->phase = BY_FACTS;
+	}
+	if (!status && s->phase == BY_FACTS)
+		status = judge_pending(s, end, err);
+	if (!status && s->phase == COLLECTING)
+		collect(s);
+	*done_out = s->phase == DONE;
+	return status;
+}

@@ -1,0 +1,31 @@
+/* seek.h - runs a search program over the selected mailbox, slice by slice.
+ *
+ * SEARCH, SORT and THREAD begin with the same question: which messages match. All are judged by
+ * flags and numbers first; where many are left that need stored facts the mailbox's columns answer
+ * (columns.h), and only what even those leave open is read, in batches.
+ *
+ * A seek belongs to one command. Call the step until it is done; after each CV_OK others should have
+ * their turn.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef IMAPD_SEEK_H
+#define IMAPD_SEEK_H
+
+#include "imapd/conn.h"
+
+struct imapd_seek;
+/* SEARCH is bound to the session's view, which must not move on before the seek ends. */
+struct imapd_seek *imapd_seek_new(struct imapd_conn *c, struct imapd_search *search);
+void imapd_seek_free(struct imapd_seek *s);
+/* Works for a few milliseconds; *done_out: the result is complete. */
+CV_MUST_CHECK enum cv_status imapd_seek_step(
+	struct imapd_seek *s, bool *done_out, struct cv_err *err);
+/* Message numbers, ascending; the caller may change them in place. */
+uint32_t *imapd_seek_found(struct imapd_seek *s, size_t *count_out);
+const struct cv_view *imapd_seek_view(const struct imapd_seek *s);
+/* The columns with every message of the view, for a few milliseconds' work at a time as above. */
+CV_MUST_CHECK enum cv_status imapd_seek_columns(
+	struct imapd_seek *s, struct imapd_columns **columns_out, bool *done_out,
+	struct cv_err *err);
+
+#endif
