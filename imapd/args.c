@@ -296,6 +296,36 @@ arg_search(struct imapd_parse *p, struct imapd_args *a)
 	return imapd_parse_search(p, &a->search);
 }
 
+/* [RETURN (...) ](keys) charset search-keys */
+static bool
+arg_sort(struct imapd_parse *p, struct imapd_args *a)
+{
+	a->search = CV_ARENA_NEW(p->arena, struct imapd_search);
+	a->sort = CV_ARENA_NEW(p->arena, struct imapd_sort);
+	return imapd_parse_returns(p, a->search) && imapd_parse_sort(p, a->sort) &&
+	       imapd_parse_sp(p) && imapd_parse_charset_search(p, a->search);
+}
+
+/* algorithm charset search-keys */
+static bool
+arg_thread(struct imapd_parse *p, struct imapd_args *a)
+{
+	static const char *const names[] = {
+		[IMAPD_THREAD_ORDEREDSUBJECT] = "ORDEREDSUBJECT",
+		[IMAPD_THREAD_REFERENCES] = "REFERENCES",
+		[IMAPD_THREAD_REFS] = "REFS",
+	};
+	size_t i = 0;
+
+	while (i < CV_COUNT(names) && !imapd_take_word(p, names[i]))
+		i++;
+	if (i == CV_COUNT(names))
+		return imapd_fault(p, "an unknown threading algorithm");
+	a->thread = (enum imapd_thread_how)i;
+	a->search = CV_ARENA_NEW(p->arena, struct imapd_search);
+	return imapd_parse_sp(p) && imapd_parse_charset_search(p, a->search);
+}
+
 /* The rest is not looked at: SETQUOTA is refused whatever it says. */
 static bool
 arg_rest(struct imapd_parse *p, struct imapd_args *a)
@@ -314,6 +344,8 @@ static const struct {
 	{"fetch",   imapd_parse_fetch  },
 	{"store",   arg_store          },
 	{"search",  arg_search         },
+	{"sort",    arg_sort           },
+	{"thread",  arg_thread         },
 	{"append",  arg_append         },
 	{"list",    arg_list           },
 	{"lsub",    arg_lsub           },

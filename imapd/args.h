@@ -10,6 +10,8 @@
 #include "imapd/parse.h"
 #include "imapd/search.h"
 #include "imapd/set.h"
+#include "imapd/sort.h"
+#include "imapd/thread.h"
 
 #define IMAPD_SECTIONS_MAX 100 /* BODY[...] in one FETCH */
 #define IMAPD_FIELDS_MAX   500 /* names in one HEADER.FIELDS */
@@ -120,6 +122,8 @@ struct imapd_args {
 	struct imapd_append_args *append;
 	struct imapd_list_args *list;
 	struct imapd_search *search;
+	struct imapd_sort *sort;
+	enum imapd_thread_how thread;
 };
 
 /* Reads the arguments behind the command's name up to the end of the command. False: p->fault says

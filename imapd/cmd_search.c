@@ -1,4 +1,8 @@
-/* cmd_search.c - SEARCH, with ESEARCH (RFC 4731) and MODSEQ (RFC 7162). */
+/* cmd_search.c - SEARCH, SORT and THREAD, with ESEARCH (RFC 4731), ESORT (RFC 5267) and MODSEQ
+ * (RFC 7162).
+ *
+ * All three find messages first (seek.h). SORT and THREAD then need the columns of the whole
+ * mailbox; what they make of them is pure work in memory (sort.h, thread.h). */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/seek.h"
 
@@ -56,21 +60,28 @@ write_esearch(struct results *s, struct cv_buf *out)
 	}
 }
 
+static uint32_t
+number_of(const struct imapd_conn *c, uint32_t seq)
+{
+	return c->cmd->is_uid ? cv_view_seq(c->session->view, seq)->uid : seq;
+}
+
+/* In the order in which they are; WORD names a plain answer. */
 static void
-write_results(struct results *s)
+write_results(struct results *s, const char *word)
 {
 	struct cv_buf *out = imapd_out(s->c);
 	uint64_t modseq = s->search->has_modseq ? highest_modseq(s) : 0;
 
-	if (s->c->cmd->is_uid)
-		for (size_t i = 0; i < s->n; i++)
-			s->found[i] = cv_view_seq(s->c->session->view, s->found[i])->uid;
+	for (size_t i = 0; i < s->n; i++)
+		s->found[i] = number_of(s->c, s->found[i]);
 	if (s->search->is_extended) {
 		write_esearch(s, out);
 		if (modseq)
 			write_word_number(out, " MODSEQ ", modseq);
 	} else {
-		cv_buf_z(out, "* SEARCH");
+		cv_buf_z(out, "* ");
+		cv_buf_z(out, word);
 		for (size_t i = 0; i < s->n; i++) {
 			cv_buf_c(out, ' ');
 			cv_buf_u64(out, s->found[i]);
@@ -89,8 +100,9 @@ free_seek(void *seek)
 	imapd_seek_free(seek);
 }
 
-enum cv_step
-imapd_cmd_search(struct imapd_conn *c)
+/* Runs the command's search. DONE: it is complete, or refused when the command is answered. */
+static enum cv_step
+seek(struct imapd_conn *c)
 {
 	struct imapd_search *search = c->cmd->args.search;
 	struct cv_err err = {0};
@@ -110,10 +122,104 @@ imapd_cmd_search(struct imapd_conn *c)
 	enum cv_status status = imapd_seek_step(c->cmd->step, &done, &err);
 	if (status)
 		return imapd_refuse(c, status, &err);
-	if (!done)
-		return imapd_yield(c);
-	struct results r = {.c = c, .search = search};
+	return done ? CV_STEP_DONE : imapd_yield(c);
+}
+
+enum cv_step
+imapd_cmd_search(struct imapd_conn *c)
+{
+	enum cv_step step = seek(c);
+	struct results r = {.c = c, .search = c->cmd->args.search};
+
+	if (step != CV_STEP_DONE || c->cmd->is_answered)
+		return step;
 	r.found = imapd_seek_found(c->cmd->step, &r.n);
-	write_results(&r);
+	write_results(&r, "SEARCH");
+	return imapd_done(c, IMAPD_R_OK);
+}
+
+/* ---- SORT and THREAD ---- */
+
+/* The same, and then the columns are complete. */
+static enum cv_step
+seek_with_columns(struct imapd_conn *c, struct imapd_columns **columns_out)
+{
+	struct cv_err err = {0};
+	bool done;
+	enum cv_step step = seek(c);
+
+	if (step != CV_STEP_DONE || c->cmd->is_answered)
+		return step;
+	enum cv_status status = imapd_seek_columns(c->cmd->step, columns_out, &done, &err);
+	if (status)
+		return imapd_refuse(c, status, &err);
+	return done ? CV_STEP_DONE : imapd_yield(c);
+}
+
+enum cv_step
+imapd_cmd_sort(struct imapd_conn *c)
+{
+	struct results r = {.c = c, .search = c->cmd->args.search};
+	struct imapd_columns *columns;
+	enum cv_step step = seek_with_columns(c, &columns);
+	size_t n = 0, found;
+
+	if (step != CV_STEP_DONE || c->cmd->is_answered)
+		return step;
+	r.found = imapd_seek_found(c->cmd->step, &found);
+	struct imapd_sorted *items = cv_malloc((found + 1) * sizeof *items);
+	for (size_t i = 0; i < found; i++) {
+		uint32_t uid = cv_view_seq(c->session->view, r.found[i])->uid;
+		items[n].seq = r.found[i];
+		items[n].facts = imapd_columns_find(columns, uid, &items[n].block);
+		n += items[n].facts != NULL;
+	}
+	imapd_sort_messages(c->cmd->args.sort, items, n);
+	for (size_t i = 0; i < n; i++)
+		r.found[i] = items[i].seq;
+	free(items);
+	r.n = n;
+	write_results(&r, "SORT");
+	return imapd_done(c, IMAPD_R_OK);
+}
+
+static struct imapd_threaded
+threaded_of(const struct imapd_facts *f, const struct imapd_block *b, uint32_t number)
+{
+	struct cv_str refs = imapd_facts_text(b, f, IMAPD_COL_REFS);
+
+	return (struct imapd_threaded){
+		.number = number,
+		.message_id = f->message_id,
+		.refs = refs.p,
+		.ref_count = refs.n / sizeof(uint64_t),
+		.sent_secs = imapd_facts_sent(f),
+		.subject = imapd_facts_text(b, f, IMAPD_COL_SORT_SUBJECT),
+		.is_reply = f->flags & IMAPD_FACT_REPLY,
+	};
+}
+
+enum cv_step
+imapd_cmd_thread(struct imapd_conn *c)
+{
+	struct imapd_columns *columns;
+	enum cv_step step = seek_with_columns(c, &columns);
+	size_t n = 0, found;
+
+	if (step != CV_STEP_DONE || c->cmd->is_answered)
+		return step;
+	uint32_t *seqs = imapd_seek_found(c->cmd->step, &found);
+	struct imapd_threaded *items = cv_malloc((found + 1) * sizeof *items);
+	for (size_t i = 0; i < found; i++) {
+		const struct imapd_block *block;
+		uint32_t uid = cv_view_seq(c->session->view, seqs[i])->uid;
+		const struct imapd_facts *facts = imapd_columns_find(columns, uid, &block);
+		if (facts)
+			items[n++] = threaded_of(facts, block, number_of(c, seqs[i]));
+	}
+	cv_buf_z(imapd_out(c), "* THREAD");
+	imapd_thread_write(c->cmd->args.thread, items, n, imapd_out(c));
+	cv_buf_add(imapd_out(c), "\r\n", 2);
+	free(items);
 	return imapd_done(c, IMAPD_R_OK);
 }

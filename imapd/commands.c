@@ -21,6 +21,8 @@ const struct imapd_cmd_row imapd_cmds[] = {
 	{"FETCH",        imapd_cmd_fetch,         SEL, "set fetch",       UID | NUMS},
 	{"STORE",        imapd_cmd_store,         SEL, "set store",       UID | NUMS | WRITE},
 	{"SEARCH",       imapd_cmd_search,        SEL, "search",          UID | NUMS},
+	{"SORT",         imapd_cmd_sort,          SEL, "sort",            UID | NUMS},
+	{"THREAD",       imapd_cmd_thread,        SEL, "thread",          UID | NUMS},
 	{"SELECT",       imapd_cmd_select,        IN,  "mailbox ?select", QUIET},
 	{"EXAMINE",      imapd_cmd_examine,       IN,  "mailbox ?select", QUIET},
 	{"IDLE",         imapd_cmd_idle,          IN,  "",                0},

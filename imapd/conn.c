@@ -379,7 +379,9 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 	if (c->state & IMAPD_S_IN) {
 		cv_buf_z(out, " NAMESPACE CHILDREN UIDPLUS MOVE UNSELECT SPECIAL-USE "
 			      "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
-			      "ESEARCH WITHIN MULTIAPPEND QUOTA QUOTA=RES-STORAGE");
+			      "ESEARCH WITHIN SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
+			      "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 MULTIAPPEND QUOTA "
+			      "QUOTA=RES-STORAGE");
 		return;
 	}
 	if (!c->is_secure && c->server->tls)

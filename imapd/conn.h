@@ -152,10 +152,12 @@ enum cv_step imapd_cmd_rename(struct imapd_conn *c);
 enum cv_step imapd_cmd_search(struct imapd_conn *c);
 enum cv_step imapd_cmd_select(struct imapd_conn *c);
 enum cv_step imapd_cmd_setquota(struct imapd_conn *c);
+enum cv_step imapd_cmd_sort(struct imapd_conn *c);
 enum cv_step imapd_cmd_starttls(struct imapd_conn *c);
 enum cv_step imapd_cmd_status(struct imapd_conn *c);
 enum cv_step imapd_cmd_store(struct imapd_conn *c);
 enum cv_step imapd_cmd_subscribe(struct imapd_conn *c);
+enum cv_step imapd_cmd_thread(struct imapd_conn *c);
 enum cv_step imapd_cmd_unselect(struct imapd_conn *c);
 enum cv_step imapd_cmd_unsubscribe(struct imapd_conn *c);
 

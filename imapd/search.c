@@ -373,8 +373,8 @@ read_key(struct reader *r)
 	return ok;
 }
 
-static bool
-read_returns(struct imapd_parse *p, struct imapd_search *s)
+bool
+imapd_parse_returns(struct imapd_parse *p, struct imapd_search *s)
 {
 	static const struct {
 		const char *word;
@@ -386,6 +386,8 @@ read_returns(struct imapd_parse *p, struct imapd_search *s)
 		{"ALL",   IMAPD_RETURN_ALL  },
 	};
 
+	if (!imapd_take_word(p, "RETURN"))
+		return true;
 	if (!imapd_parse_sp(p) || !imapd_need(p, '(', "a parenthesis is missing"))
 		return false;
 	s->is_extended = true;
@@ -404,20 +406,13 @@ read_returns(struct imapd_parse *p, struct imapd_search *s)
 	return imapd_parse_sp(p);
 }
 
-bool
-imapd_parse_search(struct imapd_parse *p, struct imapd_search **out)
+static bool
+read_keys(struct imapd_parse *p, struct imapd_search *s, struct cv_str charset)
 {
-	struct imapd_search *s = CV_ARENA_NEW(p->arena, struct imapd_search);
-	struct reader r = {.p = p, .search = s};
-
-	if (imapd_take_word(p, "RETURN") && !read_returns(p, s))
-		return false;
-	if (imapd_take_prefix(p, "CHARSET ")) {
-		if (!imapd_parse_astring(p, &r.charset) || !imapd_parse_sp(p))
-			return false;
-		s->is_bad_charset = !cv_charset_known(r.charset);
-	}
+	struct reader r = {.p = p, .search = s, .charset = charset};
 	uint32_t all = add_node(&r, IMAPD_KEY_AND);
+
+	s->is_bad_charset = !cv_charset_known(charset);
 	do {
 		if (!read_key(&r))
 			return false;
@@ -425,8 +420,28 @@ imapd_parse_search(struct imapd_parse *p, struct imapd_search **out)
 	close_node(&r, all);
 	for (uint32_t i = 0; i < s->count; i++)
 		s->needs |= s->nodes[i].needs;
-	*out = s;
 	return true;
+}
+
+bool
+imapd_parse_charset_search(struct imapd_parse *p, struct imapd_search *search)
+{
+	struct cv_str charset;
+
+	return imapd_parse_astring(p, &charset) && imapd_parse_sp(p) &&
+	       read_keys(p, search, charset);
+}
+
+bool
+imapd_parse_search(struct imapd_parse *p, struct imapd_search **out)
+{
+	struct imapd_search *s = *out = CV_ARENA_NEW(p->arena, struct imapd_search);
+
+	if (!imapd_parse_returns(p, s))
+		return false;
+	if (imapd_take_prefix(p, "CHARSET "))
+		return imapd_parse_charset_search(p, s);
+	return read_keys(p, s, CV_STR_EMPTY);
 }
 
 void

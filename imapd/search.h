@@ -88,6 +88,10 @@ struct imapd_search {
 
 /* Everything behind "SEARCH ". */
 bool imapd_parse_search(struct imapd_parse *p, struct imapd_search **out);
+/* "RETURN (...) ", if it is there (RFC 4731, 5267). */
+bool imapd_parse_returns(struct imapd_parse *p, struct imapd_search *search);
+/* "UTF-8 keys": the end of SORT and THREAD (RFC 5256). SEARCH may hold returns already. */
+bool imapd_parse_charset_search(struct imapd_parse *p, struct imapd_search *search);
 
 /* Resolves message sets for VIEW. */
 void imapd_search_bind(
@@ -101,8 +105,8 @@ struct imapd_candidate {
 	bool is_recent;
 	int64_t now_secs;
 	unsigned has;                     /* IMAPD_NEED_* */
-	const struct imapd_facts *facts;  /* from the columns, or NULL; good for CORE, dates and some
-					   * header fields */
+	const struct imapd_facts *facts;  /* from the columns, or NULL: good for CORE, dates and
+					   * some header fields */
 	const struct imapd_block *block;
 	const struct cv_msg *msg;         /* CORE */
 	const struct cv_summary *summary; /* SUMMARY */

@@ -4,8 +4,8 @@
  * flags and numbers first; where many are left that need stored facts the mailbox's columns answer
  * (columns.h), and only what even those leave open is read, in batches.
  *
- * A seek belongs to one command. Call the step until it is done; after each CV_OK others should have
- * their turn.
+ * A seek belongs to one command. Call the step until it is done; after each CV_OK others should
+ * have their turn.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef IMAPD_SEEK_H
