@@ -360,7 +360,7 @@ join(struct threads *t, uint32_t head, uint32_t node)
 		link_node(t, head, node);
 		return head;
 	}
-	/* Two of equal rank: a place above both. Its number is new, so the walk will not meet it. */
+	/* Two of equal rank: a place above both, which the walk will not meet. */
 	uint32_t above = add_node(t, NULL);
 	link_node(t, above, node);
 	link_node(t, above, head);

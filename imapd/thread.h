@@ -12,7 +12,7 @@
 enum imapd_thread_how {
 	IMAPD_THREAD_ORDEREDSUBJECT, /* one level, by subject */
 	IMAPD_THREAD_REFERENCES,     /* by references, then by subject */
-	IMAPD_THREAD_REFS            /* by references alone; the thread with the newest message comes last */
+	IMAPD_THREAD_REFS            /* by references alone; that with the newest mail comes last */
 };
 
 struct imapd_threaded {
