@@ -32,6 +32,12 @@ imapd_config_load(const char *file, struct imapd_config **config_out, struct cv_
 		config->admin = cv_conf_get(config->conf, &admin_section);
 		status = cv_netset_parse(
 			cv_str_z(config->imapd->plain_login_networks), &config->plain_from, err);
+		if (!status)
+			status = cv_netset_parse(
+				cv_str_z(config->common->inside_networks), &config->inside, err);
+		if (!status)
+			status = cv_netset_parse(
+				cv_str_z(config->common->proxy_networks), &config->proxies, err);
 	}
 	if (status) {
 		imapd_config_free(config);
@@ -47,6 +53,8 @@ imapd_config_free(struct imapd_config *config)
 	while (config) {
 		struct imapd_config *older = config->older;
 		cv_netset_free(config->plain_from);
+		cv_netset_free(config->inside);
+		cv_netset_free(config->proxies);
 		if (config->conf)
 			cv_conf_free(config->conf);
 		free(config);
@@ -230,6 +238,8 @@ imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
 		.workers = (unsigned)config->imapd->workers,
 		.max_conns = (unsigned)config->imapd->max_conns,
 		.max_conns_per_ip = (unsigned)config->imapd->max_conns_per_ip,
+		.conns_per_minute = (unsigned)config->imapd->rate_conns,
+		.unlimited_from = config->inside,
 	};
 
 	atomic_init(&d->config, config);

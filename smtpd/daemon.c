@@ -40,7 +40,6 @@ smtpd_listener_open(struct smtpd_daemon *d, size_t row, int fd, struct cv_err *e
 		.ctx = &d->listeners[row],
 		.tls = s->tls,
 		.implicit_tls = smtpd_listener_rows[row].implicit_tls,
-		.proxy_protocol = false,
 		.proxy_from = s->proxies,
 		.refusal = "421 4.7.0 Too many connections, try again later\r\n",
 		.label = smtpd_listener_rows[row].label,

@@ -51,6 +51,7 @@ cv_conn_join(struct cv_conn *c, struct cv_err *err)
 	cv_list_remove(&c->all);
 	net->open--;
 	cv_limit_leave(c);
+	cv_share_leave(c);
 	pthread_mutex_unlock(&net->conns_lock);
 	close(c->fd);
 	free(c);
@@ -172,6 +173,7 @@ cv_conn_gone(struct cv_conn *c)
 	pthread_mutex_lock(&net->conns_lock);
 	cv_list_remove(&c->all);
 	cv_limit_leave(c);
+	cv_share_leave(c);
 	bury(c);
 	if (--net->open == 0)
 		pthread_cond_broadcast(&net->all_closed);
@@ -316,6 +318,13 @@ cv_conn_mark_slow(struct cv_conn *c, bool slow)
 }
 
 void
+cv_conn_set_deadline_at(struct cv_conn *c, int64_t when_ms)
+{
+	c->deadline_set = true;
+	c->deadline_ms = when_ms;
+}
+
+void
 cv_conn_starttls(struct cv_conn *c)
 {
 	assert(c->listener && c->listener->l.tls && !c->tls);
@@ -390,6 +399,13 @@ cv_conn_set_peer(struct cv_conn *c, const struct sockaddr_storage *peer)
 {
 	c->peer = *peer;
 	c->peer_text[0] = '\0';
+}
+
+void
+cv_conn_set_local(struct cv_conn *c, const struct sockaddr_storage *local)
+{
+	c->local = *local;
+	c->local_known = true;
 }
 
 void

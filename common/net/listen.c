@@ -1,5 +1,5 @@
-/* listen.c - listening sockets, outgoing connections, and how many connections one peer may
- * have. */
+/* listen.c - listening sockets, outgoing connections, and how many connections there may be: in
+ * all, of a share, of one address and of one network. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
 #include <netinet/in.h>
@@ -15,43 +15,69 @@
 
 /* ---- limits ---- */
 
-/* Family and address, IPv6 by /64: who has one address there has them all. */
+enum { KEY_ADDRESS = 'a', KEY_NETWORK = 'n', KEY_NEW = 'c' };
+
+/* One more of KEY, unless there are MAX. Under conns_lock. */
 static bool
-limit_key(const struct sockaddr_storage *a, unsigned char key[9])
+count_in(struct cv_net *net, struct cv_str key, unsigned max)
 {
-	memset(key, 0, 9);
-	if (a->ss_family == AF_INET) {
-		key[0] = 4;
-		memcpy(key + 1, &((const struct sockaddr_in *)a)->sin_addr, 4);
-		return true;
-	}
-	if (a->ss_family != AF_INET6)
+	uintptr_t count = (uintptr_t)cv_map_get(&net->per_ip, key);
+	if (count >= max)
 		return false;
-	const unsigned char *ip = ((const struct sockaddr_in6 *)a)->sin6_addr.s6_addr;
-	bool mapped = IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)a)->sin6_addr);
-	key[0] = mapped ? 4 : 6;
-	memcpy(key + 1, mapped ? ip + 12 : ip, mapped ? 4 : 8);
+	cv_map_put(&net->per_ip, key, (void *)(count + 1));
 	return true;
 }
 
-static struct cv_str
-key_of(const struct cv_conn *c)
+static void
+count_out(struct cv_net *net, struct cv_rate_key *k)
 {
-	return cv_str((const char *)c->limit_key, sizeof(c->limit_key));
+	struct cv_str key = cv_rate_key_str(k);
+	uintptr_t count = key.n ? (uintptr_t)cv_map_get(&net->per_ip, key) : 0;
+	if (count > 1)
+		cv_map_put(&net->per_ip, key, (void *)(count - 1));
+	else if (count)
+		cv_map_del(&net->per_ip, key);
+	k->n = 0;
 }
 
+static bool
+is_too_fast(struct cv_conn *c, unsigned bits_v4, unsigned bits_v6)
+{
+	struct cv_net *net = c->net;
+	struct cv_rate_key key;
+	return net->rates && cv_rate_key_network(KEY_NEW, &c->peer, bits_v4, bits_v6, &key) &&
+	       !cv_rates_take(net->rates, cv_rate_key_str(&key),
+	                      (struct cv_rate){net->o.conns_per_minute, 60}, 1, cv_mono_ms());
+}
+
+/* IPv6 counts by /64: who has one address there has them all. */
 bool
 cv_limit_enter(struct cv_conn *c)
 {
 	struct cv_net *net = c->net;
-	unsigned max = __atomic_load_n(&net->o.max_conns_per_ip, __ATOMIC_RELAXED);
-	if (!max || !limit_key(&c->peer, c->limit_key))
+	unsigned bits_v4 = net->o.net_bits_v4 ? net->o.net_bits_v4 : 24;
+	unsigned bits_v6 = net->o.net_bits_v6 ? net->o.net_bits_v6 : 64;
+
+	if (cv_netset_has(net->o.unlimited_from, &c->peer))
+		return true;
+	if (is_too_fast(c, bits_v4, bits_v6))
+		return false;
+	bool by_ip = net->o.max_conns_per_ip &&
+	             cv_rate_key_network(KEY_ADDRESS, &c->peer, 32, 64, &c->limit_key);
+	bool by_net = net->o.max_conns_per_net &&
+	              cv_rate_key_network(KEY_NETWORK, &c->peer, bits_v4, bits_v6, &c->net_key);
+	if (!by_ip && !by_net)
 		return true;
 	pthread_mutex_lock(&net->conns_lock);
-	uintptr_t count = (uintptr_t)cv_map_get(&net->per_ip, key_of(c));
-	c->counted = count < max;
-	if (c->counted)
-		cv_map_put(&net->per_ip, key_of(c), (void *)(count + 1));
+	bool ip_ok = !by_ip ||
+	             count_in(net, cv_rate_key_str(&c->limit_key), net->o.max_conns_per_ip);
+	c->counted = ip_ok && (!by_net || count_in(net, cv_rate_key_str(&c->net_key),
+	                                           net->o.max_conns_per_net));
+	if (!c->counted) {
+		if (by_ip && ip_ok)
+			count_out(net, &c->limit_key);
+		c->limit_key.n = c->net_key.n = 0;
+	}
 	pthread_mutex_unlock(&net->conns_lock);
 	return c->counted;
 }
@@ -62,42 +88,80 @@ cv_limit_leave(struct cv_conn *c)
 	if (!c->counted)
 		return;
 	c->counted = false;
-	uintptr_t count = (uintptr_t)cv_map_get(&c->net->per_ip, key_of(c));
-	if (count > 1)
-		cv_map_put(&c->net->per_ip, key_of(c), (void *)(count - 1));
-	else
-		cv_map_del(&c->net->per_ip, key_of(c));
+	count_out(c->net, &c->limit_key);
+	count_out(c->net, &c->net_key);
+}
+
+bool
+cv_conn_recount(struct cv_conn *c)
+{
+	pthread_mutex_lock(&c->net->conns_lock);
+	cv_limit_leave(c);
+	pthread_mutex_unlock(&c->net->conns_lock);
+	return cv_limit_enter(c);
+}
+
+void
+cv_share_leave(struct cv_conn *c)
+{
+	if (c->shared)
+		c->listener->l.share->open--;
+	c->shared = false;
+}
+
+unsigned
+cv_conn_load_percent(const struct cv_conn *c)
+{
+	struct cv_net *net = c->net;
+	const struct cv_share *share = c->listener ? c->listener->l.share : NULL;
+	unsigned percent = 0;
+
+	if (net->o.max_conns)
+		percent = atomic_load(&net->open) * 100u / net->o.max_conns;
+	if (share && share->max) {
+		pthread_mutex_lock(&net->conns_lock);
+		unsigned of_share = share->open * 100u / share->max;
+		pthread_mutex_unlock(&net->conns_lock);
+		percent = CV_MAX(percent, of_share);
+	}
+	return percent;
 }
 
 /* ---- accepting ---- */
 
 static void
-refuse(struct cv_listener *l, int fd)
+refuse(struct cv_listener *l, int fd, const char *text)
 {
 	atomic_fetch_add_explicit(&l->net->refused, 1, memory_order_relaxed);
 	/* Clear text would only confuse a peer that expects TLS. */
-	if (l->refusal && !l->l.implicit_tls) {
-		ssize_t n = send(fd, l->refusal, strlen(l->refusal), MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (text && !l->l.implicit_tls) {
+		ssize_t n = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
 		(void)n;
 	}
 	close(fd);
 }
 
+/* Takes a place in the listener's share when the net and the share have one. */
 static bool
-is_full(struct cv_net *net)
+has_room(struct cv_listener *l)
 {
+	struct cv_net *net = l->net;
+	struct cv_share *share = l->l.share;
 	pthread_mutex_lock(&net->conns_lock);
-	bool full = net->o.max_conns && net->open >= net->o.max_conns;
+	bool room = (!net->o.max_conns || net->open < net->o.max_conns) &&
+	            (!share || !share->max || share->open < share->max);
+	if (room && share)
+		share->open++;
 	pthread_mutex_unlock(&net->conns_lock);
-	return full;
+	return room;
 }
 
 static void
 welcome(struct cv_listener *l, int fd, const struct sockaddr_storage *peer)
 {
 	struct cv_net *net = l->net;
-	if (is_full(net) || (l->l.proxy_protocol && !cv_netset_has(l->l.proxy_from, peer))) {
-		refuse(l, fd);
+	if (!has_room(l)) {
+		refuse(l, fd, l->refusal);
 		return;
 	}
 	int on = 1;
@@ -106,12 +170,16 @@ welcome(struct cv_listener *l, int fd, const struct sockaddr_storage *peer)
 	struct cv_conn *c = cv_conn_new(net, fd, l->l.proto, l->l.ctx, CV_W_QUEUED);
 	c->listener = l;
 	c->peer = *peer;
-	if (l->l.proxy_protocol) {
+	c->shared = l->l.share != NULL;
+	if (cv_netset_has(l->l.proxy_from, peer)) {
 		c->phase = CV_PH_PROXY;
 		c->deadline_ms = cv_mono_ms() + CV_NET_HANDSHAKE_SECS * 1000;
 	} else if (!cv_limit_enter(c)) {
+		pthread_mutex_lock(&net->conns_lock);
+		cv_share_leave(c);
+		pthread_mutex_unlock(&net->conns_lock);
 		free(c);
-		refuse(l, fd);
+		refuse(l, fd, l->refusal_peer ? l->refusal_peer : l->refusal);
 		return;
 	} else {
 		cv_conn_greet(c);
@@ -185,6 +253,7 @@ cv_net_listen(struct cv_net *net, int fd, const struct cv_listen *l, struct cv_e
 	n->l = *l;
 	n->label = cv_strdup(l->label ? l->label : l->proto->name);
 	n->refusal = l->refusal ? cv_strdup(l->refusal) : NULL;
+	n->refusal_peer = l->refusal_peer ? cv_strdup(l->refusal_peer) : NULL;
 	n->fd = fd;
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = n};
 	int one = 1;
@@ -201,6 +270,7 @@ cv_net_listen(struct cv_net *net, int fd, const struct cv_listen *l, struct cv_e
 	close(fd);
 	free(n->label);
 	free(n->refusal);
+	free(n->refusal_peer);
 	free(n);
 	return status;
 }

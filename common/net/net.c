@@ -10,6 +10,7 @@
 #include "common/net/thread.h"
 
 #define SPARE_DESCRIPTORS 1024
+#define RATE_ENTRIES 32768 /* networks whose new connections are counted */
 #define LAST_WORDS_MS 2000 /* after the grace: to send goodbyes before sockets are just closed */
 
 static unsigned
@@ -70,6 +71,8 @@ cv_net_new(const struct cv_net_options *o, struct cv_net **net_out, struct cv_er
 	cv_list_init(&net->listeners);
 	cv_list_init(&net->watches);
 	cv_map_init(&net->per_ip);
+	if (o->conns_per_minute)
+		net->rates = cv_rates_new(RATE_ENTRIES);
 	net->workers = cv_calloc(net->worker_count, sizeof(*net->workers));
 	*net_out = net;
 	return CV_OK;
@@ -205,6 +208,7 @@ cv_net_free(struct cv_net *net)
 		cv_listener_close(l);
 		free(l->label);
 		free(l->refusal);
+		free(l->refusal_peer);
 		free(l);
 	}
 	while ((link = cv_list_pop(&net->watches)))
@@ -215,6 +219,7 @@ cv_net_free(struct cv_net *net)
 	}
 	free(net->workers);
 	cv_map_done(&net->per_ip);
+	cv_rates_free(net->rates);
 	cv_timers_done(&net->timers);
 	cv_queue_done(&net->queue);
 	pthread_cond_destroy(&net->all_closed);

@@ -29,6 +29,7 @@ struct cv_tls_server;
 struct cv_tls_client;
 struct cv_tls_peer;
 struct cv_netset;
+struct cv_rates;
 
 /* Why run() is called; several bits may be set. */
 enum cv_event {
@@ -87,8 +88,11 @@ struct cv_net_options {
 				    * `refusal` */
 	unsigned max_conns_per_ip; /* 0: no limit; IPv6 counts by /64 */
 	unsigned stall_secs;       /* 0: CV_NET_STALL_SECS */
-	const struct cv_netset *unlimited_from; /* peers to whom the limit per address does not
-						 * apply */
+	unsigned max_conns_per_net; /* the same for a network of net_bits_v4 or net_bits_v6 */
+	unsigned conns_per_minute;  /* new ones of such a network; 0: no limit */
+	unsigned net_bits_v4, net_bits_v6; /* 0: 24 and 64 */
+	const struct cv_netset *unlimited_from; /* peers to whom the limits per address and network
+						 * do not apply */
 };
 
 /* Raises the limit of open descriptors for max_conns as far as the system lets it. */
@@ -101,17 +105,26 @@ CV_MUST_CHECK enum cv_status cv_net_start(struct cv_net *net, struct cv_err *err
 void cv_net_stop(struct cv_net *net, unsigned grace_ms);
 void cv_net_free(struct cv_net *net);
 
+/* What several listeners may have open together. The caller keeps it as long as the net. */
+struct cv_share {
+	unsigned max;                    /* 0: no limit of its own */
+	unsigned open;                   /* the net's */
+};
+
 /* A listening socket and what is spoken on it. */
 struct cv_listen {
 	const struct cv_proto *proto;
 	void *ctx;                       /* cv_conn_ctx() of every connection accepted here */
 	struct cv_tls_server *tls;       /* for STARTTLS; with implicit_tls from the first octet */
 	bool implicit_tls;
-	bool proxy_protocol;             /* every peer must send a PROXY v1/v2 header first; only
-	                                  * peers in `proxy_from` may */
-	const struct cv_netset *proxy_from;
-	const char *refusal;             /* complete line sent to a peer over a limit, then
-					  * closed */
+	const struct cv_netset *proxy_from; /* a peer in it must send a PROXY v1/v2 header first (and
+	                                  * is then whom the header names); to any other a header
+	                                  * is a line like all. NULL: nobody sends one */
+	struct cv_share *share;          /* or NULL */
+	const char *refusal;             /* complete line sent to a peer when there is no room, then
+					  * closed; with implicit_tls it is closed without a word */
+	const char *refusal_peer;        /* the same for a peer over a limit of its own; NULL:
+	                                  * `refusal` */
 	const char *label;               /* "mx", "submission": for logs */
 };
 
@@ -158,6 +171,8 @@ bool cv_conn_out_is_high(struct cv_conn *c);
  * the wait after this run(); without a call the proto's idle_secs counts from this run(). Only a
  * wake that finds CV_STEP_LISTEN and leaves it keeps the deadline that was running. */
 void cv_conn_set_deadline(struct cv_conn *c, unsigned secs);
+/* The same at a moment of cv_mono_ms(); 0: no deadline. */
+void cv_conn_set_deadline_at(struct cv_conn *c, int64_t when_ms);
 /* Begins the server handshake once the output is flushed; plaintext input read so far is thrown
  * away. Return CV_STEP_READ afterwards; run() continues with SECURE, or the connection closes. */
 void cv_conn_starttls(struct cv_conn *c);
@@ -179,8 +194,15 @@ const struct sockaddr_storage *cv_conn_peer(const struct cv_conn *c);
 const struct sockaddr_storage *cv_conn_local(const struct cv_conn *c);
 const char *cv_conn_peer_text(const struct cv_conn *c); /* "192.0.2.1" or "2001:db8::1" */
 unsigned cv_conn_peer_port(const struct cv_conn *c);
-/* Replaces the peer (XCLIENT from a trusted network). */
+/* Replaces the peer (XCLIENT from a trusted network) or our own address. */
 void cv_conn_set_peer(struct cv_conn *c, const struct sockaddr_storage *peer);
+void cv_conn_set_local(struct cv_conn *c, const struct sockaddr_storage *local);
+/* Counts the peer of now instead of the one counted before; false when it has too many connections:
+ * refuse it. */
+CV_MUST_CHECK bool cv_conn_recount(struct cv_conn *c);
+/* How much of the room for connections is taken, of the whole net or of C's share if that is
+ * fuller, in percent. 0 without limits. */
+unsigned cv_conn_load_percent(const struct cv_conn *c);
 
 struct cv_tls_info {
 	bool secure;

@@ -22,6 +22,7 @@
 #include "common/base/map.h"
 #include "common/net/addr.h"
 #include "common/net/net.h"
+#include "common/net/rates.h"
 #include "common/net/tls_private.h"
 
 /* -- timers: a heap of deadlines, kept loosely: a deadline that moves later costs two atomics -- */
@@ -87,7 +88,7 @@ struct cv_listener {
 	struct cv_link link;
 	struct cv_net *net;
 	struct cv_listen l;
-	char *label, *refusal;
+	char *label, *refusal, *refusal_peer;
 	_Atomic int fd;       /* -1: closed */
 	_Atomic bool closing; /* by the poller, soon */
 	bool paused; /* out of descriptors: tries again a little later */
@@ -115,8 +116,9 @@ struct cv_net {
 	pthread_mutex_t conns_lock; /* over the next lines */
 	pthread_cond_t all_closed;
 	struct cv_link conns, listeners, watches;
-	unsigned open;
+	_Atomic unsigned open;      /* read without the lock too */
 	struct cv_map per_ip;       /* limit key -> count */
+	struct cv_rates *rates;     /* new connections; NULL: no limit */
 
 	_Atomic(struct cv_conn *) graves; /* closed; the poller drops the net's reference */
 	_Atomic unsigned grave_count;
@@ -174,7 +176,7 @@ struct cv_conn {
 	bool deadline_set;         /* by this run() */
 	bool tls_wants_out, tls_wants_in; /* TLS must write to read, read to write */
 	bool slow, slow_held;
-	bool counted, local_known;
+	bool counted, shared, local_known; /* in per_ip; in its listener's share */
 	enum cv_tls_wish tls_wish;
 	unsigned handshake_event;  /* told when the handshake is complete */
 	uint32_t linger_bytes;
@@ -186,7 +188,7 @@ struct cv_conn {
 	const struct cv_tls_peer *tls_peer; /* or NULL */
 	char *tls_host, *error;
 	struct sockaddr_storage peer, local;
-	unsigned char limit_key[9];
+	struct cv_rate_key limit_key, net_key; /* of length 0: not counted so */
 	char peer_text[64];
 	_Alignas(16) char user[];
 };
@@ -254,9 +256,11 @@ cv_conn_out_left(const struct cv_conn *c)
 void cv_listener_accept(struct cv_listener *l);
 void cv_listener_resume(void *listener);
 void cv_listener_close(struct cv_listener *l); /* by the poller, or when it has ended */
-/* Counts C's peer; false when it has too many connections. */
+/* Counts C's peer; false when it has too many connections, or opens them too fast. */
 bool cv_limit_enter(struct cv_conn *c);
 void cv_limit_leave(struct cv_conn *c); /* under conns_lock */
+/* Gives the place of C among all connections back; under conns_lock. */
+void cv_share_leave(struct cv_conn *c);
 
 /* live.c: closes the listeners that cv_net_unlisten() and cv_net_drain() marked; on the poller. */
 void cv_listeners_sweep(struct cv_net *net);

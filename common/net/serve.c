@@ -165,9 +165,20 @@ static enum verdict
 refuse(struct cv_conn *c)
 {
 	atomic_fetch_add_explicit(&c->net->refused, 1, memory_order_relaxed);
-	if (c->listener->refusal && !c->listener->l.implicit_tls)
-		cv_buf_z(cv_conn_out(c), c->listener->refusal);
+	const struct cv_listener *l = c->listener;
+	const char *text = l->refusal_peer ? l->refusal_peer : l->refusal;
+	if (text && !l->l.implicit_tls)
+		cv_buf_z(cv_conn_out(c), text);
 	return begin_close(c);
+}
+
+/* A front end that is set up wrongly should not have to be guessed at. */
+static enum verdict
+fail_proxy(struct cv_conn *c, const char *why)
+{
+	cv_log(c->id, CV_WARN, "proxy.refused", "label=%s peer=%s reason=\"%s\"", cv_conn_label(c),
+	       cv_conn_peer_text(c), why);
+	return fail(c, why);
 }
 
 /* The header is looked at in the kernel's buffer and taken exactly: what follows may be TLS. */
@@ -180,7 +191,7 @@ serve_proxy(struct cv_conn *c, struct turn *t)
 	struct cv_err err;
 
 	if (gives_up(c))
-		return fail(c, "no PROXY header in time");
+		return fail_proxy(c, "no PROXY header in time");
 	ssize_t n = recv(c->fd, head, sizeof(head), MSG_PEEK);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		n = 0;
@@ -192,13 +203,12 @@ serve_proxy(struct cv_conn *c, struct turn *t)
 		return PARK;
 	}
 	if (status)
-		return fail(c, status == CV_AGAIN ? "PROXY header too long" : err.text);
+		return fail_proxy(c, status == CV_AGAIN ? "PROXY header too long" : err.text);
 	if (recv(c->fd, head, used, 0) != (ssize_t)used)
 		return fail(c, "cannot take the PROXY header");
 	if (proxy.has_addresses) {
 		cv_conn_set_peer(c, &proxy.peer);
-		c->local = proxy.local;
-		c->local_known = true;
+		cv_conn_set_local(c, &proxy.local);
 	}
 	if (!cv_limit_enter(c))
 		return refuse(c);

@@ -28,7 +28,7 @@
 	OPT(list, tls_cert, "", "", "4096", "certificate chains in PEM, ECDSA first", "chứng thư TLS") \
 	OPT(list, tls_key, "", "", "4096", "their private keys", "khóa riêng TLS") \
 	OPT(list, inside_networks, "127.0.0.0/8 ::1/128", "", "65536", "networks of the province: plain passwords are taken here", "mạng nội bộ") \
-	OPT(list, proxy_networks, "", "", "65536", "front ends that send PROXY protocol headers or XCLIENT", "mạng của máy chủ phía trước") \
+	OPT(list, proxy_networks, "", "", "65536", "front ends: every connection from there must begin with a PROXY protocol header (v1 or v2)", "mạng của máy chủ phía trước: mọi kết nối phải bắt đầu bằng tiêu đề PROXY (v1 hoặc v2)") \
 	OPT(text, dns_forwarders, "", "", "1024", "resolvers to ask, addresses with optional @port; empty: ask the root servers", "máy chủ DNS") \
 	OPT(path, dns_zone_file, "", "", "1024", "answer DNS from this file alone (tests, isolated sites)", "tệp vùng DNS dùng khi cô lập") \
 	OPT(path, dns_trust_anchor, "", "", "1024", "DNSSEC root key file; empty: no validation", "khóa gốc DNSSEC")
@@ -82,6 +82,7 @@
 	OPT(list, plain_login_networks, "", "", "65536", "networks from which LOGIN without TLS is taken", "mạng được đăng nhập không TLS") \
 	OPT(num, max_conns, "20000", "1", "200000", "connections at once", "số kết nối tối đa") \
 	OPT(num, max_conns_per_ip, "0", "0", "100000", "connections from one address; 0: no limit (agencies sit behind one address)", "số kết nối tối đa một địa chỉ") \
+	OPT(num, rate_conns, "0", "0", "1000000", "new connections a minute from one network (IPv4 /24, IPv6 /64); inside networks excepted; 0: no limit", "số kết nối mới mỗi phút từ một mạng") \
 	OPT(num, max_conns_per_user, "40", "1", "10000", "sessions of one account", "số phiên tối đa một tài khoản") \
 	OPT(size, max_append, "64M", "64K", "1G", "largest message appended", "cỡ thư lưu tối đa") \
 	OPT(size, max_line, "64K", "1000", "1M", "longest command line without literals", "độ dài lệnh tối đa") \

@@ -237,11 +237,14 @@ test_limits__refuse_with_a_line(void **state)
 	static const struct { const char *name; struct cv_net_options o; } rows[] = {
 		{"connections of the process", {.workers = 1, .max_conns = 2}},
 		{"connections of one address", {.workers = 1, .max_conns_per_ip = 2}},
+		{"connections of one network", {.workers = 1, .max_conns_per_net = 2}},
+		{"connections of the listener's share", {.workers = 1}},
 	};
 	(void)state;
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		struct kit k;
-		struct cv_listen l = {.refusal = "421 too many\r\n"};
+		struct cv_share share = {.max = i == 3 ? 2 : 0};
+		struct cv_listen l = {.refusal = "421 too many\r\n", .share = &share};
 		struct cv_net_stats stats;
 		kit_start(&k, &rows[i].o, &l);
 		int a = kit_connect(&k), b = kit_connect(&k);
@@ -262,6 +265,39 @@ test_limits__refuse_with_a_line(void **state)
 		close(d);
 		kit_stop(&k);
 	}
+}
+
+static void
+test_new_connections__are_refused_when_too_many_come_at_once(void **state)
+{
+	static const struct cv_net_options three_a_minute = {.workers = 1, .conns_per_minute = 3};
+	struct kit k;
+	struct cv_netset *here;
+	struct cv_err err;
+	struct cv_listen l = {.refusal = "421 full\n", .refusal_peer = "421 too fast\n"};
+	(void)state;
+	kit_start(&k, &three_a_minute, &l);
+	for (int i = 0; i < 4; i++) {
+		int fd = kit_connect(&k);
+		kit_expect(fd, i < 3 ? "hello 127.0.0.1 plain" : "421 too fast");
+		close(fd);
+	}
+	kit_stop(&k);
+
+	assert_int_equal(cv_netset_parse(CV_STR("127.0.0.1"), &here, &err), CV_OK);
+	struct cv_net_options but_here = three_a_minute;
+	but_here.unlimited_from = here;
+	but_here.max_conns_per_ip = but_here.max_conns_per_net = 1;
+	kit_start(&k, &but_here, &l);
+	int fd[5];
+	for (size_t i = 0; i < CV_COUNT(fd); i++) {
+		fd[i] = kit_connect(&k);
+		kit_expect(fd[i], "hello 127.0.0.1 plain");
+	}
+	for (size_t i = 0; i < CV_COUNT(fd); i++)
+		close(fd[i]);
+	kit_stop(&k);
+	cv_netset_free(here);
 }
 
 static void
@@ -444,7 +480,7 @@ test_connect__is_told_when_up_or_failed(void **state)
 /* ---- PROXY protocol ---- */
 
 static void
-test_proxy__replaces_the_peer_and_is_needed(void **state)
+test_proxy__is_needed_from_trusted_peers_and_a_line_from_others(void **state)
 {
 	static const char v2[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc6\x33\x64\x07\x7f\0\0\x01\x12\x34\0\x19";
 	struct kit k;
@@ -453,7 +489,7 @@ test_proxy__replaces_the_peer_and_is_needed(void **state)
 	(void)state;
 	assert_int_equal(cv_netset_parse(CV_STR("127.0.0.0/8"), &trusted, &err), CV_OK);
 	assert_int_equal(cv_netset_parse(CV_STR("192.0.2.0/24"), &others, &err), CV_OK);
-	struct cv_listen l = {.proxy_protocol = true, .proxy_from = trusted};
+	struct cv_listen l = {.proxy_from = trusted};
 	kit_start(&k, &plain_options, &l);
 	int fd = kit_connect(&k);
 	static const char v1[] = "PROXY TCP6 2001:db8::7 2001:db8::1 4660 25\r\nfirst\n";
@@ -477,9 +513,10 @@ test_proxy__replaces_the_peer_and_is_needed(void **state)
 	l.proxy_from = others;
 	kit_start(&k, &plain_options, &l);
 	fd = kit_connect(&k);
-	kit_expect(fd, "");
+	kit_send(fd, "PROXY TCP4 198.51.100.7 127.0.0.1 1 25\n");
+	kit_expect(fd, "hello 127.0.0.1 plain");
+	kit_expect(fd, "= PROXY TCP4 198.51.100.7 127.0.0.1 1 25");
 	close(fd);
-	assert_int_equal(atomic_load(&k.opened), 0);
 	kit_stop(&k);
 	cv_netset_free(trusted);
 	cv_netset_free(others);
@@ -503,7 +540,7 @@ test_limit_of_one_address__counts_ipv6_by_network(void **state)
 	int fd[CV_COUNT(rows)];
 	(void)state;
 	assert_int_equal(cv_netset_parse(CV_STR("127.0.0.1"), &trusted, &err), CV_OK);
-	struct cv_listen l = {.proxy_protocol = true, .proxy_from = trusted, .refusal = "421 no\n"};
+	struct cv_listen l = {.proxy_from = trusted, .refusal = "421 no\n"};
 	kit_start(&k, &one_each, &l);
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		char text[200], got[100];
@@ -574,12 +611,13 @@ main(void)
 		cmocka_unit_test(test_peer_that_takes_nothing__is_closed),
 		cmocka_unit_test(test_output__has_a_hard_limit),
 		cmocka_unit_test(test_limits__refuse_with_a_line),
+		cmocka_unit_test(test_new_connections__are_refused_when_too_many_come_at_once),
 		cmocka_unit_test(test_slow_work__takes_half_of_the_workers_at_most),
 		cmocka_unit_test(test_kill__says_goodbye_and_closes),
 		cmocka_unit_test(test_stop__lets_a_waiting_command_end),
 		cmocka_unit_test(test_stop__does_not_wait_longer_than_its_grace),
 		cmocka_unit_test(test_connect__is_told_when_up_or_failed),
-		cmocka_unit_test(test_proxy__replaces_the_peer_and_is_needed),
+		cmocka_unit_test(test_proxy__is_needed_from_trusted_peers_and_a_line_from_others),
 		cmocka_unit_test(test_limit_of_one_address__counts_ipv6_by_network),
 		cmocka_unit_test(test_jobs__run_now_later_or_when_the_net_stops),
 	};
