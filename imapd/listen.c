@@ -73,7 +73,11 @@ imapd_listen(struct imapd *d, const struct imapd_config *config, struct cv_err *
 	proto = imapd_proto_model;
 	proto.idle_secs = config->imapd->idle_timeout;
 	o.listen = (struct cv_listen){
-		.proto = &proto, .ctx = d, .tls = d->tls, .proxy_from = config->proxies, .label = "imap",
+		.proto = &proto,
+		.ctx = d,
+		.tls = d->tls,
+		.proxy_from = config->proxies,
+		.label = "imap",
 		.refusal = REFUSAL};
 	enum cv_status status = open_listeners(&o, config->imapd->listen_imap);
 	if (status)

@@ -50,8 +50,9 @@ publish(struct imapd *d, struct imapd_config *next)
 	next->older = atomic_load(&d->config);
 	atomic_store(&d->config, next);
 	d->reloads++;
-	cv_net_limits(d->net, (unsigned)next->imapd->max_conns,
-		(unsigned)next->imapd->max_conns_per_ip);
+	struct cv_net_options limits;
+	imapd_config_limits(next, &limits);
+	cv_net_limits(d->net, &limits);
 	cv_log_level(cv_log_level_named(next->common->log_level));
 }
 

@@ -48,6 +48,18 @@ imapd_config_load(const char *file, struct imapd_config **config_out, struct cv_
 }
 
 void
+imapd_config_limits(const struct imapd_config *config, struct cv_net_options *out)
+{
+	*out = (struct cv_net_options){
+		.workers = (unsigned)config->imapd->workers,
+		.max_conns = (unsigned)config->imapd->max_conns,
+		.max_conns_per_ip = (unsigned)config->imapd->max_conns_per_ip,
+		.conns_per_minute = (unsigned)config->imapd->rate_conns,
+		.unlimited_from = config->inside,
+	};
+}
+
+void
 imapd_config_free(struct imapd_config *config)
 {
 	while (config) {
@@ -234,14 +246,9 @@ enum cv_status
 imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
 {
 	struct imapd *d = cv_calloc(1, sizeof(*d));
-	struct cv_net_options net = {
-		.workers = (unsigned)config->imapd->workers,
-		.max_conns = (unsigned)config->imapd->max_conns,
-		.max_conns_per_ip = (unsigned)config->imapd->max_conns_per_ip,
-		.conns_per_minute = (unsigned)config->imapd->rate_conns,
-		.unlimited_from = config->inside,
-	};
+	struct cv_net_options net;
 
+	imapd_config_limits(config, &net);
 	atomic_init(&d->config, config);
 	pthread_mutex_init(&d->users_lock, NULL);
 	pthread_mutex_init(&d->reload_lock, NULL);

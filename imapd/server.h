@@ -60,6 +60,8 @@ struct imapd {
 /* Reads FILE into *config_out. */
 CV_MUST_CHECK enum cv_status imapd_config_load(
 	const char *file, struct imapd_config **config_out, struct cv_err *err);
+/* What of it is the net's. */
+void imapd_config_limits(const struct imapd_config *config, struct cv_net_options *out);
 void imapd_config_free(struct imapd_config *config); /* older ones too */
 
 /* Opens store, audit, register and sockets below CONFIG's folders, and takes CONFIG over. */

@@ -29,6 +29,7 @@ fail_result(struct smtpd_session *s, enum cv_auth_result result)
 	};
 
 	atomic_fetch_add(&s->server->counters.auth_failed, 1);
+	smtpd_defence_auth_failed(s);
 	cv_log(cv_conn_id(s->conn), CV_WARN, "auth.failed", "peer=%s mechanism=%s result=%d",
 		cv_conn_peer_text(s->conn), s->sasl_name, (int)result);
 	return fail(s, replies[result]);

@@ -50,6 +50,11 @@ put_extensions(struct smtpd_session *s)
 		put_line(out, "REQUIRETLS", false);
 	if (s->kind == SMTPD_SUBMISSION && s->secure)
 		put_line(out, "AUTH PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS", false);
+	if (s->guard.may_xclient)
+		put_line(out, s->server->opt->xclient_login && s->kind == SMTPD_SUBMISSION
+				      ? "XCLIENT NAME ADDR PORT PROTO HELO DESTADDR DESTPORT LOGIN"
+				      : "XCLIENT NAME ADDR PORT PROTO HELO DESTADDR DESTPORT",
+			false);
 	put_line(out, "ENHANCEDSTATUSCODES", true);
 }
 

@@ -37,6 +37,7 @@ static const struct command {
 	{ "NOOP",     smtpd_cmd_noop,     S_TALK | S_BDAT,            ARGS_MAY,  CMD_NOISE },
 	{ "QUIT",     smtpd_cmd_quit,     S_ANY,                      ARGS_NONE, 0 },
 	{ "STARTTLS", smtpd_cmd_starttls, S_CONNECTED | S_READY,      ARGS_NONE, 0 },
+	{ "XCLIENT",  smtpd_cmd_xclient,  S_CONNECTED | S_READY,      ARGS_NEED, CMD_NOISE },
 	{ "AUTH",     smtpd_cmd_auth,     S_READY,                    ARGS_NEED, CMD_ALONE },
 	{ "VRFY",     smtpd_cmd_vrfy,     S_TALK | S_BDAT,            ARGS_NEED, CMD_NOISE },
 	{ "HELP",     smtpd_cmd_help,     S_TALK | S_BDAT,            ARGS_MAY,  CMD_NOISE },
@@ -88,5 +89,6 @@ smtpd_command(struct smtpd_session *s, struct cv_str line)
 		return refuse(s, R_BAD_ARGS);
 	if (c->flags & CMD_NEED_AUTH && s->kind == SMTPD_SUBMISSION && !s->authed)
 		return refuse(s, s->secure ? R_NEED_AUTH : R_NEED_TLS);
-	return c->run(s, args);
+	enum cv_step step;
+	return smtpd_defence_admits(s, line, &step) ? c->run(s, args) : step;
 }

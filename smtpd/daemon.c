@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/net/daemon.h"
 #include "smtpd/daemon_private.h"
+#include "smtpd/defence.h"
 #include "smtpd/filters.h"
 #include "smtpd/outbound.h"
 #include "smtpd/room.h"
@@ -41,7 +42,9 @@ smtpd_listener_open(struct smtpd_daemon *d, size_t row, int fd, struct cv_err *e
 		.tls = s->tls,
 		.implicit_tls = smtpd_listener_rows[row].implicit_tls,
 		.proxy_from = s->proxies,
-		.refusal = "421 4.7.0 Too many connections, try again later\r\n",
+		.share = smtpd_listener_rows[row].kind == SMTPD_SUBMISSION ? NULL : &s->outside,
+		.refusal = "421 4.3.2 " SMTPD_FULL "\r\n",
+		.refusal_peer = "421 4.7.0 " SMTPD_MANY_CONNS "\r\n",
 		.label = smtpd_listener_rows[row].label,
 	};
 
@@ -242,16 +245,17 @@ static enum cv_status
 start_net(struct smtpd_daemon *d)
 {
 	struct smtpd_server *s = &d->server;
-	struct cv_net_options o = {.workers = (unsigned)s->opt->workers,
-		.max_conns = (unsigned)s->opt->max_conns,
-		.max_conns_per_ip = (unsigned)s->opt->max_conns_per_ip,
-		.unlimited_from = s->inside};
+	struct cv_net_options o;
+	unsigned max_outside;
 	struct cv_resolver_options r = {
 		.zone_file = s->main->dns_zone_file[0] ? s->main->dns_zone_file : NULL,
 		.forwarders = s->main->dns_forwarders[0] ? s->main->dns_forwarders : NULL,
 		.trust_anchor = s->main->dns_trust_anchor[0] ? s->main->dns_trust_anchor : NULL,
 	};
 	raise_descriptors(s->opt);
+	smtpd_defence_tables_new(s);
+	smtpd_defence_limits(s->defence, s->opt, &o, &max_outside);
+	atomic_store(&s->outside.max, max_outside);
 	enum cv_status status = cv_net_new(&o, &s->net, d->err);
 	if (status == CV_OK)
 		status = cv_resolver_new(&r, &s->resolver, d->err);
@@ -327,6 +331,7 @@ smtpd_daemon_stop(struct smtpd_daemon *d)
 	if (s->net)
 		cv_net_free(s->net);
 	smtpd_room_free(s->room);
+	smtpd_defence_tables_free(s);
 	if (s->tls)
 		cv_tls_server_free(s->tls);
 	if (s->reg)

@@ -36,6 +36,7 @@ struct smtpd_config {
 	struct cv_policy *policy;       /* NULL: the one before serves on; so with the next three */
 	struct cv_netset *inside, *proxies, *priority_from;
 	struct smtpd_milters *milters[SMTPD_KINDS]; /* by kind of listener */
+	struct smtpd_defence *defence;
 	struct smtpd_config *older;
 };
 

@@ -36,11 +36,11 @@ static void
 put_client(struct smtpd_session *s)
 {
 	struct smtpd_milter *m = s->milter;
-	const char *address = cv_conn_peer_text(s->conn);
-	char local[64], seen[128];
+	const char *address = cv_conn_peer_text(s->conn), *name = smtpd_defence_peer_name(s);
+	char local[64], seen[400];
 
 	cv_sockaddr_text(cv_conn_local(s->conn), local, sizeof local);
-	snprintf(seen, sizeof seen, "unknown [%s]", address);
+	snprintf(seen, sizeof seen, "%s [%s]", name, address);
 	smtpd_milter_macro(m, "v", "congvu " CV_VERSION);
 	smtpd_milter_macro(m, "_", seen);
 	smtpd_milter_macro(m, "{daemon_name}", cv_conn_label(s->conn));
@@ -49,8 +49,8 @@ put_client(struct smtpd_session *s)
 	smtpd_milter_macro(m, "{if_name}", s->server->main->hostname);
 	smtpd_milter_macro(m, "{if_addr}", local);
 	smtpd_milter_macro(m, "{client_addr}", address);
-	smtpd_milter_macro(m, "{client_name}", "unknown");
-	smtpd_milter_macro(m, "{client_ptr}", "unknown");
+	smtpd_milter_macro(m, "{client_name}", name);
+	smtpd_milter_macro(m, "{client_ptr}", name);
 	put_number(m, "{client_port}", cv_conn_peer_port(s->conn));
 }
 
@@ -63,7 +63,7 @@ smtpd_filters_connect(struct smtpd_session *s)
 		return false;
 	s->milter = smtpd_milter_new(set, woken, s->conn);
 	put_client(s);
-	smtpd_milter_connect(s->milter, "unknown", cv_conn_peer(s->conn));
+	smtpd_milter_connect(s->milter, smtpd_defence_peer_name(s), cv_conn_peer(s->conn));
 	return true;
 }
 

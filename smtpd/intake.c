@@ -121,6 +121,8 @@ accept_message(struct smtpd_session *s)
 		tx->remote_count, cv_conn_peer_text(s->conn), s->authed ? s->login : "-");
 	atomic_fetch_add(&s->server->counters.accepted, 1);
 	s->messages++;
+	if (!tx->quarantined && !tx->discarded)
+		smtpd_defence_good_mail(s);
 	s->errors = s->noise = 0;
 	if (s->kind == SMTPD_LMTP)
 		put_lmtp_answers(s);

@@ -12,6 +12,7 @@
 #include "common/base/log.h"
 #include "common/options/live.h"
 #include "smtpd/daemon_private.h"
+#include "smtpd/defence.h"
 #include "smtpd/filters.h"
 #include "smtpd/outbound.h"
 
@@ -31,6 +32,7 @@ config_free(struct smtpd_config *c)
 	cv_netset_free(c->proxies);
 	cv_netset_free(c->priority_from);
 	smtpd_filters_free(c->milters);
+	smtpd_defence_free(c->defence);
 	if (c->conf)
 		cv_conf_free(c->conf);
 	free(c);
@@ -96,10 +98,13 @@ smtpd_config_first(struct smtpd_daemon *d, struct cv_err *err)
 	enum cv_status status = make_policy(c, d->server.main, err);
 	if (status == CV_OK)
 		status = make_networks(c, d->server.main, d->server.opt, err);
+	if (status == CV_OK)
+		status = smtpd_defence_new(d->server.main, d->server.opt, &c->defence, err);
 	d->server.policy = c->policy;
 	d->server.inside = c->inside;
 	d->server.proxies = c->proxies;
 	d->server.priority_from = c->priority_from;
+	d->server.defence = c->defence;
 	return status;
 }
 
@@ -258,6 +263,8 @@ prepare(struct reload *r, struct cv_err *err)
 	if (status == CV_OK)
 		status = make_networks(r->next, r->main, r->opt, err);
 	if (status == CV_OK)
+		status = smtpd_defence_new(r->main, r->opt, &r->next->defence, err);
+	if (status == CV_OK)
 		status = make_filters(d, r->next, err);
 	if (status == CV_OK)
 		status = smtpd_outbound_configure(d->server.outbound, r->opt, err);
@@ -280,6 +287,8 @@ publish(struct reload *r)
 {
 	struct smtpd_daemon *d = r->d;
 	struct smtpd_server *s = &d->server;
+	struct cv_net_options limits;
+	unsigned max_outside;
 
 	s->policy = r->next->policy;
 	s->inside = r->next->inside;
@@ -287,7 +296,10 @@ publish(struct reload *r)
 	use_filters(s, r->next);
 	s->main = r->main;
 	s->opt = r->opt;
-	cv_net_limits(s->net, (unsigned)r->opt->max_conns, (unsigned)r->opt->max_conns_per_ip);
+	s->defence = r->next->defence;
+	smtpd_defence_limits(r->next->defence, r->opt, &limits, &max_outside);
+	atomic_store(&s->outside.max, max_outside);
+	cv_net_limits(s->net, &limits);
 	cv_log_level(cv_log_level_named(r->main->log_level));
 	r->next->older = d->configs;
 	d->configs = r->next;

@@ -12,6 +12,12 @@
 #include "common/net/net.h"
 #include "common/policy/policy.h"
 
+/* Said by the network layer too, before there is a session. */
+#define SMTPD_FULL "Too many connections, try again later / Qua nhieu ket noi, thu lai sau"
+#define SMTPD_MANY_CONNS                                                                           \
+	"[PEER.connections] Too many connections from your network, try again later"                \
+	" / Qua nhieu ket noi tu mang cua ban, thu lai sau"
+
 #define SMTPD_REPLIES(R)                                                                           \
 	R(OKAY,          250, "2.0.0", "Ok")                                                       \
 	R(SENDER_OK,     250, "2.1.0", "Sender ok")                                                \
@@ -41,7 +47,8 @@
 	R(BAD_ORDER,     503, "5.5.1", "Bad sequence of commands")                                 \
 	R(NEED_BDAT,     503, "5.5.1", "BINARYMIME goes with BDAT, not with DATA")                 \
 	R(NO_WAIT,       554, "5.5.0", "You did not wait for the answer")                          \
-	R(EARLY,         554, "5.5.0", "You spoke before the greeting")                            \
+	R(NO_XCLIENT,    550, "5.7.0", "[PEER.xclient] You may not say for whom you speak")                       \
+	R(MANY_CONNS,    421, "4.7.0", SMTPD_MANY_CONNS)                                           \
 	R(NEED_TLS,      530, "5.7.0", "[AUTH.tls] Issue STARTTLS first / Can STARTTLS truoc")                \
 	R(NEED_AUTH,     530, "5.7.0", "[AUTH.login] Log in first / Can dang nhap truoc khi gui")               \
 	R(TLS_NOW,       503, "5.5.1", "TLS is active already")                                    \

@@ -22,6 +22,7 @@
 #include "common/store/deliver.h"
 #include "common/store/queue.h"
 
+struct smtpd_defence;
 struct smtpd_milters;
 struct smtpd_outbound;
 struct smtpd_room_cache;
@@ -49,6 +50,9 @@ struct smtpd_server {
 	struct smtpd_outbound *outbound;
 	struct smtpd_room_cache *room;      /* who was seen to have room lately */
 	_Atomic(struct cv_netset *) inside, proxies, priority_from;
+	_Atomic(struct smtpd_defence *) defence;
+	struct cv_rates *rates, *good_peers; /* what peers and accounts did lately */
+	struct cv_share outside;            /* connections to MX and LMTP */
 	const char *spool_dir;
 	atomic_bool draining;               /* no new message: 421 to who is idle */
 	struct smtpd_counters counters;

@@ -161,21 +161,62 @@ greet(struct smtpd_session *s)
 	cv_buf_z(out, "220 ");
 	cv_buf_z(out, s->server->main->hostname);
 	cv_buf_z(out, s->kind == SMTPD_LMTP ? " LMTP congvu\r\n" : " ESMTP congvu\r\n");
-	smtpd_session_enter(s, S_CONNECTED);
+	/* XCLIENT may have said EHLO for the client already. */
+	smtpd_session_enter(s, s->helo[0] ? S_READY : S_CONNECTED);
 }
 
+/* A chain of their own for each client: after XCLIENT it is another. */
+static void
+tell_filters(struct smtpd_session *s)
+{
+	if (s->milter)
+		smtpd_milter_free(s->milter);
+	s->milter = NULL;
+	s->guard.filtered = !smtpd_filters_connect(s);
+}
+
+/* The filters know the peer. Input is listened for until the greeting: it would be too early. */
 static enum cv_step
 connect_filtered(struct smtpd_session *s)
 {
-	switch (smtpd_session_filtered(s)) {
-	case SMTPD_FILTER_WAIT:
-		return CV_STEP_WAIT;
-	case SMTPD_FILTER_REFUSED:
-		return CV_STEP_CLOSE;
-	default:
-		greet(s);
-		return CV_STEP_DONE;
+	if (smtpd_defence_is_early(s))
+		return smtpd_defence_early(s);
+	if (!s->guard.filtered) {
+		switch (smtpd_session_filtered(s)) {
+		case SMTPD_FILTER_WAIT:
+			return CV_STEP_LISTEN;
+		case SMTPD_FILTER_REFUSED:
+			return CV_STEP_CLOSE;
+		default:
+			s->guard.filtered = true;
+			s->resume = connect_filtered;
+		}
 	}
+	if (!smtpd_defence_may_greet(s))
+		return CV_STEP_LISTEN;
+	s->resume = NULL;
+	greet(s);
+	return CV_STEP_DONE;
+}
+
+static enum cv_step
+peer_named(struct smtpd_session *s)
+{
+	if (smtpd_defence_is_early(s))
+		return smtpd_defence_early(s);
+	if (!smtpd_defence_has_name(s))
+		return CV_STEP_LISTEN;
+	s->resume = connect_filtered;
+	tell_filters(s);
+	return connect_filtered(s);
+}
+
+enum cv_step
+smtpd_session_begin(struct smtpd_session *s)
+{
+	smtpd_session_enter(s, S_START);
+	s->resume = peer_named;
+	return peer_named(s);
 }
 
 static enum cv_step
@@ -190,18 +231,8 @@ session_open(struct smtpd_session *s)
 	atomic_fetch_add(&s->server->counters.sessions, 1);
 	cv_log(cv_conn_id(s->conn), CV_DEBUG, "smtp.open", "peer=%s kind=%s",
 		cv_conn_peer_text(s->conn), cv_conn_label(s->conn));
-	if (cv_conn_in(s->conn).n) {
-		cv_log(cv_conn_id(s->conn), CV_INFO, "smtp.early", "peer=%s",
-			cv_conn_peer_text(s->conn));
-		smtpd_reply_put(cv_conn_out(s->conn), R_EARLY);
-		return CV_STEP_CLOSE;
-	}
-	if (!smtpd_filters_connect(s)) {
-		greet(s);
-		return CV_STEP_DONE;
-	}
-	s->resume = connect_filtered;
-	return connect_filtered(s);
+	smtpd_defence_open(s, NULL);
+	return smtpd_session_begin(s);
 }
 
 /* One command or response line at the start of the input. */
@@ -274,9 +305,10 @@ say_goodbye(struct smtpd_session *s)
 
 /* Too many faults, or too much talk that brings no mail nearer. */
 static bool
-is_tiresome(const struct smtpd_session *s)
+is_tiresome(struct smtpd_session *s)
 {
-	return s->errors > s->server->opt->max_errors || s->noise > SMTPD_NOISE_MAX;
+	return s->errors > s->server->opt->max_errors || s->noise > SMTPD_NOISE_MAX ||
+	       (s->errors > 1 && smtpd_defence_is_stressed(s));
 }
 
 static enum cv_step
@@ -290,6 +322,8 @@ converse(struct smtpd_session *s, unsigned events)
 		if (step != CV_STEP_DONE)
 			return step;
 	}
+	if (events & CV_EV_TIMEOUT && !(events & CV_EV_KILLED) && smtpd_defence_takes_timeout(s))
+		events &= ~(unsigned)CV_EV_TIMEOUT;
 	if (events & CV_EV_TIMEOUT) {
 		/* No reply in the middle of an answer that is still being made. */
 		if (!s->resume)
@@ -309,7 +343,12 @@ converse(struct smtpd_session *s, unsigned events)
 	}
 	/* All commands that are here run at once; their replies leave in one write. */
 	while (cv_conn_in(c).n) {
+		if (smtpd_defence_delays(s))
+			return CV_STEP_WAIT;
 		step = take_input(s);
+		if (step == CV_STEP_READ)
+			return step;
+		smtpd_defence_ran(s);
 		if (step != CV_STEP_DONE)
 			return step;
 		if (is_tiresome(s)) {
@@ -331,12 +370,16 @@ converse(struct smtpd_session *s, unsigned events)
 
 /* How long the next wait may last. */
 static unsigned
-patience(const struct smtpd_session *s)
+patience(struct smtpd_session *s)
 {
+	const struct smtpd_options *o = s->server->opt;
+	uint64_t secs = s->state == S_DATA || s->bdat_left ? o->data_timeout : o->idle_timeout;
+
 	if (s->resume)
 		return SMTPD_ANSWER_SECS;
-	return s->state == S_DATA || s->bdat_left ? (unsigned)s->server->opt->data_timeout
-						  : (unsigned)s->server->opt->idle_timeout;
+	if (smtpd_defence_is_stressed(s))
+		secs = CV_MIN(secs, o->stress_idle_timeout);
+	return (unsigned)secs;
 }
 
 static enum cv_step
@@ -346,7 +389,10 @@ run(struct cv_conn *c, unsigned events)
 
 	s->conn = c;
 	enum cv_step step = converse(s, events);
-	cv_conn_set_deadline(c, patience(s));
+	if (s->guard.until_ms)
+		cv_conn_set_deadline_at(c, s->guard.until_ms);
+	else
+		cv_conn_set_deadline(c, patience(s));
 	return step;
 }
 
@@ -359,6 +405,7 @@ closed(struct cv_conn *c)
 		return;
 	if (s->milter)
 		smtpd_milter_free(s->milter);
+	smtpd_defence_close(s);
 	cv_sasl_free(s->sasl);
 	smtpd_tx_unref(s->tx);
 	cv_log(cv_conn_id(c), CV_DEBUG, "smtp.closed", "messages=%u errors=%u", s->messages,

@@ -18,6 +18,7 @@
 
 #include "common/text/address.h"
 #include "smtpd/boxes.h"
+#include "smtpd/defence.h"
 #include "smtpd/milter.h"
 #include "smtpd/reply.h"
 #include "smtpd/server.h"
@@ -108,6 +109,7 @@ struct smtpd_session {
 	struct cv_sasl *sasl;
 	char sasl_name[24];
 	struct smtpd_milter *milter;
+	struct smtpd_guard guard;
 	/* DATA and BDAT */
 	struct smtpd_dot dot;
 	int64_t data_until_ms;       /* a message must have come whole by then */
@@ -122,6 +124,8 @@ struct smtpd_session {
 extern const struct cv_proto smtpd_proto;
 
 void smtpd_session_enter(struct smtpd_session *s, enum smtpd_state state);
+/* The peer is known (smtpd_defence_open): tells the filters and greets, when the time has come. */
+enum cv_step smtpd_session_begin(struct smtpd_session *s);
 /* Drops the transaction, at the filters too; what is under way ends by itself. State goes back to
  * S_READY. */
 void smtpd_session_reset(struct smtpd_session *s);
@@ -147,6 +151,7 @@ enum cv_step smtpd_cmd_helo(struct smtpd_session *s, struct cv_str args);
 enum cv_step smtpd_cmd_ehlo(struct smtpd_session *s, struct cv_str args);
 enum cv_step smtpd_cmd_lhlo(struct smtpd_session *s, struct cv_str args);
 enum cv_step smtpd_cmd_starttls(struct smtpd_session *s, struct cv_str args);
+enum cv_step smtpd_cmd_xclient(struct smtpd_session *s, struct cv_str args);
 enum cv_step smtpd_cmd_auth(struct smtpd_session *s, struct cv_str args);
 enum cv_step smtpd_auth_line(struct smtpd_session *s, struct cv_str line);
 enum cv_step smtpd_cmd_mail(struct smtpd_session *s, struct cv_str args);

@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/text/date.h"
 #include "common/text/header.h"
+#include "smtpd/defence.h"
 
 static const char *
 protocol_word(const struct smtpd_session *s)
@@ -28,8 +29,8 @@ write_client(struct smtpd_session *s, struct cv_buf *out)
 {
 	bool is_v6 = strchr(cv_conn_peer_text(s->conn), ':') != NULL;
 
-	cv_buf_printf(out, "Received: from %s (unknown [%s%s])\r\n", s->helo, is_v6 ? "IPv6:" : "",
-		cv_conn_peer_text(s->conn));
+	cv_buf_printf(out, "Received: from %s (%s [%s%s])\r\n", s->helo,
+		smtpd_defence_peer_name(s), is_v6 ? "IPv6:" : "", cv_conn_peer_text(s->conn));
 }
 
 static void

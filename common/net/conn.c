@@ -1,6 +1,7 @@
 /* conn.c - a connection's life: made, signalled, parked, gone; and what protocols ask of it. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -256,6 +257,15 @@ cv_conn_in(struct cv_conn *c)
 	return left ? cv_str(c->in.p + c->in_off, left) : CV_STR_EMPTY;
 }
 
+bool
+cv_conn_input_waits(struct cv_conn *c)
+{
+	char byte;
+
+	return cv_conn_in_left(c) ||
+	       (!c->tls && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1);
+}
+
 void
 cv_conn_consume(struct cv_conn *c, size_t n)
 {
@@ -395,9 +405,22 @@ cv_conn_peer_port(const struct cv_conn *c)
 }
 
 void
+cv_net_unmap(struct sockaddr_storage *a)
+{
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
+	if (a->ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		return;
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = in6->sin6_port};
+	memcpy(&in.sin_addr, in6->sin6_addr.s6_addr + 12, 4);
+	memset(a, 0, sizeof(*a));
+	memcpy(a, &in, sizeof(in));
+}
+
+void
 cv_conn_set_peer(struct cv_conn *c, const struct sockaddr_storage *peer)
 {
 	c->peer = *peer;
+	cv_net_unmap(&c->peer);
 	c->peer_text[0] = '\0';
 }
 

@@ -41,45 +41,49 @@ count_out(struct cv_net *net, struct cv_rate_key *k)
 }
 
 static bool
-is_too_fast(struct cv_conn *c, unsigned bits_v4, unsigned bits_v6)
+is_too_fast(struct cv_conn *c, const struct cv_net_options *o)
 {
-	struct cv_net *net = c->net;
 	struct cv_rate_key key;
-	return net->rates && cv_rate_key_network(KEY_NEW, &c->peer, bits_v4, bits_v6, &key) &&
-	       !cv_rates_take(net->rates, cv_rate_key_str(&key),
-	                      (struct cv_rate){net->o.conns_per_minute, 60}, 1, cv_mono_ms());
+	return cv_rate_key_network(KEY_NEW, &c->peer, o->net_bits_v4, o->net_bits_v6, &key) &&
+	       !cv_rates_take(c->net->rates, cv_rate_key_str(&key),
+	                      (struct cv_rate){o->conns_per_minute, 60}, 1, cv_mono_ms());
 }
 
-/* IPv6 counts by /64: who has one address there has them all. */
+/* Under conns_lock. */
+static bool
+count_peer(struct cv_conn *c, const struct cv_net_options *o)
+{
+	bool by_ip = o->max_conns_per_ip &&
+	             cv_rate_key_network(KEY_ADDRESS, &c->peer, 32, 64, &c->limit_key);
+	bool by_net = o->max_conns_per_net &&
+	              cv_rate_key_network(KEY_NETWORK, &c->peer, o->net_bits_v4, o->net_bits_v6,
+	                                  &c->net_key);
+
+	c->counted = by_ip || by_net;
+	if (by_ip && !count_in(c->net, cv_rate_key_str(&c->limit_key), o->max_conns_per_ip)) {
+		c->limit_key.n = c->net_key.n = 0;
+		c->counted = false;
+		return false;
+	}
+	if (by_net && !count_in(c->net, cv_rate_key_str(&c->net_key), o->max_conns_per_net)) {
+		c->net_key.n = 0;
+		cv_limit_leave(c);
+		return false;
+	}
+	return true;
+}
+
 bool
 cv_limit_enter(struct cv_conn *c)
 {
-	struct cv_net *net = c->net;
-	unsigned bits_v4 = net->o.net_bits_v4 ? net->o.net_bits_v4 : 24;
-	unsigned bits_v6 = net->o.net_bits_v6 ? net->o.net_bits_v6 : 64;
-
-	if (cv_netset_has(net->o.unlimited_from, &c->peer))
-		return true;
-	if (is_too_fast(c, bits_v4, bits_v6))
-		return false;
-	bool by_ip = net->o.max_conns_per_ip &&
-	             cv_rate_key_network(KEY_ADDRESS, &c->peer, 32, 64, &c->limit_key);
-	bool by_net = net->o.max_conns_per_net &&
-	              cv_rate_key_network(KEY_NETWORK, &c->peer, bits_v4, bits_v6, &c->net_key);
-	if (!by_ip && !by_net)
-		return true;
-	pthread_mutex_lock(&net->conns_lock);
-	bool ip_ok = !by_ip ||
-	             count_in(net, cv_rate_key_str(&c->limit_key), net->o.max_conns_per_ip);
-	c->counted = ip_ok && (!by_net || count_in(net, cv_rate_key_str(&c->net_key),
-	                                           net->o.max_conns_per_net));
-	if (!c->counted) {
-		if (by_ip && ip_ok)
-			count_out(net, &c->limit_key);
-		c->limit_key.n = c->net_key.n = 0;
-	}
-	pthread_mutex_unlock(&net->conns_lock);
-	return c->counted;
+	pthread_mutex_lock(&c->net->conns_lock);
+	struct cv_net_options o = c->net->o;
+	o.net_bits_v4 = o.net_bits_v4 ? o.net_bits_v4 : 24;
+	o.net_bits_v6 = o.net_bits_v6 ? o.net_bits_v6 : 64;
+	bool enters = cv_netset_has(o.unlimited_from, &c->peer) ||
+	              (!is_too_fast(c, &o) && count_peer(c, &o));
+	pthread_mutex_unlock(&c->net->conns_lock);
+	return enters;
 }
 
 void
@@ -116,14 +120,12 @@ cv_conn_load_percent(const struct cv_conn *c)
 	const struct cv_share *share = c->listener ? c->listener->l.share : NULL;
 	unsigned percent = 0;
 
-	if (net->o.max_conns)
-		percent = atomic_load(&net->open) * 100u / net->o.max_conns;
-	if (share && share->max) {
-		pthread_mutex_lock(&net->conns_lock);
-		unsigned of_share = share->open * 100u / share->max;
-		pthread_mutex_unlock(&net->conns_lock);
-		percent = CV_MAX(percent, of_share);
-	}
+	unsigned max = atomic_load(&net->max_conns);
+	if (max)
+		percent = atomic_load(&net->open) * 100u / max;
+	unsigned share_max = share ? atomic_load(&share->max) : 0;
+	if (share_max)
+		percent = CV_MAX(percent, atomic_load(&share->open) * 100u / share_max);
 	return percent;
 }
 
@@ -193,19 +195,6 @@ welcome(struct cv_listener *l, int fd, const struct sockaddr_storage *peer)
 	cv_queue_push(&net->queue, &c->work, false);
 }
 
-/* An IPv4 peer of a socket for both families is an IPv4 peer. */
-static void
-unmap(struct sockaddr_storage *a)
-{
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
-	if (a->ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-		return;
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = in6->sin6_port};
-	memcpy(&in.sin_addr, in6->sin6_addr.s6_addr + 12, 4);
-	memset(a, 0, sizeof(*a));
-	memcpy(a, &in, sizeof(in));
-}
-
 static void
 set_interest(struct cv_listener *l, uint32_t events)
 {
@@ -229,7 +218,7 @@ cv_listener_accept(struct cv_listener *l)
 		int fd = accept4(l->fd, (struct sockaddr *)&peer, &len,
 		                 SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			unmap(&peer);
+			cv_net_unmap(&peer);
 			welcome(l, fd, &peer);
 			continue;
 		}

@@ -12,11 +12,14 @@
 #include "common/net/private.h"
 
 void
-cv_net_limits(struct cv_net *net, unsigned max_conns, unsigned max_conns_per_ip)
+cv_net_limits(struct cv_net *net, const struct cv_net_options *o)
 {
 	pthread_mutex_lock(&net->conns_lock);
-	net->o.max_conns = max_conns;
-	__atomic_store_n(&net->o.max_conns_per_ip, max_conns_per_ip, __ATOMIC_RELAXED);
+	struct cv_net_options next = *o;
+	next.workers = net->o.workers;
+	next.stall_secs = net->o.stall_secs;
+	net->o = next;
+	atomic_store(&net->max_conns, o->max_conns);
 	pthread_mutex_unlock(&net->conns_lock);
 }
 

@@ -71,8 +71,8 @@ cv_net_new(const struct cv_net_options *o, struct cv_net **net_out, struct cv_er
 	cv_list_init(&net->listeners);
 	cv_list_init(&net->watches);
 	cv_map_init(&net->per_ip);
-	if (o->conns_per_minute)
-		net->rates = cv_rates_new(RATE_ENTRIES);
+	atomic_init(&net->max_conns, o->max_conns);
+	net->rates = cv_rates_new(RATE_ENTRIES);
 	net->workers = cv_calloc(net->worker_count, sizeof(*net->workers));
 	*net_out = net;
 	return CV_OK;

@@ -17,6 +17,7 @@
 #ifndef CV_NET_H
 #define CV_NET_H
 
+#include <stdatomic.h>
 #include <sys/socket.h>
 
 #include "common/base/buf.h"
@@ -107,8 +108,8 @@ void cv_net_free(struct cv_net *net);
 
 /* What several listeners may have open together. The caller keeps it as long as the net. */
 struct cv_share {
-	unsigned max;                    /* 0: no limit of its own */
-	unsigned open;                   /* the net's */
+	_Atomic unsigned max;            /* 0: no limit of its own */
+	_Atomic unsigned open;           /* the net's */
 };
 
 /* A listening socket and what is spoken on it. */
@@ -117,9 +118,9 @@ struct cv_listen {
 	void *ctx;                       /* cv_conn_ctx() of every connection accepted here */
 	struct cv_tls_server *tls;       /* for STARTTLS; with implicit_tls from the first octet */
 	bool implicit_tls;
-	const struct cv_netset *proxy_from; /* a peer in it must send a PROXY v1/v2 header first (and
-	                                  * is then whom the header names); to any other a header
-	                                  * is a line like all. NULL: nobody sends one */
+	const struct cv_netset *proxy_from; /* a peer in it must send a PROXY v1/v2 header first,
+	                                  * and is then whom the header names; from any other a
+	                                  * header is a line like all. NULL: nobody sends one */
 	struct cv_share *share;          /* or NULL */
 	const char *refusal;             /* complete line sent to a peer when there is no room, then
 					  * closed; with implicit_tls it is closed without a word */
@@ -134,8 +135,8 @@ CV_MUST_CHECK enum cv_status cv_net_listen(struct cv_net *net, int fd, const str
 /* Stops listening on FD; connections that came through it go on. Soon after, not at once, the
  * address is free. Any thread, once the net has started. */
 void cv_net_unlisten(struct cv_net *net, int fd);
-/* New limits for those who connect from now on. */
-void cv_net_limits(struct cv_net *net, unsigned max_conns, unsigned max_conns_per_ip);
+/* New limits for those who connect from now on: O's, but for workers and stall_secs. */
+void cv_net_limits(struct cv_net *net, const struct cv_net_options *o);
 /* Stops listening everywhere and wakes every incoming connection, so that its protocol may say
  * goodbye when it is idle. A listening socket that another process holds too goes on queueing
  * peers for whoever takes it next. */
@@ -160,6 +161,8 @@ uint64_t cv_conn_id(const struct cv_conn *c);   /* unique in the process, for lo
 const char *cv_conn_label(const struct cv_conn *c); /* the listener's, or the proto's name */
 /* Unconsumed input. Valid until the next consume or return. */
 struct cv_str cv_conn_in(struct cv_conn *c);
+/* Whether there is input, of which run() may not have been told yet (on TLS: what is decrypted). */
+bool cv_conn_input_waits(struct cv_conn *c);
 void cv_conn_consume(struct cv_conn *c, size_t n);
 /* True when in_max bytes are waiting and none could be consumed: the command is too long. */
 bool cv_conn_in_is_full(struct cv_conn *c);

@@ -103,7 +103,8 @@ struct cv_watch {
 };
 
 struct cv_net {
-	struct cv_net_options o;
+	struct cv_net_options o;    /* its limits may change: under conns_lock */
+	_Atomic unsigned max_conns; /* o.max_conns, read without the lock too */
 	int epoll_fd, bell_fd;
 	struct cv_poll bell;
 	pthread_t poller;
@@ -118,7 +119,7 @@ struct cv_net {
 	struct cv_link conns, listeners, watches;
 	_Atomic unsigned open;      /* read without the lock too */
 	struct cv_map per_ip;       /* limit key -> count */
-	struct cv_rates *rates;     /* new connections; NULL: no limit */
+	struct cv_rates *rates;     /* new connections */
 
 	_Atomic(struct cv_conn *) graves; /* closed; the poller drops the net's reference */
 	_Atomic unsigned grave_count;
@@ -231,6 +232,8 @@ void cv_conn_requeue(struct cv_conn *c);
 void cv_conn_gone(struct cv_conn *c);
 /* Accepted and counted: TLS first, or straight to run(). */
 void cv_conn_greet(struct cv_conn *c);
+/* An IPv4 peer of a socket for both families is an IPv4 peer. */
+void cv_net_unmap(struct sockaddr_storage *a);
 void cv_conn_set_error(struct cv_conn *c, const char *fmt, ...) CV_PRINTF(2, 3);
 
 /* serve.c: runs C, which was taken from the queue, until it parks, yields or closes. */

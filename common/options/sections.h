@@ -43,6 +43,28 @@
 	OPT(num, max_rcpts_submission, "500", "1", "100000", "recipients of one message from staff", "số người nhận tối đa một thư gửi đi") \
 	OPT(num, max_conns, "2000", "1", "100000", "connections at once", "số kết nối tối đa") \
 	OPT(num, max_conns_per_ip, "50", "0", "100000", "connections from one address (IPv6: one /64); inside networks excepted; 0: no limit", "số kết nối tối đa một địa chỉ") \
+	OPT(num, max_conns_per_net, "200", "0", "100000", "connections from one network; inside networks excepted; 0: no limit", "số kết nối tối đa một mạng") \
+	OPT(num, limit_bits_v4, "24", "8", "32", "what one network is to the limits, IPv4", "độ dài tiền tố của một mạng IPv4") \
+	OPT(num, limit_bits_v6, "64", "16", "128", "what one network is to the limits, IPv6", "độ dài tiền tố của một mạng IPv6") \
+	OPT(num, submission_reserve, "25", "0", "90", "percent of max_conns that port 25 and LMTP may not take, so that staff can always send", "phần trăm kết nối dành riêng cho cán bộ gửi thư") \
+	OPT(num, rate_conns, "600", "0", "1000000", "new connections a minute from one network; 0: no limit, as in the next options, which except inside networks", "số kết nối mới mỗi phút từ một mạng") \
+	OPT(num, rate_commands, "12000", "0", "10000000", "commands a minute from one network", "số lệnh mỗi phút từ một mạng") \
+	OPT(num, rate_messages, "1200", "0", "1000000", "messages a minute from one network", "số thư mỗi phút từ một mạng") \
+	OPT(num, rate_rcpts, "12000", "0", "10000000", "recipients a minute from one network", "số người nhận mỗi phút từ một mạng") \
+	OPT(num, rate_faults, "200", "0", "1000000", "unknown recipients and other faults in ten minutes from one network, after which it is answered slowly", "số lỗi trong mười phút từ một mạng trước khi trả lời chậm lại") \
+	OPT(num, rate_auth_failures, "60", "0", "1000000", "failed log-ins an hour from one network", "số lần đăng nhập sai mỗi giờ từ một mạng") \
+	OPT(num, rate_messages_account, "120", "0", "1000000", "messages a minute from one account", "số thư mỗi phút của một tài khoản") \
+	OPT(num, rate_rcpts_account, "5000", "0", "1000000", "recipients a minute from one account", "số người nhận mỗi phút của một tài khoản") \
+	OPT(secs, greet_pause, "1s", "0s", "30s", "wait before the greeting on port 25, for strangers; who speaks meanwhile is refused; 0s: none", "thời gian chờ trước lời chào với máy lạ ở cổng 25") \
+	OPT(num, slow_down_after, "5", "0", "1000", "faults after which answers to a stranger come later and later; 0: never", "số lỗi trước khi trả lời chậm dần") \
+	OPT(secs, slow_down_max, "20s", "1s", "5m", "longest such delay of an answer", "thời gian trả lời chậm tối đa") \
+	OPT(flag, reverse_dns, "yes", "", "", "look up the names of strangers at port 25", "tra tên máy của máy lạ ở cổng 25") \
+	OPT(secs, dns_wait, "5s", "1s", "1m", "longest wait for DNS about a stranger", "thời gian chờ DNS về máy lạ") \
+	OPT(list, dnsbl, "", "", "8192", "DNS lists of bad addresses: zone[=codes][*weight], codes such as 127.0.0.[2..11]", "danh sách chặn DNS") \
+	OPT(num, dnsbl_threshold, "1", "1", "1000", "sum of weights at which a peer is refused", "ngưỡng điểm để từ chối") \
+	OPT(list, dnswl, "", "", "8192", "DNS lists of good addresses, written like dnsbl; their weights are taken off", "danh sách cho phép DNS") \
+	OPT(list, xclient_networks, "", "", "65536", "front ends that may say by XCLIENT for whom they speak", "mạng được dùng XCLIENT") \
+	OPT(flag, xclient_login, "no", "", "", "let them also say who has logged in", "cho phép XCLIENT báo tài khoản đã đăng nhập") \
 	OPT(num, max_errors, "20", "1", "1000", "errors after which a session ends", "số lỗi tối đa một phiên") \
 	OPT(num, max_hops, "50", "5", "1000", "Received fields after which mail is a loop", "số chặng tối đa") \
 	OPT(num, max_own_hops, "8", "2", "100", "Received fields of this server after which mail is a loop", "số lần thư được phép quay lại máy chủ này") \
@@ -51,6 +73,7 @@
 	OPT(list, priority_networks, "", "", "65536", "networks of other mail servers whose MT-PRIORITY is believed", "mạng máy chủ được tin về mức ưu tiên") \
 	OPT(secs, idle_timeout, "5m", "5s", "1h", "silence allowed between commands", "thời gian chờ lệnh") \
 	OPT(secs, drain_timeout, "10s", "0s", "1h", "time that messages under way get when the server stops", "thời gian chờ các thư đang nhận khi dừng") \
+	OPT(secs, stress_idle_timeout, "30s", "5s", "1h", "the same for strangers while more than 80 percent of the connections are taken; a second fault then ends a session", "thời gian chờ lệnh của máy lạ khi quá tải") \
 	OPT(secs, data_timeout, "10m", "10s", "2h", "silence allowed inside a message", "thời gian chờ nội dung thư") \
 	OPT(num, workers, "0", "0", "256", "worker threads; 0: twice the cores", "số luồng") \
 	OPT(list, milters, "unix:run/spamfilter.sock", "", "4096", "filters in order: unix:/path or inet:port@host, each with settings behind commas: name=, timeout=, connect-timeout=, message-timeout=, on-failure=, reuse=yes", "các bộ lọc milter theo thứ tự, kèm thiết lập sau dấu phẩy") \
@@ -60,6 +83,7 @@
 	OPT(text, milter_default_action, "tempfail", "1", "10", "when a filter without on-failure= fails: accept, tempfail or reject", "khi bộ lọc hỏng") \
 	OPT(secs, milter_timeout, "30s", "1s", "10m", "longest wait for a step of a filter without timeout=", "thời gian chờ bộ lọc") \
 	OPT(flag, require_known_sender_domain, "no", "", "", "refuse MAIL FROM domains without MX or address", "từ chối miền gửi không tồn tại") \
+	OPT(flag, sender_domain_defer, "yes", "", "", "when DNS does not answer about it: 451; no: let it pass", "trả lời 451 khi DNS không trả lời về miền gửi") \
 	OPT(num, outbound_concurrency, "100", "1", "10000", "outgoing connections at once", "số kết nối gửi ra") \
 	OPT(num, outbound_per_destination, "10", "1", "1000", "outgoing connections to one destination", "số kết nối tới một nơi nhận") \
 	OPT(num, outbound_port, "25", "1", "65535", "port of other mail servers", "cổng máy chủ thư nơi nhận") \

@@ -67,6 +67,14 @@ bool cv_policy_signup_allowed(const struct cv_policy *p, struct cv_str local, st
 void cv_policy_forged_own(const struct cv_policy *p, const struct cv_snapshot *s,
                           const struct cv_str *from_domains, size_t count, bool vouched,
                           struct cv_decision *out);
+/* What a server tells peers and accounts that do too much, or whose sender nobody can answer. WHAT
+ * is the network, list or domain in question. */
+enum cv_peer_rule {
+	CV_PEER_CONNECTIONS, CV_PEER_EARLY, CV_PEER_COMMANDS, CV_PEER_MESSAGES, CV_PEER_RECIPIENTS,
+	CV_PEER_AUTH, CV_PEER_BLOCKLIST, CV_ACCOUNT_MESSAGES, CV_ACCOUNT_RECIPIENTS,
+	CV_SENDER_DOMAIN, CV_SENDER_NULL_MX, CV_SENDER_DNS, CV_PEER_RULES
+};
+void cv_policy_peer(enum cv_peer_rule rule, struct cv_str what, struct cv_decision *out);
 bool cv_policy_is_official(const struct cv_policy *p, struct cv_str domain);
 bool cv_policy_is_free_mail(const struct cv_policy *p, struct cv_str domain);
 /* What smtpd's ledger of sending comes to (POL-05, SPM-08). WHAT stands in the sentences: the

@@ -77,6 +77,42 @@ static const struct {
 	[RULE_FORWARD] = { "POL-01.forward", CV_REFUSE, 550, "5.7.1",
 		"Official mail may not be forwarded automatically to addresses outside the official domains.",
 		"Không được tự động chuyển tiếp thư công vụ ra ngoài các tên miền công vụ." },
+	[RULE_PEER + CV_PEER_CONNECTIONS] = { "PEER.connections", CV_DEFER, 421, "4.7.0",
+		"Too many connections from your network, try again later.",
+		"Quá nhiều kết nối từ mạng của bạn, hãy thử lại sau." },
+	[RULE_PEER + CV_PEER_EARLY] = { "PEER.early", CV_REFUSE, 554, "5.5.0",
+		"You spoke before the greeting: a mail server waits for it (RFC 5321 4.3.1).",
+		"Máy của bạn gửi lệnh trước lời chào: máy chủ thư phải chờ (RFC 5321 4.3.1)." },
+	[RULE_PEER + CV_PEER_COMMANDS] = { "PEER.commands", CV_DEFER, 421, "4.7.0",
+		"Too many commands from your network, try again later.",
+		"Quá nhiều lệnh từ mạng của bạn, hãy thử lại sau." },
+	[RULE_PEER + CV_PEER_MESSAGES] = { "PEER.messages", CV_DEFER, 450, "4.7.1",
+		"Too many messages from your network in a minute, try again later.",
+		"Mạng của bạn gửi quá nhiều thư trong một phút, hãy thử lại sau." },
+	[RULE_PEER + CV_PEER_RECIPIENTS] = { "PEER.recipients", CV_DEFER, 452, "4.7.1",
+		"Too many recipients from your network in a minute, try again later.",
+		"Mạng của bạn gửi tới quá nhiều người trong một phút, hãy thử lại sau." },
+	[RULE_PEER + CV_PEER_AUTH] = { "PEER.auth", CV_DEFER, 421, "4.7.0",
+		"Too many failed log-ins from your network, try again in an hour.",
+		"Quá nhiều lần đăng nhập sai từ mạng của bạn, hãy thử lại sau một giờ." },
+	[RULE_PEER + CV_PEER_BLOCKLIST] = { "PEER.blocklist", CV_REFUSE, 554, "5.7.1",
+		"Your address is on %s: ask there to be taken off, or write to our postmaster.",
+		"Địa chỉ máy của bạn có trong %s: hãy đề nghị nơi đó gỡ ra hoặc viết cho postmaster." },
+	[RULE_PEER + CV_ACCOUNT_MESSAGES] = { "ACCOUNT.messages", CV_DEFER, 450, "4.7.1",
+		"%s sends too many messages in a minute: the rest can go in a moment.",
+		"%s gửi quá nhiều thư trong một phút: hãy gửi tiếp sau ít phút." },
+	[RULE_PEER + CV_ACCOUNT_RECIPIENTS] = { "ACCOUNT.recipients", CV_DEFER, 452, "4.7.1",
+		"%s sends to too many recipients in a minute: the rest can go in a moment.",
+		"%s gửi tới quá nhiều người trong một phút: hãy gửi tiếp sau ít phút." },
+	[RULE_PEER + CV_SENDER_DOMAIN] = { "SENDER.domain", CV_REFUSE, 550, "5.1.8",
+		"The sender's domain %s does not exist or takes no mail: nobody could answer.",
+		"Tên miền người gửi %s không tồn tại hoặc không nhận thư: không thể trả lời." },
+	[RULE_PEER + CV_SENDER_NULL_MX] = { "SENDER.null-mx", CV_REFUSE, 550, "5.7.27",
+		"The sender's domain %s says that it takes no mail (RFC 7505): nobody could answer.",
+		"Tên miền người gửi %s tuyên bố không nhận thư (RFC 7505): không thể trả lời." },
+	[RULE_PEER + CV_SENDER_DNS] = { "SENDER.dns", CV_DEFER, 451, "4.1.8",
+		"The sender's domain %s cannot be looked up now, try again later.",
+		"Hiện không tra được tên miền người gửi %s, hãy thử lại sau." },
 };
 
 /* Printable, short, without what would end a reply line or a sentence's brackets early. */
@@ -130,6 +166,12 @@ cv_policy_sending(enum cv_sending_rule rule, struct cv_str what, struct cv_decis
 		[CV_SENDING_FIRST_TIME] = RULE_FIRST_DAY,
 	};
 	policy_decide(out, of[rule], what);
+}
+
+void
+cv_policy_peer(enum cv_peer_rule rule, struct cv_str what, struct cv_decision *out)
+{
+	policy_decide(out, (enum policy_rule)(RULE_PEER + rule), what);
 }
 
 bool

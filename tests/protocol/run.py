@@ -24,7 +24,7 @@ The first line of a file is a comment naming the clause of the RFC. Then, one a 
     FILL n                sends n letters without a line end
     SIZE n                sends n bytes of harmless text in lines (for message bodies)
 
-Without NEW the folder's usual listener is opened (smtp: mx, imap: imap). $USER1 $PASS1 $USER2
+Without NEW the folder's usual listener is opened (smtp and defence: mx, imap: imap). $USER1 $PASS1 $USER2
 $PASS2 $DOMAIN and $PLAIN1 (a SASL PLAIN response) are known from the start. A folder may have an
 options.json for harness.Province. Every dialogue has connections of its own; the mailboxes stay.
 """
@@ -41,7 +41,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 from harness import DOMAIN, HarnessError, Province  # noqa: E402
 
-USUAL = {"smtp": "mx", "imap": "imap"}
+USUAL = {"smtp": "mx", "defence": "mx", "imap": "imap"}
 USERS = {"USER1": "hoa.snv@" + DOMAIN, "PASS1": "mot mat khau dai 1",
          "USER2": "nam.stp@" + DOMAIN, "PASS2": "hai mat khau dai 2"}
 TIMEOUT = 15
