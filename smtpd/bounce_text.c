@@ -113,6 +113,18 @@ static const struct row {
 			"thông báo này cho quản trị.",
 			"Read the server's answer below; if the message is proper, pass this "
 			"report to the postmaster." } },
+	{ "4.7", { "that the sender set", "time for delivery" },
+		{ "Thư không kịp đến trong thời hạn người gửi đã đặt.",
+			"The message could not be delivered in the time that its sender set.",
+			"Nếu nội dung vẫn còn cần thiết, hãy gửi lại không kèm thời hạn, hoặc liên "
+			"hệ người nhận bằng cách khác.",
+			"If it still matters, send again without a time limit, or reach the "
+			"recipient in another way." } },
+	{ "3.3", { "DELIVERBY" },
+		{ "Máy chủ nhận không cam kết được thời hạn phát thư.",
+			"The other server cannot promise delivery in time.",
+			"Hãy gửi lại không kèm thời hạn trả lại.",
+			"Send again without asking for return after a time." } },
 	{ "4.6", { NULL },
 		{ "Thư sẽ quay vòng về chính máy chủ này.",
 			"The message would come back to this server.",

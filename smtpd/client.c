@@ -4,17 +4,20 @@
 
 #include <stdio.h>
 
+#include "common/base/clock.h"
 #include "common/base/kill.h"
 #include "common/base/log.h"
 #include "common/text/domain.h"
 #include "common/text/encode.h"
+#include "smtpd/recode.h"
 
 #define CHUNK_BYTES (64u << 10)
+#define BDAT_BYTES  (256u << 10) /* a chunk on the wire, about; each waits for its answer */
 
 /* Seconds of silence borne in each state: RFC 5321 4.5.3.2 where it speaks. */
 static const unsigned patience[] = {
 	[C_CONNECT] = 30, [C_GREETING] = 300, [C_EHLO] = 300, [C_HELO] = 300, [C_STARTTLS] = 120,
-	[C_TLS] = 60, [C_ENVELOPE] = 300, [C_BODY] = 180, [C_ANSWER] = 600, [C_EMPTY] = 300,
+	[C_TLS] = 60, [C_ENVELOPE] = 300, [C_BODY] = 180, [C_CHUNK] = 600, [C_ANSWER] = 600, [C_EMPTY] = 300,
 	[C_RSET] = 60, [C_IDLE] = 2, [C_QUIT] = 5, [C_OVER] = 5,
 };
 
@@ -130,6 +133,16 @@ fail_all(struct smtpd_job *job, const char *status, const char *text)
 		smtpd_outcome_set(&job->outcomes[i], SMTPD_FAILED, status, "%s", text);
 }
 
+static struct cv_str
+domain_of(struct cv_str address)
+{
+	size_t at = address.n;
+
+	while (at && address.p[at - 1] != '@')
+		at--;
+	return cv_str_sub(address, at, address.n);
+}
+
 static bool
 has_utf8_address(const struct smtpd_job *job)
 {
@@ -141,34 +154,126 @@ has_utf8_address(const struct smtpd_job *job)
 	return false;
 }
 
+static enum cv_status
+spool_bytes(void *arg, struct cv_str bytes, struct cv_err *err)
+{
+	return cv_spool_write(arg, bytes, err);
+}
+
+static enum cv_status
+recode_spooled(struct smtpd_client *c, struct cv_spool *whole, struct cv_err *err)
+{
+	struct cv_str message;
+	enum cv_status status = cv_queue_read(c->queue, c->job->msg, spool_bytes, whole, err);
+
+	if (status == CV_OK)
+		status = cv_spool_map(whole, &message, err);
+	if (status != CV_OK)
+		return status;
+	cv_spool_init(&c->recoded, c->spool_dir);
+	status = smtpd_recode(message, SMTPD_CARRIES_7BIT, spool_bytes, &c->recoded, err);
+	cv_spool_unmap(whole, message);
+	c->is_recoded = status == CV_OK;
+	if (!c->is_recoded)
+		cv_spool_done(&c->recoded);
+	return status;
+}
+
+/* 8-bit text for a server without 8BITMIME (RFC 6152 3). */
+static void
+recode(struct smtpd_client *c)
+{
+	struct cv_spool whole;
+	struct cv_err err = { 0 };
+
+	cv_spool_init(&whole, c->spool_dir);
+	enum cv_status status = recode_spooled(c, &whole, &err);
+	cv_spool_done(&whole);
+	for (size_t i = 0; i < c->job->count && status != CV_OK; i++)
+		smtpd_outcome_set(&c->job->outcomes[i],
+			status == CV_INVALID ? SMTPD_FAILED : SMTPD_LATER,
+			status == CV_INVALID ? "5.6.3" : "4.3.0",
+			"the message has 8-bit text, and the server does not offer 8BITMIME: %s",
+			err.text);
+}
+
+static void
+drop_recoded(struct smtpd_client *c)
+{
+	if (c->is_recoded)
+		cv_spool_done(&c->recoded);
+	c->is_recoded = false;
+}
+
+/* What the message's own bytes ask of the server. */
+static void
+check_content(struct smtpd_client *c)
+{
+	const struct cv_queue_msg *msg = c->job->msg;
+	struct scan s;
+
+	if (!scan_message(c, &s))
+		return;
+	c->utf8_needed |= msg->smtputf8 && s.high_in_header;
+	if (c->utf8_needed && !c->caps.utf8)
+		fail_all(c->job, "5.6.7",
+			"the header is not ASCII, and the server does not offer SMTPUTF8");
+	else if (s.high && msg->body_kind != CV_BODY_7BIT && !c->caps.eightbit)
+		recode(c);
+}
+
+/* DELIVERBY with R goes to nobody who cannot keep to it (RFC 2852 4.1). */
+static const char *
+by_fault(const struct smtpd_client *c)
+{
+	const struct cv_queue_msg *msg = c->job->msg;
+	int64_t left = msg->by_secs - cv_wall_secs();
+
+	if (msg->by_mode != CV_BY_RETURN)
+		return NULL;
+	if (left <= 0)
+		return "the time for delivery that the sender set is over";
+	if (!c->caps.deliverby)
+		return "the message must be delivered in time, and the server does not offer DELIVERBY";
+	return left < (int64_t)c->caps.by_min_secs
+		? "the time for delivery is shorter than the server takes" : NULL;
+}
+
 /* False: the next server cannot take this message, and every recipient has its outcome. */
 static bool
 is_fit(struct smtpd_client *c)
 {
 	struct smtpd_job *job = c->job;
 	const struct cv_queue_msg *msg = job->msg;
-	struct scan s;
 
 	c->utf8_needed = has_utf8_address(job);
-	if (msg->require_tls && !(c->require_tls && c->caps.requiretls && c->secure)) {
+	if (msg->require_tls && !(c->require_tls && c->caps.requiretls && c->secure))
 		fail_all(job, "5.7.30", "the message may only travel under REQUIRETLS");
-	} else if (c->caps.has_size && c->caps.size_max && msg->size_bytes > c->caps.size_max) {
+	else if (c->caps.has_size && c->caps.size_max && msg->size_bytes > c->caps.size_max)
 		fail_all(job, "5.3.4", "the message is larger than the server takes");
-	} else if (msg->body_kind == CV_BODY_BINARYMIME) {
-		fail_all(job, "5.6.3", "the message is binary, which cannot be sent on");
-	} else if (c->utf8_needed && !c->caps.utf8) {
-		fail_all(job, "5.6.7", "an address is not ASCII, and the server does not offer SMTPUTF8");
-	} else if ((msg->smtputf8 && !c->utf8_needed)
-		|| (msg->body_kind == CV_BODY_8BITMIME && !c->caps.eightbit)) {
-		if (!scan_message(c, &s))
-			return false;
-		c->utf8_needed |= msg->smtputf8 && s.high_in_header;
-		if (c->utf8_needed && !c->caps.utf8)
-			fail_all(job, "5.6.7", "the header is not ASCII, and the server does not offer SMTPUTF8");
-		else if (s.high && msg->body_kind == CV_BODY_8BITMIME && !c->caps.eightbit)
-			fail_all(job, "5.6.3", "the message has 8-bit text, and the server does not offer 8BITMIME");
-	}
+	else if (by_fault(c))
+		fail_all(job, c->caps.deliverby ? "5.4.7" : "5.3.3", by_fault(c));
+	else if (c->utf8_needed && !c->caps.utf8)
+		fail_all(job, "5.6.7",
+			"an address is not ASCII, and the server does not offer SMTPUTF8");
+	else if ((msg->smtputf8 && !c->utf8_needed)
+		|| (msg->body_kind != CV_BODY_7BIT && !c->caps.eightbit))
+		check_content(c);
 	return job->outcomes[0].fate == SMTPD_UNTRIED;
+}
+
+/* "BY=120;RT", with the time that is left. */
+static void
+put_by(struct smtpd_client *c, struct cv_buf *out)
+{
+	const struct cv_queue_msg *msg = c->job->msg;
+	int64_t left = msg->by_secs - cv_wall_secs();
+
+	left = CV_MAX(CV_MIN(left, (int64_t)999999999), (int64_t)-999999999);
+	if (msg->by_mode == CV_BY_RETURN)
+		left = CV_MAX(left, (int64_t)1);
+	cv_buf_printf(out, " BY=%lld;%c%s", (long long)left,
+		msg->by_mode == CV_BY_RETURN ? 'R' : 'N', msg->by_trace ? "T" : "");
 }
 
 static void
@@ -181,13 +286,18 @@ put_mail(struct smtpd_client *c)
 	cv_buf_str(out, msg->sender);
 	cv_buf_c(out, '>');
 	if (c->caps.has_size)
-		cv_buf_printf(out, " SIZE=%llu", (unsigned long long)msg->size_bytes);
-	if (c->caps.eightbit && msg->body_kind == CV_BODY_8BITMIME)
+		cv_buf_printf(out, " SIZE=%llu", (unsigned long long)(
+			c->is_recoded ? c->recoded.size_bytes : msg->size_bytes));
+	if (c->caps.eightbit && msg->body_kind != CV_BODY_7BIT)
 		cv_buf_z(out, " BODY=8BITMIME");
 	if (c->utf8_needed)
 		cv_buf_z(out, " SMTPUTF8");
 	if (msg->require_tls)
 		cv_buf_z(out, " REQUIRETLS");
+	if (msg->by_mode != CV_BY_NONE && c->caps.deliverby)
+		put_by(c, out);
+	if (msg->priority && c->caps.priority)
+		cv_buf_printf(out, " MT-PRIORITY=%d", msg->priority);
 	if (c->caps.dsn) {
 		if (msg->ret_full || msg->ret_hdrs)
 			cv_buf_z(out, msg->ret_full ? " RET=FULL" : " RET=HDRS");
@@ -238,32 +348,101 @@ put_rcpt(struct smtpd_client *c, const struct cv_queue_rcpt *rcpt)
 	cv_buf_z(out, "\r\n");
 }
 
+static bool
+in_chunks(const struct smtpd_client *c)
+{
+	return c->caps.chunking && !c->no_chunks;
+}
+
+/* How many commands the envelope has: with chunks no DATA. */
+static size_t
+envelope_length(const struct smtpd_client *c)
+{
+	return c->window + (in_chunks(c) ? 1 : 2);
+}
+
 /* Sends what may be sent now: everything with PIPELINING, else one command at a time. */
 static void
 pump_envelope(struct smtpd_client *c)
 {
-	size_t last = c->job->count + 1;
-
-	while (c->sent <= last && (c->caps.pipelining || c->sent == c->got)) {
+	while (c->sent < envelope_length(c) && (c->caps.pipelining || c->sent == c->got)) {
 		if (!c->sent)
 			put_mail(c);
-		else if (c->sent < last)
-			put_rcpt(c, c->job->rcpts[c->sent - 1]);
+		else if (c->sent <= c->window)
+			put_rcpt(c, c->job->rcpts[c->first + c->sent - 1]);
 		else
 			cv_buf_z(cv_conn_out(c->conn), "DATA\r\n");
 		c->sent++;
 	}
 }
 
+/* The domain of recipient I is none of those from FROM to I. */
+static bool
+is_new_domain(const struct smtpd_job *job, size_t from, size_t i)
+{
+	for (size_t k = from; k < i; k++)
+		if (cv_str_ieq(domain_of(job->rcpts[k]->address),
+			domain_of(job->rcpts[i]->address)))
+			return false;
+	return true;
+}
+
+/* How many recipients from FIRST on one transaction may have (RFC 9422 3). */
+static size_t
+window_at(const struct smtpd_client *c, size_t first)
+{
+	const struct smtpd_job *job = c->job;
+	size_t most = c->caps.rcpt_max ? CV_MIN((uint64_t)job->count - first, c->caps.rcpt_max)
+				       : job->count - first;
+	size_t n = 0;
+
+	if (!c->caps.domain_max)
+		return most;
+	for (uint64_t domains = 0; n < most; n++) {
+		domains += is_new_domain(job, first, first + n);
+		if (domains > c->caps.domain_max)
+			break;
+	}
+	return n;
+}
+
 static enum cv_step start_job(struct smtpd_client *c);
 
+static bool
+is_spent(const struct smtpd_client *c)
+{
+	return c->caps.mail_max && c->mails >= c->caps.mail_max;
+}
+
+/* A transaction for the recipients from FIRST on. */
+static enum cv_step
+begin_window(struct smtpd_client *c, size_t first)
+{
+	c->first = first;
+	c->window = window_at(c, first);
+	c->sent = c->got = c->accepted = 0;
+	c->mail_refused = false;
+	c->mails++;
+	c->state = C_ENVELOPE;
+	pump_envelope(c);
+	return CV_STEP_READ;
+}
+
+/* The transaction is over, whatever came of it. */
 static enum cv_step
 job_done(struct smtpd_client *c)
 {
 	struct smtpd_job *job = c->job;
+	size_t next = c->first + c->window;
 
-	c->job = NULL;
 	c->messages++;
+	if (next < job->count && !is_spent(c))
+		return begin_window(c, next);
+	for (size_t i = next; i < job->count; i++)
+		smtpd_outcome_set(&job->outcomes[i], SMTPD_LATER, "4.5.3",
+			"the server takes no more mail on one connection");
+	c->job = NULL;
+	drop_recoded(c);
 	c->owner->done(c, job);
 	return start_job(c);
 }
@@ -282,25 +461,25 @@ start_job(struct smtpd_client *c)
 {
 	for (;;) {
 		c->state = C_IDLE;
+		if (is_spent(c)) /* MAILMAX: the next mail takes a new connection */
+			return say_quit(c);
 		c->job = c->owner->next(c);
 		if (!c->job)
 			return c->is_draining ? say_quit(c) : CV_STEP_LISTEN;
 		snprintf(c->job->peer, sizeof c->job->peer, "%s", c->host);
 		c->job->tls = c->secure ? c->policy : "clear";
-		c->sent = c->got = c->accepted = 0;
-		c->mail_refused = false;
+		c->sent = c->got = 0;
 		if (is_fit(c))
 			break;
 		struct smtpd_job *job = c->job;
 		c->job = NULL;
 		c->owner->done(c, job);
 	}
-	c->state = C_ENVELOPE;
-	pump_envelope(c);
-	return CV_STEP_READ;
+	return begin_window(c, 0);
 }
 
 static enum cv_step send_body(struct smtpd_client *c);
+static enum cv_step send_chunk(struct smtpd_client *c);
 
 static enum cv_step
 start_body(struct smtpd_client *c)
@@ -309,7 +488,7 @@ start_body(struct smtpd_client *c)
 	c->body_at = 0;
 	c->line_start = true;
 	c->after_cr = false;
-	return send_body(c);
+	return in_chunks(c) ? send_chunk(c) : send_body(c);
 }
 
 /* The answer to DATA. */
@@ -324,7 +503,7 @@ after_data(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
 		c->state = C_EMPTY;
 		return CV_STEP_READ;
 	}
-	for (size_t i = 0; i < c->job->count; i++) {
+	for (size_t i = c->first; i < c->first + c->window; i++) {
 		if (reply->code < 400)
 			smtpd_outcome_set(&c->job->outcomes[i], SMTPD_LATER, "4.5.0",
 				"the server answered DATA with %u", reply->code);
@@ -333,26 +512,37 @@ after_data(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
 	return reset(c);
 }
 
+static void
+window_outcome(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
+{
+	for (size_t i = c->first; i < c->first + c->window; i++)
+		outcome_by_reply(&c->job->outcomes[i], reply);
+}
+
 static enum cv_step
 after_envelope_reply(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
 {
-	struct smtpd_job *job = c->job;
-	size_t number = c->got++, last = job->count + 1;
+	size_t number = c->got++;
+	struct smtpd_outcome *rcpt = number && number <= c->window
+		? &c->job->outcomes[c->first + number - 1] : NULL;
 
-	if (number == last)
+	if (number > c->window)
 		return after_data(c, reply);
 	if (number == 0 && reply->code >= 300) {
 		c->mail_refused = true;
-		for (size_t i = 0; i < job->count; i++)
-			outcome_by_reply(&job->outcomes[i], reply);
-	} else if (number > 0 && reply->code >= 300) {
-		outcome_by_reply(&job->outcomes[number - 1], reply);
-	} else if (number > 0 && !c->mail_refused) {
+		window_outcome(c, reply);
+	} else if (rcpt && reply->code >= 300) {
+		outcome_by_reply(rcpt, reply);
+	} else if (rcpt && !c->mail_refused) {
 		c->accepted++;
-		job->outcomes[number - 1].dsn_passed_on = c->caps.dsn;
+		rcpt->dsn_passed_on = c->caps.dsn;
+		rcpt->by_passed_on = c->caps.deliverby;
 	}
+	bool heard_all = c->got == c->window + 1;
+	if (in_chunks(c) && heard_all)
+		return c->accepted ? start_body(c) : reset(c);
 	if (!c->caps.pipelining) {
-		if (c->mail_refused || (c->got == last && !c->accepted))
+		if (c->mail_refused || (heard_all && !c->accepted))
 			return reset(c);
 		pump_envelope(c);
 	}
@@ -361,8 +551,8 @@ after_envelope_reply(struct smtpd_client *c, const struct smtpd_peer_reply *repl
 
 /* ---- the body ---- */
 
-void
-smtpd_client_stuff(struct cv_buf *out, struct cv_str bytes, bool *line_start, bool *after_cr)
+static void
+write_lines(struct cv_buf *out, struct cv_str bytes, bool *line_start, bool *after_cr, bool dots)
 {
 	for (size_t i = 0; i < bytes.n;) {
 		char ch = bytes.p[i];
@@ -387,60 +577,151 @@ smtpd_client_stuff(struct cv_buf *out, struct cv_str bytes, bool *line_start, bo
 			i++;
 			continue;
 		}
-		if (ch == '.' && *line_start)
+		if (ch == '.' && *line_start && dots)
 			cv_buf_c(out, '.');
 		*line_start = false;
+		if (ch == '\0') {
+			cv_buf_c(out, '?');
+			i++;
+			continue;
+		}
 		size_t run = i + 1;
-		while (run < bytes.n && bytes.p[run] != '\r' && bytes.p[run] != '\n')
+		while (run < bytes.n && bytes.p[run] != '\r' && bytes.p[run] != '\n'
+			&& bytes.p[run])
 			run++;
 		cv_buf_add(out, bytes.p + i, run - i);
 		i = run;
 	}
 }
 
-static enum cv_status
-send_bytes(void *arg, struct cv_str bytes, struct cv_err *err)
+void
+smtpd_client_stuff(struct cv_buf *out, struct cv_str bytes, bool *line_start, bool *after_cr)
 {
-	struct smtpd_client *c = arg;
+	write_lines(out, bytes, line_start, after_cr, true);
+}
+
+void
+smtpd_client_lines(struct cv_buf *out, struct cv_str bytes, bool *line_start, bool *after_cr)
+{
+	write_lines(out, bytes, line_start, after_cr, false);
+}
+
+struct body_piece {
+	struct smtpd_client *client;
+	struct cv_buf *out;
+};
+
+static enum cv_status
+take_piece(void *arg, struct cv_str bytes, struct cv_err *err)
+{
+	struct body_piece *p = arg;
+	struct smtpd_client *c = p->client;
 
 	(void)err;
-	smtpd_client_stuff(cv_conn_out(c->conn), bytes, &c->line_start, &c->after_cr);
+	write_lines(p->out, bytes, &c->line_start, &c->after_cr, !in_chunks(c));
 	return CV_OK;
+}
+
+static uint64_t
+body_bytes(const struct smtpd_client *c)
+{
+	return c->is_recoded ? c->recoded.size_bytes : c->job->msg->size_bytes;
+}
+
+/* The next piece of the message, as lines, to OUT; false: the connection is given up, because
+ * without its end the peer must throw the message away. */
+static bool
+read_piece(struct smtpd_client *c, struct cv_buf *out)
+{
+	struct body_piece piece = { c, out };
+	struct cv_err err = { 0 };
+	enum cv_status status;
+
+	if (c->is_recoded) {
+		char *bytes = cv_malloc(CHUNK_BYTES);
+		size_t n = 0;
+		status = cv_spool_read(&c->recoded, c->body_at, bytes, CHUNK_BYTES, &n, &err);
+		if (status == CV_OK)
+			status = take_piece(&piece, cv_str(bytes, n), &err);
+		free(bytes);
+	} else {
+		status = cv_queue_read_at(c->queue, c->job->msg, c->body_at, CHUNK_BYTES,
+			take_piece, &piece, &err);
+	}
+	c->body_at += CHUNK_BYTES;
+	CV_KILL_POINT("outbound.body");
+	if (status == CV_OK)
+		return true;
+	for (size_t i = 0; i < c->job->count; i++)
+		smtpd_outcome_set(&c->job->outcomes[i], SMTPD_LATER, "4.3.0",
+			"the queued message cannot be read: %s", err.text);
+	return false;
+}
+
+static void
+end_last_line(struct smtpd_client *c, struct cv_buf *out)
+{
+	if (c->after_cr || !c->line_start)
+		cv_buf_z(out, "\r\n");
 }
 
 static enum cv_step
 send_body(struct smtpd_client *c)
 {
-	const struct cv_queue_msg *msg = c->job->msg;
-	struct cv_err err = { 0 };
+	struct cv_buf *out = cv_conn_out(c->conn);
 
-	while (c->body_at < msg->size_bytes) {
+	while (c->body_at < body_bytes(c)) {
 		if (cv_conn_out_is_high(c->conn))
 			return CV_STEP_MORE;
-		if (cv_queue_read_at(c->queue, msg, c->body_at, CHUNK_BYTES, send_bytes, c, &err) !=
-			CV_OK) {
-			/* Without its end the peer must throw the message away. */
-			for (size_t i = 0; i < c->job->count; i++)
-				smtpd_outcome_set(&c->job->outcomes[i], SMTPD_LATER, "4.3.0",
-					"the queued message cannot be read: %s", err.text);
+		if (!read_piece(c, out))
 			return give_up(c, SMTPD_END_LOST, "the queued message cannot be read");
-		}
-		c->body_at += CHUNK_BYTES;
-		CV_KILL_POINT("outbound.body");
 	}
-	if (c->after_cr || !c->line_start)
-		cv_buf_z(cv_conn_out(c->conn), "\r\n");
-	cv_buf_z(cv_conn_out(c->conn), ".\r\n");
+	end_last_line(c, out);
+	cv_buf_z(out, ".\r\n");
 	c->state = C_ANSWER;
 	return CV_STEP_READ;
+}
+
+/* RFC 3030 2. A chunk's length is known only when its lines are written; the next one waits for its
+ * answer. */
+static enum cv_step
+send_chunk(struct smtpd_client *c)
+{
+	struct cv_buf chunk = CV_BUF_INIT(BDAT_BYTES + 4 * CHUNK_BYTES);
+	bool good = true;
+
+	while (good && c->body_at < body_bytes(c) && chunk.n < BDAT_BYTES)
+		good = read_piece(c, &chunk);
+	bool is_last = c->body_at >= body_bytes(c);
+	if (is_last)
+		end_last_line(c, &chunk);
+	assert(!chunk.full);
+	if (good) {
+		cv_buf_printf(cv_conn_out(c->conn), "BDAT %zu%s\r\n", chunk.n,
+			is_last ? " LAST" : "");
+		cv_buf_str(cv_conn_out(c->conn), cv_buf_view(&chunk));
+	}
+	cv_buf_done(&chunk);
+	if (!good)
+		return give_up(c, SMTPD_END_LOST, "the queued message cannot be read");
+	c->state = is_last ? C_ANSWER : C_CHUNK;
+	return CV_STEP_READ;
+}
+
+static enum cv_step
+after_chunk(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
+{
+	if (reply->code < 300)
+		return send_chunk(c);
+	window_outcome(c, reply);
+	return reset(c);
 }
 
 static enum cv_step
 after_answer(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
 {
 	CV_KILL_POINT("outbound.answered");
-	for (size_t i = 0; i < c->job->count; i++)
-		outcome_by_reply(&c->job->outcomes[i], reply);
+	window_outcome(c, reply);
 	return job_done(c);
 }
 
@@ -531,6 +812,8 @@ take_reply(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
 		return after_starttls(c, reply);
 	case C_ENVELOPE:
 		return after_envelope_reply(c, reply);
+	case C_CHUNK:
+		return after_chunk(c, reply);
 	case C_ANSWER:
 		return after_answer(c, reply);
 	case C_EMPTY:
@@ -649,6 +932,7 @@ closed(struct cv_conn *conn)
 		(void)give_up(c, c->state == C_QUIT || c->state == C_IDLE ? SMTPD_END_GOOD
 			: SMTPD_END_GREETING, "the server closed the connection");
 	c->job = NULL;
+	drop_recoded(c);
 	if (job && c->messages && !c->got && job->outcomes[0].fate == SMTPD_UNTRIED) {
 		c->owner->back(c, job);
 	} else if (job) {

@@ -1,7 +1,10 @@
-/* client.h - one outgoing SMTP connection (RFC 5321, 1870, 2920, 3207, 3461, 6152, 6531, 8689).
+/* client.h - one outgoing SMTP connection (RFC 5321, 1870, 2852, 2920, 3030, 3207, 3461, 6152,
+ * 6531, 6710, 8689, 9422).
  *
  *   connect -> greeting -> EHLO (HELO) -> STARTTLS, EHLO when offered -> ready
  *   ready -> MAIL, RCPT..., DATA (in one go with PIPELINING) -> body -> answer -> ready ...
+ *            or, with CHUNKING, MAIL, RCPT..., then BDAT piece by piece -> answer
+ *            again for the recipients that a limit of the server left over
  *   ready without a job -> idle for a moment -> QUIT
  *
  * How much TLS the server must offer is its owner's word; a server that falls short gets QUIT
@@ -13,6 +16,7 @@
 #ifndef SMTPD_CLIENT_H
 #define SMTPD_CLIENT_H
 
+#include "common/base/spool.h"
 #include "common/net/net.h"
 #include "common/net/tls.h"
 #include "common/store/queue.h"
@@ -69,7 +73,8 @@ struct smtpd_client_owner {
 };
 
 enum smtpd_client_state {
-	C_CONNECT, C_GREETING, C_EHLO, C_HELO, C_STARTTLS, C_TLS, C_ENVELOPE, C_BODY, C_ANSWER,
+	C_CONNECT, C_GREETING, C_EHLO, C_HELO, C_STARTTLS, C_TLS, C_ENVELOPE, C_BODY, C_CHUNK,
+	C_ANSWER,
 	C_EMPTY, C_RSET, C_IDLE, C_QUIT, C_OVER
 };
 
@@ -85,6 +90,8 @@ struct smtpd_client {
 	                               * this */
 	const char *policy;           /* one word, for logs */
 	bool require_tls;             /* the server must offer REQUIRETLS */
+	bool no_chunks;               /* DATA, also where CHUNKING is offered */
+	const char *spool_dir;        /* for a message that must be encoded anew */
 	/* ---- */
 	struct cv_conn *conn;         /* inside run() */
 	enum smtpd_client_state state;
@@ -92,8 +99,12 @@ struct smtpd_client {
 	bool secure, was_ready, is_draining;
 	unsigned messages;            /* finished on this connection */
 	struct smtpd_job *job;
+	size_t first, window;         /* the recipients of the job that are being sent to */
+	unsigned mails;               /* transactions begun on this connection */
 	size_t sent, got, accepted;   /* envelope: commands sent, answers read, recipients taken */
 	bool mail_refused, utf8_needed;
+	struct cv_spool recoded;      /* what is sent instead of the message, when it is */
+	bool is_recoded;
 	uint64_t body_at;
 	bool line_start, after_cr;    /* of the body as sent */
 	enum smtpd_client_end end;
@@ -104,8 +115,11 @@ struct smtpd_client {
 extern const struct cv_proto smtpd_client_proto;
 
 /* Appends BYTES of a message to OUT as DATA wants them: lone CR and LF become CR LF, dots at line
- * starts are doubled. *line_start begins true, *after_cr false; both are kept between calls. */
+ * starts are doubled, a NUL (which some servers drop, so that a dot comes to stand alone) becomes a
+ * question mark. *line_start begins true, *after_cr false; both are kept between calls. */
 void smtpd_client_stuff(struct cv_buf *out, struct cv_str bytes, bool *line_start, bool *after_cr);
+/* The same as BDAT wants them: lines, no dots added. */
+void smtpd_client_lines(struct cv_buf *out, struct cv_str bytes, bool *line_start, bool *after_cr);
 
 /* Sets the outcome of a recipient that has none yet. */
 void smtpd_outcome_set(struct smtpd_outcome *o, enum smtpd_fate fate, const char *status,

@@ -119,6 +119,26 @@ smtpd_peer_reply_text(const struct smtpd_peer_reply *reply, char *out, size_t n)
 	out[used] = '\0';
 }
 
+/* "RCPTMAX=20 MAILMAX=5": names that nobody knows and values that are none are passed over. */
+static void
+read_limits(struct cv_str rest, struct smtpd_peer_caps *caps)
+{
+	const struct {
+		const char *name;
+		uint64_t *value;
+	} rows[] = { { "MAILMAX=", &caps->mail_max }, { "RCPTMAX=", &caps->rcpt_max },
+		{ "RCPTDOMAINMAX=", &caps->domain_max } };
+	struct cv_str word;
+	uint64_t number;
+
+	while (cv_str_split(&rest, ' ', &word))
+		for (size_t i = 0; i < CV_COUNT(rows); i++)
+			if (cv_str_has_iprefix(word, rows[i].name)
+				&& cv_str_u64(cv_str_sub(word, strlen(rows[i].name), word.n),
+					999999, &number) == CV_OK && number)
+				*rows[i].value = number;
+}
+
 static void
 read_keyword(struct cv_str text, struct smtpd_peer_caps *caps)
 {
@@ -135,16 +155,21 @@ read_keyword(struct cv_str text, struct smtpd_peer_caps *caps)
 		{ "CHUNKING", &caps->chunking },
 		{ "SIZE", &caps->has_size },
 		{ "REQUIRETLS", &caps->requiretls },
+		{ "DELIVERBY", &caps->deliverby },
+		{ "MT-PRIORITY", &caps->priority },
 	};
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		if (cv_str_ieq_z(word, rows[i].name))
 			*rows[i].flag = true;
-	uint64_t size;
-	if (cv_str_ieq_z(word, "SIZE") && word.n < text.n &&
-		cv_str_u64(cv_str_trim(cv_str_sub(text, word.n, text.n)), UINT64_MAX, &size) ==
-			CV_OK)
-		caps->size_max = size;
+	struct cv_str rest = cv_str_trim(cv_str_sub(text, word.n, text.n));
+	uint64_t number;
+	if (cv_str_ieq_z(word, "SIZE") && cv_str_u64(rest, UINT64_MAX, &number) == CV_OK)
+		caps->size_max = number;
+	else if (cv_str_ieq_z(word, "DELIVERBY") && cv_str_u64(rest, 999999999, &number) == CV_OK)
+		caps->by_min_secs = number;
+	else if (cv_str_ieq_z(word, "LIMITS"))
+		read_limits(rest, caps);
 }
 
 void

@@ -31,7 +31,10 @@ void smtpd_peer_reply_text(const struct smtpd_peer_reply *reply, char *out, size
 /* What EHLO offered. */
 struct smtpd_peer_caps {
 	bool pipelining, eightbit, utf8, dsn, starttls, chunking, has_size, requiretls;
-	uint64_t size_max; /* 0: no limit said */
+	bool deliverby, priority;
+	uint64_t size_max; /* 0: no limit said; so with all below */
+	uint64_t by_min_secs;
+	uint64_t mail_max, rcpt_max, domain_max; /* LIMITS (RFC 9422), at least 1 */
 };
 void smtpd_peer_caps_read(const struct smtpd_peer_reply *ehlo, struct smtpd_peer_caps *out);
 

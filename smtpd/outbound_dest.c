@@ -343,6 +343,8 @@ conn_new(struct smtpd_outbound *o, struct out_dest *d, size_t hop)
 	c->client.owner = &client_owner;
 	c->client.queue = o->server->queue;
 	c->client.hello = o->server->main->hostname;
+	c->client.no_chunks = !o->server->opt->outbound_chunking;
+	c->client.spool_dir = o->server->spool_dir;
 	snprintf(c->client.host, sizeof c->client.host, "%s", d->route->hops[hop].host);
 	c->client.tls = d->is_plain[hop] ? NULL : o->tls;
 	c->o = o;

@@ -87,6 +87,7 @@
 	OPT(num, outbound_concurrency, "100", "1", "10000", "outgoing connections at once", "số kết nối gửi ra") \
 	OPT(num, outbound_per_destination, "10", "1", "1000", "outgoing connections to one destination", "số kết nối tới một nơi nhận") \
 	OPT(num, outbound_port, "25", "1", "65535", "port of other mail servers", "cổng máy chủ thư nơi nhận") \
+	OPT(flag, outbound_chunking, "yes", "", "", "send with BDAT where it is offered, else with DATA", "gửi bằng BDAT khi máy chủ hỗ trợ") \
 	OPT(text, smarthost, "", "", "255", "send all outside mail through host[:port]", "máy chủ chuyển tiếp") \
 	OPT(list, outbound_tls, "", "", "65536", "what TLS a domain's servers must offer: domain=auto|none|may|encrypt|dane|verify, also .below=... and *=...", "yêu cầu TLS theo miền nhận") \
 	OPT(path, outbound_ca, "", "", "1024", "authorities of other servers' certificates in PEM; empty: the system's", "chứng thư gốc để kiểm tra máy chủ khác") \

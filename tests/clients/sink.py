@@ -150,6 +150,30 @@ class Session(threading.Thread):
                 self.sink.messages.append(message)
         return self.reply(reply)
 
+    def do_bdat(self, verb, line):
+        words = line.split(" ")
+        chunk = self.file.read(int(words[1]))
+        if self.sender is None or not self.rcpts:
+            return self.reply("503 5.5.1 RCPT first")
+        self.chunks = getattr(self, "chunks", b"") + chunk
+        last = len(words) == 3 and words[2] == "LAST"
+        if not last:
+            reply = self.choose("BDAT", line, "250 2.0.0 more")
+            if not reply.startswith("250"):
+                self.chunks, self.sender = b"", None
+            return self.reply(reply)
+        message = Message(self.sender, self.rcpts, [self.params] + self.rcpt_params)
+        message.secure, message.connection = self.secure, self.number
+        message.data, self.chunks, self.sender = self.chunks, b"", None
+        left = message.data.replace(b"\r\n", b"")
+        if b"\r" in left or b"\n" in left or not message.data.endswith(b"\r\n"):
+            self.sink.faults.append("bare line end in a chunk")
+        reply = self.choose("DATA-END", line, "250 2.0.0 taken")
+        if reply.startswith("250"):
+            with self.sink.lock:
+                self.sink.messages.append(message)
+        return self.reply(reply)
+
     def do_rset(self, verb, line):
         self.sender = None
         return self.reply(self.choose(verb, line, "250 2.0.0 ok"))

@@ -136,6 +136,16 @@ test_caps__reads_ehlo(void **state)
 		&used, &err), CV_OK);
 	smtpd_peer_caps_read(&r, &c);
 	assert_true(c.has_size && !c.size_max && c.starttls);
+	assert_int_equal(smtpd_peer_reply_parse(CV_STR("250-x\r\n250-DELIVERBY 240\r\n"
+		"250-LIMITS rcptmax=20 MAILMAX=x NEW=1 RCPTDOMAINMAX=1\r\n250 MT-PRIORITY\r\n"), &r,
+		&used, &err), CV_OK);
+	smtpd_peer_caps_read(&r, &c);
+	assert_true(c.deliverby && c.by_min_secs == 240 && c.priority);
+	assert_true(c.rcpt_max == 20 && !c.mail_max && c.domain_max == 1);
+	assert_int_equal(smtpd_peer_reply_parse(CV_STR("250-x\r\n250-DELIVERBY\r\n"
+		"250 LIMITS RCPTMAX=0 MAILMAX=99999999999\r\n"), &r, &used, &err), CV_OK);
+	smtpd_peer_caps_read(&r, &c);
+	assert_true(c.deliverby && !c.by_min_secs && !c.rcpt_max && !c.mail_max);
 }
 
 int

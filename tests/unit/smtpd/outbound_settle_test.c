@@ -68,14 +68,22 @@ struct way {
 	size_t reports;
 };
 
+/* DELIVERBY: how it ends, and how far from now. */
+struct by {
+	enum cv_queue_by mode;
+	int64_t secs;
+	bool passed_on, trace;
+};
+
 static uint64_t
-put(struct bench *b, const struct way *w)
+put(struct bench *b, const struct way *w, const struct by *by)
 {
 	int64_t now = cv_wall_secs();
 	struct cv_queue_rcpt rcpt = { .address = CV_STR("x@far.example"), .notify = w->notify,
 		.next_secs = now };
 	struct cv_queue_msg msg = { .delivery_id = CV_STR("d"), .sender = cv_str_z(w->sender),
 		.arrived_secs = now - w->age_secs, .expires_secs = now - w->age_secs + w->life_secs,
+		.by_mode = by->mode, .by_secs = now + by->secs, .by_trace = by->trace,
 		.rcpt_count = 1, .rcpts = &rcpt };
 	struct cv_spool spool;
 	struct cv_err err;
@@ -91,7 +99,7 @@ put(struct bench *b, const struct way *w)
 
 /* One try of message ID with the outcome of W. */
 static void
-try_once(struct bench *b, uint64_t id, const struct way *w)
+try_once(struct bench *b, uint64_t id, const struct way *w, const struct by *by)
 {
 	struct out_load *load = cv_calloc(1, sizeof *load);
 	struct cv_err err;
@@ -102,6 +110,7 @@ try_once(struct bench *b, uint64_t id, const struct way *w)
 	smtpd_outcome_set(&j->job.outcomes[0], w->fate, w->fate == SMTPD_SENT ? "2.0.0"
 		: w->fate == SMTPD_LATER ? "4.4.1" : "5.1.1", "words");
 	j->job.outcomes[0].dsn_passed_on = w->passed_on;
+	j->job.outcomes[0].by_passed_on = by->passed_on;
 	out_claim(&b->o, id, j->job.rcpts[0]);
 	out_settle(&b->o, j);
 	CHECK(w->name, b->o.claimed == 0);
@@ -122,6 +131,31 @@ reports(struct bench *b)
 
 	assert_int_equal(cv_queue_each(b->server.queue, count_reports, &n, &err), CV_OK);
 	return n;
+}
+
+static void
+check_way(const struct way *w, const struct by *by)
+{
+	struct bench b;
+	struct cv_arena arena = CV_ARENA_INIT;
+	struct cv_queue_msg msg;
+	struct cv_err err;
+
+	open_bench(&b);
+	uint64_t id = put(&b, w, by);
+	try_once(&b, id, w, by);
+	enum cv_status status = cv_queue_get(b.server.queue, id, &arena, &msg, &err);
+	CHECK(w->name, status == (w->stays ? CV_OK : CV_NOT_FOUND));
+	CHECK(w->name, reports(&b) == w->reports);
+	if (w->stays && status == CV_OK) {
+		int64_t wait = msg.rcpts[0].next_secs - cv_wall_secs();
+		CHECK(w->name, msg.rcpts[0].attempts == 1);
+		CHECK(w->name, wait >= 238 && wait <= 361);
+		try_once(&b, id, w, by); /* the sender is told of a delay once only */
+		CHECK(w->name, reports(&b) == w->reports);
+	}
+	cv_arena_done(&arena);
+	close_bench(&b);
 }
 
 static void
@@ -151,29 +185,41 @@ test_settle__decides_by_age_wish_and_outcome(void **state)
 			0 },
 	};
 
+	static const struct by never = { .mode = CV_BY_NONE };
+
 	(void)state;
-	for (size_t i = 0; i < CV_COUNT(rows); i++) {
-		const struct way *w = &rows[i];
-		struct bench b;
-		struct cv_arena arena = CV_ARENA_INIT;
-		struct cv_queue_msg msg;
-		struct cv_err err;
-		open_bench(&b);
-		uint64_t id = put(&b, w);
-		try_once(&b, id, w);
-		enum cv_status status = cv_queue_get(b.server.queue, id, &arena, &msg, &err);
-		CHECK(w->name, status == (w->stays ? CV_OK : CV_NOT_FOUND));
-		CHECK(w->name, reports(&b) == w->reports);
-		if (w->stays && status == CV_OK) {
-			int64_t wait = msg.rcpts[0].next_secs - cv_wall_secs();
-			CHECK(w->name, msg.rcpts[0].attempts == 1);
-			CHECK(w->name, wait >= 238 && wait <= 361);
-			try_once(&b, id, w); /* the sender is told of a delay once only */
-			CHECK(w->name, reports(&b) == w->reports);
-		}
-		cv_arena_done(&arena);
-		close_bench(&b);
-	}
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		check_way(&rows[i], &never);
+	CHECK_END();
+}
+
+static void
+test_settle__keeps_to_deliverby(void **state)
+{
+	enum { LIFE = 120 * HOUR };
+	static const struct {
+		struct way way;
+		struct by by;
+	} rows[] = {
+		{ { "later, to be returned in an hour", 0, LIFE, "a@b.example", 0, SMTPD_LATER,
+			false, true, 0 }, { CV_BY_RETURN, HOUR, false, false } },
+		{ { "later, to be returned by now", 0, LIFE, "a@b.example", 0, SMTPD_LATER, false,
+			false, 1 }, { CV_BY_RETURN, 0, false, false } },
+		{ { "later, to be told by now", 0, LIFE, "a@b.example", 0, SMTPD_LATER, false, true,
+			1 }, { CV_BY_NOTIFY, -5, false, false } },
+		{ { "later, to be told by now, never", 0, LIFE, "a@b.example", CV_NOTIFY_NEVER,
+			SMTPD_LATER, false, true, 0 }, { CV_BY_NOTIFY, -5, false, false } },
+		{ { "sent to a server without DELIVERBY", 0, LIFE, "a@b.example", 0, SMTPD_SENT,
+			false, false, 1 }, { CV_BY_NOTIFY, HOUR, false, false } },
+		{ { "sent to a server with DELIVERBY", 0, LIFE, "a@b.example", 0, SMTPD_SENT, false,
+			false, 0 }, { CV_BY_NOTIFY, HOUR, true, false } },
+		{ { "sent, traced", 0, LIFE, "a@b.example", 0, SMTPD_SENT, false, false, 1 },
+			{ CV_BY_NOTIFY, HOUR, true, true } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		check_way(&rows[i].way, &rows[i].by);
 	CHECK_END();
 }
 
@@ -198,6 +244,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_settle__decides_by_age_wish_and_outcome),
+		cmocka_unit_test(test_settle__keeps_to_deliverby),
 		cmocka_unit_test(test_backoff__doubles_up_to_its_limit),
 	};
 

@@ -540,10 +540,61 @@ test_queue__remembers_each_wish_of_a_sender_by_itself(void **state)
 	CHECK_END();
 }
 
+static void
+test_queue__remembers_times_and_priority(void **state)
+{
+	struct cv_queue_msg in = { .priority = -9, .by_mode = CV_BY_RETURN, .by_trace = true,
+		.by_secs = 1763000000, .hold_secs = 1763000001 }, out;
+	struct cv_queue_rcpt rcpt = { .by_notified = true }, back;
+	struct cv_buf row = CV_BUF_INIT(1000);
+	struct cv_err err;
+	uint32_t left;
+
+	(void)state;
+	for (; in.priority <= 9; in.priority += 6) {
+		cv_buf_reset(&row);
+		cv_queue_msg_encode(&in, 1, &row);
+		assert_int_equal(cv_queue_msg_decode(cv_buf_view(&row), &out, &left, &err), CV_OK);
+		assert_true(out.priority == in.priority && out.by_mode == in.by_mode
+			&& out.by_trace && out.by_secs == in.by_secs
+			&& out.hold_secs == in.hold_secs);
+	}
+	cv_buf_reset(&row);
+	cv_queue_rcpt_encode(&rcpt, &row);
+	assert_int_equal(cv_queue_rcpt_decode(cv_buf_view(&row), &back, &err), CV_OK);
+	assert_true(back.by_notified && !back.delay_notified);
+	cv_buf_done(&row);
+}
+
+static void
+test_queue__reads_rows_of_the_format_before(void **state)
+{
+	/* id, sender, envid, flags, body kind, three numbers, body, account, two numbers */
+	static const char msg[] = "\1\1d\3a@b\0\2\1\5\6\7\0\0\1\1";
+	static const char rcpt[] = "\1\3c@d\0\0\0\0\5\1\0\1";
+	struct cv_queue_msg m;
+	struct cv_queue_rcpt r;
+	struct cv_err err;
+	uint32_t left;
+
+	(void)state;
+	assert_int_equal(cv_queue_msg_decode(cv_str(msg, sizeof msg - 1), &m, &left, &err), CV_OK);
+	assert_true(m.smtputf8 && m.body_kind == CV_BODY_8BITMIME && m.size_bytes == 7);
+	assert_true(!m.priority && m.by_mode == CV_BY_NONE && !m.hold_secs && left == 1);
+	assert_int_equal(cv_queue_rcpt_decode(cv_str(rcpt, sizeof rcpt - 1), &r, &err), CV_OK);
+	assert_true(r.delay_notified && !r.by_notified && r.next_secs == 5);
+	struct cv_queue_due due;
+	assert_true(cv_queue_due_decode(CV_STR("\0\0\0\7"), &due));
+	assert_true(due.dest == 7 && !due.priority);
+	assert_false(cv_queue_due_decode(CV_STR("\0\0\0\7\23"), &due));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_queue__remembers_times_and_priority),
+		cmocka_unit_test(test_queue__reads_rows_of_the_format_before),
 		cmocka_unit_test_setup_teardown(
 			test_queue__gives_back_what_was_put_after_reopening, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(
