@@ -50,6 +50,19 @@ smtpd_boxes_add(struct smtpd_boxes *b, cv_acct_id acct)
 	return b->n++;
 }
 
+size_t
+smtpd_boxes_find(const struct smtpd_boxes *b, cv_acct_id acct)
+{
+	if (b->slots) {
+		const uint32_t *slot = slot_of(b, acct);
+		return *slot ? *slot - 1 : SIZE_MAX;
+	}
+	for (size_t i = 0; i < b->n; i++)
+		if (b->ids[i] == acct)
+			return i;
+	return SIZE_MAX;
+}
+
 void
 smtpd_boxes_cut(struct smtpd_boxes *b, size_t n)
 {

@@ -18,6 +18,8 @@ struct smtpd_boxes {
 
 /* The place of ACCT, which is new at the end or was there before. */
 size_t smtpd_boxes_add(struct smtpd_boxes *b, cv_acct_id acct);
+/* The place of ACCT, or SIZE_MAX. */
+size_t smtpd_boxes_find(const struct smtpd_boxes *b, cv_acct_id acct);
 /* Takes out what was added since there were N. */
 void smtpd_boxes_cut(struct smtpd_boxes *b, size_t n);
 void smtpd_boxes_done(struct smtpd_boxes *b);

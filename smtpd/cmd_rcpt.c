@@ -1,10 +1,13 @@
 /* cmd_rcpt.c - RCPT: each recipient against grammar, register, policy, filters and quota. */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "common/base/clock.h"
 #include "common/text/encode.h"
 #include "smtpd/envelope.h"
+#include "smtpd/expand.h"
 #include "smtpd/filters.h"
 #include "smtpd/params.h"
 #include "smtpd/room.h"
+#include "smtpd/srs.h"
 
 static enum smtpd_reply
 take_notify(struct smtpd_rcpt *r, struct cv_str value)
@@ -76,38 +79,6 @@ take_rcpt_params(struct smtpd_tx *tx, struct smtpd_rcpt *r, struct cv_str rest)
 	return bad ? R_BAD_ARGS : R_OKAY;
 }
 
-#define GROUP_MAX 20000u
-
-/* The same group named before in this message: its members are in. */
-static bool
-is_named(const struct smtpd_tx *tx, struct cv_str address)
-{
-	for (size_t i = 0; i < tx->rcpt_count; i++)
-		if (cv_str_eq(tx->rcpts[i].address, address))
-			return true;
-	return false;
-}
-
-/* False when nobody is in it. */
-static bool
-add_members(struct smtpd_tx *tx, const struct cv_snapshot *snap, cv_acct_id group)
-{
-	bool any = false;
-	cv_acct_no *members = cv_malloc(GROUP_MAX * sizeof *members);
-	size_t n = cv_snapshot_members(snap, group, members, GROUP_MAX);
-
-	for (size_t i = 0; i < CV_MIN(n, GROUP_MAX); i++) {
-		struct cv_reg_account account;
-		if (!cv_snapshot_account(snap, members[i], &account) ||
-			account.state == CV_STATE_RETIRED)
-			continue;
-		smtpd_boxes_add(&tx->boxes, members[i]);
-		any = true;
-	}
-	free(members);
-	return any;
-}
-
 static struct smtpd_rcpt *
 last_rcpt(struct smtpd_tx *tx)
 {
@@ -132,7 +103,7 @@ rcpt_done(struct smtpd_session *s)
 	if (!r->is_local)
 		s->tx->remote_count++;
 	smtpd_session_enter(s, S_RCPT);
-	smtpd_reply_put(cv_conn_out(s->conn), R_RCPT_OK);
+	smtpd_reply_put(cv_conn_out(s->conn), r->is_moved ? R_RCPT_MOVED : R_RCPT_OK);
 	return CV_STEP_DONE;
 }
 
@@ -140,7 +111,7 @@ rcpt_done(struct smtpd_session *s)
 static void
 drop_last_rcpt(struct smtpd_tx *tx)
 {
-	smtpd_boxes_cut(&tx->boxes, last_rcpt(tx)->first_box);
+	smtpd_expand_cut(tx, last_rcpt(tx));
 	tx->rcpt_count--;
 }
 
@@ -219,52 +190,135 @@ static enum cv_step
 rcpt_local(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_snapshot *snap,
 	const struct cv_reg_hit *hit)
 {
-	struct smtpd_tx *tx = s->tx;
+	enum smtpd_reply reply = smtpd_expand(s, r, snap, hit);
 
-	r->is_local = true;
-	r->is_group = hit->found == CV_REG_GROUP;
-	r->first_box = tx->boxes.n;
-	if (!r->is_group)
-		r->box = smtpd_boxes_add(&tx->boxes, hit->account.acct);
-	else if (!is_named(tx, r->address) && !add_members(tx, snap, hit->account.acct))
-		return smtpd_envelope_refuse(s, R_EMPTY_GROUP);
-	r->box_count = tx->boxes.n - r->first_box;
-	push_rcpt(tx, r);
+	if (reply != R_OKAY) {
+		smtpd_expand_cut(s->tx, r);
+		return smtpd_envelope_refuse(s, reply);
+	}
+	r->is_moved = hit->account.state == CV_STATE_RETIRED;
+	push_rcpt(s->tx, r);
 	/* One copy for each box, however many of its addresses are named. */
 	return r->is_group || !r->box_count ? rcpt_filter(s) : rcpt_probe(s, hit->account.acct);
+}
+
+/* Somewhere else: put into the queue. */
+static enum cv_step
+rcpt_remote(struct smtpd_session *s, struct smtpd_rcpt *r)
+{
+	r->first_box = s->tx->boxes.n;
+	r->first_out = s->tx->out_count;
+	r->first_absent = s->tx->absent_count;
+	push_rcpt(s->tx, r);
+	return rcpt_filter(s);
+}
+
+static void
+find(const struct cv_snapshot *snap, struct cv_str address, struct cv_reg_hit *hit)
+{
+	struct cv_str local, domain;
+
+	smtpd_envelope_split(address, &local, &domain);
+	cv_snapshot_find(snap, local, domain, hit);
+}
+
+/* "local+detail" is "local" when nobody has the whole as an address (RFC 5233 calls it so). */
+static void
+find_without_detail(struct smtpd_session *s, const struct cv_snapshot *snap, struct cv_str address,
+	struct cv_reg_hit *hit)
+{
+	const char *separator = s->server->opt->subaddress_separator;
+	struct cv_str local, domain;
+
+	smtpd_envelope_split(address, &local, &domain);
+	if (!separator[0] || !local.n || local.p[0] == '"')
+		return;
+	size_t at = cv_str_find(local, separator[0], 0);
+	if (at && at < local.n)
+		cv_snapshot_find(snap, cv_str_sub(local, 0, at), domain, hit);
+}
+
+static void
+find_any(struct smtpd_session *s, const struct cv_snapshot *snap, struct cv_str address,
+	struct cv_reg_hit *hit)
+{
+	find(snap, address, hit);
+	if (hit->found == CV_REG_NONE)
+		find_without_detail(s, snap, address, hit);
+}
+
+/* A bounce to a sender that we rewrote goes on to that sender. R_OKAY: R has his address. */
+static enum smtpd_reply
+restore(struct smtpd_session *s, struct smtpd_rcpt *r, struct cv_str local)
+{
+	struct cv_buf address = CV_BUF_INIT(600);
+	enum smtpd_reply reply = R_OKAY;
+
+	if (s->tx->sender.n)
+		return R_BOUNCE_ONLY;
+	enum cv_status status = smtpd_srs_restore(s->server->srs, local, &address);
+	if (status == CV_OK)
+		r->address = cv_arena_str(&s->tx->arena, cv_buf_view(&address));
+	else
+		reply = status == CV_TEMPFAIL ? R_TEMPFAIL : R_BOUNCE_OLD;
+	cv_buf_done(&address);
+	return reply;
+}
+
+/* Who R is: exactly, without a detail, or as a sender that we rewrote; then IS_BOUNCE is set and R
+ * may be anybody in the world. */
+static enum smtpd_reply
+look_up(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_path *path,
+	const struct cv_snapshot *snap, struct cv_reg_hit *hit, bool *is_bounce)
+{
+	struct cv_str local, domain;
+
+	if (path->is_postmaster) {
+		/* RFC 5321 4.5.1: every server takes mail for its postmaster. */
+		cv_snapshot_find(
+			snap, CV_STR("postmaster"), cv_snapshot_default_domain(snap), hit);
+		return R_OKAY;
+	}
+	find_any(s, snap, r->address, hit);
+	smtpd_envelope_split(r->address, &local, &domain);
+	if (hit->found != CV_REG_NONE || !smtpd_srs_is(local))
+		return R_OKAY;
+	enum smtpd_reply reply = restore(s, r, local);
+	if (reply == R_OKAY) {
+		*is_bounce = true;
+		find(snap, r->address, hit);
+	}
+	return reply;
+}
+
+static enum cv_step
+decide(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_path *path,
+	const struct cv_snapshot *snap)
+{
+	struct cv_reg_hit hit;
+	struct cv_decision d;
+	bool may_relay = s->authed && s->kind == SMTPD_SUBMISSION;
+	enum smtpd_reply reply = look_up(s, r, path, snap, &hit, &may_relay);
+
+	if (reply != R_OKAY)
+		return smtpd_envelope_refuse(s, reply);
+	if (hit.found == CV_REG_NOT_OURS && !may_relay)
+		return smtpd_envelope_refuse(s, R_NO_RELAY);
+	cv_policy_recipient_from(s->server->policy, snap, s->authed ? s->acct : 0, s->tx->sender,
+		hit.account.has_route ? cv_wall_secs() : 0, &hit, &d);
+	if (d.verdict == CV_REFUSE || d.verdict == CV_DEFER)
+		return smtpd_envelope_refuse_decision(s, &d);
+	if (hit.found == CV_REG_ACCOUNT || hit.found == CV_REG_GROUP)
+		return rcpt_local(s, r, snap, &hit);
+	return rcpt_remote(s, r);
 }
 
 static enum cv_step
 route(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_path *path)
 {
 	const struct cv_snapshot *snap = cv_register_get(s->server->reg);
-	struct cv_reg_hit hit;
-	struct cv_decision d;
-	enum cv_step step;
+	enum cv_step step = decide(s, r, path, snap);
 
-	if (path->is_postmaster) {
-		/* RFC 5321 4.5.1: every server takes mail for its postmaster. */
-		cv_snapshot_find(
-			snap, CV_STR("postmaster"), cv_snapshot_default_domain(snap), &hit);
-	} else {
-		struct cv_str local, domain;
-		smtpd_envelope_split(r->address, &local, &domain);
-		cv_snapshot_find(snap, local, domain, &hit);
-	}
-	if (hit.found == CV_REG_NOT_OURS && (!s->authed || s->kind != SMTPD_SUBMISSION)) {
-		step = smtpd_envelope_refuse(s, R_NO_RELAY);
-	} else {
-		cv_policy_recipient(s->server->policy, snap, s->authed ? s->acct : 0, &hit, &d);
-		if (d.verdict == CV_REFUSE || d.verdict == CV_DEFER)
-			step = smtpd_envelope_refuse_decision(s, &d);
-		else if (hit.found == CV_REG_ACCOUNT || hit.found == CV_REG_GROUP)
-			step = rcpt_local(s, r, snap, &hit);
-		else {
-			r->first_box = s->tx->boxes.n;
-			push_rcpt(s->tx, r);
-			step = rcpt_filter(s);
-		}
-	}
 	cv_snapshot_unref(snap);
 	return step;
 }
@@ -310,20 +364,14 @@ smtpd_cmd_rcpt(struct smtpd_session *s, struct cv_str args)
 
 /* ---- what filters change ---- */
 
-static void
-find_address(const struct cv_snapshot *snap, struct cv_str address, struct cv_reg_hit *hit)
-{
-	struct cv_str local, domain;
-
-	smtpd_envelope_split(address, &local, &domain);
-	cv_snapshot_find(snap, local, domain, hit);
-}
-
 enum cv_status
 smtpd_rcpt_add(struct smtpd_session *s, struct cv_str text, struct cv_str params)
 {
 	struct smtpd_tx *tx = s->tx;
-	struct smtpd_rcpt r = {.by_filter = true, .first_box = tx->boxes.n};
+	struct smtpd_rcpt r = {.by_filter = true,
+		.first_box = tx->boxes.n,
+		.first_out = tx->out_count,
+		.first_absent = tx->absent_count};
 	struct cv_path path;
 	struct cv_str rest;
 	struct cv_reg_hit hit;
@@ -335,23 +383,16 @@ smtpd_rcpt_add(struct smtpd_session *s, struct cv_str text, struct cv_str params
 		return CV_INVALID;
 	const struct cv_snapshot *snap = cv_register_get(s->server->reg);
 	enum cv_status status = CV_OK;
-	find_address(snap, r.address, &hit);
-	if (hit.found == CV_REG_ACCOUNT || hit.found == CV_REG_GROUP) {
-		r.is_local = true;
-		r.is_group = hit.found == CV_REG_GROUP;
-		if (hit.account.state == CV_STATE_RETIRED)
-			status = CV_NOT_FOUND;
-		else if (!r.is_group)
-			r.box = smtpd_boxes_add(&tx->boxes, hit.account.acct);
-		else if (!add_members(tx, snap, hit.account.acct))
-			status = CV_NOT_FOUND;
-	} else if (hit.found != CV_REG_NOT_OURS) {
+	find_any(s, snap, r.address, &hit);
+	if (hit.found == CV_REG_ACCOUNT || hit.found == CV_REG_GROUP)
+		status = smtpd_expand(s, &r, snap, &hit) == R_OKAY ? CV_OK : CV_NOT_FOUND;
+	else if (hit.found != CV_REG_NOT_OURS)
 		status = CV_NOT_FOUND;
-	}
 	cv_snapshot_unref(snap);
-	r.box_count = tx->boxes.n - r.first_box;
-	if (status != CV_OK)
+	if (status != CV_OK) {
+		smtpd_expand_cut(tx, &r);
 		return status;
+	}
 	push_rcpt(tx, &r);
 	tx->remote_count += !r.is_local;
 	return CV_OK;
@@ -366,20 +407,21 @@ rebuild_boxes(struct smtpd_session *s)
 	struct smtpd_boxes old = tx->boxes;
 
 	tx->boxes = (struct smtpd_boxes){0};
+	tx->out_count = tx->out_bys = tx->absent_count = 0;
 	for (size_t i = 0; i < tx->rcpt_count; i++) {
 		struct smtpd_rcpt *r = &tx->rcpts[i];
 		struct cv_reg_hit hit;
 		if (!r->is_local || r->deleted)
 			continue;
-		r->first_box = tx->boxes.n;
-		if (!r->is_group) {
-			r->box = smtpd_boxes_add(&tx->boxes, old.ids[r->box]);
-		} else {
-			find_address(snap, r->address, &hit);
-			if (hit.found == CV_REG_GROUP)
-				add_members(tx, snap, hit.account.acct);
+		cv_acct_id own = r->is_group ? 0 : old.ids[r->box];
+		find_any(s, snap, r->address, &hit);
+		if (hit.found == CV_REG_ACCOUNT || hit.found == CV_REG_GROUP) {
+			(void)smtpd_expand(s, r, snap, &hit);
+		} else if (own) { /* <Postmaster> */
+			r->first_box = tx->boxes.n;
+			r->box = smtpd_boxes_add(&tx->boxes, own);
+			r->box_count = tx->boxes.n - r->first_box;
 		}
-		r->box_count = tx->boxes.n - r->first_box;
 	}
 	smtpd_boxes_done(&old);
 	cv_snapshot_unref(snap);

@@ -16,6 +16,7 @@
 #include "smtpd/outbound.h"
 #include "smtpd/room.h"
 #include "smtpd/session.h"
+#include "smtpd/srs.h"
 
 #define STOP_GRACE_MS 5000u
 #define DRAIN_LOOK_MS 20
@@ -197,6 +198,7 @@ static enum cv_status
 start_store(struct smtpd_daemon *d)
 {
 	struct smtpd_server *s = &d->server;
+	char secret[1100];
 	enum cv_status status = cv_queue_open(s->main->queue_dir, &s->queue, d->err);
 
 	if (status != CV_OK)
@@ -204,6 +206,8 @@ start_store(struct smtpd_daemon *d)
 	if (mkdir(d->spool_dir, 0700) && errno != EEXIST)
 		return cv_fail_errno(d->err, CV_TEMPFAIL, errno, "cannot make %s", d->spool_dir);
 	s->room = smtpd_room_new();
+	snprintf(secret, sizeof secret, "%s/srs.secret", s->main->keys_dir);
+	s->srs = smtpd_srs_new(secret, (unsigned)(s->opt->srs_validity / 86400));
 	return cv_deliverer_client(d->deliver_path, &s->deliverer, d->err);
 }
 
@@ -332,6 +336,7 @@ smtpd_daemon_stop(struct smtpd_daemon *d)
 		cv_net_free(s->net);
 	smtpd_room_free(s->room);
 	smtpd_defence_tables_free(s);
+	smtpd_srs_free(s->srs);
 	if (s->tls)
 		cv_tls_server_free(s->tls);
 	if (s->reg)

@@ -12,6 +12,7 @@
 #include "common/base/kill.h"
 #include "common/base/log.h"
 #include "common/text/header.h"
+#include "smtpd/expand.h"
 #include "smtpd/filters.h"
 #include "smtpd/outbound.h"
 #include "smtpd/room.h"
@@ -134,8 +135,8 @@ accept_message(struct smtpd_session *s)
 
 /* ---- store and queue ---- */
 
-static void
-operation_done(struct smtpd_tx *tx)
+void
+smtpd_intake_done(struct smtpd_tx *tx)
 {
 	if (atomic_fetch_sub(&tx->pending, 1) == 1)
 		cv_conn_wake(tx->conn);
@@ -145,13 +146,13 @@ operation_done(struct smtpd_tx *tx)
 static void
 remote_durable(struct cv_waiter *w)
 {
-	operation_done(CV_CONTAINER(w, struct smtpd_tx, remote_waiter));
+	smtpd_intake_done(CV_CONTAINER(w, struct smtpd_tx, remote_waiter));
 }
 
 static void
 boxes_durable(struct cv_waiter *w)
 {
-	operation_done(CV_CONTAINER(w, struct smtpd_tx, box_waiter));
+	smtpd_intake_done(CV_CONTAINER(w, struct smtpd_tx, box_waiter));
 }
 
 static void
@@ -181,8 +182,8 @@ rcpt_of_box(const struct smtpd_tx *tx, size_t i)
 	return &tx->rcpts[0];
 }
 
-static void
-fill_queue_msg(struct smtpd_session *s, struct cv_queue_msg *msg, size_t room)
+void
+smtpd_intake_queue_msg(struct smtpd_session *s, struct cv_queue_msg *msg, size_t room)
 {
 	struct smtpd_tx *tx = s->tx;
 	int64_t now = cv_wall_secs();
@@ -291,7 +292,7 @@ requeue_untaken(struct smtpd_session *s, size_t untaken)
 	struct cv_queue_msg msg;
 	int64_t now = cv_wall_secs();
 
-	fill_queue_msg(s, &msg, untaken);
+	smtpd_intake_queue_msg(s, &msg, untaken);
 	size_t box = 0;
 	for (size_t d = 0; d < tx->delivery_count; d++)
 		for (size_t i = 0; i < tx->deliveries[d].rcpt_count; i++, box++) {
@@ -320,14 +321,15 @@ all_done(struct smtpd_session *s)
 	if (atomic_load(&tx->pending))
 		return CV_STEP_WAIT;
 	s->resume = NULL;
-	if (tx->remote_count)
+	if (tx->remote_count + tx->out_count)
 		smtpd_outbound_kick(s->server->outbound);
 	count_results(tx, &t);
 	atomic_fetch_add(&s->server->counters.delivered, t.taken);
 	if (!t.refused && !t.unsure)
 		return accept_message(s);
 	/* Nobody has it and nobody might have: the sender's server may hear why. */
-	if (!t.taken && !t.unsure && !tx->remote_count && s->kind != SMTPD_LMTP)
+	bool is_out = tx->remote_count + tx->out_count;
+	if (!t.taken && !t.unsure && !is_out && s->kind != SMTPD_LMTP)
 		return refuse(s, t.reply);
 	return requeue_untaken(s, t.refused + t.unsure);
 }
@@ -335,7 +337,7 @@ all_done(struct smtpd_session *s)
 static void
 delivery_done(struct cv_delivery *d)
 {
-	operation_done(d->arg);
+	smtpd_intake_done(d->arg);
 }
 
 static void
@@ -389,7 +391,7 @@ queue_remote(struct smtpd_session *s)
 	struct smtpd_tx *tx = s->tx;
 	struct cv_queue_msg msg;
 
-	fill_queue_msg(s, &msg, tx->remote_count);
+	smtpd_intake_queue_msg(s, &msg, tx->remote_count);
 	for (size_t i = 0; i < tx->rcpt_count; i++)
 		if (!tx->rcpts[i].is_local && !tx->rcpts[i].deleted && !is_repeated(tx, i))
 			add_queue_rcpt(tx, &msg, &tx->rcpts[i], 0, msg.arrived_secs);
@@ -403,7 +405,7 @@ queue_boxes(struct smtpd_session *s)
 	struct smtpd_tx *tx = s->tx;
 	struct cv_queue_msg msg;
 
-	fill_queue_msg(s, &msg, tx->boxes.n);
+	smtpd_intake_queue_msg(s, &msg, tx->boxes.n);
 	for (size_t i = 0; i < tx->boxes.n; i++)
 		add_queue_rcpt(tx, &msg, rcpt_of_box(tx, i), tx->boxes.ids[i], msg.arrived_secs);
 	return queue_put(s, &msg, true);
@@ -414,30 +416,30 @@ store_and_queue(struct smtpd_session *s)
 {
 	struct smtpd_tx *tx = s->tx;
 
+	enum smtpd_reply fault = smtpd_expand_prepare(s);
+	if (fault != R_OKAY)
+		return refuse(s, fault);
 	smtpd_trace_write(s);
+	cv_buf_str(&tx->trace, cv_buf_view(&tx->list_fields));
 	/* One count is ours until everything was started, so that no early answer wakes us too
 	 * soon. */
 	atomic_store(&tx->pending, 1);
 	s->resume = all_done;
 	/* The queue first: while nothing is in the store yet, its failure can still refuse the
 	 * whole. */
-	if (tx->remote_count) {
-		enum cv_status status = queue_remote(s);
-		if (status != CV_OK) {
-			return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
-		}
-	}
+	enum cv_status status = tx->remote_count ? queue_remote(s) : CV_OK;
+	if (status == CV_OK)
+		status = smtpd_expand_queue(s);
+	if (status == CV_OK && tx->boxes.n && tx->timing.hold_secs)
+		status = queue_boxes(s);
+	if (status != CV_OK)
+		return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
 	for (size_t i = 0; i < tx->rcpt_count; i++)
 		if (tx->rcpts[i].is_local)
 			smtpd_outbound_offer(
 				s->server->outbound, tx->rcpts[i].address, &tx->message);
-	if (tx->boxes.n && tx->timing.hold_secs) {
-		enum cv_status status = queue_boxes(s);
-		if (status != CV_OK)
-			return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
-	} else if (tx->boxes.n) {
+	if (tx->boxes.n && !tx->timing.hold_secs)
 		deliver_local(s);
-	}
 	atomic_fetch_sub(&tx->pending, 1);
 	return all_done(s);
 }

@@ -26,6 +26,7 @@ struct smtpd_defence;
 struct smtpd_milters;
 struct smtpd_outbound;
 struct smtpd_room_cache;
+struct smtpd_srs;
 
 enum smtpd_kind { SMTPD_MX, SMTPD_SUBMISSION, SMTPD_LMTP };
 #define SMTPD_KINDS 3
@@ -53,6 +54,7 @@ struct smtpd_server {
 	_Atomic(struct smtpd_defence *) defence;
 	struct cv_rates *rates, *good_peers; /* what peers and accounts did lately */
 	struct cv_share outside;            /* connections to MX and LMTP */
+	struct smtpd_srs *srs;              /* senders of what is forwarded */
 	const char *spool_dir;
 	atomic_bool draining;               /* no new message: 421 to who is idle */
 	struct smtpd_counters counters;

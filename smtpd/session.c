@@ -54,8 +54,9 @@ smtpd_tx_new(struct smtpd_session *s)
 	cv_conn_ref(s->conn);
 	smtpd_id_new(tx->id, sizeof tx->id);
 	cv_spool_init(&tx->message, s->server->spool_dir);
-	cv_buf_init(&tx->trace, 8u << 10);
+	cv_buf_init(&tx->trace, 16u << 10);
 	cv_buf_init(&tx->return_path, 2u << 10);
+	cv_buf_init(&tx->list_fields, 8u << 10);
 	cv_buf_init(&tx->header, CV_HEADER_BYTES_MAX + (64u << 10));
 	return tx;
 }
@@ -75,7 +76,9 @@ smtpd_tx_unref(struct smtpd_tx *tx)
 	cv_buf_done(&tx->trace);
 	cv_buf_done(&tx->return_path);
 	cv_buf_done(&tx->header);
+	cv_buf_done(&tx->list_fields);
 	free(tx->rcpts);
+	free(tx->outs);
 	smtpd_boxes_done(&tx->boxes);
 	cv_arena_done(&tx->arena);
 	cv_conn_unref(tx->conn);

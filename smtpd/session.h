@@ -49,12 +49,24 @@ struct smtpd_rcpt {
 	struct cv_str orcpt;
 	uint32_t notify;
 	bool is_local;               /* delivered to the store; a group is many accounts */
-	bool is_group;
+	bool is_group;               /* or forwarded elsewhere: no box of its own answers for it */
+	bool is_moved;               /* retired, and its successor gets the mail */
 	bool by_filter;              /* a filter added it: the client does not know */
 	bool deleted;                /* a filter took it out: the client is told it was taken */
 	size_t box;                  /* its place among the boxes, unless a group */
 	size_t first_box, box_count; /* what it added; none when others had named them */
+	size_t first_out, first_absent;
 };
+
+/* An address outside that a group or a forward brought (expand.h). Texts are the transaction's. */
+struct smtpd_out {
+	struct cv_str address, sender, orcpt;
+	cv_acct_no by;               /* the group or box that brought it */
+	struct cv_str by_address, by_name;
+	uint32_t notify;
+	bool is_forward;
+};
+#define SMTPD_ABSENT_MAX 20u         /* boxes whose absence one message is answered with */
 
 /* One message on its way, from MAIL to the answer. Counted: the session holds one reference and so
  * does every operation under way. */
@@ -79,6 +91,13 @@ struct smtpd_tx {
 	struct cv_str rcpt_refusal;  /* the answer to it, while filters hear of it */
 	size_t rcpt_tries, rcpt_bytes; /* refused ones too: what RCPT may cost is bounded */
 	struct smtpd_boxes boxes;    /* every account that gets a copy, each once */
+	struct smtpd_out *outs;
+	size_t out_count, out_room, out_bys;
+	cv_acct_no absent[SMTPD_ABSENT_MAX];
+	size_t absent_count;
+	struct cv_buf list_fields;   /* of the one group it is for */
+	bool is_list_already;        /* it came from a list */
+	bool has_split;              /* some recipient lives on the old server (split.h) */
 	struct cv_spool message;
 	/* what the data said */
 	struct cv_buf trace, return_path;
@@ -169,6 +188,10 @@ enum cv_step smtpd_data_input(struct smtpd_session *s);
 enum cv_step smtpd_bdat_input(struct smtpd_session *s);
 /* intake.c: the whole message is in tx->message. */
 enum cv_step smtpd_intake(struct smtpd_session *s);
+/* For others who queue parts of it: the message's row with room for so many recipients, and the end
+ * of an operation that was counted in tx->pending and holds a reference. */
+void smtpd_intake_queue_msg(struct smtpd_session *s, struct cv_queue_msg *msg, size_t room);
+void smtpd_intake_done(struct smtpd_tx *tx);
 enum cv_step smtpd_cmd_rset(struct smtpd_session *s, struct cv_str args);
 enum cv_step smtpd_cmd_noop(struct smtpd_session *s, struct cv_str args);
 enum cv_step smtpd_cmd_vrfy(struct smtpd_session *s, struct cv_str args);

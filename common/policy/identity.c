@@ -211,21 +211,94 @@ cv_policy_header_from(const struct cv_policy *p, const struct cv_snapshot *s, cv
 	              CV_STR_EMPTY);
 }
 
+/* A member outside cannot log in: his address is his word. */
+static bool
+is_outside_member(const struct cv_snapshot *s, cv_acct_no group, struct cv_str sender)
+{
+	struct cv_reg_target t;
+	for (size_t i = 0; sender.n && cv_snapshot_target(s, group, i, &t); i++)
+		if (t.kind == CV_TARGET_MEMBER && cv_str_ieq(t.address, sender))
+			return true;
+	return false;
+}
+
+static bool
+is_owner(const struct cv_snapshot *s, cv_acct_no login, const struct cv_reg_route *route)
+{
+	struct cv_reg_hit hit;
+	if (!login || !route->owner.n)
+		return false;
+	cv_snapshot_find_address(s, route->owner, &hit);
+	return hit.found == CV_REG_ACCOUNT && hit.account.acct == login;
+}
+
+static struct cv_str
+domain_of(struct cv_str address)
+{
+	size_t at = address.n;
+	while (at && address.p[at - 1] != '@')
+		at--;
+	return at ? cv_str_sub(address, at, address.n) : CV_STR_EMPTY;
+}
+
+static enum policy_rule
+judge_group(const struct cv_policy *p, const struct cv_snapshot *s, cv_acct_no login,
+            struct cv_str sender, const struct cv_reg_account *group)
+{
+	struct cv_reg_route route;
+	cv_acct_no acct = group->acct;
+	(void)cv_snapshot_route(s, acct, &route);
+	if (group->state != CV_STATE_ACTIVE)
+		return RULE_RCPT_GROUP;
+	if (route.post != CV_POST_NOBODY && is_owner(s, login, &route))
+		return RULE_ALLOW;
+	switch (route.post) {
+	case CV_POST_ANYONE:
+		return RULE_ALLOW;
+	case CV_POST_OFFICIAL:
+		return login || cv_policy_is_official(p, domain_of(sender)) ? RULE_ALLOW
+		                                                            : RULE_GROUP_OFFICIAL;
+	case CV_POST_MEMBERS:
+		return (login && cv_snapshot_is_member(s, acct, login)) ||
+			(!login && is_outside_member(s, acct, sender)) ? RULE_ALLOW
+			                                               : RULE_GROUP_MEMBERS;
+	case CV_POST_NAMED:
+		return login && cv_snapshot_is_poster(s, acct, login) ? RULE_ALLOW
+		                                                      : RULE_GROUP_NAMED;
+	case CV_POST_NOBODY:
+		return RULE_GROUP_CLOSED;
+	default:
+		return login ? RULE_ALLOW : RULE_RCPT_GROUP;
+	}
+}
+
+void
+cv_policy_recipient_from(const struct cv_policy *p, const struct cv_snapshot *s, cv_acct_no login,
+                         struct cv_str sender, int64_t now_secs, const struct cv_reg_hit *hit,
+                         struct cv_decision *out)
+{
+	enum policy_rule rule = RULE_ALLOW;
+	struct cv_str what = hit->found == CV_REG_NOT_OURS ? CV_STR_EMPTY : hit->account.address;
+	struct cv_reg_route route = {0};
+	if (hit->found == CV_REG_NONE) {
+		rule = RULE_RCPT_UNKNOWN;
+	} else if (hit->found != CV_REG_NOT_OURS && hit->account.state == CV_STATE_RETIRED) {
+		(void)cv_snapshot_route(s, hit->account.acct, &route);
+		rule = route.forward_until_secs > now_secs ? RULE_ALLOW
+			: route.notice_until_secs > now_secs ? RULE_RCPT_MOVED : RULE_RCPT_RETIRED;
+		if (rule == RULE_RCPT_MOVED)
+			what = route.successor;
+	} else if (hit->found == CV_REG_GROUP) {
+		rule = judge_group(p, s, login, sender, &hit->account);
+	}
+	policy_decide(out, rule, what);
+}
+
 void
 cv_policy_recipient(const struct cv_policy *p, const struct cv_snapshot *s, cv_acct_no login,
                     const struct cv_reg_hit *hit, struct cv_decision *out)
 {
-	(void)p;
-	(void)s;
-	enum policy_rule rule = RULE_ALLOW;
-	if (hit->found == CV_REG_NONE)
-		rule = RULE_RCPT_UNKNOWN;
-	else if (hit->found != CV_REG_NOT_OURS && hit->account.state == CV_STATE_RETIRED)
-		rule = RULE_RCPT_RETIRED;
-	else if (hit->found == CV_REG_GROUP && (!login || hit->account.state != CV_STATE_ACTIVE))
-		rule = RULE_RCPT_GROUP;
-	policy_decide(out, rule,
-	              hit->found == CV_REG_NOT_OURS ? CV_STR_EMPTY : hit->account.address);
+	cv_policy_recipient_from(p, s, login, CV_STR_EMPTY, INT64_MAX, hit, out);
 }
 
 /* DOMAIN or one above it is ours. */

@@ -42,6 +42,12 @@ void cv_policy_header_from(const struct cv_policy *p, const struct cv_snapshot *
 /* A recipient that find() answered with HIT: unknown, retired, group rules. */
 void cv_policy_recipient(const struct cv_policy *p, const struct cv_snapshot *s, cv_acct_no login,
                          const struct cv_reg_hit *hit, struct cv_decision *out);
+/* The same, knowing the envelope's SENDER and the time: groups that are not for staff alone,
+ * retired addresses whose successor is named or gets the mail for a while. A sender who has not
+ * logged in is believed here; whether he tells the truth is for SPF and DMARC before. */
+void cv_policy_recipient_from(const struct cv_policy *p, const struct cv_snapshot *s,
+                              cv_acct_no login, struct cv_str sender, int64_t now_secs,
+                              const struct cv_reg_hit *hit, struct cv_decision *out);
 /* Secrecy marks (POL-04) in SUBJECT (decoded UTF-8), attachment FILE_NAMES and the first TEXT
  * (decoded, at most 2 KB looked at). REFUSE when marked; the caller maps it for incoming mail. */
 void cv_policy_secrecy(const struct cv_policy *p, struct cv_str subject,

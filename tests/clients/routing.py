@@ -1,0 +1,315 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MPL-2.0
+"""Where mail goes: groups, forwards with SRS, retired addresses, details, against scripted servers.
+
+usage: routing.py BUILD_DIR [NAME...]
+"""
+import email
+import email.policy
+import imaplib
+import os
+import re
+import smtplib
+import ssl
+import sys
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.dirname(HERE), HERE]
+from harness import DOMAIN, Province, free_ports  # noqa: E402
+from sink import Sink  # noqa: E402
+
+PASSWORD = "mot mat khau dai 1"
+ZONE = """$TTL 60
+far.example.      MX 10 mx.far.example.
+mx.far.example.   A 127.0.0.2
+out.example.      MX 10 mx.far.example.
+"""
+TESTS = []
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+def at(name):
+    return f"{name}@{DOMAIN}"
+
+
+def day(days):
+    return time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86400 * days))
+
+
+class World:
+    def __init__(self, build):
+        self.port, = free_ports(1)
+        self.province = Province(build, zone=ZONE, smtpd={
+            "outbound_port": self.port, "retry_min": "1s", "retry_max": "2s",
+            "subaddress_separator": "+"})
+        self.sinks, self.count = [], 0
+
+    def people(self):
+        for name in ("hoa.snv", "binh.snv", "cuc.snv", "dung.snv"):
+            self.province.account(at(name), PASSWORD)
+        self.province.refresh()
+
+    def sink(self, address="127.0.0.2", port=None, **how):
+        self.sinks.append(Sink(address, port or self.port, **how))
+        return self.sinks[-1]
+
+    def do(self, what, **fields):
+        answer = self.province.ask("imapd", what, **fields)
+        self.province.refresh()
+        return answer
+
+    def group(self, name, *members, **settings):
+        self.province.account(at(name), kind="group", override=True, reason="test")
+        if settings:
+            self.do("group.set", group=at(name), **settings)
+        for member in members:
+            self.do("group.member", group=at(name), member=member)
+
+    def mx(self, rcpts, sender="ai.do@out.example", header="", secure=False):
+        """Mail from outside: the replies to RCPT and the subject."""
+        self.count += 1
+        subject = f"thu-{self.count}"
+        with smtplib.SMTP("127.0.0.1", self.province.port["mx"], "client.example") as s:
+            s.ehlo()
+            s.mail(sender)
+            replies = [s.rcpt(r) for r in rcpts]
+            if any(code < 300 for code, _ in replies):
+                to = ", ".join(rcpts)
+                code, text = s.data(f"{header}From: <{sender or at('mailer-daemon')}>\r\nTo: {to}\r\n"
+                                    f"Subject: {subject}\r\n\r\nxin chao\r\n")
+                assert code == 250, (code, text)
+            return [(c, t.decode()) for c, t in replies], subject
+
+    def submit(self, user, rcpts, **fields):
+        self.count += 1
+        subject = f"thu-{self.count}"
+        context = ssl.create_default_context(cafile=self.province.ca)
+        context.check_hostname = False
+        with smtplib.SMTP("127.0.0.1", self.province.port["submission"], "client.example") as s:
+            s.starttls(context=context)
+            s.login(at(user), PASSWORD)
+            s.mail(at(user))
+            replies = [s.rcpt(r, fields.get("options", ())) for r in rcpts]
+            if any(code < 300 for code, _ in replies):
+                to = fields.get("to", ", ".join(rcpts))
+                code, text = s.data(f"From: {at(user)}\r\nTo: {to}\r\nSubject: {subject}\r\n\r\nx\r\n")
+                assert code == 250, (code, text)
+            return [(c, t.decode()) for c, t in replies], subject
+
+    def box(self, name):
+        """The messages of a box, which is emptied."""
+        box = imaplib.IMAP4("127.0.0.1", self.province.port["imap"])
+        box.starttls(ssl._create_unverified_context())
+        box.login(at(name), PASSWORD)
+        box.select()
+        _, found = box.search(None, "ALL")
+        messages = []
+        for number in found[0].split():
+            _, data = box.fetch(number, "(BODY.PEEK[])")
+            messages.append(email.message_from_bytes(data[0][1], policy=email.policy.default))
+            box.store(number, "+FLAGS", "\\Deleted")
+        box.expunge()
+        box.logout()
+        return messages
+
+    def subjects(self, name):
+        return [m["Subject"] for m in self.box(name)]
+
+    def wait_messages(self, sink, count):
+        self.province.wait_for(f"{count} messages in the sink",
+                               lambda: len(sink.messages) >= count)
+        return sink.messages
+
+    def end_test(self):
+        for sink in self.sinks:
+            sink.close()
+        self.sinks = []
+        self.province.ask("smtpd", "queue.delete", all=True)
+
+
+# ---- groups ----
+
+@test
+def a_group_reaches_groups_in_it_and_addresses_outside_once_each(w):
+    sink = w.sink()
+    w.group("trong", at("binh.snv"), at("cuc.snv"))
+    w.group("nhom", at("hoa.snv"), at("trong"), owner=at("dung.snv"), post="anyone")
+    for member in ("x@far.example", "y@far.example"):
+        w.do("group.member", group=at("nhom"), member=member)
+    replies, subject = w.mx([at("nhom")])
+    assert replies[0][0] == 250, replies
+    for name in ("hoa.snv", "binh.snv", "cuc.snv"):
+        got = w.box(name)
+        assert [m["Subject"] for m in got] == [subject], (name, got)
+        assert got[0]["List-Id"] == f"<nhom.{DOMAIN}>" or f"<nhom.{DOMAIN}>" in got[0]["List-Id"]
+        assert got[0]["Precedence"] == "list", got[0]
+    assert w.subjects("dung.snv") == []
+    m = w.wait_messages(sink, 1)[0]
+    # RFC 5321 3.9.2: bounces go to who keeps the list.
+    assert m.sender == at("dung.snv"), m.sender
+    assert sorted(m.rcpts) == ["x@far.example", "y@far.example"], m.rcpts
+    text = email.message_from_bytes(m.data)
+    assert len(text.get_all("List-Id")) == 1 and text["Delivered-To"] == at("nhom"), text
+    assert text["List-Owner"] == f"<mailto:{at('dung.snv')}>", text
+    # From inside, and with members named beside it: each once.
+    replies, subject = w.submit("hoa.snv", [at("nhom"), at("cuc.snv"), "x@far.example"])
+    assert [c for c, _ in replies] == [250, 250, 250], replies
+    assert w.subjects("cuc.snv") == [subject]
+    time.sleep(1)
+    w.wait_messages(sink, 3)
+    rcpts = sorted(r for m in sink.messages[1:] for r in m.rcpts)
+    assert rcpts == ["x@far.example", "y@far.example"], rcpts
+    for name in ("hoa.snv", "binh.snv"):
+        w.box(name)
+
+
+@test
+def a_groups_mail_that_came_round_does_not_leave_again(w):
+    sink = w.sink()
+    replies, subject = w.mx([at("nhom")], header=f"Delivered-To: {at('nhom')}\r\n")
+    assert replies[0][0] == 250, replies
+    assert w.subjects("hoa.snv") == [subject]
+    time.sleep(1.5)
+    assert not sink.messages, sink.messages[0].data
+    for name in ("binh.snv", "cuc.snv"):
+        w.box(name)
+
+
+@test
+def who_may_write_to_a_group(w):
+    w.group("hop", at("binh.snv"), owner=at("dung.snv"))
+    w.do("group.poster", group=at("hop"), poster=at("cuc.snv"))
+    # post; outside, official outside, member, named, another of staff, owner
+    rows = [("staff", "-----+", None), ("anyone", "++", "+++"), ("official", "-+", "+++"),
+            ("members", "--", "+--"), ("named", "--", "-+-"), ("nobody", "--", "---")]
+    users = ("binh.snv", "cuc.snv", "hoa.snv")
+    for post, outside, inside in rows:
+        w.do("group.set", group=at("hop"), post=post)
+        replies = [w.mx([at("hop")], sender=s)[0][0] for s in ("a@out.example", "a@so." + DOMAIN)]
+        got = "".join("+" if c == 250 else "-" for c, _ in replies)
+        want = outside if inside else "--"
+        assert got == want, (post, replies)
+        got = "".join("+" if w.submit(u, [at("hop")])[0][0][0] == 250 else "-" for u in users)
+        assert got == (inside or "+++"), (post, got)
+        owner = w.submit("dung.snv", [at("hop")])[0][0]
+        assert (owner[0] == 250) == (post != "nobody"), (post, owner)
+        for code, text in replies:
+            assert code == 250 or re.match(r"5\.7\.2 \[RCPT\.group[a-z-]*\] .* / ", text), text
+    for name in ("binh.snv", "cuc.snv", "hoa.snv", "dung.snv"):
+        w.box(name)
+
+
+# ---- details and retired addresses ----
+
+@test
+def a_detail_is_dropped_unless_the_whole_is_an_address(w):
+    w.do("alias.add", address=at("cuc.snv"), alias=at("binh.snv+rieng"))
+    replies, subject = w.mx([at("binh.snv+bao"), at("binh.snv+rieng"), at("+bao"), at("khong+a")])
+    assert [c for c, _ in replies] == [250, 250, 550, 550], replies
+    assert w.subjects("binh.snv") == [subject]
+    assert w.subjects("cuc.snv") == [subject]
+
+
+@test
+def a_retired_address_names_its_successor_then_forwards_then_ends(w):
+    w.province.account(at("cu.snv"), PASSWORD)
+    w.do("account.retire", address=at("cu.snv"))
+    code, text = w.mx([at("cu.snv")])[0][0]
+    assert code == 550 and "[RCPT.retired]" in text, text
+    w.do("account.retire", address=at("cu.snv"), successor=at("binh.snv"), notice_until=day(10))
+    code, text = w.mx([at("cu.snv")])[0][0]
+    assert code == 551 and text.startswith("5.1.6 [RCPT.moved]") and at("binh.snv") in text, text
+    w.do("account.retire", address=at("cu.snv"), forward_until=day(10))
+    replies, subject = w.mx([at("cu.snv")])
+    assert replies[0][0] == 251, replies
+    assert w.subjects("binh.snv") == [subject]
+    w.do("account.retire", address=at("cu.snv"), forward_until=1, notice_until=1)
+    assert "[RCPT.retired]" in w.mx([at("cu.snv")])[0][0][1]
+
+
+# ---- forwards ----
+
+@test
+def a_forward_outside_has_an_srs_sender_and_its_bounce_comes_back(w):
+    sink = w.sink()
+    w.do("forward.add", **{"from": at("hoa.snv")}, to="x@far.example", reason="biet phai",
+         until=day(30))
+    replies, subject = w.mx([at("hoa.snv")], sender="Ai.Do@out.example")
+    assert replies[0][0] == 250, replies
+    assert w.subjects("hoa.snv") == [subject], "a copy stays"
+    m = w.wait_messages(sink, 1)[0]
+    assert re.fullmatch(r"SRS0=[A-Z2-7]{8}=[A-Z2-7]{2}=out\.example=Ai\.Do@" + re.escape(DOMAIN),
+                        m.sender), m.sender
+    assert b"Delivered-To: hoa.snv@" in m.data and "ORCPT=rfc822;hoa.snv@" in m.params[1], m.params
+    # The bounce, in the case a server on the way chose, goes to the first sender.
+    replies, _ = w.mx([m.sender.lower()], sender="")
+    assert replies[0][0] == 250, replies
+    bounce = w.wait_messages(sink, 2)[1]
+    assert [r.lower() for r in bounce.rcpts] == ["ai.do@out.example"], bounce.rcpts
+    assert bounce.sender == "", bounce.sender
+    # Nobody else may use it, and nobody can make one up.
+    assert w.mx([m.sender])[0][0][0] == 550
+    forged = m.sender.replace("out.example=Ai", "out.example=Oi")
+    assert w.mx([forged], sender="")[0][0][0] == 550
+    # A sender of ours stays as it is, a null sender too.
+    w.submit("binh.snv", [at("hoa.snv")])
+    w.mx([at("hoa.snv")], sender="")
+    w.wait_messages(sink, 4)
+    assert sorted(m.sender for m in sink.messages[2:]) == ["", at("binh.snv")], sink.messages
+    # One that is too long to be rewritten comes back to the box.
+    w.mx([at("hoa.snv")], sender="a" * 50 + "@out.example")
+    assert w.wait_messages(sink, 5)[4].sender == at("hoa.snv")
+    w.box("hoa.snv")
+
+
+@test
+def forwards_end_loops_and_may_keep_no_copy(w):
+    sink = w.sink()
+    # It has been here: the box keeps it, nothing leaves.
+    _, subject = w.mx([at("hoa.snv")], header=f"Delivered-To: {at('hoa.snv')}\r\n")
+    assert w.subjects("hoa.snv") == [subject]
+    time.sleep(1.5)
+    assert not sink.messages
+    w.do("forward.del", **{"from": at("hoa.snv")}, to="x@far.example")
+    w.do("forward.add", **{"from": at("hoa.snv")}, to=at("binh.snv"), keep=False)
+    w.do("forward.add", **{"from": at("binh.snv")}, to=at("hoa.snv"), keep=True)
+    _, subject = w.mx([at("hoa.snv")])
+    assert w.subjects("hoa.snv") == [] and w.subjects("binh.snv") == [subject]
+    w.do("forward.del", **{"from": at("hoa.snv")}, to=at("binh.snv"))
+    w.do("forward.del", **{"from": at("binh.snv")}, to=at("hoa.snv"))
+
+
+def main():
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
+    names = sys.argv[2:]
+    world = World(sys.argv[1])
+    failed = 0
+    with world.province as p:
+        world.people()
+        for function in TESTS:
+            if names and function.__name__ not in names:
+                continue
+            begin = time.monotonic()
+            try:
+                function(world)
+                word = "ok"
+            except Exception:  # each test is told about; the others still run
+                traceback.print_exc()
+                print(p.daemons["smtpd"].tail(25), file=sys.stderr)
+                failed += 1
+                word = "FAILED"
+            world.end_test()
+            print(f"{word:6} {function.__name__} ({time.monotonic() - begin:.1f} s)", flush=True)
+        if failed:
+            raise SystemExit(f"{failed} tests failed")
+
+
+if __name__ == "__main__":
+    main()
