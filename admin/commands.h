@@ -10,7 +10,8 @@ extern const struct admin_command admin_init, admin_serve, admin_status,
 extern const struct admin_command admin_domain_add, admin_domain_list;
 extern const struct admin_command admin_agency_add, admin_agency_import, admin_agency_list;
 extern const struct admin_command admin_account_add, admin_account_list, admin_account_show,
-	admin_account_passwd, admin_account_suspend, admin_account_resume;
+	admin_account_passwd, admin_account_suspend, admin_account_resume,
+	admin_account_app_password, admin_account_certificate, admin_account_unlock;
 extern const struct admin_command admin_import;
 extern const struct admin_command admin_dkim_keygen, admin_dkim_show;
 extern const struct admin_command admin_directory_publish;

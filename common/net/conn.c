@@ -439,6 +439,12 @@ cv_conn_tls_info(struct cv_conn *c, struct cv_tls_info *info_out)
 		cv_tls_info(c->tls, info_out);
 }
 
+bool
+cv_conn_client_cert(struct cv_conn *c, struct cv_tls_cert *out)
+{
+	return c->tls && cv_tls_client_cert(c->tls, out);
+}
+
 enum cv_status
 cv_conn_channel_binding(struct cv_conn *c, const char *type, struct cv_buf *out)
 {

@@ -52,6 +52,8 @@ static bool
 set_addresses(struct fetch *f)
 {
 	const struct cv_https_request *r = f->request;
+	if (!r->addr_count)
+		return true;
 	struct cv_buf line = CV_BUF_INIT(4096);
 	char text[64];
 	cv_buf_printf(&line, "%s:%u:", r->host, r->port);
@@ -108,6 +110,14 @@ set_options(struct fetch *f)
 		SET(CURLOPT_HTTPHEADER, f->fields);
 		SET(CURLOPT_POSTFIELDSIZE, (long)f->document->n);
 		SET(CURLOPT_POSTFIELDS, f->document->p);
+	}
+	if (r->credentials) {
+		SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+		SET(CURLOPT_USERPWD, r->credentials);
+	}
+	if (r->form.n) {
+		SET(CURLOPT_POSTFIELDSIZE, (long)r->form.n);
+		SET(CURLOPT_POSTFIELDS, r->form.p);
 	}
 #undef SET
 	return !bad && set_url(f) && set_addresses(f);

@@ -1,7 +1,7 @@
 /* https.h - fetches or hands in one small document over HTTPS, and nothing cleverer.
  *
- * Certificate and name are checked, addresses are the caller's (our own resolver found them), no
- * redirect is followed, no proxy and no cookie used. Waits for the answer: for pool threads only.
+ * Certificate and name are checked, addresses are the caller's (our own resolver found them) unless
+ * it leaves them to the system, no redirect is followed, no proxy and no cookie used. Waits for the answer: for pool threads only.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_HTTPS_H
@@ -17,11 +17,13 @@ struct cv_https_request {
 	const char *host;          /* A-labels: for SNI, the check and the Host field */
 	unsigned port;
 	const char *path;          /* "/.well-known/..." */
-	const struct sockaddr_storage *addrs; /* where HOST is; at least one */
-	size_t addr_count;
+	const struct sockaddr_storage *addrs; /* where HOST is */
+	size_t addr_count;         /* 0: the system's resolver finds it */
 	const char *ca_file;       /* NULL: the system's authorities */
 	const char *media_type;    /* of a GET: "text/plain"; any other is CV_INVALID */
 	unsigned connect_secs, total_secs;
+	const char *credentials;   /* "user:password" for Basic authentication, or NULL */
+	struct cv_str form;        /* not empty: a get() asks by POST with this, urlencoded */
 	const atomic_bool *stop;   /* set by another thread: give up soon; or NULL */
 };
 

@@ -29,6 +29,7 @@ struct cv_conn;
 struct cv_tls_server;
 struct cv_tls_client;
 struct cv_tls_peer;
+struct cv_tls_cert;
 struct cv_netset;
 struct cv_rates;
 
@@ -219,6 +220,9 @@ struct cv_tls_info {
 	char peer_subject[256];
 };
 void cv_conn_tls_info(struct cv_conn *c, struct cv_tls_info *info_out);
+/* The client's certificate, when one was asked for, its chain verified and its time has not run out;
+ * else false. */
+bool cv_conn_client_cert(struct cv_conn *c, struct cv_tls_cert *out);
 /* Channel binding bytes: "tls-exporter" (RFC 9266) or "tls-server-end-point" (RFC 5929).
  * CV_NOT_FOUND when there is none. */
 CV_MUST_CHECK enum cv_status cv_conn_channel_binding(struct cv_conn *c, const char *type,

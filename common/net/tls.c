@@ -1,7 +1,7 @@
 /* tls.c - OpenSSL contexts: certificates, what is allowed, ticket keys, reload.
  *
- * Certificates for other host names than the first one's get contexts of their own, chosen by SNI;
- * an ECDSA and an RSA certificate for the same name share one, and ECDSA is preferred.
+ * A generation of certificates has one context, whose call-backs choose among the chains by the name
+ * that the client asks for (tls_chains.c).
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <openssl/core_names.h>
@@ -14,17 +14,21 @@
 #include "common/base/str.h"
 #include "common/net/tls_context.h"
 
-#define CERTS_MAX 64
 #define TICKET_SECS (12 * 3600) /* a key makes tickets so long, and is accepted so long again */
 
-/* TLS 1.2: forward secrecy and ECDSA before RSA. CBC at the end for old mail servers, whose other
- * choice would be clear text. */
-static const char tls12_ciphers[] =
-	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:"
-	"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305:"
-	"ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA384:ECDHE-ECDSA-AES128-SHA:"
-	"ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES128-SHA256:ECDHE-RSA-AES256-SHA384:"
-	"ECDHE-RSA-AES128-SHA:ECDHE-RSA-AES256-SHA";
+/* TLS 1.2: forward secrecy, ECDSA before RSA, nothing with SHA-1. Servers of mail programs stop at
+ * the authenticated suites. */
+#define SUITES_AEAD                                                                                \
+	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"                             \
+	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:"   \
+	"ECDHE-RSA-CHACHA20-POLY1305"
+/* CBC at the end for old mail servers, whose other choice would be clear text. */
+#define SUITES_CBC                                                                                 \
+	":ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES128-SHA256:"            \
+	"ECDHE-RSA-AES256-SHA384"
+/* Going out, to whatever is there. */
+#define SUITES_OLD                                                                                 \
+	":ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES128-SHA:ECDHE-RSA-AES256-SHA"
 
 struct ticket_key {
 	unsigned char name[16], aes[32], hmac[32];
@@ -32,8 +36,8 @@ struct ticket_key {
 };
 
 struct cv_tls_server {
-	char *cert_files, *key_files, *client_ca, *alpn;
 	pthread_mutex_t lock; /* over the next lines */
+	struct cv_tls_server_options options; /* copies */
 	struct cv_tls_set *set;
 	struct ticket_key keys[2]; /* the one in use, the one before */
 };
@@ -122,7 +126,7 @@ on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *c
 /* ---- what servers and clients share ---- */
 
 static bool
-set_rules(SSL_CTX *ctx)
+set_rules(SSL_CTX *ctx, const char *suites)
 {
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 	                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -131,7 +135,7 @@ set_rules(SSL_CTX *ctx)
 	                                 SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_read_ahead(ctx, 1); /* one system call a record instead of two */
 	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
-	       SSL_CTX_set_cipher_list(ctx, tls12_ciphers) == 1;
+	       SSL_CTX_set_cipher_list(ctx, suites) == 1;
 }
 
 /* Lets the handshake go on; SSL_get_verify_result() keeps what was found. */
@@ -145,15 +149,16 @@ accept_any(int ok, X509_STORE_CTX *store)
 
 /* ---- servers ---- */
 
+/* ARG is the one name we speak, of static life. */
 static int
 on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
         unsigned in_len, void *arg)
 {
-	const struct cv_tls_server *t = arg;
-	size_t want = strlen(t->alpn);
+	const char *ours = arg;
+	size_t want = strlen(ours);
 	(void)ssl;
 	for (unsigned i = 0; i + 1 <= in_len && i + 1 + in[i] <= in_len; i += 1u + in[i]) {
-		if (in[i] != want || memcmp(in + i + 1, t->alpn, want))
+		if (in[i] != want || memcmp(in + i + 1, ours, want))
 			continue;
 		*out = in + i + 1;
 		*out_len = in[i];
@@ -162,171 +167,97 @@ on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsig
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/* A resumed session shows no certificate: the ticket keeps what its first handshake showed. */
 static int
-on_server_name(SSL *ssl, int *alert, void *arg)
+on_ticket_made(SSL *ssl, void *arg)
 {
-	const struct cv_tls_set *set = arg;
-	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	(void)alert;
-	if (!name)
-		return SSL_TLSEXT_ERR_NOACK;
-	for (unsigned i = 0; i < set->count; i++) {
-		X509 *cert = SSL_CTX_get0_certificate(set->ctx[i]);
-		if (cert && X509_check_host(cert, name, 0, 0, NULL) == 1) {
-			if (i)
-				SSL_set_SSL_CTX(ssl, set->ctx[i]);
-			return SSL_TLSEXT_ERR_OK;
-		}
-	}
-	return SSL_TLSEXT_ERR_NOACK; /* an unknown name is served with the default, as SMTP peers
-				      * expect */
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	unsigned n;
+	(void)arg;
+	return !cv_tls_end_point(ssl, hash, &n) ||
+	       SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), hash, n) == 1;
 }
 
-static SSL_CTX *
-new_server_ctx(struct cv_tls_server *t, struct cv_tls_set *set, struct cv_err *err)
+static SSL_TICKET_RETURN
+on_ticket_taken(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t name_n,
+                SSL_TICKET_STATUS status, void *arg)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-	if (!ctx || !set_rules(ctx)) {
-		SSL_CTX_free(ctx);
-		(void)cv_tls_fail(err, CV_TEMPFAIL, "cannot make a TLS context");
-		return NULL;
+	(void)ssl;
+	(void)session;
+	(void)name;
+	(void)name_n;
+	(void)arg;
+	switch (status) {
+	case SSL_TICKET_SUCCESS:
+		return SSL_TICKET_RETURN_USE;
+	case SSL_TICKET_SUCCESS_RENEW:
+		return SSL_TICKET_RETURN_USE_RENEW;
+	default:
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	}
-	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_num_tickets(ctx, 1);
-	SSL_CTX_set_app_data(ctx, t);
-	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
-	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
-	SSL_CTX_set_tlsext_servername_arg(ctx, set);
-	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"congvu", 6);
-	if (t->alpn)
-		SSL_CTX_set_alpn_select_cb(ctx, on_alpn, t);
-	if (!t->client_ca)
-		return ctx;
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, accept_any);
-	STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(t->client_ca);
-	if (!names || SSL_CTX_load_verify_file(ctx, t->client_ca) != 1) {
-		sk_X509_NAME_pop_free(names, X509_NAME_free);
-		SSL_CTX_free(ctx);
-		(void)cv_tls_fail(err, CV_INVALID, t->client_ca);
-		return NULL;
-	}
-	SSL_CTX_set_client_CA_list(ctx, names);
-	return ctx;
 }
 
-static X509 *
-read_first_cert(const char *path, struct cv_err *err)
+/* Revocation lists among the authorities are there to be looked at. */
+static void
+heed_revocations(SSL_CTX *ctx)
 {
-	BIO *bio = BIO_new_file(path, "r");
-	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-	BIO_free(bio);
-	if (!cert)
-		(void)cv_tls_fail(err, CV_INVALID, path);
-	return cert;
-}
-
-static bool
-first_name(X509 *cert, char *out, size_t n)
-{
-	bool found = false;
-	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-	for (int i = 0; names && i < sk_GENERAL_NAME_num(names) && !found; i++) {
-		const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
-		if (g->type != GEN_DNS)
-			continue;
-		found = (size_t)ASN1_STRING_length(g->d.dNSName) < n;
-		if (found)
-			snprintf(out, n, "%.*s", ASN1_STRING_length(g->d.dNSName),
-			         (const char *)ASN1_STRING_get0_data(g->d.dNSName));
-	}
-	GENERAL_NAMES_free(names);
-	return found || X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, out,
-	                                          (int)n) > 0;
-}
-
-/* The context that already serves CERT's name with a key of another kind, or SET->count. */
-static unsigned
-find_place(const struct cv_tls_set *set, X509 *cert, const int types[])
-{
-	char name[256];
-	if (!first_name(cert, name, sizeof(name)))
-		return set->count;
-	for (unsigned i = 0; i < set->count; i++) {
-		X509 *other = SSL_CTX_get0_certificate(set->ctx[i]);
-		int type = EVP_PKEY_get_base_id(X509_get0_pubkey(cert));
-		if (types[i] != type && X509_check_host(other, name, 0, 0, NULL) == 1)
-			return i;
-	}
-	return set->count;
+	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	const STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(store);
+	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++)
+		if (X509_OBJECT_get_type(sk_X509_OBJECT_value(objects, i)) == X509_LU_CRL)
+			X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
 }
 
 static enum cv_status
-add_pair(struct cv_tls_server *t, struct cv_tls_set *set, int types[], const char *cert_file,
-         const char *key_file, struct cv_err *err)
+ask_for_certificates(SSL_CTX *ctx, const char *client_ca, struct cv_err *err)
 {
-	X509 *cert = read_first_cert(cert_file, err);
-	if (!cert)
-		return CV_INVALID;
-	int type = EVP_PKEY_get_base_id(X509_get0_pubkey(cert));
-	unsigned i = find_place(set, cert, types);
-	X509_free(cert);
-	if (i == set->count) {
-		SSL_CTX *ctx = new_server_ctx(t, set, err);
-		if (!ctx)
-			return CV_INVALID;
-		types[i] = type;
-		set->ctx[set->count++] = ctx;
+	STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(client_ca);
+	if (!names || SSL_CTX_load_verify_file(ctx, client_ca) != 1) {
+		sk_X509_NAME_pop_free(names, X509_NAME_free);
+		return cv_tls_fail(err, CV_INVALID, client_ca);
 	}
-	if (SSL_CTX_use_certificate_chain_file(set->ctx[i], cert_file) != 1)
-		return cv_tls_fail(err, CV_INVALID, cert_file);
-	if (SSL_CTX_use_PrivateKey_file(set->ctx[i], key_file, SSL_FILETYPE_PEM) != 1)
-		return cv_tls_fail(err, CV_INVALID, key_file);
-	if (SSL_CTX_check_private_key(set->ctx[i]) != 1)
-		return cv_tls_fail(err, CV_INVALID, "certificate and key do not belong together");
+	SSL_CTX_set_client_CA_list(ctx, names);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, accept_any);
+	heed_revocations(ctx);
 	return CV_OK;
 }
 
-/* The next word of *REST in a C string, or NULL. The caller frees it. */
-static char *
-next_word(struct cv_str *rest)
+static enum cv_status
+make_ctx(struct cv_tls_server *t, const struct cv_tls_server_options *o, struct cv_tls_set *set,
+         struct cv_err *err)
 {
-	struct cv_str word;
-	*rest = cv_str_trim(*rest);
-	if (!rest->n)
-		return NULL;
-	cv_str_split(rest, ' ', &word);
-	return cv_str_dup(word);
+	SSL_CTX *ctx = set->ctx = SSL_CTX_new(TLS_server_method());
+	if (!ctx || !set_rules(ctx, o->is_modern ? SUITES_AEAD : SUITES_AEAD SUITES_CBC))
+		return cv_tls_fail(err, CV_TEMPFAIL, "cannot make a TLS context");
+	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(ctx, 1);
+	SSL_CTX_set_timeout(ctx, TICKET_SECS);
+	SSL_CTX_set_app_data(ctx, t);
+	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
+	SSL_CTX_set_session_ticket_cb(ctx, on_ticket_made, on_ticket_taken, NULL);
+	SSL_CTX_set_tlsext_servername_callback(ctx, cv_tls_on_server_name);
+	SSL_CTX_set_tlsext_servername_arg(ctx, set);
+	SSL_CTX_set_cert_cb(ctx, cv_tls_on_certificate, set);
+	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"congvu", 6);
+	if (set->alpn[0])
+		SSL_CTX_set_alpn_select_cb(ctx, on_alpn, set->alpn);
+	return o->client_ca ? ask_for_certificates(ctx, o->client_ca, err) : CV_OK;
 }
 
 static enum cv_status
-load_set(struct cv_tls_server *t, struct cv_tls_set **set_out, struct cv_err *err)
+load_set(struct cv_tls_server *t, const struct cv_tls_server_options *o,
+         struct cv_tls_set **set_out, struct cv_err *err)
 {
-	struct cv_tls_set *set = cv_calloc(1, sizeof(*set) + CERTS_MAX * sizeof(set->ctx[0]));
-	struct cv_str certs = cv_str_z(t->cert_files), keys = cv_str_z(t->key_files);
-	int types[CERTS_MAX] = {0};
-	enum cv_status status = CV_OK;
-	unsigned pairs = 0;
-
+	struct cv_tls_set *set = cv_calloc(1, sizeof(*set));
 	atomic_init(&set->refs, 1);
-	ERR_clear_error();
-	while (!status) {
-		char *cert = next_word(&certs), *key = next_word(&keys);
-		bool last = !cert && !key;
-		if (last && !pairs)
-			status = cv_fail(err, CV_INVALID, "no certificate files");
-		else if (!last && (!cert || !key))
-			status = cv_fail(err, CV_INVALID,
-			                 "as many key files as certificate files needed");
-		else if (!last && pairs++ == CERTS_MAX)
-			status = cv_fail(err, CV_LIMIT, "more than %d certificates", CERTS_MAX);
-		else if (!last)
-			status = add_pair(t, set, types, cert, key, err);
-		free(cert);
-		free(key);
-		if (last)
-			break;
-	}
+	snprintf(set->alpn, sizeof(set->alpn), "%s", o->alpn ? o->alpn : "");
+	enum cv_status status = cv_tls_chains_load(set, o->cert_files ? o->cert_files : "",
+		o->key_files ? o->key_files : "", err);
+	if (!status)
+		status = make_ctx(t, o, set, err);
+	if (!status)
+		status = cv_tls_chains_set_default(set, err);
 	if (status)
 		cv_tls_set_unref(set);
 	else
@@ -334,17 +265,38 @@ load_set(struct cv_tls_server *t, struct cv_tls_set **set_out, struct cv_err *er
 	return status;
 }
 
+static char *
+copy_of(const char *text)
+{
+	return text ? cv_strdup(text) : NULL;
+}
+
+static struct cv_tls_server_options
+copy_options(const struct cv_tls_server_options *o)
+{
+	return (struct cv_tls_server_options){
+		.cert_files = copy_of(o->cert_files), .key_files = copy_of(o->key_files),
+		.client_ca = copy_of(o->client_ca), .alpn = copy_of(o->alpn),
+		.is_modern = o->is_modern,
+	};
+}
+
+static void
+free_options(struct cv_tls_server_options *o)
+{
+	free((char *)(uintptr_t)o->cert_files);
+	free((char *)(uintptr_t)o->key_files);
+	free((char *)(uintptr_t)o->client_ca);
+	free((char *)(uintptr_t)o->alpn);
+}
+
 enum cv_status
 cv_tls_server_new(const struct cv_tls_server_options *o, struct cv_tls_server **out,
                   struct cv_err *err)
 {
 	struct cv_tls_server *t = cv_calloc(1, sizeof(*t));
-	t->cert_files = cv_strdup(o->cert_files ? o->cert_files : "");
-	t->key_files = cv_strdup(o->key_files ? o->key_files : "");
-	t->client_ca = o->client_ca ? cv_strdup(o->client_ca) : NULL;
-	t->alpn = o->alpn ? cv_strdup(o->alpn) : NULL;
 	pthread_mutex_init(&t->lock, NULL);
-	enum cv_status status = load_set(t, &t->set, err);
+	enum cv_status status = cv_tls_server_configure(t, o, err);
 	if (status)
 		cv_tls_server_free(t);
 	else
@@ -353,38 +305,48 @@ cv_tls_server_new(const struct cv_tls_server_options *o, struct cv_tls_server **
 }
 
 enum cv_status
-cv_tls_server_reload(struct cv_tls_server *t, struct cv_err *err)
+cv_tls_server_configure(struct cv_tls_server *t, const struct cv_tls_server_options *o,
+                        struct cv_err *err)
 {
 	struct cv_tls_set *set = NULL, *old;
-	enum cv_status status = load_set(t, &set, err);
+	enum cv_status status = load_set(t, o, &set, err);
 	if (status)
 		return status;
+	struct cv_tls_server_options copy = copy_options(o);
 	pthread_mutex_lock(&t->lock);
+	struct cv_tls_server_options old_options = t->options;
+	t->options = copy;
 	old = t->set;
 	t->set = set;
 	pthread_mutex_unlock(&t->lock);
+	free_options(&old_options);
 	cv_tls_set_unref(old);
 	return CV_OK;
+}
+
+enum cv_status
+cv_tls_server_reload(struct cv_tls_server *t, struct cv_err *err)
+{
+	pthread_mutex_lock(&t->lock);
+	struct cv_tls_server_options o = copy_options(&t->options);
+	pthread_mutex_unlock(&t->lock);
+	enum cv_status status = cv_tls_server_configure(t, &o, err);
+	free_options(&o);
+	return status;
 }
 
 enum cv_status
 cv_tls_server_replace(struct cv_tls_server *t, const char *cert_files, const char *key_files,
                       struct cv_err *err)
 {
-	char *certs = t->cert_files, *keys = t->key_files;
-	t->cert_files = cv_strdup(cert_files);
-	t->key_files = cv_strdup(key_files);
-	enum cv_status status = cv_tls_server_reload(t, err);
-	if (status) {
-		free(t->cert_files);
-		free(t->key_files);
-		t->cert_files = certs;
-		t->key_files = keys;
-		return status;
-	}
-	free(certs);
-	free(keys);
-	return CV_OK;
+	pthread_mutex_lock(&t->lock);
+	struct cv_tls_server_options o = copy_options(&t->options), changed = o;
+	pthread_mutex_unlock(&t->lock);
+	changed.cert_files = cert_files;
+	changed.key_files = key_files;
+	enum cv_status status = cv_tls_server_configure(t, &changed, err);
+	free_options(&o);
+	return status;
 }
 
 void
@@ -395,10 +357,7 @@ cv_tls_server_free(struct cv_tls_server *t)
 	cv_tls_set_unref(t->set);
 	cv_wipe(t->keys, sizeof(t->keys));
 	pthread_mutex_destroy(&t->lock);
-	free(t->cert_files);
-	free(t->key_files);
-	free(t->client_ca);
-	free(t->alpn);
+	free_options(&t->options);
 	free(t);
 }
 
@@ -417,8 +376,8 @@ cv_tls_set_unref(struct cv_tls_set *set)
 {
 	if (!set || atomic_fetch_sub(&set->refs, 1) != 1)
 		return;
-	for (unsigned i = 0; i < set->count; i++)
-		SSL_CTX_free(set->ctx[i]);
+	SSL_CTX_free(set->ctx);
+	cv_tls_chains_free(set);
 	free(set);
 }
 
@@ -430,7 +389,7 @@ cv_tls_client_new(const char *ca_file, enum cv_tls_check check, struct cv_tls_cl
 {
 	ERR_clear_error();
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	if (!ctx || !set_rules(ctx) || SSL_CTX_dane_enable(ctx) != 1) {
+	if (!ctx || !set_rules(ctx, SUITES_AEAD SUITES_CBC SUITES_OLD) || SSL_CTX_dane_enable(ctx) != 1) {
 		SSL_CTX_free(ctx);
 		return cv_tls_fail(err, CV_TEMPFAIL, "cannot make a TLS context");
 	}

@@ -2,7 +2,8 @@
  * ssl.h except common/net.
  *
  * TLS 1.2 and up, ECDSA certificate first and RSA second, session tickets with own rotating keys,
- * buffers released while idle. Contexts may be used by all threads; reload swaps them atomically.
+ * buffers released while idle. Contexts may be used by all threads; reload swaps them atomically,
+ * and sessions go on with what they began with.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_TLS_H
@@ -15,21 +16,39 @@ struct cv_tls_server;
 struct cv_tls_client;
 
 struct cv_tls_server_options {
-	const char *cert_files;  /* PEM chains, separated by blanks: the first is preferred */
+	/* PEM chains, separated by blanks. The name a client asks for chooses among them, exact
+	 * names before wildcards, one chain of each kind of key; a name that none has, and no name,
+	 * get those of the first chain's first name. */
+	const char *cert_files;
 	const char *key_files;   /* as many keys */
-	const char *client_ca;   /* NULL: no client certificates are asked for */
+	const char *client_ca;   /* NULL: no client certificates are asked for. Revocation lists in
+				  * the same file are honoured: every authority needs one then */
+	bool is_modern;          /* TLS 1.2 with AEAD suites alone: for mail programs, not for MTAs */
 	const char *alpn;        /* "imap", "pop3", or NULL: a peer that offers only others is
 				  * refused */
 };
 CV_MUST_CHECK enum cv_status cv_tls_server_new(const struct cv_tls_server_options *o,
                                                struct cv_tls_server **out, struct cv_err *err);
-/* Reads the files again; on failure the old ones stay in use. */
+/* Reads the files again; on failure the old ones stay in use, and err names the file. */
 CV_MUST_CHECK enum cv_status cv_tls_server_reload(struct cv_tls_server *t, struct cv_err *err);
-/* The same from other files; on failure files and certificates stay as they were. Not from two
- * threads at once, nor beside cv_tls_server_reload(). */
+/* The same from other files; on failure files and certificates stay as they were. */
 CV_MUST_CHECK enum cv_status cv_tls_server_replace(struct cv_tls_server *t, const char *cert_files,
                                                    const char *key_files, struct cv_err *err);
+/* The same with other options, which are copied when they are good. */
+CV_MUST_CHECK enum cv_status cv_tls_server_configure(struct cv_tls_server *t,
+                                                     const struct cv_tls_server_options *o,
+                                                     struct cv_err *err);
 void cv_tls_server_free(struct cv_tls_server *t);
+
+/* Who a client's certificate says it is. */
+#define CV_TLS_CERT_NAMES 8u
+struct cv_tls_cert {
+	uint8_t sha256[32];      /* of the whole certificate */
+	unsigned name_count;     /* at most CV_TLS_CERT_NAMES; further ones are dropped */
+	char names[CV_TLS_CERT_NAMES][256]; /* rfc822Name of subjectAltName: printable ASCII */
+};
+/* Reads DER; false when that is no certificate. */
+bool cv_tls_cert_read(struct cv_str der, struct cv_tls_cert *out);
 
 enum cv_tls_check { CV_TLS_OPPORTUNISTIC, CV_TLS_VERIFY_NAME };
 CV_MUST_CHECK enum cv_status cv_tls_client_new(const char *ca_file, enum cv_tls_check check,

@@ -26,6 +26,7 @@ enum cv_status cv_tls_write(struct cv_tls *t, const void *p, size_t n, size_t *p
 void cv_tls_notify(struct cv_tls *t);
 
 void cv_tls_info(struct cv_tls *t, struct cv_tls_info *info_out);
+bool cv_tls_client_cert(struct cv_tls *t, struct cv_tls_cert *out);
 enum cv_status cv_tls_channel_binding(struct cv_tls *t, const char *type, struct cv_buf *out);
 
 #endif

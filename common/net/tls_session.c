@@ -34,7 +34,7 @@ struct cv_tls *
 cv_tls_new_server(struct cv_tls_server *server, int fd, struct cv_err *err)
 {
 	struct cv_tls_set *set = cv_tls_server_set(server);
-	struct cv_tls *t = wrap(set->ctx[0], set, fd, err);
+	struct cv_tls *t = wrap(set->ctx, set, fd, err);
 	if (t)
 		SSL_set_accept_state(t->ssl);
 	return t;
@@ -244,24 +244,57 @@ bind_exporter(struct cv_tls *t, struct cv_buf *out)
 	return CV_OK;
 }
 
-/* RFC 5929: the server's certificate, hashed as it was signed; MD5 and SHA-1 count as SHA-256. */
-static enum cv_status
-bind_end_point(struct cv_tls *t, struct cv_buf *out)
+bool
+cv_tls_client_cert(struct cv_tls *t, struct cv_tls_cert *out)
 {
-	X509 *cert = SSL_is_server(t->ssl) ? SSL_get_certificate(t->ssl)
-	                                   : SSL_get0_peer_certificate(t->ssl);
+	X509 *cert = SSL_is_server(t->ssl) ? SSL_get0_peer_certificate(t->ssl) : NULL;
+	/* A ticket may outlive the certificate of the handshake it came from. */
+	return cert && SSL_get_verify_result(t->ssl) == X509_V_OK &&
+	       X509_cmp_current_time(X509_get0_notAfter(cert)) > 0 &&
+	       X509_cmp_current_time(X509_get0_notBefore(cert)) < 0 &&
+	       cv_tls_cert_fill(cert, out);
+}
+
+/* What the ticket of a resumed session says that its first handshake showed. */
+static bool
+end_point_of_ticket(SSL *ssl, unsigned char out[EVP_MAX_MD_SIZE], unsigned *n_out)
+{
+	void *data = NULL;
+	size_t n = 0;
+	if (SSL_SESSION_get0_ticket_appdata(SSL_get_session(ssl), &data, &n) != 1 || !n ||
+	    n > EVP_MAX_MD_SIZE)
+		return false;
+	memcpy(out, data, n);
+	*n_out = (unsigned)n;
+	return true;
+}
+
+/* RFC 5929: the server's certificate, hashed as it was signed; MD5 and SHA-1 count as SHA-256. */
+bool
+cv_tls_end_point(SSL *ssl, unsigned char out[EVP_MAX_MD_SIZE], unsigned *n_out)
+{
 	int digest = NID_undef;
-	unsigned char bytes[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
+	if (SSL_is_server(ssl) && SSL_session_reused(ssl))
+		return end_point_of_ticket(ssl, out, n_out);
+	X509 *cert = SSL_is_server(ssl) ? SSL_get_certificate(ssl) : SSL_get0_peer_certificate(ssl);
 	if (!cert || X509_get_signature_info(cert, &digest, NULL, NULL, NULL) != 1)
-		return CV_NOT_FOUND;
+		return false;
 	if (digest == NID_md5 || digest == NID_sha1 || digest == NID_md5_sha1)
 		digest = NID_sha256;
 	const EVP_MD *md = EVP_get_digestbynid(digest);
-	if (!md || X509_digest(cert, md, bytes, &n) != 1) {
-		ERR_clear_error();
+	if (md && X509_digest(cert, md, out, n_out) == 1)
+		return true;
+	ERR_clear_error();
+	return false;
+}
+
+static enum cv_status
+bind_end_point(struct cv_tls *t, struct cv_buf *out)
+{
+	unsigned char bytes[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+	if (!cv_tls_end_point(t->ssl, bytes, &n))
 		return CV_NOT_FOUND;
-	}
 	cv_buf_add(out, bytes, n);
 	return CV_OK;
 }

@@ -3,7 +3,8 @@
  * The slow hash runs on two threads of its own with a bounded queue. A password that was right is
  * remembered as HMAC(key of this process, account, version of its secret, password), so changing
  * the password forgets it, and the memory of a stopped process is of no use. Every refusal of a
- * name that exists takes as long as one of a name that does not.
+ * name that exists takes as long as one of a name that does not, and so does that of a right
+ * password from outside: it is not even looked at.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <pthread.h>
@@ -11,9 +12,10 @@
 #include "common/base/clock.h"
 #include "common/base/map.h"
 #include "common/base/rng.h"
+#include "common/net/addr.h"
+#include "common/net/net.h"
 #include "common/net/pool.h"
 #include "common/register/auth_impl.h"
-#include "common/register/lockout.h"
 #include "common/register/password.h"
 
 #define HASH_THREADS 2
@@ -30,11 +32,17 @@ struct cv_auth {
 	uint8_t key[32];
 	pthread_mutex_t lock;       /* rank: leaf; guards `cache` */
 	struct cv_map cache;        /* account number -> struct remembered */
+	pthread_mutex_t rule_lock;  /* rank: leaf; guards the next two */
+	struct cv_netset *inside;   /* NULL: there is no rule */
+	bool outside_allowed;
+	struct cv_net *net;
+	struct cv_oauth *oauth;
 };
 struct job {
 	struct cv_auth *auth;
 	struct cv_auth_check *check;
 	struct auth_subject subject;
+	bool is_taken;          /* the account's own password would do */
 	size_t password_n;
 	char password[PASSWORD_MAX];
 };
@@ -47,6 +55,7 @@ cv_auth_new(struct cv_register *r, struct cv_auth **out, struct cv_err *err)
 	a->lockout = lockout_new();
 	cv_random(a->key, sizeof a->key);
 	pthread_mutex_init(&a->lock, NULL);
+	pthread_mutex_init(&a->rule_lock, NULL);
 	cv_map_init(&a->cache);
 	enum cv_status status = cv_pool_new("auth", HASH_THREADS, HASH_QUEUE, &a->pool, err);
 	if (status) {
@@ -77,11 +86,74 @@ cv_auth_free(struct cv_auth *a)
 	forget_all(a);
 	lockout_free(a->lockout);
 	pthread_mutex_destroy(&a->lock);
+	pthread_mutex_destroy(&a->rule_lock);
+	cv_netset_free(a->inside);
 	cv_wipe(a->key, sizeof a->key);
 	free(a);
 }
 
+/* ---- what is set ---- */
+
+enum cv_status
+cv_auth_set_inside(struct cv_auth *a, const char *inside, bool allowed, struct cv_err *err)
+{
+	struct cv_netset *set = NULL;
+	enum cv_status status = cv_netset_parse(cv_str_z(inside), &set, err);
+	if (status)
+		return status;
+	pthread_mutex_lock(&a->rule_lock);
+	struct cv_netset *old = a->inside;
+	a->inside = set;
+	a->outside_allowed = allowed;
+	pthread_mutex_unlock(&a->rule_lock);
+	cv_netset_free(old);
+	return CV_OK;
+}
+
+bool
+cv_auth_is_inside(struct cv_auth *a, const struct sockaddr_storage *peer)
+{
+	pthread_mutex_lock(&a->rule_lock);
+	bool inside = !a->inside || a->outside_allowed || (peer && cv_netset_has(a->inside, peer));
+	pthread_mutex_unlock(&a->rule_lock);
+	return inside;
+}
+
+void
+cv_auth_set_net(struct cv_auth *a, struct cv_net *net)
+{
+	a->net = net;
+}
+
+void
+cv_auth_set_oauth(struct cv_auth *a, struct cv_oauth *o)
+{
+	a->oauth = o;
+}
+
+struct cv_oauth *
+auth_oauth(struct cv_auth *a)
+{
+	return a->oauth;
+}
+
+unsigned
+cv_auth_unlock(struct cv_auth *a, struct cv_str address)
+{
+	struct auth_subject s;
+	auth_subject_find(a, address, NULL, &s);
+	unsigned count = lockout_unlock(a->lockout, s.is_known ? s.account.address : address);
+	auth_subject_done(&s);
+	return count;
+}
+
 /* ---- the subject ---- */
+
+bool
+auth_may_log_in(const struct cv_reg_account *account)
+{
+	return account->kind == CV_KIND_PERSON || account->kind == CV_KIND_APP;
+}
 
 void
 auth_subject_find(struct cv_auth *a, struct cv_str login, const struct sockaddr_storage *peer,
@@ -93,11 +165,14 @@ auth_subject_find(struct cv_auth *a, struct cv_str login, const struct sockaddr_
 		cv_snapshot_find_address(out->snap, login, &hit);
 	else if (login.n <= 320)
 		cv_snapshot_find(out->snap, login, cv_snapshot_default_domain(out->snap), &hit);
-	bool has_login = hit.found == CV_REG_ACCOUNT &&
+	bool has_login = hit.found == CV_REG_ACCOUNT && auth_may_log_in(&hit.account) &&
 	                 cv_snapshot_secret(out->snap, hit.account.acct, &out->secret);
 	out->is_known = has_login;
 	out->account = hit.account;
-	out->lock_key = lockout_key(a->lockout, has_login ? hit.account.address : login, peer);
+	out->takes_own = cv_auth_is_inside(a, peer);
+	if (has_login)
+		out->device_count = cv_snapshot_devices(out->snap, hit.account.acct, &out->devices);
+	out->lock = lockout_id(a->lockout, has_login ? hit.account.address : login, peer);
 }
 
 void
@@ -110,22 +185,52 @@ auth_subject_done(struct auth_subject *s)
 bool
 auth_is_locked(struct cv_auth *a, const struct auth_subject *s)
 {
-	return lockout_is_locked(a->lockout, s->lock_key, cv_wall_ms());
+	return lockout_is_locked(a->lockout, &s->lock, cv_wall_ms());
+}
+
+bool
+auth_device_may(const struct snap_device *d, enum cv_auth_use use)
+{
+	return use == CV_AUTH_ANY ||
+	       (d->scope & (use == CV_AUTH_SEND ? REG_MAY_SEND : REG_MAY_READ)) != 0;
 }
 
 enum cv_auth_result
-auth_conclude(struct cv_auth *a, const struct auth_subject *s, bool was_right)
+auth_conclude(struct cv_auth *a, const struct auth_subject *s, enum auth_proof proof)
 {
-	if (!was_right || !s->is_known) {
-		lockout_fail(a->lockout, s->lock_key, cv_wall_ms());
+	if (proof == AUTH_WRONG || !s->is_known) {
+		lockout_fail(a->lockout, &s->lock, cv_wall_ms());
 		return CV_AUTH_BAD;
 	}
-	lockout_clear(a->lockout, s->lock_key);
+	lockout_clear(a->lockout, &s->lock);
 	if (s->account.state != CV_STATE_ACTIVE)
 		return CV_AUTH_SUSPENDED;
-	if (s->secret->expires_secs && cv_wall_secs() >= s->secret->expires_secs)
+	if (proof == AUTH_OWN_PASSWORD && s->secret->expires_secs &&
+	    cv_wall_secs() >= s->secret->expires_secs)
 		return CV_AUTH_EXPIRED;
 	return CV_AUTH_OK;
+}
+
+static void
+release(void *arg)
+{
+	struct cv_auth_check *c = arg;
+	c->done(c);
+}
+
+void
+auth_hold(struct cv_auth *a, const struct lockout_id *id, struct cv_auth_check *c)
+{
+	unsigned ms = lockout_delay_ms(a->lockout, id, cv_wall_ms());
+	if (!a->net || !cv_net_after(a->net, ms, release, c))
+		c->done(c);
+}
+
+void
+auth_network_failed(struct cv_auth *a, const struct sockaddr_storage *peer, struct lockout_id *out)
+{
+	*out = lockout_id(a->lockout, CV_STR_EMPTY, peer);
+	lockout_fail_network(a->lockout, out, cv_wall_ms());
 }
 
 /* ---- remembered passwords ---- */
@@ -176,15 +281,48 @@ remember(struct cv_auth *a, const struct auth_subject *s, struct cv_str password
 
 /* ---- checking ---- */
 
+/* A bad answer waits for its time; RESULT that only says "later" does not. */
 static void
-finish(struct cv_auth_check *c, const struct auth_subject *s, enum cv_auth_result result)
+finish(struct cv_auth *a, struct cv_auth_check *c, const struct auth_subject *s,
+       enum cv_auth_result result)
 {
+	bool is_his = result == CV_AUTH_OK || result == CV_AUTH_SUSPENDED ||
+	              result == CV_AUTH_EXPIRED;
 	c->result = result;
-	c->acct = result == CV_AUTH_BAD || result == CV_AUTH_LOCKED || result == CV_AUTH_BUSY ? 0
-		: s->account.acct;
-	snprintf(c->address, sizeof c->address, "%.*s", CV_STR_ARGS(c->acct ? s->account.address
-		: CV_STR_EMPTY));
-	c->done(c);
+	c->acct = is_his ? s->account.acct : 0;
+	snprintf(c->address, sizeof c->address, "%.*s",
+	         CV_STR_ARGS(is_his ? s->account.address : CV_STR_EMPTY));
+	if (result == CV_AUTH_OK || result == CV_AUTH_BUSY)
+		c->done(c);
+	else
+		auth_hold(a, &s->lock, c);
+}
+
+/* The app password that PASSWORD is, or NULL. */
+static const struct snap_device *
+find_app_password(const struct auth_subject *s, const struct cv_auth_check *c)
+{
+	const struct snap_device *found = NULL;
+	uint8_t check[32];
+	if (!s->secret || !s->device_count)
+		return NULL;
+	reg_app_password_check(s->secret->salt, c->password, check);
+	for (size_t i = 0; i < s->device_count; i++) {
+		const struct snap_device *d = &s->devices[i];
+		if (d->type == REG_APP_PASSWORD && auth_device_may(d, c->use) &&
+		    cv_equal_secret(d->check, check, sizeof check))
+			found = d;
+	}
+	cv_wipe(check, sizeof check);
+	return found;
+}
+
+static bool
+check_own(const struct auth_subject *s, bool is_taken, struct cv_str password)
+{
+	if (is_taken && s->secret && s->secret->argon[0])
+		return password_check(s->secret->argon, password);
+	return password_check_dummy(password);
 }
 
 static void
@@ -192,39 +330,62 @@ run(void *arg)
 {
 	struct job *job = arg;
 	struct cv_str password = cv_str(job->password, job->password_n);
-	bool right = job->subject.secret ? password_check(job->subject.secret->argon, password)
-		: password_check_dummy(password);
+	bool right = check_own(&job->subject, job->is_taken, password);
 	if (right)
 		remember(job->auth, &job->subject, password);
-	enum cv_auth_result result = auth_conclude(job->auth, &job->subject, right);
-	finish(job->check, &job->subject, result);
+	/* The verdict first: whoever begins meanwhile must find the failure or the try. */
+	enum cv_auth_result result =
+		auth_conclude(job->auth, &job->subject, right ? AUTH_OWN_PASSWORD : AUTH_WRONG);
+	lockout_end(job->auth->lockout, &job->subject.lock);
+	finish(job->auth, job->check, &job->subject, result);
 	auth_subject_done(&job->subject);
 	cv_wipe(job, sizeof *job);
 	free(job);
+}
+
+/* The slow way. False: *RESULT_OUT says why it was not begun, and S stays the caller's. */
+static bool
+check_slowly(struct cv_auth *a, struct cv_auth_check *c, const struct auth_subject *s,
+             enum cv_auth_result *result_out)
+{
+	enum lockout_answer answer = lockout_begin(a->lockout, &s->lock, cv_wall_ms());
+	*result_out = answer == LOCKOUT_LOCKED ? CV_AUTH_LOCKED : CV_AUTH_BUSY;
+	if (answer != LOCKOUT_GO)
+		return false;
+	struct job *job = cv_malloc(sizeof *job);
+	*job = (struct job){
+		.auth = a, .check = c, .subject = *s, .password_n = c->password.n,
+		.is_taken = s->takes_own && !c->must_fail,
+	};
+	memcpy(job->password, c->password.p, c->password.n);
+	if (!cv_pool_run(a->pool, run, job))
+		return true;
+	lockout_end(a->lockout, &s->lock);
+	cv_wipe(job, sizeof *job);
+	free(job);
+	return false;
 }
 
 void
 cv_auth_verify(struct cv_auth *a, struct cv_auth_check *c)
 {
 	struct auth_subject s;
+	enum cv_auth_result result;
+	const struct snap_device *device = NULL;
+	c->device[0] = 0;
 	auth_subject_find(a, c->login, c->peer, &s);
 	if (auth_is_locked(a, &s)) {
-		finish(c, &s, CV_AUTH_LOCKED);
+		result = CV_AUTH_LOCKED;
 	} else if (!c->password.n || c->password.n > PASSWORD_MAX) {
-		finish(c, &s, auth_conclude(a, &s, false));
-	} else if (s.secret && is_remembered(a, &s, c->password)) {
-		finish(c, &s, auth_conclude(a, &s, true));
-	} else {
-		struct job *job = cv_malloc(sizeof *job);
-		*job = (struct job){
-			.auth = a, .check = c, .subject = s, .password_n = c->password.n
-		};
-		memcpy(job->password, c->password.p, c->password.n);
-		if (!cv_pool_run(a->pool, run, job))
-			return; /* the job owns the subject now */
-		cv_wipe(job, sizeof *job);
-		free(job);
-		finish(c, &s, CV_AUTH_BUSY);
+		result = auth_conclude(a, &s, AUTH_WRONG);
+	} else if (!c->must_fail && (device = find_app_password(&s, c))) {
+		result = auth_conclude(a, &s, AUTH_DEVICE);
+		snprintf(c->device, sizeof c->device, "%s", device->name);
+	} else if (!c->must_fail && s.takes_own && s.secret && is_remembered(a, &s, c->password)) {
+		result = auth_conclude(a, &s, AUTH_OWN_PASSWORD);
+	} else if (check_slowly(a, c, &s, &result)) {
+		return; /* the job owns the subject now */
 	}
+	finish(a, c, &s, result);
 	auth_subject_done(&s);
 }

@@ -69,6 +69,7 @@ reg_account_copy(const struct reg_account *a)
 	copy->delegates = list_copy(&a->delegates);
 	copy->posters = list_copy(&a->posters);
 	reg_routing_copy(copy, a);
+	copy->devices = reg_devices_copy(&a->devices);
 	return copy;
 }
 
@@ -83,6 +84,7 @@ reg_account_free(struct reg_account *a)
 	free(a->delegates.items);
 	free(a->posters.items);
 	reg_routing_free(a);
+	reg_devices_done(&a->devices);
 	cv_wipe(&a->secret, sizeof a->secret);
 	free(a);
 }

@@ -10,6 +10,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/map.h"
+#include "common/register/device.h"
 #include "common/register/register.h"
 
 /* The texts of an account, in the order of its row. New ones go to the end. */
@@ -75,6 +76,7 @@ struct reg_account {
 	struct reg_route *route;   /* NULL: the default */
 	struct reg_target *targets;
 	size_t target_count;
+	struct reg_devices devices; /* app passwords and certificates */
 };
 
 enum reg_address_type { REG_PRIMARY = 1, REG_ALIAS, REG_HISTORY };

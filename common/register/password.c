@@ -160,17 +160,19 @@ scram_keys(struct cv_str password, const uint8_t *salt, size_t salt_n, uint32_t 
 }
 
 enum cv_status
-password_hash(struct cv_str password, struct reg_secret *s, struct cv_err *err)
+password_hash(struct cv_str password, bool keep_salt, struct reg_secret *s, struct cv_err *err)
 {
 	uint8_t salt[16];
 	struct cv_buf normal = CV_BUF_INIT(PASSWORD_MAX * 4);
 	password_normal(password, &normal);
 	cv_random(salt, sizeof salt);
-	cv_random(s->salt, sizeof s->salt);
+	if (!keep_salt) {
+		cv_random(s->salt, sizeof s->salt);
+		s->iterations = SCRAM_ITERATIONS;
+	}
 	int bad = argon2id_hash_encoded(ARGON_PASSES, ARGON_KIB, ARGON_LANES, normal.p, normal.n,
 	                                salt, sizeof salt, ARGON_HASH_BYTES, s->argon,
 	                                sizeof s->argon);
-	s->iterations = SCRAM_ITERATIONS;
 	bool ok = !bad && scram_keys(cv_buf_view(&normal), s->salt, sizeof s->salt, s->iterations,
 		s->stored_key, s->server_key);
 	cv_wipe(normal.p, normal.n);

@@ -25,9 +25,10 @@ CV_MUST_CHECK enum cv_status password_judge(struct cv_str password, enum passwor
                                             struct cv_str address, struct cv_err *err);
 /* A random password that passes PASSWORD_FULL, NUL-terminated: "kT7m-2pQx-RvW9-dH4s". */
 void password_make(char out[24]);
-/* Fills hash and keys of S; leaves version and times alone. */
-CV_MUST_CHECK enum cv_status password_hash(struct cv_str password, struct reg_secret *s,
-                                           struct cv_err *err);
+/* Fills hash and keys of S, and its SCRAM salt unless that is kept; leaves version and times
+ * alone. */
+CV_MUST_CHECK enum cv_status password_hash(struct cv_str password, bool keep_salt,
+                                           struct reg_secret *s, struct cv_err *err);
 /* Slow. ENCODED is what password_hash() left in `argon`. */
 bool password_check(const char *encoded, struct cv_str password);
 /* Takes as long as password_check() and always fails. */

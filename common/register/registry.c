@@ -82,6 +82,19 @@ load_secret(struct cv_registry *r, struct cv_str key, struct cv_str value)
 }
 
 static bool
+load_device(struct cv_registry *r, struct cv_str key, struct cv_str value)
+{
+	struct cv_rd rd = cv_rd(cv_str_sub(key, 1, key.n));
+	struct reg_account *a = reg_model_find(&r->model, cv_rd_be64(&rd));
+	struct reg_device d = { .number = cv_rd_be32(&rd) };
+	bool ok = a && !rd.bad && !reg_device_decode(value, &d);
+	if (ok)
+		reg_devices_put(&a->devices, &d);
+	cv_wipe(&d, sizeof d);
+	return ok;
+}
+
+static bool
 load_agency(struct cv_registry *r, struct cv_str key, struct cv_str value)
 {
 	struct reg_agency *g = reg_agency_new(cv_str_sub(key, 1, key.n));
@@ -151,6 +164,9 @@ load_row(void *arg, struct cv_str key, struct cv_str value)
 		break;
 	case 'T':
 		ok = load_target(l->r, key, value);
+		break;
+	case 'W':
+		ok = load_device(l->r, key, value);
 		break;
 	default:
 		break; /* rows of a later release */
@@ -406,12 +422,16 @@ static const struct {
 	{ "account.set",     reg_account_change  },
 	{ "account.show",    reg_account_show    },
 	{ "account.suspend", reg_account_suspend },
+	{ "account.unlock",  reg_account_unlock  },
 	{ "agency.add",      reg_agency_add      },
 	{ "agency.list",     reg_agency_list     },
 	{ "alias.add",       reg_alias_add       },
 	{ "alias.del",       reg_alias_del       },
 	{ "delegate.add",    reg_delegate_add    },
 	{ "delegate.del",    reg_delegate_del    },
+	{ "device.add",      reg_device_add      },
+	{ "device.list",     reg_device_list     },
+	{ "device.revoke",   reg_device_revoke   },
 	{ "domain.add",      reg_domain_add      },
 	{ "domain.list",     reg_domain_list     },
 	{ "forward.add",     reg_forward_add     },

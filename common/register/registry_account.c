@@ -275,8 +275,8 @@ choose_address(struct reg_call *c, json_t *object, struct reg_account *a, struct
 
 /* ---- passwords ---- */
 
-static bool
-may_have_password(const struct reg_account *a)
+bool
+reg_may_log_in(const struct reg_account *a)
 {
 	return a->kind == CV_KIND_PERSON || a->kind == CV_KIND_APP;
 }
@@ -291,7 +291,7 @@ set_password(struct reg_call *c, json_t *object, struct reg_account *a, char *ma
 	struct cv_str password = cv_str(json_string_value(field), json_string_length(field));
 	enum password_rule rule = reg_flag(object, "allow_weak", false) ? PASSWORD_WEAK
 		: reg_flag(object, "force", false) ? PASSWORD_FORCED : PASSWORD_FULL;
-	if (!may_have_password(a))
+	if (!reg_may_log_in(a))
 		return cv_fail(err, CV_DENIED,
 			"%s is not a person's or an application's box: people log in as themselves",
 			a->text[T_ADDRESS]);
@@ -304,7 +304,8 @@ set_password(struct reg_call *c, json_t *object, struct reg_account *a, char *ma
 		return status;
 	if (!json_is_string(field))
 		password = cv_str_z(made);
-	status = password_hash(password, &a->secret, err);
+	/* App passwords are bound to the salt, so they keep it. */
+	status = password_hash(password, a->devices.n && a->secret.version, &a->secret, err);
 	if (status)
 		return status;
 	uint64_t hours = FIRST_PASSWORD_HOURS;
@@ -353,7 +354,7 @@ reg_make_account(struct reg_call *c, json_t *object, bool with_password, struct 
 			reg_account_set(a, T_NAME, cv_str_sub(key, 0, cv_str_find(key, '@', 0)));
 	}
 	bool has_password = json_is_string(json_object_get(object, "password"));
-	if (!status && (has_password || (with_password && may_have_password(a))))
+	if (!status && (has_password || (with_password && reg_may_log_in(a))))
 		status = set_password(c, object, a, made, err);
 	if (status) {
 		reg_account_free(a);

@@ -110,6 +110,23 @@ reg_save_secret(struct reg_call *c, const struct reg_account *a)
 }
 
 void
+reg_save_device(struct reg_call *c, const struct reg_account *a, uint32_t number)
+{
+	const struct reg_device *d = reg_devices_find(&a->devices, number);
+	struct cv_buf key = CV_BUF_INIT(16), row = CV_BUF_INIT(1024);
+	cv_buf_c(&key, 'W');
+	cv_buf_be64(&key, a->acct);
+	cv_buf_be32(&key, number);
+	if (d)
+		reg_device_encode(d, &row);
+	reg_put(c, cv_buf_view(&key), d ? cv_buf_view(&row) : CV_STR_EMPTY);
+	if (row.p)
+		cv_wipe(row.p, row.n);
+	cv_buf_done(&key);
+	cv_buf_done(&row);
+}
+
+void
 reg_save_counter(struct reg_call *c)
 {
 	struct cv_buf row = CV_BUF_INIT(16);

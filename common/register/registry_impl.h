@@ -12,6 +12,7 @@
  *   domain
  *   G + code     agency           M + owner + member            L + owner + delegate
  *   O + group + poster            Q + number   route            T + number + kind + address: target
+ *   W + number of account + number   one of its devices: app password or certificate
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_REGISTRY_IMPL_H
@@ -80,6 +81,7 @@ reg_handler reg_alias_add, reg_alias_del, reg_role_hold, reg_role_release, reg_g
 reg_handler reg_group_poster, reg_group_set;
 reg_handler reg_forward_add, reg_forward_del, reg_forward_list;
 reg_handler reg_absence_set, reg_absence_clear;
+reg_handler reg_device_add, reg_device_list, reg_device_revoke, reg_account_unlock;
 reg_handler reg_import;
 
 /* ---- registry_change.c ---- */
@@ -98,6 +100,8 @@ void reg_put(struct reg_call *c, struct cv_str key, struct cv_str value);
 void reg_save_account(struct reg_call *c, const struct reg_account *a);
 void reg_save_secret(struct reg_call *c, const struct reg_account *a);
 void reg_save_counter(struct reg_call *c);
+/* The device NUMBER of A as the model has it; its row goes when the model has none. */
+void reg_save_device(struct reg_call *c, const struct reg_account *a, uint32_t number);
 /* Puts KEY into model and rows. */
 void reg_save_address(struct reg_call *c, struct cv_str key, enum reg_address_type type,
                       uint64_t acct);
@@ -160,6 +164,8 @@ CV_MUST_CHECK enum cv_status reg_update_account(struct reg_call *c, json_t *obje
                                                 struct reg_account *a, bool *changed_out,
                                                 struct cv_err *err);
 json_t *reg_account_json(const struct reg_account *a);
+/* Only people and applications log in. */
+bool reg_may_log_in(const struct reg_account *a);
 uint32_t reg_rank_of_title(const char *title);
 /* The free address of that name in UNIT. */
 CV_MUST_CHECK enum cv_status reg_free_address(struct reg_call *c, struct cv_str surname,

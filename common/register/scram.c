@@ -28,7 +28,7 @@ struct scram {
 	size_t nonce_at, nonce_n;   /* in server_first */
 	struct auth_subject subject;
 	uint8_t stored_key[32], server_key[32];
-	char address[320];
+	char address[320], device[64];
 };
 
 struct scram *
@@ -138,7 +138,8 @@ take_binding_flag(struct scram *s, struct cv_str flag)
 	return cv_str_eq_z(flag, "n");
 }
 
-/* The authorisation identity, when given, must be the account that logs in. */
+/* The authorisation identity, when given, must be the account that logs in: else the proof fails,
+ * as that of a name that does not exist. False for one that cannot be read. */
 static bool
 check_authzid(struct scram *s, struct cv_str field)
 {
@@ -151,7 +152,8 @@ check_authzid(struct scram *s, struct cv_str field)
 	if (ok && s->subject.is_known) {
 		struct auth_subject other;
 		auth_subject_find(s->env.auth, cv_buf_view(&name), s->env.peer, &other);
-		ok = other.is_known && other.account.acct == s->subject.account.acct;
+		if (!other.is_known || other.account.acct != s->subject.account.acct)
+			s->subject.is_known = false;
 		auth_subject_done(&other);
 	}
 	cv_buf_done(&name);
@@ -174,16 +176,17 @@ write_server_first(struct scram *s, struct cv_str client_nonce, struct cv_str na
 	uint8_t random[NONCE_BYTES], salt[SCRAM_SALT_BYTES];
 	const struct snap_secret *secret = s->subject.secret;
 	bool is_real = secret && secret->iterations;
+	/* What the account shows is the same from inside and outside. */
 	if (is_real)
 		memcpy(salt, secret->salt, sizeof salt);
 	else
 		fake_salt(s, name, salt);
-	if (is_real) {
+	if (is_real && s->subject.takes_own) {
 		memcpy(s->stored_key, secret->stored_key, sizeof s->stored_key);
 		memcpy(s->server_key, secret->server_key, sizeof s->server_key);
 	} else {
 		cv_random(s->stored_key, sizeof s->stored_key);
-		s->subject.is_known = false;
+		s->subject.is_known = s->subject.is_known && is_real;
 	}
 	cv_random(random, sizeof random);
 	cv_buf_z(&s->server_first, "r=");
@@ -253,21 +256,40 @@ auth_message(const struct scram *s, struct cv_str final_without_proof, struct cv
 
 /* ClientKey = proof XOR HMAC(StoredKey, message); right when its hash is StoredKey. */
 static bool
-check_proof(const struct scram *s, struct cv_str encoded, struct cv_str message)
+proves(const uint8_t stored_key[32], struct cv_str proof, struct cv_str message)
+{
+	uint8_t key[32], hash[32];
+	scram_hmac(stored_key, message, key);
+	for (size_t i = 0; i < sizeof key; i++)
+		key[i] ^= (uint8_t)proof.p[i];
+	scram_hash(key, sizeof key, hash);
+	bool ok = cv_equal_secret(hash, stored_key, sizeof hash);
+	cv_wipe(key, sizeof key);
+	return ok;
+}
+
+/* Which of the account's passwords the client knows: all have the same salt, so the proof fits the
+ * key of exactly one. Every key is tried, whatever fits. */
+static enum auth_proof
+check_proof(struct scram *s, struct cv_str encoded, struct cv_str message)
 {
 	struct cv_buf proof = CV_BUF_INIT(64);
-	uint8_t key[32], hash[32];
-	bool ok = cv_base64_decode(encoded, &proof) == CV_OK && proof.n == sizeof key;
-	if (ok) {
-		scram_hmac(s->stored_key, message, key);
-		for (size_t i = 0; i < sizeof key; i++)
-			key[i] = (uint8_t)(key[i] ^ (uint8_t)proof.p[i]);
-		scram_hash(key, sizeof key, hash);
-		ok = cv_equal_secret(hash, s->stored_key, sizeof hash);
-		cv_wipe(key, sizeof key);
+	enum auth_proof found = AUTH_WRONG;
+	if (cv_base64_decode(encoded, &proof) == CV_OK && proof.n == 32) {
+		if (proves(s->stored_key, cv_buf_view(&proof), message))
+			found = AUTH_OWN_PASSWORD;
+		for (size_t i = 0; i < s->subject.device_count; i++) {
+			const struct snap_device *d = &s->subject.devices[i];
+			if (d->type != REG_APP_PASSWORD || !auth_device_may(d, s->env.use) ||
+			    !proves(d->stored_key, cv_buf_view(&proof), message))
+				continue;
+			found = AUTH_DEVICE;
+			memcpy(s->server_key, d->server_key, sizeof s->server_key);
+			snprintf(s->device, sizeof s->device, "%s", d->name);
+		}
 	}
 	cv_buf_done(&proof);
-	return ok;
+	return found;
 }
 
 static enum cv_sasl_step
@@ -281,11 +303,15 @@ take_final(struct scram *s, struct cv_str message, struct cv_buf *out)
 	if (!attribute(&rest, 'c', &binding) || !attribute(&rest, 'r', &nonce) ||
 	    !attribute(&last, 'p', &proof) || !check_binding(s, binding) ||
 	    !cv_str_eq(nonce, cv_str(s->server_first.p + s->nonce_at, s->nonce_n)))
-		return fail(s, auth_conclude(s->env.auth, &s->subject, false));
+		return fail(s, auth_conclude(s->env.auth, &s->subject, AUTH_WRONG));
+	/* Many connections may have got so far before the first of them failed. */
+	if (auth_is_locked(s->env.auth, &s->subject))
+		return fail(s, CV_AUTH_LOCKED);
 	struct cv_buf text = CV_BUF_INIT(MESSAGE_MAX * 4);
 	auth_message(s, cv_str_sub(message, 0, at - 1), &text);
-	bool right = !text.full && check_proof(s, proof, cv_buf_view(&text));
-	s->result = auth_conclude(s->env.auth, &s->subject, right);
+	enum auth_proof found = text.full ? AUTH_WRONG
+	                                  : check_proof(s, proof, cv_buf_view(&text));
+	s->result = auth_conclude(s->env.auth, &s->subject, found);
 	if (s->result == CV_AUTH_OK) {
 		uint8_t signature[32];
 		scram_hmac(s->server_key, cv_buf_view(&text), signature);
@@ -326,4 +352,16 @@ const char *
 scram_address(const struct scram *s)
 {
 	return s->address;
+}
+
+const char *
+scram_device(const struct scram *s)
+{
+	return s->device;
+}
+
+const struct lockout_id *
+scram_lock(const struct scram *s)
+{
+	return &s->subject.lock;
 }

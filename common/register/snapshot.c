@@ -33,6 +33,9 @@ struct cv_snapshot {
 	const struct snap_secret_header *sh;
 	const struct snap_secret *secrets;
 	size_t n_secrets;
+	const struct snap_device *devices;
+	const struct snap_certificate *certificates;
+	size_t n_devices, n_certificates;
 };
 
 static struct cv_str
@@ -199,6 +202,25 @@ check_snapshot(struct cv_snapshot *s, struct cv_str file, bool check_digest, str
 	return CV_OK;
 }
 
+static bool
+check_devices(struct cv_snapshot *s)
+{
+	for (size_t i = 0; i < s->n_devices; i++) {
+		const struct snap_device *d = &s->devices[i], *last = i ? d - 1 : NULL;
+		if (!memchr(d->name, 0, sizeof d->name) ||
+		    (last && (last->acct > d->acct ||
+		              (last->acct == d->acct && last->number >= d->number))))
+			return false;
+	}
+	for (size_t i = 0; i < s->n_certificates; i++) {
+		const struct snap_certificate *c = &s->certificates[i];
+		if (c->device >= s->n_devices ||
+		    (i && memcmp(c[-1].sha256, c->sha256, sizeof c->sha256) >= 0))
+			return false;
+	}
+	return true;
+}
+
 static enum cv_status
 check_secrets(struct cv_snapshot *s, struct cv_str file, bool check_digest, struct cv_err *err)
 {
@@ -219,7 +241,11 @@ check_secrets(struct cv_snapshot *s, struct cv_str file, bool check_digest, stru
 	for (size_t i = 0; ok && i < s->n_secrets; i++)
 		ok = memchr(s->secrets[i].argon, 0, REG_ARGON_MAX) &&
 			(!i || s->secrets[i - 1].acct < s->secrets[i].acct);
-	if (!ok)
+	s->devices = section(file.p, file.n, &h->devices, sizeof *s->devices);
+	s->n_devices = s->devices ? h->devices.count : 0;
+	s->certificates = section(file.p, file.n, &h->certificates, sizeof *s->certificates);
+	s->n_certificates = s->certificates ? h->certificates.count : 0;
+	if (!ok || !s->devices || !s->certificates || !check_devices(s))
 		return cv_fail(err, CV_CORRUPT, "the register's secrets are damaged");
 	s->sh = h;
 	return CV_OK;
@@ -766,6 +792,40 @@ cv_snapshot_secret(const struct cv_snapshot *s, cv_acct_no acct, const struct sn
 			high = mid;
 	}
 	return false;
+}
+
+size_t
+cv_snapshot_devices(const struct cv_snapshot *s, cv_acct_no acct, const struct snap_device **out)
+{
+	size_t low = 0, high = s->n_devices, n = 0;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (s->devices[mid].acct < acct)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	while (low + n < s->n_devices && s->devices[low + n].acct == acct)
+		n++;
+	*out = n ? &s->devices[low] : NULL;
+	return n;
+}
+
+const struct snap_device *
+cv_snapshot_certificate(const struct cv_snapshot *s, const uint8_t sha256[32])
+{
+	size_t low = 0, high = s->n_certificates;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = memcmp(s->certificates[mid].sha256, sha256, 32);
+		if (!order)
+			return &s->devices[s->certificates[mid].device];
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
 }
 
 const uint8_t *

@@ -6,7 +6,8 @@
  * SHA-256 and then every offset once, so look-ups need no checks. register.gen is eight bytes that
  * the owner counts up after each change; readers map it and know at once when to look again.
  *
- *  R1  Domains, agencies, accounts and secrets are sorted by name, code and number.
+ *  R1  Domains, agencies, accounts and secrets are sorted by name, code and number, devices by
+ *      account and number, certificates by fingerprint.
  *  R2  The slots (open addressing, a power of two) hold address index + 1 or 0, and at least one 0.
  *  R3  Links of one account lie together; so do its targets. Routes are sorted by account.
  *  R4  The secret file is renamed into place before the snapshot, so a reader may see a newer
@@ -23,7 +24,7 @@
 #define SNAP_SECRET_FILE "register.secret"
 #define SNAP_GEN_FILE "register.gen"
 #define SNAP_MAGIC "CVREGSN2"
-#define SNAP_SECRET_MAGIC "CVREGSC1"
+#define SNAP_SECRET_MAGIC "CVREGSC2"
 #define SNAP_ORDER 0x01020304u
 #define SNAP_BYTES_MAX (1u << 30)
 
@@ -79,11 +80,24 @@ struct snap_secret {
 	uint8_t salt[16], stored_key[32], server_key[32];
 	char argon[REG_ARGON_MAX]; /* NUL-terminated */
 };
+struct snap_device {
+	uint64_t acct;
+	int64_t created_secs;
+	uint32_t number;
+	uint8_t type, scope, reserved[2];
+	uint8_t check[32], stored_key[32], server_key[32];
+	char name[64];             /* NUL-terminated */
+};
+struct snap_certificate {
+	uint8_t sha256[32];
+	uint32_t device;           /* index */
+	uint32_t reserved;
+};
 struct snap_secret_header {
 	char magic[8];
 	uint32_t order, header_bytes;
 	uint64_t file_bytes, generation;
-	struct snap_range secrets;
+	struct snap_range secrets, devices, certificates;
 	uint8_t dummy_key[32]; /* makes SCRAM salts for unknown names stable */
 	uint8_t sha256[32];
 };
@@ -101,6 +115,12 @@ CV_MUST_CHECK enum cv_status snap_write(const char *dir, struct cv_str snap, str
 /* What auth.c needs beside the public record. False when the account has no password. */
 bool cv_snapshot_secret(const struct cv_snapshot *s, cv_acct_no acct,
                         const struct snap_secret **out);
+/* The devices of an account, one after the other; 0 when it has none. */
+size_t cv_snapshot_devices(const struct cv_snapshot *s, cv_acct_no acct,
+                           const struct snap_device **first_out);
+/* The device registered with that certificate, or NULL. */
+const struct snap_device *cv_snapshot_certificate(const struct cv_snapshot *s,
+                                                  const uint8_t sha256[32]);
 /* 32 bytes that stay the same for the life of the register; NULL without secrets. */
 const uint8_t *cv_snapshot_dummy_key(const struct cv_snapshot *s);
 

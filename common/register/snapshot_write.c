@@ -257,6 +257,48 @@ assemble(struct builder *b, struct snap_header *h, struct cv_buf *out)
 	memcpy(out->p, h, sizeof *h);
 }
 
+static int
+by_fingerprint(const void *a, const void *b)
+{
+	return memcmp(a, b, 32);
+}
+
+static void
+build_devices(const struct reg_model *m, struct snap_secret_header *h, struct cv_buf *out)
+{
+	struct cv_buf devices = CV_BUF_INIT(SNAP_BYTES_MAX), certs = CV_BUF_INIT(SNAP_BYTES_MAX);
+	uint32_t count = 0;
+	for (size_t i = 0; i < m->count; i++) {
+		const struct reg_devices *l = &m->accounts[i]->devices;
+		for (size_t j = 0; j < l->n; j++, count++) {
+			const struct reg_device *d = &l->items[j];
+			struct snap_device record = {
+				.acct = m->accounts[i]->acct, .created_secs = d->created_secs,
+				.number = d->number, .type = (uint8_t)d->type, .scope = d->scope,
+			};
+			struct snap_certificate cert = { .device = count };
+			memcpy(record.check, d->check, sizeof record.check);
+			memcpy(record.stored_key, d->stored_key, sizeof record.stored_key);
+			memcpy(record.server_key, d->server_key, sizeof record.server_key);
+			memcpy(record.name, d->name, sizeof d->name);
+			cv_buf_add(&devices, &record, sizeof record);
+			memcpy(cert.sha256, d->check, sizeof cert.sha256);
+			if (d->type == REG_CERTIFICATE)
+				cv_buf_add(&certs, &cert, sizeof cert);
+			cv_wipe(&record, sizeof record);
+		}
+	}
+	size_t n = certs.n / sizeof(struct snap_certificate);
+	if (n)
+		qsort(certs.p, n, sizeof(struct snap_certificate), by_fingerprint);
+	h->devices = section(out, devices.p, devices.n, count);
+	h->certificates = section(out, certs.p, certs.n, n);
+	if (devices.p)
+		cv_wipe(devices.p, devices.n);
+	cv_buf_done(&devices);
+	cv_buf_done(&certs);
+}
+
 static void
 build_secrets(const struct reg_model *m, uint64_t generation, const uint8_t dummy_key[32],
               struct cv_buf *out)
@@ -287,6 +329,7 @@ build_secrets(const struct reg_model *m, uint64_t generation, const uint8_t dumm
 		h.secrets.count++;
 		cv_wipe(&record, sizeof record);
 	}
+	build_devices(m, &h, out);
 	if (out->full)
 		cv_die("the register is larger than %u bytes", SNAP_BYTES_MAX);
 	h.file_bytes = out->n;

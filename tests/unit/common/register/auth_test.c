@@ -43,7 +43,7 @@ add(struct reg_model *m, unsigned n, enum cv_reg_kind kind, enum cv_reg_state st
 	struct cv_err err;
 	a->secret.version = 1;
 	a->secret.expires_secs = expires_secs;
-	assert_int_equal(password_hash(cv_str_z(password), &a->secret, &err), CV_OK);
+	assert_int_equal(password_hash(cv_str_z(password), false, &a->secret, &err), CV_OK);
 }
 
 static void

@@ -124,7 +124,7 @@ test_register__readers_see_whole_snapshots_in_order(void **state)
 	close(fd);
 	struct cv_err err;
 	secret.version = 1;
-	assert_int_equal(password_hash(CV_STR("right"), &secret, &err), CV_OK);
+	assert_int_equal(password_hash(CV_STR("right"), false, &secret, &err), CV_OK);
 	publish(1);
 	assert_int_equal(cv_register_open(dir, true, &reg, &err), CV_OK);
 	assert_int_equal(cv_auth_new(reg, &auth, &err), CV_OK);
