@@ -34,6 +34,7 @@ refuse_login(struct imapd_conn *c, enum cv_auth_result result)
 		[CV_AUTH_LOCKED] = IMAPD_R_AUTH_LOCKED,
 		[CV_AUTH_EXPIRED] = IMAPD_R_AUTH_EXPIRED,
 		[CV_AUTH_BUSY] = IMAPD_R_AUTH_BUSY,
+		[CV_AUTH_DOWN] = IMAPD_R_AUTH_DOWN,
 	};
 	static const char *const words[] = {
 		[CV_AUTH_BAD] = "bad",
@@ -41,6 +42,7 @@ refuse_login(struct imapd_conn *c, enum cv_auth_result result)
 		[CV_AUTH_LOCKED] = "locked",
 		[CV_AUTH_EXPIRED] = "expired",
 		[CV_AUTH_BUSY] = "busy",
+		[CV_AUTH_DOWN] = "down",
 	};
 
 	assert(result != CV_AUTH_OK && (size_t)result < CV_COUNT(replies));
@@ -49,6 +51,10 @@ refuse_login(struct imapd_conn *c, enum cv_auth_result result)
 		cv_conn_peer_text(c->conn));
 	if (++c->failures >= FAILURES_MAX)
 		c->is_unwelcome = true;
+	/* The advice follows from where the client is, never from what it sent. */
+	if (replies[result] == IMAPD_R_AUTH_FAILED &&
+		!cv_auth_is_inside(c->server->auth, cv_conn_peer(c->conn)))
+		return imapd_done(c, IMAPD_R_AUTH_FAILED_OUT);
 	return imapd_done(c, replies[result]);
 }
 
@@ -137,6 +143,7 @@ begin_try(struct imapd_conn *c)
 	t->check.login = a->word[0];
 	t->check.password = a->word[1];
 	t->check.peer = cv_conn_peer(c->conn);
+	t->check.use = CV_AUTH_READ;
 	t->check.done = on_checked;
 	t->check.arg = t;
 	c->cmd->step = t;
@@ -191,18 +198,33 @@ bind_channel(void *arg, const char *type, struct cv_buf *out)
 	return cv_conn_channel_binding(arg, type, out);
 }
 
+static bool
+client_cert(void *arg, struct cv_tls_cert *out)
+{
+	return cv_conn_client_cert(arg, out);
+}
+
+void
+imapd_sasl_env(struct imapd_conn *c, struct cv_sasl_env *out)
+{
+	*out = (struct cv_sasl_env){
+		.auth = c->server->auth,
+		.peer = cv_conn_peer(c->conn),
+		.channel_binding = bind_channel,
+		.client_cert = client_cert,
+		.use = CV_AUTH_READ,
+		.wake = wake_exchange,
+		.arg = c->conn,
+	};
+}
+
 static struct exchange *
 begin_exchange(struct imapd_conn *c)
 {
 	struct exchange *x = cv_calloc(1, sizeof(*x));
-	struct cv_sasl_env env = {
-		.auth = c->server->auth,
-		.peer = cv_conn_peer(c->conn),
-		.channel_binding = bind_channel,
-		.wake = wake_exchange,
-		.arg = c->conn,
-	};
+	struct cv_sasl_env env;
 
+	imapd_sasl_env(c, &env);
 	x->sasl = cv_sasl_new(c->cmd->args.word[0], &env);
 	if (!x->sasl) {
 		free(x);

@@ -390,9 +390,9 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 		cv_buf_z(out, " LOGINDISABLED");
 		return;
 	}
-	cv_buf_z(out, " AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256");
-	if (c->is_secure)
-		cv_buf_z(out, " AUTH=SCRAM-SHA-256-PLUS");
+	struct cv_sasl_env env;
+	imapd_sasl_env(c, &env);
+	cv_sasl_mechanisms(&env, " AUTH=", out);
 }
 
 bool

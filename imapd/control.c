@@ -113,6 +113,15 @@ name_actor(uid_t uid, char *out, size_t n)
 		snprintf(out, n, "uid:%u", (unsigned)uid);
 }
 
+/* Failed log-ins are this process's own; the register wrote the audit row. */
+static void
+unlock(struct imapd *d, json_t *reply)
+{
+	const char *address = json_string_value(json_object_get(reply, "address"));
+	unsigned count = cv_auth_unlock(d->auth, cv_str_z(address ? address : ""));
+	json_object_set_new(reply, "unlocked", number(count));
+}
+
 enum cv_status
 imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 {
@@ -134,6 +143,8 @@ imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 	if (!status) {
 		/* A suspended account's sessions end now, a new account can log in now. */
 		cv_register_refresh(d->reg);
+		if (strcmp(what, "account.unlock") == 0)
+			unlock(d, *reply_out);
 		imapd_logins_review(d);
 	}
 	return status;

@@ -12,7 +12,7 @@ static const char *const fixed_options[] = {"congvu.base_dir", "congvu.run_dir",
 	"congvu.queue_dir", "congvu.stats_dir", "congvu.register_dir", "congvu.keys_dir",
 	"congvu.time_zone", "congvu.user", "congvu.log_file", "congvu.default_domain",
 	"congvu.dns_*", "imapd.listen_*", "imapd.separator", "imapd.workers", "imapd.cache",
-	"imapd.restore_window", "imapd.quota_*", "imapd.idle_timeout", "admin.address_template",
+	"congvu.oauth_*", "imapd.restore_window", "imapd.quota_*", "imapd.idle_timeout", "admin.address_template",
 	"admin.reserved_local_parts", NULL};
 
 static void
@@ -36,17 +36,32 @@ use_certificates(struct imapd *d, const struct imapd_config *config, struct cv_e
 {
 	if (!d->tls)
 		return CV_OK;
-	char *certs = cv_conf_resolve_list(config->conf, config->common->tls_cert);
-	char *keys = cv_conf_resolve_list(config->conf, config->common->tls_key);
-	enum cv_status status = cv_tls_server_replace(d->tls, certs, keys, err);
-	free(certs);
-	free(keys);
+	struct cv_tls_server_options o;
+	imapd_tls_options(config, &o);
+	enum cv_status status = cv_tls_server_configure(d->tls, &o, err);
+	imapd_tls_options_free(&o);
+	return status;
+}
+
+static enum cv_status
+check_networks(const struct imapd_config *next, struct cv_err *err)
+{
+	struct cv_netset *set;
+	enum cv_status status =
+		cv_netset_parse(cv_str_z(next->common->inside_networks), &set, err);
+
+	if (!status)
+		cv_netset_free(set);
 	return status;
 }
 
 static void
 publish(struct imapd *d, struct imapd_config *next)
 {
+	struct cv_err err = {0};
+
+	if (cv_auth_configure(d->auth, next->common, &err))
+		cv_log(0, CV_ERROR, "config.refused", "error=\"%s\"", err.text);
 	next->older = atomic_load(&d->config);
 	atomic_store(&d->config, next);
 	d->reloads++;
@@ -68,7 +83,9 @@ reload_locked(struct imapd *d, struct cv_live_diff *diff, struct cv_err *err)
 	if (status)
 		return status;
 	compare(d, next, diff);
-	status = use_certificates(d, next, err);
+	status = check_networks(next, err);
+	if (!status)
+		status = use_certificates(d, next, err);
 	if (status || !diff->changed.n) {
 		imapd_config_free(next);
 		return status;

@@ -28,6 +28,11 @@
 	R(NO_TLS, "NO", "CANNOT", "TLS is not available")                                          \
 	R(AUTH_FAILED, "NO", "AUTHENTICATIONFAILED",                                               \
 		"Wrong name or password / Sai ten hoac mat khau")                                  \
+	R(AUTH_FAILED_OUT, "NO", "AUTHENTICATIONFAILED",                                           \
+		"Wrong name or password; outside the office use an app password / Sai ten hoac "   \
+		"mat khau; ngoai co quan can mat khau ung dung")                                   \
+	R(AUTH_DOWN, "NO", "UNAVAILABLE",                                                          \
+		"Log-in service is not answering, try again later / May chu xac thuc tam ngung")   \
 	R(AUTH_LOCKED, "NO", "UNAVAILABLE",                                                        \
 		"Too many wrong passwords, wait 15 minutes / Nhap sai qua nhieu, doi 15 phut")     \
 	R(AUTH_EXPIRED, "NO", "EXPIRED",                                                           \

@@ -222,24 +222,45 @@ open_register(struct imapd *d, const struct imapd_config *config, struct cv_err 
 		status = cv_register_open(config->common->register_dir, true, &d->reg, err);
 	if (!status)
 		status = cv_auth_new(d->reg, &d->auth, err);
+	if (!status)
+		status = cv_auth_configure(d->auth, config->common, err);
 	return status;
+}
+
+void
+imapd_tls_options(const struct imapd_config *config, struct cv_tls_server_options *out)
+{
+	const struct congvu_options *m = config->common;
+
+	*out = (struct cv_tls_server_options){
+		.cert_files = cv_conf_resolve_list(config->conf, m->tls_cert),
+		.key_files = cv_conf_resolve_list(config->conf, m->tls_key),
+		.client_ca = m->tls_client_ca[0] ? m->tls_client_ca : NULL,
+		.is_modern = true,
+		.alpn = "imap",
+	};
+}
+
+void
+imapd_tls_options_free(struct cv_tls_server_options *o)
+{
+	free((char *)(uintptr_t)o->cert_files);
+	free((char *)(uintptr_t)o->key_files);
 }
 
 /* Without a certificate the daemon still serves networks that may log in plainly. */
 static void
 open_tls(struct imapd *d, const struct imapd_config *config)
 {
-	char *certs = cv_conf_resolve_list(config->conf, config->common->tls_cert);
-	char *keys = cv_conf_resolve_list(config->conf, config->common->tls_key);
-	struct cv_tls_server_options o = {.cert_files = certs, .key_files = keys, .alpn = "imap"};
+	struct cv_tls_server_options o;
 	struct cv_err err = {0};
 
+	imapd_tls_options(config, &o);
 	if (!o.cert_files[0])
 		cv_log(0, CV_WARN, "tls.none", "reason=\"no tls_cert: no STARTTLS, no imaps\"");
 	else if (cv_tls_server_new(&o, &d->tls, &err))
 		cv_log(0, CV_WARN, "tls.none", "error=\"%s\"", err.text);
-	free(certs);
-	free(keys);
+	imapd_tls_options_free(&o);
 }
 
 enum cv_status
@@ -262,8 +283,10 @@ imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
 		open_tls(d, config);
 		status = cv_net_new(&net, &d->net, err);
 	}
-	if (!status)
+	if (!status) {
+		cv_auth_set_net(d->auth, d->net);
 		status = imapd_listen(d, config, err);
+	}
 	if (status) {
 		imapd_close(d);
 		return status;

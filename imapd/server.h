@@ -63,6 +63,9 @@ CV_MUST_CHECK enum cv_status imapd_config_load(
 /* What of it is the net's. */
 void imapd_config_limits(const struct imapd_config *config, struct cv_net_options *out);
 void imapd_config_free(struct imapd_config *config); /* older ones too */
+/* What CONFIG says of TLS; the lists are the caller's until imapd_tls_options_free(). */
+void imapd_tls_options(const struct imapd_config *config, struct cv_tls_server_options *out);
+void imapd_tls_options_free(struct cv_tls_server_options *o);
 
 /* Opens store, audit, register and sockets below CONFIG's folders, and takes CONFIG over. */
 CV_MUST_CHECK enum cv_status imapd_open(

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/log.h"
 #include "common/text/encode.h"
-#include "smtpd/session.h"
+#include "smtpd/access.h"
 
 static enum cv_step
 fail(struct smtpd_session *s, enum smtpd_reply reply)
@@ -26,27 +26,36 @@ fail_result(struct smtpd_session *s, enum cv_auth_result result)
 		[CV_AUTH_LOCKED] = R_AUTH_LOCKED,
 		[CV_AUTH_EXPIRED] = R_AUTH_EXPIRED,
 		[CV_AUTH_BUSY] = R_AUTH_BUSY,
+		[CV_AUTH_DOWN] = R_AUTH_DOWN,
 	};
+	enum smtpd_reply reply = replies[result];
+
+	/* The advice follows from where the client is, never from what it sent. */
+	if (reply == R_AUTH_FAIL && !cv_auth_is_inside(s->server->auth, cv_conn_peer(s->conn)))
+		reply = R_AUTH_FAIL_OUT;
 
 	atomic_fetch_add(&s->server->counters.auth_failed, 1);
 	smtpd_defence_auth_failed(s);
 	cv_log(cv_conn_id(s->conn), CV_WARN, "auth.failed", "peer=%s mechanism=%s result=%d",
 		cv_conn_peer_text(s->conn), s->sasl_name, (int)result);
-	return fail(s, replies[result]);
+	return fail(s, reply);
 }
 
 static enum cv_step
 succeed(struct smtpd_session *s)
 {
+	char device[64];
+
 	s->authed = true;
 	s->acct = cv_sasl_acct(s->sasl);
 	snprintf(s->login, sizeof s->login, "%s", cv_sasl_address(s->sasl));
+	snprintf(device, sizeof device, "%s", cv_sasl_device(s->sasl));
 	cv_sasl_free(s->sasl);
 	s->sasl = NULL;
 	s->resume = NULL;
 	smtpd_session_enter(s, S_READY);
-	cv_log(cv_conn_id(s->conn), CV_INFO, "auth.ok", "peer=%s account=%s mechanism=%s",
-		cv_conn_peer_text(s->conn), s->login, s->sasl_name);
+	cv_log(cv_conn_id(s->conn), CV_INFO, "auth.ok", "peer=%s account=%s mechanism=%s device=\"%s\"",
+		cv_conn_peer_text(s->conn), s->login, s->sasl_name, device);
 	smtpd_reply_put(cv_conn_out(s->conn), R_AUTH_OK);
 	return CV_STEP_DONE;
 }
@@ -126,31 +135,13 @@ feed_base64(struct smtpd_session *s, struct cv_str line)
 	return step;
 }
 
-static enum cv_status
-channel_binding(void *arg, const char *type, struct cv_buf *out)
-{
-	return cv_conn_channel_binding(arg, type, out);
-}
-
-static void
-wake(void *arg)
-{
-	cv_conn_wake(arg);
-}
-
 enum cv_step
 smtpd_cmd_auth(struct smtpd_session *s, struct cv_str args)
 {
 	size_t blank = cv_str_find(args, ' ', 0);
 	struct cv_str mechanism = cv_str_sub(args, 0, blank);
 	struct cv_str initial = cv_str_sub(args, CV_MIN(blank + 1, args.n), args.n);
-	struct cv_sasl_env env = {
-		.auth = s->server->auth,
-		.peer = cv_conn_peer(s->conn),
-		.channel_binding = channel_binding,
-		.wake = wake,
-		.arg = s->conn,
-	};
+	struct cv_sasl_env env;
 
 	if (s->kind != SMTPD_SUBMISSION)
 		return fail(s, R_UNKNOWN);
@@ -158,6 +149,7 @@ smtpd_cmd_auth(struct smtpd_session *s, struct cv_str args)
 		return fail(s, R_NEED_TLS);
 	if (s->authed)
 		return fail(s, R_BAD_ORDER);
+	smtpd_access_env(s, &env);
 	s->sasl = cv_sasl_new(mechanism, &env);
 	if (!s->sasl)
 		return fail(s, R_AUTH_BAD_MECH);

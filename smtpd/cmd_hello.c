@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/log.h"
 #include "common/text/domain.h"
+#include "smtpd/access.h"
 #include "smtpd/filters.h"
 
 /* A domain or an address literal; devices that send underscores or nothing sensible are let in,
@@ -22,6 +23,14 @@ put_line(struct cv_buf *out, const char *text, bool last)
 {
 	cv_buf_z(out, last ? "250 " : "250-");
 	cv_buf_z(out, text);
+	cv_buf_z(out, "\r\n");
+}
+
+static void
+put_mechanisms(struct smtpd_session *s, struct cv_buf *out)
+{
+	cv_buf_z(out, "250-");
+	smtpd_access_offer(s, out);
 	cv_buf_z(out, "\r\n");
 }
 
@@ -49,7 +58,7 @@ put_extensions(struct smtpd_session *s)
 	if (s->secure)
 		put_line(out, "REQUIRETLS", false);
 	if (s->kind == SMTPD_SUBMISSION && s->secure)
-		put_line(out, "AUTH PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS", false);
+		put_mechanisms(s, out);
 	if (s->guard.may_xclient)
 		put_line(out, s->server->opt->xclient_login && s->kind == SMTPD_SUBMISSION
 				      ? "XCLIENT NAME ADDR PORT PROTO HELO DESTADDR DESTPORT LOGIN"

@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/net/daemon.h"
 #include "smtpd/daemon_private.h"
+#include "smtpd/access.h"
 #include "smtpd/defence.h"
 #include "smtpd/filters.h"
 #include "smtpd/outbound.h"
@@ -40,7 +41,7 @@ smtpd_listener_open(struct smtpd_daemon *d, size_t row, int fd, struct cv_err *e
 	struct cv_listen l = {
 		.proto = &smtpd_proto,
 		.ctx = &d->listeners[row],
-		.tls = s->tls,
+		.tls = smtpd_listener_rows[row].kind == SMTPD_SUBMISSION ? s->tls_staff : s->tls,
 		.implicit_tls = smtpd_listener_rows[row].implicit_tls,
 		.proxy_from = s->proxies,
 		.share = smtpd_listener_rows[row].kind == SMTPD_SUBMISSION ? NULL : &s->outside,
@@ -108,6 +109,16 @@ answer_status(struct smtpd_server *s, json_t **reply_out)
 }
 
 static enum cv_status
+answer_unlock(struct smtpd_server *s, const json_t *request, json_t **reply_out)
+{
+	const char *address = json_string_value(json_object_get(request, "address"));
+
+	*reply_out = json_pack("{s:i}", "unlocked",
+		(int)cv_auth_unlock(s->auth, cv_str_z(address ? address : "")));
+	return CV_OK;
+}
+
+static enum cv_status
 control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 {
 	struct smtpd_daemon *d = call->ctx;
@@ -127,6 +138,8 @@ control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 		*reply_out = json_object();
 		return CV_OK;
 	}
+	if (what && !strcmp(what, "auth.unlock"))
+		return answer_unlock(&d->server, call->request, reply_out);
 	return smtpd_outbound_do(d->server.outbound, call->request, reply_out, err);
 }
 
@@ -214,19 +227,9 @@ start_store(struct smtpd_daemon *d)
 static enum cv_status
 start_tls(struct smtpd_daemon *d)
 {
-	struct smtpd_server *s = &d->server;
+	enum cv_status status = cv_auth_configure(d->server.auth, d->server.main, d->err);
 
-	if (!s->main->tls_cert[0]) {
-		cv_log(0, CV_WARN, "tls.none", "why=tls_cert-is-empty");
-		return CV_OK;
-	}
-	char *certs = cv_conf_resolve_list(d->conf, s->main->tls_cert);
-	char *keys = cv_conf_resolve_list(d->conf, s->main->tls_key);
-	struct cv_tls_server_options o = {.cert_files = certs, .key_files = keys};
-	enum cv_status status = cv_tls_server_new(&o, &s->tls, d->err);
-	free(certs);
-	free(keys);
-	return status;
+	return status == CV_OK ? smtpd_access_open_tls(&d->server, d->conf, d->err) : status;
 }
 
 /* A session may need a descriptor for its message and one for each filter besides its own. */
@@ -261,6 +264,8 @@ start_net(struct smtpd_daemon *d)
 	smtpd_defence_limits(s->defence, s->opt, &o, &max_outside);
 	atomic_store(&s->outside.max, max_outside);
 	enum cv_status status = cv_net_new(&o, &s->net, d->err);
+	if (status == CV_OK)
+		cv_auth_set_net(s->auth, s->net);
 	if (status == CV_OK)
 		status = cv_resolver_new(&r, &s->resolver, d->err);
 	if (status == CV_OK)
@@ -339,6 +344,7 @@ smtpd_daemon_stop(struct smtpd_daemon *d)
 	smtpd_srs_free(s->srs);
 	if (s->tls)
 		cv_tls_server_free(s->tls);
+	cv_tls_server_free(s->tls_staff);
 	if (s->reg)
 		cv_register_close(s->reg);
 	smtpd_config_free(d);

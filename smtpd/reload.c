@@ -11,6 +11,7 @@
 
 #include "common/base/log.h"
 #include "common/options/live.h"
+#include "smtpd/access.h"
 #include "smtpd/daemon_private.h"
 #include "smtpd/defence.h"
 #include "smtpd/filters.h"
@@ -19,7 +20,8 @@
 /* What cannot change while the daemon runs: folders and sockets are open, threads are started. */
 static const char *const fixed_options[] = {"congvu.base_dir", "congvu.run_dir", "congvu.mail_dir",
 	"congvu.queue_dir", "congvu.stats_dir", "congvu.register_dir", "congvu.keys_dir",
-	"congvu.time_zone", "congvu.user", "congvu.log_file", "congvu.dns_*", "congvu.proxy_networks", "smtpd.workers",
+	"congvu.time_zone", "congvu.user", "congvu.log_file", "congvu.dns_*", "congvu.proxy_networks",
+	"congvu.oauth_*", "smtpd.workers",
 	"smtpd.outbound_ca", "smtpd.mta_sts_port", NULL};
 
 /* ---- parts of a configuration ---- */
@@ -240,16 +242,7 @@ compare(struct reload *r)
 static enum cv_status
 use_certificates(struct smtpd_daemon *d, const struct cv_conf *conf, struct cv_err *err)
 {
-	const struct congvu_options *m = cv_conf_get(conf, &congvu_section);
-
-	if (!d->server.tls)
-		return CV_OK;
-	char *certs = cv_conf_resolve_list(conf, m->tls_cert);
-	char *keys = cv_conf_resolve_list(conf, m->tls_key);
-	enum cv_status status = cv_tls_server_replace(d->server.tls, certs, keys, err);
-	free(certs);
-	free(keys);
-	return status;
+	return smtpd_access_reload_tls(&d->server, conf, err);
 }
 
 /* Everything that can fail, the parts with a way back last. */
@@ -290,6 +283,11 @@ publish(struct reload *r)
 	struct cv_net_options limits;
 	unsigned max_outside;
 
+	struct cv_err err = {0};
+
+	/* The networks were read once already, so this cannot fail for them. */
+	if (cv_auth_configure(s->auth, r->main, &err))
+		cv_log(0, CV_ERROR, "reload.failed", "what=auth error=\"%s\"", err.text);
 	s->policy = r->next->policy;
 	s->inside = r->next->inside;
 	s->priority_from = r->next->priority_from;

@@ -41,6 +41,7 @@ struct smtpd_server {
 	_Atomic(const struct smtpd_options *) opt;
 	struct cv_net *net;
 	struct cv_tls_server *tls;          /* NULL: STARTTLS is not offered */
+	struct cv_tls_server *tls_staff;    /* the same for submission: see access.h */
 	struct cv_register *reg;
 	struct cv_auth *auth;
 	_Atomic(struct cv_policy *) policy;

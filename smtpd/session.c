@@ -243,7 +243,10 @@ static enum cv_step
 take_line(struct smtpd_session *s)
 {
 	struct cv_str in = cv_conn_in(s->conn);
-	size_t max = s->state == S_AUTH ? SMTPD_AUTH_LINE_MAX : SMTPD_LINE_MAX;
+	/* RFC 4954 4: a token may come as the initial response, on the command's own line. */
+	bool is_auth = s->state == S_AUTH ||
+	               (s->kind == SMTPD_SUBMISSION && cv_str_has_iprefix(in, "AUTH "));
+	size_t max = is_auth ? SMTPD_AUTH_LINE_MAX : SMTPD_LINE_MAX;
 	size_t lf = 0;
 
 	/* A line ends at CR LF. A bare LF is a byte of a line that will be refused. */

@@ -335,20 +335,6 @@ cv_tls_server_reload(struct cv_tls_server *t, struct cv_err *err)
 	return status;
 }
 
-enum cv_status
-cv_tls_server_replace(struct cv_tls_server *t, const char *cert_files, const char *key_files,
-                      struct cv_err *err)
-{
-	pthread_mutex_lock(&t->lock);
-	struct cv_tls_server_options o = copy_options(&t->options), changed = o;
-	pthread_mutex_unlock(&t->lock);
-	changed.cert_files = cert_files;
-	changed.key_files = key_files;
-	enum cv_status status = cv_tls_server_configure(t, &changed, err);
-	free_options(&o);
-	return status;
-}
-
 void
 cv_tls_server_free(struct cv_tls_server *t)
 {

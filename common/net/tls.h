@@ -31,9 +31,6 @@ CV_MUST_CHECK enum cv_status cv_tls_server_new(const struct cv_tls_server_option
                                                struct cv_tls_server **out, struct cv_err *err);
 /* Reads the files again; on failure the old ones stay in use, and err names the file. */
 CV_MUST_CHECK enum cv_status cv_tls_server_reload(struct cv_tls_server *t, struct cv_err *err);
-/* The same from other files; on failure files and certificates stay as they were. */
-CV_MUST_CHECK enum cv_status cv_tls_server_replace(struct cv_tls_server *t, const char *cert_files,
-                                                   const char *key_files, struct cv_err *err);
 /* The same with other options, which are copied when they are good. */
 CV_MUST_CHECK enum cv_status cv_tls_server_configure(struct cv_tls_server *t,
                                                      const struct cv_tls_server_options *o,

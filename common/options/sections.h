@@ -27,7 +27,14 @@
 	OPT(path, log_file, "", "", "1024", "log file; empty: standard error", "tệp nhật ký") \
 	OPT(list, tls_cert, "", "", "4096", "certificate chains in PEM, ECDSA first", "chứng thư TLS") \
 	OPT(list, tls_key, "", "", "4096", "their private keys", "khóa riêng TLS") \
+	OPT(path, tls_client_ca, "", "", "1024", "authorities of staff's client certificates in PEM, with revocation lists if there are any; empty: none are asked for", "chứng thư gốc của chứng thư số cá nhân") \
+	OPT(text, oauth_introspection_url, "", "", "1024", "https address that tells whose an access token is (RFC 7662); empty: no tokens", "địa chỉ kiểm tra mã truy cập OAuth") \
+	OPT(path, oauth_client_file, "", "", "1024", "file with the line id:secret that we ask it with", "tệp tài khoản dùng để kiểm tra mã truy cập") \
+	OPT(path, oauth_ca, "", "", "1024", "authority of that server's certificate in PEM; empty: the system's", "chứng thư gốc của máy chủ OAuth") \
+	OPT(text, oauth_claim, "username", "1", "20", "what of its answer names the account: username, email or sub", "trường chứa địa chỉ tài khoản") \
+	OPT(text, oauth_scope, "", "", "200", "scope that a token must have; empty: any", "phạm vi mã truy cập phải có") \
 	OPT(list, inside_networks, "127.0.0.0/8 ::1/128", "", "65536", "networks of the province: plain passwords are taken here", "mạng nội bộ") \
+	OPT(flag, outside_password, "no", "", "", "take an account's own password from other networks too, instead of app passwords, certificates and tokens alone (ACC-05)", "cho dùng mật khẩu chính từ ngoài mạng nội bộ") \
 	OPT(list, proxy_networks, "", "", "65536", "front ends: every connection from there must begin with a PROXY protocol header (v1 or v2)", "mạng của máy chủ phía trước: mọi kết nối phải bắt đầu bằng tiêu đề PROXY (v1 hoặc v2)") \
 	OPT(text, dns_forwarders, "", "", "1024", "resolvers to ask, addresses with optional @port; empty: ask the root servers", "máy chủ DNS") \
 	OPT(path, dns_zone_file, "", "", "1024", "answer DNS from this file alone (tests, isolated sites)", "tệp vùng DNS dùng khi cô lập") \

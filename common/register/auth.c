@@ -16,6 +16,7 @@
 #include "common/net/net.h"
 #include "common/net/pool.h"
 #include "common/register/auth_impl.h"
+#include "common/register/oauth.h"
 #include "common/register/password.h"
 
 #define HASH_THREADS 2
@@ -81,6 +82,7 @@ cv_auth_free(struct cv_auth *a)
 {
 	if (!a)
 		return;
+	cv_oauth_free(a->oauth);
 	if (a->pool)
 		cv_pool_free(a->pool);
 	forget_all(a);

@@ -32,8 +32,13 @@ struct cv_net;
  * first check; NET must be stopped before cv_auth_free(). */
 void cv_auth_set_net(struct cv_auth *a, struct cv_net *net);
 struct cv_oauth;
-/* Tokens are taken from now on; O stays the caller's and outlives A. Once, before the first. */
+/* Tokens are taken from now on; A takes O over. Once, before the first. */
 void cv_auth_set_oauth(struct cv_auth *a, struct cv_oauth *o);
+struct congvu_options;
+/* Both from the options; the server of tokens only the first time. On failure the networks stay as
+ * they were. */
+CV_MUST_CHECK enum cv_status cv_auth_configure(struct cv_auth *a, const struct congvu_options *m,
+                                               struct cv_err *err);
 /* Forgets the failed log-ins of ADDRESS from everywhere; from how many networks there were any. */
 unsigned cv_auth_unlock(struct cv_auth *a, struct cv_str address);
 

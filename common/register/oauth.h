@@ -22,7 +22,7 @@ struct cv_oauth_options {
 };
 CV_MUST_CHECK enum cv_status cv_oauth_new(const struct cv_oauth_options *o, struct cv_oauth **out,
                                           struct cv_err *err);
-/* Ends after the questions under way; after cv_auth_free(). */
+/* Ends after the questions under way, whose answers then say DOWN. */
 void cv_oauth_free(struct cv_oauth *o);
 /* The scope a client is told to ask for, or "". */
 const char *cv_oauth_scope(const struct cv_oauth *o);
