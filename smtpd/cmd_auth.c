@@ -54,8 +54,9 @@ succeed(struct smtpd_session *s)
 	s->sasl = NULL;
 	s->resume = NULL;
 	smtpd_session_enter(s, S_READY);
-	cv_log(cv_conn_id(s->conn), CV_INFO, "auth.ok", "peer=%s account=%s mechanism=%s device=\"%s\"",
-		cv_conn_peer_text(s->conn), s->login, s->sasl_name, device);
+	cv_log(cv_conn_id(s->conn), CV_INFO, "auth.ok",
+		"peer=%s account=%s mechanism=%s device=\"%s\"", cv_conn_peer_text(s->conn),
+		s->login, s->sasl_name, device);
 	smtpd_reply_put(cv_conn_out(s->conn), R_AUTH_OK);
 	return CV_STEP_DONE;
 }

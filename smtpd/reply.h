@@ -58,8 +58,8 @@
 	R(AUTH_BAD64,    501, "5.5.2", "Not valid base64")                                         \
 	R(AUTH_CANCEL,   501, "5.7.0", "Authentication cancelled")                                 \
 	R(AUTH_FAIL,     535, "5.7.8", "[AUTH.failed] Name or password is wrong / Sai ten hoac mat khau")        \
-	R(AUTH_FAIL_OUT, 535, "5.7.8", "Name or password is wrong; outside the office use an app password / Sai ten hoac mat khau; ngoai co quan can mat khau ung dung") \
-	R(AUTH_DOWN,     454, "4.7.0", "Log-in service is not answering, try again later / May chu xac thuc tam ngung, thu lai sau") \
+	R(AUTH_FAIL_OUT, 535, "5.7.8", "[AUTH.outside] Name or password is wrong; outside the office use an app password / Sai ten hoac mat khau; ngoai co quan can mat khau ung dung") \
+	R(AUTH_DOWN,     454, "4.7.0", "[AUTH.down] Log-in service is not answering, try again later / May chu xac thuc tam ngung, thu lai sau") \
 	R(AUTH_LOCKED,   535, "5.7.8", "[AUTH.locked] Locked after too many failures, try in 15 minutes / Tam khoa, thu lai sau 15 phut") \
 	R(AUTH_EXPIRED,  535, "5.7.8", "[AUTH.expired] The first password has expired, ask your administrator / Mat khau lan dau het han, lien he quan tri") \
 	R(AUTH_BUSY,     454, "4.7.0", "[AUTH.busy] Too many log-ins at once, try again / Qua tai, thu lai")   \

@@ -1,7 +1,8 @@
 /* https.h - fetches or hands in one small document over HTTPS, and nothing cleverer.
  *
  * Certificate and name are checked, addresses are the caller's (our own resolver found them) unless
- * it leaves them to the system, no redirect is followed, no proxy and no cookie used. Waits for the answer: for pool threads only.
+ * it leaves them to the system, no redirect is followed, no proxy and no cookie used. Waits for the
+ * answer: for pool threads only.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_HTTPS_H

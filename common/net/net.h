@@ -220,8 +220,8 @@ struct cv_tls_info {
 	char peer_subject[256];
 };
 void cv_conn_tls_info(struct cv_conn *c, struct cv_tls_info *info_out);
-/* The client's certificate, when one was asked for, its chain verified and its time has not run out;
- * else false. */
+/* The client's certificate; false unless one was asked for, its chain is verified and its time has
+ * not run out. */
 bool cv_conn_client_cert(struct cv_conn *c, struct cv_tls_cert *out);
 /* Channel binding bytes: "tls-exporter" (RFC 9266) or "tls-server-end-point" (RFC 5929).
  * CV_NOT_FOUND when there is none. */

@@ -1,7 +1,7 @@
 /* tls.c - OpenSSL contexts: certificates, what is allowed, ticket keys, reload.
  *
- * A generation of certificates has one context, whose call-backs choose among the chains by the name
- * that the client asks for (tls_chains.c).
+ * A generation of certificates has one context, whose call-backs choose among the chains by the
+ * name that the client asks for (tls_chains.c).
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <openssl/core_names.h>
@@ -375,7 +375,8 @@ cv_tls_client_new(const char *ca_file, enum cv_tls_check check, struct cv_tls_cl
 {
 	ERR_clear_error();
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	if (!ctx || !set_rules(ctx, SUITES_AEAD SUITES_CBC SUITES_OLD) || SSL_CTX_dane_enable(ctx) != 1) {
+	if (!ctx || !set_rules(ctx, SUITES_AEAD SUITES_CBC SUITES_OLD) ||
+	    SSL_CTX_dane_enable(ctx) != 1) {
 		SSL_CTX_free(ctx);
 		return cv_tls_fail(err, CV_TEMPFAIL, "cannot make a TLS context");
 	}

@@ -23,7 +23,7 @@ struct cv_tls_server_options {
 	const char *key_files;   /* as many keys */
 	const char *client_ca;   /* NULL: no client certificates are asked for. Revocation lists in
 				  * the same file are honoured: every authority needs one then */
-	bool is_modern;          /* TLS 1.2 with AEAD suites alone: for mail programs, not for MTAs */
+	bool is_modern;          /* AEAD suites alone: for mail programs, not for MTAs */
 	const char *alpn;        /* "imap", "pop3", or NULL: a peer that offers only others is
 				  * refused */
 };

@@ -175,7 +175,8 @@ cv_tls_chains_set_default(struct cv_tls_set *set, struct cv_err *err)
 	}
 	for (unsigned i = 0; i < c.count; i++) {
 		const struct cv_tls_chain *chain = &set->chains[c.chain[i]];
-		if (SSL_CTX_use_cert_and_key(set->ctx, chain->cert, chain->key, chain->above, 1) != 1)
+		if (SSL_CTX_use_cert_and_key(
+			    set->ctx, chain->cert, chain->key, chain->above, 1) != 1)
 			return cv_tls_fail(err, CV_INVALID, "a certificate cannot be used");
 	}
 	return CV_OK;

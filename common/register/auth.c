@@ -158,15 +158,22 @@ auth_may_log_in(const struct cv_reg_account *account)
 }
 
 void
+auth_find_name(const struct cv_snapshot *snap, struct cv_str login, struct cv_reg_hit *out)
+{
+	memset(out, 0, sizeof *out);
+	if (login.n <= 320 && cv_str_find(login, '@', 0) < login.n)
+		cv_snapshot_find_address(snap, login, out);
+	else if (login.n <= 320)
+		cv_snapshot_find(snap, login, cv_snapshot_default_domain(snap), out);
+}
+
+void
 auth_subject_find(struct cv_auth *a, struct cv_str login, const struct sockaddr_storage *peer,
                   struct auth_subject *out)
 {
 	*out = (struct auth_subject){ .snap = cv_register_get(a->reg) };
-	struct cv_reg_hit hit = {0};
-	if (login.n <= 320 && cv_str_find(login, '@', 0) < login.n)
-		cv_snapshot_find_address(out->snap, login, &hit);
-	else if (login.n <= 320)
-		cv_snapshot_find(out->snap, login, cv_snapshot_default_domain(out->snap), &hit);
+	struct cv_reg_hit hit;
+	auth_find_name(out->snap, login, &hit);
 	bool has_login = hit.found == CV_REG_ACCOUNT && auth_may_log_in(&hit.account) &&
 	                 cv_snapshot_secret(out->snap, hit.account.acct, &out->secret);
 	out->is_known = has_login;

@@ -35,6 +35,8 @@ void auth_hold(struct cv_auth *a, const struct lockout_id *id, struct cv_auth_ch
 void auth_network_failed(struct cv_auth *a, const struct sockaddr_storage *peer,
                          struct lockout_id *id_out);
 struct cv_oauth *auth_oauth(struct cv_auth *a);
+/* LOGIN as an address, or as a local part in the default domain. */
+void auth_find_name(const struct cv_snapshot *snap, struct cv_str login, struct cv_reg_hit *out);
 /* An account that a person or an application logs in to; false for any other. */
 bool auth_may_log_in(const struct cv_reg_account *account);
 

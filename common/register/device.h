@@ -24,7 +24,7 @@ struct reg_device {
 	enum reg_device_type type;
 	uint8_t scope;           /* REG_MAY_* */
 	int64_t created_secs;
-	uint8_t check[32];       /* HMAC(salt of the account, password), or the certificate's SHA-256 */
+	uint8_t check[32];       /* HMAC(account's salt, password), or the certificate's SHA-256 */
 	uint8_t stored_key[32], server_key[32]; /* of an app password */
 	char name[REG_DEVICE_NAME_MAX + 1];
 };

@@ -73,11 +73,8 @@ external_check(struct cv_auth *a, const struct cv_tls_cert *cert, struct cv_str 
 	collect(s.snap, cert, c->use, &l);
 	if (!authzid.n && l.count == 1)
 		chosen = &l.account[0];
-	struct cv_reg_hit hit = {0};
-	if (authzid.n && cv_str_find(authzid, '@', 0) < authzid.n)
-		cv_snapshot_find_address(s.snap, authzid, &hit);
-	else if (authzid.n)
-		cv_snapshot_find(s.snap, authzid, cv_snapshot_default_domain(s.snap), &hit);
+	struct cv_reg_hit hit;
+	auth_find_name(s.snap, authzid, &hit);
 	for (size_t i = 0; i < l.count && hit.found == CV_REG_ACCOUNT; i++)
 		if (l.account[i].acct == hit.account.acct)
 			chosen = &l.account[i];

@@ -189,7 +189,7 @@ lockout_clear(struct lockout *l, const struct lockout_id *id)
 static unsigned
 doubled(unsigned times)
 {
-	return times > 4 ? LOCKOUT_DELAY_MAX_MS : LOCKOUT_DELAY_FIRST_MS << times;
+	return times > 3 ? LOCKOUT_DELAY_MAX_MS : LOCKOUT_DELAY_FIRST_MS << times;
 }
 
 unsigned

@@ -17,7 +17,7 @@
 #define LOCKOUT_TRIES 5
 #define LOCKOUT_SECS 900
 #define LOCKOUT_DELAY_FIRST_MS 250u
-#define LOCKOUT_DELAY_MAX_MS 4000u
+#define LOCKOUT_DELAY_MAX_MS 2000u
 
 struct lockout;
 struct lockout *lockout_new(void);

@@ -132,8 +132,8 @@ cv_oauth_new(const struct cv_oauth_options *options, struct cv_oauth **out, stru
 		o->ca_file = cv_strdup(options->ca_file);
 	enum cv_status status = take_url(o, options->url, err);
 	if (!status && !is_claim)
-		status = cv_fail(err, CV_INVALID, "oauth_claim: '%s' is none of username, email, sub",
-			options->claim);
+		status = cv_fail(err, CV_INVALID,
+			"oauth_claim: '%s' is none of username, email, sub", options->claim);
 	if (!status)
 		status = take_credentials(o, options->client_file, err);
 	if (!status)
@@ -259,7 +259,8 @@ judge(const struct cv_oauth *o, const json_t *answer, int64_t *end_out)
 	*end_out = json_is_number(exp) ? (int64_t)json_number_value(exp) : INT64_MAX;
 	if (*end_out <= now || (json_is_number(nbf) && (int64_t)json_number_value(nbf) > now + 60))
 		return NULL;
-	if (o->scope[0] && !has_scope(json_string_value(json_object_get(answer, "scope")), o->scope))
+	const char *scope = json_string_value(json_object_get(answer, "scope"));
+	if (o->scope[0] && !has_scope(scope, o->scope))
 		return NULL;
 	size_t n = json_string_length(name);
 	return json_is_string(name) && n && n < 320 && !memchr(json_string_value(name), 0, n)

@@ -299,23 +299,14 @@ step_external(struct cv_sasl *s, struct cv_str response, struct cv_buf *out)
 static void
 find_owner(struct cv_sasl *s)
 {
-	const struct cv_str name = cv_str_z(s->token.name);
 	struct auth_subject subject;
-	struct cv_reg_hit hit = {0};
-	auth_subject_find(s->env.auth, CV_STR_EMPTY, s->env.peer, &subject);
-	if (cv_str_find(name, '@', 0) < name.n)
-		cv_snapshot_find_address(subject.snap, name, &hit);
-	else
-		cv_snapshot_find(subject.snap, name, cv_snapshot_default_domain(subject.snap), &hit);
+	struct cv_reg_hit hit;
+	auth_subject_find(s->env.auth, CV_STR_EMPTY, s->env.peer, &subject); /* for its snapshot */
+	auth_find_name(subject.snap, cv_str_z(s->token.name), &hit);
 	bool is_his = hit.found == CV_REG_ACCOUNT && auth_may_log_in(&hit.account);
 	if (is_his && s->user.n) {
-		struct cv_str user = cv_buf_view(&s->user);
-		struct cv_reg_hit other = {0};
-		if (cv_str_find(user, '@', 0) < user.n)
-			cv_snapshot_find_address(subject.snap, user, &other);
-		else
-			cv_snapshot_find(subject.snap, user,
-			                 cv_snapshot_default_domain(subject.snap), &other);
+		struct cv_reg_hit other;
+		auth_find_name(subject.snap, cv_buf_view(&s->user), &other);
 		is_his = other.found == CV_REG_ACCOUNT && other.account.acct == hit.account.acct;
 	}
 	s->check.result = !is_his ? CV_AUTH_BAD

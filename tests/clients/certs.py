@@ -24,15 +24,25 @@ class Authority:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def issue(self, *names, days=30):
-        """A certificate for NAMES; (chain, key)."""
-        stem = names[0].replace("*", "star")
+    def issue(self, *names, days=30, rsa=False):
+        """A server's certificate for NAMES; (chain, key)."""
+        stem = names[0].replace("*", "star") + ("-rsa" if rsa else "")
+        return self.sign(stem, "subjectAltName=" + ",".join("DNS:" + n for n in names), days, rsa)
+
+    def person(self, stem, *addresses, days=30, usage="clientAuth"):
+        """A client's certificate for ADDRESSES (rfc822Name); (chain, key)."""
+        names = ",".join("email:" + a for a in addresses)
+        return self.sign(stem, f"extendedKeyUsage={usage}"
+                         + (f"\nsubjectAltName={names}" if names else ""), days)
+
+    def sign(self, stem, extension_lines, days, rsa=False):
         request, chain, key = (self.path(stem + end) for end in (".csr", ".pem", ".key"))
         extensions = self.path(stem + ".ext")
+        kind = ["rsa:2048"] if rsa else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
         with open(extensions, "w", encoding="ascii") as f:
-            f.write("subjectAltName=" + ",".join("DNS:" + n for n in names) + "\n")
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                "-keyout", key, "-out", request, "-subj", "/CN=test server")
+            f.write(extension_lines + "\n")
+        openssl("req", "-newkey", *kind, "-nodes", "-keyout", key, "-out", request, "-subj",
+                "/CN=test " + stem[:40])
         leaf = openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key,
                        "-CAcreateserial", "-days", str(days), "-extfile", extensions)
         with open(chain, "wb") as f, open(self.ca, "rb") as ca:
