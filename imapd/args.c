@@ -139,6 +139,8 @@ imapd_parse_status_items(struct imapd_parse *p, unsigned *out)
 		{"HIGHESTMODSEQ", IMAPD_STATUS_HIGHESTMODSEQ},
 		{"SIZE",          IMAPD_STATUS_SIZE         },
 		{"DELETED",       IMAPD_STATUS_DELETED      },
+		{"MAILBOXID",     IMAPD_STATUS_MAILBOXID    },
+		{"APPENDLIMIT",   IMAPD_STATUS_APPENDLIMIT  },
 	};
 
 	if (!imapd_need(p, '(', "a parenthesis is missing"))

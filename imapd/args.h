@@ -27,10 +27,15 @@ enum imapd_item {
 	IMAPD_ITEM_ENVELOPE = 32,
 	IMAPD_ITEM_BODY = 64,
 	IMAPD_ITEM_BODYSTRUCTURE = 128,
+	IMAPD_ITEM_EMAILID = 256,
+	IMAPD_ITEM_THREADID = 512,
+	IMAPD_ITEM_SAVEDATE = 1024,
+	IMAPD_ITEM_PREVIEW = 2048,
 	/* answered from the view alone */
 	IMAPD_ITEMS_OF_VIEW = IMAPD_ITEM_UID | IMAPD_ITEM_FLAGS | IMAPD_ITEM_MODSEQ,
 	/* answered from the summary */
-	IMAPD_ITEMS_OF_SUMMARY = IMAPD_ITEM_ENVELOPE | IMAPD_ITEM_BODY | IMAPD_ITEM_BODYSTRUCTURE
+	IMAPD_ITEMS_OF_SUMMARY = IMAPD_ITEM_ENVELOPE | IMAPD_ITEM_BODY |
+	                         IMAPD_ITEM_BODYSTRUCTURE | IMAPD_ITEM_PREVIEW
 };
 
 struct imapd_section {
@@ -50,6 +55,7 @@ struct imapd_fetch_args {
 	unsigned items;
 	struct imapd_section *sections;
 	unsigned section_count;
+	struct imapd_partial partial;
 	bool has_changed_since;
 	uint64_t changed_since;
 };
@@ -101,7 +107,9 @@ enum imapd_status_item {
 	IMAPD_STATUS_UNSEEN = 16,
 	IMAPD_STATUS_HIGHESTMODSEQ = 32,
 	IMAPD_STATUS_SIZE = 64,
-	IMAPD_STATUS_DELETED = 128
+	IMAPD_STATUS_DELETED = 128,
+	IMAPD_STATUS_MAILBOXID = 256,
+	IMAPD_STATUS_APPENDLIMIT = 512
 };
 
 struct imapd_args {

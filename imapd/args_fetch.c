@@ -169,6 +169,9 @@ parse_item(struct imapd_parse *p, struct imapd_fetch_args *f)
 		{"INTERNALDATE",  IMAPD_ITEM_INTERNALDATE },
 		{"RFC822.SIZE",   IMAPD_ITEM_SIZE         },
 		{"MODSEQ",        IMAPD_ITEM_MODSEQ       },
+		{"EMAILID",       IMAPD_ITEM_EMAILID      },
+		{"THREADID",      IMAPD_ITEM_THREADID     },
+		{"SAVEDATE",      IMAPD_ITEM_SAVEDATE     },
 	};
 
 	if (imapd_take_prefix(p, "BODY["))
@@ -184,6 +187,12 @@ parse_item(struct imapd_parse *p, struct imapd_fetch_args *f)
 			f->items |= rows[i].item;
 			return true;
 		}
+	}
+	if (imapd_take_word(p, "PREVIEW")) {
+		/* It is always at hand, so LAZY (RFC 8970 3.1) changes nothing. */
+		imapd_take_prefix(p, " (LAZY)");
+		f->items |= IMAPD_ITEM_PREVIEW;
+		return true;
 	}
 	if (imapd_take_word(p, "RFC822.HEADER"))
 		return add_old_section(p, f, "RFC822.HEADER", "HEADER", true);
@@ -208,18 +217,25 @@ parse_macro(struct imapd_parse *p, struct imapd_fetch_args *f)
 	return f->items != 0;
 }
 
-/* "(CHANGEDSINCE n)" */
+/* "(CHANGEDSINCE n PARTIAL 1:10)" */
 static bool
 parse_modifiers(struct imapd_parse *p, struct imapd_fetch_args *f)
 {
 	if (!imapd_need(p, '(', "a parenthesis is missing"))
 		return false;
-	if (!imapd_take_prefix(p, "CHANGEDSINCE "))
-		return imapd_fault(p, "an unknown option of FETCH");
-	if (!imapd_parse_number(p, INT64_MAX, &f->changed_since))
-		return false;
-	f->has_changed_since = true;
-	f->items |= IMAPD_ITEM_MODSEQ;
+	do {
+		if (imapd_take_prefix(p, "PARTIAL ")) {
+			if (!imapd_parse_partial(p, &f->partial))
+				return false;
+			continue;
+		}
+		if (!imapd_take_prefix(p, "CHANGEDSINCE "))
+			return imapd_fault(p, "an unknown option of FETCH");
+		if (!imapd_parse_number(p, INT64_MAX, &f->changed_since))
+			return false;
+		f->has_changed_since = true;
+		f->items |= IMAPD_ITEM_MODSEQ;
+	} while (imapd_take(p, ' '));
 	return imapd_need(p, ')', "a parenthesis is missing");
 }
 

@@ -5,6 +5,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdatomic.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/text/encode.h"
 #include "imapd/conn.h"
@@ -74,6 +75,25 @@ imapd_log_out(struct imapd_conn *c)
 	if (c->is_counted)
 		imapd_login_remove(c->server, &c->login);
 	c->is_counted = false;
+}
+
+/* RFC 8437: the connection is as it was before the log-in, but for TLS. */
+enum cv_step
+imapd_cmd_unauthenticate(struct imapd_conn *c)
+{
+	const struct imapd_options *o = imapd_config(c->server)->imapd;
+
+	imapd_conn_enter(c, IMAPD_S_GREETED);
+	imapd_log_out(c);
+	cv_log(cv_conn_id(c->conn), CV_INFO, "imap.unauthenticated", "user=%s", c->address);
+	cv_acct_close(c->acct);
+	free(c->address);
+	c->acct = NULL;
+	c->address = NULL;
+	c->condstore = false;
+	c->failures = c->errors = 0;
+	c->login_deadline_ms = cv_mono_ms() + 1000 * (int64_t)o->login_timeout;
+	return imapd_done(c, IMAPD_R_OK);
 }
 
 enum cv_step

@@ -77,6 +77,8 @@ begin(struct imapd_conn *c)
 		f->batch = cv_calloc(BATCH_BODIES, sizeof(*f->batch));
 	imapd_set_seqs(&c->cmd->args.set, c->cmd->is_uid, c->session->view, &c->arena, &f->ranges,
 		&f->ranges_count);
+	if (a->partial.is_given)
+		f->ranges_count = imapd_ranges_cut(f->ranges, f->ranges_count, &a->partial);
 	c->cmd->step = f;
 	c->cmd->release = free_fetching;
 	return f;
@@ -160,6 +162,7 @@ static void
 write_core_items(struct fetching *f, const struct cv_msg *msg, bool *is_first)
 {
 	struct cv_buf *out = imapd_out(f->c);
+	char id[IMAPD_OBJECTID_MAX];
 
 	if (f->items & IMAPD_ITEM_INTERNALDATE) {
 		WRITE_ITEM(out, is_first, "INTERNALDATE \"");
@@ -169,6 +172,21 @@ write_core_items(struct fetching *f, const struct cv_msg *msg, bool *is_first)
 	if (f->items & IMAPD_ITEM_SIZE) {
 		WRITE_ITEM(out, is_first, "RFC822.SIZE ");
 		cv_buf_u64(out, msg->size_bytes);
+	}
+	if (f->items & IMAPD_ITEM_EMAILID) {
+		WRITE_ITEM(out, is_first, "EMAILID (");
+		cv_buf_z(out, imapd_email_id(msg, id));
+		cv_buf_c(out, ')');
+	}
+	if (f->items & IMAPD_ITEM_THREADID) {
+		WRITE_ITEM(out, is_first, "THREADID (");
+		cv_buf_z(out, imapd_thread_id(msg, id));
+		cv_buf_c(out, ')');
+	}
+	if (f->items & IMAPD_ITEM_SAVEDATE) {
+		WRITE_ITEM(out, is_first, "SAVEDATE \"");
+		cv_date_write_imap(out, cv_date_at(msg->saved_secs, msg->internal_zone));
+		cv_buf_c(out, '"');
 	}
 }
 
@@ -188,6 +206,10 @@ write_summary_items(struct fetching *f, const struct cv_summary *s, bool *is_fir
 	if (f->items & IMAPD_ITEM_BODYSTRUCTURE) {
 		WRITE_ITEM(out, is_first, "BODYSTRUCTURE ");
 		cv_buf_str(out, s->bodystructure);
+	}
+	if (f->items & IMAPD_ITEM_PREVIEW) {
+		WRITE_ITEM(out, is_first, "PREVIEW ");
+		cv_imap_string(out, s->preview);
 	}
 }
 

@@ -73,7 +73,7 @@ write_box(const struct listing *l, const struct cv_mbox_info *box, bool has_chil
 		cv_buf_z(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
 	cv_buf_add(out, "\r\n", 2);
 	if ((l->args->options & IMAPD_LIST_RET_STATUS) && box->id && box->selectable)
-		imapd_write_status(out, box, l->args->status_items);
+		imapd_write_status(l->c, box, l->args->status_items);
 }
 
 /* Remembers every name above a subscribed one that is not listed itself: of others CHILDINFO would

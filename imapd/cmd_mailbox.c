@@ -1,6 +1,7 @@
 /* cmd_mailbox.c - CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/conn.h"
+#include "imapd/names.h"
 
 static enum cv_step
 done_or_refuse(
@@ -25,12 +26,16 @@ imapd_cmd_create(struct imapd_conn *c)
 	struct cv_err err = {0};
 	cv_ticket ticket = 0;
 	uint64_t id;
+	char objectid[IMAPD_OBJECTID_MAX];
 
 	enum cv_status status = cv_mbox_create(c->acct, name, c->cmd->args.use, &id, &ticket, &err);
 	/* Two things may exist already: the name, or another mailbox of that use (RFC 6154). */
 	if (status == CV_EXISTS && c->cmd->args.use != CV_USE_NONE &&
 		cv_mbox_info(c->acct, name, &c->arena, &info, NULL) == CV_NOT_FOUND)
 		return imapd_done(c, IMAPD_R_USE_TAKEN);
+	if (!status)
+		c->cmd->code = cv_arena_printf(
+			&c->arena, "MAILBOXID (%s)", imapd_mailbox_id(id, objectid));
 	return done_or_refuse(c, status, ticket, &err);
 }
 

@@ -4,6 +4,8 @@
  * All three find messages first (seek.h). SORT and THREAD then need the columns of the whole
  * mailbox; what they make of them is pure work in memory (sort.h, thread.h). */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include <stdlib.h>
+
 #include "imapd/seek.h"
 
 /* What was found, on its way into the answer. */
@@ -40,6 +42,22 @@ write_word_number(struct cv_buf *out, const char *word, uint64_t n)
 }
 
 static void
+write_partial(const struct results *s, struct cv_buf *out)
+{
+	const struct imapd_partial *p = &s->search->partial;
+	const char *sign = p->from_end ? "-" : "";
+	size_t from, to;
+
+	imapd_partial_cut(p, s->n, &from, &to);
+	cv_buf_printf(out, " PARTIAL (%s%u:%s%u ", sign, p->first, sign, p->last);
+	if (from < to)
+		imapd_set_write(out, s->found + from, to - from);
+	else
+		cv_buf_z(out, "NIL");
+	cv_buf_c(out, ')');
+}
+
+static void
 write_esearch(struct results *s, struct cv_buf *out)
 {
 	unsigned r = s->search->returns;
@@ -58,6 +76,36 @@ write_esearch(struct results *s, struct cv_buf *out)
 		cv_buf_z(out, " ALL ");
 		imapd_set_write(out, s->found, n);
 	}
+	if (r & IMAPD_RETURN_PARTIAL)
+		write_partial(s, out);
+}
+
+static int
+by_uid(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return (x > y) - (x < y);
+}
+
+/* What "$" stands for from now on (RFC 5182 2.1): all, or only the ends that were asked for. */
+static void
+save(const struct results *s)
+{
+	unsigned r = s->search->returns;
+	unsigned ends = r & (IMAPD_RETURN_MIN | IMAPD_RETURN_MAX);
+	bool ends_only = ends && !(r & ~(unsigned)(ends | IMAPD_RETURN_SAVE));
+	const struct cv_view *view = s->c->session->view;
+	uint32_t *uids = cv_malloc((s->n + 1) * sizeof *uids), count = 0;
+	size_t from = 0, to = s->n;
+
+	if (r & IMAPD_RETURN_PARTIAL)
+		imapd_partial_cut(&s->search->partial, s->n, &from, &to);
+	for (size_t i = from; i < to; i++)
+		if (!ends_only || (i == 0 && (r & IMAPD_RETURN_MIN)) ||
+			(i + 1 == s->n && (r & IMAPD_RETURN_MAX)))
+			uids[count++] = cv_view_seq(view, s->found[i])->uid;
+	qsort(uids, count, sizeof *uids, by_uid); /* SORT has another order */
+	imapd_session_save(s->c->session, uids, count);
 }
 
 static uint32_t
@@ -73,6 +121,10 @@ write_results(struct results *s, const char *word)
 	struct cv_buf *out = imapd_out(s->c);
 	uint64_t modseq = s->search->has_modseq ? highest_modseq(s) : 0;
 
+	if (s->search->returns & IMAPD_RETURN_SAVE)
+		save(s);
+	if (s->search->returns == IMAPD_RETURN_SAVE)
+		return; /* nothing is told then */
 	for (size_t i = 0; i < s->n; i++)
 		s->found[i] = number_of(s->c, s->found[i]);
 	if (s->search->is_extended) {
@@ -108,8 +160,11 @@ seek(struct imapd_conn *c)
 	struct cv_err err = {0};
 	bool done;
 
-	if (search->is_bad_charset)
+	if (search->is_bad_charset) {
+		if (search->returns & IMAPD_RETURN_SAVE) /* RFC 5182 2.1: NO empties it */
+			imapd_session_save(c->session, NULL, 0);
 		return imapd_done(c, IMAPD_R_BAD_CHARSET);
+	}
 	if (!c->cmd->step) {
 		if (search->has_modseq)
 			imapd_know_modseq(c);

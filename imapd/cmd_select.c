@@ -1,6 +1,7 @@
 /* cmd_select.c - SELECT, EXAMINE, CLOSE, UNSELECT: into a mailbox and out of it. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/conn.h"
+#include "imapd/names.h"
 
 static void
 write_ok_code(struct cv_buf *out, const char *code, uint64_t number, const char *text)
@@ -18,6 +19,7 @@ write_mailbox(struct imapd_conn *c)
 	struct imapd_session *s = c->session;
 	struct cv_buf *out = imapd_out(c);
 	uint32_t unseen = imapd_session_first_unseen(s);
+	char id[IMAPD_OBJECTID_MAX];
 
 	imapd_session_write_flags(s, out);
 	cv_buf_add(out, "* ", 2);
@@ -30,6 +32,8 @@ write_mailbox(struct imapd_conn *c)
 	write_ok_code(out, "UIDVALIDITY", s->view->uidvalidity, "] UIDs valid\r\n");
 	write_ok_code(out, "UIDNEXT", s->view->uidnext, "] Next UID\r\n");
 	write_ok_code(out, "HIGHESTMODSEQ", s->view->highest_modseq, "] Highest\r\n");
+	cv_buf_printf(out, "* OK [MAILBOXID (%s)] Mailbox\r\n",
+		imapd_mailbox_id(cv_mbox_id(s->mbox), id));
 }
 
 static enum cv_step

@@ -4,7 +4,7 @@
 #include "imapd/names.h"
 
 void
-imapd_write_status(struct cv_buf *out, const struct cv_mbox_info *info, unsigned items)
+imapd_write_status(struct imapd_conn *c, const struct cv_mbox_info *info, unsigned items)
 {
 	const struct {
 		unsigned item;
@@ -19,7 +19,10 @@ imapd_write_status(struct cv_buf *out, const struct cv_mbox_info *info, unsigned
 		{IMAPD_STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ ", info->highest_modseq},
 		{IMAPD_STATUS_SIZE,          "SIZE ",          info->size_bytes    },
 		{IMAPD_STATUS_DELETED,       "DELETED ",       info->deleted       },
+		{IMAPD_STATUS_APPENDLIMIT,   "APPENDLIMIT ",
+			imapd_config(c->server)->imapd->max_append},
 	};
+	struct cv_buf *out = imapd_out(c);
 	bool is_first = true;
 
 	cv_buf_z(out, "* STATUS ");
@@ -33,6 +36,11 @@ imapd_write_status(struct cv_buf *out, const struct cv_mbox_info *info, unsigned
 		is_first = false;
 		cv_buf_z(out, rows[i].word);
 		cv_buf_u64(out, rows[i].value);
+	}
+	if (items & IMAPD_STATUS_MAILBOXID) {
+		char id[IMAPD_OBJECTID_MAX];
+		cv_buf_printf(out, "%sMAILBOXID (%s)", is_first ? "" : " ",
+			imapd_mailbox_id(info->id, id));
 	}
 	cv_buf_add(out, ")\r\n", 3);
 }
@@ -51,6 +59,6 @@ imapd_cmd_status(struct imapd_conn *c)
 		return imapd_refuse(c, status, &err);
 	if (a->status_items & IMAPD_STATUS_HIGHESTMODSEQ)
 		imapd_know_modseq(c);
-	imapd_write_status(imapd_out(c), &info, a->status_items);
+	imapd_write_status(c, &info, a->status_items);
 	return imapd_done(c, IMAPD_R_OK);
 }

@@ -52,6 +52,7 @@ const struct imapd_cmd_row imapd_cmds[] = {
 	{"LOGIN",        imapd_cmd_login,         NEW, "word word",       QUIET},
 	{"AUTHENTICATE", imapd_cmd_authenticate,  NEW, "atom ?initial",   QUIET},
 	{"STARTTLS",     imapd_cmd_starttls,      NEW, "",                QUIET},
+	{"UNAUTHENTICATE", imapd_cmd_unauthenticate, IN, "",              QUIET},
 	{"LOGOUT",       imapd_cmd_logout,        ANY, "",                QUIET},
 };
 /* clang-format on */

@@ -28,10 +28,12 @@ is_edge(enum imapd_state from, enum imapd_state to)
 		return from & IMAPD_S_ANY;
 	case IMAPD_S_SELECTED:
 		return from & IMAPD_S_IN;
+	case IMAPD_S_GREETED: /* at the start, and by UNAUTHENTICATE */
+		return from == 0 || from & IMAPD_S_IN;
 	case IMAPD_S_LOGOUT:
 		return true;
 	default:
-		return from == 0;
+		return false;
 	}
 }
 
@@ -280,6 +282,9 @@ start_command(struct imapd_conn *c, struct cv_str text)
 	if (!imapd_parse_args(&p, row->grammar, &cmd->args))
 		return answer_fault(c, tag, IMAPD_R_SYNTAX, p.fault);
 	c->cmd = cmd;
+	if (c->session)
+		imapd_set_bind(&cmd->args.set, c->session->saved, c->session->saved_count,
+			&c->arena);
 	if (cmd->args.is_bad_name)
 		imapd_done(c, IMAPD_R_BAD_NAME);
 	else if (!is_uid && cmd->args.set.count &&
@@ -378,10 +383,12 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 	cv_buf_z(out, "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE");
 	if (c->state & IMAPD_S_IN) {
 		cv_buf_z(out, " NAMESPACE CHILDREN UIDPLUS MOVE UNSELECT SPECIAL-USE "
-			      "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
-			      "ESEARCH WITHIN SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
+			      "UNAUTHENTICATE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
+			      "ESEARCH SEARCHRES PARTIAL WITHIN SAVEDATE OBJECTID PREVIEW SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
 			      "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 MULTIAPPEND QUOTA "
 			      "QUOTA=RES-STORAGE");
+		cv_buf_printf(out, " APPENDLIMIT=%llu",
+			(unsigned long long)imapd_config(c->server)->imapd->max_append);
 		return;
 	}
 	if (!c->is_secure && c->server->tls)

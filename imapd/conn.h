@@ -160,6 +160,7 @@ enum cv_step imapd_cmd_status(struct imapd_conn *c);
 enum cv_step imapd_cmd_store(struct imapd_conn *c);
 enum cv_step imapd_cmd_subscribe(struct imapd_conn *c);
 enum cv_step imapd_cmd_thread(struct imapd_conn *c);
+enum cv_step imapd_cmd_unauthenticate(struct imapd_conn *c);
 enum cv_step imapd_cmd_unselect(struct imapd_conn *c);
 enum cv_step imapd_cmd_unsubscribe(struct imapd_conn *c);
 
@@ -169,6 +170,7 @@ extern const size_t imapd_cmds_count;
 const struct imapd_cmd_row *imapd_cmd_find(struct cv_str name, bool is_uid);
 
 /* Writes the status items of one mailbox: "(MESSAGES 3 UIDNEXT 4)". */
-void imapd_write_status(struct cv_buf *out, const struct cv_mbox_info *info, unsigned items);
+void imapd_write_status(
+	struct imapd_conn *c, const struct cv_mbox_info *info, unsigned items);
 
 #endif

@@ -174,3 +174,37 @@ imapd_use_of(struct cv_str word)
 			return uses_table[i].use;
 	return CV_USE_NONE;
 }
+
+static const char *
+write_id(char letter, const uint8_t id[16], char out[IMAPD_OBJECTID_MAX])
+{
+	static const char digits[] = "0123456789abcdef";
+	char *at = out;
+
+	*at++ = letter;
+	for (unsigned i = 0; i < 16; i++) {
+		*at++ = digits[id[i] >> 4];
+		*at++ = digits[id[i] & 15];
+	}
+	*at = '\0';
+	return out;
+}
+
+const char *
+imapd_email_id(const struct cv_msg *msg, char out[IMAPD_OBJECTID_MAX])
+{
+	return write_id('M', msg->email_id, out);
+}
+
+const char *
+imapd_thread_id(const struct cv_msg *msg, char out[IMAPD_OBJECTID_MAX])
+{
+	return write_id('T', msg->thread_id, out);
+}
+
+const char *
+imapd_mailbox_id(uint64_t id, char out[IMAPD_OBJECTID_MAX])
+{
+	snprintf(out, IMAPD_OBJECTID_MAX, "F%llx", (unsigned long long)id);
+	return out;
+}

@@ -1,5 +1,5 @@
 /* names.h - mailbox names between the wire (modified UTF-7) and the store (UTF-8 in NFC), patterns,
- * and the words for flags and special uses. Pure. */
+ * the words for flags and special uses, and object ids (RFC 8474). Pure. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef IMAPD_NAMES_H
 #define IMAPD_NAMES_H
@@ -26,5 +26,11 @@ void imapd_write_flags(struct cv_buf *out, uint32_t flags, uint64_t keywords,
 const char *imapd_use_word(enum cv_special_use use);
 /* CV_USE_NONE for what is none. */
 enum cv_special_use imapd_use_of(struct cv_str word);
+
+#define IMAPD_OBJECTID_MAX 40 /* bytes with the NUL */
+/* The ids of a message and of the mailbox with the store's number ID, in OUT. */
+const char *imapd_email_id(const struct cv_msg *msg, char out[IMAPD_OBJECTID_MAX]);
+const char *imapd_thread_id(const struct cv_msg *msg, char out[IMAPD_OBJECTID_MAX]);
+const char *imapd_mailbox_id(uint64_t id, char out[IMAPD_OBJECTID_MAX]);
 
 #endif

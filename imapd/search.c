@@ -19,6 +19,7 @@ enum arg {
 	ARG_SECONDS,
 	ARG_KEYWORD,
 	ARG_UIDS,
+	ARG_ID,
 	ARG_MODSEQ,
 	ARG_OR,
 	ARG_NOT,
@@ -40,6 +41,7 @@ static const struct key_row {
 	{"CC",         IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0               },
 	{"DELETED",    IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_DELETED },
 	{"DRAFT",      IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_DRAFT   },
+	{"EMAILID",    IMAPD_KEY_EMAILID,    ARG_ID,      false, 0               },
 	{"FLAGGED",    IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_FLAGGED },
 	{"FROM",       IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0               },
 	{"HEADER",     IMAPD_KEY_HEADER,     ARG_HEADER,  false, 0               },
@@ -53,6 +55,10 @@ static const struct key_row {
 	{"ON",         IMAPD_KEY_ON,         ARG_DAY,     false, 0               },
 	{"OR",         IMAPD_KEY_OR,         ARG_OR,      false, 0               },
 	{"RECENT",     IMAPD_KEY_RECENT,     ARG_NONE,    false, 0               },
+	{"SAVEDATESUPPORTED", IMAPD_KEY_AND, ARG_NONE,    false, 0               },
+	{"SAVEDBEFORE", IMAPD_KEY_SAVEDBEFORE, ARG_DAY,   false, 0               },
+	{"SAVEDON",    IMAPD_KEY_SAVEDON,    ARG_DAY,     false, 0               },
+	{"SAVEDSINCE", IMAPD_KEY_SAVEDSINCE, ARG_DAY,     false, 0               },
 	{"SEEN",       IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_SEEN    },
 	{"SENTBEFORE", IMAPD_KEY_SENTBEFORE, ARG_DAY,     false, 0               },
 	{"SENTON",     IMAPD_KEY_SENTON,     ARG_DAY,     false, 0               },
@@ -61,6 +67,7 @@ static const struct key_row {
 	{"SMALLER",    IMAPD_KEY_SMALLER,    ARG_NUMBER,  false, 0               },
 	{"SUBJECT",    IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0               },
 	{"TEXT",       IMAPD_KEY_TEXT,       ARG_TEXT,    false, 0               },
+	{"THREADID",   IMAPD_KEY_THREADID,   ARG_ID,      false, 0               },
 	{"TO",         IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0               },
 	{"UID",        IMAPD_KEY_UIDS,       ARG_UIDS,    false, 0               },
 	{"UNANSWERED", IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_ANSWERED},
@@ -83,6 +90,11 @@ static const unsigned key_needs[] = {
 	[IMAPD_KEY_SENTBEFORE] = IMAPD_NEED_SUMMARY,
 	[IMAPD_KEY_SENTON] = IMAPD_NEED_SUMMARY,
 	[IMAPD_KEY_SENTSINCE] = IMAPD_NEED_SUMMARY,
+	[IMAPD_KEY_SAVEDBEFORE] = IMAPD_NEED_CORE,
+	[IMAPD_KEY_SAVEDON] = IMAPD_NEED_CORE,
+	[IMAPD_KEY_SAVEDSINCE] = IMAPD_NEED_CORE,
+	[IMAPD_KEY_EMAILID] = IMAPD_NEED_CORE,
+	[IMAPD_KEY_THREADID] = IMAPD_NEED_CORE,
 	[IMAPD_KEY_HEADER] = IMAPD_NEED_SUMMARY,
 	[IMAPD_KEY_BODY] = IMAPD_NEED_BODY,
 	[IMAPD_KEY_TEXT] = IMAPD_NEED_BODY,
@@ -267,6 +279,9 @@ read_argument(struct reader *r, const struct key_row *row, uint32_t index)
 	case ARG_KEYWORD:
 		ok = imapd_parse_sp(r->p) && imapd_parse_atom(r->p, &node.name);
 		break;
+	case ARG_ID:
+		ok = imapd_parse_sp(r->p) && imapd_parse_atom(r->p, &node.name);
+		break;
 	case ARG_UIDS:
 		ok = imapd_parse_sp(r->p) && imapd_parse_set(r->p, &node.set);
 		break;
@@ -350,7 +365,7 @@ read_key_inside(struct reader *r)
 	struct cv_str word;
 	unsigned char c = imapd_peek(r->p);
 
-	if (c == '*' || cv_is_digit(c))
+	if (c == '*' || c == '$' || cv_is_digit(c))
 		return read_set(r);
 	if (imapd_take(r->p, '('))
 		return read_group(r);
@@ -384,6 +399,8 @@ imapd_parse_returns(struct imapd_parse *p, struct imapd_search *s)
 		{"MAX",   IMAPD_RETURN_MAX  },
 		{"COUNT", IMAPD_RETURN_COUNT},
 		{"ALL",   IMAPD_RETURN_ALL  },
+		{"SAVE",  IMAPD_RETURN_SAVE },
+		{"PARTIAL", IMAPD_RETURN_PARTIAL},
 	};
 
 	if (!imapd_take_word(p, "RETURN"))
@@ -398,11 +415,16 @@ imapd_parse_returns(struct imapd_parse *p, struct imapd_search *s)
 		if (i == CV_COUNT(rows))
 			return imapd_fault(p, "an unknown search result was asked for");
 		s->returns |= rows[i].bit;
+		if (rows[i].bit == IMAPD_RETURN_PARTIAL &&
+			(!imapd_parse_sp(p) || !imapd_parse_partial(p, &s->partial)))
+			return false;
 		if (!imapd_take(p, ' ') && imapd_peek(p) != ')')
 			return imapd_fault(p, "a parenthesis is missing");
 	}
 	if (!s->returns)
 		s->returns = IMAPD_RETURN_ALL;
+	if ((s->returns & IMAPD_RETURN_PARTIAL) && (s->returns & IMAPD_RETURN_ALL))
+		return imapd_fault(p, "either all or a part of the result");
 	return imapd_parse_sp(p);
 }
 
@@ -445,13 +467,16 @@ imapd_parse_search(struct imapd_parse *p, struct imapd_search **out)
 }
 
 void
-imapd_search_bind(struct imapd_search *search, const struct cv_view *view, struct cv_arena *arena)
+imapd_search_bind(struct imapd_search *search, const struct cv_view *view, const uint32_t *saved,
+	uint32_t saved_count, struct cv_arena *arena)
 {
 	for (uint32_t i = 0; i < search->count; i++) {
 		struct imapd_search_node *node = &search->nodes[i];
-		if (node->key == IMAPD_KEY_SEQS || node->key == IMAPD_KEY_UIDS)
-			imapd_set_seqs(&node->set, node->key == IMAPD_KEY_UIDS, view, arena,
-				&node->ranges, &node->range_count);
+		if (node->key != IMAPD_KEY_SEQS && node->key != IMAPD_KEY_UIDS)
+			continue;
+		imapd_set_bind(&node->set, saved, saved_count, arena);
+		imapd_set_seqs(&node->set, node->key == IMAPD_KEY_UIDS, view, arena, &node->ranges,
+			&node->range_count);
 	}
 }
 
@@ -565,12 +590,42 @@ judge_core(const struct imapd_search_node *node, const struct imapd_candidate *c
 	}
 }
 
+/* Told by the message's row alone. */
+static bool
+is_of_row(enum imapd_key key)
+{
+	return key >= IMAPD_KEY_SAVEDBEFORE && key <= IMAPD_KEY_THREADID;
+}
+
+static bool
+judge_row(const struct imapd_search_node *node, const struct imapd_candidate *c)
+{
+	const struct cv_msg *m = c->msg;
+	int64_t day = cv_date_local_days(cv_date_at(m->saved_secs, m->internal_zone));
+	char id[IMAPD_OBJECTID_MAX];
+
+	switch (node->key) {
+	case IMAPD_KEY_SAVEDBEFORE:
+		return day < node->days;
+	case IMAPD_KEY_SAVEDON:
+		return day == node->days;
+	case IMAPD_KEY_SAVEDSINCE:
+		return day >= node->days;
+	case IMAPD_KEY_EMAILID:
+		return cv_str_eq_z(node->name, imapd_email_id(m, id));
+	default:
+		return cv_str_eq_z(node->name, imapd_thread_id(m, id));
+	}
+}
+
 /* By the columns alone, as far as they go. */
 static enum imapd_verdict
 judge_facts(const struct imapd_search_node *node, const struct imapd_candidate *c)
 {
 	unsigned bit = 1u << node->column;
 
+	if (is_of_row(node->key))
+		return IMAPD_MAYBE;
 	if (node->key != IMAPD_KEY_HEADER)
 		return judge_core(node, c) ? IMAPD_YES : IMAPD_NO;
 	if (node->column == IMAPD_COLS || c->facts->missing & bit)
@@ -602,7 +657,7 @@ judge_fact(const struct imapd_search_node *node, const struct imapd_candidate *c
 	case IMAPD_KEY_TEXT:
 		return c->in_body[node->text] || c->in_header[node->text];
 	default:
-		return judge_core(node, c);
+		return is_of_row(node->key) ? judge_row(node, c) : judge_core(node, c);
 	}
 }
 

@@ -38,6 +38,11 @@ enum imapd_key {
 	IMAPD_KEY_SENTBEFORE,
 	IMAPD_KEY_SENTON,
 	IMAPD_KEY_SENTSINCE, /* by Date's day */
+	IMAPD_KEY_SAVEDBEFORE,
+	IMAPD_KEY_SAVEDON,
+	IMAPD_KEY_SAVEDSINCE, /* by the day it came into this mailbox (RFC 8514) */
+	IMAPD_KEY_EMAILID,
+	IMAPD_KEY_THREADID,  /* RFC 8474 */
 	IMAPD_KEY_HEADER,    /* field `name` holds `needle`; an empty needle: the field is there */
 	IMAPD_KEY_BODY,
 	IMAPD_KEY_TEXT
@@ -61,7 +66,7 @@ struct imapd_search_node {
 	struct imapd_range *ranges; /* resolved to message numbers by imapd_search_bind() */
 	uint32_t range_count;
 	uint32_t flag;
-	struct cv_str name;   /* of a header field or keyword */
+	struct cv_str name;   /* of a header field or keyword; EMAILID, THREADID: the id */
 	struct cv_str needle; /* folded */
 	uint64_t number;
 	int64_t days; /* since 1970 */
@@ -71,12 +76,15 @@ enum imapd_search_return {
 	IMAPD_RETURN_MIN = 1,
 	IMAPD_RETURN_MAX = 2,
 	IMAPD_RETURN_COUNT = 4,
-	IMAPD_RETURN_ALL = 8
+	IMAPD_RETURN_ALL = 8,
+	IMAPD_RETURN_SAVE = 16,
+	IMAPD_RETURN_PARTIAL = 32
 };
 
 struct imapd_search {
 	bool is_extended; /* RETURN (...) was given: answer ESEARCH */
 	unsigned returns;
+	struct imapd_partial partial;
 	bool is_bad_charset;
 	bool has_modseq;                 /* some key is MODSEQ: the answer tells the highest */
 	unsigned needs;                  /* of all nodes together */
@@ -93,9 +101,9 @@ bool imapd_parse_returns(struct imapd_parse *p, struct imapd_search *search);
 /* "UTF-8 keys": the end of SORT and THREAD (RFC 5256). SEARCH may hold returns already. */
 bool imapd_parse_charset_search(struct imapd_parse *p, struct imapd_search *search);
 
-/* Resolves message sets for VIEW. */
-void imapd_search_bind(
-	struct imapd_search *search, const struct cv_view *view, struct cv_arena *arena);
+/* Resolves message sets for VIEW; SAVED are the UIDs that "$" stands for. */
+void imapd_search_bind(struct imapd_search *search, const struct cv_view *view,
+	const uint32_t *saved, uint32_t saved_count, struct cv_arena *arena);
 
 /* One message before the judge. `has` says which of the rest is filled in. */
 struct imapd_candidate {

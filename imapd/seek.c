@@ -68,7 +68,8 @@ imapd_seek_new(struct imapd_conn *c, struct imapd_search *search)
 	s->next = 1;
 	s->now_secs = cv_wall_secs();
 	s->batch_max = search->needs & IMAPD_NEED_BODY ? BATCH_BODIES : BATCH;
-	imapd_search_bind(search, s->view, &c->arena);
+	imapd_search_bind(
+		search, s->view, c->session->saved, c->session->saved_count, &c->arena);
 	return s;
 }
 

@@ -123,6 +123,14 @@ find_ghost(const struct imapd_session *s, uint32_t uid)
 }
 
 void
+imapd_session_save(struct imapd_session *s, uint32_t *uids, uint32_t count)
+{
+	free(s->saved);
+	s->saved = uids;
+	s->saved_count = count;
+}
+
+void
 imapd_session_close(struct imapd_session *s)
 {
 	if (!s)
@@ -133,6 +141,7 @@ imapd_session_close(struct imapd_session *s)
 	cv_view_unref(s->view);
 	cv_mbox_close(s->mbox);
 	free(s->recent);
+	free(s->saved);
 	free(s);
 }
 

@@ -44,6 +44,8 @@ struct imapd_session {
 	struct imapd_range *recent; /* UIDs that are \Recent here, ascending; heap */
 	struct imapd_silent silent[IMAPD_SILENT_MAX];
 	unsigned silent_count;
+	uint32_t *saved; /* UIDs that SEARCH saved for "$" (RFC 5182), ascending; heap */
+	uint32_t saved_count;
 };
 
 /* Takes MBOX over, whatever happens. */
@@ -59,6 +61,9 @@ bool imapd_session_is_recent(const struct imapd_session *s, uint32_t uid);
 uint32_t imapd_session_recent(const struct imapd_session *s); /* how many of view are */
 /* The first unseen message's number, or 0. */
 uint32_t imapd_session_first_unseen(const struct imapd_session *s);
+
+/* Takes UIDS, heap memory that may be NULL, over as what "$" stands for. */
+void imapd_session_save(struct imapd_session *s, uint32_t *uids, uint32_t count);
 
 /* The flags that the change MODSEQ made are told by the command itself. */
 void imapd_session_silence(struct imapd_session *s, uint64_t modseq);

@@ -57,6 +57,10 @@ imapd_parse_set(struct imapd_parse *p, struct imapd_set *out)
 	size_t most = count_commas(p) + 1;
 
 	*out = (struct imapd_set){0};
+	if (imapd_take(p, '$')) {
+		out->is_saved = true;
+		return true;
+	}
 	if (most > IMAPD_SET_MAX)
 		return imapd_fault(p, "the message set has too many elements");
 	out->ranges = CV_ARENA_ARRAY(p->arena, struct imapd_range, most);
@@ -66,6 +70,50 @@ imapd_parse_set(struct imapd_parse *p, struct imapd_set *out)
 		out->count++;
 	} while (out->count < most && imapd_take(p, ','));
 	return true;
+}
+
+bool
+imapd_parse_partial(struct imapd_parse *p, struct imapd_partial *out)
+{
+	uint64_t n[2];
+	bool from_end = imapd_peek(p) == '-';
+
+	for (unsigned i = 0; i < 2; i++) {
+		if ((i && !imapd_need(p, ':', "a range has no end")) ||
+			(from_end && !imapd_need(p, '-', "both ends count from the same side")) ||
+			!imapd_parse_number(p, UINT32_MAX, &n[i]))
+			return false;
+		if (!n[i])
+			return imapd_fault(p, "places are numbered from 1");
+	}
+	*out = (struct imapd_partial){.is_given = true,
+		.from_end = from_end,
+		.first = (uint32_t)CV_MIN(n[0], n[1]),
+		.last = (uint32_t)CV_MAX(n[0], n[1])};
+	return true;
+}
+
+void
+imapd_partial_cut(const struct imapd_partial *partial, size_t count, size_t *from_out,
+	size_t *to_out)
+{
+	size_t first = CV_MIN((size_t)partial->first - 1, count);
+	size_t last = CV_MIN((size_t)partial->last, count);
+
+	*from_out = partial->from_end ? count - last : first;
+	*to_out = partial->from_end ? count - first : last;
+}
+
+void
+imapd_set_bind(
+	struct imapd_set *set, const uint32_t *saved, uint32_t count, struct cv_arena *arena)
+{
+	if (!set->is_saved)
+		return;
+	set->ranges = CV_ARENA_ARRAY(arena, struct imapd_range, (size_t)count + 1);
+	set->count = count;
+	for (uint32_t i = 0; i < count; i++)
+		set->ranges[i] = (struct imapd_range){saved[i], saved[i]};
 }
 
 static int
@@ -128,6 +176,8 @@ imapd_ranges_have(const struct imapd_range *ranges, uint32_t count, uint32_t val
 bool
 imapd_set_is_beyond(const struct imapd_set *set, uint32_t exists)
 {
+	if (set->is_saved)
+		return false;
 	for (uint32_t i = 0; i < set->count; i++) {
 		const struct imapd_range *r = &set->ranges[i];
 		if (!exists || (r->from > exists && r->from != IMAPD_SET_STAR) ||
@@ -151,6 +201,7 @@ void
 imapd_set_seqs(const struct imapd_set *set, bool is_uid, const struct cv_view *view,
 	struct cv_arena *arena, struct imapd_range **out, uint32_t *count_out)
 {
+	is_uid |= set->is_saved;
 	uint32_t max = is_uid ? last_uid(view) : view->exists;
 	struct imapd_range *ranges;
 	uint32_t count, n = 0;
@@ -171,6 +222,25 @@ imapd_set_seqs(const struct imapd_set *set, bool is_uid, const struct cv_view *v
 	}
 	*out = ranges;
 	*count_out = merge(ranges, n);
+}
+
+uint32_t
+imapd_ranges_cut(struct imapd_range *ranges, uint32_t count, const struct imapd_partial *partial)
+{
+	size_t from, to, before = 0;
+	uint32_t n = 0;
+
+	imapd_partial_cut(partial, imapd_ranges_total(ranges, count), &from, &to);
+	for (uint32_t i = 0; i < count; i++) {
+		size_t length = (size_t)ranges[i].to - ranges[i].from + 1;
+		size_t first = CV_MAX(from, before), end = CV_MIN(to, before + length);
+		uint32_t start = ranges[i].from;
+		if (first < end)
+			ranges[n++] = (struct imapd_range){start + (uint32_t)(first - before),
+				start + (uint32_t)(end - before) - 1};
+		before += length;
+	}
+	return n;
 }
 
 uint32_t

@@ -20,9 +20,24 @@ struct imapd_range {
 struct imapd_set {
 	struct imapd_range *ranges; /* as written, but for from <= to where both are numbers */
 	uint32_t count;
+	bool is_saved; /* "$": the UIDs that imapd_set_bind() gives (RFC 5182) */
 };
 
+/* "PARTIAL 1:100" or "PARTIAL -1:-100" (RFC 9394): places in a result, from its end or start. */
+struct imapd_partial {
+	bool is_given, from_end;
+	uint32_t first, last; /* first <= last */
+};
+bool imapd_parse_partial(struct imapd_parse *p, struct imapd_partial *out);
+/* The part of COUNT things that PARTIAL names: [*from_out, *to_out). */
+void imapd_partial_cut(
+	const struct imapd_partial *partial, size_t count, size_t *from_out, size_t *to_out);
+
 bool imapd_parse_set(struct imapd_parse *p, struct imapd_set *out);
+
+/* Puts the saved UIDs, ascending, into SET where it is "$". */
+void imapd_set_bind(struct imapd_set *set, const uint32_t *saved, uint32_t count,
+	struct cv_arena *arena);
 
 /* Sorted and merged ranges with "*" put as MAX. */
 void imapd_set_resolve(const struct imapd_set *set, uint32_t max, struct cv_arena *arena,
@@ -37,6 +52,9 @@ bool imapd_set_is_beyond(const struct imapd_set *set, uint32_t exists);
  * left out. */
 void imapd_set_seqs(const struct imapd_set *set, bool is_uid, const struct cv_view *view,
 	struct cv_arena *arena, struct imapd_range **out, uint32_t *count_out);
+/* Leaves of RANGES what PARTIAL names; how many ranges that are. */
+uint32_t imapd_ranges_cut(
+	struct imapd_range *ranges, uint32_t count, const struct imapd_partial *partial);
 uint32_t imapd_ranges_total(const struct imapd_range *ranges, uint32_t count);
 /* The UIDs of the messages numbered by RANGES. */
 uint32_t *imapd_seqs_uids(const struct imapd_range *ranges, uint32_t count,

@@ -63,7 +63,7 @@ judge(struct cv_arena *arena, struct imapd_search *search)
 		.internal_zone = 420};
 	struct cv_str text = cv_str(message, sizeof(message) - 1);
 
-	imapd_search_bind(search, view, arena);
+	imapd_search_bind(search, view, NULL, 0, arena);
 	struct imapd_candidate c = {.seq = 2,
 		.entry = cv_view_seq(view, 2),
 		.keywords = &keywords,
