@@ -1,4 +1,4 @@
-/* account.c - `congvu account add|list|show|passwd|suspend|resume`: people and their boxes. */
+/* account.c - `congvu account add|list|show|passwd|suspend|resume|retire`: people, their boxes. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <unistd.h>
 
@@ -235,7 +235,45 @@ run_resume(struct admin_call *call)
 	return change_state(call, "account.resume", "Resumed", "Đã mở lại");
 }
 
+static int
+run_retire(struct admin_call *call)
+{
+	static const char *const fields[][2] = { { "successor", "successor" },
+		{ "notice-until", "notice_until" }, { "forward-until", "forward_until" },
+		{ "reason", "reason" } };
+	json_t *request = admin_request("account.retire");
+	int exit_code;
+
+	admin_set(request, "address", call->words[0]);
+	for (size_t i = 0; i < CV_COUNT(fields); i++)
+		admin_set(request, fields[i][1], admin_option(call, fields[i][0]));
+	/* Nobody ever gets the address again: not by a slip of the finger. */
+	if (!admin_option(call, "yes")) {
+		json_decref(request);
+		return admin_error(call, EXIT_USAGE,
+			"retiring is for good: say --yes (or suspend the account)",
+			"ngừng vĩnh viễn: thêm --yes (hoặc chỉ khóa đăng nhập)");
+	}
+	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
+	if (!reply)
+		return exit_code;
+	if (!admin_json(call, reply))
+		printf("%s %s\n", admin_say(call, "Retired", "Đã ngừng"), call->words[0]);
+	json_decref(reply);
+	return EXIT_OK;
+}
+
 /* clang-format off */
+static const struct admin_option retire_options[] = {
+	{ "successor", "ADDRESS", "who does the work now", "địa chỉ người kế nhiệm" },
+	{ "notice-until", "DAY", "until then senders are told the successor's address",
+		"đến ngày này người gửi được báo địa chỉ kế nhiệm" },
+	{ "forward-until", "DAY", "until then the successor gets the mail",
+		"đến ngày này thư được chuyển cho người kế nhiệm" },
+	{ "reason", "TEXT", "kept in the audit trail", "lý do, lưu vào nhật ký" },
+	{ "yes", NULL, "really: there is no way back", "xác nhận: không thể hoàn tác" },
+	{ 0 }
+};
 static const struct admin_option add_options[] = {
 	{ "address", "ADDRESS", "this address instead of one made from the name",
 		"dùng đúng địa chỉ này" },
@@ -367,4 +405,17 @@ const struct admin_command admin_account_resume = {
 	.options = reason_options,
 	.examples = "  congvu account resume dtduyen.stp@lamgiang.example",
 	.run = run_resume,
+};
+const struct admin_command admin_account_retire = {
+	.noun = "account",
+	.verb = "retire",
+	.words = "ADDRESS",
+	.words_min = 1,
+	.words_max = 1,
+	.help = "end an account for good; senders can be told who follows, or the successor gets the mail",
+	.help_vi = "ngừng một tài khoản vĩnh viễn; có thể báo hoặc chuyển thư cho người kế nhiệm",
+	.options = retire_options,
+	.examples = "  congvu account retire nvhoa.stp --yes --successor dtduyen.stp --notice-until "
+		    "2027-05-31",
+	.run = run_retire,
 };

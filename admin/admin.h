@@ -101,6 +101,8 @@ void admin_table(const struct admin_call *call, const json_t *rows,
 	const struct admin_column *columns, size_t count);
 /* TEXT with control characters as question marks: what a peer chose may not steer the terminal. */
 void admin_put(FILE *out, const char *text);
+/* The day of SECS in Vietnam, "31/12/2026", as a JSON text; "" for 0 and before. */
+json_t *admin_day(int64_t secs);
 /* Columns a terminal needs for UTF-8 text. */
 size_t admin_width(const char *text);
 /* A password from standard input: hidden and asked twice on a terminal, else the first line. Wipe

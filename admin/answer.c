@@ -6,6 +6,7 @@
 
 #include "admin/admin.h"
 #include "common/base/str.h"
+#include "common/text/date.h"
 #include "common/text/charset.h"
 
 const char *
@@ -175,4 +176,16 @@ admin_read_password(const struct admin_call *call)
 		return NULL;
 	}
 	return first;
+}
+
+json_t *
+admin_day(int64_t secs)
+{
+	struct cv_buf text = CV_BUF_INIT(40);
+
+	if (secs > 0)
+		cv_date_write_vn(&text, cv_date_at(secs, CV_ZONE_VIETNAM));
+	json_t *day = json_stringn(text.n ? text.p : "", text.n);
+	cv_buf_done(&text);
+	return day;
 }

@@ -12,6 +12,13 @@ extern const struct admin_command admin_agency_add, admin_agency_import, admin_a
 extern const struct admin_command admin_account_add, admin_account_list, admin_account_show,
 	admin_account_passwd, admin_account_suspend, admin_account_resume,
 	admin_account_app_password, admin_account_certificate, admin_account_unlock;
+extern const struct admin_command admin_account_retire;
+extern const struct admin_command admin_alias_add, admin_alias_remove, admin_role_add,
+	admin_role_remove;
+extern const struct admin_command admin_group_create, admin_group_add, admin_group_remove,
+	admin_group_set, admin_group_show;
+extern const struct admin_command admin_forward_add, admin_forward_remove, admin_forward_list;
+extern const struct admin_command admin_absence_set, admin_absence_show, admin_absence_clear;
 extern const struct admin_command admin_import;
 extern const struct admin_command admin_dkim_keygen, admin_dkim_show;
 extern const struct admin_command admin_directory_publish;
