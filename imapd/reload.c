@@ -68,7 +68,7 @@ publish(struct imapd *d, struct imapd_config *next)
 	struct cv_net_options limits;
 	imapd_config_limits(next, &limits);
 	cv_net_limits(d->net, &limits);
-	cv_log_level(cv_log_level_named(next->common->log_level));
+	cv_program_log(next->common);
 }
 
 static enum cv_status

@@ -298,7 +298,7 @@ publish(struct reload *r)
 	smtpd_defence_limits(r->next->defence, r->opt, &limits, &max_outside);
 	atomic_store(&s->outside.max, max_outside);
 	cv_net_limits(s->net, &limits);
-	cv_log_level(cv_log_level_named(r->main->log_level));
+	cv_program_log(r->main);
 	r->next->older = d->configs;
 	d->configs = r->next;
 	d->conf = r->next->conf;

@@ -21,7 +21,7 @@ publish(struct spam_server *s, struct cv_conf *next)
 	s->conf = next;
 	s->main = cv_conf_get(next, &congvu_section);
 	s->opt = cv_conf_get(next, &spamfilter_section);
-	cv_log_level(cv_log_level_named(s->main->log_level));
+	cv_program_log(s->main);
 }
 
 static enum cv_status

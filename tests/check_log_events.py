@@ -12,12 +12,18 @@ import sys
 CALL = re.compile(r'cv_log\(\s*[^;]*?CV_(ERROR|WARN|INFO|DEBUG)\b[^;"]*?"([a-z0-9_.]+)"\s*,\s*'
                   r'((?:"[^"]*"\s*|PRI[a-z0-9]+\s*)+)', re.S)
 LITERAL = re.compile(r'"([^"]*)"')
-KEY = re.compile(r"([a-z_]+)=")
+KEY = re.compile(r"(?:^|(?<= ))([a-z0-9_]+)=")
+RESERVED = {"time", "severity", "daemon", "process", "conn", "event", "cut"}  # of a JSON line
 FOLDERS = ["common", "smtpd", "imapd", "spamfilter", "admin"]
 HEAD = """# Log events
 
-One line an event: time, level (E, W, I, D), program[pid], c=connection, event, key=value. No passwords, no
-subjects, no message text. `tests/check_log_events.py --write` makes this page from the sources.
+One line an event: time, level (E, W, I, D), program[pid], c=connection, event, key=value; with
+`log_format = json` an object with `time`, `severity`, `daemon`, `process`, `conn`, `event` and the keys below. No
+passwords, no subjects, no message text.
+
+One message is followed by `id`: it is in its Received field, in smtpd's lines from MAIL on (with `c`, the
+connection), beside `queue` in every outgoing try, and is the delivery id under which the store has it.
+ `tests/check_log_events.py --write` makes this page from the sources.
 
 | event | level | keys | logged in |
 |---|---|---|---|
@@ -54,6 +60,10 @@ def page(root):
 
 def main():
     root = sys.argv[1]
+    for event, (_, keys, _) in events(root).items():
+        if RESERVED & set(keys):
+            print(f"{event}: the keys {RESERVED & set(keys)} belong to the line itself")
+            return 1
     target = os.path.join(root, "docs", "log-events.md")
     text = page(root)
     if "--write" in sys.argv[2:]:

@@ -9,7 +9,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -21,6 +24,9 @@ static const char *program = "congvu";
 static char *log_path;
 static atomic_int max_level = CV_INFO;
 static atomic_int log_fd = STDERR_FILENO;
+static atomic_bool as_json;
+static atomic_bool with_priority; /* standard error is the journal */
+static char mark[20];             /* unguessable: stands before each key of a rendered format */
 
 struct line {
 	char text[LINE_MAX_BYTES];
@@ -169,10 +175,253 @@ open_log(void)
 	return moved;
 }
 
+/* ---- JSON ---- */
+
+#define JSON_TAIL ",\"cut\":true}" /* room for it is always kept */
+
+/* True when C can be part of a key. */
+static bool
+is_key_byte(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* The length of a key with its '=' at the start of P, or 0. */
+static size_t
+key_length(const char *p)
+{
+	size_t n = 0;
+
+	while (is_key_byte(p[n]))
+		n++;
+	return n && p[n] == '=' ? n + 1 : 0;
+}
+
+/* Whether the value that starts at P of a format is one decimal number. */
+static bool
+is_number(const char *p)
+{
+	if (*p++ != '%')
+		return false;
+	while (*p == 'l' || *p == 'h' || *p == 'z' || *p == 'j')
+		p++;
+	bool number = *p == 'd' || *p == 'i' || *p == 'u';
+	return number && (p[1] == '\0' || p[1] == ' ');
+}
+
+/* FMT with MARK and a type before each key: what is between two marks is one field, whatever the
+ * values hold. False when it does not fit. */
+static bool
+mark_format(const char *fmt, char *out, size_t room)
+{
+	size_t n = 0, mark_n = strlen(mark);
+	bool at_start = true;
+
+	for (const char *p = fmt; *p; p++) {
+		size_t key = at_start ? key_length(p) : 0;
+		if (n + mark_n + key + 4 > room)
+			return false;
+		if (key) {
+			memcpy(out + n, mark, mark_n);
+			n += mark_n;
+			out[n++] = is_number(p + key) ? 'n' : 's';
+			memcpy(out + n, p, key);
+			n += key;
+			p += key - 1;
+		} else {
+			out[n++] = *p;
+		}
+		at_start = *p == ' ' && p > fmt;
+	}
+	out[n] = '\0';
+	return true;
+}
+
+/* Adds N bytes that must stay together. */
+static void
+json_raw(struct line *l, const char *p, size_t n)
+{
+	if (l->cut || l->n + n + sizeof JSON_TAIL + 2 > sizeof l->text) {
+		l->cut = true;
+		return;
+	}
+	memcpy(l->text + l->n, p, n);
+	l->n += n;
+}
+
+/* The bytes of a JSON string: well-formed UTF-8 as it is, the rest as \u00NN. */
+static void
+json_text(struct line *l, const char *text, size_t n)
+{
+	static const char hex[] = "0123456789abcdef";
+	const unsigned char *p = (const unsigned char *)text;
+
+	for (size_t i = 0; i < n && !l->cut;) {
+		size_t length = p[i] < 0x80 ? (p[i] >= 0x20 && p[i] != 0x7f) : utf8_length(p + i, n - i);
+		bool control = length == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0;
+		if (p[i] == '"' || p[i] == '\\') {
+			json_raw(l, (const char[]){'\\', (char)p[i]}, 2);
+			i++;
+		} else if (length && !control) {
+			json_raw(l, text + i, length);
+			i += length;
+		} else {
+			const char out[] = {'\\', 'u', '0', '0', hex[p[i] >> 4], hex[p[i] & 15]};
+			json_raw(l, out, sizeof out);
+			i++;
+		}
+	}
+}
+
+static void
+json_string(struct line *l, const char *key, const char *text, size_t n)
+{
+	size_t before = l->n;
+	bool first = l->n && l->text[l->n - 1] == '{';
+
+	json_raw(l, first ? "\"" : ",\"", first ? 1 : 2);
+	json_raw(l, key, strlen(key));
+	json_raw(l, "\":\"", 3);
+	if (l->cut) {
+		l->n = before;
+		return;
+	}
+	json_text(l, text, n);
+	/* A value that did not fit ends early; the quote has room. */
+	l->text[l->n++] = '"';
+}
+
+static bool
+is_decimal(const char *p, size_t n)
+{
+	size_t i = n && p[0] == '-';
+
+	if (i == n || n > 24)
+		return false;
+	for (; i < n; i++)
+		if (p[i] < '0' || p[i] > '9')
+			return false;
+	return true;
+}
+
+/* One field: "skey=value" or "nkey=value", N bytes. */
+static void
+json_field(struct line *l, const char *field, size_t n)
+{
+	const char *equals = memchr(field, '=', n);
+	char key[64];
+
+	if (!equals || (size_t)(equals - field) > sizeof key)
+		return;
+	snprintf(key, sizeof key, "%.*s", (int)(equals - field - 1), field + 1);
+	const char *value = equals + 1;
+	size_t value_n = n - (size_t)(value - field);
+	while (value_n && value[value_n - 1] == ' ')
+		value_n--;
+	if (value_n >= 2 && value[0] == '"' && value[value_n - 1] == '"') {
+		value++;
+		value_n -= 2;
+	}
+	if (field[0] == 's' || !is_decimal(value, value_n)) {
+		json_string(l, key, value, value_n);
+		return;
+	}
+	char out[128];
+	int out_n = snprintf(out, sizeof out, ",\"%s\":%.*s", key, (int)value_n, value);
+	json_raw(l, out, (size_t)out_n);
+}
+
+static void
+json_fields(struct line *l, const char *text, size_t n)
+{
+	size_t mark_n = strlen(mark);
+	const char *end = text + n, *p = memmem(text, n, mark, mark_n);
+
+	while (p && !l->cut) {
+		p += mark_n;
+		const char *next = memmem(p, (size_t)(end - p), mark, mark_n);
+		json_field(l, p, (size_t)((next ? next : end) - p));
+		p = next;
+	}
+}
+
+static void
+json_line(struct line *l, uint64_t conn_id, enum cv_level level, const char *event,
+	const char *fmt, va_list args)
+{
+	static const char *const words[] = {"error", "warning", "info", "debug"};
+	char format[1024], text[LINE_MAX_BYTES], number[64];
+	struct line when = {.n = 0};
+
+	add_time(&when);
+	json_raw(l, "{", 1);
+	json_string(l, "time", when.text, when.n);
+	json_string(l, "severity", words[level], strlen(words[level]));
+	json_string(l, "daemon", program, strlen(program));
+	int n = snprintf(number, sizeof number, ",\"process\":%d", (int)getpid());
+	json_raw(l, number, (size_t)n);
+	if (conn_id) {
+		n = snprintf(number, sizeof number, "%06" PRIx64, conn_id);
+		json_string(l, "conn", number, (size_t)n);
+	}
+	json_string(l, "event", event, strlen(event));
+	if (mark_format(fmt, format, sizeof format)) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		n = vsnprintf(text, sizeof text, format, args);
+#pragma GCC diagnostic pop
+		if (n > 0)
+			json_fields(l, text, CV_MIN((size_t)n, sizeof text - 1));
+		l->cut = l->cut || (size_t)n >= sizeof text;
+	}
+	if (l->cut) {
+		memcpy(l->text + l->n, JSON_TAIL, sizeof JSON_TAIL - 1);
+		l->n += sizeof JSON_TAIL - 1;
+		l->cut = false; /* said */
+	} else {
+		l->text[l->n++] = '}';
+	}
+}
+
+void
+cv_log_json(bool json)
+{
+	atomic_store(&as_json, json);
+}
+
+/* systemd names the journal's socket by device and inode; only when it is ours are priorities
+ * understood. */
+static bool
+stderr_is_journal(void)
+{
+	const char *text = getenv("JOURNAL_STREAM");
+	char ours[64];
+	struct stat st;
+
+	if (!text || fstat(STDERR_FILENO, &st))
+		return false;
+	snprintf(ours, sizeof ours, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return !strcmp(text, ours);
+}
+
+static void
+make_mark(void)
+{
+	uint64_t random = 0;
+
+	if (mark[0])
+		return;
+	if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+		random = (uint64_t)cv_mono_us() * 0x9e3779b97f4a7c15u;
+	snprintf(mark, sizeof mark, "\x01%016" PRIx64, random);
+}
+
 void
 cv_log_init(const char *name, enum cv_level level, const char *path)
 {
 	program = name;
+	make_mark();
+	atomic_store(&with_priority, !path && stderr_is_journal());
 	cv_log_level(level);
 	tzset();
 	free(log_path);
@@ -215,6 +464,19 @@ cv_log(uint64_t conn_id, enum cv_level level, const char *event, const char *fmt
 	struct line l;
 	l.n = 0;
 	l.cut = false;
+	if (atomic_load_explicit(&with_priority, memory_order_relaxed)) {
+		static const char priorities[] = {'3', '4', '6', '7'};
+		add(&l, (const char[]){'<', priorities[level], '>'}, 3);
+	}
+	va_list args;
+	if (atomic_load_explicit(&as_json, memory_order_relaxed) && mark[0]) {
+		va_start(args, fmt);
+		json_line(&l, conn_id, level, event, fmt, args);
+		va_end(args);
+		write_line(&l);
+		errno = errno_before;
+		return;
+	}
 	char text[LINE_MAX_BYTES];
 	int n = snprintf(text, sizeof text, " %c %s[%d]", letters[level], program, (int)getpid());
 	add_time(&l);
@@ -225,7 +487,6 @@ cv_log(uint64_t conn_id, enum cv_level level, const char *event, const char *fmt
 	}
 	add(&l, " ", 1);
 	add_text(&l, event, strlen(event));
-	va_list args;
 	va_start(args, fmt);
 	n = vsnprintf(text, sizeof text, fmt, args);
 	va_end(args);

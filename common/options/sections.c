@@ -48,8 +48,16 @@ cv_program_start(const char *program, const struct congvu_options *options)
 {
 	setenv("TZ", options->time_zone, 1);
 	tzset();
+	cv_log_json(!strcmp(options->log_format, "json"));
 	cv_log_init(program, cv_log_level_named(options->log_level),
 		options->log_file[0] ? options->log_file : NULL);
+}
+
+void
+cv_program_log(const struct congvu_options *options)
+{
+	cv_log_level(cv_log_level_named(options->log_level));
+	cv_log_json(!strcmp(options->log_format, "json"));
 }
 
 enum cv_status

@@ -24,6 +24,7 @@
 	OPT(text, time_zone, "Asia/Ho_Chi_Minh", "1", "64", "time zone of reports and logs", "múi giờ") \
 	OPT(text, user, "", "", "32", "Unix user the daemons run as; empty: whoever starts them", "người dùng hệ thống chạy dịch vụ") \
 	OPT(text, log_level, "info", "1", "10", "error, warn, info or debug", "mức nhật ký") \
+	OPT(text, log_format, "text", "4", "4", "text, or json: one object a line", "dạng nhật ký: text hoặc json") \
 	OPT(path, log_file, "", "", "1024", "log file; empty: standard error", "tệp nhật ký") \
 	OPT(list, tls_cert, "", "", "4096", "certificate chains in PEM, ECDSA first", "chứng thư TLS") \
 	OPT(list, tls_key, "", "", "4096", "their private keys", "khóa riêng TLS") \
@@ -172,6 +173,9 @@ const char *cv_conf_path(const char *option);
 void cv_program_start(const char *program, const struct congvu_options *options);
 /* The level that `log_level` names; info for a word that is none. */
 enum cv_level cv_log_level_named(const char *word);
+
+/* What of the log a reload may change: level and format. */
+void cv_program_log(const struct congvu_options *options);
 
 /* Loads it with cv_sections. */
 CV_MUST_CHECK enum cv_status cv_conf_open(const char *option, struct cv_conf **out,

@@ -205,6 +205,62 @@ test_lines_of_threads_never_mix_even_while_rotating(CV_UNUSED void **state)
 	free(whole);
 }
 
+static void
+test_log__json_keys_come_from_the_format_alone(CV_UNUSED void **state)
+{
+	static const struct {
+		const char *value, *want;
+	} rows[] = {
+		{"a", "\"to\":\"a\",\"n\":-7,\"why\":\"a\"}"},
+		{"a x=1 y=\"2\"", "\"to\":\"a x=1 y=\\\"2\\\"\",\"n\":-7,\"why\":\"a x=1 y=\\\"2\\\"\"}"},
+		{"a\\b\nc", "\"to\":\"a\\\\b\\u000ac\",\"n\":-7,\"why\":\"a\\\\b\\u000ac\"}"},
+		{"th\xc6\xb0", "\"to\":\"th\xc6\xb0\",\"n\":-7,\"why\":\"th\xc6\xb0\"}"},
+		{"\xff\xc2\x85", "\"to\":\"\\u00ff\\u00c2\\u0085\",\"n\":-7,\"why\":\"\\u00ff\\u00c2\\u0085\"}"},
+	};
+
+	cv_log_json(true);
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		fresh_log(NULL);
+		cv_log(0x1f, CV_WARN, "x.y", "to=%s n=%d why=\"%s\"", rows[i].value, -7, rows[i].value);
+		char *text = slurp(path), *event = strstr(text, "\"event\"");
+		assert_int_equal(strncmp(text, "{\"time\":\"20", 11), 0);
+		assert_non_null(strstr(text, "\"severity\":\"warning\",\"daemon\":\"testd\",\"process\":"));
+		assert_non_null(strstr(text, ",\"conn\":\"00001f\","));
+		assert_non_null(event);
+		assert_int_equal(strncmp(event, "\"event\":\"x.y\",", 14), 0);
+		event[strlen(event) - 1] = '\0'; /* the newline */
+		assert_string_equal(event + 14, rows[i].want);
+		free(text);
+	}
+	cv_log_json(false);
+}
+
+static void
+test_log__a_json_line_too_long_is_cut_and_says_so(CV_UNUSED void **state)
+{
+	char value[6000];
+
+	memset(value, '"', sizeof value - 1);
+	value[sizeof value - 1] = '\0';
+	cv_log_json(true);
+	for (size_t n = 1900; n < 2100; n++) {
+		fresh_log(NULL);
+		cv_log(0, CV_INFO, "x.y", "a=%.*s b=%d", (int)n, value, 1);
+		char *text = slurp(path);
+		size_t len = strlen(text);
+		bool cut = strstr(text, "\"cut\":true}\n") != NULL;
+		assert_true(cut || strstr(text, ",\"b\":1}\n"));
+		assert_true(len <= 4096 && text[len - 1] == '\n');
+		/* Every quote inside the value stands behind its backslash. */
+		const char *p = strstr(text, "\"a\":\"") + 5;
+		while (p[0] == '\\' && p[1] == '"')
+			p += 2;
+		assert_true(p[0] == '"' && (p[1] == ',' || p[1] == '}'));
+		free(text);
+	}
+	cv_log_json(false);
+}
+
 int
 main(void)
 {
@@ -214,6 +270,8 @@ main(void)
 		cmocka_unit_test_setup(test_levels_above_the_chosen_one_are_silent, fresh_log),
 		cmocka_unit_test_setup(test_values_cannot_forge_lines, fresh_log),
 		cmocka_unit_test_setup(test_long_lines_are_cut_at_4096_bytes_and_say_so, fresh_log),
+		cmocka_unit_test_setup(test_log__json_keys_come_from_the_format_alone, fresh_log),
+		cmocka_unit_test_setup(test_log__a_json_line_too_long_is_cut_and_says_so, fresh_log),
 		cmocka_unit_test_setup(test_rotation_moves_to_the_new_file, fresh_log),
 		cmocka_unit_test_setup(
 			test_lines_of_threads_never_mix_even_while_rotating, fresh_log),
