@@ -9,10 +9,11 @@
 #include <pthread.h>
 
 #include "common/net/ctl.h"
+#include "common/net/metrics.h"
 #include "smtpd/daemon.h"
 #include "smtpd/server.h"
 
-#define SMTPD_LISTENERS 4
+#define SMTPD_LISTENERS SMTPD_LABELS
 
 /* label in CONGVU_SOCKETS, option, kind, TLS from the first octet */
 struct smtpd_listener_row {
@@ -52,6 +53,7 @@ struct smtpd_daemon {
 	size_t bound_count;
 	bool sockets_inherited;         /* the supervisor bound them */
 	struct cv_ctl_server *ctl;
+	struct cv_metrics_source metrics;
 	char spool_dir[1024], deliver_path[1100], ctl_path[1100];
 	struct cv_err *err;
 	enum cv_status status;

@@ -31,8 +31,13 @@ struct smtpd_srs;
 enum smtpd_kind { SMTPD_MX, SMTPD_SUBMISSION, SMTPD_LMTP };
 #define SMTPD_KINDS 3
 
+/* The names of the listeners, in the order of their rows. */
+#define SMTPD_LABELS 4u
+extern const char *const smtpd_labels[SMTPD_LABELS];
+
 /* Counted since start; shown by `congvu status`. */
 struct smtpd_counters {
+	atomic_ullong by_label[SMTPD_LABELS]; /* sessions */
 	atomic_ullong sessions, accepted, refused, delivered, queued, auth_failed;
 };
 

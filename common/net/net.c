@@ -302,6 +302,11 @@ cv_net_stats(struct cv_net *net, struct cv_net_stats *out)
 	pthread_mutex_lock(&net->conns_lock);
 	out->open = net->open;
 	pthread_mutex_unlock(&net->conns_lock);
+	out->workers = net->worker_count;
+	pthread_mutex_lock(&net->queue.lock);
+	out->workers_busy = net->worker_count - CV_MIN(net->queue.idle, net->worker_count);
+	pthread_mutex_unlock(&net->queue.lock);
+	out->work_waiting = atomic_load_explicit(&net->queue.waiting, memory_order_relaxed);
 	for (unsigned i = 0; i < net->worker_count; i++) {
 		struct cv_worker *w = &net->workers[i];
 		out->tls_handshakes += atomic_load_explicit(&w->tls_handshakes,

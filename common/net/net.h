@@ -241,6 +241,7 @@ void cv_conn_kill(struct cv_conn *c);
 
 struct cv_net_stats {
 	uint64_t accepted, refused, open, tls_handshakes, tls_failures, bytes_in, bytes_out;
+	uint64_t workers, workers_busy, work_waiting;
 };
 void cv_net_stats(struct cv_net *net, struct cv_net_stats *out);
 

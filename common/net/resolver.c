@@ -87,18 +87,66 @@ cv_resolver_free(struct cv_resolver *r)
 	free(r);
 }
 
+/* ---- what it counts ---- */
+
+/* A look-up that went out to be answered later. */
+struct timed {
+	struct cv_resolver *r;
+	cv_resolved_fn *fn;
+	void *arg;
+	int64_t began_us;
+};
+
+static void
+count_answer(struct cv_resolver *r, const struct cv_dns_answer *a, int64_t us)
+{
+	size_t state = CV_MIN((size_t)a->state, CV_COUNT(r->states) - 1);
+
+	atomic_fetch_add_explicit(&r->states[state], 1, memory_order_relaxed);
+	cv_histogram_add(&r->times, us);
+}
+
+static void
+timed_answer(void *arg, struct cv_dns_answer *answer)
+{
+	struct timed t = *(struct timed *)arg;
+
+	free(arg);
+	count_answer(t.r, answer, cv_mono_us() - t.began_us);
+	t.fn(t.arg, answer);
+}
+
+void
+cv_resolver_metrics(struct cv_resolver *r, struct cv_buf *out)
+{
+	static const char *const names[] = {[CV_DNS_OK] = "ok", [CV_DNS_NODATA] = "nodata",
+		[CV_DNS_NXDOMAIN] = "nxdomain", [CV_DNS_TEMPFAIL] = "tempfail",
+		[CV_DNS_BOGUS] = "bogus"};
+
+	cv_metric_head(out, "congvu_dns_answers_total", CV_COUNTER, "DNS look-ups, by outcome.");
+	for (size_t i = 0; i < CV_COUNT(names); i++)
+		cv_metric_sample(out, "congvu_dns_answers_total",
+			(const char *const[]){"outcome", names[i], NULL},
+			atomic_load(&r->states[i]));
+	cv_metric_histogram(out, "congvu_dns_seconds", "How long DNS answers took.", &r->times);
+}
+
 void
 cv_resolve(struct cv_resolver *r, const char *name, enum cv_dns_type type, cv_resolved_fn *fn,
            void *arg)
 {
 	char clean[256];
-	if (!cv_dns_name_clean(cv_str_z(name), clean) || !clean[0])
+	if (!cv_dns_name_clean(cv_str_z(name), clean) || !clean[0]) {
 		fn(arg, cv_dns_answer_new(CV_DNS_NXDOMAIN));
-	else if (r->zone)
-		fn(arg, cv_zone_answer(r->zone, clean, type, r->isolated));
-	else if (r->unbound)
-		cv_unbound_resolve(r->unbound, clean, type, fn, arg);
-	else
+	} else if (r->zone) {
+		struct cv_dns_answer *answer = cv_zone_answer(r->zone, clean, type, r->isolated);
+		count_answer(r, answer, 0);
+		fn(arg, answer);
+	} else if (r->unbound) {
+		struct timed *t = cv_malloc(sizeof *t);
+		*t = (struct timed){r, fn, arg, cv_mono_us()};
+		cv_unbound_resolve(r->unbound, clean, type, timed_answer, t);
+	} else
 		fn(arg, cv_dns_answer_new(CV_DNS_TEMPFAIL));
 }
 

@@ -62,6 +62,9 @@ void cv_resolver_free(struct cv_resolver *r);
 typedef void cv_resolved_fn(void *arg, struct cv_dns_answer *answer);
 void cv_resolve(struct cv_resolver *r, const char *name, enum cv_dns_type type, cv_resolved_fn *fn,
                 void *arg);
+/* Appends what it counted: look-ups by outcome, and how long answers took. */
+struct cv_buf;
+void cv_resolver_metrics(struct cv_resolver *r, struct cv_buf *out);
 /* The same, waiting: for pool threads and the milter's own threads only. Never NULL. */
 struct cv_dns_answer *cv_resolve_wait(struct cv_resolver *r, const char *name,
                                       enum cv_dns_type type);

@@ -46,6 +46,8 @@
 	OPT(list, listen_submission, "*:587", "", "4096", "addresses for staff, STARTTLS", "địa chỉ gửi thư của cán bộ (STARTTLS)") \
 	OPT(list, listen_submissions, "*:465", "", "4096", "addresses for staff, TLS from the first octet", "địa chỉ gửi thư của cán bộ (TLS)") \
 	OPT(list, listen_lmtp, "", "", "4096", "addresses for LMTP from other MTAs", "địa chỉ LMTP") \
+	OPT(list, metrics_listen, "", "", "1024", "loopback addresses for Prometheus and health checks: GET /metrics, /health, /ready", "địa chỉ nội máy cho Prometheus và kiểm tra sức khỏe") \
+	OPT(size, disk_reserve, "256M", "0", "1T", "new mail is put off when the queue's disk has less left than this, or than 5 % of it", "dừng nhận thư mới khi đĩa còn ít hơn mức này hoặc 5 %") \
 	OPT(size, max_message, "29360128", "64K", "1G", "largest message", "cỡ thư lớn nhất") \
 	OPT(num, max_rcpts, "1000", "1", "100000", "recipients of one message from outside", "số người nhận tối đa một thư") \
 	OPT(num, max_rcpts_submission, "500", "1", "100000", "recipients of one message from staff", "số người nhận tối đa một thư gửi đi") \
@@ -113,6 +115,7 @@
 #define IMAPD_OPTIONS(OPT)                                                                         \
 	OPT(list, listen_imap, "*:143", "", "4096", "addresses for IMAP with STARTTLS", "địa chỉ IMAP (STARTTLS)") \
 	OPT(list, listen_imaps, "*:993", "", "4096", "addresses for IMAP, TLS from the first octet", "địa chỉ IMAP (TLS)") \
+	OPT(list, metrics_listen, "", "", "1024", "loopback addresses for Prometheus and health checks: GET /metrics, /health, /ready", "địa chỉ nội máy cho Prometheus và kiểm tra sức khỏe") \
 	OPT(text, separator, "/", "1", "1", "hierarchy separator in mailbox names", "dấu phân cấp thư mục") \
 	OPT(list, plain_login_networks, "", "", "65536", "networks from which LOGIN without TLS is taken", "mạng được đăng nhập không TLS") \
 	OPT(num, max_conns, "20000", "1", "200000", "connections at once", "số kết nối tối đa") \
@@ -132,6 +135,7 @@
 
 #define SPAMFILTER_OPTIONS(OPT)                                                                    \
 	OPT(text, socket, "unix:run/spamfilter.sock", "1", "1024", "where MTAs reach the milter: unix:/path or inet:port@host", "nơi MTA kết nối tới bộ lọc") \
+	OPT(list, metrics_listen, "", "", "1024", "loopback addresses for Prometheus and health checks: GET /metrics, /health, /ready", "địa chỉ nội máy cho Prometheus và kiểm tra sức khỏe") \
 	OPT(text, authserv_id, "", "", "255", "name in Authentication-Results; empty: hostname", "tên trong Authentication-Results") \
 	OPT(flag, spf, "yes", "", "", "check SPF", "kiểm tra SPF") \
 	OPT(flag, spf_reject_fail, "yes", "", "", "refuse mail whose SPF result is fail", "từ chối thư có SPF fail") \
