@@ -9,6 +9,7 @@ const struct admin_command *const admin_commands[] = {
 	&admin_status,
 	&admin_reload,
 	&admin_drain,
+	&admin_trace,
 	&admin_domain_add,
 	&admin_domain_list,
 	&admin_agency_add,

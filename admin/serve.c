@@ -31,6 +31,36 @@ print_counts(json_t *detail)
 	}
 }
 
+/* What a person wants to know first. */
+static void
+print_health(const struct admin_call *call, const json_t *all)
+{
+	static const char *const programs[] = {"imapd", "smtpd", "spamfilter"};
+	const json_t *smtpd = json_object_get(json_object_get(all, "smtpd"), "detail");
+	bool well = true;
+
+	for (size_t i = 0; i < CV_COUNT(programs); i++) {
+		if (json_is_true(json_object_get(json_object_get(all, programs[i]), "running")))
+			continue;
+		well = false;
+		printf(admin_say(call, "%s does not run.\n", "%s không chạy.\n"), programs[i]);
+	}
+	json_t *why = json_object_get(smtpd, "not_ready"), *line;
+	size_t i;
+	json_array_foreach(why, i, line)
+	{
+		well = false;
+		printf("smtpd: %s\n", json_string_value(line));
+	}
+	if (well)
+		puts(admin_say(call, "All is well.", "Mọi dịch vụ hoạt động bình thường."));
+	json_int_t waiting = json_integer_value(json_object_get(smtpd, "queue_messages"));
+	if (waiting)
+		printf(admin_say(call, "%lld messages wait to be sent.\n",
+			       "%lld thư đang chờ gửi.\n"), (long long)waiting);
+	putchar('\n');
+}
+
 static int
 run_status(struct admin_call *call)
 {
@@ -58,6 +88,7 @@ run_status(struct admin_call *call)
 			json_pack("{s:b, s:o?}", "running", running ? 1 : 0, "detail", reply));
 	}
 	if (!admin_json(call, all)) {
+		print_health(call, all);
 		for (size_t i = 0; i < CV_COUNT(rows); i++) {
 			json_t *one = json_object_get(all, rows[i].name);
 			printf("%-12s %s\n", rows[i].name,

@@ -84,7 +84,11 @@ imapd_listen(struct imapd *d, const struct imapd_config *config, struct cv_err *
 		return status;
 	o.listen.label = "imaps";
 	o.listen.implicit_tls = true;
-	return open_listeners(&o, d->tls ? config->imapd->listen_imaps : "");
+	status = open_listeners(&o, d->tls ? config->imapd->listen_imaps : "");
+	if (status)
+		return status;
+	d->metrics = (struct cv_metrics_source){imapd_metrics_collect, imapd_metrics_ready, d};
+	return cv_metrics_listen(d->net, config->imapd->metrics_listen, &d->metrics, err);
 }
 
 static void

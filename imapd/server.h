@@ -13,6 +13,7 @@
 #include "common/base/map.h"
 #include "common/net/addr.h"
 #include "common/net/ctl.h"
+#include "common/net/metrics.h"
 #include "common/net/net.h"
 #include "common/net/tls.h"
 #include "common/options/sections.h"
@@ -48,6 +49,7 @@ struct imapd {
 	struct cv_net *net;
 	struct imapd_columns_cache *columns;
 	struct cv_ctl_server *ctl;
+	struct cv_metrics_source metrics;
 	struct cv_deliver_server *deliver;
 	int64_t started_secs;
 	pthread_mutex_t users_lock; /* guards users and the lists of their sessions */
@@ -97,6 +99,10 @@ CV_MUST_CHECK enum cv_status imapd_login_add(
 void imapd_login_remove(struct imapd *d, struct imapd_login *login);
 /* Ends the sessions of accounts that may no longer log in. */
 void imapd_logins_review(struct imapd *d);
+
+/* metrics.c: the two halves of a struct cv_metrics_source; ARG is the struct imapd. */
+void imapd_metrics_collect(void *arg, struct cv_buf *out);
+void imapd_metrics_ready(void *arg, struct cv_buf *why);
 
 /* control.c: answers one request of the control socket. */
 enum cv_status imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err);

@@ -13,6 +13,7 @@
 #include "common/text/encode.h"
 #include "common/text/encoded_word.h"
 #include "common/text/header.h"
+#include "smtpd/note.h"
 
 #define HEADER_MAX  (64u << 10)      /* of the original, sent back */
 #define FULL_MAX    (10u << 20)      /* larger messages come back as their header */
@@ -497,6 +498,7 @@ smtpd_bounce_send(struct smtpd_server *server, const struct cv_queue_msg *msg,
 	if (status != CV_OK)
 		return status;
 	*queued_out = true;
+	smtpd_note_report(server, msg, id);
 	cv_log(0, CV_INFO, "report.queued", "id=%s about=%.*s to=%.*s", id,
 		CV_STR_ARGS(msg->delivery_id), CV_STR_ARGS(msg->sender));
 	return CV_OK;

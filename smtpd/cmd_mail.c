@@ -4,6 +4,8 @@
 #include "smtpd/envelope.h"
 #include "smtpd/filters.h"
 #include "smtpd/params.h"
+#include "smtpd/note.h"
+#include "smtpd/stats.h"
 
 /* SMTPUTF8 stands behind the address it allows, so it is looked for before the address is read. */
 static bool
@@ -115,6 +117,7 @@ mail_done(struct smtpd_session *s)
 	const struct smtpd_timing *t = &s->tx->timing;
 
 	smtpd_session_enter(s, S_MAIL);
+	smtpd_note_mail(s);
 	/* Whoever asked for more than it may have is told (RFC 6710 4.1). */
 	smtpd_reply_put(cv_conn_out(s->conn),
 		t->priority == t->asked_priority ? R_SENDER_OK
@@ -159,6 +162,8 @@ smtpd_cmd_mail(struct smtpd_session *s, struct cv_str args)
 			cv_path_parse(args, flags | CV_PATH_SMTPUTF8, &path, &rest, NULL) == CV_OK;
 		return smtpd_envelope_refuse(s, needs_utf8 ? R_NEED_UTF8 : R_BAD_SENDER);
 	}
+	if (smtpd_disk_is_low(s->server))
+		return smtpd_envelope_refuse(s, R_STORE_FULL);
 	s->tx = smtpd_tx_new(s);
 	struct smtpd_tx *tx = s->tx;
 	enum smtpd_reply reply = take_mail_params(s, tx, rest);

@@ -7,6 +7,7 @@
 #include "smtpd/filters.h"
 #include "smtpd/params.h"
 #include "smtpd/room.h"
+#include "smtpd/note.h"
 #include "smtpd/srs.h"
 
 static enum smtpd_reply
@@ -103,6 +104,7 @@ rcpt_done(struct smtpd_session *s)
 	if (!r->is_local)
 		s->tx->remote_count++;
 	smtpd_session_enter(s, S_RCPT);
+	smtpd_note_rcpt(s);
 	smtpd_reply_put(cv_conn_out(s->conn), r->is_moved ? R_RCPT_MOVED : R_RCPT_OK);
 	return CV_STEP_DONE;
 }
@@ -358,6 +360,7 @@ smtpd_cmd_rcpt(struct smtpd_session *s, struct cv_str args)
 		return smtpd_envelope_refuse(s, reply);
 	if (smtpd_envelope_keep(tx, &path, &r.address) != CV_OK)
 		return smtpd_envelope_refuse(s, R_BAD_PATH);
+	smtpd_note_try(s, r.address);
 	tx->rcpt_bytes += 3 * r.address.n; /* the filters' copies too */
 	return route(s, &r, &path);
 }

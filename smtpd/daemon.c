@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/audit/trace.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/net/daemon.h"
@@ -18,10 +19,12 @@
 #include "smtpd/room.h"
 #include "smtpd/session.h"
 #include "smtpd/srs.h"
+#include "smtpd/stats.h"
 
 #define STOP_GRACE_MS 5000u
 #define DRAIN_LOOK_MS 20
 
+const char *const smtpd_labels[SMTPD_LABELS] = {"mx", "submission", "submissions", "lmtp"};
 const struct smtpd_listener_row smtpd_listener_rows[SMTPD_LISTENERS] = {
 	{"mx",          offsetof(struct smtpd_options, listen_mx),          SMTPD_MX,         false},
 	{"submission",  offsetof(struct smtpd_options, listen_submission),  SMTPD_SUBMISSION, false},
@@ -73,7 +76,8 @@ open_listeners(struct smtpd_daemon *d)
 		const struct smtpd_listener_row *row = &smtpd_listener_rows[i];
 		struct open_call call = {d, i};
 
-		d->listeners[i] = (struct smtpd_listener){&d->server, row->kind, row->implicit_tls};
+		d->listeners[i] =
+			(struct smtpd_listener){&d->server, row->kind, row->implicit_tls, i};
 		if (row->implicit_tls && !d->server.tls) {
 			cv_log(0, CV_WARN, "listen.skipped", "label=%s why=no-certificate",
 				row->label);
@@ -83,6 +87,12 @@ open_listeners(struct smtpd_daemon *d)
 		if (d->status != CV_OK)
 			return d->status;
 	}
+	d->metrics = (struct cv_metrics_source){
+		smtpd_stats_collect, smtpd_stats_ready, &d->server};
+	d->status = cv_metrics_listen(
+		d->server.net, d->server.opt->metrics_listen, &d->metrics, d->err);
+	if (d->status != CV_OK)
+		return d->status;
 	return d->sockets_inherited ? CV_OK : smtpd_listeners_bind(d, d->server.opt, d->err);
 }
 
@@ -105,7 +115,18 @@ answer_status(struct smtpd_server *s, json_t **reply_out)
 		(json_int_t)atomic_load(&s->counters.queued), "store_up",
 		cv_deliverer_is_up(s->deliverer) ? 1 : 0, "queue_messages",
 		(json_int_t)queue.messages, "queue_recipients", (json_int_t)queue.recipients);
-	return *reply_out ? CV_OK : CV_TEMPFAIL;
+	if (!*reply_out)
+		return CV_TEMPFAIL;
+	struct cv_buf why = CV_BUF_INIT(16u << 10);
+	json_t *list = json_array();
+	smtpd_stats_ready(s, &why);
+	struct cv_str rest = cv_buf_view(&why), line;
+	while (why.n && cv_str_split(&rest, '\n', &line))
+		if (line.n)
+			json_array_append_new(list, json_stringn(line.p, line.n));
+	json_object_set_new(*reply_out, "not_ready", list);
+	cv_buf_done(&why);
+	return CV_OK;
 }
 
 static enum cv_status
@@ -131,6 +152,11 @@ control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 		return answer_status(&d->server, reply_out);
 	if (what && !strcmp(what, "reload"))
 		return smtpd_daemon_reload_now(d, reply_out, err);
+	if (what && !strcmp(what, "trace.flush")) {
+		cv_trace_flush(d->server.trace);
+		*reply_out = json_object();
+		return CV_OK;
+	}
 	if (what && !strcmp(what, "drain"))
 		return smtpd_daemon_drain_now(d, reply_out, err);
 	if (what && !strcmp(what, "register.refresh")) {
@@ -221,6 +247,12 @@ start_store(struct smtpd_daemon *d)
 	s->room = smtpd_room_new();
 	snprintf(secret, sizeof secret, "%s/srs.secret", s->main->keys_dir);
 	s->srs = smtpd_srs_new(secret, (unsigned)(s->opt->srs_validity / 86400));
+	char trace_dir[1100];
+	snprintf(trace_dir, sizeof trace_dir, "%s/trace", s->main->queue_dir);
+	status = cv_trace_open(trace_dir, (unsigned)s->opt->trace_days, s->opt->trace_max,
+		&s->trace, d->err);
+	if (status != CV_OK)
+		return status;
 	return cv_deliverer_client(d->deliver_path, &s->deliverer, d->err);
 }
 
@@ -335,6 +367,7 @@ smtpd_daemon_stop(struct smtpd_daemon *d)
 		cv_resolver_free(s->resolver);
 	if (s->outbound)
 		smtpd_outbound_free(s->outbound);
+	cv_trace_close(s->trace);
 	if (s->queue)
 		cv_queue_close(s->queue);
 	if (s->net)

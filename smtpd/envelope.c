@@ -4,6 +4,7 @@
 
 #include "common/base/log.h"
 #include "smtpd/filters.h"
+#include "smtpd/note.h"
 
 enum cv_step
 smtpd_envelope_refuse(struct smtpd_session *s, enum smtpd_reply reply)
@@ -11,6 +12,8 @@ smtpd_envelope_refuse(struct smtpd_session *s, enum smtpd_reply reply)
 	size_t before = cv_conn_out(s->conn)->n;
 
 	atomic_fetch_add(&s->server->counters.refused, 1);
+	smtpd_note_refused(s, smtpd_reply_code(reply), smtpd_reply_enhanced(reply),
+		smtpd_reply_words(reply));
 	smtpd_session_refuse(s, reply);
 	return smtpd_filters_refused(s, before);
 }
@@ -26,6 +29,7 @@ smtpd_envelope_refuse_decision(struct smtpd_session *s, const struct cv_decision
 	atomic_fetch_add(&s->server->counters.refused, 1);
 	cv_log(cv_conn_id(s->conn), CV_INFO, "policy.refused", "rule=%s account=%s", d->rule,
 		s->authed ? s->login : "-");
+	smtpd_note_refused(s, d->smtp_code, d->enhanced, d->rule);
 	smtpd_reply_decision(cv_conn_out(s->conn), d, s->tx && s->tx->smtputf8);
 	return smtpd_filters_refused(s, before);
 }

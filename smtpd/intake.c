@@ -14,9 +14,11 @@
 #include "common/text/header.h"
 #include "smtpd/expand.h"
 #include "smtpd/filters.h"
+#include "smtpd/note.h"
 #include "smtpd/outbound.h"
 #include "smtpd/room.h"
 #include "smtpd/session.h"
+#include "smtpd/stats.h"
 #include "smtpd/shape.h"
 #include "smtpd/trace.h"
 
@@ -63,6 +65,8 @@ refuse(struct smtpd_session *s, enum smtpd_reply reply)
 
 	cv_log(cv_conn_id(s->conn), CV_INFO, "msg.refused", "id=%s code=%u", tx->id,
 		smtpd_reply_code(reply));
+	smtpd_note_refused(s, smtpd_reply_code(reply), smtpd_reply_enhanced(reply),
+		smtpd_reply_words(reply));
 	atomic_fetch_add(&s->server->counters.refused, 1);
 	if (smtpd_reply_code(reply) >= 500)
 		s->errors++;
@@ -120,6 +124,7 @@ accept_message(struct smtpd_session *s)
 		"id=%s size=%llu rcpts=%zu boxes=%zu remote=%zu peer=%s account=%s", tx->id,
 		(unsigned long long)tx->message.size_bytes, tx->rcpt_count, tx->boxes.n,
 		tx->remote_count, cv_conn_peer_text(s->conn), s->authed ? s->login : "-");
+	smtpd_note_end(s, 0, NULL, NULL);
 	atomic_fetch_add(&s->server->counters.accepted, 1);
 	s->messages++;
 	if (!tx->quarantined && !tx->discarded)
@@ -232,6 +237,7 @@ queue_put(struct smtpd_session *s, struct cv_queue_msg *msg, bool for_boxes)
 		return status;
 	}
 	CV_KILL_POINT("smtpd.queued");
+	smtpd_note_queue(s, msg);
 	atomic_fetch_add(&s->server->counters.queued, msg->rcpt_count);
 	smtpd_tx_ref(tx);
 	atomic_fetch_add(&tx->pending, 1);
@@ -306,6 +312,7 @@ requeue_untaken(struct smtpd_session *s, size_t untaken)
 	enum cv_status status = queue_put(s, &msg, true);
 	if (status != CV_OK)
 		return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
+	atomic_fetch_add(&smtpd_stats.deferred_boxes, msg.rcpt_count);
 	cv_log(cv_conn_id(s->conn), CV_WARN, "store.deferred", "id=%s boxes=%zu", tx->id,
 		msg.rcpt_count);
 	s->resume = answer_after_requeue;
@@ -323,6 +330,7 @@ all_done(struct smtpd_session *s)
 	s->resume = NULL;
 	if (tx->remote_count + tx->out_count)
 		smtpd_outbound_kick(s->server->outbound);
+	smtpd_note_boxes(s);
 	count_results(tx, &t);
 	atomic_fetch_add(&s->server->counters.delivered, t.taken);
 	if (!t.refused && !t.unsure)
@@ -346,6 +354,7 @@ deliver_local(struct smtpd_session *s)
 	struct smtpd_tx *tx = s->tx;
 	struct cv_str prefix = cv_arena_printf(&tx->arena, "%s%s", tx->return_path.p, tx->trace.p);
 
+	tx->store_us = cv_mono_us();
 	tx->delivery_count = (tx->boxes.n + CV_DELIVER_RCPTS_MAX - 1) / CV_DELIVER_RCPTS_MAX;
 	tx->deliveries = CV_ARENA_ARRAY(&tx->arena, struct cv_delivery, tx->delivery_count);
 	for (size_t d = 0; d < tx->delivery_count; d++) {
@@ -472,6 +481,10 @@ message_filtered(struct smtpd_session *s)
 	default:
 		break;
 	}
+	const struct smtpd_milter_changes *changes = smtpd_milter_changes(s->milter);
+	smtpd_note_filter(s, tx->discarded         ? "discard"
+			     : changes->quarantine ? "quarantine"
+						   : "pass");
 	if (tx->discarded)
 		return discard(s, "verdict");
 	bool nobody;
@@ -496,6 +509,7 @@ identity_refused(struct smtpd_session *s, struct cv_str header)
 		return false;
 	cv_log(cv_conn_id(s->conn), CV_INFO, "policy.refused", "id=%s rule=%s account=%s",
 		s->tx->id, d.rule, s->login);
+	smtpd_note_refused(s, d.smtp_code, d.enhanced, d.rule);
 	atomic_fetch_add(&s->server->counters.refused, 1);
 	smtpd_reply_decision(cv_conn_out(s->conn), &d, s->tx->smtputf8);
 	return true;
@@ -514,6 +528,7 @@ smtpd_intake(struct smtpd_session *s)
 	if (cv_spool_map(&tx->message, &message, &err) != CV_OK)
 		return refuse(s, R_TEMPFAIL);
 	smtpd_header_look(message, &facts);
+	smtpd_note_data(s, &facts);
 	tx->tls_optional = facts.tls_optional && !tx->require_tls; /* RFC 8689 4.1 */
 	enum smtpd_reply fault = facts.broken                        ? R_BAD_HEADER
 				 : smtpd_is_loop(s, message, &facts) ? R_LOOP

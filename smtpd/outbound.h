@@ -29,6 +29,9 @@ void smtpd_outbound_stop(struct smtpd_outbound *o, unsigned grace_ms);
 void smtpd_outbound_free(struct smtpd_outbound *o);
 /* Something was put: look at the queue now. Any thread, cheap. */
 void smtpd_outbound_kick(struct smtpd_outbound *o);
+/* Appends connections, claims and the busiest destinations. */
+struct cv_buf;
+void smtpd_outbound_metrics(struct smtpd_outbound *o, struct cv_buf *out);
 /* A message that was taken for ADDRESS of ours: a report on TLS, perhaps. Any thread, cheap. */
 void smtpd_outbound_offer(struct smtpd_outbound *o, struct cv_str address,
                           struct cv_spool *message);

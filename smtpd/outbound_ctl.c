@@ -14,6 +14,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "smtpd/bounce.h"
+#include "smtpd/note.h"
 #include "smtpd/outbound_internal.h"
 
 #define LIST_DEFAULT 100
@@ -186,6 +187,7 @@ enum change { RETRY, HOLD, RELEASE, DELETE, BOUNCE };
 struct change_call {
 	struct smtpd_outbound *o;
 	enum change change;
+	const char *what;
 	struct filter filter;
 	uint64_t *ids;        /* chosen first: the queue is not changed while it is walked */
 	size_t count, room;
@@ -287,6 +289,8 @@ change_msg(struct change_call *call, uint64_t id, struct cv_err *err)
 	for (size_t i = 0; i < n; i++)
 		out_unclaim(o, id, &msg.rcpts[i]);
 	pthread_mutex_unlock(&o->lock);
+	for (size_t i = 0; status == CV_OK && i < n; i++)
+		smtpd_note_change(o->server, &msg, msg.rcpts[i].address, call->what);
 	if (status == CV_OK)
 		call->changed += n;
 	cv_arena_done(&arena);
@@ -333,7 +337,8 @@ static enum cv_status
 do_change(struct smtpd_outbound *o, enum change change, json_t *request, json_t **reply_out,
 	struct cv_err *err)
 {
-	struct change_call call = { .o = o, .change = change };
+	struct change_call call = { .o = o, .change = change,
+		.what = json_string_value(json_object_get(request, "do")) };
 	bool all = json_is_true(json_object_get(request, "all"));
 
 	enum cv_status status = choose(&call, request, err);

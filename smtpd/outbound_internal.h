@@ -46,6 +46,7 @@ struct out_job {
 	struct out_load *load;
 	struct out_dest *dest;     /* NULL: the store */
 	int64_t retry_at_secs;     /* for SMTPD_LATER; 0: by the number of attempts */
+	int64_t born_us;           /* when it was loaded */
 	bool is_untried;           /* put off without a try: no attempt is counted */
 	/* for the store */
 	struct cv_delivery delivery;

@@ -74,6 +74,7 @@ out_job_new(struct smtpd_outbound *o, struct out_load *load, size_t room)
 	cv_list_init(&j->job.link);
 	j->o = o;
 	j->load = load;
+	j->born_us = cv_mono_us();
 	j->job.msg = &load->msg;
 	j->job.owner = j;
 	j->job.rcpts = cv_calloc(room, sizeof *j->job.rcpts);

@@ -10,7 +10,9 @@
 #include "common/base/kill.h"
 #include "common/base/log.h"
 #include "smtpd/bounce.h"
+#include "smtpd/note.h"
 #include "smtpd/outbound_internal.h"
+#include "smtpd/stats.h"
 
 static bool
 wants(const struct cv_queue_rcpt *rcpt, uint32_t what)
@@ -119,28 +121,44 @@ settle_one(struct settling *s, struct smtpd_outbound *o, const struct out_job *j
 }
 
 static void
-log_job(const struct out_job *j, const struct settling *s, int64_t now)
+log_rcpt(const struct out_job *j, const struct cv_queue_rcpt *after,
+	const struct cv_queue_rcpt *before, const struct smtpd_outcome *o, int64_t now)
 {
-	static const char *const events[] = { [SMTPD_UNTRIED] = "out.deferred",
-		[SMTPD_SENT] = "out.sent", [SMTPD_LATER] = "out.deferred",
-		[SMTPD_FAILED] = "out.failed" };
+	static const struct {
+		const char *event, *word;
+		enum smtpd_stats_fate fate;
+	} rows[] = { [SMTPD_UNTRIED] = { "out.deferred", "deferred", SMTPD_STATS_DEFERRED },
+		[SMTPD_SENT] = { "out.sent", "sent", SMTPD_STATS_SENT },
+		[SMTPD_LATER] = { "out.deferred", "deferred", SMTPD_STATS_DEFERRED },
+		[SMTPD_FAILED] = { "out.failed", "failed", SMTPD_STATS_FAILED } };
+	const struct cv_queue_msg *msg = j->job.msg;
+	bool expired = after->state == CV_Q_DONE && o->fate == SMTPD_LATER;
+	bool waits = after->state == CV_Q_WAITING;
 	char queue[16];
 
-	cv_queue_id_text(j->job.msg->id, queue);
-	for (size_t i = 0; i < j->job.count; i++) {
-		const struct smtpd_outcome *o = &j->job.outcomes[i];
-		bool expired = s->rcpts[i].state == CV_Q_DONE && o->fate == SMTPD_LATER;
-		cv_log(0, o->fate == SMTPD_SENT ? CV_INFO : CV_WARN,
-			expired ? "out.expired" : events[o->fate],
-			"queue=%s id=%.*s to=%.*s host=%s tls=%s status=%s next=%lld reply=\"%s\"",
-			queue, CV_STR_ARGS(j->job.msg->delivery_id),
-			CV_STR_ARGS(j->job.rcpts[i]->address),
-			j->job.peer[0] ? j->job.peer : "-", j->job.tls ? j->job.tls : "-",
-			o->status,
-			(long long)(s->rcpts[i].state == CV_Q_WAITING ? s->rcpts[i].next_secs - now
-								      : 0),
-			o->text);
-	}
+	cv_queue_id_text(msg->id, queue);
+	cv_log(0, o->fate == SMTPD_SENT ? CV_INFO : CV_WARN,
+		expired ? "out.expired" : rows[o->fate].event,
+		"queue=%s id=%.*s to=%.*s host=%s tls=%s status=%s next=%lld reply=\"%s\"", queue,
+		CV_STR_ARGS(msg->delivery_id), CV_STR_ARGS(before->address),
+		j->job.peer[0] ? j->job.peer : "-", j->job.tls ? j->job.tls : "-", o->status,
+		(long long)(waits ? after->next_secs - now : 0), o->text);
+	/* A destination that is down puts off again and again without a try: that is no news. */
+	if (j->is_untried && waits)
+		return;
+	atomic_fetch_add(
+		&smtpd_stats.fates[expired ? SMTPD_STATS_EXPIRED : rows[o->fate].fate], 1);
+	smtpd_note_out(j->o->server, msg, before, expired ? "expired" : rows[o->fate].word,
+		j->job.peer, j->job.tls, o->status, o->text, waits ? after->next_secs : 0);
+}
+
+static void
+log_job(const struct out_job *j, const struct settling *s, int64_t now)
+{
+	if (!j->is_untried)
+		cv_histogram_add(&smtpd_stats.outbound, cv_mono_us() - j->born_us);
+	for (size_t i = 0; i < j->job.count; i++)
+		log_rcpt(j, &s->rcpts[i], j->job.rcpts[i], &j->job.outcomes[i], now);
 }
 
 static enum cv_status

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/audit/trace.h"
 #include "common/base/log.h"
 #include "common/options/live.h"
 #include "smtpd/access.h"
@@ -21,8 +22,8 @@
 static const char *const fixed_options[] = {"congvu.base_dir", "congvu.run_dir", "congvu.mail_dir",
 	"congvu.queue_dir", "congvu.stats_dir", "congvu.register_dir", "congvu.keys_dir",
 	"congvu.time_zone", "congvu.user", "congvu.log_file", "congvu.dns_*", "congvu.proxy_networks",
-	"congvu.oauth_*", "smtpd.workers",
-	"smtpd.outbound_ca", "smtpd.mta_sts_port", NULL};
+	"congvu.oauth_*", "smtpd.workers", "smtpd.metrics_listen", "smtpd.outbound_ca",
+	"smtpd.mta_sts_port", NULL};
 
 /* ---- parts of a configuration ---- */
 
@@ -297,6 +298,7 @@ publish(struct reload *r)
 	s->defence = r->next->defence;
 	smtpd_defence_limits(r->next->defence, r->opt, &limits, &max_outside);
 	atomic_store(&s->outside.max, max_outside);
+	cv_trace_limits(s->trace, (unsigned)r->opt->trace_days, r->opt->trace_max);
 	cv_net_limits(s->net, &limits);
 	cv_program_log(r->main);
 	r->next->older = d->configs;

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "smtpd/reply.h"
 
+#include "smtpd/stats.h"
+
 static const struct row {
 	unsigned code;
 	const char *enhanced, *text;
@@ -38,6 +40,7 @@ smtpd_reply_put(struct cv_buf *out, enum smtpd_reply reply)
 void
 smtpd_reply_text(struct cv_buf *out, unsigned code, const char *enhanced, const char *text)
 {
+	smtpd_stats_refused(code, enhanced, text);
 	cv_buf_u64(out, code);
 	cv_buf_c(out, ' ');
 	if (enhanced) {

@@ -27,6 +27,7 @@ struct smtpd_milters;
 struct smtpd_outbound;
 struct smtpd_room_cache;
 struct smtpd_srs;
+struct cv_trace;
 
 enum smtpd_kind { SMTPD_MX, SMTPD_SUBMISSION, SMTPD_LMTP };
 #define SMTPD_KINDS 3
@@ -62,6 +63,7 @@ struct smtpd_server {
 	struct cv_share outside;            /* connections to MX and LMTP */
 	struct smtpd_srs *srs;              /* senders of what is forwarded */
 	const char *spool_dir;
+	struct cv_trace *trace;             /* the course of messages; NULL: not kept */
 	atomic_bool draining;               /* no new message: 421 to who is idle */
 	struct smtpd_counters counters;
 };
@@ -71,6 +73,7 @@ struct smtpd_listener {
 	struct smtpd_server *server;
 	enum smtpd_kind kind;
 	bool implicit_tls;
+	size_t index;                /* of its label */
 };
 
 #endif

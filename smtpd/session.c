@@ -11,6 +11,7 @@
 #include "common/base/rng.h"
 #include "common/text/header.h"
 #include "smtpd/filters.h"
+#include "smtpd/note.h"
 
 static struct smtpd_session *
 session_of(struct cv_conn *c)
@@ -122,6 +123,11 @@ put_filters_reply(struct smtpd_session *s, enum smtpd_milter_verdict verdict)
 	struct cv_buf *out = cv_conn_out(s->conn);
 	bool whole = s->kind == SMTPD_LMTP && s->state & (S_DATA | S_BDAT);
 
+	const char *own = smtpd_milter_reply(s->milter);
+	smtpd_note_refused(s, verdict == SMTPD_MILTER_REJECT ? 550 : 451, NULL,
+		own && strlen(own) > 4                  ? own + 4
+		: smtpd_milter_has_failed(s->milter) ? "[FILTER.down]"
+						     : "[FILTER]");
 	for (size_t times = whole ? s->tx->rcpt_count : 1; times; times--) {
 		if (smtpd_milter_reply(s->milter)) {
 			cv_buf_z(out, smtpd_milter_reply(s->milter));
@@ -232,6 +238,7 @@ session_open(struct smtpd_session *s)
 	s->secure = l->implicit_tls;
 	s->state = S_START;
 	atomic_fetch_add(&s->server->counters.sessions, 1);
+	atomic_fetch_add(&s->server->counters.by_label[l->index], 1);
 	cv_log(cv_conn_id(s->conn), CV_DEBUG, "smtp.open", "peer=%s kind=%s",
 		cv_conn_peer_text(s->conn), cv_conn_label(s->conn));
 	smtpd_defence_open(s, NULL);

@@ -99,6 +99,10 @@ struct smtpd_tx {
 	bool is_list_already;        /* it came from a list */
 	bool has_split;              /* some recipient lives on the old server (split.h) */
 	struct cv_spool message;
+	/* for the trace (note.h) */
+	struct cv_str trying;        /* the recipient that is being tried */
+	bool mail_noted;
+	int64_t whole_us, store_us;  /* when the data was whole, when the store was asked */
 	/* what the data said */
 	struct cv_buf trace, return_path;
 	struct cv_buf header;        /* what a submission lacked, to stand in front */

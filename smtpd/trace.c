@@ -63,6 +63,16 @@ smtpd_trace_write(struct smtpd_session *s)
 	cv_buf_z(out, "\r\n");
 }
 
+/* What stands between the brackets, or all of it. */
+static struct cv_str
+id_in(struct cv_str value)
+{
+	size_t open = cv_str_find(value, '<', 0), close = cv_str_find(value, '>', open);
+
+	return open < value.n && close < value.n ? cv_str_sub(value, open + 1, close)
+						 : cv_str_trim(value);
+}
+
 void
 smtpd_header_look(struct cv_str message, struct smtpd_header_facts *out)
 {
@@ -79,8 +89,10 @@ smtpd_header_look(struct cv_str message, struct smtpd_header_facts *out)
 			out->return_paths++;
 		else if (cv_str_ieq_z(field.name, "Date"))
 			out->has_date = true;
-		else if (cv_str_ieq_z(field.name, "Message-ID"))
+		else if (cv_str_ieq_z(field.name, "Message-ID")) {
 			out->has_message_id = true;
+			out->message_id = id_in(field.value);
+		}
 		else if (cv_str_ieq_z(field.name, "TLS-Required"))
 			out->tls_optional = cv_str_ieq_z(cv_str_trim(field.value), "No");
 	}

@@ -15,6 +15,7 @@ struct smtpd_header_facts {
 	bool broken;              /* too large, or its first line is no field */
 	size_t return_paths;
 	bool has_date, has_message_id;
+	struct cv_str message_id; /* without <>; a part of the message */
 	bool tls_optional;        /* "TLS-Required: No" (RFC 8689 3) */
 };
 void smtpd_header_look(struct cv_str message, struct smtpd_header_facts *out);

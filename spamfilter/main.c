@@ -275,6 +275,8 @@ main(int argc, char **argv)
 		status = open_socket(s, a.socket ? a.socket : s->opt->socket, &err);
 	if (status == CV_OK)
 		status = spam_server_control(s, &err);
+	if (status == CV_OK)
+		status = spam_metrics_open(s, &err);
 	if (status) {
 		cv_log(0, CV_ERROR, "start.failed", "error=\"%s\"", err.text);
 		fprintf(stderr, "congvu-spamfilter: %s\n", err.text);

@@ -9,7 +9,7 @@
 /* Folders and sockets are open, the resolver runs. */
 static const char *const fixed_options[] = {"congvu.base_dir", "congvu.run_dir", "congvu.mail_dir",
 	"congvu.queue_dir", "congvu.stats_dir", "congvu.register_dir", "congvu.keys_dir",
-	"congvu.time_zone", "congvu.user", "congvu.log_file", "congvu.dns_*", "spamfilter.socket",
+	"congvu.time_zone", "congvu.user", "congvu.log_file", "congvu.dns_*", "spamfilter.socket", "spamfilter.metrics_listen",
 	"spamfilter.submission_networks", NULL};
 static const struct cv_section *const mine[] = {&congvu_section, &spamfilter_section};
 

@@ -178,6 +178,8 @@ spam_server_close(struct spam_server *s)
 		return;
 	if (s->ctl)
 		cv_ctl_server_free(s->ctl);
+	if (s->net)
+		cv_net_free(s->net);
 	spam_signup_close(s->signup);
 	if (s->keys)
 		spam_keys_free(s->keys);

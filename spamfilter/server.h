@@ -9,6 +9,8 @@
 
 #include "common/net/addr.h"
 #include "common/net/ctl.h"
+#include "common/net/metrics.h"
+#include "common/net/resolver.h"
 #include "common/options/sections.h"
 #include "common/policy/policy.h"
 #include "spamfilter/dkim.h"
@@ -43,6 +45,8 @@ struct spam_server {
 	struct spam_signup *signup;
 	struct cv_netset *submitters;
 	struct cv_ctl_server *ctl;
+	struct cv_net *net; /* for metrics; NULL: none */
+	struct cv_metrics_source metrics;
 	pthread_mutex_t policy_lock;
 	struct spam_policy *policy;
 	atomic_uint_fast64_t under_way; /* messages between MAIL and their end */
@@ -64,6 +68,8 @@ CV_MUST_CHECK enum cv_status spam_policy_replace(struct spam_server *s,
 /* server.c: words among the options that their rows cannot check. */
 CV_MUST_CHECK enum cv_status spam_options_check(
 	const struct spamfilter_options *opt, struct cv_err *err);
+/* metrics.c: listens where metrics_listen says. */
+CV_MUST_CHECK enum cv_status spam_metrics_open(struct spam_server *s, struct cv_err *err);
 /* Serves <run_dir>/spamfilter.ctl, unless alone. */
 CV_MUST_CHECK enum cv_status spam_server_control(struct spam_server *s, struct cv_err *err);
 

@@ -13,6 +13,7 @@
 #include "common/audit/trace_files.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/text/charset.h"
 
 #define MEMORY_MAX (4u << 20) /* gathered while the disk is slow; more is dropped and counted */
 #define WAKE_BYTES (256u << 10)
@@ -45,9 +46,10 @@ put_text(struct cv_buf *b, struct cv_str s, bool lower)
 {
 	size_t n = CV_MIN(s.n, (size_t)VALUE_MAX_BYTES);
 
-	/* A cut does not stand inside a character. */
+	/* A cut does not stand inside a character. A peer's bytes may be no UTF-8; JSON must be. */
 	while (n < s.n && n && ((unsigned char)s.p[n] & 0xc0) == 0x80)
 		n--;
+	bool is_text = cv_utf8_is_valid(cv_str(s.p, n));
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 		if (lower && c >= 'A' && c <= 'Z')
@@ -56,6 +58,8 @@ put_text(struct cv_buf *b, struct cv_str s, bool lower)
 			cv_buf_c(b, '\\');
 		if (c < 0x20 || c == 0x7f)
 			cv_buf_printf(b, "\\u%04x", c);
+		else if (c >= 0x80 && !is_text)
+			cv_buf_c(b, '?');
 		else
 			cv_buf_c(b, (char)c);
 	}
@@ -73,7 +77,6 @@ cv_trace_put(struct cv_trace *t, struct cv_str id, const char *event,
 	put_text(&b, id, false);
 	cv_buf_printf(&b, "\",\"t\":%" PRId64 ",\"e\":\"%s\"", cv_wall_ms(), event);
 	for (size_t i = 0; i < count; i++) {
-		/* A peer's bytes may be no UTF-8; JSON must be. */
 		if (!fields[i].value.n)
 			continue;
 		cv_buf_printf(&b, ",\"%s\":\"", fields[i].key);
@@ -101,7 +104,8 @@ static void
 say_failing(struct cv_trace *t, const char *what, int errnum)
 {
 	if (!t->failing)
-		cv_log(0, CV_ERROR, "trace.failed", "what=%s dir=%s errno=%d", what, t->dir, errnum);
+		cv_log(0, CV_ERROR, "trace.failed", "what=%s dir=%s errno=%d", what, t->dir,
+			errnum);
 	t->failing = true;
 }
 

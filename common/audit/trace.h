@@ -1,15 +1,15 @@
-/* trace.h - the course of every message, kept for some weeks apart from the log, for `congvu trace`.
+/* trace.h - the course of every message, kept for weeks apart from the log, for `congvu trace`.
  *
- * A record is one JSON object a line: {"m": id of the message, "t": Unix milliseconds, "e": event,
- * ...}. Records gather in memory and are written by a thread of their own, so that no delivery waits
- * for them; a crash loses at most the last half second, a disk that is full loses records and says
- * so, never mail. Segments (up to 64 MB, named by the time of their first record) are deleted when
- * they are older than the limit of days or when all together are larger than the limit of bytes,
- * oldest first.
+ * A record is a line, one JSON object: {"m": id of the message, "t": Unix milliseconds,
+ * "e": event, ...}. Records gather in memory and are written by a thread of their own, so that no
+ * delivery waits for them; a crash loses at most the last half second, a disk that is full loses
+ * records and says so, never mail. Segments (up to 64 MB, named by the time of their first record)
+ * are deleted when they are older than the limit of days, or when all together are larger than the
+ * limit of bytes.
  *
  * Addresses and message ids are personal data: folder 0700, files 0600, no subjects, no content.
- * The reader works on the files alone, so it serves while the daemon is down. It reads them from end
- * to end; looking for one string runs at the speed of memory (docs/adr/0042).
+ * The reader works on the files alone, so it serves while the daemon is down. It reads them from
+ * end to end (docs/adr/0042).
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_TRACE_H

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,8 +36,11 @@ cv_trace_files_list(const char *dir, struct cv_trace_files *out, struct cv_err *
 
 	*out = (struct cv_trace_files){0};
 	if (!d)
-		return cv_fail_errno(err, errno == EACCES ? CV_DENIED
-			: errno == ENOENT ? CV_NOT_FOUND : CV_TEMPFAIL, errno, "cannot open %s", dir);
+		return cv_fail_errno(err,
+			errno == EACCES   ? CV_DENIED
+			: errno == ENOENT ? CV_NOT_FOUND
+					  : CV_TEMPFAIL,
+			errno, "cannot open %s", dir);
 	for (struct dirent *e; (e = readdir(d));) {
 		struct stat st;
 		uint64_t first;
@@ -193,8 +195,8 @@ second_pass(struct search *s, struct cv_str text)
 			continue;
 		const char *child = memmem(line.p, line.n, CHILD, sizeof CHILD - 1);
 		if (child) {
-			struct cv_str rest =
-				cv_str_sub(line, (size_t)(child - line.p) + sizeof CHILD - 1, line.n);
+			size_t at = (size_t)(child - line.p) + sizeof CHILD - 1;
+			struct cv_str rest = cv_str_sub(line, at, line.n);
 			choose(s, cv_str_sub(rest, 0, cv_str_find(rest, '"', 0)));
 		}
 		s->stopped = !s->fn(s->arg, line);
@@ -209,8 +211,9 @@ each_file(struct search *s, const struct cv_trace_files *files,
 		const struct cv_trace_file *f = &files->items[i];
 		char path[1300];
 		struct stat st;
-		if (pass == first_pass && ((s->q->since_ms && f->last_secs + 2 < s->q->since_ms / 1000)
-			|| (s->q->until_ms && f->first_ms > s->q->until_ms + 1000)))
+		bool too_old = s->q->since_ms && f->last_secs + 2 < s->q->since_ms / 1000;
+		bool too_new = s->q->until_ms && f->first_ms > s->q->until_ms + 1000;
+		if (pass == first_pass && (too_old || too_new))
 			continue;
 		snprintf(path, sizeof path, "%s/%s", s->dir, f->name);
 		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -220,16 +223,18 @@ each_file(struct search *s, const struct cv_trace_files *files,
 			int errnum = errno;
 			if (fd >= 0)
 				close(fd);
-			return cv_fail_errno(err, errnum == EACCES ? CV_DENIED : CV_TEMPFAIL, errnum,
-				"cannot read %s", path);
+			return cv_fail_errno(err, errnum == EACCES ? CV_DENIED : CV_TEMPFAIL,
+				errnum, "cannot read %s", path);
 		}
-		size_t n = (size_t)st.st_size;
-		void *p = n ? mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+		/* Read, not mapped: the writer may take back half a line when the disk is full. */
+		char *p = cv_malloc((size_t)st.st_size + 1);
+		size_t n = 0;
+		ssize_t got = 1;
+		for (; got > 0 && n < (size_t)st.st_size; n += (size_t)CV_MAX(got, 0))
+			got = read(fd, p + n, (size_t)st.st_size - n);
 		close(fd);
-		if (p == MAP_FAILED)
-			continue;
 		pass(s, cv_str(p, n));
-		munmap(p, n);
+		free(p);
 	}
 	return CV_OK;
 }

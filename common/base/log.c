@@ -257,7 +257,8 @@ json_text(struct line *l, const char *text, size_t n)
 	const unsigned char *p = (const unsigned char *)text;
 
 	for (size_t i = 0; i < n && !l->cut;) {
-		size_t length = p[i] < 0x80 ? (p[i] >= 0x20 && p[i] != 0x7f) : utf8_length(p + i, n - i);
+		size_t length = p[i] < 0x80 ? (p[i] >= 0x20 && p[i] != 0x7f)
+					    : utf8_length(p + i, n - i);
 		bool control = length == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0;
 		if (p[i] == '"' || p[i] == '\\') {
 			json_raw(l, (const char[]){'\\', (char)p[i]}, 2);

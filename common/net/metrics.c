@@ -134,8 +134,8 @@ cv_metrics_net(struct cv_buf *out, struct cv_net *net)
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		cv_metric_one(out, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
 	cv_metric_head(out, "congvu_build_info", CV_GAUGE, "The version that runs.");
-	cv_metric_sample(out, "congvu_build_info", (const char *const[]){"version", CV_VERSION, NULL},
-		1);
+	cv_metric_sample(out, "congvu_build_info",
+		(const char *const[]){"version", CV_VERSION, NULL}, 1);
 }
 
 /* ---- HTTP ---- */

@@ -2,8 +2,8 @@
  *
  * GET /metrics answers the text format 0.0.4, GET /health "ok" while the process serves, GET /ready
  * 200 or 503 with the reasons, one a line. Addresses must be of this machine: the numbers tell of
- * agencies' habits, so whoever wants them elsewhere puts a proxy with log-in in front. A request has
- * at most 4 KB and 5 s, one a connection, 16 connections at once; anything but GET and HEAD is
+ * agencies' habits, so whoever wants them elsewhere puts a proxy with log-in in front. A request
+ * has at most 4 KB and 5 s, one a connection, 16 connections at once; anything but GET and HEAD is
  * refused.
  *
  * Writing is by hand: cv_metric_head() once a name, then its samples. Names and labels are ours;

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "common/base/buf.h"
+#include "common/base/clock.h"
 #include "common/net/dns.h"
+#include "common/net/metrics.h"
 #include "common/net/resolver_private.h"
 #include "common/net/zone.h"
 
@@ -17,6 +19,8 @@ struct cv_resolver {
 	struct cv_zone *zone;
 	struct cv_unbound *unbound; /* neither: isolated, without a zone */
 	bool isolated;
+	atomic_ullong states[CV_DNS_BOGUS + 1];
+	struct cv_histogram times;
 };
 
 static enum cv_status

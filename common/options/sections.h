@@ -46,6 +46,8 @@
 	OPT(list, listen_submission, "*:587", "", "4096", "addresses for staff, STARTTLS", "địa chỉ gửi thư của cán bộ (STARTTLS)") \
 	OPT(list, listen_submissions, "*:465", "", "4096", "addresses for staff, TLS from the first octet", "địa chỉ gửi thư của cán bộ (TLS)") \
 	OPT(list, listen_lmtp, "", "", "4096", "addresses for LMTP from other MTAs", "địa chỉ LMTP") \
+	OPT(num, trace_days, "30", "0", "3650", "days that the course of messages is kept for `congvu trace`; 0: not at all", "số ngày lưu vết đường đi của thư") \
+	OPT(size, trace_max, "2G", "128M", "1T", "disk space it may take; the oldest goes first", "dung lượng tối đa cho vết đường đi") \
 	OPT(list, metrics_listen, "", "", "1024", "loopback addresses for Prometheus and health checks: GET /metrics, /health, /ready", "địa chỉ nội máy cho Prometheus và kiểm tra sức khỏe") \
 	OPT(size, disk_reserve, "256M", "0", "1T", "new mail is put off when the queue's disk has less left than this, or than 5 % of it", "dừng nhận thư mới khi đĩa còn ít hơn mức này hoặc 5 %") \
 	OPT(size, max_message, "29360128", "64K", "1G", "largest message", "cỡ thư lớn nhất") \

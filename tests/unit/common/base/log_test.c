@@ -221,10 +221,11 @@ test_log__json_keys_come_from_the_format_alone(CV_UNUSED void **state)
 	cv_log_json(true);
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		fresh_log(NULL);
-		cv_log(0x1f, CV_WARN, "x.y", "to=%s n=%d why=\"%s\"", rows[i].value, -7, rows[i].value);
+		cv_log(0x1f, CV_WARN, "x.y", "to=%s n=%d why=\"%s\"", rows[i].value, -7,
+			rows[i].value);
 		char *text = slurp(path), *event = strstr(text, "\"event\"");
 		assert_int_equal(strncmp(text, "{\"time\":\"20", 11), 0);
-		assert_non_null(strstr(text, "\"severity\":\"warning\",\"daemon\":\"testd\",\"process\":"));
+		assert_non_null(strstr(text, "\"severity\":\"warning\",\"daemon\":\"testd\","));
 		assert_non_null(strstr(text, ",\"conn\":\"00001f\","));
 		assert_non_null(event);
 		assert_int_equal(strncmp(event, "\"event\":\"x.y\",", 14), 0);
@@ -271,7 +272,8 @@ main(void)
 		cmocka_unit_test_setup(test_values_cannot_forge_lines, fresh_log),
 		cmocka_unit_test_setup(test_long_lines_are_cut_at_4096_bytes_and_say_so, fresh_log),
 		cmocka_unit_test_setup(test_log__json_keys_come_from_the_format_alone, fresh_log),
-		cmocka_unit_test_setup(test_log__a_json_line_too_long_is_cut_and_says_so, fresh_log),
+		cmocka_unit_test_setup(
+			test_log__a_json_line_too_long_is_cut_and_says_so, fresh_log),
 		cmocka_unit_test_setup(test_rotation_moves_to_the_new_file, fresh_log),
 		cmocka_unit_test_setup(
 			test_lines_of_threads_never_mix_even_while_rotating, fresh_log),

@@ -1,0 +1,41 @@
+/* metrics.c - what imapd counts, for Prometheus (common/net/metrics.h). */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/net/metrics.h"
+
+#include "imapd/server.h"
+
+void
+imapd_metrics_collect(void *arg, struct cv_buf *out)
+{
+	struct imapd *d = arg;
+	const struct {
+		const char *name;
+		enum cv_metric_type type;
+		const char *help;
+		uint64_t value;
+	} rows[] = {
+		{"congvu_imap_sessions", CV_GAUGE, "Sessions logged in.",
+			atomic_load(&d->sessions)},
+		{"congvu_imap_logins_total", CV_COUNTER, "Log-ins.", atomic_load(&d->logins)},
+		{"congvu_imap_failed_logins_total", CV_COUNTER, "Log-ins that failed.",
+			atomic_load(&d->failed_logins)},
+		{"congvu_imap_commands_total", CV_COUNTER, "Commands done.",
+			atomic_load(&d->commands)},
+	};
+
+	cv_metrics_net(out, d->net);
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		cv_metric_one(out, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+}
+
+void
+imapd_metrics_ready(void *arg, struct cv_buf *why)
+{
+	struct imapd *d = arg;
+
+	const struct cv_snapshot *snapshot = cv_register_get(d->reg);
+
+	if (!cv_snapshot_generation(snapshot))
+		cv_buf_z(why, "the register has no snapshot yet\n");
+	cv_snapshot_unref(snapshot);
+}

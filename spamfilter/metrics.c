@@ -1,0 +1,56 @@
+/* metrics.c - what the filter counts, for Prometheus (common/net/metrics.h). libmilter serves the
+ * MTAs, so this has a small net of its own. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/net/metrics.h"
+
+#include "spamfilter/server.h"
+
+static void
+collect(void *arg, struct cv_buf *out)
+{
+	struct spam_server *s = arg;
+	const struct {
+		const char *name;
+		enum cv_metric_type type;
+		const char *help;
+		uint64_t value;
+	} rows[] = {
+		{"congvu_filter_sessions", CV_GAUGE, "Sessions of MTAs open now.",
+			atomic_load(&s->sessions_open)},
+		{"congvu_filter_sessions_total", CV_COUNTER, "Sessions begun.",
+			atomic_load(&s->sessions)},
+		{"congvu_filter_messages_total", CV_COUNTER, "Messages judged.",
+			atomic_load(&s->messages)},
+		{"congvu_filter_refused_total", CV_COUNTER, "Messages refused.",
+			atomic_load(&s->refused)},
+		{"congvu_filter_marked_total", CV_COUNTER, "Messages marked.",
+			atomic_load(&s->marked)},
+		{"congvu_filter_signed_total", CV_COUNTER, "Messages signed with DKIM.",
+			atomic_load(&s->signed_)},
+		{"congvu_filter_under_way", CV_GAUGE, "Messages between MAIL and their end.",
+			atomic_load(&s->under_way)},
+	};
+
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		cv_metric_one(out, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+	cv_resolver_metrics(s->resolver, out);
+}
+
+static void
+ready(CV_UNUSED void *arg, CV_UNUSED struct cv_buf *why)
+{
+}
+
+enum cv_status
+spam_metrics_open(struct spam_server *s, struct cv_err *err)
+{
+	const struct cv_net_options o = {.workers = 1, .max_conns = 64};
+
+	if (!s->opt->metrics_listen[0])
+		return CV_OK;
+	s->metrics = (struct cv_metrics_source){collect, ready, s};
+	enum cv_status status = cv_net_new(&o, &s->net, err);
+	if (status == CV_OK)
+		status = cv_metrics_listen(s->net, s->opt->metrics_listen, &s->metrics, err);
+	return status == CV_OK ? cv_net_start(s->net, err) : status;
+}
