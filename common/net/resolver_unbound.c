@@ -83,6 +83,10 @@ static enum cv_status
 apply_forwarders(struct ub_ctx *ctx, const char *list, struct cv_err *err)
 {
 	struct cv_str rest = cv_str_z(list), word;
+	/* A resolver on this machine may be named as well as any other. */
+	int may_be_local = ub_ctx_set_option(ctx, "do-not-query-localhost:", "no");
+	if (may_be_local)
+		return refuse(err, "do-not-query-localhost", may_be_local);
 	while (cv_str_split(&rest, ' ', &word)) {
 		if (!word.n)
 			continue;
