@@ -319,3 +319,25 @@ admin_sha256(struct cv_str bytes, char hex_out[65])
 	hex_out[64] = '\0';
 	cv_buf_done(&hex);
 }
+
+enum cv_status
+admin_key_digest(const char *path, char hex_out[65], struct cv_err *err)
+{
+	BIO *file = BIO_new_file(path, "r");
+	X509 *cert = file ? PEM_read_bio_X509(file, NULL, NULL, NULL) : NULL;
+	EVP_PKEY *key = cert ? X509_get_pubkey(cert) : NULL;
+	unsigned char *der = NULL;
+
+	if (file && !cert && BIO_reset(file) == 0)
+		key = PEM_read_bio_PrivateKey(file, NULL, NULL, NULL);
+	int n = key ? i2d_PUBKEY(key, &der) : -1;
+	ERR_clear_error();
+	if (n > 0)
+		admin_sha256(cv_str((const char *)der, (size_t)n), hex_out);
+	OPENSSL_free(der);
+	EVP_PKEY_free(key);
+	X509_free(cert);
+	BIO_free(file);
+	return n > 0 ? CV_OK
+		     : cv_fail(err, CV_INVALID, "%s holds neither a certificate nor a key", path);
+}

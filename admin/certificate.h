@@ -22,6 +22,11 @@ CV_MUST_CHECK enum cv_status admin_key_make(
 CV_MUST_CHECK enum cv_status admin_key_public(
 	struct cv_str pem, enum admin_key *kind_out, struct cv_buf *base64_out, struct cv_err *err);
 
+/* SHA-256 of the public key of the first certificate in the PEM file PATH, or of the private key in
+ * it: the data of TLSA 3 1 1 (RFC 7672 3.1.1). */
+CV_MUST_CHECK enum cv_status admin_key_digest(
+	const char *path, char hex_out[65], struct cv_err *err);
+
 /* SHA-256 in lower-case hex, NUL behind it. */
 void admin_sha256(struct cv_str bytes, char hex_out[65]);
 

@@ -43,6 +43,8 @@ const struct admin_command *const admin_commands[] = {
 	&admin_import,
 	&admin_dkim_keygen,
 	&admin_dkim_show,
+	&admin_dns_show,
+	&admin_dns_check,
 	&admin_directory_publish,
 	&admin_queue_list,
 	&admin_queue_show,

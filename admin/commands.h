@@ -21,6 +21,7 @@ extern const struct admin_command admin_forward_add, admin_forward_remove, admin
 extern const struct admin_command admin_absence_set, admin_absence_show, admin_absence_clear;
 extern const struct admin_command admin_import;
 extern const struct admin_command admin_dkim_keygen, admin_dkim_show;
+extern const struct admin_command admin_dns_show, admin_dns_check;
 extern const struct admin_command admin_directory_publish;
 extern const struct admin_command admin_queue_list, admin_queue_show, admin_queue_retry,
 	admin_queue_hold, admin_queue_release, admin_queue_delete, admin_queue_bounce,

@@ -3,6 +3,8 @@
 """DANE (RFC 7672) by real DNSSEC: nsd serves signed zones, libunbound in smtpd validates them, and
 mail goes, or does not, to servers with the right and the wrong certificates. Then the resolver
 fails: no answer, SERVFAIL, bogus. `congvu dns check` looks at the same zones."""
+import hashlib
+import json
 import os
 import sys
 import tempfile
@@ -13,7 +15,7 @@ sys.path[:0] = [os.path.dirname(HERE), HERE]
 import signed_dns  # noqa: E402
 from certs import Authority, certificate_digest, key_digest  # noqa: E402
 from harness import free_ports  # noqa: E402
-from kit import DOMAIN, Province, expect, run_tests, skip, wait_until  # noqa: E402
+from kit import BUILD, DOMAIN, Province, expect, run, run_tests, skip, wait_until  # noqa: E402
 from sink import Sink  # noqa: E402
 
 USER = f"hoa.snv@{DOMAIN}"
@@ -177,6 +179,55 @@ def test_a_resolver_that_fails_delays_mail_and_loses_none():
             print(f"    DNS was away and back within {time.monotonic() - began:.1f} s")
         finally:
             sink.close()
+
+
+def test_what_dns_show_prints_is_what_dns_check_wants():
+    """The lines of `dns show` go into a signed zone as they are."""
+    with Province(filter=False) as p:
+        congvu = [os.path.join(BUILD, "bin", "congvu"), "--conf", p.conf]
+        p.domain(DOMAIN)
+        run(congvu + ["dkim", "keygen", DOMAIN])
+        folder = os.path.join(p.dir, "www")
+        shown = json.loads(run(congvu + ["--json", "dns", "show", "--sts-mode", "enforce",
+                                         "--write-policy", folder]))["domains"]
+        expect([d["domain"] for d in shown] == [DOMAIN], shown)
+        with open(f"{folder}/mta-sts.{DOMAIN}/.well-known/mta-sts.txt", newline="") as f:
+            policy = f.read()
+        expect(policy == shown[0]["sts_policy"] == "version: STSv1\r\nmode: enforce\r\nmx: mail."
+               f"{DOMAIN}\r\nmax_age: 604800\r\n", policy)
+        values = {(r["name"], r["type"]): r["value"] for r in shown[0]["records"]}
+        expect(values["_mta-sts." + DOMAIN, "TXT"] == "v=STSv1; id="
+               + hashlib.sha256(policy.encode()).hexdigest()[:20] + ";", values)
+        expect(values["_25._tcp.mail." + DOMAIN, "TLSA"] == "3 1 1 " + key_digest(p.ca), values)
+        expect(values["_imaps._tcp." + DOMAIN, "SRV"]
+               == f"0 1 {p.port['imaps']} mail.{DOMAIN}.", values)
+        plain = run(congvu + ["dns", "show", DOMAIN, "--sts-mode", "enforce"])
+        for r in shown[0]["records"]:
+            expect(r["zone"] in plain, r["zone"], plain)
+
+        zone = "\n".join(r["zone"] for r in shown[0]["records"]) + f"\nmail.{DOMAIN}. A 127.0.0.1"
+        dns = signed_dns.SignedDns(os.path.join(p.dir, "zones"), free_ports(1)[0])
+        dns.zone("example", "signed", "")
+        dns.zone(DOMAIN, "signed", zone)
+        dns.start()
+        try:
+            conf = os.path.join(p.dir, "check.conf")
+            with open(p.conf, encoding="utf-8") as f, open(conf, "w", encoding="utf-8") as g:
+                g.writelines(x for x in f if not x.startswith("dns_"))
+                g.write(f"[congvu]\ndns_forwarders = 127.0.0.1@{dns.port}\n"
+                        f"dns_trust_anchor = {dns.anchor}\n")
+            check = [congvu[0], "--conf", conf, "--json", "dns", "check"]
+            found = json.loads(run(check + ["--sts-mode", "enforce"]))
+            expect({r["state"] for r in found["records"]} == {"ok"},
+                   [r for r in found["records"] if r["state"] != "ok"])
+            found = json.loads(run(check, ok=(2,)))  # another mode: another id
+            bad = [(r["name"], r["state"]) for r in found["records"] if r["state"] != "ok"]
+            expect(bad == [("_mta-sts." + DOMAIN, "different")], bad)
+            found = json.loads(run(check + ["trong.example"], ok=(2,)))
+            bad = {r["state"] for r in found["records"] if "trong" in r["name"]}
+            expect(bad == {"missing"}, found)
+        finally:
+            dns.stop()
 
 
 if __name__ == "__main__":

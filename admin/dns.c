@@ -1,0 +1,456 @@
+/* dns.c - `congvu dns show|check`: what must stand in DNS for our domains, and what does. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <stdlib.h>
+
+#include "admin/commands.h"
+#include "admin/dns_records.h"
+#include "admin/files.h"
+#include "common/net/dns.h"
+#include "common/text/domain.h"
+#include "common/text/encode.h"
+
+#define LOOKUP_SECS 10
+
+/* ---- which domains ---- */
+
+/* The domain named, or all of ours. NULL after printing the error. */
+static json_t *
+choose_domains(struct admin_call *call, int *exit_out)
+{
+	struct cv_buf ascii = CV_BUF_INIT(255);
+	struct cv_err err = {0};
+	json_t *names = json_array(), *one;
+	size_t i;
+
+	if (call->word_count) {
+		*exit_out = EXIT_USAGE;
+		if (cv_domain_to_ascii(cv_str_z(call->words[0]), &ascii, &err) == CV_OK &&
+			cv_domain_is_full(cv_buf_view(&ascii))) {
+			json_array_append_new(names, json_string(ascii.p));
+			cv_buf_done(&ascii);
+			return names;
+		}
+		cv_buf_done(&ascii);
+		json_decref(names);
+		admin_error(call, EXIT_USAGE, "that is not a whole domain name",
+			"đó không phải là tên miền đầy đủ");
+		return NULL;
+	}
+	json_t *reply = admin_ask(call, ADMIN_STORE, admin_request("domain.list"), exit_out);
+	if (!reply) {
+		json_decref(names);
+		return NULL;
+	}
+	json_array_foreach(json_object_get(reply, "domains"), i, one)
+		json_array_append(names, json_object_get(one, "domain"));
+	json_decref(reply);
+	return names;
+}
+
+/* ---- show ---- */
+
+static json_t *
+record_json(const struct admin_call *call, const struct admin_dns_record *r)
+{
+	struct cv_buf line = CV_BUF_INIT(8000);
+
+	admin_dns_zone_line(r, &line);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s%, s:s}", "name", r->name, "type",
+		admin_dns_type_name(r->type), "value", r->value, "zone", line.p,
+		line.n ? line.n - 1 : 0, "why", admin_dns_why(r->kind, call->vietnamese));
+	cv_buf_done(&line);
+	return o;
+}
+
+static void
+print_set(const struct admin_call *call, const char *domain, const struct admin_dns_set *set)
+{
+	struct cv_buf line = CV_BUF_INIT(8000);
+	int last = -1;
+
+	printf("; %s\n", domain);
+	for (size_t i = 0; i < set->count; i++) {
+		const struct admin_dns_record *r = &set->records[i];
+		if ((int)r->kind != last)
+			printf("\n; %s\n", admin_dns_why(r->kind, call->vietnamese));
+		last = (int)r->kind;
+		cv_buf_reset(&line);
+		admin_dns_zone_line(r, &line);
+		fputs(line.p, stdout);
+	}
+	printf("\n; %s\n; https://mta-sts.%s/.well-known/mta-sts.txt\n",
+		admin_say(call, "the MTA-STS policy, to be served as text/plain at",
+			"chính sách MTA-STS, đặt dạng text/plain tại"), domain);
+	struct cv_str rest = cv_str_z(set->policy), text;
+	while (cv_str_split(&rest, '\n', &text))
+		if (text.n)
+			printf(";   %.*s\n", CV_STR_ARGS(cv_str_trim(text)));
+	putchar('\n');
+	cv_buf_done(&line);
+}
+
+/* DIR/mta-sts.<domain>/.well-known/mta-sts.txt: what a web server takes as it is. */
+static enum cv_status
+write_policy(const char *dir, const char *domain, const struct admin_dns_set *set,
+	struct cv_err *err)
+{
+	char folder[1400], path[1500];
+
+	snprintf(folder, sizeof folder, "%.1000s/mta-sts.%s/.well-known", dir, domain);
+	snprintf(path, sizeof path, "%s/mta-sts.txt", folder);
+	enum cv_status status = admin_folder_make(folder, 0755, ADMIN_OWNER_SELF, err);
+	if (status == CV_OK)
+		status = admin_file_replace(
+			path, 0644, cv_str_z(set->policy), ADMIN_OWNER_SELF, err);
+	return status;
+}
+
+static bool
+take_wish(struct admin_call *call, struct admin_dns_wish *wish)
+{
+	const char *mode = admin_option(call, "sts-mode");
+
+	*wish = (struct admin_dns_wish){.sts_mode = mode ? mode : "testing",
+		.next_cert = admin_option(call, "next-cert")};
+	if (!mode || !strcmp(mode, "testing") || !strcmp(mode, "enforce") || !strcmp(mode, "none"))
+		return true;
+	admin_error(call, EXIT_USAGE, "--sts-mode takes testing, enforce or none",
+		"--sts-mode nhận testing, enforce hoặc none");
+	return false;
+}
+
+static enum cv_status
+show_one(struct admin_call *call, const struct admin_dns_wish *wish, json_t *list,
+	struct cv_err *err)
+{
+	const char *dir = admin_option(call, "write-policy");
+	struct admin_dns_set set;
+	enum cv_status status = admin_dns_make(call->conf, wish, &set, err);
+
+	if (status != CV_OK)
+		return status;
+	if (dir)
+		status = write_policy(dir, wish->domain, &set, err);
+	json_t *records = json_array();
+	for (size_t i = 0; i < set.count; i++)
+		json_array_append_new(records, record_json(call, &set.records[i]));
+	json_array_append_new(list,
+		json_pack("{s:s, s:o, s:s, s:s}", "domain", wish->domain, "records", records,
+			"sts_policy", set.policy, "sts_id", set.policy_id));
+	if (!call->json && status == CV_OK)
+		print_set(call, wish->domain, &set);
+	admin_dns_done(&set);
+	return status;
+}
+
+static int
+run_show(struct admin_call *call)
+{
+	struct admin_dns_wish wish;
+	struct cv_err err = {0};
+	int exit_code;
+	size_t i;
+	json_t *name;
+
+	if (!take_wish(call, &wish))
+		return EXIT_USAGE;
+	if (!admin_conf(call))
+		return EXIT_CONFIG;
+	json_t *names = choose_domains(call, &exit_code);
+	if (!names)
+		return exit_code;
+	json_t *list = json_array();
+	enum cv_status status = CV_OK;
+	json_array_foreach(names, i, name)
+		if (status == CV_OK) {
+			wish.domain = json_string_value(name);
+			status = show_one(call, &wish, list, &err);
+		}
+	json_t *reply = json_pack("{s:b, s:o}", "ok", 1, "domains", list);
+	if (status == CV_OK)
+		admin_json(call, reply);
+	json_decref(reply);
+	json_decref(names);
+	return status == CV_OK ? EXIT_OK : admin_error(call, EXIT_FAILED, err.text, err.text);
+}
+
+/* ---- check ---- */
+
+static void
+write_found(const struct cv_dns_record *r, enum cv_dns_type type, struct cv_buf *out)
+{
+	const unsigned char *b = (const unsigned char *)r->rdata.p;
+
+	if (type == CV_DNS_MX)
+		cv_buf_printf(out, "%u %s.", r->preference, r->name);
+	else if (type == CV_DNS_SRV && r->rdata.n >= 6)
+		cv_buf_printf(out, "%u %u %u %s.", r->preference, b[2] << 8 | b[3], b[4] << 8 | b[5],
+			r->name);
+	else if (type == CV_DNS_TLSA && r->rdata.n >= 3) {
+		cv_buf_printf(out, "%u %u %u ", b[0], b[1], b[2]);
+		cv_hex_encode(cv_str_sub(r->rdata, 3, r->rdata.n), out);
+	} else if (type == CV_DNS_TXT)
+		cv_buf_str(out, r->rdata);
+}
+
+/* Records of the same purpose begin alike: "v=spf1", "v=DMARC1"; others of a TXT name do not
+ * matter. */
+static bool
+is_rival(const struct admin_dns_record *r, struct cv_str found)
+{
+	if (r->type != CV_DNS_TXT)
+		return true;
+	struct cv_str want = cv_str_z(r->value);
+	size_t n = CV_MIN(cv_str_find(want, ' ', 0), cv_str_find(want, ';', 0));
+	return found.n >= n && !memcmp(found.p, want.p, n);
+}
+
+static bool
+is_same_byte(enum cv_dns_type type, char a, char b)
+{
+	return type == CV_DNS_TXT ? a == b
+				  : cv_lower((unsigned char)a) == cv_lower((unsigned char)b);
+}
+
+/* A number or preference of MX may be another; blanks of TXT count for nothing. */
+static bool
+is_same(const struct admin_dns_record *r, struct cv_str found)
+{
+	struct cv_str want = cv_str_z(r->value);
+
+	if (r->type == CV_DNS_MX) {
+		want = cv_str_sub(want, cv_str_find(want, ' ', 0), want.n);
+		found = cv_str_sub(found, cv_str_find(found, ' ', 0), found.n);
+	}
+	size_t i = 0, k = 0;
+	while (i < want.n || k < found.n) {
+		if (i < want.n && want.p[i] == ' ') {
+			i++;
+		} else if (k < found.n && found.p[k] == ' ') {
+			k++;
+		} else if (i < want.n && k < found.n
+			&& is_same_byte(r->type, want.p[i], found.p[k])) {
+			i++;
+			k++;
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* "ok", "missing", "different", "unsigned" or "failed"; what was found goes into FOUND. */
+static const char *
+compare(const struct admin_dns_record *r, const struct cv_dns_answer *a, struct cv_buf *found)
+{
+	struct cv_buf one = CV_BUF_INIT(70000);
+	bool same = false;
+	unsigned rivals = 0;
+
+	for (unsigned i = 0; i < a->count; i++) {
+		cv_buf_reset(&one);
+		write_found(&a->records[i], r->type, &one);
+		if (!is_rival(r, cv_buf_view(&one)))
+			continue;
+		rivals++;
+		same |= is_same(r, cv_buf_view(&one));
+		cv_buf_z(found, found->n ? " | " : "");
+		cv_buf_str(found, cv_buf_view(&one));
+	}
+	cv_buf_done(&one);
+	if (!rivals)
+		return "missing";
+	if (!same || (r->type == CV_DNS_TXT && rivals > 1))
+		return "different";
+	return r->kind == ADMIN_DNS_TLSA && !a->secure ? "unsigned" : "ok";
+}
+
+/* Names that need only lead somewhere. */
+static const char *
+find_address(struct cv_resolver *resolver, const char *name, struct cv_buf *found)
+{
+	const char *verdict = "missing";
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct cv_dns_answer *a =
+			cv_resolve_wait(resolver, name, v6 ? CV_DNS_AAAA : CV_DNS_A);
+		if (a->state == CV_DNS_OK && a->count) {
+			verdict = "ok";
+			if (!found->n)
+				cv_buf_z(found, a->canonical);
+		} else if (a->state == CV_DNS_TEMPFAIL || a->state == CV_DNS_BOGUS) {
+			verdict = !strcmp(verdict, "ok") ? verdict : "failed";
+		}
+		cv_dns_answer_free(a);
+	}
+	return verdict;
+}
+
+static const char *
+check_record(struct cv_resolver *resolver, const struct admin_dns_record *r, struct cv_buf *found)
+{
+	if (r->type == CV_DNS_CNAME || r->kind == ADMIN_DNS_HOST)
+		return find_address(resolver, r->name, found);
+	struct cv_dns_answer *a = cv_resolve_wait(resolver, r->name, r->type);
+	const char *verdict = a->state == CV_DNS_TEMPFAIL || a->state == CV_DNS_BOGUS
+		? "failed" : compare(r, a, found);
+	if (a->state == CV_DNS_BOGUS)
+		cv_buf_z(found, "DNSSEC: bogus");
+	cv_dns_answer_free(a);
+	return verdict;
+}
+
+/* What a peer's DNS says is text of others: it may be no UTF-8. */
+static json_t *
+found_text(const struct cv_buf *found)
+{
+	json_t *j = json_stringn(found->p ? found->p : "", found->n);
+
+	return j ? j : json_string("(not UTF-8)");
+}
+
+static enum cv_status
+check_one(struct admin_call *call, struct cv_resolver *resolver, const struct admin_dns_wish *wish,
+	json_t *rows, bool *bad_out, struct cv_err *err)
+{
+	struct admin_dns_set set;
+	enum cv_status status = admin_dns_make(call->conf, wish, &set, err);
+
+	for (size_t i = 0; status == CV_OK && i < set.count; i++) {
+		const struct admin_dns_record *r = &set.records[i];
+		struct cv_buf found = CV_BUF_INIT(200000);
+		const char *verdict = check_record(resolver, r, &found);
+		*bad_out |= strcmp(verdict, "ok") != 0 && strcmp(verdict, "unsigned") != 0
+			&& r->kind != ADMIN_DNS_AUTOCONFIG;
+		json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:o, s:s}", "name",
+			r->name, "type", admin_dns_type_name(r->type), "state", verdict, "want",
+			r->value, "found", found_text(&found), "why",
+			admin_dns_why(r->kind, call->vietnamese)));
+		cv_buf_done(&found);
+	}
+	if (status == CV_OK)
+		admin_dns_done(&set);
+	return status;
+}
+
+static void
+print_checks(const struct admin_call *call, const json_t *rows)
+{
+	static const struct {
+		const char *state, *en, *vi;
+	} words[] = {{"ok", "ok", "đúng"}, {"missing", "MISSING", "THIẾU"},
+		{"different", "DIFFERENT", "KHÁC"},
+		{"unsigned", "ok, but the zone is not signed", "đúng, nhưng vùng chưa có DNSSEC"},
+		{"failed", "FAILED: DNS does not answer", "LỖI: DNS không trả lời"}};
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		const char *state = json_string_value(json_object_get(row, "state"));
+		const char *word = state;
+		for (size_t k = 0; k < CV_COUNT(words); k++)
+			if (!strcmp(words[k].state, state))
+				word = admin_say(call, words[k].en, words[k].vi);
+		printf("%s %s: %s\n", json_string_value(json_object_get(row, "name")),
+			json_string_value(json_object_get(row, "type")), word);
+		if (!strcmp(state, "ok") || !strcmp(state, "unsigned"))
+			continue;
+		printf("    %s\n    %s: %s\n    %s: ",
+			json_string_value(json_object_get(row, "why")),
+			admin_say(call, "wanted", "cần"),
+			json_string_value(json_object_get(row, "want")),
+			admin_say(call, "found", "thấy"));
+		admin_put(stdout, json_string_value(json_object_get(row, "found")));
+		putchar('\n');
+	}
+}
+
+static int
+run_check(struct admin_call *call)
+{
+	struct admin_dns_wish wish;
+	struct cv_resolver *resolver;
+	struct cv_err err = {0};
+	int exit_code;
+	size_t i;
+	json_t *name;
+	bool bad = false;
+
+	if (!take_wish(call, &wish))
+		return EXIT_USAGE;
+	if (!admin_conf(call))
+		return EXIT_CONFIG;
+	const struct congvu_options *m = admin_main_options(call);
+	struct cv_resolver_options o = {
+		.zone_file = m->dns_zone_file[0] ? m->dns_zone_file : NULL,
+		.forwarders = m->dns_forwarders[0] ? m->dns_forwarders : NULL,
+		.trust_anchor = m->dns_trust_anchor[0] ? m->dns_trust_anchor : NULL,
+		.timeout_secs = LOOKUP_SECS,
+	};
+	json_t *names = choose_domains(call, &exit_code);
+	if (!names)
+		return exit_code;
+	if (cv_resolver_new(&o, &resolver, &err) != CV_OK) {
+		json_decref(names);
+		return admin_error(call, EXIT_CONFIG, err.text, err.text);
+	}
+	json_t *rows = json_array();
+	enum cv_status status = CV_OK;
+	json_array_foreach(names, i, name)
+		if (status == CV_OK) {
+			wish.domain = json_string_value(name);
+			status = check_one(call, resolver, &wish, rows, &bad, &err);
+		}
+	cv_resolver_free(resolver);
+	json_t *reply = json_pack("{s:b, s:o}", "ok", !bad, "records", rows);
+	if (status == CV_OK && !admin_json(call, reply))
+		print_checks(call, rows);
+	json_decref(reply);
+	json_decref(names);
+	if (status != CV_OK)
+		return admin_error(call, EXIT_FAILED, err.text, err.text);
+	return bad ? EXIT_PARTLY : EXIT_OK;
+}
+
+/* clang-format off */
+static const struct admin_option show_options[] = {
+	{ "sts-mode", "MODE", "mode of the MTA-STS policy: testing (unless told), enforce or none",
+		"chế độ chính sách MTA-STS: testing (mặc định), enforce hoặc none" },
+	{ "next-cert", "FILE", "a certificate or key to come: its TLSA record must be there before it",
+		"chứng thư hoặc khóa sắp dùng: bản ghi TLSA phải có trước" },
+	{ "write-policy", "DIR", "write the policy below DIR, as a web server wants it",
+		"ghi tệp chính sách vào thư mục này cho máy chủ web" },
+	{ 0 }
+};
+static const struct admin_option check_options[] = {
+	{ "sts-mode", "MODE", "mode of the MTA-STS policy that is published",
+		"chế độ chính sách MTA-STS đã công bố" },
+	{ "next-cert", "FILE", "a certificate or key to come", "chứng thư hoặc khóa sắp dùng" },
+	{ 0 }
+};
+/* clang-format on */
+
+const struct admin_command admin_dns_show = {
+	.noun = "dns",
+	.verb = "show",
+	.words = "[DOMAIN]",
+	.words_max = 1,
+	.help = "print every DNS record that our domains need",
+	.help_vi = "in mọi bản ghi DNS cần có cho các tên miền",
+	.options = show_options,
+	.examples = "  congvu dns show lamgiang.example\n"
+		    "  congvu dns show --sts-mode enforce --write-policy /var/www",
+	.run = run_show,
+};
+const struct admin_command admin_dns_check = {
+	.noun = "dns",
+	.verb = "check",
+	.words = "[DOMAIN]",
+	.words_max = 1,
+	.help = "compare DNS with what our domains need",
+	.help_vi = "so sánh DNS với những gì cần có",
+	.options = check_options,
+	.examples = "  congvu dns check\n  congvu dns check lamgiang.example --json",
+	.run = run_check,
+};
