@@ -184,8 +184,8 @@ write_found(const struct cv_dns_record *r, enum cv_dns_type type, struct cv_buf 
 	if (type == CV_DNS_MX)
 		cv_buf_printf(out, "%u %s.", r->preference, r->name);
 	else if (type == CV_DNS_SRV && r->rdata.n >= 6)
-		cv_buf_printf(out, "%u %u %u %s.", r->preference, b[2] << 8 | b[3], b[4] << 8 | b[5],
-			r->name);
+		cv_buf_printf(out, "%u %u %u %s.", r->preference, b[2] << 8 | b[3],
+			b[4] << 8 | b[5], r->name);
 	else if (type == CV_DNS_TLSA && r->rdata.n >= 3) {
 		cv_buf_printf(out, "%u %u %u ", b[0], b[1], b[2]);
 		cv_hex_encode(cv_str_sub(r->rdata, 3, r->rdata.n), out);

@@ -78,7 +78,8 @@ minimal_backoff_time = 600s
 """
 MASTER_CF = """
 127.0.0.2:{port} inet n - n - - smtpd -o smtpd_tls_security_level=may
-127.0.0.3:{port} inet n - n - - smtpd -o {{ smtpd_discard_ehlo_keywords=pipelining, chunking, smtputf8, dsn, starttls, enhancedstatuscodes }}
+127.0.0.3:{port} inet n - n - - smtpd
+	-o {{ smtpd_discard_ehlo_keywords=pipelining, chunking, smtputf8, dsn, starttls }}
 127.0.0.4:{port} inet n - n - - smtpd -o smtpd_tls_security_level=encrypt
 127.0.0.5:{port} inet n - n - - smtpd -o content_filter=
 pickup unix n - n 60 1 pickup
