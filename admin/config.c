@@ -6,6 +6,7 @@
 
 #include "admin/commands.h"
 #include "common/net/addr.h"
+#include "common/net/dnslist.h"
 #include "common/net/filter.h"
 
 /* Faults that a value's own limits cannot show. */
@@ -38,6 +39,21 @@ check_networks(json_t *faults, const char *name, const char *list)
 	}
 	char text[600];
 	snprintf(text, sizeof text, "%s: %s", name, err.text);
+	json_array_append_new(faults, json_string(text));
+}
+
+/* Entries of DNS lists, read by the same parser as smtpd's. */
+static void
+check_dnslists(json_t *faults, const struct smtpd_options *o)
+{
+	struct cv_dnslists lists = {.n = 0};
+	struct cv_err err = {0};
+	char text[600];
+
+	if (cv_dnslists_add(&lists, o->dnsbl, false, &err) == CV_OK &&
+		cv_dnslists_add(&lists, o->dnswl, true, &err) == CV_OK)
+		return;
+	snprintf(text, sizeof text, "dnsbl, dnswl: %s", err.text);
 	json_array_append_new(faults, json_string(text));
 }
 
@@ -91,6 +107,9 @@ run_check(struct admin_call *call)
 	check_files(faults, "tls_key", m->tls_key);
 	check_networks(faults, "inside_networks", m->inside_networks);
 	check_networks(faults, "proxy_networks", m->proxy_networks);
+	const struct smtpd_options *smtpd = cv_conf_get(call->conf, &smtpd_section);
+	check_networks(faults, "xclient_networks", smtpd->xclient_networks);
+	check_dnslists(faults, smtpd);
 	check_filters(faults, call->conf);
 	bool bad = json_array_size(faults) > 0;
 	json_t *reply =

@@ -24,7 +24,7 @@ enum {
 
 struct smtpd_defence {
 	struct cv_netset *xclient, *unlimited;
-	struct smtpd_dnslists lists;
+	struct cv_dnslists lists;
 };
 
 enum cv_status
@@ -41,9 +41,9 @@ smtpd_defence_new(const struct congvu_options *main, const struct smtpd_options 
 	if (status == CV_OK)
 		status = cv_netset_parse(cv_str_z(opt->xclient_networks), &d->xclient, err);
 	if (status == CV_OK)
-		status = smtpd_dnslists_add(&d->lists, opt->dnsbl, false, err);
+		status = cv_dnslists_add(&d->lists, opt->dnsbl, false, err);
 	if (status == CV_OK)
-		status = smtpd_dnslists_add(&d->lists, opt->dnswl, true, err);
+		status = cv_dnslists_add(&d->lists, opt->dnswl, true, err);
 	if (status != CV_OK) {
 		smtpd_defence_free(d);
 		return status;
@@ -199,7 +199,7 @@ begin_lookups(struct smtpd_session *s, bool with_name)
 	const struct smtpd_options *o = s->server->opt;
 	struct smtpd_guard *g = &s->guard;
 	const struct smtpd_defence *d = s->server->defence;
-	const struct smtpd_dnslists *lists = &d->lists;
+	const struct cv_dnslists *lists = &d->lists;
 
 	if (s->kind != SMTPD_MX || !g->stranger || !s->server->resolver)
 		return;
@@ -243,6 +243,7 @@ smtpd_defence_close(struct smtpd_session *s)
 {
 	struct smtpd_guard *g = &s->guard;
 
+	count_faults(s);
 	smtpd_lookup_unref(g->peer);
 	smtpd_lookup_unref(g->sender);
 	free((char *)(uintptr_t)g->parked.p);
@@ -383,6 +384,7 @@ void
 smtpd_defence_ran(struct smtpd_session *s)
 {
 	s->guard.paid = false;
+	s->guard.line_until_ms = 0;
 }
 
 bool

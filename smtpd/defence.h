@@ -36,6 +36,7 @@ struct smtpd_guard {
 	bool sender_asked, list_logged;
 	unsigned errors_seen;
 	int64_t until_ms;            /* parked until then at most; 0: not for us */
+	int64_t line_until_ms;       /* a command that has begun must be whole by then; 0: none */
 	int64_t dns_until_ms;        /* what DNS says counts if it comes by then */
 	int64_t greet_ms;            /* the pause before the greeting ends */
 	struct smtpd_lookup *peer, *sender; /* or NULL */

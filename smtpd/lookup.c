@@ -15,7 +15,7 @@ struct smtpd_lookup {
 	struct cv_conn *conn; /* counted; for waking */
 	struct cv_resolver *resolver;
 	struct sockaddr_storage peer;
-	const struct smtpd_dnslists *lists;
+	const struct cv_dnslists *lists;
 	pthread_mutex_t lock; /* over the next lines */
 	bool name_done;
 	char name[256];
@@ -32,7 +32,7 @@ struct smtpd_lookup {
 /* A question to one list. */
 struct list_query {
 	struct smtpd_lookup *l;
-	const struct smtpd_dnslist *list;
+	const struct cv_dnslist *list;
 };
 
 static struct smtpd_lookup *
@@ -155,7 +155,7 @@ on_ptr(void *arg, struct cv_dns_answer *answer)
 /* ---- lists ---- */
 
 static void
-add_listing(struct smtpd_listing *to, const struct smtpd_dnslist *list)
+add_listing(struct smtpd_listing *to, const struct cv_dnslist *list)
 {
 	size_t n = strlen(to->names);
 
@@ -170,7 +170,7 @@ on_list(void *arg, struct cv_dns_answer *answer)
 {
 	struct list_query *q = arg;
 	struct smtpd_lookup *l = q->l;
-	bool listed = answer && smtpd_dnslist_has(q->list, answer);
+	bool listed = answer && cv_dnslist_has(q->list, answer);
 
 	cv_dns_answer_free(answer);
 	pthread_mutex_lock(&l->lock);
@@ -191,7 +191,7 @@ ask_lists(struct smtpd_lookup *l)
 		struct list_query *q = cv_calloc(1, sizeof *q);
 		*q = (struct list_query){.l = l, .list = &l->lists->rows[i]};
 		lookup_ref(l);
-		if (smtpd_dnslist_name(q->list, &l->peer, name, sizeof name))
+		if (cv_dnslist_name(q->list, &l->peer, name, sizeof name))
 			cv_resolve(l->resolver, name, CV_DNS_A, on_list, q);
 		else
 			on_list(q, NULL);
@@ -200,7 +200,7 @@ ask_lists(struct smtpd_lookup *l)
 
 struct smtpd_lookup *
 smtpd_lookup_peer(struct cv_resolver *resolver, struct cv_conn *c, bool with_name,
-	const struct smtpd_dnslists *lists)
+	const struct cv_dnslists *lists)
 {
 	struct smtpd_lookup *l = lookup_new(resolver, c);
 	char name[128];

@@ -10,14 +10,14 @@
 #define SMTPD_LOOKUP_H
 
 #include "common/net/net.h"
-#include "smtpd/dnslist.h"
+#include "common/net/dnslist.h"
 
 struct smtpd_lookup;
 
 /* Asks for the name of C's peer (PTR, confirmed by A or AAAA; RFC 1912 2.1) when WITH_NAME, and
  * LISTS about it; they may be NULL, and must outlive the resolver. */
 struct smtpd_lookup *smtpd_lookup_peer(struct cv_resolver *resolver, struct cv_conn *c,
-                                       bool with_name, const struct smtpd_dnslists *lists);
+                                       bool with_name, const struct cv_dnslists *lists);
 /* Asks whether mail can be sent to DOMAIN: MX, else A or AAAA. */
 struct smtpd_lookup *smtpd_lookup_domain(struct cv_resolver *resolver, struct cv_conn *c,
                                          const char *domain);

@@ -395,6 +395,24 @@ patience(struct smtpd_session *s)
 	return (unsigned)secs;
 }
 
+/* Bytes that come one by one do not make a command's time longer. */
+static void
+set_deadline(struct smtpd_session *s, enum cv_step step)
+{
+	struct smtpd_guard *g = &s->guard;
+	bool begun = step == CV_STEP_READ && cv_conn_in(s->conn).n && s->state != S_DATA &&
+		     !s->bdat_left;
+
+	if (!begun)
+		g->line_until_ms = 0;
+	else if (!g->line_until_ms)
+		g->line_until_ms = cv_mono_ms() + (int64_t)patience(s) * 1000;
+	if (g->until_ms || g->line_until_ms)
+		cv_conn_set_deadline_at(s->conn, g->until_ms ? g->until_ms : g->line_until_ms);
+	else
+		cv_conn_set_deadline(s->conn, patience(s));
+}
+
 static enum cv_step
 run(struct cv_conn *c, unsigned events)
 {
@@ -402,10 +420,7 @@ run(struct cv_conn *c, unsigned events)
 
 	s->conn = c;
 	enum cv_step step = converse(s, events);
-	if (s->guard.until_ms)
-		cv_conn_set_deadline_at(c, s->guard.until_ms);
-	else
-		cv_conn_set_deadline(c, patience(s));
+	set_deadline(s, step);
 	return step;
 }
 

@@ -65,8 +65,8 @@
 	OPT(num, rate_rcpts, "12000", "0", "10000000", "recipients a minute from one network", "số người nhận mỗi phút từ một mạng") \
 	OPT(num, rate_faults, "200", "0", "1000000", "unknown recipients and other faults in ten minutes from one network, after which it is answered slowly", "số lỗi trong mười phút từ một mạng trước khi trả lời chậm lại") \
 	OPT(num, rate_auth_failures, "60", "0", "1000000", "failed log-ins an hour from one network", "số lần đăng nhập sai mỗi giờ từ một mạng") \
-	OPT(num, rate_messages_account, "120", "0", "1000000", "messages a minute from one account", "số thư mỗi phút của một tài khoản") \
-	OPT(num, rate_rcpts_account, "5000", "0", "1000000", "recipients a minute from one account", "số người nhận mỗi phút của một tài khoản") \
+	OPT(num, rate_messages_account, "600", "0", "1000000", "messages a minute from one account", "số thư mỗi phút của một tài khoản") \
+	OPT(num, rate_rcpts_account, "20000", "0", "1000000", "recipients a minute from one account", "số người nhận mỗi phút của một tài khoản") \
 	OPT(secs, greet_pause, "1s", "0s", "30s", "wait before the greeting on port 25, for strangers; who speaks meanwhile is refused; 0s: none", "thời gian chờ trước lời chào với máy lạ ở cổng 25") \
 	OPT(num, slow_down_after, "5", "0", "1000", "faults after which answers to a stranger come later and later; 0: never", "số lỗi trước khi trả lời chậm dần") \
 	OPT(secs, slow_down_max, "20s", "1s", "5m", "longest such delay of an answer", "thời gian trả lời chậm tối đa") \

@@ -10,20 +10,20 @@
 #include <stdio.h>
 
 #include "common/net/addr.h"
-#include "smtpd/dnslist.h"
+#include "common/net/dnslist.h"
 
-static struct smtpd_dnslist
+static struct cv_dnslist
 one(const char *entry)
 {
-	struct smtpd_dnslists lists = {.n = 0};
+	struct cv_dnslists lists = {.n = 0};
 	struct cv_err err;
-	if (smtpd_dnslists_add(&lists, entry, false, &err) != CV_OK || lists.n != 1)
+	if (cv_dnslists_add(&lists, entry, false, &err) != CV_OK || lists.n != 1)
 		fail_msg("%s: %s", entry, err.text);
 	return lists.rows[0];
 }
 
 static bool
-has(const struct smtpd_dnslist *list, const char *ip)
+has(const struct cv_dnslist *list, const char *ip)
 {
 	struct sockaddr_storage a;
 	socklen_t n;
@@ -34,7 +34,7 @@ has(const struct smtpd_dnslist *list, const char *ip)
 	const char *bytes = (const char *)&a + 4; /* of a sockaddr_in */
 	struct cv_dns_record record = {.rdata = cv_str(bytes, 4)};
 	struct cv_dns_answer answer = {.state = CV_DNS_OK, .count = 1, .records = &record};
-	return smtpd_dnslist_has(list, &answer);
+	return cv_dnslist_has(list, &answer);
 }
 
 static void
@@ -57,13 +57,13 @@ test_codes__say_which_answers_count(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
-		struct smtpd_dnslist list = one(rows[i].entry);
+		struct cv_dnslist list = one(rows[i].entry);
 		if (has(&list, rows[i].ip) != rows[i].counts)
 			fail_msg("%s and %s", rows[i].entry, rows[i].ip);
 	}
-	struct smtpd_dnslist list = one("bl.example");
+	struct cv_dnslist list = one("bl.example");
 	struct cv_dns_answer none = {.state = CV_DNS_TEMPFAIL};
-	assert_false(smtpd_dnslist_has(&list, &none));
+	assert_false(cv_dnslist_has(&list, &none));
 }
 
 static void
@@ -76,22 +76,22 @@ test_entries__are_read_or_refused(void **state)
 		"bl.example*101", "bl.example*", "bl.example*x", "*2", "=127.0.0.2", "-.example",
 		"a..example",
 	};
-	struct smtpd_dnslists lists = {.n = 0};
+	struct cv_dnslists lists = {.n = 0};
 	struct cv_err err;
 	(void)state;
 	for (size_t i = 0; i < CV_COUNT(bad); i++)
-		if (smtpd_dnslists_add(&lists, bad[i], false, &err) != CV_INVALID || lists.n)
+		if (cv_dnslists_add(&lists, bad[i], false, &err) != CV_INVALID || lists.n)
 			fail_msg("%s", bad[i]);
 	const char *two = " a.example  b.example*7 ";
-	assert_int_equal(smtpd_dnslists_add(&lists, two, false, &err), CV_OK);
-	assert_int_equal(smtpd_dnslists_add(&lists, "c.example", true, &err), CV_OK);
+	assert_int_equal(cv_dnslists_add(&lists, two, false, &err), CV_OK);
+	assert_int_equal(cv_dnslists_add(&lists, "c.example", true, &err), CV_OK);
 	assert_int_equal(lists.n, 3);
 	assert_int_equal(lists.rows[0].weight, 1);
 	assert_int_equal(lists.rows[1].weight, 7);
 	assert_true(lists.rows[2].allows && !lists.rows[1].allows);
-	for (int i = 3; i < SMTPD_DNSLISTS_MAX; i++)
-		assert_int_equal(smtpd_dnslists_add(&lists, "d.example", false, &err), CV_OK);
-	assert_int_equal(smtpd_dnslists_add(&lists, "d.example", false, &err), CV_LIMIT);
+	for (int i = 3; i < CV_DNSLISTS_MAX; i++)
+		assert_int_equal(cv_dnslists_add(&lists, "d.example", false, &err), CV_OK);
+	assert_int_equal(cv_dnslists_add(&lists, "d.example", false, &err), CV_LIMIT);
 }
 
 static void
@@ -102,7 +102,7 @@ test_name__is_the_address_backwards(void **state)
 		{"[::ffff:192.0.2.7]:1", "7.2.0.192.bl.example"},
 		{"[2001:db8::567:89ab]:1", "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.bl.example"},
 	};
-	struct smtpd_dnslist list = one("bl.example");
+	struct cv_dnslist list = one("bl.example");
 	(void)state;
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		struct sockaddr_storage a;
@@ -110,12 +110,12 @@ test_name__is_the_address_backwards(void **state)
 		struct cv_err err;
 		char name[300];
 		assert_int_equal(cv_sockaddr_parse(cv_str_z(rows[i].peer), &a, &n, &err), CV_OK);
-		assert_true(smtpd_dnslist_name(&list, &a, name, sizeof name));
+		assert_true(cv_dnslist_name(&list, &a, name, sizeof name));
 		assert_string_equal(name, rows[i].name);
 	}
 	struct sockaddr_storage local = {.ss_family = AF_UNIX};
 	char name[300];
-	assert_false(smtpd_dnslist_name(&list, &local, name, sizeof name));
+	assert_false(cv_dnslist_name(&list, &local, name, sizeof name));
 }
 
 int

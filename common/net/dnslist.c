@@ -1,8 +1,8 @@
 /* dnslist.c - see dnslist.h. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "smtpd/dnslist.h"
+#include "common/net/dnslist.h"
 
-#include "common/text/domain.h"
+#include "common/net/dns.h"
 
 #define WEIGHT_MAX 100
 
@@ -53,7 +53,7 @@ take_octet(struct cv_str *rest, uint64_t bits[4])
 }
 
 static bool
-take_codes(struct cv_str codes, struct smtpd_dnslist *out)
+take_codes(struct cv_str codes, struct cv_dnslist *out)
 {
 	for (size_t i = 0; i < 4; i++) {
 		if (i > 0) {
@@ -68,7 +68,7 @@ take_codes(struct cv_str codes, struct smtpd_dnslist *out)
 }
 
 static enum cv_status
-take_entry(struct cv_str entry, bool allows, struct smtpd_dnslist *out, struct cv_err *err)
+take_entry(struct cv_str entry, bool allows, struct cv_dnslist *out, struct cv_err *err)
 {
 	size_t star = cv_str_find(entry, '*', 0);
 	struct cv_str rest = cv_str_sub(entry, 0, star);
@@ -76,30 +76,32 @@ take_entry(struct cv_str entry, bool allows, struct smtpd_dnslist *out, struct c
 	struct cv_str zone = cv_str_sub(rest, 0, equals);
 	uint64_t weight = 1;
 
-	*out = (struct smtpd_dnslist){.allows = allows, .any_code = equals >= rest.n};
+	*out = (struct cv_dnslist){.allows = allows, .any_code = equals >= rest.n};
 	if (star < entry.n &&
 		(cv_str_u64(cv_str_sub(entry, star + 1, entry.n), WEIGHT_MAX, &weight) || !weight))
 		return refuse(err, entry, "the weight is a number from 1 to 100");
 	out->weight = (int)weight;
-	if (!cv_domain_is_valid(zone, false) || zone.n >= sizeof out->zone)
+	char clean[256];
+	if (!zone.n || zone.n >= sizeof out->zone || !cv_dns_name_clean(zone, clean) ||
+		!cv_is_alpha((unsigned char)clean[0]))
 		return refuse(err, entry, "not the name of a DNS zone");
-	memcpy(out->zone, zone.p, zone.n);
+	memcpy(out->zone, clean, strlen(clean));
 	if (!out->any_code && !take_codes(cv_str_sub(rest, equals + 1, rest.n), out))
 		return refuse(err, entry, "codes look like 127.0.0.[2..11;20]");
 	return CV_OK;
 }
 
 enum cv_status
-smtpd_dnslists_add(
-	struct smtpd_dnslists *lists, const char *text, bool allows, struct cv_err *err)
+cv_dnslists_add(
+	struct cv_dnslists *lists, const char *text, bool allows, struct cv_err *err)
 {
 	struct cv_str rest = cv_str_z(text), word;
 
 	while (cv_str_split(&rest, ' ', &word)) {
 		if (!word.n)
 			continue;
-		if (lists->n == SMTPD_DNSLISTS_MAX)
-			return cv_fail(err, CV_LIMIT, "more than %d DNS lists", SMTPD_DNSLISTS_MAX);
+		if (lists->n == CV_DNSLISTS_MAX)
+			return cv_fail(err, CV_LIMIT, "more than %d DNS lists", CV_DNSLISTS_MAX);
 		enum cv_status status = take_entry(word, allows, &lists->rows[lists->n], err);
 		if (status != CV_OK)
 			return status;
@@ -109,7 +111,7 @@ smtpd_dnslists_add(
 }
 
 bool
-smtpd_dnslist_name(const struct smtpd_dnslist *list, const struct sockaddr_storage *peer, char *out,
+cv_dnslist_name(const struct cv_dnslist *list, const struct sockaddr_storage *peer, char *out,
 	size_t n)
 {
 	char reverse[128];
@@ -125,7 +127,7 @@ smtpd_dnslist_name(const struct smtpd_dnslist *list, const struct sockaddr_stora
 }
 
 static bool
-counts(const struct smtpd_dnslist *list, const unsigned char ip[4])
+counts(const struct cv_dnslist *list, const unsigned char ip[4])
 {
 	if (ip[0] != 127)
 		return false;
@@ -138,7 +140,7 @@ counts(const struct smtpd_dnslist *list, const unsigned char ip[4])
 }
 
 bool
-smtpd_dnslist_has(const struct smtpd_dnslist *list, const struct cv_dns_answer *answer)
+cv_dnslist_has(const struct cv_dnslist *list, const struct cv_dns_answer *answer)
 {
 	if (answer->state != CV_DNS_OK)
 		return false;
