@@ -16,6 +16,7 @@
 #include "smtpd/defence.h"
 #include "smtpd/filters.h"
 #include "smtpd/outbound.h"
+#include "smtpd/again.h"
 #include "smtpd/room.h"
 #include "smtpd/session.h"
 #include "smtpd/srs.h"
@@ -247,6 +248,7 @@ start_store(struct smtpd_daemon *d)
 	s->room = smtpd_room_new();
 	snprintf(secret, sizeof secret, "%s/srs.secret", s->main->keys_dir);
 	s->srs = smtpd_srs_new(secret, (unsigned)(s->opt->srs_validity / 86400));
+	s->again = smtpd_again_new();
 	char trace_dir[1100];
 	snprintf(trace_dir, sizeof trace_dir, "%s/trace", s->main->queue_dir);
 	status = cv_trace_open(trace_dir, (unsigned)s->opt->trace_days, s->opt->trace_max,
@@ -373,6 +375,7 @@ smtpd_daemon_stop(struct smtpd_daemon *d)
 	if (s->net)
 		cv_net_free(s->net);
 	smtpd_room_free(s->room);
+	smtpd_again_free(s->again);
 	smtpd_defence_tables_free(s);
 	smtpd_srs_free(s->srs);
 	if (s->tls)

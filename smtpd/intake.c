@@ -5,7 +5,7 @@
  * The answer goes out when every part is durable (invariant S3). A local part that the store could
  * not take now goes to our own queue under the same delivery id, so a retry that finds the first
  * try had worked after all changes nothing (S7). Only when neither took it the client hears "try
- * again".
+ * again"; what was taken of it by then is known when it comes again (again.h).
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
@@ -113,6 +113,22 @@ put_lmtp_answers(struct smtpd_session *s)
 	for (size_t i = 0; i < s->tx->rcpt_count; i++)
 		if (!s->tx->rcpts[i].by_filter)
 			put_answer(s, verdict_on(result_of(s->tx, &s->tx->rcpts[i])));
+}
+
+/* When the queue could not take the rest: who has a copy must not be told to send it again. */
+static enum cv_step
+refuse_lmtp_rest(struct smtpd_session *s, enum smtpd_reply reply)
+{
+	for (size_t i = 0; i < s->tx->rcpt_count; i++) {
+		const struct smtpd_rcpt *r = &s->tx->rcpts[i];
+		enum cv_status result = result_of(s->tx, r);
+		if (!r->by_filter)
+			put_answer(s, r->is_group || (result != CV_OK && verdict_on(result) == R_OKAY)
+				? reply : verdict_on(result));
+	}
+	cv_log(cv_conn_id(s->conn), CV_INFO, "msg.refused", "id=%s code=%u", s->tx->id,
+		smtpd_reply_code(reply));
+	return finish(s);
 }
 
 static enum cv_step
@@ -310,8 +326,11 @@ requeue_untaken(struct smtpd_session *s, size_t untaken)
 	if (!msg.rcpt_count)
 		return accept_message(s);
 	enum cv_status status = queue_put(s, &msg, true);
-	if (status != CV_OK)
-		return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
+	if (status != CV_OK) {
+		enum smtpd_reply reply = status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL;
+		smtpd_again_refused(s->server->again, tx);
+		return s->kind == SMTPD_LMTP ? refuse_lmtp_rest(s, reply) : refuse(s, reply);
+	}
 	atomic_fetch_add(&smtpd_stats.deferred_boxes, msg.rcpt_count);
 	cv_log(cv_conn_id(s->conn), CV_WARN, "store.deferred", "id=%s boxes=%zu", tx->id,
 		msg.rcpt_count);
@@ -420,6 +439,19 @@ queue_boxes(struct smtpd_session *s)
 	return queue_put(s, &msg, true);
 }
 
+/* Mail for outside, by its recipients and by our own groups and forwards. */
+static enum cv_status
+queue_outside(struct smtpd_session *s)
+{
+	struct smtpd_tx *tx = s->tx;
+	enum cv_status status = tx->remote_count ? queue_remote(s) : CV_OK;
+
+	if (status == CV_OK)
+		status = smtpd_expand_queue(s);
+	tx->is_queued = status == CV_OK && (tx->remote_count || tx->out_count);
+	return status;
+}
+
 static enum cv_step
 store_and_queue(struct smtpd_session *s)
 {
@@ -436,13 +468,14 @@ store_and_queue(struct smtpd_session *s)
 	s->resume = all_done;
 	/* The queue first: while nothing is in the store yet, its failure can still refuse the
 	 * whole. */
-	enum cv_status status = tx->remote_count ? queue_remote(s) : CV_OK;
-	if (status == CV_OK)
-		status = smtpd_expand_queue(s);
+	enum cv_status status = tx->is_queued ? CV_OK : queue_outside(s);
 	if (status == CV_OK && tx->boxes.n && tx->timing.hold_secs)
 		status = queue_boxes(s);
-	if (status != CV_OK)
+	if (status != CV_OK) {
+		if (tx->is_queued)
+			smtpd_again_refused(s->server->again, tx);
 		return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
+	}
 	for (size_t i = 0; i < tx->rcpt_count; i++)
 		if (tx->rcpts[i].is_local)
 			smtpd_outbound_offer(
@@ -541,6 +574,7 @@ smtpd_intake(struct smtpd_session *s)
 		cv_spool_unmap(&tx->message, message);
 		return finish(s);
 	}
+	smtpd_again_look(s->server->again, tx, cv_str_sub(message, 0, facts.body_at));
 	fault = smtpd_shape(s, &facts, message);
 	if (fault != R_OKAY)
 		return refuse(s, fault);

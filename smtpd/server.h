@@ -25,6 +25,7 @@
 struct smtpd_defence;
 struct smtpd_milters;
 struct smtpd_outbound;
+struct smtpd_again;
 struct smtpd_room_cache;
 struct smtpd_srs;
 struct cv_trace;
@@ -56,6 +57,7 @@ struct smtpd_server {
 	struct cv_resolver *resolver;
 	_Atomic(struct smtpd_milters *) milters[SMTPD_KINDS]; /* by kind of listener; NULL: none */
 	struct smtpd_outbound *outbound;
+	struct smtpd_again *again;          /* what was taken in part and refused */
 	struct smtpd_room_cache *room;      /* who was seen to have room lately */
 	_Atomic(struct cv_netset *) inside, proxies, priority_from;
 	_Atomic(struct smtpd_defence *) defence;

@@ -17,6 +17,7 @@
 #define SMTPD_SESSION_H
 
 #include "common/text/address.h"
+#include "smtpd/again.h"
 #include "smtpd/boxes.h"
 #include "smtpd/defence.h"
 #include "smtpd/milter.h"
@@ -83,6 +84,8 @@ struct smtpd_tx {
 	bool discarded;              /* a filter said so: answered as taken, kept nowhere */
 	struct cv_str envid;
 	struct smtpd_timing timing;
+	struct smtpd_again_key again;
+	bool is_queued;              /* the mail for outside is, by a first try too (again.h) */
 	enum cv_queue_body body_kind;
 	uint64_t declared_bytes;
 	struct smtpd_rcpt *rcpts;

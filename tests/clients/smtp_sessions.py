@@ -225,6 +225,33 @@ def test_received_fields_say_how_it_came():
     w.data(t, b"From: %s\r\nSubject: %s\r\n\r\nx\r\n" % (A.encode(), subject.encode()))
     expect(re.search(rb"\(using TLSv1\.[23] with cipher \S+ \(\d+ bits\)\)\r\n\tby \S+ \(congvu\) with "
                      rb"ESMTPSA id", w.one(A, subject)), w.one(A, subject))
+    _, subject = w.envelope(t, (A,), sender=A, extra=" SMTPUTF8")
+    w.data(t, b"From: %s\r\nSubject: %s\r\n\r\nx\r\n" % (A.encode(), subject.encode()))
+    expect(b" with UTF8SMTPSA id" in w.one(A, subject), w.one(A, subject))
+    t.close()
+    t = w.talk("lmtp")
+    for extra, word in (("", b" with LMTP id"), (" SMTPUTF8", b" with UTF8LMTP id")):
+        _, subject = w.envelope(t, (A,), extra=extra)
+        w.data(t, b"Subject: %s\r\n\r\nx\r\n" % subject.encode())
+        expect(word in w.one(A, subject), w.one(A, subject))
+    t.starttls(ssl.create_default_context(cafile=w.province.ca))
+    t.cmd("LHLO client.example")
+    _, subject = w.envelope(t, (A,))
+    w.data(t, b"Subject: %s\r\n\r\nx\r\n" % subject.encode())
+    expect(b" with LMTPS id" in w.one(A, subject), w.one(A, subject))
+    t.close()
+
+
+def test_there_is_one_return_path_and_it_is_ours():
+    w = world()
+    t = w.talk()
+    _, subject = w.envelope(t, (A,))
+    w.data(t, b"Return-Path: <evil@far.example>\r\nX-A: b\r\nreturn-path:\r\n <two@far.example>\r\n"
+           b"Subject: %s\r\n\r\nReturn-Path: text\r\n" % subject.encode())
+    whole = w.one(A, subject)
+    expect(whole.startswith(b"Return-Path: <a@far.example>\r\nReceived: "), whole)
+    expect(whole.endswith(b"\r\nX-A: b\r\nSubject: %s\r\n\r\nReturn-Path: text\r\n"
+                          % subject.encode()), whole)
     t.close()
 
 
@@ -356,6 +383,23 @@ def test_full_disks_are_told_as_temporary():
         if store_away:
             p.daemons["imapd"].start()
         expect(w.count(A, subject) == 0, fail)
+    # One box took it, the queue cannot keep the other's copy: the client's retry makes no second.
+    smtpd.stop()
+    smtpd.start({"CONGVU_FAIL": "volume.append:ENOSPC:1:0"})
+    wait_until("the store", lambda: p.ask("smtpd", "status")["store_up"])
+    t = w.talk()
+    for attempt in range(3):
+        if not attempt:
+            _, subject = w.envelope(t, (A, SMALL, B))
+        else:
+            w.envelope(t, (A, SMALL, B))
+        answers = w.data(t, b"Subject: %s\r\n\r\n" % subject.encode() + BODY)
+        expect(answers[0].startswith("452 4.3.1"), answers)
+        expect(w.count(A, subject) == 1 and w.count(B, subject) == 1, "copies after", attempt)
+    _, other = w.envelope(t, (A, SMALL, B))
+    w.data(t, b"Subject: %s\r\n\r\n" % other.encode() + BODY)
+    expect(w.count(A, other) == 1, "another message")
+    t.close()
     smtpd.stop()
     smtpd.start()
     wait_until("the store", lambda: p.ask("smtpd", "status")["store_up"])
