@@ -1,13 +1,14 @@
 /* again.h - messages that were refused for now after a part of them had been taken.
  *
- * When the queue cannot take the rest of a message of which some boxes or the mail for outside have
- * been taken, the client hears 4xx and sends the whole again. The same message is then known by its
- * sender, its size and its header, and gets the delivery id of the first try: the store leaves boxes
- * alone that have it under this id, and what is queued for outside is not queued again.
+ * When the queue cannot take the rest of a message of which some boxes or the mail for outside
+ * have been taken, the client hears 4xx and sends the whole again. The same message is then known
+ * by its sender, its size and its header, and gets the delivery id of the first try: the store
+ * leaves boxes alone that have it under this id, and what is queued for outside is not queued
+ * again.
  *
- * Kept in memory, for a day, at most SMTPD_AGAIN_MAX: it is rare that the queue fails while the store
- * does not. After a restart, or for the 257th such message, boxes may get a second copy, as SMTP
- * allows. Thread-safe.
+ * Kept in memory, for a day, at most SMTPD_AGAIN_MAX: it is rare that the queue fails while the
+ * store does not. After a restart, or for the 257th such message, boxes may get a second copy, as
+ * SMTP allows. Thread-safe.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SMTPD_AGAIN_H
@@ -39,7 +40,8 @@ bool smtpd_again_find(struct smtpd_again *a, const struct smtpd_again_key *key,
 
 /* For the intake: TX takes the id of its first try, if there was one. */
 void smtpd_again_look(struct smtpd_again *a, struct smtpd_tx *tx, struct cv_str header);
-/* TX is refused for now, and parts of it are taken: boxes, or with is_queued the mail for outside. */
+/* TX is refused for now, and parts of it are taken: boxes, or with is_queued the mail for
+ * outside. */
 void smtpd_again_refused(struct smtpd_again *a, const struct smtpd_tx *tx);
 
 #endif

@@ -122,9 +122,9 @@ refuse_lmtp_rest(struct smtpd_session *s, enum smtpd_reply reply)
 	for (size_t i = 0; i < s->tx->rcpt_count; i++) {
 		const struct smtpd_rcpt *r = &s->tx->rcpts[i];
 		enum cv_status result = result_of(s->tx, r);
+		bool is_unsure = result != CV_OK && verdict_on(result) == R_OKAY;
 		if (!r->by_filter)
-			put_answer(s, r->is_group || (result != CV_OK && verdict_on(result) == R_OKAY)
-				? reply : verdict_on(result));
+			put_answer(s, is_unsure || r->is_group ? reply : verdict_on(result));
 	}
 	cv_log(cv_conn_id(s->conn), CV_INFO, "msg.refused", "id=%s code=%u", s->tx->id,
 		smtpd_reply_code(reply));
