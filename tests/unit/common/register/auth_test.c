@@ -20,6 +20,8 @@
 
 #define BASE ((uint64_t)CV_CLASS_USER << CV_ACCT_CLASS_SHIFT)
 #define HOA "nvhoa.snv@lamgiang.example"
+#define PHONE "kT7m-2pQx-RvW9-dH4s"
+#define SCANNER "aB3d-5fGh-7jKm-9pQr"
 #define HOA_PASSWORD "Mùa xuân-2026 nở"
 
 static char dir[] = "/tmp/cv_auth_XXXXXX";
@@ -46,6 +48,23 @@ add(struct reg_model *m, unsigned n, enum cv_reg_kind kind, enum cv_reg_state st
 	assert_int_equal(password_hash(cv_str_z(password), false, &a->secret, &err), CV_OK);
 }
 
+/* SECRET: the password, or how the fingerprint begins. */
+static void
+device(struct reg_account *a, uint32_t number, enum reg_device_type type, uint8_t scope,
+       const char *name, const char *secret)
+{
+	struct reg_device d = { .number = number, .type = type, .scope = scope };
+	snprintf(d.name, sizeof d.name, "%s", name);
+	if (type == REG_CERTIFICATE) {
+		memcpy(d.check, secret, strlen(secret));
+	} else {
+		reg_app_password_check(a->secret.salt, cv_str_z(secret), d.check);
+		assert_true(scram_keys(cv_str_z(secret), a->secret.salt, sizeof a->secret.salt,
+			a->secret.iterations, d.stored_key, d.server_key));
+	}
+	reg_devices_put(&a->devices, &d);
+}
+
 static void
 publish(const char *password_of_hoa, uint32_t version)
 {
@@ -63,6 +82,9 @@ publish(const char *password_of_hoa, uint32_t version)
 	add(&m, 5, CV_KIND_PERSON, CV_STATE_ACTIVE, "thu.snv@lamgiang.example", "right-5",
 		cv_wall_secs() + 365 * 86400);
 	m.accounts[0]->secret.version = version;
+	device(m.accounts[0], 1, REG_APP_PASSWORD, REG_MAY_BOTH, "phone", PHONE);
+	device(m.accounts[0], 2, REG_APP_PASSWORD, REG_MAY_SEND, "scanner", SCANNER);
+	device(m.accounts[4], 1, REG_CERTIFICATE, REG_MAY_SEND, "card", "\x11\x22");
 	struct cv_buf snap = CV_BUF_INIT(SNAP_BYTES_MAX), secret = CV_BUF_INIT(SNAP_BYTES_MAX);
 	snap_build(&m, version, dummy, &snap, &secret);
 	assert_int_equal(snap_write(dir, cv_buf_view(&snap), cv_buf_view(&secret), &err), CV_OK);
@@ -214,6 +236,70 @@ test_SEC_05__the_sixth_try_is_refused_from_that_network_alone(void **state)
 	cv_clock_shift(901);
 	assert_int_equal(try_from("10.3.0.1", HOA, HOA_PASSWORD, NULL, NULL), CV_AUTH_OK);
 	cv_clock_shift(-901);
+}
+
+static void
+test_ACC_05__outside_a_right_password_is_a_wrong_one(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *ip, *password;
+		enum cv_auth_result want;
+		const char *device;
+	} rows[] = {
+		{ "10.4.0.1",  HOA_PASSWORD, CV_AUTH_OK,  "" },
+		{ "192.0.2.1", HOA_PASSWORD, CV_AUTH_BAD, "" },
+		{ "10.4.0.1",  PHONE,        CV_AUTH_OK,  "phone" },
+		{ "192.0.2.1", PHONE,        CV_AUTH_OK,  "phone" },
+		{ "192.0.2.1", SCANNER,      CV_AUTH_OK,  "scanner" },
+		{ "192.0.2.1", "kT7m-2pQx-RvW9-dH4t", CV_AUTH_BAD, "" },
+		{ "192.0.2.1", "KT7m-2pQx-RvW9-dH4s", CV_AUTH_BAD, "" },
+	};
+	struct cv_err err;
+	unsigned failed = 0;
+	assert_int_equal(cv_auth_set_inside(auth, "10.0.0.0/8 ::1/128", false, &err), CV_OK);
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		char address[320];
+		enum cv_auth_result got =
+			try_from(rows[i].ip, HOA, rows[i].password, address, NULL);
+		if (got != rows[i].want || (got == CV_AUTH_OK) != !strcmp(address, HOA)) {
+			print_error("row %zu: %d\n", i, got);
+			failed++;
+		}
+	}
+	assert_int_equal(failed, 0);
+	/* It counts: the sixth try is refused, whatever it is. */
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(
+			try_from("198.51.100.1", HOA, HOA_PASSWORD, NULL, NULL), CV_AUTH_BAD);
+	assert_int_equal(try_from("198.51.100.1", HOA, PHONE, NULL, NULL), CV_AUTH_LOCKED);
+	assert_true(cv_auth_unlock(auth, CV_STR("nvhoa.snv")) > 0);
+	assert_int_equal(try_from("198.51.100.1", HOA, PHONE, NULL, NULL), CV_AUTH_OK);
+	/* The rule can be given up while the daemon runs, and a bad list changes nothing. */
+	assert_int_equal(cv_auth_set_inside(auth, "10.0.0.0/8", true, &err), CV_OK);
+	assert_int_equal(try_from("192.0.2.1", HOA, HOA_PASSWORD, NULL, NULL), CV_AUTH_OK);
+	assert_int_equal(cv_auth_set_inside(auth, "10.0.0.0/99", false, &err), CV_INVALID);
+	assert_int_equal(try_from("192.0.2.1", HOA, HOA_PASSWORD, NULL, NULL), CV_AUTH_OK);
+	cv_clock_shift(901);
+}
+
+/* A remembered password is no way round either, and takes the time of a hash to refuse. */
+static void
+test_ACC_05__what_is_remembered_inside_does_not_count_outside(void **state)
+{
+	(void)state;
+	struct cv_err err;
+	int64_t quick = 0, refused = 0, nobody = 0;
+	assert_int_equal(cv_auth_set_inside(auth, "10.0.0.0/8", false, &err), CV_OK);
+	assert_int_equal(try_from("10.4.1.1", HOA, HOA_PASSWORD, NULL, NULL), CV_AUTH_OK);
+	assert_int_equal(try_from("10.4.1.1", HOA, HOA_PASSWORD, NULL, &quick), CV_AUTH_OK);
+	assert_int_equal(try_from("203.0.113.1", HOA, HOA_PASSWORD, NULL, &refused), CV_AUTH_BAD);
+	assert_int_equal(
+		try_from("203.0.113.1", "ghost", HOA_PASSWORD, NULL, &nobody), CV_AUTH_BAD);
+	assert_true(refused > quick * 2);
+	assert_true(refused < nobody * 5 && nobody < refused * 5);
+	assert_int_equal(cv_auth_set_inside(auth, "10.0.0.0/8", true, &err), CV_OK);
+	cv_clock_shift(901);
 }
 
 /* ---- SASL ---- */
@@ -421,6 +507,12 @@ test_scram__proves_both_sides_and_refuses_what_was_changed(void **state)
 		{ plus, "n,,", "thu.snv", "right-5", "", true, CV_SASL_FAIL },
 		{ plain, "n,,", "thu.snv", "right-5", "nonce", false, CV_SASL_FAIL },
 		{ plain, "n,,", "thu.snv", "right-5", "proof", false, CV_SASL_FAIL },
+		{ plain, "n,,", "nvhoa.snv", PHONE, "", false, CV_SASL_OK },
+		{ plain, "n,,", "nvhoa.snv", SCANNER, "", false, CV_SASL_OK },
+		{ plus, "p=tls-exporter,,", "nvhoa.snv", PHONE, "", true, CV_SASL_OK },
+		{ plain, "n,,", "thu.snv", PHONE, "", false, CV_SASL_FAIL },
+		{ plain, "n,a=nvhoa.snv,", "thu.snv", "right-5", "", false, CV_SASL_FAIL },
+		{ plain, "n,a=thu.snv,", "thu.snv", "right-5", "", false, CV_SASL_OK },
 		{ plain, "n,,", "thu.snv", "right-6", "", false, CV_SASL_FAIL },
 		{ plain, "n,,", "ghost", "right-5", "", false, CV_SASL_FAIL },
 		{ plain, "n,,", "vanthu.snv", "", "", false, CV_SASL_FAIL },
@@ -518,6 +610,128 @@ test_scram__gsasl_logs_in(void **state)
 	cv_sasl_free(s);
 }
 
+/* ---- certificates ---- */
+
+static struct cv_tls_cert shown;
+static bool is_shown;
+
+static bool
+client_cert(void *arg, struct cv_tls_cert *out)
+{
+	(void)arg;
+	*out = shown;
+	return is_shown;
+}
+
+static void
+show(uint8_t first, const char *name, const char *other)
+{
+	is_shown = true;
+	shown = (struct cv_tls_cert){ .sha256 = { first, 0x22 } };
+	const char *const names[] = { name, other };
+	for (size_t i = 0; i < CV_COUNT(names); i++)
+		if (names[i])
+			snprintf(shown.names[shown.name_count++], sizeof shown.names[0], "%s",
+			         names[i]);
+}
+
+/* RFC 4422 appendix A: the certificate says who, the message may choose. */
+static void
+test_external__the_certificate_must_be_the_accounts(void **state)
+{
+	(void)state;
+	static const char thu[] = "thu.snv@lamgiang.example";
+	static const struct {
+		uint8_t first;
+		const char *name, *other, *authzid;
+		enum cv_auth_use use;
+		int want; /* enum cv_sasl_step, or -1: not offered */
+	} rows[] = {
+		{ 1, HOA, NULL, "", CV_AUTH_SEND, CV_SASL_OK },
+		{ 1, "NVHOA.snv@TRASON.example", NULL, "", CV_AUTH_SEND, CV_SASL_OK },
+		{ 1, HOA, NULL, HOA, CV_AUTH_READ, CV_SASL_OK },
+		{ 1, HOA, NULL, "nvhoa.snv", CV_AUTH_READ, CV_SASL_OK },
+		{ 1, HOA, NULL, thu, CV_AUTH_READ, CV_SASL_FAIL },
+		{ 1, HOA, NULL, "ghost", CV_AUTH_READ, CV_SASL_FAIL },
+		{ 1, HOA, HOA, "", CV_AUTH_READ, CV_SASL_OK },
+		{ 1, HOA, thu, "", CV_AUTH_READ, CV_SASL_FAIL },
+		{ 1, HOA, thu, thu, CV_AUTH_READ, CV_SASL_OK },
+		{ 1, NULL, NULL, "", CV_AUTH_READ, -1 },
+		{ 1, "ghost@lamgiang.example", NULL, "", CV_AUTH_READ, -1 },
+		{ 1, "nvhoa.snv@elsewhere.example", NULL, "", CV_AUTH_READ, -1 },
+		{ 1, "vanthu.snv@lamgiang.example", NULL, "", CV_AUTH_READ, -1 },
+		{ 1, "lvnghi.snv@lamgiang.example", NULL, "", CV_AUTH_READ, -1 },
+		/* registered for thu, to send: what else stands in it counts for nothing */
+		{ 0x11, NULL, NULL, "", CV_AUTH_SEND, CV_SASL_OK },
+		{ 0x11, HOA, NULL, HOA, CV_AUTH_SEND, CV_SASL_FAIL },
+		{ 0x11, HOA, NULL, "", CV_AUTH_READ, -1 },
+	};
+	unsigned failed = 0;
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct cv_sasl_env env = { .auth = auth, .client_cert = client_cert,
+			.use = rows[i].use };
+		struct cv_buf out = CV_BUF_INIT(1024), list = CV_BUF_INIT(1024);
+		show(rows[i].first, rows[i].name, rows[i].other);
+		cv_sasl_mechanisms(&env, " ", &list);
+		bool is_listed = cv_str_search(cv_buf_view(&list), CV_STR("EXTERNAL")) < list.n;
+		struct cv_sasl *s = cv_sasl_new(CV_STR("external"), &env);
+		int got = s ? (int)cv_sasl_step(s, cv_str_z(rows[i].authzid), &out) : -1;
+		if (got != rows[i].want || is_listed != (got >= 0)) {
+			print_error("row %zu: %d\n", i, got);
+			failed++;
+		}
+		if (got == CV_SASL_OK && rows[i].first == 0x11)
+			assert_string_equal(cv_sasl_device(s), "card");
+		cv_sasl_free(s);
+		cv_buf_done(&out);
+		cv_buf_done(&list);
+	}
+	is_shown = false;
+	assert_int_equal(failed, 0);
+}
+
+static void
+test_external__is_nothing_without_a_certificate(void **state)
+{
+	(void)state;
+	struct cv_sasl_env env = { .auth = auth, .client_cert = client_cert };
+	struct cv_buf list = CV_BUF_INIT(1024);
+	assert_null(cv_sasl_new(CV_STR("EXTERNAL"), &env));
+	env.client_cert = NULL;
+	assert_null(cv_sasl_new(CV_STR("EXTERNAL"), &env));
+	assert_null(cv_sasl_new(CV_STR("OAUTHBEARER"), &env));
+	assert_null(cv_sasl_new(CV_STR("XOAUTH2"), &env));
+	cv_sasl_mechanisms(&env, " AUTH=", &list);
+	assert_true(cv_str_eq_z(cv_buf_view(&list), " AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256"));
+	cv_buf_done(&list);
+}
+
+static void
+test_plain__another_identity_fails_as_a_wrong_password(void **state)
+{
+	(void)state;
+	static const char *const messages[] = {
+		"ghost\0nvhoa.snv\0" HOA_PASSWORD, "thu.snv\0nvhoa.snv\0" HOA_PASSWORD,
+		"thu.snv\0nvhoa.snv\0" PHONE,
+	};
+	static const size_t lengths[] = {
+		sizeof "ghost\0nvhoa.snv\0" HOA_PASSWORD - 1,
+		sizeof "thu.snv\0nvhoa.snv\0" HOA_PASSWORD - 1,
+		sizeof "thu.snv\0nvhoa.snv\0" PHONE - 1,
+	};
+	for (size_t i = 0; i < CV_COUNT(messages); i++) {
+		struct cv_buf out = CV_BUF_INIT(1024);
+		struct cv_sasl *s = sasl("PLAIN", false);
+		enum cv_sasl_step step = cv_sasl_step(s, cv_str(messages[i], lengths[i]), &out);
+		assert_int_equal(step, CV_SASL_WAIT); /* a hash was counted: slow as the others */
+		assert_int_equal(settle(s, step, &out), CV_SASL_FAIL);
+		assert_int_equal(cv_sasl_result(s), CV_AUTH_BAD);
+		cv_sasl_free(s);
+		cv_buf_done(&out);
+	}
+	cv_clock_shift(901);
+}
+
 /* ---- passwords ---- */
 
 static void
@@ -563,6 +777,11 @@ main(void)
 		cmocka_unit_test(test_verify__answers_by_name_password_and_state),
 		cmocka_unit_test(test_verify__remembers_a_right_password_until_it_changes),
 		cmocka_unit_test(test_SEC_05__the_sixth_try_is_refused_from_that_network_alone),
+		cmocka_unit_test(test_ACC_05__outside_a_right_password_is_a_wrong_one),
+		cmocka_unit_test(test_ACC_05__what_is_remembered_inside_does_not_count_outside),
+		cmocka_unit_test(test_external__the_certificate_must_be_the_accounts),
+		cmocka_unit_test(test_external__is_nothing_without_a_certificate),
+		cmocka_unit_test(test_plain__another_identity_fails_as_a_wrong_password),
 		cmocka_unit_test(test_plain__takes_one_identity_only),
 		cmocka_unit_test(test_login__asks_for_name_and_password),
 		cmocka_unit_test(test_sasl__may_be_freed_while_a_check_runs),

@@ -7,6 +7,7 @@
 
 #include "common/base/kill.h"
 #include "common/register/registry.h"
+#include "common/register/snapshot_format.h"
 #include "common/store/mailbox.h"
 #include "tests/unit/common/scratch.h"
 
@@ -384,6 +385,129 @@ test_registry__a_snapshot_that_cannot_be_written_is_said_and_made_up_for(void **
 	assert_int_equal(found("lbinh.stp@lamgiang.example").found, CV_REG_ACCOUNT);
 }
 
+/* ---- devices ---- */
+
+/* Number of devices that the readers' snapshot has for ADDRESS, and the first of them. */
+static size_t
+devices_of(const char *address, struct snap_device *first)
+{
+	const struct cv_snapshot *s = cv_register_get(reg);
+	struct cv_reg_hit hit;
+	const struct snap_device *d;
+	cv_snapshot_find_address(s, cv_str_z(address), &hit);
+	size_t n = cv_snapshot_devices(s, hit.account.acct, &d);
+	if (n)
+		*first = *d;
+	cv_snapshot_unref(s);
+	return n;
+}
+
+static void
+three_people(void)
+{
+	two_agencies();
+	added("Nguyễn Hoa", "stp", "nhoa.stp@lamgiang.example");
+	added("Lê Bình", "stp", "lbinh.stp@lamgiang.example");
+	must("{\"do\":\"account.add\",\"kind\":\"role\",\"role\":\"vanthu\",\"agency\":\"stp\"}");
+}
+
+static void
+test_ACC_05__devices_are_added_listed_revoked_and_kept(void **state)
+{
+	(void)state;
+	static const char hoa[] = "nhoa.stp@lamgiang.example";
+	struct snap_device d;
+	json_t *reply;
+	struct cv_err err;
+	three_people();
+	assert_int_equal(ask("{\"do\":\"device.add\",\"address\":\"nhoa.stp\",\"name\":\"Điện thoại\","
+		"\"scope\":\"send\"}", &reply, &err), CV_OK);
+	const char *made = json_string_value(json_object_get(reply, "password"));
+	assert_non_null(made);
+	assert_true(strlen(made) >= 16);
+	assert_int_equal(devices_of(hoa, &d), 1);
+	assert_string_equal(d.name, "Điện thoại");
+	assert_int_equal(d.scope, REG_MAY_SEND);
+	/* What readers check is the password that was shown; the account had no salt before. */
+	const struct cv_snapshot *snap = cv_register_get(reg);
+	const struct snap_secret *secret;
+	uint8_t check[32];
+	assert_true(cv_snapshot_secret(snap, d.acct, &secret));
+	reg_app_password_check(secret->salt, cv_str_z(made), check);
+	assert_memory_equal(check, d.check, 32);
+	assert_int_equal(secret->argon[0], 0);
+	cv_snapshot_unref(snap);
+	json_decref(reply);
+
+	must("{\"do\":\"account.passwd\",\"address\":\"nhoa.stp\"}");
+	must("{\"do\":\"device.add\",\"address\":\"nhoa.stp\",\"name\":\"Máy tính\"}");
+	close_all();
+	open_all();
+	struct snap_device again;
+	assert_int_equal(devices_of(hoa, &again), 2);
+	assert_memory_equal(&again, &d, sizeof d);
+	must("{\"do\":\"device.revoke\",\"address\":\"nhoa.stp\",\"number\":1}");
+	assert_int_equal(devices_of(hoa, &again), 1);
+	assert_string_equal(again.name, "Máy tính");
+	must("{\"do\":\"device.revoke\",\"address\":\"nhoa.stp\",\"all\":true}");
+	assert_int_equal(devices_of(hoa, &again), 0);
+	close_all();
+	open_all();
+	assert_int_equal(devices_of(hoa, &again), 0);
+}
+
+static void
+test_ACC_05__what_is_no_device_is_refused(void **state)
+{
+	(void)state;
+#define PRINT "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef"
+#define ADD "{\"do\":\"device.add\",\"address\":\"nhoa.stp\",\"name\":\"a\""
+	static const struct {
+		const char *request;
+		enum cv_status want;
+	} rows[] = {
+		{ "{\"do\":\"device.add\",\"address\":\"nhoa.stp\"}", CV_INVALID },
+		{ "{\"do\":\"device.add\",\"address\":\"ai.stp\",\"name\":\"a\"}", CV_NOT_FOUND },
+		{ "{\"do\":\"device.add\",\"address\":\"vanthu.stp\",\"name\":\"a\"}", CV_DENIED },
+		{ ADD ",\"type\":\"token\"}", CV_INVALID },
+		{ ADD ",\"scope\":\"all\"}", CV_INVALID },
+		{ ADD ",\"type\":\"certificate\"}", CV_INVALID },
+		{ ADD ",\"type\":\"certificate\",\"fingerprint\":\"12\"}", CV_INVALID },
+		{ ADD ",\"type\":\"certificate\",\"fingerprint\":\"x" PRINT "\"}", CV_INVALID },
+		{ "{\"do\":\"device.revoke\",\"address\":\"nhoa.stp\",\"number\":9}", CV_NOT_FOUND },
+		{ "{\"do\":\"device.revoke\",\"address\":\"nhoa.stp\"}", CV_NOT_FOUND },
+		{ "{\"do\":\"account.unlock\",\"address\":\"ai.stp\"}", CV_NOT_FOUND },
+	};
+	struct snap_device d;
+	three_people();
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		refused(rows[i].request, rows[i].want);
+	assert_int_equal(devices_of("nhoa.stp@lamgiang.example", &d), 0);
+
+	/* A certificate is one account's. */
+	must(ADD ",\"type\":\"certificate\",\"fingerprint\":\"" PRINT "\"}");
+	refused("{\"do\":\"device.add\",\"address\":\"lbinh.stp\",\"name\":\"b\",\"type\":\"certificate\","
+		"\"fingerprint\":\"" PRINT "\"}", CV_EXISTS);
+	refused(ADD "}", CV_EXISTS); /* the name */
+	const struct cv_snapshot *s = cv_register_get(reg);
+	uint8_t sha256[32];
+	for (size_t i = 0; i < 32; i++)
+		sha256[i] = (uint8_t)((2 * i % 16) << 4 | (2 * i + 1) % 16);
+	const struct snap_device *found = cv_snapshot_certificate(s, sha256);
+	assert_non_null(found);
+	assert_string_equal(found->name, "a");
+	sha256[31] ^= 1;
+	assert_null(cv_snapshot_certificate(s, sha256));
+	cv_snapshot_unref(s);
+
+	char text[200];
+	for (unsigned i = 1; i < REG_DEVICES_MAX; i++) {
+		snprintf(text, sizeof text, "{\"do\":\"device.add\",\"address\":\"nhoa.stp\",\"name\":\"d%u\"}", i);
+		must(text);
+	}
+	refused("{\"do\":\"device.add\",\"address\":\"nhoa.stp\",\"name\":\"one more\"}", CV_LIMIT);
+}
+
 int
 main(void)
 {
@@ -398,6 +522,8 @@ main(void)
 		TEST(test_SEC_02__each_change_is_in_the_audit_trail_without_secrets),
 		TEST(test_registry__accounts_are_listed_by_filter_and_shown_whole),
 		TEST(test_registry__a_snapshot_that_cannot_be_written_is_said_and_made_up_for),
+		TEST(test_ACC_05__devices_are_added_listed_revoked_and_kept),
+		TEST(test_ACC_05__what_is_no_device_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
