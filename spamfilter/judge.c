@@ -192,11 +192,11 @@ rule_secrecy(struct spam_session *s, const struct cv_policy *p, struct judgement
 {
 	const char *option = s->server->opt->secrecy_inbound;
 	const struct cv_str *files;
-	size_t file_count = spam_content_files(s->mail->content, &files);
+	size_t file_count = cv_content_files(s->mail->content, &files);
 	struct cv_decision d;
 
 	cv_policy_secrecy(
-		p, j->subject, files, file_count, spam_content_text(s->mail->content), &d);
+		p, j->subject, files, file_count, cv_content_text(s->mail->content), &d);
 	if (d.verdict != CV_REFUSE)
 		return;
 	cv_log(s->id, CV_INFO, "policy.secrecy", "id=%s submission=%d subject_hash=%016llx",
@@ -238,9 +238,9 @@ rule_signup(struct spam_session *s, const struct cv_policy *p, const struct cv_s
 		.from_local = j->author.local,
 		.from_domain = j->author.domain,
 		.subject = j->subject,
-		.text = spam_content_text(s->mail->content),
+		.text = cv_content_text(s->mail->content),
 		.list_unsubscribe = spam_mail_field(s->mail, "List-Unsubscribe", 0) != NULL,
-		.token_links = spam_content_token_links(s->mail->content),
+		.token_links = cv_content_token_links(s->mail->content),
 	};
 	struct cv_decision d;
 
@@ -488,7 +488,7 @@ gather(SMFICTX *ctx, struct spam_session *s, struct judgement *j)
 	struct cv_buf subject = CV_BUF_INIT(8u << 10);
 	const struct spam_header_field *f = spam_mail_field(m, "Subject", 0);
 
-	spam_content_end(m->content);
+	cv_content_end(m->content);
 	spam_author_read(m, &j->author);
 	if (f)
 		cv_words_decode(cv_str_sub(f->value, 0, 4096), CV_STR_EMPTY, &subject);

@@ -41,7 +41,7 @@ mail_free(struct spam_session *s)
 	for (size_t i = 0; i < m->signer_count; i++)
 		spam_dkim_stream_free(m->signers[i]);
 	spam_keys_unref(s->server->keys, m->key_set);
-	spam_content_free(m->content);
+	cv_content_free(m->content);
 	cv_arena_done(&m->arena);
 	free(m->fields);
 	free(m);
@@ -318,10 +318,10 @@ on_eoh(SMFICTX *ctx)
 		header_to(m->verifier, m);
 	for (size_t i = 0; i < m->signer_count; i++)
 		header_to(m->signers[i], m);
-	m->content = spam_content_new();
+	m->content = cv_content_new();
 	for (size_t i = 0; i < m->field_count; i++)
-		spam_content_header(m->content, m->fields[i].name, m->fields[i].value);
-	spam_content_eoh(m->content);
+		cv_content_header(m->content, m->fields[i].name, m->fields[i].value);
+	cv_content_eoh(m->content);
 	return go_on(s, SMFIP_NR_EOH);
 }
 
@@ -339,7 +339,7 @@ on_body(SMFICTX *ctx, unsigned char *bytes, size_t n)
 	for (size_t i = 0; i < m->signer_count; i++)
 		spam_dkim_body(m->signers[i], piece);
 	if (m->content)
-		spam_content_body(m->content, piece);
+		cv_content_body(m->content, piece);
 	return go_on(s, SMFIP_NR_BODY);
 }
 

@@ -11,7 +11,7 @@
 #include <libmilter/mfapi.h>
 
 #include "common/text/header.h"
-#include "spamfilter/content.h"
+#include "common/text/content.h"
 #include "spamfilter/server.h"
 
 #define SPAM_RCPTS_MAX 1000 /* remembered of one message; more are let through uncounted */
@@ -38,7 +38,7 @@ struct spam_mail {
 	char sign_names[SPAM_KEYS_MAX][64];
 	size_t signer_count;
 	const struct spam_key_set *key_set;
-	struct spam_content *content;
+	struct cv_content *content;
 };
 
 struct spam_session {

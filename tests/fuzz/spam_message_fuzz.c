@@ -70,17 +70,17 @@ run_dkim(struct spam_dkim *dkim, const struct spam_mail *m, struct cv_str body)
 static void
 run_content(struct spam_mail *m, struct cv_str body)
 {
-	struct spam_content *c = spam_content_new();
+	struct cv_content *c = cv_content_new();
 	struct spam_author author;
 
 	for (size_t i = 0; i < m->field_count; i++)
-		spam_content_header(c, m->fields[i].name, m->fields[i].value);
-	spam_content_eoh(c);
+		cv_content_header(c, m->fields[i].name, m->fields[i].value);
+	cv_content_eoh(c);
 	for (size_t at = 0; at < body.n; at += 13)
-		spam_content_body(c, cv_str_sub(body, at, at + 13));
-	spam_content_end(c);
-	assert(spam_content_text(c).n <= SPAM_TEXT_MAX);
-	spam_content_free(c);
+		cv_content_body(c, cv_str_sub(body, at, at + 13));
+	cv_content_end(c);
+	assert(cv_content_text(c).n <= CV_CONTENT_TEXT_MAX);
+	cv_content_free(c);
 	spam_author_read(m, &author);
 	assert(author.domain_count <= SPAM_AUTHORS_MAX);
 	assert(!author.is_plain || author.domain_count);

@@ -1,26 +1,26 @@
 /* content_test.c - what the rules get to see of a message, whole or byte by byte; whom it names. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "spamfilter/content.h"
+#include "common/text/content.h"
 #include "spamfilter/session.h"
 #include "tests/unit/check.h"
 
 /* Header lines up to the empty line as fields, the rest as body in pieces. */
-static struct spam_content *
+static struct cv_content *
 read_message(const char *text, size_t piece)
 {
-	struct spam_content *c = spam_content_new();
+	struct cv_content *c = cv_content_new();
 	struct cv_header_scan scan;
 	struct cv_field field;
 	struct cv_str all = cv_str_z(text), body;
 
 	cv_header_scan_init(&scan, all);
 	while (cv_header_next(&scan, &field))
-		spam_content_header(c, field.name, field.value);
-	spam_content_eoh(c);
+		cv_content_header(c, field.name, field.value);
+	cv_content_eoh(c);
 	body = cv_str_sub(all, cv_header_body_at(all), all.n);
 	for (size_t at = 0; at < body.n; at += piece)
-		spam_content_body(c, cv_str_sub(body, at, at + piece));
-	spam_content_end(c);
+		cv_content_body(c, cv_str_sub(body, at, at + piece));
+	cv_content_end(c);
 	return c;
 }
 
@@ -76,19 +76,19 @@ test_content__is_the_same_whole_and_byte_by_byte(void **state)
 	(void)state;
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		for (size_t k = 0; k < CV_COUNT(pieces); k++) {
-			struct spam_content *c = read_message(rows[i].message, pieces[k]);
+			struct cv_content *c = read_message(rows[i].message, pieces[k]);
 			struct cv_buf files = CV_BUF_INIT(4096);
 			const struct cv_str *names;
-			size_t count = spam_content_files(c, &names);
+			size_t count = cv_content_files(c, &names);
 			for (size_t f = 0; f < count; f++)
 				cv_buf_printf(&files, "%.*s|", CV_STR_ARGS(names[f]));
-			if (!cv_str_eq_z(spam_content_text(c), rows[i].text))
-				print_error("\"%.*s\"\n", CV_STR_ARGS(spam_content_text(c)));
-			CHECK(rows[i].name, cv_str_eq_z(spam_content_text(c), rows[i].text));
+			if (!cv_str_eq_z(cv_content_text(c), rows[i].text))
+				print_error("\"%.*s\"\n", CV_STR_ARGS(cv_content_text(c)));
+			CHECK(rows[i].name, cv_str_eq_z(cv_content_text(c), rows[i].text));
 			CHECK(rows[i].name, cv_str_eq_z(cv_buf_view(&files), rows[i].files));
-			CHECK(rows[i].name, spam_content_token_links(c) == rows[i].links);
+			CHECK(rows[i].name, cv_content_token_links(c) == rows[i].links);
 			cv_buf_done(&files);
-			spam_content_free(c);
+			cv_content_free(c);
 		}
 	}
 	CHECK_END();
@@ -97,31 +97,31 @@ test_content__is_the_same_whole_and_byte_by_byte(void **state)
 static void
 test_content__stops_looking_at_its_limits(void **state)
 {
-	struct spam_content *c = spam_content_new();
+	struct cv_content *c = cv_content_new();
 	struct cv_buf mega = CV_BUF_INIT(1u << 20);
 	const struct cv_str *names;
 
 	(void)state;
 	while (mega.n + 11 < mega.max)
 		cv_buf_z(&mega, "\xc4\x91\xc4\x91 words\r\n");
-	spam_content_header(c, CV_STR("Content-Type"), CV_STR(" text/plain; charset=utf-8"));
-	spam_content_eoh(c);
+	cv_content_header(c, CV_STR("Content-Type"), CV_STR(" text/plain; charset=utf-8"));
+	cv_content_eoh(c);
 	for (int i = 0; i < 50; i++)
-		spam_content_body(c, cv_buf_view(&mega));
-	spam_content_end(c);
-	size_t n = spam_content_text(c).n;
-	CHECK("text is cut", n <= SPAM_TEXT_MAX && n > 2000);
-	CHECK("at a letter", cv_str_has_prefix(spam_content_text(c), "\xc4\x91\xc4\x91 words"));
-	spam_content_free(c);
-	c = spam_content_new();
-	spam_content_header(c, CV_STR("Content-Type"), CV_STR(" multipart/mixed; boundary=b"));
-	spam_content_eoh(c);
+		cv_content_body(c, cv_buf_view(&mega));
+	cv_content_end(c);
+	size_t n = cv_content_text(c).n;
+	CHECK("text is cut", n <= CV_CONTENT_TEXT_MAX && n > 2000);
+	CHECK("at a letter", cv_str_has_prefix(cv_content_text(c), "\xc4\x91\xc4\x91 words"));
+	cv_content_free(c);
+	c = cv_content_new();
+	cv_content_header(c, CV_STR("Content-Type"), CV_STR(" multipart/mixed; boundary=b"));
+	cv_content_eoh(c);
 	for (int i = 0; i < 1000; i++)
-		spam_content_body(
+		cv_content_body(
 			c, CV_STR("--b\r\nContent-Disposition: x; filename=f\r\n\r\nx\r\n"));
-	spam_content_end(c);
-	CHECK("names are counted", spam_content_files(c, &names) == SPAM_FILES_MAX);
-	spam_content_free(c);
+	cv_content_end(c);
+	CHECK("names are counted", cv_content_files(c, &names) == CV_CONTENT_FILES_MAX);
+	cv_content_free(c);
 	cv_buf_done(&mega);
 	CHECK_END();
 }

@@ -1,6 +1,6 @@
 /* content.c - see content.h. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "spamfilter/content.h"
+#include "common/text/content.h"
 
 #include "common/text/charset.h"
 #include "common/text/encode.h"
@@ -17,13 +17,13 @@ struct source {
 	struct cv_buf raw, decoded; /* decoded: UTF-8 */
 };
 
-struct spam_content {
+struct cv_content {
 	struct cv_arena arena;
 	struct cv_mime_scan *scan;
 	struct source plain, html;
 	struct cv_buf text;
 	size_t body_bytes;
-	struct cv_str files[SPAM_FILES_MAX];
+	struct cv_str files[CV_CONTENT_FILES_MAX];
 	size_t file_count;
 	unsigned token_links;
 };
@@ -32,8 +32,8 @@ static void
 source_init(struct source *s)
 {
 	s->index = CV_MIME_NONE;
-	cv_buf_init(&s->raw, SPAM_TEXT_SEEN_MAX);
-	cv_buf_init(&s->decoded, SPAM_TEXT_SEEN_MAX * CV_CHARSET_GROWTH);
+	cv_buf_init(&s->raw, CV_CONTENT_SEEN_MAX);
+	cv_buf_init(&s->decoded, CV_CONTENT_SEEN_MAX * CV_CHARSET_GROWTH);
 }
 
 static void
@@ -44,11 +44,11 @@ source_done(struct source *s)
 }
 
 static void
-take_name(struct spam_content *c, const struct cv_mime_part *part)
+take_name(struct cv_content *c, const struct cv_mime_part *part)
 {
 	struct cv_str name = cv_mime_filename(&c->arena, part);
 
-	if (name.n && c->file_count < SPAM_FILES_MAX)
+	if (name.n && c->file_count < CV_CONTENT_FILES_MAX)
 		c->files[c->file_count++] = name;
 }
 
@@ -56,7 +56,7 @@ take_name(struct spam_content *c, const struct cv_mime_part *part)
 static void
 see_header(void *ctx, uint32_t index, const struct cv_mime_part *part, struct cv_str block)
 {
-	struct spam_content *c = ctx;
+	struct cv_content *c = ctx;
 	struct source *s = NULL;
 
 	(void)block;
@@ -77,24 +77,24 @@ see_header(void *ctx, uint32_t index, const struct cv_mime_part *part, struct cv
 static void
 see_body(void *ctx, uint32_t index, const struct cv_mime_part *part, struct cv_str bytes)
 {
-	struct spam_content *c = ctx;
+	struct cv_content *c = ctx;
 	struct source *s = index == c->plain.index  ? &c->plain
 			   : index == c->html.index ? &c->html
 						    : NULL;
 
 	(void)part;
 	if (s)
-		cv_buf_str(&s->raw, cv_str_sub(bytes, 0, SPAM_TEXT_SEEN_MAX - s->raw.n));
+		cv_buf_str(&s->raw, cv_str_sub(bytes, 0, CV_CONTENT_SEEN_MAX - s->raw.n));
 }
 
-struct spam_content *
-spam_content_new(void)
+struct cv_content *
+cv_content_new(void)
 {
-	struct spam_content *c = cv_calloc(1, sizeof *c);
+	struct cv_content *c = cv_calloc(1, sizeof *c);
 
 	source_init(&c->plain);
 	source_init(&c->html);
-	cv_buf_init(&c->text, SPAM_TEXT_MAX);
+	cv_buf_init(&c->text, CV_CONTENT_TEXT_MAX);
 	c->scan = cv_mime_begin(&c->arena);
 	cv_mime_watch_headers(c->scan, see_header, c);
 	cv_mime_watch(c->scan, see_body, c);
@@ -102,7 +102,7 @@ spam_content_new(void)
 }
 
 void
-spam_content_free(struct spam_content *c)
+cv_content_free(struct cv_content *c)
 {
 	if (!c)
 		return;
@@ -116,7 +116,7 @@ spam_content_free(struct spam_content *c)
 }
 
 void
-spam_content_header(struct spam_content *c, struct cv_str name, struct cv_str value)
+cv_content_header(struct cv_content *c, struct cv_str name, struct cv_str value)
 {
 	cv_mime_feed(c->scan, name);
 	cv_mime_feed(c->scan, CV_STR(":"));
@@ -125,15 +125,21 @@ spam_content_header(struct spam_content *c, struct cv_str name, struct cv_str va
 }
 
 void
-spam_content_eoh(struct spam_content *c)
+cv_content_message(struct cv_content *c, struct cv_str message)
+{
+	cv_mime_feed(c->scan, message);
+}
+
+void
+cv_content_eoh(struct cv_content *c)
 {
 	cv_mime_feed(c->scan, CV_STR("\r\n"));
 }
 
 void
-spam_content_body(struct spam_content *c, struct cv_str bytes)
+cv_content_body(struct cv_content *c, struct cv_str bytes)
 {
-	bytes = cv_str_sub(bytes, 0, SPAM_BODY_SEEN_MAX - c->body_bytes);
+	bytes = cv_str_sub(bytes, 0, CV_CONTENT_BODY_MAX - c->body_bytes);
 	c->body_bytes += bytes.n;
 	cv_mime_feed(c->scan, bytes);
 }
@@ -143,7 +149,7 @@ spam_content_body(struct spam_content *c, struct cv_str bytes)
 static void
 source_decode(struct source *s)
 {
-	struct cv_buf bytes = CV_BUF_INIT(SPAM_TEXT_SEEN_MAX);
+	struct cv_buf bytes = CV_BUF_INIT(CV_CONTENT_SEEN_MAX);
 
 	if (s->index == CV_MIME_NONE)
 		return;
@@ -215,7 +221,7 @@ count_token_links(struct cv_str text)
 }
 
 void
-spam_content_end(struct spam_content *c)
+cv_content_end(struct cv_content *c)
 {
 	(void)cv_mime_finish(c->scan);
 	c->scan = NULL;
@@ -225,30 +231,30 @@ spam_content_end(struct spam_content *c)
 	if (!c->token_links)
 		c->token_links = count_token_links(cv_buf_view(&c->html.decoded));
 	struct cv_str words = cv_str_trim(cv_buf_view(&c->plain.decoded));
-	struct cv_buf from_html = CV_BUF_INIT(SPAM_TEXT_MAX * 4);
+	struct cv_buf from_html = CV_BUF_INIT(CV_CONTENT_TEXT_MAX * 4);
 	if (!words.n) {
 		cv_html_text(cv_buf_view(&c->html.decoded), &from_html);
 		words = cv_str_trim(cv_buf_view(&from_html));
 	}
-	cv_buf_str(&c->text, cv_utf8_cut(words, SPAM_TEXT_MAX));
+	cv_buf_str(&c->text, cv_utf8_cut(words, CV_CONTENT_TEXT_MAX));
 	cv_buf_done(&from_html);
 }
 
 struct cv_str
-spam_content_text(const struct spam_content *c)
+cv_content_text(const struct cv_content *c)
 {
 	return cv_buf_view(&c->text);
 }
 
 size_t
-spam_content_files(const struct spam_content *c, const struct cv_str **names_out)
+cv_content_files(const struct cv_content *c, const struct cv_str **names_out)
 {
 	*names_out = c->files;
 	return c->file_count;
 }
 
 unsigned
-spam_content_token_links(const struct spam_content *c)
+cv_content_token_links(const struct cv_content *c)
 {
 	return c->token_links;
 }
