@@ -6,6 +6,7 @@
 #include "smtpd/params.h"
 #include "smtpd/note.h"
 #include "smtpd/stats.h"
+#include "smtpd/submission.h"
 
 /* SMTPUTF8 stands behind the address it allows, so it is looked for before the address is read. */
 static bool
@@ -179,7 +180,8 @@ smtpd_cmd_mail(struct smtpd_session *s, struct cv_str args)
 		smtpd_envelope_split(tx->sender, &local, &domain);
 		cv_policy_envelope_from(s->server->policy, snap, s->acct, local, domain, &d);
 		cv_snapshot_unref(snap);
-		if (d.verdict == CV_REFUSE || d.verdict == CV_DEFER) {
+		bool refused = d.verdict == CV_REFUSE || d.verdict == CV_DEFER;
+		if (refused || !smtpd_submission_mail(s, &d)) {
 			enum cv_step step = smtpd_envelope_refuse_decision(s, &d);
 			smtpd_session_reset(s);
 			return step;

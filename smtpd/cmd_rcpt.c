@@ -9,6 +9,7 @@
 #include "smtpd/room.h"
 #include "smtpd/note.h"
 #include "smtpd/srs.h"
+#include "smtpd/submission.h"
 
 static enum smtpd_reply
 take_notify(struct smtpd_rcpt *r, struct cv_str value)
@@ -113,6 +114,7 @@ rcpt_done(struct smtpd_session *s)
 static void
 drop_last_rcpt(struct smtpd_tx *tx)
 {
+	smtpd_submission_rcpt_undo(tx, last_rcpt(tx));
 	smtpd_expand_cut(tx, last_rcpt(tx));
 	tx->rcpt_count--;
 }
@@ -308,7 +310,11 @@ decide(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_path *path
 		return smtpd_envelope_refuse(s, R_NO_RELAY);
 	cv_policy_recipient_from(s->server->policy, snap, s->authed ? s->acct : 0, s->tx->sender,
 		hit.account.has_route ? cv_wall_secs() : 0, &hit, &d);
-	if (d.verdict == CV_REFUSE || d.verdict == CV_DEFER)
+	if (d.verdict == CV_REFUSE || d.verdict == CV_DEFER) {
+		smtpd_submission_rcpt_refused(s);
+		return smtpd_envelope_refuse_decision(s, &d);
+	}
+	if (!smtpd_submission_rcpt(s, r->address, hit.found == CV_REG_NOT_OURS, &d))
 		return smtpd_envelope_refuse_decision(s, &d);
 	if (hit.found == CV_REG_ACCOUNT || hit.found == CV_REG_GROUP)
 		return rcpt_local(s, r, snap, &hit);

@@ -18,6 +18,7 @@
 #include "smtpd/outbound.h"
 #include "smtpd/again.h"
 #include "smtpd/room.h"
+#include "smtpd/sending.h"
 #include "smtpd/session.h"
 #include "smtpd/srs.h"
 #include "smtpd/stats.h"
@@ -167,6 +168,8 @@ control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 	}
 	if (what && !strcmp(what, "auth.unlock"))
 		return answer_unlock(&d->server, call->request, reply_out);
+	if (what && cv_str_has_prefix(cv_str_z(what), "sending."))
+		return smtpd_sending_do(&d->server, call->request, reply_out, err);
 	return smtpd_outbound_do(d->server.outbound, call->request, reply_out, err);
 }
 
@@ -255,6 +258,13 @@ start_store(struct smtpd_daemon *d)
 		&s->trace, d->err);
 	if (status != CV_OK)
 		return status;
+	char key_file[1100];
+	snprintf(key_file, sizeof key_file, "%s/sending.key", s->main->queue_dir);
+	struct smtpd_sending_options sending = {.engine = cv_queue_engine(s->queue),
+		.opt = &s->opt, .key_file = key_file};
+	status = smtpd_sending_open(&sending, &s->sending, d->err);
+	if (status != CV_OK)
+		return status;
 	return cv_deliverer_client(d->deliver_path, &s->deliverer, d->err);
 }
 
@@ -306,6 +316,8 @@ start_net(struct smtpd_daemon *d)
 		status = smtpd_config_filters(d, d->err);
 	if (status == CV_OK)
 		status = smtpd_outbound_start(s, &s->outbound, d->err);
+	if (status == CV_OK)
+		status = smtpd_sending_start(s->sending, s, d->err);
 	return status;
 }
 
@@ -356,6 +368,8 @@ smtpd_daemon_stop(struct smtpd_daemon *d)
 	cv_log(0, CV_INFO, "stopping", "program=smtpd");
 	if (d->ctl)
 		cv_ctl_server_free(d->ctl);
+	if (s->sending)
+		smtpd_sending_stop(s->sending);
 	if (s->outbound)
 		smtpd_outbound_stop(s->outbound, STOP_GRACE_MS);
 	if (s->net)
@@ -370,6 +384,7 @@ smtpd_daemon_stop(struct smtpd_daemon *d)
 	if (s->outbound)
 		smtpd_outbound_free(s->outbound);
 	cv_trace_close(s->trace);
+	smtpd_sending_close(s->sending);
 	if (s->queue)
 		cv_queue_close(s->queue);
 	if (s->net)

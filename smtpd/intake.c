@@ -20,6 +20,7 @@
 #include "smtpd/session.h"
 #include "smtpd/stats.h"
 #include "smtpd/shape.h"
+#include "smtpd/submission.h"
 #include "smtpd/trace.h"
 
 static enum cv_step store_and_queue(struct smtpd_session *s);
@@ -460,6 +461,8 @@ store_and_queue(struct smtpd_session *s)
 	enum smtpd_reply fault = smtpd_expand_prepare(s);
 	if (fault != R_OKAY)
 		return refuse(s, fault);
+	if (smtpd_submission_count_refuses(s))
+		return finish(s);
 	smtpd_trace_write(s);
 	cv_buf_str(&tx->trace, cv_buf_view(&tx->list_fields));
 	/* One count is ours until everything was started, so that no early answer wakes us too
@@ -529,25 +532,6 @@ message_filtered(struct smtpd_session *s)
 
 /* ---- checks ---- */
 
-static bool
-identity_refused(struct smtpd_session *s, struct cv_str header)
-{
-	const struct cv_snapshot *snap = cv_register_get(s->server->reg);
-	struct cv_decision d;
-
-	cv_policy_header_from(s->server->policy, snap, s->acct, header, !s->tx->sender.n,
-		&d);
-	cv_snapshot_unref(snap);
-	if (d.verdict != CV_REFUSE && d.verdict != CV_DEFER)
-		return false;
-	cv_log(cv_conn_id(s->conn), CV_INFO, "policy.refused", "id=%s rule=%s account=%s",
-		s->tx->id, d.rule, s->login);
-	smtpd_note_refused(s, d.smtp_code, d.enhanced, d.rule);
-	atomic_fetch_add(&s->server->counters.refused, 1);
-	smtpd_reply_decision(cv_conn_out(s->conn), &d, s->tx->smtputf8);
-	return true;
-}
-
 enum cv_step
 smtpd_intake(struct smtpd_session *s)
 {
@@ -570,7 +554,7 @@ smtpd_intake(struct smtpd_session *s)
 		cv_spool_unmap(&tx->message, message);
 		return refuse(s, fault);
 	}
-	if (s->authed && identity_refused(s, cv_str_sub(message, 0, facts.body_at))) {
+	if (smtpd_submission_refuses(s, &message, facts.body_at)) {
 		cv_spool_unmap(&tx->message, message);
 		return finish(s);
 	}

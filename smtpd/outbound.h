@@ -36,8 +36,15 @@ void smtpd_outbound_metrics(struct smtpd_outbound *o, struct cv_buf *out);
 void smtpd_outbound_offer(struct smtpd_outbound *o, struct cv_str address,
                           struct cv_spool *message);
 /* "tlsrpt.*" (tlsrpt.h); "queue.list", "queue.show", "queue.retry", "queue.hold",
- * "queue.release", "queue.delete",  "queue.bounce", "queue.stats" on the control socket. */
+ * "queue.release", "queue.delete", "queue.bounce", "queue.stats" on the control socket. */
 CV_MUST_CHECK enum cv_status smtpd_outbound_do(struct smtpd_outbound *o, json_t *request,
                                                json_t **reply_out, struct cv_err *err);
+
+/* outbound_account.c: holds (or releases) the queued outside mail that ACCT submitted; what is
+ * being sent at this moment goes. *REPLY_OUT (may be NULL): counts as "queue.hold" answers them.
+ * Blocks on the disk. */
+CV_MUST_CHECK enum cv_status smtpd_outbound_hold_account(struct smtpd_server *server,
+                                                         cv_acct_no acct, bool hold,
+                                                         json_t **reply_out, struct cv_err *err);
 
 #endif

@@ -3,7 +3,8 @@
  * {"do": "queue.list", "limit": 100, "after": "ID", "sender": "text", "recipient": "text"}
  * {"do": "queue.show", "id": "ID"}
  * {"do": "queue.retry" | "queue.hold" | "queue.release" | "queue.delete" | "queue.bounce",
- *  "id": "ID" or "all": true; "sender" and "recipient" choose among all}
+ *  "id": "ID" or "all": true; "sender", "recipient" and "account" (who submitted, whole) choose
+ *  among all; "outside": true leaves recipients of our own store as they are}
  * {"do": "queue.stats"}
  *
  * Recipients that are being sent at this moment are left alone and counted as "busy".
@@ -76,6 +77,7 @@ describe(struct smtpd_outbound *o, const struct cv_queue_msg *msg)
 struct filter {
 	uint64_t after;
 	struct cv_str sender, recipient; /* parts of them; empty: any */
+	struct cv_str account;           /* who submitted; empty: any */
 };
 
 static bool
@@ -92,6 +94,7 @@ read_filter(json_t *request, struct filter *out, struct cv_err *err)
 	*out = (struct filter){
 		.sender = cv_str_z(json_string_value(json_object_get(request, "sender"))),
 		.recipient = cv_str_z(json_string_value(json_object_get(request, "recipient"))),
+		.account = cv_str_z(json_string_value(json_object_get(request, "account"))),
 	};
 	if (after && !cv_queue_id_parse(cv_str_z(after), &out->after))
 		return cv_fail(err, CV_INVALID, "\"after\" is no queue id");
@@ -102,6 +105,8 @@ static bool
 filter_takes(const struct filter *f, const struct cv_queue_msg *msg)
 {
 	if (msg->id <= f->after || !has_part(msg->sender, f->sender))
+		return false;
+	if (f->account.n && !cv_str_ieq(msg->auth_account, f->account))
 		return false;
 	for (size_t i = 0; i < msg->rcpt_count; i++)
 		if (has_part(msg->rcpts[i].address, f->recipient))
@@ -189,6 +194,7 @@ struct change_call {
 	enum change change;
 	const char *what;
 	struct filter filter;
+	bool only_outside;
 	uint64_t *ids;        /* chosen first: the queue is not changed while it is walked */
 	size_t count, room;
 	size_t changed, busy;
@@ -237,9 +243,17 @@ change_rcpt(enum change change, struct cv_queue_rcpt *r, int64_t now, int64_t ho
 
 /* Claims the recipients that nobody is sending; they come first in MSG's list afterwards. */
 static size_t
-claim_free(struct smtpd_outbound *o, struct cv_queue_msg *msg)
+claim_free(struct smtpd_outbound *o, struct cv_queue_msg *msg, bool only_outside)
 {
 	size_t n = 0;
+
+	if (only_outside) {
+		for (size_t i = 0; i < msg->rcpt_count; i++)
+			if (!msg->rcpts[i].local_acct)
+				msg->rcpts[n++] = msg->rcpts[i];
+		msg->rcpt_count = n;
+		n = 0;
+	}
 
 	pthread_mutex_lock(&o->lock);
 	for (size_t i = 0; i < msg->rcpt_count; i++) {
@@ -267,7 +281,7 @@ change_msg(struct change_call *call, uint64_t id, struct cv_err *err)
 		cv_arena_done(&arena);
 		return status;
 	}
-	size_t n = claim_free(o, &msg);
+	size_t n = claim_free(o, &msg, call->only_outside);
 	call->busy += msg.rcpt_count - n;
 	struct smtpd_report_rcpt *reports = CV_ARENA_ARRAY(&arena, struct smtpd_report_rcpt, n + 1);
 	struct smtpd_outcome *outcomes = CV_ARENA_ARRAY(&arena, struct smtpd_outcome, n + 1);
@@ -338,7 +352,8 @@ do_change(struct smtpd_outbound *o, enum change change, json_t *request, json_t 
 	struct cv_err *err)
 {
 	struct change_call call = { .o = o, .change = change,
-		.what = json_string_value(json_object_get(request, "do")) };
+		.what = json_string_value(json_object_get(request, "do")),
+		.only_outside = json_is_true(json_object_get(request, "outside")) };
 	bool all = json_is_true(json_object_get(request, "all"));
 
 	enum cv_status status = choose(&call, request, err);

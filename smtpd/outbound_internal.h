@@ -129,6 +129,9 @@ void out_claim(struct smtpd_outbound *o, uint64_t id, const struct cv_queue_rcpt
 bool out_is_claimed(struct smtpd_outbound *o, uint64_t id, uint32_t number);
 void out_unclaim(struct smtpd_outbound *o, uint64_t id, const struct cv_queue_rcpt *rcpt);
 
+/* outbound_account.c: MSG was submitted by an account that may not send now. */
+bool out_is_stopped(struct smtpd_outbound *o, const struct cv_queue_msg *msg);
+
 /* outbound_dest.c: destinations and their connections. */
 /* Under the lock. */
 struct out_dest *out_dest_get(struct smtpd_outbound *o, struct cv_str key,

@@ -107,6 +107,8 @@ struct grouping {
 	size_t count, room;
 	struct cv_link put_off;  /* jobs of destinations that are down */
 	struct cv_link refused;  /* recipients whose domain is none */
+	struct cv_queue_rcpt *stopped; /* outside ones of an account that may not send; else NULL */
+	size_t stopped_count;
 };
 
 /* Behind all that are as urgent. */
@@ -225,17 +227,42 @@ group_rcpt(struct grouping *g, const struct cv_queue_rcpt *rcpt, int64_t now)
 		|| out_is_claimed(g->o, g->load->msg.id, rcpt->number))
 		return;
 	/* RFC 2852 4.1: what was to come back by now must not be delivered any more. */
-	if (g->load->msg.by_mode == CV_BY_RETURN && now >= g->load->msg.by_secs)
+	if (g->load->msg.by_mode == CV_BY_RETURN && now >= g->load->msg.by_secs) {
 		refuse_rcpt(g, rcpt, "5.4.7", "the time for delivery that the sender set is over");
-	else if (rcpt->local_acct)
+	} else if (rcpt->local_acct) {
 		add_to_group(g, NULL, rcpt);
-	else if (dest_key(g->o, rcpt->address, &key))
+	} else if (g->stopped) {
+		out_claim(g->o, g->load->msg.id, rcpt);
+		g->stopped[g->stopped_count] = *rcpt;
+		g->stopped[g->stopped_count++].state = CV_Q_HELD;
+	} else if (dest_key(g->o, rcpt->address, &key)) {
 		add_to_group(g, out_dest_get(g->o, cv_buf_view(&key), wish_of(&g->load->msg)),
 			rcpt);
-	else
+	} else {
 		refuse_rcpt(g, rcpt, "5.1.2",
 			"the part of the address behind the @ is no domain");
+	}
 	cv_buf_done(&key);
+}
+
+/* Keeps what a frozen account had queued until somebody lets it go. */
+static void
+hold_stopped(struct grouping *g)
+{
+	struct smtpd_outbound *o = g->o;
+	struct cv_err err = { 0 };
+	cv_ticket ticket;
+	uint64_t id = g->load->msg.id;
+
+	if (g->stopped_count
+		&& cv_queue_update(o->server->queue, id, g->stopped, g->stopped_count, &ticket,
+			&err) != CV_OK)
+		cv_log(0, CV_ERROR, "queue.failed", "id=%.*s error=%s",
+			CV_STR_ARGS(g->load->msg.delivery_id), err.text);
+	pthread_mutex_lock(&o->lock);
+	for (size_t i = 0; i < g->stopped_count; i++)
+		out_unclaim(o, id, &g->stopped[i]);
+	pthread_mutex_unlock(&o->lock);
 }
 
 static void
@@ -250,6 +277,9 @@ load_message(struct smtpd_outbound *o, uint64_t id, int64_t now)
 	cv_list_init(&g.refused);
 	enum cv_status status = cv_queue_get(o->server->queue, id, &load->arena, &load->msg, &err);
 	if (status == CV_OK) {
+		if (out_is_stopped(o, &load->msg))
+			g.stopped = CV_ARENA_ARRAY(&load->arena, struct cv_queue_rcpt,
+				load->msg.rcpt_count + 1);
 		pthread_mutex_lock(&o->lock);
 		for (size_t i = 0; i < load->msg.rcpt_count; i++)
 			group_rcpt(&g, &load->msg.rcpts[i], now);
@@ -259,6 +289,8 @@ load_message(struct smtpd_outbound *o, uint64_t id, int64_t now)
 		pthread_mutex_unlock(&o->lock);
 		out_settle_all(o, &g.put_off);
 		out_settle_all(o, &g.refused);
+		if (g.stopped)
+			hold_stopped(&g);
 	} else if (status != CV_NOT_FOUND) {
 		char text[16];
 		cv_queue_id_text(id, text);

@@ -27,6 +27,7 @@ struct smtpd_milters;
 struct smtpd_outbound;
 struct smtpd_again;
 struct smtpd_room_cache;
+struct smtpd_sending;
 struct smtpd_srs;
 struct cv_trace;
 
@@ -59,6 +60,7 @@ struct smtpd_server {
 	struct smtpd_outbound *outbound;
 	struct smtpd_again *again;          /* what was taken in part and refused */
 	struct smtpd_room_cache *room;      /* who was seen to have room lately */
+	struct smtpd_sending *sending;      /* the ledger of what accounts send */
 	_Atomic(struct cv_netset *) inside, proxies, priority_from;
 	_Atomic(struct smtpd_defence *) defence;
 	struct cv_rates *rates, *good_peers; /* what peers and accounts did lately */

@@ -73,6 +73,7 @@ smtpd_tx_unref(struct smtpd_tx *tx)
 {
 	if (!tx || atomic_fetch_sub_explicit(&tx->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	smtpd_sending_end(&tx->sending);
 	cv_spool_done(&tx->message);
 	cv_buf_done(&tx->trace);
 	cv_buf_done(&tx->return_path);

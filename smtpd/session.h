@@ -22,6 +22,7 @@
 #include "smtpd/defence.h"
 #include "smtpd/milter.h"
 #include "smtpd/reply.h"
+#include "smtpd/sending.h"
 #include "smtpd/server.h"
 #include "smtpd/dot.h"
 #include "smtpd/timing.h"
@@ -110,6 +111,7 @@ struct smtpd_tx {
 	struct cv_buf trace, return_path;
 	struct cv_buf header;        /* what a submission lacked, to stand in front */
 	/* operations under way */
+	struct smtpd_sending_tx sending; /* what it has reserved of the account's limits */
 	struct cv_probe probe;
 	struct cv_delivery *deliveries;
 	size_t delivery_count;

@@ -5,6 +5,7 @@
 #include "common/base/log.h"
 #include "common/text/header.h"
 #include "smtpd/recode.h"
+#include "smtpd/submission.h"
 
 static enum cv_status
 spool_bytes(void *arg, struct cv_str bytes, struct cv_err *err)
@@ -12,9 +13,17 @@ spool_bytes(void *arg, struct cv_str bytes, struct cv_err *err)
 	return cv_spool_write(arg, bytes, err);
 }
 
-/* MESSAGE without its Return-Path fields. */
+/* The register's name in From: a field to stand in place of another. */
+struct renaming {
+	bool is_needed;
+	size_t start, end;
+	struct cv_buf field;
+};
+
+/* MESSAGE without its Return-Path fields, with the new From field. */
 static enum cv_status
-write_without_return_path(struct cv_spool *to, struct cv_str message, struct cv_err *err)
+write_changed(struct cv_spool *to, struct cv_str message, const struct renaming *from,
+	struct cv_err *err)
 {
 	struct cv_header_scan scan;
 	struct cv_field field;
@@ -23,9 +32,12 @@ write_without_return_path(struct cv_spool *to, struct cv_str message, struct cv_
 
 	cv_header_scan_init(&scan, message);
 	while (status == CV_OK && cv_header_next(&scan, &field)) {
-		if (!cv_str_ieq_z(field.name, "Return-Path"))
+		bool renamed = from->is_needed && field.start == from->start;
+		if (!renamed && !cv_str_ieq_z(field.name, "Return-Path"))
 			continue;
 		status = cv_spool_write(to, cv_str_sub(message, done, field.start), err);
+		if (status == CV_OK && renamed)
+			status = cv_spool_write(to, cv_buf_view(&from->field), err);
 		done = field.end;
 	}
 	return status == CV_OK ? cv_spool_write(to, cv_str_sub(message, done, message.n), err)
@@ -39,10 +51,10 @@ replace(struct smtpd_tx *tx, struct cv_spool *fresh)
 	tx->message = *fresh;
 }
 
-/* New fields in front, Return-Path fields out. */
+/* New fields in front, Return-Path fields out, From by the register. */
 static enum cv_status
 change_fields(struct smtpd_session *s, const struct smtpd_header_facts *facts,
-	struct cv_str message, struct cv_err *err)
+	struct cv_str message, const struct renaming *from, struct cv_err *err)
 {
 	struct smtpd_tx *tx = s->tx;
 	struct cv_spool fresh;
@@ -52,7 +64,7 @@ change_fields(struct smtpd_session *s, const struct smtpd_header_facts *facts,
 	cv_spool_init(&fresh, s->server->spool_dir);
 	enum cv_status status = cv_spool_write(&fresh, cv_buf_view(&tx->header), err);
 	if (status == CV_OK)
-		status = write_without_return_path(&fresh, message, err);
+		status = write_changed(&fresh, message, from, err);
 	cv_spool_unmap(&tx->message, message);
 	if (status == CV_OK)
 		replace(tx, &fresh);
@@ -98,10 +110,15 @@ smtpd_shape(struct smtpd_session *s, const struct smtpd_header_facts *facts, str
 	enum cv_status status = CV_OK;
 	bool lacks = s->kind == SMTPD_SUBMISSION && (!facts->has_date || !facts->has_message_id);
 
-	if (lacks || facts->return_paths)
-		status = change_fields(s, facts, message, &err);
+	struct renaming from = {.field = CV_BUF_INIT(CV_HEADER_BYTES_MAX)};
+
+	from.is_needed = smtpd_submission_edit(s, cv_str_sub(message, 0, facts->body_at),
+		&from.start, &from.end, &from.field);
+	if (lacks || facts->return_paths || from.is_needed)
+		status = change_fields(s, facts, message, &from, &err);
 	else
 		cv_spool_unmap(&tx->message, message);
+	cv_buf_done(&from.field);
 	if (status == CV_OK && tx->body_kind == CV_BODY_BINARYMIME)
 		status = make_lines(s, &err);
 	if (status == CV_OK)

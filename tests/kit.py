@@ -102,9 +102,9 @@ class Province(harness.Province):
             for name in ("run", "mail", "queue", "stats", "register", "keys"):
                 os.mkdir(os.path.join(base, name), 0o700)
 
-    def user(self, name, password=PASSWORD, **fields):
+    def user(self, local, password=PASSWORD, **fields):
         """Adds an account; gives its address."""
-        address = name if "@" in name else f"{name}@{DOMAIN}"
+        address = local if "@" in local else f"{local}@{DOMAIN}"
         self.account(address, password, override=True, reason="test", **fields)
         self.users[address] = password
         return address

@@ -53,6 +53,14 @@
 	OPT(size, max_message, "29360128", "64K", "1G", "largest message", "cỡ thư lớn nhất") \
 	OPT(num, max_rcpts, "1000", "1", "100000", "recipients of one message from outside", "số người nhận tối đa một thư") \
 	OPT(num, max_rcpts_submission, "500", "1", "100000", "recipients of one message from staff", "số người nhận tối đa một thư gửi đi") \
+	OPT(num, send_messages_day, "1000", "0", "100000000", "messages an account may send in a day; 0: no limit", "số thư một tài khoản được gửi trong ngày; 0: không giới hạn") \
+	OPT(num, send_rcpts_day, "3000", "0", "100000000", "recipients an account may write to in a day, a group counted once; 0: no limit", "số người nhận một tài khoản được gửi tới trong ngày; 0: không giới hạn") \
+	OPT(num, send_first_time_day, "300", "0", "100000000", "outside addresses an account may write to for the first time in a day; 0: no limit", "số địa chỉ ngoài tỉnh mới một tài khoản được gửi tới trong ngày; 0: không giới hạn") \
+	OPT(num, send_burst, "200", "0", "100000000", "outside recipients within send_burst_window after which an account is frozen; 0: never", "số người nhận ngoài tỉnh trong khoảng send_burst_window thì khóa gửi; 0: không khóa") \
+	OPT(num, send_burst_refused, "100", "0", "100000000", "refused recipients within send_burst_window after which an account is frozen; 0: never", "số người nhận bị từ chối trong khoảng send_burst_window thì khóa gửi; 0: không khóa") \
+	OPT(secs, send_burst_window, "10m", "20s", "1d", "how long a burst is counted", "khoảng thời gian tính gửi dồn dập") \
+	OPT(list, send_classes, "agency.messages=3000 agency.recipients=20000 agency.first-time=2000 agency.burst=1000 role.messages=3000 role.recipients=20000 role.first-time=2000 role.burst=1000 app.messages=20000 app.recipients=20000 app.first-time=2000 app.burst=1000", "", "65536", "other limits for classes of accounts: person, agency, role or app, then .messages, .recipients, .first-time, .burst or .refused", "hạn mức riêng theo loại tài khoản: person, agency, role, app") \
+	OPT(text, display_name, "register", "4", "8", "sender's name on submission: register (the province's register says it) or keep (as the mail program wrote it)", "tên người gửi: register (theo sổ đăng ký) hoặc keep (giữ nguyên)") \
 	OPT(num, max_conns, "2000", "1", "100000", "connections at once", "số kết nối tối đa") \
 	OPT(num, max_conns_per_ip, "50", "0", "100000", "connections from one address (IPv6: one /64); inside networks excepted; 0: no limit", "số kết nối tối đa một địa chỉ") \
 	OPT(num, max_conns_per_net, "200", "0", "100000", "connections from one network; inside networks excepted; 0: no limit", "số kết nối tối đa một mạng") \

@@ -89,7 +89,7 @@ def test_submission_by_STARTTLS_and_by_implicit_TLS_is_readable():
 
 def test_envelope_and_body_structure_say_what_was_sent():
     with kit.Province() as p:
-        an, binh = p.user("an"), p.user("binh")
+        an, binh = p.user("an", name=NAME), p.user("binh")
         m = letter(an, binh)
         with p.submit(an) as s:
             s.send_message(m)
