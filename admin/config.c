@@ -5,8 +5,7 @@
 #include <unistd.h>
 
 #include "admin/commands.h"
-#include "common/net/addr.h"
-#include "common/net/dnslist.h"
+#include "common/config/check.h"
 #include "common/net/filter.h"
 
 /* Faults that a value's own limits cannot show. */
@@ -28,33 +27,13 @@ check_files(json_t *faults, const char *name, const char *list)
 }
 
 static void
-check_networks(json_t *faults, const char *name, const char *list)
+add_fault(void *arg, const struct cv_config_fault *f)
 {
-	struct cv_netset *set;
-	struct cv_err err = {0};
+	char text[1200];
 
-	if (cv_netset_parse(cv_str_z(list), &set, &err) == CV_OK) {
-		cv_netset_free(set);
-		return;
-	}
-	char text[600];
-	snprintf(text, sizeof text, "%s: %s", name, err.text);
-	json_array_append_new(faults, json_string(text));
-}
-
-/* Entries of DNS lists, read by the same parser as smtpd's. */
-static void
-check_dnslists(json_t *faults, const struct smtpd_options *o)
-{
-	struct cv_dnslists lists = {.n = 0};
-	struct cv_err err = {0};
-	char text[600];
-
-	if (cv_dnslists_add(&lists, o->dnsbl, false, &err) == CV_OK &&
-		cv_dnslists_add(&lists, o->dnswl, true, &err) == CV_OK)
-		return;
-	snprintf(text, sizeof text, "dnsbl, dnswl: %s", err.text);
-	json_array_append_new(faults, json_string(text));
+	snprintf(text, sizeof text, "%s%s%s: %s", f->where ? f->where : "", f->where ? ": " : "",
+		f->option, f->text);
+	json_array_append_new(arg, json_string(text));
 }
 
 /* The words of the filters, read by the same parser as smtpd's; host names are looked up. */
@@ -72,15 +51,15 @@ check_filters(json_t *faults, const struct cv_conf *conf)
 	};
 	struct cv_filter dflt = {.step_secs = o->milter_timeout}, filters[CV_FILTERS_MAX];
 
+	/* A wrong word has been told already. */
 	if (!cv_filter_failure_parse(cv_str_z(o->milter_default_action), &dflt.on_failure))
-		json_array_append_new(faults,
-			json_string("milter_default_action: accept, tempfail or reject expected"));
+		return;
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		struct cv_err err = {0};
-		unsigned count;
+		unsigned count = 0;
 		if (!strcmp(rows[i].list, "none"))
 			continue;
-		char *list = cv_conf_resolve_list(conf, rows[i].list), text[600];
+		char *list = cv_conf_resolve_list(conf, rows[i].list);
 		enum cv_status status =
 			cv_filters_parse(cv_str_z(list), &dflt, filters, &count, &err);
 		for (unsigned n = 0; status == CV_OK && n < count; n++)
@@ -88,8 +67,10 @@ check_filters(json_t *faults, const struct cv_conf *conf)
 		free(list);
 		if (status == CV_OK)
 			continue;
-		snprintf(text, sizeof text, "%s: %s", rows[i].name, err.text);
-		json_array_append_new(faults, json_string(text));
+		struct cv_config_fault fault = {
+			.section = "smtpd", .option = rows[i].name, .text = err.text};
+		(void)cv_conf_text(conf, "smtpd", rows[i].name, &fault.where);
+		add_fault(faults, &fault);
 	}
 }
 
@@ -105,11 +86,7 @@ run_check(struct admin_call *call)
 	const struct congvu_options *m = admin_main_options(call);
 	check_files(faults, "tls_cert", m->tls_cert);
 	check_files(faults, "tls_key", m->tls_key);
-	check_networks(faults, "inside_networks", m->inside_networks);
-	check_networks(faults, "proxy_networks", m->proxy_networks);
-	const struct smtpd_options *smtpd = cv_conf_get(call->conf, &smtpd_section);
-	check_networks(faults, "xclient_networks", smtpd->xclient_networks);
-	check_dnslists(faults, smtpd);
+	(void)cv_config_check(call->conf, NULL, add_fault, faults);
 	check_filters(faults, call->conf);
 	bool bad = json_array_size(faults) > 0;
 	json_t *reply =

@@ -11,6 +11,7 @@
 
 #include "common/audit/trace.h"
 #include "common/base/log.h"
+#include "common/config/check.h"
 #include "common/options/live.h"
 #include "smtpd/access.h"
 #include "smtpd/sending_limits.h"
@@ -24,9 +25,18 @@ static const char *const fixed_options[] = {"congvu.base_dir", "congvu.run_dir",
 	"congvu.queue_dir", "congvu.stats_dir", "congvu.register_dir", "congvu.keys_dir",
 	"congvu.time_zone", "congvu.user", "congvu.log_file", "congvu.dns_*", "congvu.proxy_networks",
 	"congvu.oauth_*", "smtpd.workers", "smtpd.metrics_listen", "smtpd.outbound_ca",
-	"smtpd.mta_sts_port", NULL};
+	"smtpd.mta_sts_port", "smtpd.tls_report*", NULL};
 
 /* ---- parts of a configuration ---- */
+
+/* Names file and line where the parts below could not. */
+static enum cv_status
+check_values(const struct cv_conf *conf, struct cv_err *err)
+{
+	static const char *const mine[] = {"congvu", "smtpd", NULL};
+
+	return cv_config_require(conf, mine, err);
+}
 
 static void
 config_free(struct smtpd_config *c)
@@ -106,7 +116,9 @@ smtpd_config_first(struct smtpd_daemon *d, struct cv_err *err)
 	c->conf = d->conf;
 	d->configs = c;
 	d->config_count = 1;
-	enum cv_status status = make_policy(c, d->server.main, err);
+	enum cv_status status = check_values(c->conf, err);
+	if (status == CV_OK)
+		status = make_policy(c, d->server.main, err);
 	if (status == CV_OK)
 		status = make_networks(c, d->server.main, d->server.opt, err);
 	if (status == CV_OK)
@@ -329,6 +341,9 @@ reload_locked(struct reload *r, struct cv_err *err)
 		return status;
 	r->main = cv_conf_get(r->next->conf, &congvu_section);
 	r->opt = cv_conf_get(r->next->conf, &smtpd_section);
+	status = check_values(r->next->conf, err);
+	if (status != CV_OK)
+		return status;
 	compare(r);
 	status = prepare(r, err);
 	if (status != CV_OK)

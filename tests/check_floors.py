@@ -7,7 +7,7 @@ import sys
 
 FLOORS = [
     ("common/base", 0), ("common/text", 1), ("common/net", 1), ("common/options", 1),
-    ("common/store", 2), ("common/register", 3), ("common/policy", 3), ("common/audit", 3),
+    ("common/config", 2), ("common/store", 2), ("common/register", 3), ("common/policy", 3), ("common/audit", 3),
     ("smtpd", 4), ("imapd", 4), ("spamfilter", 4), ("admin", 4),
 ]
 # Rooms on one floor that may not see each other (text stays pure; audit lies below register, which

@@ -388,6 +388,26 @@ cv_conf_get(const struct cv_conf *c, const struct cv_section *section)
 	cv_die("section [%s] is not part of this configuration", section->name);
 }
 
+const char *
+cv_conf_text(const struct cv_conf *c, const char *section, const char *name,
+             const char **where_out)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		struct set *set = &c->sets[i];
+		if (strcmp(set->section->name, section) != 0)
+			continue;
+		for (size_t j = 0; j < set->section->count; j++) {
+			const struct cv_option *row = &set->section->options[j];
+			if (strcmp(row->name, name) != 0 || !cv_opt_is_text(row->kind))
+				continue;
+			if (where_out)
+				*where_out = set->where[j];
+			return *path_field(set, row);
+		}
+	}
+	return NULL;
+}
+
 char *
 cv_conf_resolve(const struct cv_conf *c, struct cv_str word)
 {

@@ -82,6 +82,10 @@ CV_MUST_CHECK enum cv_status cv_conf_parse(struct cv_str text, const char *name,
 /* The filled struct of SECTION; valid until cv_conf_free(). */
 const void *cv_conf_get(const struct cv_conf *c, const struct cv_section *section);
 void cv_conf_free(struct cv_conf *c);
+/* The text of option NAME (text, list or path) in SECTION, or NULL when there is none; *where_out
+ * (may be NULL) is "file:line" that set it, NULL for a default. */
+const char *cv_conf_text(const struct cv_conf *c, const char *section, const char *name,
+                         const char **where_out);
 /* WORD (a path out of a list, or "unix:path") with its relative path put below base_dir; other
  * words ("inet:port@host") as they are. The caller frees it. */
 char *cv_conf_resolve(const struct cv_conf *c, struct cv_str word);
