@@ -87,14 +87,48 @@ arg_id(struct imapd_parse *p, struct imapd_args *a)
 	return true;
 }
 
+/* "(uidvalidity modseq [known-uids] [(numbers uids)])" of RFC 7162 3.2.5. The pairs only spare
+ * octets where history is gone: they are read and not needed. */
+static bool
+parse_qresync(struct imapd_parse *p, struct imapd_qresync *q)
+{
+	struct imapd_set unused;
+	uint64_t uidvalidity;
+	bool has_more;
+
+	if (!imapd_need(p, '(', "a parenthesis is missing") ||
+		!imapd_parse_number(p, UINT32_MAX, &uidvalidity) || !imapd_parse_sp(p) ||
+		!imapd_parse_number(p, INT64_MAX, &q->modseq))
+		return false;
+	q->is_given = true;
+	q->uidvalidity = (uint32_t)uidvalidity;
+	has_more = imapd_take(p, ' ');
+	if (has_more && imapd_peek(p) != '(') {
+		if (!imapd_parse_set(p, &q->known) || q->known.is_saved)
+			return imapd_fault(p, "UIDs were expected");
+		q->has_known = true;
+		has_more = imapd_take(p, ' ');
+	}
+	if (has_more &&
+		(!imapd_need(p, '(', "a parenthesis is missing") || !imapd_parse_set(p, &unused) ||
+			!imapd_parse_sp(p) || !imapd_parse_set(p, &unused) ||
+			!imapd_need(p, ')', "a parenthesis is missing")))
+		return false;
+	return imapd_need(p, ')', "a parenthesis is missing");
+}
+
 static bool
 arg_select(struct imapd_parse *p, struct imapd_args *a)
 {
 	if (!imapd_need(p, '(', "a parenthesis is missing"))
 		return false;
 	do {
-		if (!imapd_take_word(p, "CONDSTORE"))
+		if (imapd_take_prefix(p, "QRESYNC ")) {
+			if (!parse_qresync(p, &a->qresync))
+				return false;
+		} else if (!imapd_take_word(p, "CONDSTORE")) {
 			return imapd_fault(p, "an unknown option of SELECT");
+		}
 		a->condstore = true;
 	} while (imapd_take(p, ' '));
 	return imapd_need(p, ')', "a parenthesis is missing");

@@ -58,6 +58,7 @@ struct imapd_fetch_args {
 	struct imapd_partial partial;
 	bool has_changed_since;
 	uint64_t changed_since;
+	bool vanished; /* with CHANGEDSINCE: tell what was expunged since */
 };
 
 struct imapd_flag_list {
@@ -122,6 +123,12 @@ struct imapd_args {
 	size_t name_count;
 	bool has_initial;        /* AUTHENTICATE: word[1] is the initial response */
 	bool condstore;          /* SELECT ... (CONDSTORE) */
+	struct imapd_qresync {   /* SELECT ... (QRESYNC (...)) */
+		bool is_given, has_known;
+		uint32_t uidvalidity;
+		uint64_t modseq;
+		struct imapd_set known;
+	} qresync;
 	enum cv_special_use use; /* CREATE ... (USE (...)) */
 	unsigned status_items;
 	struct imapd_set set;

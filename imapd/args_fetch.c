@@ -217,13 +217,17 @@ parse_macro(struct imapd_parse *p, struct imapd_fetch_args *f)
 	return f->items != 0;
 }
 
-/* "(CHANGEDSINCE n PARTIAL 1:10)" */
+/* "(CHANGEDSINCE n VANISHED PARTIAL 1:10)" */
 static bool
 parse_modifiers(struct imapd_parse *p, struct imapd_fetch_args *f)
 {
 	if (!imapd_need(p, '(', "a parenthesis is missing"))
 		return false;
 	do {
+		if (imapd_take_word(p, "VANISHED")) {
+			f->vanished = true;
+			continue;
+		}
 		if (imapd_take_prefix(p, "PARTIAL ")) {
 			if (!imapd_parse_partial(p, &f->partial))
 				return false;
@@ -236,6 +240,8 @@ parse_modifiers(struct imapd_parse *p, struct imapd_fetch_args *f)
 		f->has_changed_since = true;
 		f->items |= IMAPD_ITEM_MODSEQ;
 	} while (imapd_take(p, ' '));
+	if (f->vanished && !f->has_changed_since)
+		return imapd_fault(p, "VANISHED needs CHANGEDSINCE");
 	return imapd_need(p, ')', "a parenthesis is missing");
 }
 

@@ -41,12 +41,17 @@ imapd_cmd_enable(struct imapd_conn *c)
 	const struct imapd_args *a = &c->cmd->args;
 	struct cv_buf *out = imapd_out(c);
 
-	bool is_new = false;
-	for (size_t i = 0; i < a->name_count; i++)
-		is_new |= !c->condstore && cv_str_ieq_z(a->names[i], "CONDSTORE");
-	cv_buf_z(out, is_new ? "* ENABLED CONDSTORE\r\n" : "* ENABLED\r\n");
-	if (is_new)
+	bool condstore = false, qresync = false;
+	for (size_t i = 0; i < a->name_count; i++) {
+		condstore |= !c->condstore && cv_str_ieq_z(a->names[i], "CONDSTORE");
+		qresync |= !c->qresync && cv_str_ieq_z(a->names[i], "QRESYNC");
+	}
+	cv_buf_z(out, "* ENABLED");
+	cv_buf_z(out, condstore ? " CONDSTORE" : "");
+	cv_buf_z(out, qresync ? " QRESYNC\r\n" : "\r\n");
+	if (condstore || qresync)
 		imapd_know_modseq(c);
+	c->qresync |= qresync;
 	return imapd_done(c, IMAPD_R_OK);
 }
 

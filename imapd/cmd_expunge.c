@@ -2,6 +2,19 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/conn.h"
 
+/* RFC 7162 3.2.7: the answer tells the MODSEQ of the change. All news are told before it. */
+static void
+tell_modseq(struct imapd_conn *c)
+{
+	const struct cv_view *view;
+
+	if (cv_mbox_view(c->session->mbox, &view, NULL))
+		return;
+	c->cmd->code = cv_arena_printf(
+		&c->arena, "HIGHESTMODSEQ %llu", (unsigned long long)view->highest_modseq);
+	cv_view_unref(view);
+}
+
 enum cv_step
 imapd_cmd_expunge(struct imapd_conn *c)
 {
@@ -20,5 +33,7 @@ imapd_cmd_expunge(struct imapd_conn *c)
 	}
 	enum cv_status status =
 		cv_mbox_expunge(c->session->mbox, uids, count, &removed, &ticket, &err);
+	if (!status && removed && c->condstore)
+		tell_modseq(c);
 	return status ? imapd_refuse(c, status, &err) : imapd_done_durable(c, ticket);
 }

@@ -13,6 +13,7 @@
 #include "common/text/header.h"
 #include "imapd/conn.h"
 #include "imapd/names.h"
+#include "imapd/resync.h"
 
 #define BATCH_META   512
 #define BATCH_BODIES 16
@@ -390,9 +391,7 @@ set_seen(struct fetching *f)
 {
 	struct imapd_session *session = f->c->session;
 	struct cv_flag_change seen = {.flags = CV_FLAG_SEEN};
-	struct imapd_sync_how how = {.with_uid = f->c->cmd->is_uid,
-		.with_modseq = f->c->condstore,
-		.silent_modseq_untold = true};
+	struct imapd_sync_how how = imapd_news_how(f->c, f->c->cmd->is_uid);
 	uint32_t uids[BATCH_BODIES], failed[BATCH_BODIES];
 	size_t n = 0, failed_count = 0;
 	cv_ticket ticket = 0;
@@ -406,6 +405,7 @@ set_seen(struct fetching *f)
 	}
 	if (!n)
 		return CV_OK;
+	how.silent_modseq_untold = true;
 	f->seen_modseq = 0;
 	enum cv_status status = cv_mbox_store(session->mbox, uids, n, CV_STORE_ADD, &seen,
 		UINT64_MAX, failed, &failed_count, &f->seen_modseq, &ticket, &f->err);
@@ -626,9 +626,32 @@ fetch_sections(struct fetching *f)
 	}
 }
 
+/* UID FETCH ... (CHANGEDSINCE n VANISHED): what is gone comes first (RFC 7162 3.2.6). */
+static enum cv_status
+write_vanished(struct imapd_conn *c, struct cv_err *err)
+{
+	const struct imapd_args *a = &c->cmd->args;
+	struct imapd_session *s = c->session;
+	struct imapd_range *known;
+	uint32_t count;
+
+	imapd_set_resolve(&a->set, s->view->uidnext - 1, &c->arena, &known, &count);
+	return imapd_write_vanished(
+		s, a->fetch->changed_since, known, count, &c->arena, imapd_out(c), err);
+}
+
 enum cv_step
 imapd_cmd_fetch(struct imapd_conn *c)
 {
+	struct cv_err err = {0};
+
+	if (!c->cmd->step && c->cmd->args.fetch->vanished) {
+		if (!c->cmd->is_uid || !c->qresync)
+			return imapd_done(c, IMAPD_R_SYNTAX);
+		enum cv_status status = write_vanished(c, &err);
+		if (status)
+			return imapd_refuse(c, status, &err);
+	}
 	struct fetching *f = c->cmd->step ? c->cmd->step : begin(c);
 	return c->cmd->args.fetch->section_count ? fetch_sections(f) : fetch_meta(f);
 }

@@ -35,11 +35,12 @@ end_idle(struct imapd_conn *c, enum imapd_reply reply)
 enum cv_step
 imapd_idle_run(struct imapd_conn *c)
 {
-	struct imapd_sync_how how = {.may_expunge = true, .with_modseq = c->condstore};
+	struct imapd_sync_how how = imapd_news_how(c, false);
 	struct cv_err err = {0};
 	struct cv_str line;
 	bool is_bad;
 
+	how.may_expunge = true;
 	if (c->session && imapd_session_sync(c->session, how, &c->arena, imapd_out(c), &err)) {
 		cv_log(cv_conn_id(c->conn), CV_WARN, "imap.mailbox_gone", "error=\"%s\"", err.text);
 		cv_buf_z(imapd_out(c), "* BYE The selected mailbox was deleted\r\n");

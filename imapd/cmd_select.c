@@ -1,7 +1,9 @@
 /* cmd_select.c - SELECT, EXAMINE, CLOSE, UNSELECT: into a mailbox and out of it. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/conn.h"
+#include "imapd/diff.h"
 #include "imapd/names.h"
+#include "imapd/resync.h"
 
 static void
 write_ok_code(struct cv_buf *out, const char *code, uint64_t number, const char *text)
@@ -36,9 +38,78 @@ write_mailbox(struct imapd_conn *c)
 		imapd_mailbox_id(cv_mbox_id(s->mbox), id));
 }
 
+/* What a client that comes back has missed (RFC 7162 3.2.5). */
+struct resync {
+	uint64_t modseq;
+	struct imapd_range *known; /* UIDs; NULL: all */
+	uint32_t known_count, next_seq;
+	bool read_only;
+};
+
+static bool
+is_missed(const struct resync *r, const struct cv_entry *e)
+{
+	return e->modseq > r->modseq &&
+	       (!r->known || imapd_ranges_have(r->known, r->known_count, e->uid));
+}
+
+static void
+write_missed(struct imapd_conn *c, uint32_t seq, const struct cv_entry *e)
+{
+	struct cv_buf *out = imapd_out(c);
+
+	cv_buf_printf(out, "* %u FETCH (UID %u FLAGS (", seq, e->uid);
+	imapd_write_flags(out, e->flags, e->keywords, imapd_session_keywords(c->session),
+		imapd_session_is_recent(c->session, e->uid));
+	cv_buf_printf(out, ") MODSEQ (%llu))\r\n", (unsigned long long)e->modseq);
+}
+
+/* Goes on where the output was full. */
+static enum cv_step
+tell_missed(struct imapd_conn *c)
+{
+	struct resync *r = c->cmd->step;
+	const struct cv_view *view = c->session->view;
+
+	while (r->next_seq <= view->exists) {
+		uint32_t seq = r->next_seq++;
+		const struct cv_entry *e = cv_view_seq(view, seq);
+		if (is_missed(r, e))
+			write_missed(c, seq, e);
+		if (cv_conn_out_is_high(c->conn))
+			return CV_STEP_MORE;
+	}
+	return imapd_done(c, r->read_only ? IMAPD_R_READ_ONLY : IMAPD_R_READ_WRITE);
+}
+
+static enum cv_step
+begin_resync(struct imapd_conn *c, bool read_only)
+{
+	const struct imapd_qresync *q = &c->cmd->args.qresync;
+	struct resync *r = CV_ARENA_NEW(&c->arena, struct resync);
+	struct cv_err err = {0};
+
+	*r = (struct resync){.modseq = q->modseq, .next_seq = 1, .read_only = read_only};
+	if (q->has_known)
+		imapd_set_resolve(&q->known, c->session->view->uidnext - 1, &c->arena, &r->known,
+			&r->known_count);
+	enum cv_status status = imapd_write_vanished(c->session, r->modseq, r->known,
+		r->known_count, &c->arena, imapd_out(c), &err);
+	if (status) {
+		imapd_conn_enter(c, IMAPD_S_AUTH);
+		return imapd_refuse(c, status, &err);
+	}
+	c->cmd->step = r;
+	return tell_missed(c);
+}
+
 static enum cv_step
 open_mailbox(struct imapd_conn *c, bool read_only)
 {
+	if (c->cmd->step)
+		return tell_missed(c);
+	if (c->cmd->args.qresync.is_given && !c->qresync)
+		return imapd_done(c, IMAPD_R_SYNTAX); /* RFC 7162 3.2.5: ENABLE comes first */
 	const struct imapd_args *a = &c->cmd->args;
 	struct cv_mbox_info info = {0};
 	struct cv_mbox *mbox;
@@ -64,6 +135,8 @@ open_mailbox(struct imapd_conn *c, bool read_only)
 	if (cv_str_eq_z(a->mailbox[0], "INBOX"))
 		cv_audit_count(c->server->audit, c->login.acct, CV_COUNT_CHECKS, 1);
 	write_mailbox(c);
+	if (a->qresync.is_given && a->qresync.uidvalidity == c->session->view->uidvalidity)
+		return begin_resync(c, read_only);
 	return imapd_done(c, read_only ? IMAPD_R_READ_ONLY : IMAPD_R_READ_WRITE);
 }
 
@@ -79,6 +152,27 @@ imapd_cmd_examine(struct imapd_conn *c)
 	return open_mailbox(c, true);
 }
 
+/* RFC 7162 3.2.8: the MODSEQ of the expunge, unless there are other news that the client has not
+ * heard: with them untold it would never ask for them. */
+static void
+tell_modseq(struct imapd_conn *c)
+{
+	struct imapd_session *s = c->session;
+	const struct cv_view *view;
+	struct imapd_diff diff;
+
+	if (cv_mbox_view(s->mbox, &view, NULL))
+		return;
+	imapd_view_diff(s->view, view, &c->arena, &diff);
+	bool is_own = !diff.arrived && !diff.changed_count;
+	for (uint32_t i = 0; is_own && i < diff.expunged_count; i++)
+		is_own = imapd_session_entry(s, diff.expunged[i])->flags & CV_FLAG_DELETED;
+	if (is_own)
+		c->cmd->code = cv_arena_printf(&c->arena, "HIGHESTMODSEQ %llu",
+			(unsigned long long)view->highest_modseq);
+	cv_view_unref(view);
+}
+
 /* Expunges without a word, then leaves. */
 enum cv_step
 imapd_cmd_close(struct imapd_conn *c)
@@ -92,6 +186,8 @@ imapd_cmd_close(struct imapd_conn *c)
 			cv_mbox_expunge(c->session->mbox, NULL, 0, &removed, &ticket, &err);
 		if (status && status != CV_NOT_FOUND)
 			return imapd_refuse(c, status, &err);
+		if (!status && removed && c->qresync)
+			tell_modseq(c);
 	}
 	imapd_conn_enter(c, IMAPD_S_AUTH);
 	return imapd_done_durable(c, ticket);

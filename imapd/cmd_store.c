@@ -35,7 +35,7 @@ write_flags(
 	cv_buf_add(out, "* ", 2);
 	cv_buf_u64(out, seq);
 	cv_buf_z(out, " FETCH (");
-	if (c->cmd->is_uid) {
+	if (c->cmd->is_uid || c->qresync) {
 		cv_buf_add(out, "UID ", 4);
 		cv_buf_u64(out, e->uid);
 		cv_buf_c(out, ' ');
@@ -96,7 +96,6 @@ imapd_cmd_store(struct imapd_conn *c)
 	struct imapd_session *session = c->session;
 	struct cv_flag_change change = {
 		a->store->flags.flags, a->store->flags.keywords, a->store->flags.keyword_count};
-	struct imapd_sync_how how = {.with_uid = c->cmd->is_uid};
 	struct store s = {0};
 	struct cv_err err = {0};
 	cv_ticket ticket = 0;
@@ -104,7 +103,7 @@ imapd_cmd_store(struct imapd_conn *c)
 
 	if (a->store->has_unchanged_since)
 		imapd_know_modseq(c);
-	how.with_modseq = c->condstore;
+	struct imapd_sync_how how = imapd_news_how(c, c->cmd->is_uid);
 	imapd_set_seqs(&a->set, c->cmd->is_uid, session->view, &c->arena, &s.seqs, &s.seqs_count);
 	s.uids = imapd_seqs_uids(s.seqs, s.seqs_count, session->view, &c->arena, &s.count);
 	if (!s.count)

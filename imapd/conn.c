@@ -155,20 +155,27 @@ is_durable(struct imapd_conn *c)
 	return false;
 }
 
+struct imapd_sync_how
+imapd_news_how(const struct imapd_conn *c, bool is_uid)
+{
+	return (struct imapd_sync_how){
+		.with_uid = is_uid || c->qresync, /* RFC 7162 3.2.4: always then */
+		.with_modseq = c->condstore,
+		.vanished = c->qresync,
+	};
+}
+
 /* News of the selected mailbox, where the row allows them. False: the mailbox is gone. */
 static bool
 send_news(struct imapd_conn *c)
 {
 	const struct imapd_cmd *cmd = c->cmd;
 	struct cv_err err = {0};
-	struct imapd_sync_how how = {
-		.may_expunge = cmd->is_uid || !(cmd->row->flags & IMAPD_CMD_NUMBERS),
-		.with_uid = cmd->is_uid,
-		.with_modseq = c->condstore,
-	};
+	struct imapd_sync_how how = imapd_news_how(c, cmd->is_uid);
 
 	if (!c->session || (cmd->row->flags & IMAPD_CMD_QUIET))
 		return true;
+	how.may_expunge = cmd->is_uid || !(cmd->row->flags & IMAPD_CMD_NUMBERS);
 	enum cv_status status = imapd_session_sync(c->session, how, &c->arena, imapd_out(c), &err);
 	if (status == CV_OK)
 		return true;
@@ -384,7 +391,7 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 	if (c->state & IMAPD_S_IN) {
 		cv_buf_z(out, " NAMESPACE CHILDREN UIDPLUS MOVE UNSELECT SPECIAL-USE "
 			      "UNAUTHENTICATE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
-			      "ESEARCH SEARCHRES PARTIAL WITHIN SAVEDATE OBJECTID PREVIEW SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
+			      "QRESYNC ESEARCH SEARCHRES PARTIAL WITHIN SAVEDATE OBJECTID PREVIEW SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
 			      "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 MULTIAPPEND QUOTA "
 			      "QUOTA=RES-STORAGE");
 		cv_buf_printf(out, " APPENDLIMIT=%llu",

@@ -71,6 +71,7 @@ struct imapd_conn {
 	unsigned events; /* of this call of run() */
 	bool is_secure, has_eof, is_idling;
 	bool condstore;      /* FETCH answers carry MODSEQ; set by imapd_know_modseq() */
+	bool qresync;        /* enabled: expunges are told as VANISHED (RFC 7162) */
 	bool is_slow;        /* marked so */
 	bool is_handshaking; /* STARTTLS was answered; nothing is read before it is done */
 	bool is_counted;     /* among the sessions of its account */
@@ -108,6 +109,9 @@ bool imapd_may_be_slow(struct imapd_conn *c);
 
 /* The peer knows MODSEQ from now on; the first time in a mailbox it is told HIGHESTMODSEQ. */
 void imapd_know_modseq(struct imapd_conn *c);
+
+/* How news are told to this client, in a UID command or not; expunges not yet. */
+struct imapd_sync_how imapd_news_how(const struct imapd_conn *c, bool is_uid);
 
 /* Reads one line that answers a "+". False: none is there yet, return CV_STEP_READ. *is_bad_out: it
  * was too long. */

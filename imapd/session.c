@@ -325,6 +325,26 @@ write_change(struct imapd_session *s, const struct imapd_change *change, struct 
 	cv_buf_add(out, ")\r\n", 3);
 }
 
+static void
+write_expunges(const struct imapd_session *s, const struct imapd_diff *diff,
+	struct imapd_sync_how how, struct cv_arena *arena, struct cv_buf *out)
+{
+	if (!how.vanished) {
+		/* From the last to the first, so that no number moves before it was told. */
+		for (uint32_t i = diff->expunged_count; i > 0; i--)
+			write_number(out, diff->expunged[i - 1], " EXPUNGE\r\n");
+		return;
+	}
+	if (!diff->expunged_count)
+		return;
+	uint32_t *uids = CV_ARENA_ARRAY(arena, uint32_t, diff->expunged_count);
+	for (uint32_t i = 0; i < diff->expunged_count; i++)
+		uids[i] = cv_view_seq(s->view, diff->expunged[i])->uid;
+	cv_buf_z(out, "* VANISHED ");
+	imapd_set_write(out, uids, diff->expunged_count);
+	cv_buf_add(out, "\r\n", 2);
+}
+
 enum cv_status
 imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv_arena *arena,
 	struct cv_buf *out, struct cv_err *err)
@@ -350,9 +370,7 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 		tell_keywords(s, out);
 		return CV_OK;
 	}
-	/* From the last to the first, so that no number moves before it was told. */
-	for (uint32_t i = diff.expunged_count; i > 0; i--)
-		write_number(out, diff.expunged[i - 1], " EXPUNGE\r\n");
+	write_expunges(s, &diff, how, arena, out);
 	drop_fresh(s);
 	drop_ghosts(s);
 	const struct cv_view *old = s->view;

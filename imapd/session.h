@@ -76,6 +76,7 @@ struct imapd_sync_how {
 	bool may_expunge; /* else news wait as long as there are expunges among them */
 	bool with_uid;    /* the command was a UID command */
 	bool with_modseq;
+	bool vanished;    /* expunges are told as VANISHED (RFC 7162 3.2.10) */
 	bool silent_modseq_untold; /* not even the MODSEQ of silent changes: the caller tells it */
 };
 /* Appends the news as untagged answers and moves `view` on. CV_NOT_FOUND when the mailbox is gone.

@@ -15,7 +15,7 @@ import exactly_once  # noqa: E402
 import kit  # noqa: E402
 from kit import expect  # noqa: E402
 
-SIZE_MB, BALLAST_MB = 120, 60
+SIZE_MB, BALLAST_MB = 140, 60
 LETTER = b"From: x@sender.example\r\nSubject: %s\r\nMessage-ID: <%s@full>\r\n\r\n"
 
 

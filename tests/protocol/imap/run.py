@@ -8,6 +8,7 @@ folder of its own, with two fresh accounts.
   C: text           the client sends text and CRLF
   S: pattern        the next line of the server; * stands for anything
   S*: pattern       lines are passed over up to one that fits
+                    <<name>> in a pattern stands for a word, which is $name from then on
   2C: 2S: 2S*:      the same on another connection, opened when first named
   quiet             the server sends nothing for 100 ms
   drip: text        the client sends text again and again, a byte each 100 ms, until it is answered
@@ -170,7 +171,10 @@ def fits(pattern, line):
     # A leading "* " is the untagged mark, not a wild card.
     if pattern.startswith(b"* "):
         parts = [rb"\*" + parts[1]] + parts[2:]
-    return re.fullmatch(b".*".join(parts), line, re.S) is not None
+    expression = re.sub(rb"<<(\w+)>>", rb"(?P<\1>[^]) ]+)", b".*".join(parts))
+    m = re.fullmatch(expression, line, re.S)
+    NAMES.update({k: v.decode() for k, v in m.groupdict().items()} if m else {})
+    return m is not None
 
 
 def play(daemon, lines):
