@@ -15,10 +15,14 @@ void
 cv_net_limits(struct cv_net *net, const struct cv_net_options *o)
 {
 	pthread_mutex_lock(&net->conns_lock);
-	struct cv_net_options next = *o;
-	next.workers = net->o.workers;
-	next.stall_secs = net->o.stall_secs;
-	net->o = next;
+	/* One by one: the rest is read without the lock. */
+	net->o.max_conns = o->max_conns;
+	net->o.max_conns_per_ip = o->max_conns_per_ip;
+	net->o.max_conns_per_net = o->max_conns_per_net;
+	net->o.conns_per_minute = o->conns_per_minute;
+	net->o.net_bits_v4 = o->net_bits_v4;
+	net->o.net_bits_v6 = o->net_bits_v6;
+	net->o.unlimited_from = o->unlimited_from;
 	atomic_store(&net->max_conns, o->max_conns);
 	pthread_mutex_unlock(&net->conns_lock);
 }

@@ -190,54 +190,63 @@ def test_failed_log_ins_close_submission_to_the_network():
         expect(reply.startswith("535"), reply)
 
 
+def reload(p, ok=True, **smtpd):
+    p.options["smtpd"].update(smtpd)
+    p._write_conf()
+    answer = kit.harness.ask(os.path.join(p.dir, "run", "smtpd.ctl"), {"do": "reload"})
+    expect(answer["ok"] == ok, answer)
+
+
+def is_silent(t, secs=0.5):
+    t.sock.settimeout(secs)
+    try:
+        return not t.sock.recv(1, socket.MSG_PEEK)
+    except TimeoutError:
+        return True
+    finally:
+        t.sock.settimeout(kit.PATIENCE)
+
+
 def test_strangers_wait_for_the_greeting_and_good_senders_do_not():
     """RFC 5321 4.3.1: a client waits for the greeting."""
-    with province(greet_pause="2s", dnswl="good.example") as p:
+    with province(greet_pause="1s", dnswl="good.example") as p:
         p.user(A)
         t = Peer(p, "198.51.100.40").hello()
-        expect(1.9 < t.waited, t.waited)
+        expect(t.waited > 0.9, t.waited)
         expect(t.send("a@far.example", A, "dau tien").startswith("250"), "stranger")
         t.close()
-        t = Peer(p, "198.51.100.40").hello()
-        expect(t.waited < 1.9, "known", t.waited)
-        t.close()
-        t = Peer(p, "198.51.100.41").hello()
-        expect(1.9 < t.waited, "its neighbour", t.waited)
-        t.close()
-        for peer in (None, "198.51.100.2"):
+        reload(p, greet_pause="30s")
+        for peer in ("198.51.100.40", None, "198.51.100.2"):
             t = Peer(p, peer).hello()
-            expect(t.waited < 1.9, peer, t.waited)
+            expect(t.waited < 29, peer, t.waited)
             t.close()
-        # in the middle of the pause
+        neighbour = Peer(p, "198.51.100.41", greeted=False)
+        expect(is_silent(neighbour), "its neighbour was greeted")
+        # in the middle of the pause, and before it
+        neighbour.sock.sendall(b"EHLO early.example\r\n")
+        reply = neighbour.reply()
+        expect(reply.startswith("554 5.5.0 [PEER.early]") and neighbour.reply() == "closed", reply)
         t = Peer(p, "198.51.100.40", first=b"EHLO early.example\r\n")
         expect(t.greeting.startswith("554 5.5.0 [PEER.early]"), t.greeting)
-        t = Peer(p, "198.51.100.50", greeted=False)
-        time.sleep(0.5)
-        t.sock.sendall(b"EHLO early.example\r\n")
-        reply = t.reply()
-        expect(reply.startswith("554 5.5.0 [PEER.early]") and t.reply() == "closed", reply)
         # it was good no more
-        t = Peer(p, "198.51.100.40").hello()
-        expect(1.9 < t.waited, t.waited)
+        expect(is_silent(Peer(p, "198.51.100.40", greeted=False)), "forgiven at once")
         # a peer that leaves meanwhile is no trouble
         Peer(p, "198.51.100.51", greeted=False).close()
 
 
 def test_answers_to_faults_come_later_and_later():
-    with province(slow_down_after="2", slow_down_max="3s", max_errors="6", rate_faults="12") as p:
+    with province(slow_down_after="2", slow_down_max="2s", max_errors="5", rate_faults="12") as p:
         p.user(A)
         bad, good = Peer(p, "198.51.100.60").hello(), Peer(p, "198.51.101.60").hello()
         bad.cmd("MAIL FROM:<a@far.example>")
-        times = [bad.timed(f"RCPT TO:<khong{i}@{DOMAIN}>") for i in range(7)]
-        expect(all(r.startswith("550 5.1.1") for r, _ in times[:6]), times)
-        expect(times[-1][0].startswith("550"), times[-1])
-        expect(bad.reply().startswith("421 4.7.0"), "too many errors")
-        delays = [t for _, t in times]
-        for at, least in ((3, 0.95), (4, 1.95), (5, 2.95), (6, 2.95)):
-            expect(delays[at] >= least, delays)
-        # Another network is answered at once; the same one in its next session too, until its
-        # faults are too many: then slowly from the first command on.
-        expect(good.timed("NOOP")[1] < 0.9, "others suffer")
+        times = [bad.timed(f"RCPT TO:<khong{i}@{DOMAIN}>") for i in range(5)]
+        expect(all(r.startswith("550 5.1.1") for r, _ in times), times)
+        expect(times[3][1] >= 0.95 and times[4][1] >= 1.95, times)
+        # others are answered meanwhile
+        bad.sock.sendall(f"RCPT TO:<khong@{DOMAIN}>\r\n".encode())
+        expect(good.cmd("NOOP").startswith("250") and is_silent(bad, 0.1), "all are slow")
+        expect(bad.reply().startswith("550") and bad.reply().startswith("421 4.7.0"), "too many")
+        # a network whose faults are too many is slow from the first command on
         for i in range(2):
             t = Peer(p, f"198.51.100.6{i + 2}").hello()
             t.cmd("MAIL FROM:<a@far.example>")
@@ -303,11 +312,8 @@ def test_lists_change_while_it_runs():
         p.user(A)
         t = Peer(p, "198.51.100.2").hello()
         expect(t.send("a@far.example", A, "truoc").startswith("250"), "before")
-        for dnsbl, ok in (("good.example=127.0.0.", False), ("good.example", True)):
-            p.options["smtpd"]["dnsbl"] = dnsbl
-            p._write_conf()
-            answer = kit.harness.ask(os.path.join(p.dir, "run", "smtpd.ctl"), {"do": "reload"})
-            expect(answer["ok"] == ok, answer)
+        reload(p, ok=False, dnsbl="good.example=127.0.0.")
+        reload(p, dnsbl="good.example")
         t = Peer(p, "198.51.100.2").hello()
         reply = t.send("a@far.example", A, "sau")
         expect(reply.startswith("554 5.7.1 [PEER.blocklist]"), reply)
