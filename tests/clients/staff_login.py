@@ -61,6 +61,10 @@ def imap_login(p, user, password):
         c.shutdown()
 
 
+def congvu(p, *words):
+    return kit.run([os.path.join(kit.BUILD, "bin", "congvu"), "--conf", p.conf, *words])
+
+
 def device(p, address, name, **fields):
     made = p.ask("imapd", "device.add", address=address, name=name, **fields)
     p.refresh()
@@ -132,6 +136,30 @@ def test_app_passwords_outlive_a_change_of_the_password_and_a_restart():
         expect(plain(p, an, phone)[0] == 535, "suspended")
 
 
+def test_operators_give_and_take_app_passwords_and_change_the_networks():
+    with kit.Province(filter=False, main=ELSEWHERE) as p:
+        an = p.user("an")
+        said = congvu(p, "--lang", "en", "account", "app-password", "add", an, "--name", "phone")
+        phone = said.strip().split(": ")[-1]
+        p.refresh()
+        expect(plain(p, an, phone)[0] == 235, "what the command printed", said)
+        said = congvu(p, "account", "app-password", "list", an)
+        expect("phone" in said and phone not in said, said)
+        congvu(p, "account", "app-password", "revoke", an, "1", "--reason", "mất máy")
+        p.refresh()
+        expect(plain(p, an, phone)[0] == 535, "revoked")
+
+        expect(plain(p, an, p.users[an])[0] == 535, "outside")
+        with open(p.conf, encoding="utf-8") as f:
+            text = f.read()
+        with open(p.conf, "w", encoding="utf-8") as f:
+            f.write(text.replace(ELSEWHERE["inside_networks"], "127.0.0.0/8"))
+        p.ask("smtpd", "reload")
+        p.ask("imapd", "reload")
+        expect(plain(p, an, p.users[an])[0] == 235, "inside after a reload")
+        expect(imap_login(p, an, p.users[an]) is True, "inside after a reload, imapd")
+
+
 def test_five_failures_lock_and_unlock_opens_again():
     with kit.Province(filter=False) as p:
         an = p.user("an")
@@ -142,8 +170,7 @@ def test_five_failures_lock_and_unlock_opens_again():
         expect(took > 0.25 + 0.5 + 1 + 2 + 1, "the answers come ever later:", took)
         code, said = plain(p, an, p.users[an])
         expect(code == 535 and "AUTH.locked" in said, code, said)
-        kit.run([os.path.join(kit.BUILD, "bin", "congvu"), "--conf", p.conf, "account", "unlock",
-                 an, "--reason", "gọi điện"])
+        congvu(p, "account", "unlock", an, "--reason", "gọi điện")
         expect(plain(p, an, p.users[an])[0] == 235, "after unlock")
 
 

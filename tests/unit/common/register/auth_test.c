@@ -537,6 +537,24 @@ test_scram__proves_both_sides_and_refuses_what_was_changed(void **state)
 	assert_int_equal(failed, 0);
 }
 
+/* Without a peer the client is outside: the account's own key is not among those tried. */
+static void
+test_ACC_05__scram_outside_takes_app_passwords_alone(void **state)
+{
+	(void)state;
+	struct cv_err err;
+	bool server_ok;
+	assert_int_equal(cv_auth_set_inside(auth, "10.0.0.0/8", false, &err), CV_OK);
+	assert_int_equal(scram_client("SCRAM-SHA-256", "n,,", "nvhoa.snv", HOA_PASSWORD, "", false,
+		&server_ok), CV_SASL_FAIL);
+	assert_int_equal(scram_client("SCRAM-SHA-256", "n,,", "nvhoa.snv", PHONE, "", false,
+		&server_ok), CV_SASL_OK);
+	assert_true(server_ok);
+	assert_int_equal(cv_auth_set_inside(auth, "10.0.0.0/8", true, &err), CV_OK);
+	assert_int_equal(scram_client("SCRAM-SHA-256", "n,,", "nvhoa.snv", HOA_PASSWORD, "", false,
+		&server_ok), CV_SASL_OK);
+}
+
 /* RFC 7677, section 3. */
 static void
 test_scram__keys_agree_with_the_example_of_the_rfc(void **state)
@@ -786,6 +804,7 @@ main(void)
 		cmocka_unit_test(test_login__asks_for_name_and_password),
 		cmocka_unit_test(test_sasl__may_be_freed_while_a_check_runs),
 		cmocka_unit_test(test_scram__proves_both_sides_and_refuses_what_was_changed),
+		cmocka_unit_test(test_ACC_05__scram_outside_takes_app_passwords_alone),
 		cmocka_unit_test(test_scram__keys_agree_with_the_example_of_the_rfc),
 		cmocka_unit_test(test_scram__gsasl_logs_in),
 		cmocka_unit_test(test_ACC_04__passwords_are_judged_by_the_rule_asked_for),
