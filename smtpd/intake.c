@@ -79,7 +79,7 @@ refuse(struct smtpd_session *s, enum smtpd_reply reply)
 static enum cv_status
 result_of(const struct smtpd_tx *tx, const struct smtpd_rcpt *r)
 {
-	if (!r->is_local || r->is_group || r->deleted)
+	if (!r->is_local || r->is_group || r->deleted || tx->boxes_wait)
 		return CV_OK;
 	return tx->deliveries[r->box / CV_DELIVER_RCPTS_MAX]
 		.rcpts[r->box % CV_DELIVER_RCPTS_MAX]
@@ -177,6 +177,15 @@ boxes_durable(struct cv_waiter *w)
 	smtpd_intake_done(CV_CONTAINER(w, struct smtpd_tx, box_waiter));
 }
 
+/* A sender who wants to hear of success does not hear who is in a group (RFC 3461 5.2.7.3). */
+static uint32_t
+member_notify(uint32_t notify)
+{
+	uint32_t rest = notify & ~(uint32_t)CV_NOTIFY_SUCCESS;
+
+	return notify && !rest ? CV_NOTIFY_NEVER : rest;
+}
+
 static void
 add_queue_rcpt(struct smtpd_tx *tx, struct cv_queue_msg *msg, const struct smtpd_rcpt *r,
 	cv_acct_id acct, int64_t due_secs)
@@ -184,7 +193,7 @@ add_queue_rcpt(struct smtpd_tx *tx, struct cv_queue_msg *msg, const struct smtpd
 	msg->rcpts[msg->rcpt_count++] = (struct cv_queue_rcpt){
 		.address = r->address,
 		.orcpt = r->orcpt,
-		.notify = r->notify,
+		.notify = r->is_group ? member_notify(r->notify) : r->notify,
 		.local_acct = acct,
 		/* What a filter distrusts leaves the queue only by an operator's hand: for outside,
 		 * and for a box too, where it would come without its mark. */
@@ -348,7 +357,7 @@ all_done(struct smtpd_session *s)
 	if (atomic_load(&tx->pending))
 		return CV_STEP_WAIT;
 	s->resume = NULL;
-	if (tx->remote_count + tx->out_count)
+	if (tx->remote_count + tx->out_count || tx->boxes_wait)
 		smtpd_outbound_kick(s->server->outbound);
 	smtpd_note_boxes(s);
 	count_results(tx, &t);
@@ -427,7 +436,20 @@ queue_remote(struct smtpd_session *s)
 	return queue_put(s, &msg, false);
 }
 
-/* The boxes of mail that is not to go yet (FUTURERELEASE) wait in the queue with the rest. */
+/* Do the boxes get it from the queue: because it is not to go yet (FUTURERELEASE), or because the
+ * sender wants to hear that it arrived, which is what the queue tells (RFC 3461 4.1)? */
+static bool
+must_wait(const struct smtpd_tx *tx)
+{
+	bool wants_success = false;
+
+	for (size_t i = 0; i < tx->rcpt_count; i++)
+		wants_success |= tx->rcpts[i].is_local && !tx->rcpts[i].is_group
+			&& tx->rcpts[i].notify & CV_NOTIFY_SUCCESS;
+	return tx->boxes.n
+		&& (tx->timing.hold_secs || (wants_success && tx->sender.n && !tx->quarantined));
+}
+
 static enum cv_status
 queue_boxes(struct smtpd_session *s)
 {
@@ -472,7 +494,8 @@ store_and_queue(struct smtpd_session *s)
 	/* The queue first: while nothing is in the store yet, its failure can still refuse the
 	 * whole. */
 	enum cv_status status = tx->is_queued ? CV_OK : queue_outside(s);
-	if (status == CV_OK && tx->boxes.n && tx->timing.hold_secs)
+	tx->boxes_wait = must_wait(tx);
+	if (status == CV_OK && tx->boxes_wait)
 		status = queue_boxes(s);
 	if (status != CV_OK) {
 		if (tx->is_queued)
@@ -483,7 +506,7 @@ store_and_queue(struct smtpd_session *s)
 		if (tx->rcpts[i].is_local)
 			smtpd_outbound_offer(
 				s->server->outbound, tx->rcpts[i].address, &tx->message);
-	if (tx->boxes.n && !tx->timing.hold_secs)
+	if (tx->boxes.n && !tx->boxes_wait)
 		deliver_local(s);
 	atomic_fetch_sub(&tx->pending, 1);
 	return all_done(s);

@@ -86,6 +86,7 @@ struct smtpd_tx {
 	struct cv_str envid;
 	struct smtpd_timing timing;
 	struct smtpd_again_key again;
+	bool boxes_wait;             /* the boxes get it from the queue */
 	bool is_queued;              /* the mail for outside is, by a first try too (again.h) */
 	enum cv_queue_body body_kind;
 	uint64_t declared_bytes;

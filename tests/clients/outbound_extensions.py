@@ -159,6 +159,15 @@ def mail_for_later_waits_also_for_our_own(w):
 
 
 @test
+def mail_to_ourselves_for_later_needs_no_other_mail_to_leave(w):
+    w.submit(USER, options=["HOLDFOR=3"])
+    assert w.count() == 0
+    w.province.wait_for("the mail", lambda: w.count() == 1)
+    w.wait_empty()
+    assert len(w.mailbox()) == 1
+
+
+@test
 def eight_bits_become_seven_where_nothing_is_signed(w):
     sink = w.sink(ehlo=["PIPELINING", "SIZE 100000"])
     w.submit("a@far.example", "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; "

@@ -172,6 +172,15 @@ class World:
         box.logout()
         return messages
 
+    def count(self):
+        """How many messages are in the sender's box."""
+        box = imaplib.IMAP4("127.0.0.1", self.province.port["imap"])
+        box.starttls(ssl._create_unverified_context())
+        box.login(USER, PASSWORD)
+        count = int(box.select(readonly=True)[1][0])
+        box.logout()
+        return count
+
     def wait_refused(self, domain, words):
         """Mail for DOMAIN stays, and the last reply says WORDS."""
         def shown():
@@ -649,6 +658,13 @@ def success_is_reported_when_asked_for(w):
     w.submit("b@far.example", rcpt_options=["NOTIFY=NEVER"])
     w.wait_empty()
     assert not w.mailbox()
+    w.submit(USER, rcpt_options=["NOTIFY=SUCCESS ORCPT=rfc822;x+2Bh@far.example"])
+    w.province.wait_for("two messages", lambda: w.count() == 2)
+    w.wait_empty()
+    report = [m for m in w.mailbox() if m.get_content_type() == "multipart/report"][0]
+    status = list(report.iter_parts())[1].get_payload()[1]
+    assert status["action"] == "delivered" and status["status"] == "2.0.0", status
+    assert status["original-recipient"] == "rfc822; x+h@far.example", status
 
 
 @test
