@@ -7,6 +7,7 @@ usage: outbound_extensions.py BUILD_DIR [NAME...]
 """
 import os
 import re
+import smtplib
 import sys
 import time
 
@@ -22,7 +23,8 @@ class World(outbound_test.World):
     def __init__(self, build):
         super().__init__(build)
         # One connection at a time, so that the order of messages can be seen.
-        self.province.options["smtpd"]["outbound_per_destination"] = "1"
+        self.province.options["smtpd"].update(outbound_per_destination="1",
+                                              priority_networks="127.0.0.5/32")
 
 
 outbound_test.World = World
@@ -100,6 +102,15 @@ def a_priority_is_passed_on_and_orders_the_queue(w):
     order = [re.findall(r"MT-PRIORITY=(\S+)", m.params[0]) for m in sink.messages]
     assert order == [["4"], [], ["-2"]], order
     w.wait_empty()
+
+
+@test
+def a_priority_is_believed_of_trusted_servers(w):
+    for source, want in (("127.0.0.5", b"2.1.0"), ("127.0.0.6", b"2.3.6 ")):
+        with smtplib.SMTP("127.0.0.1", w.province.port["mx"], source_address=(source, 0)) as s:
+            s.ehlo()
+            code, text = s.mail("a@far.example", ["MT-PRIORITY=9"])
+            assert code == 250 and text.startswith(want), (source, text)
 
 
 @test

@@ -1,0 +1,239 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MPL-2.0
+"""Real Postfix in front of our store: it takes mail by SMTP and delivers it to us by LMTP, one answer
+a recipient. usage: postfix_lmtp.py BUILD
+
+Postfix runs as in postfix_milter.py: own configuration, queue and data folders, on loopback, started
+and stopped here. It needs root and the program.
+"""
+import os
+import re
+import shutil
+import smtplib
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.dirname(HERE), HERE]
+if len(sys.argv) > 1:
+    os.environ["CONGVU_BUILD"] = sys.argv.pop(1)
+from harness import free_ports  # noqa: E402
+from kit import DOMAIN, Province, expect, run_tests, skip, wait_until  # noqa: E402
+
+A, B, SMALL = f"hoa.snv@{DOMAIN}", f"nam.stp@{DOMAIN}", f"nho.snv@{DOMAIN}"
+BODY = "dòng thư\r\n.\r\n" + "0123456789\r\n" * 4000  # more than SMALL may keep
+MAIN_CF = """
+compatibility_level = 3.6
+queue_directory = {dir}/queue
+data_directory = {dir}/data
+maillog_file_prefixes = {dir}
+maillog_file = {dir}/maillog
+myhostname = relay.far.example
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+relay_domains = {domain}
+relay_transport = lmtp:inet:127.0.0.1:{lmtp}
+default_transport = error:no way out
+lmtp_host_lookup = native
+lmtp_tls_security_level = {tls}
+lmtp_destination_recipient_limit = 50
+relay_recipient_maps =
+smtpd_relay_restrictions = permit_mynetworks, reject
+alias_maps =
+alias_database =
+local_recipient_maps =
+smtputf8_enable = yes
+in_flow_delay = 0
+minimal_backoff_time = 300s
+"""
+MASTER_CF = """
+127.0.0.1:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+tlsmgr unix - - n 1000? 1 tlsmgr
+proxymap unix - - n - - proxymap
+lmtp unix - - n - - lmtp
+smtp unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+flush unix n - n 1000? 0 flush
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+class Postfix:
+    def __init__(self, lmtp_port, tls):
+        self.dir = tempfile.mkdtemp(prefix="congvu-postfix-")
+        os.chmod(self.dir, 0o755)
+        self.port = free_ports(1)[0]
+        for name in ("etc", "queue", "data"):
+            os.mkdir(os.path.join(self.dir, name), 0o755)
+        shutil.chown(os.path.join(self.dir, "data"), "postfix")
+        words = {"dir": self.dir, "domain": DOMAIN, "lmtp": lmtp_port, "port": self.port, "tls": tls}
+        for name, text in (("main.cf", MAIN_CF), ("master.cf", MASTER_CF)):
+            with open(os.path.join(self.dir, "etc", name), "w", encoding="utf-8") as f:
+                f.write(text.format(**words))
+
+    def run(self, *argv):
+        return subprocess.run([*argv[:1], "-c", os.path.join(self.dir, "etc"), *argv[1:]],
+                              capture_output=True, text=True, check=False)
+
+    def start(self):
+        done = self.run("postfix", "start")
+        expect(done.returncode == 0, done.stderr, self.log())
+
+        def answers():
+            try:
+                smtplib.SMTP("127.0.0.1", self.port, timeout=10).quit()
+                return True
+            except OSError:
+                return False
+        wait_until("Postfix", answers, every=0.1)
+        return self
+
+    def stop(self):
+        self.run("postfix", "stop")
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def log(self):
+        try:
+            with open(os.path.join(self.dir, "maillog"), encoding="utf-8", errors="replace") as f:
+                return f.read()
+        except OSError:
+            return "(no maillog)"
+
+    def fate(self, rcpt, nth=0):
+        """What the log says of the delivery to RCPT: (status, our reply)."""
+        pattern = re.compile(rf"to=<{re.escape(rcpt)}>.* status=(\w+) \((.*)\)")
+        found = wait_until(f"the fate of {rcpt}", lambda: (
+            lambda hits: hits if len(hits) > nth else None)(pattern.findall(self.log())))
+        return found[nth]
+
+    def send(self, rcpts, subject, body=BODY, options=(), rcpt_options=()):
+        message = (f"From: a@far.example\r\nSubject: {subject}\r\nMessage-ID: <{subject}@far.example>\r\n"
+                   "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                   f"Content-Transfer-Encoding: 8bit\r\n\r\n{body}").encode()
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as s:
+            s.ehlo()
+            refused = s.sendmail("a@far.example", rcpts, message, ["BODY=8BITMIME", *options],
+                                 rcpt_options)
+            expect(not refused, refused)
+
+
+class World:
+    def __init__(self):
+        self.province = Province(filter=False)
+        self.province.__enter__()
+        self.province.user(A)
+        self.province.user(B)
+        self.province.user(SMALL, quota=30000)
+        self.relays = []
+
+    def postfix(self, tls="none"):
+        relay = Postfix(self.province.port["lmtp"], tls)
+        self.relays.append(relay)
+        return relay.start()
+
+    def messages(self, user, subject):
+        box = self.province.imap(user)
+        try:
+            box.select(readonly=True)
+            found = box.search(None, "SUBJECT", f'"{subject}"')[1][0].split()
+            return [box.fetch(n, "(BODY.PEEK[])")[1][0][1] for n in found]
+        finally:
+            box.logout()
+
+
+WORLD = []
+
+
+def world():
+    if os.geteuid() or not shutil.which("postfix"):
+        skip("needs root and postfix (./dev setup)")
+    if not WORLD:
+        WORLD.append(World())
+    return WORLD[0]
+
+
+def test_each_recipient_has_its_own_answer():
+    w = world()
+    relay = w.postfix()
+    relay.send([A, SMALL, B, f"khong.co@{DOMAIN}"], "mot")
+    expect(relay.fate(A)[0] == "sent" and relay.fate(B)[0] == "sent", relay.log())
+    status, reply = relay.fate(SMALL)
+    expect(status == "deferred" and "452 4.2.2" in reply, status, reply)
+    status, reply = relay.fate(f"khong.co@{DOMAIN}")
+    expect(status == "bounced" and "550 5.1.1" in reply, status, reply)
+    got = w.messages(A, "mot")
+    expect(len(got) == 1 and len(w.messages(B, "mot")) == 1, "copies")
+    expect(got[0].startswith(b"Return-Path: <a@far.example>\r\nReceived: from relay.far.example "),
+           got[0][:400])
+    expect(got[0].count(b"Return-Path:") == 1 and b" with LMTP id " in got[0], got[0][:400])
+    expect(got[0].endswith(BODY.encode()), "the body byte for byte")
+    expect("lost connection" not in relay.log(), relay.log())
+    # The next try of what was deferred gives nobody a second copy.
+    relay.run("postqueue", "-f")
+    expect(relay.fate(SMALL, 1)[0] == "deferred", relay.log())
+    expect(len(w.messages(A, "mot")) == 1 and len(w.messages(B, "mot")) == 1, "copies after a retry")
+
+
+def test_over_tls_and_with_utf8():
+    w = world()
+    relay = w.postfix("encrypt")
+    relay.send([A], "hai", "x\r\n")
+    expect(relay.fate(A)[0] == "sent", relay.log())
+    got = w.messages(A, "hai")[0]
+    expect(b" with LMTPS id " in got and b"(using TLSv1.3" in got, got)
+    relay.send([B], "ba", "x\r\n", ["SMTPUTF8"])
+    expect(relay.fate(B)[0] == "sent", relay.log())
+
+
+def test_delivery_is_confirmed_when_it_is_wanted():
+    w = world()
+    relay = w.relays[0]
+    before = relay.log().count(f"to=<{A}>")
+    relay.send([A], "bon", "x\r\n", rcpt_options=["NOTIFY=SUCCESS"])
+    wait_until("the delivery", lambda: relay.log().count(f"to=<{A}>") > before)
+    wait_until("the message", lambda: w.messages(A, "bon"))
+    # The report is ours, because LMTP hands the duty over; the sender is outside, so it is queued.
+    queue = wait_until("the report", lambda: w.province.ask("smtpd", "queue.list")["messages"])
+    expect(queue[0]["sender"] == "" and queue[0]["recipients"][0]["address"] == "a@far.example", queue)
+    w.province.ask("smtpd", "queue.delete", all=True)
+
+
+def test_a_store_that_is_away_loses_nothing():
+    w = world()
+    relay = w.relays[0]
+    w.province.daemons["imapd"].kill()
+    before = relay.log().count(f"to=<{B}>")
+    relay.send([B], "nam", "x\r\n")
+    wait_until("the delivery", lambda: relay.log().count(f"to=<{B}>") > before)
+    w.province.daemons["imapd"].start()
+    wait_until("the message", lambda: w.messages(B, "nam"))
+    time.sleep(0.5)
+    expect(len(w.messages(B, "nam")) == 1, "copies")
+
+
+if __name__ == "__main__":
+    try:
+        run_tests(globals())
+    finally:
+        for one in WORLD:
+            for postfix in one.relays:
+                if sys.exc_info()[0]:
+                    print(postfix.log()[-4000:])
+                postfix.stop()
+            one.province.__exit__(*sys.exc_info())
