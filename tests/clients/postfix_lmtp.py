@@ -20,7 +20,7 @@ sys.path[:0] = [os.path.dirname(HERE), HERE]
 if len(sys.argv) > 1:
     os.environ["CONGVU_BUILD"] = sys.argv.pop(1)
 from harness import free_ports  # noqa: E402
-from kit import DOMAIN, Province, expect, run_tests, skip, wait_until  # noqa: E402
+from kit import DOMAIN, ZONE, Province, expect, run_tests, skip, wait_until  # noqa: E402
 
 A, B, SMALL = f"hoa.snv@{DOMAIN}", f"nam.stp@{DOMAIN}", f"nho.snv@{DOMAIN}"
 BODY = "dòng thư\r\n.\r\n" + "0123456789\r\n" * 4000  # more than SMALL may keep
@@ -135,7 +135,10 @@ class Postfix:
 
 class World:
     def __init__(self):
-        self.province = Province(filter=False)
+        # The sender's server exists and does not answer: reports to it stay in the queue.
+        self.province = Province(filter=False, smtpd={"outbound_port": str(free_ports(1)[0])},
+                                 zone=ZONE + "far.example. 300 IN MX 10 mx.far.example.\n"
+                                 "mx.far.example. 300 IN A 127.0.0.9\n")
         self.province.__enter__()
         self.province.user(A)
         self.province.user(B)

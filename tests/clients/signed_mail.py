@@ -32,7 +32,8 @@ mx.far.example. 300 IN A 127.0.0.2
 KEY = Key("rsa")
 # All that tempts a mail server to tidy up: dots, blanks, empty lines, long lines, bytes above 127.
 TEXT = ("Kính gửi\r\n.\r\n..\r\n.a\r\n \r\ntab\t \r\n" + "dài " * 199 + "\r\nFrom x\r\n--\r\n\r\n\r\n\r\n")
-HEADER = (f"From: <{A}>\r\nTo:  x@far.example\r\nDate: Sun, 22 Nov 2026 08:00:00 +0700\r\n"
+# The name is the one that the register has, so that nothing has to be put right.
+HEADER = (f"From: \"hoa.snv\" <{A}>\r\nTo:  x@far.example\r\nDate: Sun, 22 Nov 2026 08:00:00 +0700\r\n"
           "Message-ID: <{id}@lamgiang.example>\r\nX-Odd:a\r\n\t b  \r\n"
           "Subject: {id} =?utf-8?q?th=C6=B0?= \r\n\tthu  hai\r\nMIME-Version: 1.0\r\n"
           "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n")
