@@ -17,7 +17,8 @@
 /* Seconds of silence borne in each state: RFC 5321 4.5.3.2 where it speaks. */
 static const unsigned patience[] = {
 	[C_CONNECT] = 30, [C_GREETING] = 300, [C_EHLO] = 300, [C_HELO] = 300, [C_STARTTLS] = 120,
-	[C_TLS] = 60, [C_ENVELOPE] = 300, [C_BODY] = 180, [C_CHUNK] = 600, [C_ANSWER] = 600, [C_EMPTY] = 300,
+	[C_TLS] = 60, [C_AUTH] = 120, [C_ENVELOPE] = 300, [C_BODY] = 180, [C_CHUNK] = 600,
+	[C_ANSWER] = 600, [C_EMPTY] = 300,
 	[C_RSET] = 60, [C_IDLE] = 2, [C_QUIT] = 5, [C_OVER] = 5,
 };
 
@@ -717,10 +718,28 @@ after_chunk(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
 	return reset(c);
 }
 
+/* RFC 2033 4.2: the next recipient that was taken hears its own answer. True: more are to come. */
+static bool
+one_answer(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
+{
+	size_t last = c->first + c->window, i = c->first;
+
+	while (i < last && c->job->outcomes[i].fate != SMTPD_UNTRIED)
+		i++;
+	if (i == last)
+		return false;
+	outcome_by_reply(&c->job->outcomes[i], reply);
+	while (i < last && c->job->outcomes[i].fate != SMTPD_UNTRIED)
+		i++;
+	return i < last;
+}
+
 static enum cv_step
 after_answer(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
 {
 	CV_KILL_POINT("outbound.answered");
+	if (c->is_lmtp && one_answer(c, reply))
+		return CV_STEP_READ;
 	window_outcome(c, reply);
 	return job_done(c);
 }
@@ -730,7 +749,8 @@ after_answer(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
 static enum cv_step
 say_hello(struct smtpd_client *c, bool extended)
 {
-	cv_buf_printf(cv_conn_out(c->conn), "%s %s\r\n", extended ? "EHLO" : "HELO", c->hello);
+	cv_buf_printf(cv_conn_out(c->conn), "%s %s\r\n",
+		c->is_lmtp ? "LHLO" : extended ? "EHLO" : "HELO", c->hello);
 	c->state = extended ? C_EHLO : C_HELO;
 	return CV_STEP_READ;
 }
@@ -752,6 +772,32 @@ falls_short(struct smtpd_client *c, const char *why)
 	return give_up(c, SMTPD_END_POLICY, why);
 }
 
+/* RFC 4954, RFC 4616. */
+static enum cv_step
+log_in(struct smtpd_client *c)
+{
+	if (!c->secure)
+		return falls_short(c, "the server does not offer TLS, which our password needs");
+	if (!c->caps.auth_plain)
+		return falls_short(c, "the server does not offer AUTH PLAIN");
+	cv_buf_z(cv_conn_out(c->conn), "AUTH PLAIN ");
+	cv_buf_z(cv_conn_out(c->conn), c->auth);
+	cv_buf_z(cv_conn_out(c->conn), "\r\n");
+	c->state = C_AUTH;
+	return CV_STEP_READ;
+}
+
+static enum cv_step be_ready(struct smtpd_client *c);
+
+static enum cv_step
+after_auth(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
+{
+	if (reply->code != 235)
+		return refused(c, reply);
+	c->is_authed = true;
+	return be_ready(c);
+}
+
 static enum cv_step
 be_ready(struct smtpd_client *c)
 {
@@ -759,6 +805,8 @@ be_ready(struct smtpd_client *c)
 		return falls_short(c, "the server does not offer TLS, which mail for it needs");
 	if (c->require_tls && !c->caps.requiretls)
 		return falls_short(c, "the server does not support REQUIRETLS");
+	if (c->auth && !c->is_authed)
+		return log_in(c);
 	c->was_ready = true;
 	c->owner->ready(c);
 	return start_job(c);
@@ -768,13 +816,15 @@ static enum cv_step
 after_hello(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
 {
 	if (reply->code / 100 != 2) {
-		if (c->state == C_EHLO && reply->code >= 500)
+		if (c->state == C_EHLO && reply->code >= 500 && !c->is_lmtp)
 			return say_hello(c, false);
 		return refused(c, reply);
 	}
 	c->caps = (struct smtpd_peer_caps){ 0 };
 	if (c->state == C_EHLO)
 		smtpd_peer_caps_read(reply, &c->caps);
+	if (c->is_lmtp)
+		c->caps.pipelining = c->caps.chunking = false; /* one answer a command, then many */
 	if (c->caps.starttls && c->tls && c->level > SMTPD_TLS_NEVER && !c->secure) {
 		cv_buf_z(cv_conn_out(c->conn), "STARTTLS\r\n");
 		c->state = C_STARTTLS;
@@ -814,6 +864,8 @@ take_reply(struct smtpd_client *c, const struct smtpd_peer_reply *reply)
 		return after_envelope_reply(c, reply);
 	case C_CHUNK:
 		return after_chunk(c, reply);
+	case C_AUTH:
+		return after_auth(c, reply);
 	case C_ANSWER:
 		return after_answer(c, reply);
 	case C_EMPTY:
@@ -888,10 +940,20 @@ step(struct smtpd_client *c, unsigned events)
 		return CV_STEP_CLOSE;
 	if (events & (CV_EV_TIMEOUT | CV_EV_KILLED))
 		return timed_out(c, events);
-	if (events & CV_EV_CONNECTED)
+	if (events & CV_EV_CONNECTED) {
 		c->state = C_GREETING;
+		if (c->implicit_tls) {
+			c->state = C_TLS;
+			cv_conn_starttls_peer(c->conn, c->tls, &c->tls_peer);
+			return CV_STEP_READ;
+		}
+	}
 	if (events & CV_EV_SECURE) {
 		c->secure = true;
+		if (c->implicit_tls) {
+			c->state = C_GREETING;
+			return CV_STEP_READ;
+		}
 		return say_hello(
 			c, true); /* what was said in the clear counts no more (RFC 3207 4.2) */
 	}

@@ -73,7 +73,8 @@ struct smtpd_client_owner {
 };
 
 enum smtpd_client_state {
-	C_CONNECT, C_GREETING, C_EHLO, C_HELO, C_STARTTLS, C_TLS, C_ENVELOPE, C_BODY, C_CHUNK,
+	C_CONNECT, C_GREETING, C_EHLO, C_HELO, C_STARTTLS, C_TLS, C_AUTH,
+	C_ENVELOPE, C_BODY, C_CHUNK,
 	C_ANSWER,
 	C_EMPTY, C_RSET, C_IDLE, C_QUIT, C_OVER
 };
@@ -90,13 +91,17 @@ struct smtpd_client {
 	                               * this */
 	const char *policy;           /* one word, for logs */
 	bool require_tls;             /* the server must offer REQUIRETLS */
+	bool is_lmtp;                 /* RFC 2033: LHLO, and an answer for each recipient */
+	bool implicit_tls;            /* TLS from the first octet */
+	const char *auth;             /* AUTH PLAIN's initial response in base64, never in the
+	                               * clear; NULL: none */
 	bool no_chunks;               /* DATA, also where CHUNKING is offered */
 	const char *spool_dir;        /* for a message that must be encoded anew */
 	/* ---- */
 	struct cv_conn *conn;         /* inside run() */
 	enum smtpd_client_state state;
 	struct smtpd_peer_caps caps;
-	bool secure, was_ready, is_draining;
+	bool secure, was_ready, is_draining, is_authed;
 	unsigned messages;            /* finished on this connection */
 	struct smtpd_job *job;
 	size_t first, window;         /* the recipients of the job that are being sent to */

@@ -162,8 +162,10 @@ read_keyword(struct cv_str text, struct smtpd_peer_caps *caps)
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		if (cv_str_ieq_z(word, rows[i].name))
 			*rows[i].flag = true;
-	struct cv_str rest = cv_str_trim(cv_str_sub(text, word.n, text.n));
+	struct cv_str rest = cv_str_trim(cv_str_sub(text, word.n, text.n)), mechanism, all = rest;
 	uint64_t number;
+	while (cv_str_ieq_z(word, "AUTH") && cv_str_split(&all, ' ', &mechanism))
+		caps->auth_plain |= cv_str_ieq_z(mechanism, "PLAIN");
 	if (cv_str_ieq_z(word, "SIZE") && cv_str_u64(rest, UINT64_MAX, &number) == CV_OK)
 		caps->size_max = number;
 	else if (cv_str_ieq_z(word, "DELIVERBY") && cv_str_u64(rest, 999999999, &number) == CV_OK)

@@ -30,7 +30,7 @@ void smtpd_peer_reply_text(const struct smtpd_peer_reply *reply, char *out, size
 
 /* What EHLO offered. */
 struct smtpd_peer_caps {
-	bool pipelining, eightbit, utf8, dsn, starttls, chunking, has_size, requiretls;
+	bool pipelining, eightbit, utf8, dsn, starttls, chunking, has_size, requiretls, auth_plain;
 	bool deliverby, priority;
 	uint64_t size_max; /* 0: no limit said; so with all below */
 	uint64_t by_min_secs;

@@ -3,18 +3,23 @@
 #include "smtpd/outbound_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
-#include "common/text/domain.h"
+#include "common/text/encode.h"
 
 #define SLEEP_MAX_MS 10000
 #define SLEEP_BUSY_MS 1000 /* while anything is under way or the store is away */
 #define LOAD_PAUSE_MS 20   /* between two looks at the queue */
 #define KILL_WAIT_MS 3000
+
+static void free_auth(char *auth);
 
 void
 out_ref(struct smtpd_outbound *o)
@@ -33,6 +38,8 @@ out_unref(struct smtpd_outbound *o)
 	if (o->tls)
 		cv_tls_client_free(o->tls);
 	smtpd_tls_rules_free(o->rules);
+	smtpd_transports_free(o->transports);
+	free_auth(o->auth);
 	smtpd_sts_free(o->sts);
 	smtpd_tlsrpt_free(o->tlsrpt);
 	pthread_mutex_destroy(&o->lock);
@@ -129,38 +136,59 @@ schedule(void *arg)
 	return NULL;
 }
 
-struct smarthost {
-	char name[256]; /* "": none */
-	unsigned port;
-};
+#define AUTH_FILE_MAX 1000u
 
-/* "host", "host:port", "[192.0.2.1]:port". */
+/* "user:password" in FILE, which nobody else may read, as AUTH PLAIN's initial response. */
 static enum cv_status
-read_smarthost(const struct smtpd_options *opt, struct smarthost *out, struct cv_err *err)
+read_auth(const char *file, char **out, struct cv_err *err)
 {
-	struct cv_str text = cv_str_trim(cv_str_z(opt->smarthost)), port;
-	size_t bracket = cv_str_find(text, ']', 0);
-	size_t colon = cv_str_find(text, ':', bracket < text.n ? bracket : 0);
-	struct cv_buf name = CV_BUF_INIT(sizeof out->name - 1);
-	uint64_t number = opt->outbound_port;
-	enum cv_status status = CV_OK;
+	char text[AUTH_FILE_MAX + 1];
+	struct cv_buf plain = CV_BUF_INIT(AUTH_FILE_MAX + 10), base64 = CV_BUF_INIT(2000);
+	struct stat st;
 
-	*out = (struct smarthost){0};
-	if (!text.n)
+	*out = NULL;
+	if (!file[0])
 		return CV_OK;
-	port = cv_str_sub(text, colon + 1, text.n);
-	if (colon < text.n && (cv_str_u64(port, 65535, &number) != CV_OK || !number))
-		return cv_fail(err, CV_INVALID, "smarthost: the port of %.*s is no port",
-			CV_STR_ARGS(text));
-	text = cv_str_sub(text, 0, colon);
-	if (text.n && text.p[0] == '[')
-		cv_buf_str(&name, text);
-	else
-		status = cv_domain_to_ascii(text, &name, err);
-	snprintf(out->name, sizeof out->name, "%s", name.p ? name.p : "");
-	out->port = (unsigned)number;
-	cv_buf_done(&name);
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st)) {
+		if (fd >= 0)
+			close(fd);
+		return cv_fail_errno(err, CV_INVALID, errno, "smarthost_auth: cannot read %s",
+			file);
+	}
+	ssize_t n = read(fd, text, AUTH_FILE_MAX);
+	close(fd);
+	struct cv_str line = cv_str(text, n > 0 ? (size_t)n : 0);
+	line = cv_str_trim(cv_str_sub(line, 0, cv_str_find(line, '\n', 0)));
+	size_t colon = cv_str_find(line, ':', 0);
+	enum cv_status status = CV_OK;
+	if (st.st_mode & 077) {
+		status = cv_fail(err, CV_INVALID,
+			"smarthost_auth: others may read %s: chmod 600", file);
+	} else if (!colon || colon + 1 >= line.n || memchr(line.p, 0, line.n)) {
+		status = cv_fail(err, CV_INVALID, "smarthost_auth: %s is not user:password", file);
+	} else {
+		cv_buf_c(&plain, 0);
+		cv_buf_str(&plain, cv_str_sub(line, 0, colon));
+		cv_buf_c(&plain, 0);
+		cv_buf_str(&plain, cv_str_sub(line, colon + 1, line.n));
+		cv_base64_encode(cv_buf_view(&plain), &base64);
+		*out = cv_str_dup(cv_buf_view(&base64));
+		cv_wipe(plain.p, plain.n);
+		cv_wipe(base64.p, base64.n);
+	}
+	cv_wipe(text, sizeof text);
+	cv_buf_done(&plain);
+	cv_buf_done(&base64);
 	return status;
+}
+
+static void
+free_auth(char *auth)
+{
+	if (auth)
+		cv_wipe(auth, strlen(auth));
+	free(auth);
 }
 
 static enum cv_status
@@ -187,10 +215,10 @@ revise_dests(struct smtpd_outbound *o, const struct smtpd_options *opt)
 
 	while (cv_map_each(&o->dests, &pos, &key, &value)) {
 		struct out_dest *d = value;
-		d->rule = smtpd_tls_rules_find(o->rules, d->key);
-		d->is_smarthost = o->smarthost[0] && !strcmp(o->smarthost, d->key);
-		d->port = d->is_smarthost ? o->smarthost_port
-					  : (unsigned)opt->outbound_port;
+		/* A transport's key says all there is to it; a domain may have got or lost one. */
+		d->rule = smtpd_tls_rules_find(o->rules, out_dest_host(d));
+		if (!d->is_fixed)
+			d->port = (unsigned)opt->outbound_port;
 		d->route_until_ms = 0;
 	}
 }
@@ -199,22 +227,33 @@ enum cv_status
 smtpd_outbound_configure(
 	struct smtpd_outbound *o, const struct smtpd_options *opt, struct cv_err *err)
 {
-	struct smarthost host;
 	struct smtpd_tls_rules *rules = NULL, *old;
-	enum cv_status status = read_smarthost(opt, &host, err);
+	struct smtpd_transports *transports = NULL, *old_transports;
+	char *auth = NULL, *old_auth;
+	enum cv_status status = smtpd_transports_parse(opt->transports, opt->smarthost,
+		opt->split_domains, (unsigned)opt->outbound_port, &transports, err);
 
 	if (status == CV_OK)
+		status = read_auth(opt->smarthost_auth, &auth, err);
+	if (status == CV_OK)
 		status = smtpd_tls_rules_parse(opt->outbound_tls, &rules, err);
-	if (status != CV_OK)
+	if (status != CV_OK) {
+		smtpd_transports_free(transports);
+		free_auth(auth);
 		return status;
+	}
 	pthread_mutex_lock(&o->lock);
 	old = o->rules;
 	o->rules = rules;
-	memcpy(o->smarthost, host.name, sizeof o->smarthost);
-	o->smarthost_port = host.port;
+	old_transports = o->transports;
+	o->transports = transports;
+	old_auth = o->auth;
+	o->auth = auth;
 	revise_dests(o, opt);
 	pthread_mutex_unlock(&o->lock);
 	smtpd_tls_rules_free(old);
+	smtpd_transports_free(old_transports);
+	free_auth(old_auth);
 	return CV_OK;
 }
 

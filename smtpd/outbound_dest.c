@@ -21,19 +21,26 @@
 
 /* Domain and wish: what tells two destinations apart. */
 static struct cv_str
-map_key(char buf[260], struct cv_str key, enum smtpd_tls_wish wish)
+map_key(char buf[324], struct cv_str key, enum smtpd_tls_wish wish)
 {
-	size_t n = CV_MIN(key.n, (size_t)255);
+	size_t n = CV_MIN(key.n, (size_t)319);
 
 	memcpy(buf, key.p, n);
 	buf[n] = (char)wish;
 	return cv_str(buf, n + 1);
 }
 
-struct out_dest *
-out_dest_get(struct smtpd_outbound *o, struct cv_str key, enum smtpd_tls_wish wish)
+const char *
+out_dest_host(const struct out_dest *d)
 {
-	char buf[260];
+	return d->is_fixed ? d->to.host : d->key;
+}
+
+struct out_dest *
+out_dest_get(struct smtpd_outbound *o, struct cv_str key, enum smtpd_tls_wish wish,
+	const struct smtpd_transport *to)
+{
+	char buf[324];
 	struct cv_str whole = map_key(buf, key, wish);
 	struct out_dest *d = cv_map_get(&o->dests, whole);
 
@@ -41,10 +48,11 @@ out_dest_get(struct smtpd_outbound *o, struct cv_str key, enum smtpd_tls_wish wi
 		d = cv_calloc(1, sizeof *d);
 		snprintf(d->key, sizeof d->key, "%.*s", CV_STR_ARGS(key));
 		d->wish = wish;
-		d->rule = smtpd_tls_rules_find(o->rules, d->key);
-		d->is_smarthost = o->smarthost[0];
-		d->port = d->is_smarthost ? o->smarthost_port
-					  : (unsigned)o->server->opt->outbound_port;
+		d->is_fixed = to != NULL;
+		if (to)
+			d->to = *to;
+		d->rule = smtpd_tls_rules_find(o->rules, out_dest_host(d));
+		d->port = to ? to->port : (unsigned)o->server->opt->outbound_port;
 		d->limit = SMTPD_OUT_FIRST_CONNS;
 		cv_list_init(&d->jobs);
 		cv_map_put(&o->dests, whole, d);
@@ -255,6 +263,9 @@ conn_over(struct out_conn *c)
 	if (c->conn)
 		cv_conn_unref(c->conn);
 	smtpd_route_unref(c->route);
+	if (c->auth)
+		cv_wipe(c->auth, strlen(c->auth));
+	free(c->auth);
 	free(c);
 	out_unref(o);
 }
@@ -325,7 +336,7 @@ set_tls(struct out_conn *c)
 	if (plan->by_dane) {
 		/* RFC 7672 3.2.2: the base name, or the domain that mail is for. */
 		c->client.tls_peer.host = tlsa->base;
-		c->client.tls_peer.also = c->dest->key;
+		c->client.tls_peer.also = out_dest_host(c->dest);
 		c->client.tls_peer.tlsa = tlsa->records;
 		c->client.tls_peer.tlsa_count = tlsa->count;
 	}
@@ -347,6 +358,11 @@ conn_new(struct smtpd_outbound *o, struct out_dest *d, size_t hop)
 	c->client.spool_dir = o->server->spool_dir;
 	snprintf(c->client.host, sizeof c->client.host, "%s", d->route->hops[hop].host);
 	c->client.tls = d->is_plain[hop] ? NULL : o->tls;
+	c->client.is_lmtp = d->is_fixed && d->to.kind == SMTPD_BY_LMTP;
+	c->client.no_chunks |= c->client.is_lmtp;
+	c->client.implicit_tls = d->is_fixed && d->to.kind == SMTPD_BY_SMTPS;
+	if (d->is_fixed && d->to.is_smarthost && o->auth)
+		c->client.auth = c->auth = cv_strdup(o->auth);
 	c->o = o;
 	c->dest = d;
 	c->route = d->route;
@@ -397,13 +413,23 @@ open_conn(struct out_conn *c)
 
 /* Under the lock: what each server of a new route must offer. */
 static void
-make_plans(struct out_dest *d)
+make_plans(struct out_dest *d, bool has_auth)
 {
 	const struct smtpd_sts_policy *sts = d->sts ? smtpd_sts_entry_policy(d->sts) : NULL;
 
+	enum smtpd_tls_rule rule = d->rule;
+
+	/* A socket of this machine needs no TLS. A password goes only to a server that proves who
+	 * it is, and TLS from the first octet is no offer that could be declined. */
+	if (d->is_fixed && !d->port)
+		rule = SMTPD_RULE_NONE;
+	else if (has_auth && rule == SMTPD_RULE_AUTO)
+		rule = SMTPD_RULE_VERIFY;
+	else if (d->is_fixed && d->to.kind == SMTPD_BY_SMTPS && rule <= SMTPD_RULE_MAY)
+		rule = SMTPD_RULE_ENCRYPT;
 	d->is_passing = false;
 	for (size_t i = 0; i < d->route->count; i++) {
-		struct smtpd_tls_facts facts = { .wish = d->wish, .rule = d->rule,
+		struct smtpd_tls_facts facts = { .wish = d->wish, .rule = rule,
 			.route_is_secure = d->route->is_secure,
 			.tlsa = d->route->hops[i].tlsa->state,
 			.sts = sts ? sts->mode : SMTPD_STS_ABSENT,
@@ -435,7 +461,7 @@ sts_found(void *arg, struct smtpd_sts_entry *sts)
 	d->route_until_ms = cv_mono_ms()
 		+ 1000 * (int64_t)CV_MIN(CV_MAX(route->ttl_secs, ROUTE_MIN_SECS), ROUTE_MAX_SECS);
 	d->resolving = false;
-	make_plans(d);
+	make_plans(d, d->is_fixed && d->to.is_smarthost && o->auth);
 	out_tlsrpt_plans(o, d);
 	memset(d->bad_until_ms, 0, sizeof d->bad_until_ms);
 	memset(d->is_plain, 0, sizeof d->is_plain);
@@ -451,7 +477,7 @@ sts_found(void *arg, struct smtpd_sts_entry *sts)
 static bool
 wants_sts(const struct out_dest *d)
 {
-	return !d->is_smarthost && d->key[0] != '['
+	return !d->is_fixed && d->key[0] != '['
 		&& (d->wish == SMTPD_WISH_REQUIRE
 			|| (d->wish == SMTPD_WISH_USUAL && d->rule == SMTPD_RULE_AUTO));
 }
@@ -474,15 +500,19 @@ find_route(struct smtpd_outbound *o, struct out_dest *d)
 	struct route_call *call = cv_malloc(sizeof *call);
 	struct smtpd_route_query query = {
 		.resolver = o->server->resolver,
-		.domain = d->key,
-		.is_host = d->is_smarthost,
+		.domain = out_dest_host(d),
+		.is_host = d->is_fixed,
 		.port = d->port,
 		.own_name = o->server->main->hostname,
-		.allow_loopback = o->server->opt->allow_loopback_targets || d->is_smarthost,
+		.allow_loopback = o->server->opt->allow_loopback_targets || d->is_fixed,
 	};
 
 	*call = (struct route_call){ o, d, NULL };
 	out_ref(o);
+	if (d->is_fixed && !d->port) {
+		route_found(call, smtpd_route_unix(d->to.host));
+		return;
+	}
 	smtpd_route_find(&query, route_found, call);
 }
 

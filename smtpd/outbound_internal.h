@@ -22,6 +22,7 @@
 #include "smtpd/outbound.h"
 #include "smtpd/outbound_route.h"
 #include "smtpd/tlspolicy_cache.h"
+#include "smtpd/transport.h"
 #include "smtpd/tlsrpt.h"
 
 #define SMTPD_OUT_CLAIMS_MAX   4000u  /* recipients loaded at once */
@@ -56,11 +57,12 @@ struct out_job {
 
 /* Messages with other wishes for TLS have destinations, and so connections, of their own. */
 struct out_dest {
-	char key[256];             /* domain in A-labels, literal, or the smarthost */
+	char key[320];             /* domain in A-labels, literal, or the transport's key */
+	struct smtpd_transport to; /* when is_fixed */
 	enum smtpd_tls_wish wish;
 	enum smtpd_tls_rule rule;  /* the operator's */
 	struct smtpd_sts_entry *sts; /* the domain's, with the route; NULL: none */
-	bool is_smarthost;
+	bool is_fixed;             /* by a transport: a host of the operator's, no MX */
 	unsigned port;
 	struct cv_link jobs;
 	size_t job_count;
@@ -85,6 +87,7 @@ struct out_conn {
 	struct cv_conn *conn;
 	struct cv_link link;
 	bool idle;
+	char *auth;                /* this connection's copy of the smarthost's credentials */
 };
 
 struct smtpd_outbound {
@@ -94,8 +97,8 @@ struct smtpd_outbound {
 	struct smtpd_tls_rules *rules;
 	struct smtpd_sts *sts;
 	struct smtpd_tlsrpt *tlsrpt; /* NULL: nothing is reported */
-	char smarthost[256];
-	unsigned smarthost_port;
+	struct smtpd_transports *transports;
+	char *auth;                /* initial response for the smarthost, or NULL */
 	pthread_t thread;
 
 	pthread_mutex_t lock;
@@ -133,9 +136,11 @@ void out_unclaim(struct smtpd_outbound *o, uint64_t id, const struct cv_queue_rc
 bool out_is_stopped(struct smtpd_outbound *o, const struct cv_queue_msg *msg);
 
 /* outbound_dest.c: destinations and their connections. */
-/* Under the lock. */
+/* Under the lock. TO: the transport that KEY is of, or NULL. */
 struct out_dest *out_dest_get(struct smtpd_outbound *o, struct cv_str key,
-                              enum smtpd_tls_wish wish);
+                              enum smtpd_tls_wish wish, const struct smtpd_transport *to);
+/* The name or literal that D is looked up by and TLS rules are for. */
+const char *out_dest_host(const struct out_dest *d);
 /* Resolves, connects, wakes, forgets: whatever the destinations need now. */
 void out_dests_pump(struct smtpd_outbound *o);
 void out_dests_free(struct smtpd_outbound *o);

@@ -176,26 +176,29 @@ add_to_group(struct grouping *g, struct out_dest *dest, const struct cv_queue_rc
 	out_claim(g->o, g->load->msg.id, rcpt);
 }
 
-/* The destination's key for an address; false when its domain cannot be one. */
+/* The destination's key for an address, and its transport, if there is one; false when its domain
+ * cannot be one. */
 static bool
-dest_key(struct smtpd_outbound *o, struct cv_str address, struct cv_buf *key)
+dest_key(struct smtpd_outbound *o, struct cv_str address, struct cv_buf *key,
+	const struct smtpd_transport **to)
 {
 	size_t at = address.n;
 
 	while (at && address.p[at - 1] != '@')
 		at--;
 	struct cv_str domain = cv_str_sub(address, at, address.n);
-	if (o->smarthost[0]) {
-		cv_buf_z(key, o->smarthost);
-		return true;
-	}
 	if (!at || !domain.n || domain.n > CV_DOMAIN_MAX)
 		return false;
-	if (domain.p[0] == '[') {
+	if (domain.p[0] == '[')
 		cv_buf_str(key, domain);
-		return true;
+	else if (cv_domain_to_ascii(domain, key, NULL) != CV_OK || key->n > CV_DOMAIN_NAME_MAX)
+		return false;
+	*to = smtpd_transports_find(o->transports, cv_buf_view(key));
+	if (*to) {
+		cv_buf_reset(key);
+		cv_buf_z(key, (*to)->key);
 	}
-	return cv_domain_to_ascii(domain, key, NULL) == CV_OK && key->n <= CV_DOMAIN_NAME_MAX;
+	return true;
 }
 
 /* Nobody need be asked: it fails with STATUS. */
@@ -222,6 +225,7 @@ static void
 group_rcpt(struct grouping *g, const struct cv_queue_rcpt *rcpt, int64_t now)
 {
 	struct cv_buf key = CV_BUF_INIT(CV_DOMAIN_INPUT_MAX);
+	const struct smtpd_transport *to = NULL;
 
 	if (rcpt->state != CV_Q_WAITING || rcpt->next_secs > now
 		|| out_is_claimed(g->o, g->load->msg.id, rcpt->number))
@@ -235,12 +239,14 @@ group_rcpt(struct grouping *g, const struct cv_queue_rcpt *rcpt, int64_t now)
 		out_claim(g->o, g->load->msg.id, rcpt);
 		g->stopped[g->stopped_count] = *rcpt;
 		g->stopped[g->stopped_count++].state = CV_Q_HELD;
-	} else if (dest_key(g->o, rcpt->address, &key)) {
-		add_to_group(g, out_dest_get(g->o, cv_buf_view(&key), wish_of(&g->load->msg)),
-			rcpt);
-	} else {
+	} else if (!dest_key(g->o, rcpt->address, &key, &to)) {
 		refuse_rcpt(g, rcpt, "5.1.2",
 			"the part of the address behind the @ is no domain");
+	} else if (to && to->kind == SMTPD_BY_ERROR) {
+		refuse_rcpt(g, rcpt, "5.7.1", to->text);
+	} else {
+		add_to_group(g, out_dest_get(g->o, cv_buf_view(&key), wish_of(&g->load->msg), to),
+			rcpt);
 	}
 	cv_buf_done(&key);
 }

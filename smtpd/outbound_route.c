@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/un.h>
 
 #include "common/base/rng.h"
 #include "common/net/addr.h"
@@ -96,6 +97,22 @@ answer_without(
 	vsnprintf(r->why, sizeof r->why, fmt, ap);
 	va_end(ap);
 	answer(f, r);
+}
+
+struct smtpd_route *
+smtpd_route_unix(const char *path)
+{
+	struct smtpd_route *r = new_route(SMTPD_ROUTE_OK, "");
+	struct sockaddr_un *un = (void *)&r->hops[0].addr;
+
+	r->ttl_secs = 3600;
+	r->count = 1;
+	un->sun_family = AF_UNIX;
+	snprintf(un->sun_path, sizeof un->sun_path, "%s", path);
+	snprintf(r->hops[0].host, sizeof r->hops[0].host, "localhost");
+	r->hops[0].tlsa = &r->tlsa[0];
+	r->hops[0].addr_len = sizeof *un;
+	return r;
 }
 
 /* ---- addresses ---- */

@@ -69,6 +69,8 @@ struct smtpd_route_query {
 /* ROUTE is the receiver's. What QUERY points to is copied. */
 typedef void smtpd_route_fn(void *arg, struct smtpd_route *route);
 void smtpd_route_find(const struct smtpd_route_query *query, smtpd_route_fn *fn, void *arg);
+/* A route to the socket at PATH on this machine. */
+struct smtpd_route *smtpd_route_unix(const char *path);
 /* The address in an A or AAAA record; false when it is none, or, unless ALLOW_LOOPBACK, no other
  * machine's: loopback, link-local, multicast. */
 bool smtpd_route_address(bool is_v6, struct cv_str rdata, unsigned port, bool allow_loopback,

@@ -15,7 +15,7 @@
 static bool
 is_reported(const struct smtpd_outbound *o, const struct out_dest *d)
 {
-	return o->tlsrpt && !d->is_smarthost && d->key[0] != '[' && d->wish != SMTPD_WISH_OPTIONAL
+	return o->tlsrpt && !d->is_fixed && d->key[0] != '[' && d->wish != SMTPD_WISH_OPTIONAL
 		&& (d->rule == SMTPD_RULE_AUTO || d->rule == SMTPD_RULE_DANE);
 }
 

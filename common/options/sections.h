@@ -110,7 +110,10 @@
 	OPT(num, outbound_per_destination, "10", "1", "1000", "outgoing connections to one destination", "số kết nối tới một nơi nhận") \
 	OPT(num, outbound_port, "25", "1", "65535", "port of other mail servers", "cổng máy chủ thư nơi nhận") \
 	OPT(flag, outbound_chunking, "yes", "", "", "send with BDAT where it is offered, else with DATA", "gửi bằng BDAT khi máy chủ hỗ trợ") \
-	OPT(text, smarthost, "", "", "255", "send all outside mail through host[:port]", "máy chủ chuyển tiếp") \
+	OPT(text, smarthost, "", "", "255", "send all outside mail through [smtps:]host[:port]", "máy chủ chuyển tiếp") \
+	OPT(path, smarthost_auth, "", "", "1024", "file with user:password for the smarthost, only over TLS", "tệp tài khoản:mật khẩu của máy chủ chuyển tiếp") \
+	OPT(list, transports, "", "", "65536", "where mail for a domain goes: domain=smtp:host[:port], smtps:host, lmtp:host:port, lmtp:unix:/path or error:words, also .below=... and *=...", "tuyến gửi theo miền nhận") \
+	OPT(list, split_domains, "", "", "65536", "our domains shared with an old server: domain=host[:port]; addresses unknown here go there when it knows them", "tên miền dùng chung với máy chủ cũ") \
 	OPT(list, outbound_tls, "", "", "65536", "what TLS a domain's servers must offer: domain=auto|none|may|encrypt|dane|verify, also .below=... and *=...", "yêu cầu TLS theo miền nhận") \
 	OPT(path, outbound_ca, "", "", "1024", "authorities of other servers' certificates in PEM; empty: the system's", "chứng thư gốc để kiểm tra máy chủ khác") \
 	OPT(num, mta_sts_port, "443", "1", "65535", "port of other domains' MTA-STS policy servers (tests)", "cổng máy chủ chính sách MTA-STS") \

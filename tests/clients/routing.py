@@ -9,15 +9,18 @@ import email.policy
 import imaplib
 import os
 import re
+import shutil
 import smtplib
 import ssl
 import sys
+import tempfile
 import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), HERE]
-from harness import DOMAIN, Province, free_ports  # noqa: E402
+from harness import DOMAIN, HarnessError, Province, free_ports  # noqa: E402
+from certs import Authority  # noqa: E402
 from sink import Sink  # noqa: E402
 
 PASSWORD = "mot mat khau dai 1"
@@ -44,11 +47,17 @@ def day(days):
 
 class World:
     def __init__(self, build):
-        self.port, = free_ports(1)
+        self.port, self.lmtp_port, self.old_port = free_ports(3)
+        self.folder = tempfile.mkdtemp(prefix="congvu-routing-", dir="/tmp")
+        self.socket = os.path.join(self.folder, "lmtp.sock")
         self.province = Province(build, zone=ZONE, smtpd={
             "outbound_port": self.port, "retry_min": "1s", "retry_max": "2s",
-            "subaddress_separator": "+"})
-        self.sinks, self.count = [], 0
+            "subaddress_separator": "+",
+            "transports": f"lmtp.example=lmtp:[127.0.0.4]:{self.lmtp_port} "
+                          f"sock.example=lmtp:unix:{self.socket} "
+                          f".duoi.example=smtp:[127.0.0.2]:{self.port} "
+                          "stop.example=error:don_vi_nay_da_giai_the"})
+        self.build, self.sinks, self.count = build, [], 0
 
     def people(self):
         for name in ("hoa.snv", "binh.snv", "cuc.snv", "dung.snv"):
@@ -285,6 +294,81 @@ def forwards_end_loops_and_may_keep_no_copy(w):
     w.do("forward.del", **{"from": at("binh.snv")}, to=at("hoa.snv"))
 
 
+# ---- transports ----
+
+@test
+def transports_choose_the_server_and_the_protocol(w):
+    smtp, tcp, unix = w.sink(), w.sink("127.0.0.4", w.lmtp_port), w.sink(w.socket)
+    tcp.answers["DATA-END"] = lambda rcpt, _: "550 5.2.2 full" if rcpt[0] == "b" else None
+    w.submit("hoa.snv", ["a@lmtp.example", "b@lmtp.example", "c@lmtp.example"])
+    m = w.wait_messages(tcp, 1)[0]
+    assert m.rcpts == ["a@lmtp.example", "c@lmtp.example"], m.rcpts
+    assert tcp.sessions[0].lines[0].startswith("LHLO "), tcp.sessions[0].lines
+    w.submit("hoa.snv", ["a@sock.example", "a@x.duoi.example", "a@stop.example"])
+    assert w.wait_messages(unix, 1)[0].rcpts == ["a@sock.example"]
+    assert w.wait_messages(smtp, 1)[0].rcpts == ["a@x.duoi.example"]
+    got = []
+    w.province.wait_for("two reports", lambda: got.extend(w.box("hoa.snv")) or len(got) >= 2)
+    text = "".join(str(m) for m in got)
+    assert "b@lmtp.example" in text and "5.2.2" in text, text
+    assert "a@stop.example" in text and "don vi nay da giai the" in text, text
+    # A server that refuses everybody before DATA gets none; the connection is used again.
+    tcp.answers["RCPT"] = ["550 5.1.1 no", "550 5.1.1 no"]
+    w.submit("hoa.snv", ["x@lmtp.example", "y@lmtp.example"])
+    w.province.wait_for("the report", lambda: w.box("hoa.snv"))
+    w.submit("hoa.snv", ["z@lmtp.example"])
+    assert w.wait_messages(tcp, 2)[1].rcpts == ["z@lmtp.example"]
+
+
+@test
+def the_smarthost_gets_our_password_over_verified_tls_only(w):
+    authority = Authority(w.folder)
+    good = authority.issue("relay.example")
+    secret = os.path.join(w.folder, "auth")
+    with open(secret, "w", encoding="utf-8") as f:
+        f.write("tinh:mat khau\n")
+    os.chmod(secret, 0o600)
+    port, smtps = free_ports(2)
+    zone = "relay.example. A 127.0.0.5\n"
+    for how in ("starttls", "smtps", "wrong", "clear"):
+        other = Authority(tempfile.mkdtemp(dir=w.folder))
+        sink = Sink("127.0.0.5", smtps if how == "smtps" else port, implicit=how == "smtps",
+                    ehlo=("PIPELINING",) + (("AUTH PLAIN",) if how == "clear" else ()),
+                    secure_ehlo=("AUTH LOGIN PLAIN",), answers={"AUTH": "235 2.7.0 hello"},
+                    certificate=None if how == "clear" else
+                    other.issue("relay.example") if how == "wrong" else good)
+        if how == "smtps":
+            sink.ehlo = ("PIPELINING", "AUTH PLAIN")
+        target = f"smtps:relay.example:{smtps}" if how == "smtps" else f"relay.example:{port}"
+        with Province(w.build, zone=zone, smtpd={
+                "smarthost": target, "smarthost_auth": secret, "outbound_ca": authority.ca,
+                "retry_min": "1s", "retry_max": "1s"}) as p:
+            p.account(at("hoa.snv"), PASSWORD)
+            p.refresh()
+            context = ssl._create_unverified_context()
+            with smtplib.SMTP("127.0.0.1", p.port["submission"], "client.example") as s:
+                s.starttls(context=context)
+                s.login(at("hoa.snv"), PASSWORD)
+                s.sendmail(at("hoa.snv"), ["x@anywhere.example"], f"From: {at('hoa.snv')}\r\n\r\nx\r\n")
+            if how in ("starttls", "smtps"):
+                p.wait_for("the message", lambda: sink.messages)
+                assert sink.messages[0].secure, how
+                lines = sink.sessions[0].lines
+                assert "AUTH PLAIN AHRpbmgAbWF0IGtoYXU=" in lines, lines
+            else:
+                p.wait_for("a failure", lambda: "conn.lost" in p.daemons["smtpd"].text())
+                said = [line for s in sink.sessions for line in s.lines]
+                assert not sink.messages and not any("AUTH" in line for line in said), said
+        sink.close()
+    os.chmod(secret, 0o644)
+    try:
+        with Province(w.build, zone=zone, smtpd={"smarthost": "relay.example",
+                                                 "smarthost_auth": secret}):
+            raise AssertionError("a password that others may read was taken")
+    except HarnessError as fault:
+        assert "chmod 600" in str(fault), fault
+
+
 def main():
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
@@ -307,6 +391,7 @@ def main():
                 word = "FAILED"
             world.end_test()
             print(f"{word:6} {function.__name__} ({time.monotonic() - begin:.1f} s)", flush=True)
+        shutil.rmtree(world.folder, ignore_errors=True)
         if failed:
             raise SystemExit(f"{failed} tests failed")
 

@@ -27,12 +27,15 @@ class Session(threading.Thread):
     def __init__(self, sink, connection, number):
         super().__init__(daemon=True)
         self.sink, self.socket, self.number = sink, connection, number
-        self.secure = False
+        self.secure = sink.implicit
+        self.is_lmtp = False   # RFC 2033: an answer for each recipient
         self.lines = []        # every command as it came
         self.sender = None
 
     def run(self):
         try:
+            if self.secure:
+                self.socket = self.sink.tls.wrap_socket(self.socket, server_side=True)
             self.file = self.socket.makefile("rb")
             self.talk()
         except (OSError, ValueError, ssl.SSLError) as fault:
@@ -90,6 +93,10 @@ class Session(threading.Thread):
                             for i, w in enumerate(lines))
         return self.reply(self.choose(verb, line, usual))
 
+    def do_lhlo(self, verb, line):
+        self.is_lmtp = True
+        return self.do_ehlo(verb, line)
+
     def do_starttls(self, verb, line):
         reply = self.choose(verb, line, "220 go")
         if not self.reply(reply):
@@ -144,6 +151,8 @@ class Session(threading.Thread):
             lines.append(raw[1:] if raw.startswith(b".") else raw)
         message.data = b"".join(lines)
         self.sender = None
+        if self.is_lmtp:
+            return self.lmtp_end(message)
         reply = self.choose("DATA-END", line, "250 2.0.0 taken")
         if reply.startswith("250"):
             with self.sink.lock:
@@ -174,6 +183,19 @@ class Session(threading.Thread):
                 self.sink.messages.append(message)
         return self.reply(reply)
 
+    def lmtp_end(self, message):
+        taken = []
+        for rcpt in message.rcpts:
+            reply = self.choose("DATA-END", rcpt, "250 2.0.0 taken")
+            if reply.startswith("250"):
+                taken.append(rcpt)
+            if not self.reply(reply):
+                return False
+        message.rcpts = taken
+        with self.sink.lock:
+            self.sink.messages.append(message)
+        return True
+
     def do_rset(self, verb, line):
         self.sender = None
         return self.reply(self.choose(verb, line, "250 2.0.0 ok"))
@@ -185,9 +207,11 @@ class Session(threading.Thread):
 
 class Sink:
     def __init__(self, address, port, *, ehlo=("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN"),
-                 secure_ehlo=(), answers=None, certificate=None, break_tls=False):
+                 secure_ehlo=(), answers=None, certificate=None, break_tls=False,
+                 implicit=False):
         self.ehlo, self.answers, self.break_tls = ehlo, dict(answers or {}), break_tls
         self.secure_ehlo = list(secure_ehlo)
+        self.implicit = implicit
         self.tls = None
         if certificate:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -196,7 +220,12 @@ class Sink:
         self.messages, self.sessions, self.faults = [], [], []
         self.closed = 0
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.listener = socket.create_server((address, port), family=family, backlog=200)
+        if address.startswith("/"):
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(address)
+            self.listener.listen(200)
+        else:
+            self.listener = socket.create_server((address, port), family=family, backlog=200)
         self.thread = threading.Thread(target=self.accept, daemon=True)
         self.thread.start()
 
