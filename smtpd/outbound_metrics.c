@@ -8,7 +8,7 @@
 #define TOP 10u
 
 struct top {
-	char name[256];
+	char name[320];
 	size_t jobs;
 };
 
