@@ -112,11 +112,13 @@ is_port(struct cv_str s)
 	return cv_str_u64(s, 65535, &port) == CV_OK && port > 0;
 }
 
-/* "host", "host:port", "[192.0.2.1]:port". */
+/* "host", "host:port", "[192.0.2.1]:port", with "smtps:" in front or not. */
 static enum cv_status
 check_smarthost(struct cv_str value, const char *of, struct cv_err *err)
 {
 	struct cv_str host = cv_str_trim(value);
+	if (cv_str_has_iprefix(host, "smtps:"))
+		host = cv_str_sub(host, 6, host.n);
 	size_t bracket = cv_str_find(host, ']', 0);
 	size_t colon = cv_str_find(host, ':', bracket < host.n ? bracket : 0);
 	struct cv_literal literal;
@@ -132,6 +134,36 @@ check_smarthost(struct cv_str value, const char *of, struct cv_err *err)
 		: is_domain(host))
 		return CV_OK;
 	return cv_fail(err, CV_INVALID, "\"%.*s\" is no host", CV_STR_ARGS(value));
+}
+
+/* "domain=target"; OF "transport": a kind of transport stands before the target's colon, and parts
+ * of domains may be named. */
+static enum cv_status
+check_transport(struct cv_str word, const char *of, struct cv_err *err)
+{
+	static const char *const kinds[] = { "smtp:", "smtps:", "lmtp:", "error:" };
+	bool is_split = !strcmp(of, "split");
+	size_t equals = cv_str_find(word, '=', 0), kind = 0;
+	struct cv_str name = cv_str_sub(word, 0, equals);
+	struct cv_str target = cv_str_sub(word, CV_MIN(equals + 1, word.n), word.n);
+
+	if (!is_split && name.n && name.p[0] == '.')
+		name = cv_str_sub(name, 1, name.n);
+	else if (!is_split && cv_str_eq_z(name, "*"))
+		name = CV_STR("example");
+	if (!is_domain(name))
+		return cv_fail(err, CV_INVALID, "\"%.*s\" names no domain", CV_STR_ARGS(word));
+	while (kind < CV_COUNT(kinds) && !cv_str_has_iprefix(target, kinds[kind]))
+		kind++;
+	if (!is_split && kind == CV_COUNT(kinds))
+		return cv_fail(err, CV_INVALID,
+			"\"%.*s\" goes neither by smtp:, smtps:, lmtp: nor error:", CV_STR_ARGS(word));
+	if (!is_split)
+		target = cv_str_sub(target, strlen(kinds[kind]), target.n);
+	if (!target.n)
+		return cv_fail(err, CV_INVALID, "\"%.*s\" goes nowhere", CV_STR_ARGS(word));
+	bool is_socket = kind == 2 && cv_str_has_iprefix(target, "unix:/");
+	return is_socket || kind == 3 ? CV_OK : check_smarthost(target, of, err);
 }
 
 /* "192.0.2.1", "2001:db8::1@5353". */
@@ -177,6 +209,8 @@ static const struct row {
 	{ "smtpd", "priority_networks", false, check_networks, NULL },
 	{ "smtpd", "milter_default_action", false, check_choice, "accept tempfail reject" },
 	{ "smtpd", "smarthost", false, check_smarthost, NULL },
+	{ "smtpd", "transports", true, check_transport, "transport" },
+	{ "smtpd", "split_domains", true, check_transport, "split" },
 	{ "smtpd", "outbound_tls", true, check_tls_rule, RULES },
 	{ "smtpd", "tls_report_contact", false, check_address, NULL },
 	{ "imapd", "listen_imap", true, check_listener, NULL },
