@@ -206,8 +206,9 @@ put_option(
 		put_always(out, section, name, value);
 }
 
+/* High ports, and room for a load program that sends as one of the staff. */
 static void
-put_demo_ports(struct cv_buf *out)
+put_demo(struct cv_buf *out)
 {
 	/* clang-format off */
 	static const struct {
@@ -217,6 +218,10 @@ put_demo_ports(struct cv_buf *out)
 		{ &smtpd_section, "listen_mx", "127.0.0.1:2525 [::1]:2525" },
 		{ &smtpd_section, "listen_submission", "127.0.0.1:2587 [::1]:2587" },
 		{ &smtpd_section, "listen_submissions", "127.0.0.1:2465 [::1]:2465" },
+		{ &smtpd_section, "send_messages_day", "1000000" },
+		{ &smtpd_section, "send_rcpts_day", "10000000" },
+		{ &smtpd_section, "rate_messages_account", "0" },
+		{ &smtpd_section, "rate_rcpts_account", "0" },
 		{ &imapd_section, "listen_imap", "127.0.0.1:2143 [::1]:2143" },
 		{ &imapd_section, "listen_imaps", "127.0.0.1:2993 [::1]:2993" },
 	};
@@ -261,7 +266,7 @@ compose_conf(struct plan *p)
 	put_option(out, main, "tls_cert", cert);
 	put_option(out, main, "tls_key", key);
 	if (p->demo_ports)
-		put_demo_ports(out);
+		put_demo(out);
 }
 
 static enum cv_status
