@@ -54,6 +54,7 @@ class World:
                       (host("x", "3 1 1 " + ZEROS) + host("far", "3 1 1 " + ZEROS))
                       .format(port=self.port))
         self.dns.zone("bogus.example", "bogus", host("x", ee).format(port=self.port))
+        self.dns.zone("down.example", "down", "")
         self.province = Province(filter=False, main={
             "dns_zone_file": "", "dns_forwarders": f"127.0.0.1@{dns_port}",
             "dns_trust_anchor": self.dns.anchor},
@@ -123,6 +124,7 @@ def test_who_gets_mail_is_what_signed_zones_say():
             ("x.plain.example", own, None, True),
             ("x.plain.example", None, None, False),
             ("x.bogus.example", w.good, "cannot be looked up now", True),
+            ("x.down.example", w.good, "cannot be looked up now", True),
         ]
         for row in rows:
             w.try_one(*row)

@@ -72,7 +72,7 @@ _{port}._tcp.mx.nosec.example. TLSA 3 1 1 {zeros}
 mx.rule.example.  A 127.0.0.2
 """
 STS = ["good", "wild", "wrong", "testing", "none", "redirect", "html", "big", "badcert", "twice",
-       "syntax", "absent", "kept"]
+       "syntax", "absent", "kept", "short"]
 STS_ZONE = """{name}.sts.example. MX 10 mx.{name}.sts.example.
 mx.{name}.sts.example. A 127.0.0.2
 mta-sts.{name}.sts.example. A 127.0.0.6
@@ -473,6 +473,31 @@ def a_kept_policy_outlives_its_server_until_the_record_changes(w):
         with open(zone, "w", encoding="utf-8") as f:
             f.write(text)
         smtpd.start()
+
+
+@test
+def a_kept_policy_ends_with_its_max_age(w):
+    server = w.policy_server()
+    smtpd = w.province.daemons["smtpd"]
+    sink = w.sink(certificate=w.mx)
+    server.policy["short.sts.example"] = policy("enforce", "mx.short.sts.example", max_age=2)
+    try:
+        w.submit("a@short.sts.example")
+        w.wait_messages(sink, 1)
+        w.wait_empty()
+        assert sink.messages[0].secure and server.asked == ["short.sts.example"], server.asked
+    finally:
+        server.close()
+        w.sinks.remove(sink)
+        sink.close()
+    time.sleep(2.5)
+    smtpd.stop()
+    smtpd.start()
+    sink = w.sink()
+    w.submit("a@short.sts.example")  # nobody can say any more that TLS must be
+    w.wait_messages(sink, 1)
+    w.wait_empty()
+    assert "domain=short.sts.example kept=no" in smtpd.text()
 
 
 @test

@@ -6,6 +6,7 @@
     dns.zone("example", "signed", records)       # signed; its DS goes into the parent
     dns.zone("plain.example", "insecure", records)
     dns.zone("bogus.example", "bogus", records)  # signed, then changed
+    dns.zone("down.example", "down", "")         # SERVFAIL: the server has lost its zone
     dns.start()                                  # dns.port, dns.anchor
 
 The first zone is the parent of all others, which are delegated from it; its DS is the trust anchor.
@@ -77,6 +78,9 @@ class SignedDns:
         for name, kind, records in self.zones[1:]:
             self.write(name, records)
             delegations.append(f"{name}. NS ns.example.\n")
+            if kind == "down":
+                os.unlink(os.path.join(self.dir, name))
+                continue
             if kind == "insecure":
                 shutil.copy(os.path.join(self.dir, name), os.path.join(self.dir, name + ".signed"))
                 continue
