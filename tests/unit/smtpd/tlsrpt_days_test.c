@@ -111,7 +111,8 @@ expect_soon(struct bench *b, const char *what, const char *domain, const char *k
 			return;
 		usleep(10000);
 	}
-	fail_msg("%s of %s in %s is %lld", key, domain, what, (long long)number(b, what, domain, key));
+	fail_msg("%s of %s in %s is %lld", key, domain, what,
+		(long long)number(b, what, domain, key));
 }
 
 static void
@@ -142,7 +143,7 @@ test_days__end_at_midnight_utc_and_are_tried_for_a_day(void **state)
 	assert_int_equal(number(b, "tlsrpt.pending", "quiet.example", "good"), 1);
 
 	cv_clock_shift(DAY);
-	/* Who has no record hears nothing, whose DNS fails is asked again, whose server does too. */
+	/* Who has no record hears nothing; whose DNS or server fails is asked again. */
 	expect_soon(b, "tlsrpt.pending", "quiet.example", "good", -1);
 	expect_soon(b, "tlsrpt.pending", "wants.example", "tries", 1);
 	expect_soon(b, "tlsrpt.pending", "lame.example", "tries", 1);
