@@ -5,6 +5,7 @@
 
 #include "common/base/log.h"
 #include "common/net/daemon.h"
+#include "common/sandbox/sandbox.h"
 #include "imapd/server.h"
 
 static void
@@ -103,6 +104,8 @@ main(int argc, char **argv)
 	cv_program_start("imapd", config->common);
 	cv_daemon_signals_block();
 	signal(SIGPIPE, SIG_IGN);
+	if (cv_sandbox_start(CV_SANDBOX_IMAPD, config->conf, cv_conf_path(conf), NULL, &err))
+		return fail(&err);
 	if (imapd_open(config, &d, &err))
 		return fail(&err);
 	d->conf_file = conf;
@@ -110,7 +113,7 @@ main(int argc, char **argv)
 		imapd_close(d);
 		return fail(&err);
 	}
-	cv_log(0, CV_INFO, "imapd.ready", "version=" CV_VERSION);
+	cv_log(0, CV_INFO, "imapd.ready", "version=" CV_VERSION " sandbox=%s", cv_sandbox_state());
 	cv_daemon_ready();
 	serve(d);
 	cv_log(0, CV_INFO, "imapd.stopping", "sessions=%u", atomic_load(&d->sessions));

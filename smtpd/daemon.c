@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/net/daemon.h"
+#include "common/sandbox/sandbox.h"
 #include "smtpd/daemon_private.h"
 #include "smtpd/access.h"
 #include "smtpd/defence.h"
@@ -209,6 +210,7 @@ static enum cv_status
 start_base(struct smtpd_daemon *d, const char *conf)
 {
 	struct smtpd_server *s = &d->server;
+	char secret[1100];
 
 	d->conf_path = cv_strdup(cv_conf_path(conf));
 	pthread_mutex_init(&d->reload_lock, NULL);
@@ -223,7 +225,11 @@ start_base(struct smtpd_daemon *d, const char *conf)
 	snprintf(d->deliver_path, sizeof d->deliver_path, "%s/deliver.sock", s->main->run_dir);
 	snprintf(d->ctl_path, sizeof d->ctl_path, "%s/smtpd.ctl", s->main->run_dir);
 	s->spool_dir = d->spool_dir;
-	return CV_OK;
+	snprintf(secret, sizeof secret, "%s/srs.secret", s->main->keys_dir);
+	s->srs = smtpd_srs_new(secret, (unsigned)(s->opt->srs_validity / 86400));
+	if (!access(s->main->keys_dir, W_OK))
+		smtpd_srs_prepare(s->srs);
+	return cv_sandbox_start(CV_SANDBOX_SMTPD, d->conf, d->conf_path, NULL, d->err);
 }
 
 static enum cv_status
@@ -241,7 +247,6 @@ static enum cv_status
 start_store(struct smtpd_daemon *d)
 {
 	struct smtpd_server *s = &d->server;
-	char secret[1100];
 	enum cv_status status = cv_queue_open(s->main->queue_dir, &s->queue, d->err);
 
 	if (status != CV_OK)
@@ -249,8 +254,6 @@ start_store(struct smtpd_daemon *d)
 	if (mkdir(d->spool_dir, 0700) && errno != EEXIST)
 		return cv_fail_errno(d->err, CV_TEMPFAIL, errno, "cannot make %s", d->spool_dir);
 	s->room = smtpd_room_new();
-	snprintf(secret, sizeof secret, "%s/srs.secret", s->main->keys_dir);
-	s->srs = smtpd_srs_new(secret, (unsigned)(s->opt->srs_validity / 86400));
 	s->again = smtpd_again_new();
 	char trace_dir[1100];
 	snprintf(trace_dir, sizeof trace_dir, "%s/trace", s->main->queue_dir);
@@ -339,7 +342,8 @@ smtpd_daemon_start(const char *conf, struct smtpd_daemon **out, struct cv_err *e
 		return status;
 	}
 	d->err = NULL;
-	cv_log(0, CV_INFO, "started", "version=%s hostname=%s", CV_VERSION,
+	cv_log(0, CV_INFO, "started", "version=%s sandbox=%s hostname=%s", CV_VERSION,
+		cv_sandbox_state(),
 		d->server.main->hostname);
 	*out = d;
 	return CV_OK;

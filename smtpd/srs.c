@@ -358,6 +358,14 @@ refresh(struct smtpd_srs *s)
 	return s->keys.n > 0;
 }
 
+void
+smtpd_srs_prepare(struct smtpd_srs *s)
+{
+	pthread_mutex_lock(&s->lock);
+	(void)refresh(s); /* what fails here is logged, and fails again where it matters */
+	pthread_mutex_unlock(&s->lock);
+}
+
 enum cv_status
 smtpd_srs_rewrite(
 	struct smtpd_srs *s, struct cv_str sender, struct cv_str domain, struct cv_buf *out)

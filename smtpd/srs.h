@@ -42,6 +42,8 @@ struct smtpd_srs;
 /* FILE holds one secret a line, the newest first, "#" starts a remark. It is made when it is not
  * there, and read again when it changes. */
 struct smtpd_srs *smtpd_srs_new(const char *file, unsigned valid_days);
+/* Makes the secret's file when it is not there: before a sandbox in which nobody can. */
+void smtpd_srs_prepare(struct smtpd_srs *s);
 void smtpd_srs_free(struct smtpd_srs *s);
 /* As above. CV_TEMPFAIL: the file cannot be read (logged). */
 CV_MUST_CHECK enum cv_status smtpd_srs_rewrite(struct smtpd_srs *s, struct cv_str sender,

@@ -20,6 +20,7 @@
 
 #include "common/base/log.h"
 #include "common/net/daemon.h"
+#include "common/sandbox/sandbox.h"
 #include "spamfilter/session.h"
 
 #define TIMEOUT_SECS  600 /* for the MTA's silence; libmilter's own is two hours */
@@ -224,7 +225,8 @@ run(struct spam_server *s, const sigset_t *unblocked)
 		return 1;
 	}
 	cv_daemon_ready();
-	cv_log(0, CV_INFO, "ready", "program=congvu-spamfilter version=" CV_VERSION);
+	cv_log(0, CV_INFO, "ready", "program=congvu-spamfilter version=" CV_VERSION " sandbox=%s",
+		cv_sandbox_state());
 	while (!failed && !term) {
 		if (hup) {
 			hup = 0;
@@ -268,7 +270,7 @@ main(int argc, char **argv)
 
 	watch_signals(&unblocked);
 	signal(SIGPIPE, SIG_IGN);
-	enum cv_status status = spam_server_open(a.conf, &s, &err);
+	enum cv_status status = spam_server_open(a.conf, a.socket, &s, &err);
 	if (status == CV_OK && !spam_session_register(s))
 		status = cv_fail(&err, CV_TEMPFAIL, "libmilter refuses the filter");
 	if (status == CV_OK)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/sandbox/sandbox.h"
 #include "common/text/domain.h"
 
 #define LIST_DAYS  30
@@ -152,7 +153,8 @@ open_parts(struct spam_server *s, struct cv_err *err)
 }
 
 enum cv_status
-spam_server_open(const char *conf_path, struct spam_server **out, struct cv_err *err)
+spam_server_open(const char *conf_path, const char *socket, struct spam_server **out,
+	struct cv_err *err)
 {
 	struct spam_server *s = cv_calloc(1, sizeof *s);
 
@@ -161,8 +163,11 @@ spam_server_open(const char *conf_path, struct spam_server **out, struct cv_err 
 	enum cv_status status = read_conf(s, conf_path, err);
 	if (status == CV_OK) {
 		cv_program_start("spamfilter", s->main);
-		status = open_parts(s, err);
+		status = cv_sandbox_start(
+			CV_SANDBOX_SPAMFILTER, s->conf, conf_path, socket, err);
 	}
+	if (status == CV_OK)
+		status = open_parts(s, err);
 	if (status) {
 		spam_server_close(s);
 		return status;

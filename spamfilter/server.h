@@ -53,9 +53,10 @@ struct spam_server {
 	atomic_uint_fast64_t sessions, sessions_open, messages, refused, marked, signed_, signups;
 };
 
-/* CONF_PATH NULL: alone, with the defaults. */
+/* CONF_PATH NULL: alone, with the defaults. SOCKET is the command line's, or NULL. Enters the
+ * sandbox, so no thread may have been started. */
 CV_MUST_CHECK enum cv_status spam_server_open(
-	const char *conf_path, struct spam_server **out, struct cv_err *err);
+	const char *conf_path, const char *socket, struct spam_server **out, struct cv_err *err);
 void spam_server_close(struct spam_server *s);
 /* reload.c: reads configuration, allow-list and keys again; a fault leaves the old in force.
  * *REPLY_OUT says what changed and what waits for a restart; both outcomes are logged. */

@@ -23,6 +23,7 @@
 	OPT(list, official_suffixes, "lamgiang.example trason.example", "", "65536", "domains whose mail counts as official", "các đuôi tên miền công vụ") \
 	OPT(text, time_zone, "Asia/Ho_Chi_Minh", "1", "64", "time zone of reports and logs", "múi giờ") \
 	OPT(text, user, "", "", "32", "Unix user the daemons run as; empty: whoever starts them", "người dùng hệ thống chạy dịch vụ") \
+	OPT(flag, sandbox, "yes", "", "", "shut the daemons in: only their own files (Landlock) and the system calls they need (seccomp)", "cô lập các dịch vụ: chỉ mở tệp và lời gọi hệ thống cần thiết") \
 	OPT(text, log_level, "info", "1", "10", "error, warn, info or debug", "mức nhật ký") \
 	OPT(text, log_format, "text", "4", "4", "text, or json: one object a line", "dạng nhật ký: text hoặc json") \
 	OPT(path, log_file, "", "", "1024", "log file; empty: standard error", "tệp nhật ký") \
