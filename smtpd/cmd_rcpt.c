@@ -407,9 +407,8 @@ smtpd_rcpt_add(struct smtpd_session *s, struct cv_str text, struct cv_str params
 	return CV_OK;
 }
 
-/* Boxes of the recipients that are left, in their order. */
-static void
-rebuild_boxes(struct smtpd_session *s)
+void
+smtpd_rcpt_again(struct smtpd_session *s)
 {
 	struct smtpd_tx *tx = s->tx;
 	const struct cv_snapshot *snap = cv_register_get(s->server->reg);
@@ -451,6 +450,6 @@ smtpd_rcpt_delete(struct smtpd_session *s, struct cv_str address)
 		tx->remote_count -= !r->is_local;
 	}
 	if (any_local)
-		rebuild_boxes(s);
+		smtpd_rcpt_again(s);
 	return any;
 }

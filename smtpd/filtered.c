@@ -111,9 +111,12 @@ change_sender(struct smtpd_session *s, const struct milter_envelope_change *c)
 
 	if (status == CV_OK)
 		status = take_sender_params(tx, c->params);
-	if (status == CV_OK)
-		tx->sender = sender;
-	return status;
+	if (status != CV_OK)
+		return status;
+	tx->sender = sender;
+	if (tx->out_count) /* forwards travel under a sender made of it */
+		smtpd_rcpt_again(s);
+	return CV_OK;
 }
 
 static enum cv_status

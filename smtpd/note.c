@@ -146,6 +146,11 @@ smtpd_note_boxes(struct smtpd_session *s)
 		char count[48];
 		if (!r->is_local)
 			continue;
+		if (r->deleted) { /* its box may be nobody's in this message */
+			CV_TRACE(s->server->trace, cv_str_z(tx->id), "box", {"to", r->address, true},
+				{"result", CV_STR("taken out by a filter"), false});
+			continue;
+		}
 		const struct cv_deliver_rcpt *b =
 			&tx->deliveries[r->box / CV_DELIVER_RCPTS_MAX]
 				 .rcpts[r->box % CV_DELIVER_RCPTS_MAX];
