@@ -91,8 +91,11 @@ cv_landlock_enter(const struct cv_sandbox *sb, struct cv_err *err)
 
 	if (version < 1)
 		return cv_fail(err, CV_NOT_FOUND, "this kernel has no Landlock");
-	struct ruleset rules = {.fs = known_rights((int)version),
-		.scoped = version >= 6 ? SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL : 0};
+	uint64_t fs = known_rights((int)version);
+	if (!sb->strict)
+		fs &= ~(uint64_t)FS_EXECUTE;
+	struct ruleset rules = {
+		.fs = fs, .scoped = version >= 6 ? SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL : 0};
 	size_t size = version >= 6 ? 3 * sizeof rules.fs : sizeof rules.fs;
 	int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, size, 0u);
 	if (fd < 0)

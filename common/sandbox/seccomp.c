@@ -266,9 +266,12 @@ static const char *const deadly[] = {
 	"mknodat",
 };
 
-/* Of the sanitizers' leak check: a helper that stops and reads the threads. */
+/* Of the sanitizers: a helper that stops and reads the threads, a program that knows symbols. */
 static const char *const for_sanitizers[] = {
 	"ptrace",
+	"execve",
+	"fork",
+	"vfork",
 	"wait4",
 	"waitid",
 	"kill",
