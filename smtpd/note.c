@@ -147,7 +147,8 @@ smtpd_note_boxes(struct smtpd_session *s)
 		if (!r->is_local)
 			continue;
 		if (r->deleted) { /* its box may be nobody's in this message */
-			CV_TRACE(s->server->trace, cv_str_z(tx->id), "box", {"to", r->address, true},
+			CV_TRACE(s->server->trace, cv_str_z(tx->id), "box",
+				{"to", r->address, true},
 				{"result", CV_STR("taken out by a filter"), false});
 			continue;
 		}

@@ -191,7 +191,7 @@ enum cv_status smtpd_rcpt_add(struct smtpd_session *s, struct cv_str path, struc
 /* Takes every recipient ADDRESS (normalised) out again, with the boxes only it brought in. False:
  * there is none. */
 bool smtpd_rcpt_delete(struct smtpd_session *s, struct cv_str address);
-/* Expands those who are left once more, in their order: the sender or the recipients have changed. */
+/* Expands those who are left once more, in their order: sender or recipients have changed. */
 void smtpd_rcpt_again(struct smtpd_session *s);
 enum cv_step smtpd_cmd_data(struct smtpd_session *s, struct cv_str args);
 enum cv_step smtpd_cmd_bdat(struct smtpd_session *s, struct cv_str args);
