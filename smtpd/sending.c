@@ -1,66 +1,18 @@
-/* sending.c - see sending.h: accounts in memory, their limits, freezing, the keeper.
+/* sending.c - see sending.h: accounts in memory, their limits, freezing.
  *
- * An account is read from its rows when it first sends and stays in memory: some 300 bytes, one for
+ * An account is read from its rows when it first sends and stays in memory: some 400 bytes, one for
  * each mailbox at most. Locks: one a shard of accounts, and the keeper's; the keeper's may be taken
  * under a shard's, not the other way round.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "smtpd/sending.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/kill.h"
 #include "common/base/log.h"
-#include "common/base/map.h"
-#include "common/base/rng.h"
-#include "smtpd/outbound.h"
-#include "smtpd/server.h"
-
-#define SHARDS      32u
-#define SYNC_MS     200
-#define RETRY_MS    5000
-#define NUMBER_MASK (((uint64_t)1 << CV_ACCT_CLASS_SHIFT) - 1)
-
-struct account {
-	cv_acct_no acct;
-	struct smtpd_sending_counts counts;
-	struct smtpd_freeze freeze;
-	struct smtpd_limits own;
-	/* of transactions under way */
-	uint32_t open_messages, open_rcpts, open_outside, open_first_time;
-};
-struct shard {
-	pthread_mutex_t lock;
-	struct cv_map accounts; /* number -> struct account */
-};
-struct job {
-	cv_acct_no acct;
-	struct job *next;
-};
-struct smtpd_sending {
-	struct smtpd_sending_options o;
-	char *key_file;
-	uint8_t key[SMTPD_SENDING_KEY_BYTES];
-	struct shard shards[SHARDS];
-	atomic_uint frozen;     /* accounts */
-	struct smtpd_server *server;
-	pthread_t keeper;
-	bool has_keeper;
-	pthread_mutex_t lock;   /* all below */
-	pthread_cond_t wake;
-	bool stopping;
-	struct job *jobs;       /* frozen, not told yet */
-	cv_ticket ticket;       /* the newest commit; 0: all is durable */
-};
+#include "smtpd/sending_internal.h"
 
 static const struct smtpd_options *
 opt_of(const struct smtpd_sending *s)
@@ -73,18 +25,7 @@ opt_of(const struct smtpd_sending *s)
 static cv_acct_id
 rows_of(cv_acct_no acct)
 {
-	return cv_acct(CV_CLASS_STATS, acct & NUMBER_MASK);
-}
-
-static void
-note_ticket(struct smtpd_sending *s, cv_ticket ticket)
-{
-	pthread_mutex_lock(&s->lock);
-	bool first = !s->ticket;
-	s->ticket = CV_MAX(s->ticket, ticket);
-	if (first)
-		pthread_cond_signal(&s->wake);
-	pthread_mutex_unlock(&s->lock);
+	return cv_acct(CV_CLASS_STATS, acct & SMTPD_SENDING_NUMBER_MASK);
 }
 
 static enum cv_status
@@ -100,7 +41,7 @@ commit_rows(struct smtpd_sending *s, cv_acct_no acct, const struct cv_put *puts,
 		status = cv_fail(err, batch.result, "the ledger's rows could not be written: %s",
 			cv_status_name(batch.result));
 	if (status == CV_OK)
-		note_ticket(s, ticket);
+		sending_note_ticket(s, ticket);
 	return status;
 }
 
@@ -108,11 +49,11 @@ static void
 complain(cv_acct_no acct, const struct cv_err *err)
 {
 	cv_log(0, CV_ERROR, "sending.unwritten", "account=%llu error=\"%s\"",
-		(unsigned long long)(acct & NUMBER_MASK), err->text);
+		(unsigned long long)(acct & SMTPD_SENDING_NUMBER_MASK), err->text);
 }
 
-static void
-write_counts(struct smtpd_sending *s, const struct account *a)
+void
+sending_write_counts(struct smtpd_sending *s, const struct sending_account *a)
 {
 	struct cv_buf row = CV_BUF_INIT(1024);
 	struct cv_err err = {0};
@@ -125,10 +66,11 @@ write_counts(struct smtpd_sending *s, const struct account *a)
 	cv_buf_done(&row);
 }
 
-static enum cv_status
-write_freeze(struct smtpd_sending *s, const struct account *a, struct cv_err *err)
+void
+sending_write_freeze(struct smtpd_sending *s, const struct sending_account *a)
 {
 	struct cv_buf row = CV_BUF_INIT(1024), counts = CV_BUF_INIT(1024);
+	struct cv_err err = {0};
 
 	smtpd_freeze_encode(&a->freeze, &row);
 	smtpd_sending_counts_encode(&a->counts, &counts);
@@ -136,17 +78,17 @@ write_freeze(struct smtpd_sending *s, const struct account *a, struct cv_err *er
 		{CV_STR("F"), a->freeze.since_secs ? cv_buf_view(&row) : CV_STR_EMPTY},
 		{CV_STR("D"), cv_buf_view(&counts)},
 	};
-	enum cv_status status = commit_rows(s, a->acct, puts, CV_COUNT(puts), err);
+	if (commit_rows(s, a->acct, puts, CV_COUNT(puts), &err) != CV_OK)
+		complain(a->acct, &err);
 	cv_buf_done(&row);
 	cv_buf_done(&counts);
-	return status;
 }
 
-static struct account *
+static struct sending_account *
 load(struct smtpd_sending *s, cv_acct_no acct)
 {
 	static const struct cv_str keys[] = {{"D", 1}, {"F", 1}, {"L", 1}};
-	struct account *a = cv_calloc(1, sizeof *a);
+	struct sending_account *a = cv_calloc(1, sizeof *a);
 	struct cv_buf hold = CV_BUF_INIT(CV_VALUE_MAX);
 	struct cv_str rows[CV_COUNT(keys)];
 	struct cv_err err = {0};
@@ -165,28 +107,28 @@ load(struct smtpd_sending *s, cv_acct_no acct)
 		status = smtpd_limits_decode(rows[2], &a->own);
 	if (status != CV_OK)
 		cv_log(0, CV_ERROR, "sending.unreadable", "account=%llu status=%s",
-			(unsigned long long)(acct & NUMBER_MASK), cv_status_name(status));
+			(unsigned long long)(acct & SMTPD_SENDING_NUMBER_MASK), cv_status_name(status));
 	cv_buf_done(&hold);
 	return a;
 }
 
 /* ---- accounts ---- */
 
-static struct shard *
+static struct sending_shard *
 shard_of(struct smtpd_sending *s, cv_acct_no acct)
 {
-	return &s->shards[acct % SHARDS];
+	return &s->shards[acct % SMTPD_SENDING_SHARDS];
 }
 
-/* ACCT as it is now, under its shard's lock: unlock() follows. */
-static struct account *
-lock(struct smtpd_sending *s, cv_acct_no acct)
+/* ACCT as it is now, under its shard's lock: sending_unlock() follows. */
+struct sending_account *
+sending_lock(struct smtpd_sending *s, cv_acct_no acct)
 {
-	struct shard *shard = shard_of(s, acct);
+	struct sending_shard *shard = shard_of(s, acct);
 	struct cv_str key = cv_str((const char *)&acct, sizeof acct);
 
 	pthread_mutex_lock(&shard->lock);
-	struct account *a = cv_map_get(&shard->accounts, key);
+	struct sending_account *a = cv_map_get(&shard->accounts, key);
 	if (!a) {
 		a = load(s, acct);
 		cv_map_put(&shard->accounts, key, a);
@@ -194,8 +136,8 @@ lock(struct smtpd_sending *s, cv_acct_no acct)
 	return a;
 }
 
-static void
-unlock(struct smtpd_sending *s, const struct account *a)
+void
+sending_unlock(struct smtpd_sending *s, const struct sending_account *a)
 {
 	pthread_mutex_unlock(&shard_of(s, a->acct)->lock);
 }
@@ -209,28 +151,25 @@ local_time(int64_t secs, struct tm *out)
 		memset(out, 0, sizeof *out);
 }
 
-static uint32_t
-today(int64_t now_secs)
-{
-	struct tm tm;
-
-	local_time(now_secs, &tm);
-	return (uint32_t)((tm.tm_year + 1900) * 10000 + (tm.tm_mon + 1) * 100 + tm.tm_mday);
-}
-
 /* Brings day and window to the present. */
 static void
-move_on(struct smtpd_sending *s, struct account *a)
+move_on(struct smtpd_sending *s, struct sending_account *a)
 {
 	int64_t now = cv_wall_secs();
-	uint32_t day = today(now);
+	struct smtpd_sending_counts *c = &a->counts;
+	struct tm tm;
 
-	if (a->counts.day != day) {
-		struct smtpd_sending_counts *c = &a->counts;
+	if (now < a->day_from_secs || now >= a->day_until_secs) {
+		local_time(now, &tm);
+		a->day_from_secs = now - tm.tm_hour * 3600 - tm.tm_min * 60 - tm.tm_sec;
+		a->day_until_secs = a->day_from_secs + 86400;
+		uint32_t day = (uint32_t)((tm.tm_year + 1900) * 10000 + (tm.tm_mon + 1) * 100 +
+					  tm.tm_mday);
+		if (c->day != day)
+			c->messages = c->rcpts = c->outside = c->first_time = c->refused = 0;
 		c->day = day;
-		c->messages = c->rcpts = c->outside = c->first_time = c->refused = 0;
 	}
-	smtpd_sending_window_move(&a->counts, now, opt_of(s)->send_burst_window);
+	smtpd_sending_window_move(c, now, opt_of(s)->send_burst_window);
 }
 
 void
@@ -242,45 +181,30 @@ smtpd_sending_until(char out[32])
 	local_time(now, &tm);
 	/* No day of the province's is shorter or longer than a day. */
 	local_time(now + 86400, &tm);
-	snprintf(out, 32, "00:00 %02d/%02d/%04d", tm.tm_mday, tm.tm_mon + 1, tm.tm_year + 1900);
+	if (!strftime(out, 32, "00:00 %d/%m/%Y", &tm))
+		out[0] = '\0';
 }
 
 /* ---- freezing ---- */
 
 static void
-add_job(struct smtpd_sending *s, cv_acct_no acct)
+freeze_locked(struct smtpd_sending *s, struct sending_account *a, const char *by, const char *reason)
 {
-	struct job *job = cv_calloc(1, sizeof *job);
-
-	job->acct = acct;
-	pthread_mutex_lock(&s->lock);
-	job->next = s->jobs;
-	s->jobs = job;
-	pthread_cond_signal(&s->wake);
-	pthread_mutex_unlock(&s->lock);
-}
-
-static void
-freeze_locked(struct smtpd_sending *s, struct account *a, const char *by, const char *reason)
-{
-	struct cv_err err = {0};
-
 	a->freeze = (struct smtpd_freeze){.since_secs = cv_wall_secs()};
 	snprintf(a->freeze.by, sizeof a->freeze.by, "%s", by);
 	snprintf(a->freeze.reason, sizeof a->freeze.reason, "%s", reason);
 	atomic_fetch_add(&s->frozen, 1);
-	if (write_freeze(s, a, &err) != CV_OK)
-		complain(a->acct, &err);
+	sending_write_freeze(s, a);
 	CV_KILL_POINT("sending.frozen");
 	cv_log(0, CV_WARN, "sending.frozen", "account=%llu by=%s messages=%u outside=%u",
-		(unsigned long long)(a->acct & NUMBER_MASK), by, a->counts.messages,
+		(unsigned long long)(a->acct & SMTPD_SENDING_NUMBER_MASK), by, a->counts.messages,
 		a->counts.outside);
-	add_job(s, a->acct);
+	sending_add_job(s, a->acct);
 }
 
 /* Freezes A when its window holds more than its limits allow. */
 static bool
-freeze_if_burst(struct smtpd_sending *s, struct account *a, const struct smtpd_limits *limits)
+freeze_if_burst(struct smtpd_sending *s, struct sending_account *a, const struct smtpd_limits *limits)
 {
 	uint64_t outside, refused;
 	char reason[SMTPD_SENDING_REASON_MAX];
@@ -303,33 +227,31 @@ bool
 smtpd_sending_freeze(
 	struct smtpd_sending *s, cv_acct_no acct, const char *by, const char *reason)
 {
-	struct account *a = lock(s, acct);
+	struct sending_account *a = sending_lock(s, acct);
 	bool fresh = !a->freeze.since_secs;
 
 	if (fresh) {
 		move_on(s, a);
 		freeze_locked(s, a, by, reason);
 	}
-	unlock(s, a);
+	sending_unlock(s, a);
 	return fresh;
 }
 
 bool
 smtpd_sending_release(struct smtpd_sending *s, cv_acct_no acct)
 {
-	struct account *a = lock(s, acct);
+	struct sending_account *a = sending_lock(s, acct);
 	bool was = a->freeze.since_secs != 0;
-	struct cv_err err = {0};
 
 	if (was) {
 		a->freeze = (struct smtpd_freeze){0};
 		memset(a->counts.burst, 0, sizeof a->counts.burst);
 		memset(a->counts.burst_refused, 0, sizeof a->counts.burst_refused);
 		atomic_fetch_sub(&s->frozen, 1);
-		if (write_freeze(s, a, &err) != CV_OK)
-			complain(a->acct, &err);
+		sending_write_freeze(s, a);
 	}
-	unlock(s, a);
+	sending_unlock(s, a);
 	return was;
 }
 
@@ -344,9 +266,9 @@ smtpd_sending_is_frozen(struct smtpd_sending *s, cv_acct_no acct)
 {
 	if (!smtpd_sending_any_frozen(s))
 		return false;
-	struct account *a = lock(s, acct);
+	struct sending_account *a = sending_lock(s, acct);
 	bool frozen = a->freeze.since_secs != 0;
-	unlock(s, a);
+	sending_unlock(s, a);
 	return frozen;
 }
 
@@ -363,7 +285,7 @@ enum cv_sending_rule
 smtpd_sending_begin(struct smtpd_sending *s, cv_acct_no acct, enum cv_reg_kind kind,
                     struct smtpd_sending_tx *tx)
 {
-	struct account *a = lock(s, acct);
+	struct sending_account *a = sending_lock(s, acct);
 	enum cv_sending_rule rule = CV_SENDING_ALLOWED;
 	struct smtpd_limits limits;
 
@@ -380,7 +302,7 @@ smtpd_sending_begin(struct smtpd_sending *s, cv_acct_no acct, enum cv_reg_kind k
 		*tx = (struct smtpd_sending_tx){.sending = s, .acct = acct, .kind = kind};
 		a->open_messages++;
 	}
-	unlock(s, a);
+	sending_unlock(s, a);
 	return rule;
 }
 
@@ -462,7 +384,7 @@ smtpd_sending_rcpt(struct smtpd_sending_tx *tx, struct cv_str outside)
 		repeated = tx_has(tx, hash);
 		fresh = !repeated && !is_known(s, tx->acct, hash);
 	}
-	struct account *a = lock(s, tx->acct);
+	struct sending_account *a = sending_lock(s, tx->acct);
 	move_on(s, a);
 	smtpd_limits_of(opt_of(s), tx->kind, &a->own, &limits);
 	if (a->freeze.since_secs)
@@ -482,7 +404,7 @@ smtpd_sending_rcpt(struct smtpd_sending_tx *tx, struct cv_str outside)
 		if (outside.n && freeze_if_burst(s, a, &limits))
 			rule = CV_SENDING_FROZEN;
 	}
-	unlock(s, a);
+	sending_unlock(s, a);
 	if (rule == CV_SENDING_ALLOWED) {
 		tx->last_hashed = !repeated;
 		tx->last_fresh = fresh;
@@ -499,7 +421,7 @@ smtpd_sending_rcpt_undo(struct smtpd_sending_tx *tx, struct cv_str outside)
 
 	if (!s || !tx->rcpts)
 		return;
-	struct account *a = lock(s, tx->acct);
+	struct sending_account *a = sending_lock(s, tx->acct);
 	a->open_rcpts--;
 	tx->rcpts--;
 	if (outside.n && tx->outside) {
@@ -510,7 +432,7 @@ smtpd_sending_rcpt_undo(struct smtpd_sending_tx *tx, struct cv_str outside)
 		a->open_first_time--;
 		tx->first_time--;
 	}
-	unlock(s, a);
+	sending_unlock(s, a);
 	tx->count -= tx->last_hashed;
 	tx->last_hashed = tx->last_fresh = false;
 }
@@ -518,7 +440,7 @@ smtpd_sending_rcpt_undo(struct smtpd_sending_tx *tx, struct cv_str outside)
 void
 smtpd_sending_rcpt_refused(struct smtpd_sending *s, cv_acct_no acct, enum cv_reg_kind kind)
 {
-	struct account *a = lock(s, acct);
+	struct sending_account *a = sending_lock(s, acct);
 	struct smtpd_limits limits;
 
 	move_on(s, a);
@@ -526,13 +448,13 @@ smtpd_sending_rcpt_refused(struct smtpd_sending *s, cv_acct_no acct, enum cv_reg
 	smtpd_sending_window_add(&a->counts, 0, 1);
 	smtpd_limits_of(opt_of(s), kind, &a->own, &limits);
 	if (!a->freeze.since_secs && !freeze_if_burst(s, a, &limits))
-		write_counts(s, a);
-	unlock(s, a);
+		sending_write_counts(s, a);
+	sending_unlock(s, a);
 }
 
 /* Puts the transaction's outside recipients among the known ones, and the counts beside them. */
 static enum cv_status
-write_all(struct smtpd_sending *s, const struct account *a, const struct smtpd_sending_tx *tx,
+write_all(struct smtpd_sending *s, const struct sending_account *a, const struct smtpd_sending_tx *tx,
           struct cv_err *err)
 {
 	struct cv_str pages[SMTPD_SENDING_PAGES] = {{0}};
@@ -574,7 +496,7 @@ write_all(struct smtpd_sending *s, const struct account *a, const struct smtpd_s
 }
 
 static void
-give_back(struct account *a, const struct smtpd_sending_tx *tx)
+give_back(struct sending_account *a, const struct smtpd_sending_tx *tx)
 {
 	a->open_messages--;
 	a->open_rcpts -= tx->rcpts;
@@ -597,7 +519,7 @@ smtpd_sending_commit(struct smtpd_sending_tx *tx)
 
 	if (!s)
 		return CV_SENDING_ALLOWED;
-	struct account *a = lock(s, tx->acct);
+	struct sending_account *a = sending_lock(s, tx->acct);
 	move_on(s, a);
 	give_back(a, tx);
 	bool frozen = a->freeze.since_secs != 0;
@@ -607,10 +529,13 @@ smtpd_sending_commit(struct smtpd_sending_tx *tx)
 		a->counts.outside += tx->outside;
 		a->counts.first_time += tx->first_time;
 		smtpd_sending_window_add(&a->counts, tx->outside, 0);
-		if (write_all(s, a, tx, &err) != CV_OK)
+		/* Mail inside the province changes counts alone: the keeper writes them soon. */
+		if (!tx->count)
+			sending_add_dirty(s, a);
+		else if (write_all(s, a, tx, &err) != CV_OK)
 			complain(a->acct, &err);
 	}
-	unlock(s, a);
+	sending_unlock(s, a);
 	tx_forget(tx);
 	return frozen ? CV_SENDING_FROZEN : CV_SENDING_ALLOWED;
 }
@@ -620,9 +545,9 @@ smtpd_sending_end(struct smtpd_sending_tx *tx)
 {
 	if (!tx->sending)
 		return;
-	struct account *a = lock(tx->sending, tx->acct);
+	struct sending_account *a = sending_lock(tx->sending, tx->acct);
 	give_back(a, tx);
-	unlock(tx->sending, a);
+	sending_unlock(tx->sending, a);
 	tx_forget(tx);
 }
 
@@ -632,7 +557,7 @@ enum cv_status
 smtpd_sending_set_limits(struct smtpd_sending *s, cv_acct_no acct, const struct smtpd_limits *own,
                          struct cv_err *err)
 {
-	struct account *a = lock(s, acct);
+	struct sending_account *a = sending_lock(s, acct);
 	struct cv_buf row = CV_BUF_INIT(256);
 	bool any = false;
 
@@ -643,7 +568,7 @@ smtpd_sending_set_limits(struct smtpd_sending *s, cv_acct_no acct, const struct 
 	enum cv_status status = commit_rows(s, acct, &put, 1, err);
 	if (status == CV_OK)
 		a->own = *own;
-	unlock(s, a);
+	sending_unlock(s, a);
 	cv_buf_done(&row);
 	return status;
 }
@@ -651,12 +576,12 @@ smtpd_sending_set_limits(struct smtpd_sending *s, cv_acct_no acct, const struct 
 void
 smtpd_sending_look(struct smtpd_sending *s, cv_acct_no acct, struct smtpd_sending_view *out)
 {
-	struct account *a = lock(s, acct);
+	struct sending_account *a = sending_lock(s, acct);
 
 	move_on(s, a);
 	*out = (struct smtpd_sending_view){.counts = a->counts, .freeze = a->freeze, .own = a->own};
 	smtpd_sending_window_sum(&a->counts, &out->burst, &out->burst_refused);
-	unlock(s, a);
+	sending_unlock(s, a);
 }
 
 struct each_call {
@@ -670,7 +595,7 @@ each_acct(void *arg, cv_acct_id acct, uint64_t version)
 	struct each_call *call = arg;
 
 	(void)version;
-	return call->fn(call->arg, cv_acct(CV_CLASS_USER, acct & NUMBER_MASK));
+	return call->fn(call->arg, cv_acct(CV_CLASS_USER, acct & SMTPD_SENDING_NUMBER_MASK));
 }
 
 enum cv_status
@@ -680,239 +605,4 @@ smtpd_sending_each(struct smtpd_sending *s, bool (*fn)(void *arg, cv_acct_no acc
 	struct each_call call = {fn, arg};
 
 	return cv_meta_accts(s->o.engine, CV_CLASS_STATS, each_acct, &call, err);
-}
-
-void
-smtpd_sending_sync(struct smtpd_sending *s)
-{
-	pthread_mutex_lock(&s->lock);
-	cv_ticket ticket = s->ticket;
-	s->ticket = 0;
-	pthread_mutex_unlock(&s->lock);
-	if (ticket)
-		cv_ticket_block(s->o.engine, ticket);
-}
-
-/* ---- the keeper ---- */
-
-/* Durable first (N3); what is told twice after a crash has the same delivery id, so it arrives
- * once. */
-static bool
-tell(struct smtpd_sending *s, cv_acct_no acct)
-{
-	struct smtpd_sending_view view;
-	struct cv_err err = {0};
-
-	smtpd_sending_sync(s);
-	smtpd_sending_look(s, acct, &view);
-	if (!view.freeze.since_secs)
-		return true; /* released meanwhile */
-	enum cv_status status = smtpd_outbound_hold_account(s->server, acct, true, NULL, &err);
-	if (status == CV_OK && !view.freeze.is_told)
-		status = smtpd_sending_notify(s->server, acct, &view.freeze, &err);
-	if (status != CV_OK) {
-		cv_log(0, CV_ERROR, "sending.untold", "account=%llu error=\"%s\"",
-			(unsigned long long)(acct & NUMBER_MASK), err.text);
-		return false;
-	}
-	struct account *a = lock(s, acct);
-	if (a->freeze.since_secs == view.freeze.since_secs) {
-		a->freeze.is_told = true;
-		if (write_freeze(s, a, &err) != CV_OK)
-			complain(acct, &err);
-	}
-	unlock(s, a);
-	return true;
-}
-
-static void
-wait_ms(struct smtpd_sending *s, int64_t ms)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += (ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	pthread_cond_timedwait(&s->wake, &s->lock, &until);
-}
-
-static void
-run_jobs(struct smtpd_sending *s, struct job *jobs)
-{
-	for (struct job *job = jobs, *next; job; job = next) {
-		next = job->next;
-		if (!tell(s, job->acct))
-			add_job(s, job->acct);
-		free(job);
-	}
-}
-
-static void *
-keep(void *arg)
-{
-	struct smtpd_sending *s = arg;
-	int64_t next_jobs_ms = 0;
-
-	pthread_mutex_lock(&s->lock);
-	while (!s->stopping) {
-		bool due = s->jobs && cv_mono_ms() >= next_jobs_ms;
-		if (!due && !s->ticket) {
-			wait_ms(s, s->jobs ? RETRY_MS : 60000);
-			continue;
-		}
-		struct job *jobs = due ? s->jobs : NULL;
-		if (due)
-			s->jobs = NULL;
-		pthread_mutex_unlock(&s->lock);
-		run_jobs(s, jobs);
-		smtpd_sending_sync(s);
-		pthread_mutex_lock(&s->lock);
-		/* What could not be told waits; a fresh freeze does so at most as long. */
-		next_jobs_ms = due && s->jobs ? cv_mono_ms() + RETRY_MS : 0;
-		if (!s->stopping)
-			wait_ms(s, SYNC_MS);
-	}
-	pthread_mutex_unlock(&s->lock);
-	return NULL;
-}
-
-/* ---- opening ---- */
-
-static enum cv_status
-read_key(struct smtpd_sending *s, bool *missing_out, struct cv_err *err)
-{
-	int fd = open(s->key_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	*missing_out = fd < 0 && errno == ENOENT;
-	if (fd < 0)
-		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot read %s", s->key_file);
-	ssize_t n = read(fd, s->key, sizeof s->key);
-	close(fd);
-	return n == (ssize_t)sizeof s->key
-		? CV_OK
-		: cv_fail(err, CV_CORRUPT, "%s is damaged: remove it, and every correspondent "
-					   "counts as new once",
-			  s->key_file);
-}
-
-/* Under another name first: a crash leaves no half a key. */
-static enum cv_status
-make_key(struct smtpd_sending *s, struct cv_err *err)
-{
-	char fresh[1200];
-
-	cv_random(s->key, sizeof s->key);
-	snprintf(fresh, sizeof fresh, "%s.new", s->key_file);
-	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot make %s", fresh);
-	bool ok = write(fd, s->key, sizeof s->key) == (ssize_t)sizeof s->key && !fsync(fd);
-	int errnum = errno;
-	close(fd);
-	if (!ok || rename(fresh, s->key_file))
-		return cv_fail_errno(err, CV_TEMPFAIL, ok ? errno : errnum, "cannot write %s",
-			s->key_file);
-	return CV_OK;
-}
-
-static bool
-open_frozen(void *arg, cv_acct_no acct)
-{
-	struct smtpd_sending *s = arg;
-	struct account *a = lock(s, acct);
-
-	if (a->freeze.since_secs) {
-		atomic_fetch_add(&s->frozen, 1);
-		if (!a->freeze.is_told)
-			add_job(s, acct);
-	}
-	unlock(s, a);
-	return true;
-}
-
-enum cv_status
-smtpd_sending_open(
-	const struct smtpd_sending_options *o, struct smtpd_sending **out, struct cv_err *err)
-{
-	struct smtpd_sending *s = cv_calloc(1, sizeof *s);
-	pthread_condattr_t attr;
-	bool missing = false;
-
-	s->o = *o;
-	s->key_file = cv_strdup(o->key_file);
-	for (size_t i = 0; i < SHARDS; i++) {
-		pthread_mutex_init(&s->shards[i].lock, NULL);
-		cv_map_init(&s->shards[i].accounts);
-	}
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->wake, &attr);
-	pthread_condattr_destroy(&attr);
-	enum cv_status status = read_key(s, &missing, err);
-	if (missing)
-		status = make_key(s, err);
-	if (status == CV_OK)
-		status = smtpd_sending_each(s, open_frozen, s, err);
-	if (status != CV_OK) {
-		smtpd_sending_close(s);
-		return status;
-	}
-	*out = s;
-	return CV_OK;
-}
-
-enum cv_status
-smtpd_sending_start(struct smtpd_sending *s, struct smtpd_server *server, struct cv_err *err)
-{
-	s->server = server;
-	int errnum = pthread_create(&s->keeper, NULL, keep, s);
-	if (errnum)
-		return cv_fail_errno(err, CV_TEMPFAIL, errnum, "cannot start a thread");
-	s->has_keeper = true;
-	return CV_OK;
-}
-
-void
-smtpd_sending_stop(struct smtpd_sending *s)
-{
-	if (!s->has_keeper)
-		return;
-	pthread_mutex_lock(&s->lock);
-	s->stopping = true;
-	pthread_cond_signal(&s->wake);
-	pthread_mutex_unlock(&s->lock);
-	pthread_join(s->keeper, NULL);
-	s->has_keeper = false;
-}
-
-void
-smtpd_sending_close(struct smtpd_sending *s)
-{
-	if (!s)
-		return;
-	smtpd_sending_stop(s);
-	smtpd_sending_sync(s);
-	for (size_t i = 0; i < SHARDS; i++) {
-		struct cv_str key;
-		void *value;
-		size_t pos = 0;
-		while (cv_map_each(&s->shards[i].accounts, &pos, &key, &value))
-			free(value);
-		cv_map_done(&s->shards[i].accounts);
-		pthread_mutex_destroy(&s->shards[i].lock);
-	}
-	for (struct job *job = s->jobs, *next; job; job = next) {
-		next = job->next;
-		free(job);
-	}
-	pthread_mutex_destroy(&s->lock);
-	pthread_cond_destroy(&s->wake);
-	free(s->key_file);
-	cv_wipe(s->key, sizeof s->key);
-	free(s);
 }

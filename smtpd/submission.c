@@ -47,8 +47,10 @@ smtpd_submission_mail(struct smtpd_session *s, struct cv_decision *d)
 		return true;
 	if (account_of(s, &kind))
 		rule = smtpd_sending_begin(s->server->sending, s->acct, kind, &s->tx->sending);
+	if (rule == CV_SENDING_ALLOWED)
+		return true;
 	decide(s, rule, d);
-	return rule == CV_SENDING_ALLOWED;
+	return false;
 }
 
 /* The ledger's name of an address: any spelling of it is one correspondent. */
@@ -73,8 +75,10 @@ smtpd_submission_rcpt(
 	enum cv_sending_rule rule = smtpd_sending_rcpt(
 		&s->tx->sending, ledger_name(address, outside, &key));
 	cv_buf_done(&key);
+	if (rule == CV_SENDING_ALLOWED)
+		return true;
 	decide(s, rule, d);
-	return rule == CV_SENDING_ALLOWED;
+	return false;
 }
 
 void

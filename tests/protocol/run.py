@@ -24,8 +24,8 @@ The first line of a file is a comment naming the clause of the RFC. Then, one a 
     FILL n                sends n letters without a line end
     SIZE n                sends n bytes of harmless text in lines (for message bodies)
 
-Without NEW the folder's usual listener is opened (smtp and defence: mx, imap: imap). $USER1 $PASS1 $USER2
-$PASS2 $DOMAIN and $PLAIN1 (a SASL PLAIN response) are known from the start. A folder may have an
+Without NEW the folder's usual listener is opened (smtp and defence: mx, sending: submissions, imap: imap). $USER1 $PASS1 $USER2
+$PASS2 $DOMAIN, $PLAIN1 and $PLAIN2 (SASL PLAIN responses) are known from the start. A folder may have an
 options.json for harness.Province. Every dialogue has connections of its own; the mailboxes stay.
 """
 import base64
@@ -41,7 +41,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 from harness import DOMAIN, HarnessError, Province  # noqa: E402
 
-USUAL = {"smtp": "mx", "defence": "mx", "imap": "imap"}
+USUAL = {"smtp": "mx", "defence": "mx", "sending": "submissions", "imap": "imap"}
 USERS = {"USER1": "hoa.snv@" + DOMAIN, "PASS1": "mot mat khau dai 1",
          "USER2": "nam.stp@" + DOMAIN, "PASS2": "hai mat khau dai 2"}
 TIMEOUT = 15
@@ -145,8 +145,10 @@ class Dialogue:
     def __init__(self, path, province, usual):
         self.path, self.province, self.usual = path, province, usual
         self.connections, self.now = {}, None
-        plain = base64.b64encode(f"\0{USERS['USER1']}\0{USERS['PASS1']}".encode()).decode()
-        self.names = {**USERS, "DOMAIN": DOMAIN, "PLAIN1": plain}
+        self.names = {**USERS, "DOMAIN": DOMAIN}
+        for n in "12":
+            response = f"\0{USERS['USER' + n]}\0{USERS['PASS' + n]}"
+            self.names["PLAIN" + n] = base64.b64encode(response.encode()).decode()
         self.skip = False
 
     def fill(self, text):
