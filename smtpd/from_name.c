@@ -46,11 +46,32 @@ write_mailbox(const struct cv_mailbox *m, smtpd_from_name_fn *fn, void *arg, str
 	return changed;
 }
 
-/* A comment is a name to some mail programs. */
+/* A comment is a name to some mail programs; in quotes there are none. */
 static bool
-may_have_comment(struct cv_str value)
+has_comment(struct cv_str value)
 {
-	return cv_str_find(value, '(', 0) < value.n;
+	bool quoted = false;
+
+	for (size_t i = 0; i < value.n; i++) {
+		if (value.p[i] == '"')
+			quoted = !quoted;
+		else if (value.p[i] == '\\')
+			i++;
+		else if (value.p[i] == '(' && !quoted)
+			return true;
+	}
+	return false;
+}
+
+/* Lines are folded at blanks, which must not be inside an address. */
+static bool
+can_be_folded(const struct cv_from *from)
+{
+	for (size_t i = 0; i < from->n; i++)
+		for (size_t k = 0; k < from->items[i].address.n; k++)
+			if ((unsigned char)from->items[i].address.p[k] <= ' ')
+				return false;
+	return from->n <= NAMES_MAX;
 }
 
 bool
@@ -64,9 +85,9 @@ smtpd_from_name_edit(struct cv_str header, smtpd_from_name_fn *fn, void *arg, si
 
 	if (cv_header_count(header, "From") != 1 || !cv_header_find(header, "From", 0, &field))
 		return false;
-	if (cv_from_strict(&arena, field.value, &from, NULL) == CV_OK && from.n <= NAMES_MAX) {
+	if (cv_from_strict(&arena, field.value, &from, NULL) == CV_OK && can_be_folded(&from)) {
 		struct cv_buf value = CV_BUF_INIT(FIELD_MAX * 4);
-		edit = may_have_comment(field.value);
+		edit = has_comment(field.value);
 		for (size_t i = 0; i < from.n; i++) {
 			if (i)
 				cv_buf_z(&value, ", ");

@@ -107,7 +107,8 @@ load(struct smtpd_sending *s, cv_acct_no acct)
 		status = smtpd_limits_decode(rows[2], &a->own);
 	if (status != CV_OK)
 		cv_log(0, CV_ERROR, "sending.unreadable", "account=%llu status=%s",
-			(unsigned long long)(acct & SMTPD_SENDING_NUMBER_MASK), cv_status_name(status));
+			(unsigned long long)(acct & SMTPD_SENDING_NUMBER_MASK),
+			cv_status_name(status));
 	cv_buf_done(&hold);
 	return a;
 }
@@ -188,7 +189,8 @@ smtpd_sending_until(char out[32])
 /* ---- freezing ---- */
 
 static void
-freeze_locked(struct smtpd_sending *s, struct sending_account *a, const char *by, const char *reason)
+freeze_locked(struct smtpd_sending *s, struct sending_account *a, const char *by,
+              const char *reason)
 {
 	a->freeze = (struct smtpd_freeze){.since_secs = cv_wall_secs()};
 	snprintf(a->freeze.by, sizeof a->freeze.by, "%s", by);
@@ -204,7 +206,8 @@ freeze_locked(struct smtpd_sending *s, struct sending_account *a, const char *by
 
 /* Freezes A when its window holds more than its limits allow. */
 static bool
-freeze_if_burst(struct smtpd_sending *s, struct sending_account *a, const struct smtpd_limits *limits)
+freeze_if_burst(struct smtpd_sending *s, struct sending_account *a,
+                const struct smtpd_limits *limits)
 {
 	uint64_t outside, refused;
 	char reason[SMTPD_SENDING_REASON_MAX];
@@ -454,8 +457,8 @@ smtpd_sending_rcpt_refused(struct smtpd_sending *s, cv_acct_no acct, enum cv_reg
 
 /* Puts the transaction's outside recipients among the known ones, and the counts beside them. */
 static enum cv_status
-write_all(struct smtpd_sending *s, const struct sending_account *a, const struct smtpd_sending_tx *tx,
-          struct cv_err *err)
+write_all(struct smtpd_sending *s, const struct sending_account *a,
+          const struct smtpd_sending_tx *tx, struct cv_err *err)
 {
 	struct cv_str pages[SMTPD_SENDING_PAGES] = {{0}};
 	char names[SMTPD_SENDING_PAGES][2];

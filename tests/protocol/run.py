@@ -24,9 +24,10 @@ The first line of a file is a comment naming the clause of the RFC. Then, one a 
     FILL n                sends n letters without a line end
     SIZE n                sends n bytes of harmless text in lines (for message bodies)
 
-Without NEW the folder's usual listener is opened (smtp and defence: mx, sending: submissions, imap: imap). $USER1 $PASS1 $USER2
-$PASS2 $DOMAIN, $PLAIN1 and $PLAIN2 (SASL PLAIN responses) are known from the start. A folder may have an
-options.json for harness.Province. Every dialogue has connections of its own; the mailboxes stay.
+Without NEW the folder's usual listener is opened (smtp and defence: mx, sending:
+submissions, imap: imap). $USER1 $PASS1 $USER2 $PASS2 $DOMAIN, $PLAIN1 and $PLAIN2 (SASL PLAIN
+responses) are known from the start. A folder may have an options.json for harness.Province. Every
+dialogue has connections of its own; the mailboxes stay.
 """
 import base64
 import json
