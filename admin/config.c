@@ -86,6 +86,12 @@ run_check(struct admin_call *call)
 	const struct congvu_options *m = admin_main_options(call);
 	check_files(faults, "tls_cert", m->tls_cert);
 	check_files(faults, "tls_key", m->tls_key);
+	check_files(faults, "tls_client_ca", m->tls_client_ca);
+	check_files(faults, "oauth_client_file", m->oauth_client_file);
+	check_files(faults, "oauth_ca", m->oauth_ca);
+	if (m->oauth_introspection_url[0] && !m->oauth_client_file[0])
+		json_array_append_new(faults,
+			json_string("oauth_client_file: needed with oauth_introspection_url"));
 	(void)cv_config_check(call->conf, NULL, add_fault, faults);
 	check_filters(faults, call->conf);
 	bool bad = json_array_size(faults) > 0;

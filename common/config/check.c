@@ -180,6 +180,20 @@ check_forwarder(struct cv_str word, const char *of, struct cv_err *err)
 	return cv_fail(err, CV_INVALID, "\"%.*s\" is no address[@port]", CV_STR_ARGS(word));
 }
 
+/* "https://host[:port]/path", or nothing. */
+static enum cv_status
+check_https(struct cv_str value, const char *of, struct cv_err *err)
+{
+	struct cv_str rest = cv_str_sub(value, 8, value.n);
+	size_t slash = cv_str_find(rest, '/', 0), colon = cv_str_find(rest, ':', 0);
+
+	(void)of;
+	if (!value.n || (cv_str_has_iprefix(value, "https://") && CV_MIN(slash, colon) > 0 &&
+		(colon >= slash || is_port(cv_str_sub(rest, colon + 1, slash)))))
+		return CV_OK;
+	return cv_fail(err, CV_INVALID, "\"%.*s\" is no https:// address", CV_STR_ARGS(value));
+}
+
 /* ---- the table ---- */
 
 #define RULES "auto none may encrypt dane verify"
@@ -194,6 +208,7 @@ static const struct row {
 	{ "congvu", "official_suffixes", true, check_domain, NULL },
 	{ "congvu", "log_level", false, check_choice, "error warn info debug" },
 	{ "congvu", "log_format", false, check_choice, "text json" },
+	{ "congvu", "oauth_introspection_url", false, check_https, NULL },
 	{ "congvu", "oauth_claim", false, check_choice, "username email sub" },
 	{ "congvu", "inside_networks", false, check_networks, NULL },
 	{ "congvu", "proxy_networks", false, check_networks, NULL },

@@ -318,6 +318,10 @@ cv_tls_server_configure(struct cv_tls_server *t, const struct cv_tls_server_opti
 	t->options = copy;
 	old = t->set;
 	t->set = set;
+	/* A ticket keeps what was found about its client's certificate; the new authorities and
+	 * revocation lists may find otherwise. */
+	if (o->client_ca || old_options.client_ca)
+		cv_wipe(t->keys, sizeof(t->keys));
 	pthread_mutex_unlock(&t->lock);
 	free_options(&old_options);
 	cv_tls_set_unref(old);

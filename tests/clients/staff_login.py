@@ -9,6 +9,7 @@ import imaplib
 import json
 import os
 import smtplib
+import socket
 import ssl
 import sys
 import tempfile
@@ -269,7 +270,29 @@ def dialogue_without_initial_response(p, pair):
         expect(c.docmd("")[0] == 235, "empty answer")
 
 
-def test_revocation_lists_beside_the_authority_are_honoured():
+def resumed(p, context, session=None):
+    """Whether EXTERNAL is offered to a client that brings SESSION, and the session it leaves with."""
+    with socket.create_connection((p.host, p.port["submissions"]), kit.PATIENCE) as bare:
+        with context.wrap_socket(bare, server_hostname="localhost", session=session) as s:
+            f = s.makefile("rb")
+            f.readline()
+            s.sendall(b"EHLO client.example\r\n")
+            lines = b""
+            while b"\n250 " not in lines:
+                lines += f.readline()
+            return b"EXTERNAL" in lines, s.session_reused, s.session
+
+
+def revocation_list(ca, conf):
+    both = ca.path("both.pem")
+    with open(ca.ca, "rb") as authority:
+        text = authority.read() + certs.openssl("ca", "-config", conf, "-gencrl")
+    with open(both, "wb") as out:
+        out.write(text)
+    return both
+
+
+def test_revocation_lists_beside_the_authority_are_honoured_at_once():
     with tempfile.TemporaryDirectory() as folder:
         ca = certs.Authority(folder)
         good, bad = ca.person("good", f"an@{kit.DOMAIN}"), ca.person("bad", f"an@{kit.DOMAIN}")
@@ -278,16 +301,23 @@ def test_revocation_lists_beside_the_authority_are_honoured():
             f.write(f"[ca]\ndefault_ca=d\n[d]\ndatabase={folder}/index\ndefault_md=sha256\n"
                     f"certificate={ca.ca}\nprivate_key={ca.ca_key}\ndefault_crl_days=7\n")
         open(ca.path("index"), "w", encoding="ascii").close()
-        certs.openssl("ca", "-config", conf, "-revoke", bad[0])
-        crl = certs.openssl("ca", "-config", conf, "-gencrl")
-        both = ca.path("both.pem")
-        with open(both, "wb") as out, open(ca.ca, "rb") as authority:
-            out.write(authority.read() + crl)
-        with kit.Province(filter=False, main={"tls_client_ca": both}, with_imapd=True) as p:
+        both = revocation_list(ca, conf)
+        with kit.Province(filter=False, main={"tls_client_ca": both}) as p:
             p.user("an")
-            for pair, want in ((good, True), (bad, False)):
-                with greeted(p, client_context(p, pair)) as c:
-                    expect(("EXTERNAL" in offered(c)) == want, pair)
+            contexts = [client_context(p, pair) for pair in (good, bad)]
+            sessions = []
+            for context in contexts:
+                offers, _, session = resumed(p, context)
+                expect(offers, "not revoked yet")
+                again, reused, session = resumed(p, context, session)
+                expect(again and reused, "the ticket keeps the certificate")
+                sessions.append(session)
+            certs.openssl("ca", "-config", conf, "-revoke", bad[0])
+            revocation_list(ca, conf)
+            p.ask("smtpd", "reload")
+            for context, session, want in zip(contexts, sessions, (True, False)):
+                offers, reused, _ = resumed(p, context, session)
+                expect(offers == want and not reused, "after the reload", offers, reused)
 
 
 # ---- tokens ----

@@ -1,4 +1,5 @@
 /* auth_test.c - log-ins by PLAIN, LOGIN and SCRAM against a mapped register. */
+/* labels: tsan */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <arpa/inet.h>
 #include <netinet/in.h>
