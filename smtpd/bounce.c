@@ -2,6 +2,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "smtpd/bounce.h"
 
+#include "smtpd/envelope.h"
+#include "smtpd/outbound.h"
+#include "smtpd/transport.h"
+
 #include <libetpan/libetpan.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -435,7 +439,12 @@ find_sender(struct smtpd_server *server, struct cv_str sender, cv_acct_id *local
 
 	cv_snapshot_find_address(snap, sender, &hit);
 	*local_out = hit.found == CV_REG_ACCOUNT ? hit.account.acct : 0;
+	struct smtpd_transport old;
+	struct cv_str local, domain;
+	smtpd_envelope_split(sender, &local, &domain);
 	bool known = hit.found == CV_REG_NOT_OURS
+		|| (hit.found == CV_REG_NONE
+			&& smtpd_outbound_split(server->outbound, domain, &old))
 		|| (hit.found == CV_REG_ACCOUNT && hit.account.state != CV_STATE_RETIRED);
 	cv_snapshot_unref(snap);
 	return known;

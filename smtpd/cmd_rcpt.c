@@ -5,10 +5,13 @@
 #include "smtpd/envelope.h"
 #include "smtpd/expand.h"
 #include "smtpd/filters.h"
+#include "smtpd/outbound.h"
 #include "smtpd/params.h"
 #include "smtpd/room.h"
 #include "smtpd/note.h"
+#include "smtpd/split.h"
 #include "smtpd/srs.h"
+#include "smtpd/transport.h"
 #include "smtpd/submission.h"
 
 static enum smtpd_reply
@@ -295,6 +298,59 @@ look_up(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_path *pat
 	return reply;
 }
 
+/* ---- the old server beside us (split.h) ---- */
+
+/* Its own words, so that who wrote a wrong address hears what is wrong with it. */
+static enum cv_step
+refuse_by_old(struct smtpd_session *s, const char *words)
+{
+	char text[SMTPD_SPLIT_TEXT + 100];
+
+	snprintf(text, sizeof text, "[RCPT.old-server] %s", words);
+	for (char *c = text; *c; c++)
+		*c = (unsigned char)*c > 126 || (unsigned char)*c < ' ' ? '?' : *c;
+	if (!s->authed)
+		s->errors++;
+	atomic_fetch_add(&s->server->counters.refused, 1);
+	smtpd_reply_text(cv_conn_out(s->conn), 550, "5.1.1", text);
+	return CV_STEP_DONE;
+}
+
+static enum cv_step
+old_asked(struct smtpd_session *s)
+{
+	struct smtpd_tx *tx = s->tx;
+	char text[SMTPD_SPLIT_TEXT];
+	enum smtpd_split_answer answer = smtpd_split_ask(
+		s->server->split, tx->asked.address, !tx->sender.n, s->conn, text);
+
+	if (answer == SMTPD_SPLIT_WAIT) {
+		s->resume = old_asked;
+		return CV_STEP_WAIT;
+	}
+	s->resume = NULL;
+	if (answer == SMTPD_SPLIT_REFUSED)
+		return refuse_by_old(s, text);
+	if (answer == SMTPD_SPLIT_NONE || answer == SMTPD_SPLIT_LOOP)
+		return smtpd_envelope_refuse(s, R_RCPT_GONE);
+	/* Our own people are told by a report if it comes to nothing; a stranger's sender may be
+	 * made up, so he waits. */
+	if (answer == SMTPD_SPLIT_LATER && !s->authed)
+		return smtpd_envelope_refuse(s, R_OLD_LATER);
+	tx->has_split = true;
+	return rcpt_remote(s, &tx->asked);
+}
+
+static bool
+is_shared(struct smtpd_session *s, const struct smtpd_rcpt *r)
+{
+	struct cv_str local, domain;
+	struct smtpd_transport to;
+
+	smtpd_envelope_split(r->address, &local, &domain);
+	return smtpd_outbound_split(s->server->outbound, domain, &to);
+}
+
 static enum cv_step
 decide(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_path *path,
 	const struct cv_snapshot *snap)
@@ -308,6 +364,10 @@ decide(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_path *path
 		return smtpd_envelope_refuse(s, reply);
 	if (hit.found == CV_REG_NOT_OURS && !may_relay)
 		return smtpd_envelope_refuse(s, R_NO_RELAY);
+	if (hit.found == CV_REG_NONE && !path->is_postmaster && is_shared(s, r)) {
+		s->tx->asked = *r;
+		return old_asked(s);
+	}
 	cv_policy_recipient_from(s->server->policy, snap, s->authed ? s->acct : 0, s->tx->sender,
 		hit.account.has_route ? cv_wall_secs() : 0, &hit, &d);
 	if (d.verdict == CV_REFUSE || d.verdict == CV_DEFER) {

@@ -21,6 +21,7 @@
 #include "smtpd/room.h"
 #include "smtpd/sending.h"
 #include "smtpd/session.h"
+#include "smtpd/split.h"
 #include "smtpd/srs.h"
 #include "smtpd/stats.h"
 
@@ -254,6 +255,7 @@ start_store(struct smtpd_daemon *d)
 	if (mkdir(d->spool_dir, 0700) && errno != EEXIST)
 		return cv_fail_errno(d->err, CV_TEMPFAIL, errno, "cannot make %s", d->spool_dir);
 	s->room = smtpd_room_new();
+	s->split = smtpd_split_new(s);
 	s->again = smtpd_again_new();
 	char trace_dir[1100];
 	snprintf(trace_dir, sizeof trace_dir, "%s/trace", s->main->queue_dir);
@@ -385,6 +387,7 @@ smtpd_daemon_stop(struct smtpd_daemon *d)
 		cv_auth_free(s->auth);
 	if (s->resolver)
 		cv_resolver_free(s->resolver);
+	smtpd_split_free(s->split);
 	if (s->outbound)
 		smtpd_outbound_free(s->outbound);
 	cv_trace_close(s->trace);

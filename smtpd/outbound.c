@@ -371,3 +371,16 @@ smtpd_outbound_free(struct smtpd_outbound *o)
 {
 	out_unref(o);
 }
+
+bool
+smtpd_outbound_split(struct smtpd_outbound *o, struct cv_str domain, struct smtpd_transport *out)
+{
+	if (!o) /* nothing is sent here */
+		return false;
+	pthread_mutex_lock(&o->lock);
+	const struct smtpd_transport *to = smtpd_transports_split(o->transports, domain);
+	if (to)
+		*out = *to;
+	pthread_mutex_unlock(&o->lock);
+	return to != NULL;
+}

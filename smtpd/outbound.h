@@ -27,6 +27,10 @@ CV_MUST_CHECK enum cv_status smtpd_outbound_configure(struct smtpd_outbound *o,
 void smtpd_outbound_stop(struct smtpd_outbound *o, unsigned grace_ms);
 /* After the net, the deliverer and the resolver have stopped, before the queue is closed. */
 void smtpd_outbound_free(struct smtpd_outbound *o);
+/* The old server that shares DOMAIN with us (split.h); false when none does. Any thread. */
+struct smtpd_transport;
+bool smtpd_outbound_split(struct smtpd_outbound *o, struct cv_str domain,
+                          struct smtpd_transport *out);
 /* Something was put: look at the queue now. Any thread, cheap. */
 void smtpd_outbound_kick(struct smtpd_outbound *o);
 /* Appends connections, claims and the busiest destinations. */

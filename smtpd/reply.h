@@ -71,6 +71,7 @@
 	R(RCPT_FULL,     452, "4.2.2", "[RCPT.full] Mailbox full / Hop thu nguoi nhan da day, bao nguoi nhan don hop thu") \
 	R(BOUNCE_ONLY,   550, "5.7.1", "[RCPT.bounce-only] This address takes reports of failed mail only / Dia chi nay chi nhan bao loi") \
 	R(BOUNCE_OLD,    550, "5.1.1", "[RCPT.bounce-expired] No such address, or it has expired / Dia chi khong co hoac het han") \
+	R(OLD_LATER,     451, "4.3.0", "[RCPT.old-server-busy] The server that may know this address does not answer, try again later / Chua hoi duoc may chu cu, thu lai sau") \
 	R(RCPT_GONE,     550, "5.1.1", "[RCPT.unknown] No such mailbox / Khong co hop thu nay")                   \
 	R(NEED_UTF8,     553, "5.6.7", "[SMT.smtputf8] Address needs SMTPUTF8")                                   \
 	R(STORE_FULL,    452, "4.3.1", "No space left, try again later / Het dung luong luu tru, thu lai sau") \

@@ -28,6 +28,7 @@ struct smtpd_outbound;
 struct smtpd_again;
 struct smtpd_room_cache;
 struct smtpd_sending;
+struct smtpd_split;
 struct smtpd_srs;
 struct cv_trace;
 
@@ -65,6 +66,7 @@ struct smtpd_server {
 	_Atomic(struct smtpd_defence *) defence;
 	struct cv_rates *rates, *good_peers; /* what peers and accounts did lately */
 	struct cv_share outside;            /* connections to MX and LMTP */
+	struct smtpd_split *split;          /* what old servers know */
 	struct smtpd_srs *srs;              /* senders of what is forwarded */
 	const char *spool_dir;
 	struct cv_trace *trace;             /* the course of messages; NULL: not kept */

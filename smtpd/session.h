@@ -102,6 +102,7 @@ struct smtpd_tx {
 	size_t absent_count;
 	struct cv_buf list_fields;   /* of the one group it is for */
 	bool is_list_already;        /* it came from a list */
+	struct smtpd_rcpt asked;     /* the recipient that it is asked for */
 	bool has_split;              /* some recipient lives on the old server (split.h) */
 	struct cv_spool message;
 	/* for the trace (note.h) */

@@ -69,7 +69,8 @@ def test_forwards(c):
     check("a dry run says what it would do", answer.json().get("outside") is True, answer)
     check("and does nothing", c.run("forward", "list", "--json").json()["forwards"] == [])
     check("forward add", c.run(*words).code == 0)
-    check("forward add inside", c.run("forward", "add", "hoa.stp", "binh.stp", "--no-copy").code == 0)
+    answer = c.run("forward", "add", "hoa.stp", "binh.stp", "--no-copy")
+    check("forward add inside", answer.code == 0, answer)
     rows = c.run("forward", "list", "hoa.stp", "--json").json()["forwards"]
     check("forward list", [(r["to"], r["keep"], r["reason"], r["active"]) for r in rows] == [
         (at("binh.stp"), False, "", True), ("x@far.example", True, "CV 12", True)], rows)

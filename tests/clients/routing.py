@@ -56,10 +56,14 @@ class World:
             "transports": f"lmtp.example=lmtp:[127.0.0.4]:{self.lmtp_port} "
                           f"sock.example=lmtp:unix:{self.socket} "
                           f".duoi.example=smtp:[127.0.0.2]:{self.port} "
-                          "stop.example=error:don_vi_nay_da_giai_the"})
+                          "stop.example=error:don_vi_nay_da_giai_the",
+            "split_domains": f"chung.example=[127.0.0.7]:{self.old_port} "
+                             f"vong.example=[127.0.0.1]:{self.old_port}"})
         self.build, self.sinks, self.count = build, [], 0
 
     def people(self):
+        for domain in ("chung.example", "vong.example"):
+            self.province.domain(domain)
         for name in ("hoa.snv", "binh.snv", "cuc.snv", "dung.snv"):
             self.province.account(at(name), PASSWORD)
         self.province.refresh()
@@ -90,7 +94,8 @@ class World:
             replies = [s.rcpt(r) for r in rcpts]
             if any(code < 300 for code, _ in replies):
                 to = ", ".join(rcpts)
-                code, text = s.data(f"{header}From: <{sender or at('mailer-daemon')}>\r\nTo: {to}\r\n"
+                by = sender or at("mailer-daemon")
+                code, text = s.data(f"{header}From: <{by}>\r\nTo: {to}\r\n"
                                     f"Subject: {subject}\r\n\r\nxin chao\r\n")
                 assert code == 250, (code, text)
             return [(c, t.decode()) for c, t in replies], subject
@@ -107,7 +112,8 @@ class World:
             replies = [s.rcpt(r, fields.get("options", ())) for r in rcpts]
             if any(code < 300 for code, _ in replies):
                 to = fields.get("to", ", ".join(rcpts))
-                code, text = s.data(f"From: {at(user)}\r\nTo: {to}\r\nSubject: {subject}\r\n\r\nx\r\n")
+                code, text = s.data(f"From: {at(user)}\r\nTo: {to}\r\n"
+                                    f"Subject: {subject}\r\n\r\nx\r\n")
                 assert code == 250, (code, text)
             return [(c, t.decode()) for c, t in replies], subject
 
@@ -349,7 +355,8 @@ def the_smarthost_gets_our_password_over_verified_tls_only(w):
             with smtplib.SMTP("127.0.0.1", p.port["submission"], "client.example") as s:
                 s.starttls(context=context)
                 s.login(at("hoa.snv"), PASSWORD)
-                s.sendmail(at("hoa.snv"), ["x@anywhere.example"], f"From: {at('hoa.snv')}\r\n\r\nx\r\n")
+                s.sendmail(at("hoa.snv"), ["x@anywhere.example"],
+                           f"From: {at('hoa.snv')}\r\n\r\nx\r\n")
             if how in ("starttls", "smtps"):
                 p.wait_for("the message", lambda: sink.messages)
                 assert sink.messages[0].secure, how
@@ -367,6 +374,111 @@ def the_smarthost_gets_our_password_over_verified_tls_only(w):
             raise AssertionError("a password that others may read was taken")
     except HarnessError as fault:
         assert "chmod 600" in str(fault), fault
+
+
+# ---- an old server beside us ----
+
+def asked(sink):
+    return [line for s in list(sink.sessions) for line in s.lines if line.startswith("RCPT")]
+
+
+@test
+def an_old_server_is_asked_before_mail_for_it_is_taken(w):
+    w.province.account("moi@chung.example", PASSWORD)
+    w.province.refresh()
+    new, old, later = "moi@chung.example", "cu@chung.example", "cham@chung.example"
+    answers = {"RCPT": lambda line, _: None if "<cu@" in line else "450 4.2.0 later"
+               if "<cham@" in line else "550 5.1.1 no such person"}
+    w.sink()
+    # While it is away nobody from outside is believed, and nothing bounces.
+    code, text = w.mx([old])[0][0]
+    assert code == 451 and "[RCPT.old-server-busy]" in text, text
+    sink = w.sink("127.0.0.7", w.old_port, answers=answers)
+    time.sleep(1)
+    w.province.daemons["smtpd"].kill()  # forgets what it was told
+    w.province.daemons["smtpd"].start()
+    replies, subject = w.mx([new, old, "ai@chung.example", later])
+    assert [c for c, _ in replies] == [250, 250, 550, 451], replies
+    assert "5.1.1 [RCPT.old-server] 550 5.1.1 no such person" in replies[2][1], replies
+    m = w.wait_messages(sink, 1)[0]
+    assert m.rcpts == [old] and subject.encode() in m.data, m.rcpts
+    assert sink.sessions[0].lines[1] == "MAIL FROM:<>", sink.sessions[0].lines
+    # Answers are kept: nobody is asked for twice.
+    before = len(asked(sink))
+    replies, _ = w.mx([old, "ai@chung.example"])
+    assert [c for c, _ in replies] == [250, 550], replies
+    w.wait_messages(sink, 2)
+    assert len(asked(sink)) == before + 1, asked(sink)  # the mail's own
+    # Staff are told by a report instead of being kept waiting.
+    replies, _ = w.submit("hoa.snv", [later])
+    assert replies[0][0] == 250, replies
+
+
+@test
+def mail_never_goes_back_to_the_old_server_it_came_from(w):
+    sink = w.sink("127.0.0.1", w.old_port)
+    replies, _ = w.mx(["ai@vong.example"])
+    assert replies[0][0] == 550, replies
+    assert not sink.messages
+    # It has our own Received field: it would go round for ever.
+    old = w.sink("127.0.0.7", w.old_port)
+    header = "Received: from x by HERE (congvu) with ESMTP id 1;\r\n" \
+        "\tMon, 1 Jan 2024 00:00:00 +0000\r\n"
+    host = re.search(r"hostname = (\S+)", open(os.path.join(w.province.dir, "congvu.conf"),
+                                               encoding="utf-8").read()).group(1)
+    header = header.replace("HERE", host)
+    try:
+        w.mx(["khac@chung.example"], header=header)
+        raise AssertionError("a loop was taken")
+    except AssertionError as fault:
+        assert "554" in str(fault) and "4.6" in str(fault), fault
+    assert not old.messages
+
+
+# ---- absences ----
+
+@test
+def an_absence_answers_people_once_and_robots_never(w):
+    sink = w.sink()
+    w.do("absence.set", address=at("cuc.snv"), until=day(3), vi="Tôi nghỉ phép.\nHẹn thứ hai.",
+         en="I am away.", outside="Đang vắng.")
+    for header, sender in (
+            ("Auto-Submitted: auto-generated\r\n", "a@far.example"),
+            ("Precedence: bulk\r\n", "b@far.example"),
+            ("List-Id: <x.y>\r\n", "c@far.example"), ("", ""), ("", "no-reply@far.example"),
+            ("", "x-request@far.example"),
+            ("X-Auto-Response-Suppress: OOF\r\n", "d@far.example")):
+        assert w.mx([at("cuc.snv")], sender=sender, header=header)[0][0][0] == 250
+    w.group("phong", at("cuc.snv"), post="anyone")
+    w.mx([at("phong")], sender="e@far.example")  # not written to by name
+    _, subject = w.mx([at("cuc.snv")], sender="nguoi@far.example",
+                      header="Message-ID: <1@far.example>\r\nReferences: <0@far.example>\r\n")
+    w.mx([at("cuc.snv")], sender="Nguoi@far.example")
+    answer = w.wait_messages(sink, 1)[0]
+    m = email.message_from_bytes(answer.data, policy=email.policy.default)
+    assert answer.sender == "" and answer.rcpts == ["nguoi@far.example"], answer.rcpts
+    assert m["Subject"] == f"Trả lời tự động: {subject}", m["Subject"]
+    assert m["Auto-Submitted"] == "auto-replied" and m["In-Reply-To"] == "<1@far.example>", m
+    assert m["References"] == "<0@far.example> <1@far.example>" and at("cuc.snv") in m["From"], m
+    assert m.get_content().strip() == "Đang vắng.", m.get_content()
+    # Our own people read more, and find it in their box.
+    w.submit("hoa.snv", [at("cuc.snv")])
+    w.submit("hoa.snv", [at("cuc.snv")])
+    got = []
+    w.province.wait_for("the answer", lambda: got.extend(w.box("hoa.snv")) or got)
+    text = got[0].get_content()
+    both = "Tôi nghỉ phép.\nHẹn thứ hai.\n\n-- English --\n\nI am away."
+    assert both in text.replace("\r", ""), text
+    # It lasts longer than the daemon.
+    w.province.daemons["smtpd"].kill()
+    w.province.daemons["smtpd"].start()
+    w.mx([at("cuc.snv")], sender="nguoi@far.example")
+    time.sleep(1.5)
+    assert len(sink.messages) == 1 and w.box("hoa.snv") == [], sink.messages
+    w.do("absence.clear", address=at("cuc.snv"))
+    w.mx([at("cuc.snv")], sender="khac@far.example")
+    time.sleep(1)
+    assert len(sink.messages) == 1
 
 
 def main():

@@ -1,0 +1,398 @@
+/* away.c - see away.h. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "smtpd/away.h"
+
+#include <openssl/evp.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/rng.h"
+#include "common/text/date.h"
+#include "common/text/encode.h"
+#include "common/text/encoded_word.h"
+#include "common/text/header.h"
+#include "smtpd/envelope.h"
+#include "smtpd/outbound.h"
+
+#define AWAY_ACCT    cv_acct(CV_CLASS_SYSTEM, 0x61776179)
+#define PAUSE_SECS   (7 * 86400)
+#define SWEEP_ROWS   500u
+#define ROWS_MAX     100000u /* a day of that many strangers is no correspondence */
+#define ADDRESSES_MAX 200u
+#define REFERENCES_MAX 1500u
+
+/* ---- who is answered ---- */
+
+bool
+smtpd_away_is_person(struct cv_str sender)
+{
+	static const char *const starts[] = { "owner-", "mailer-daemon", "postmaster", "listserv",
+		"majordomo", "noreply", "no-reply", "no_reply", "donotreply", "do-not-reply",
+		"bounce", "srs0=", "srs1=", "srs0+", "srs0-", "prvs=", "khongtraloi", "msprvs1=" };
+	static const char *const ends[] = { "-request", "-owner", "-bounces", "-bounce", "-admin",
+		"+bounces", "-noreply", ".noreply", "-no-reply" };
+	struct cv_str local, domain;
+
+	smtpd_envelope_split(sender, &local, &domain);
+	if (!local.n || !domain.n)
+		return false;
+	for (size_t i = 0; i < CV_COUNT(starts); i++)
+		if (cv_str_has_iprefix(local, starts[i]))
+			return false;
+	for (size_t i = 0; i < CV_COUNT(ends); i++) {
+		size_t n = strlen(ends[i]);
+		if (local.n > n && cv_str_ieq_z(cv_str_sub(local, local.n - n, local.n), ends[i]))
+			return false;
+	}
+	return true;
+}
+
+/* RFC 3834 2, RFC 2369, RFC 2919, and what our filter says. */
+static bool
+speaks_against(struct cv_str name, struct cv_str value)
+{
+	if (cv_str_has_iprefix(name, "List-") || cv_str_ieq_z(name, "X-Congvu-Policy"))
+		return true;
+	if (cv_str_ieq_z(name, "Auto-Submitted"))
+		return !cv_str_ieq_z(cv_str_sub(value, 0, cv_str_find(value, ';', 0)), "no");
+	if (cv_str_ieq_z(name, "Precedence"))
+		return cv_str_ieq_z(value, "bulk") || cv_str_ieq_z(value, "list") ||
+			cv_str_ieq_z(value, "junk");
+	if (cv_str_ieq_z(name, "X-Auto-Response-Suppress"))
+		return cv_str_isearch(value, CV_STR("all")) < value.n ||
+			cv_str_isearch(value, CV_STR("oof")) < value.n ||
+			cv_str_isearch(value, CV_STR("autoreply")) < value.n;
+	if (cv_str_ieq_z(name, "X-Spam-Flag"))
+		return cv_str_has_iprefix(value, "yes");
+	if (cv_str_ieq_z(name, "Content-Type"))
+		return cv_str_has_iprefix(value, "multipart/report");
+	return false;
+}
+
+void
+smtpd_away_look(struct cv_str header, struct smtpd_away_facts *out)
+{
+	struct cv_header_scan scan;
+	struct cv_field f;
+
+	*out = (struct smtpd_away_facts){ .is_personal = true };
+	cv_header_scan_init(&scan, header);
+	while (cv_header_next(&scan, &f)) {
+		struct cv_str value = cv_str_trim(f.value);
+		if (speaks_against(f.name, value))
+			out->is_personal = false;
+		else if (cv_str_ieq_z(f.name, "Message-ID"))
+			out->message_id = f.value;
+		else if (cv_str_ieq_z(f.name, "References") ||
+			(cv_str_ieq_z(f.name, "In-Reply-To") && !out->references.n))
+			out->references = f.value;
+		else if (cv_str_ieq_z(f.name, "Subject"))
+			out->subject = f.value;
+	}
+}
+
+/* RFC 3834 2: only who is named in To or Cc was written to. */
+static bool
+is_named(const struct cv_snapshot *snap, struct cv_str header, cv_acct_no acct)
+{
+	static const char *const names[] = { "To", "Cc", "Resent-To", "Resent-Cc" };
+	struct cv_arena arena = CV_ARENA_INIT;
+	bool found = false;
+
+	for (size_t i = 0; i < CV_COUNT(names) && !found; i++) {
+		struct cv_field f;
+		struct cv_addr_list list;
+		if (!cv_header_find(header, names[i], 0, &f))
+			continue;
+		cv_addr_list_parse(&arena, f.value, &list);
+		for (size_t k = 0; k < CV_MIN(list.n, ADDRESSES_MAX) && !found; k++) {
+			struct cv_reg_hit hit;
+			if (list.items[k].kind != CV_ADDR_MAILBOX)
+				continue;
+			cv_snapshot_find(snap, list.items[k].mailbox, list.items[k].host, &hit);
+			found = hit.found == CV_REG_ACCOUNT && hit.account.acct == acct;
+		}
+	}
+	cv_arena_done(&arena);
+	return found;
+}
+
+/* ---- once in seven days ---- */
+
+static void
+row_key(cv_acct_no acct, struct cv_str sender, struct cv_buf *out)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	struct cv_buf text = CV_BUF_INIT(1000);
+	unsigned n = 0;
+
+	cv_buf_be64(&text, acct);
+	for (size_t i = 0; i < sender.n; i++)
+		cv_buf_c(&text, (char)cv_lower((unsigned char)sender.p[i]));
+	if (!EVP_Digest(text.p, text.n, digest, &n, EVP_sha256(), NULL))
+		cv_die("SHA-256 is not to be had");
+	cv_buf_c(out, 'A');
+	cv_buf_add(out, digest, 16);
+	cv_buf_done(&text);
+}
+
+static int64_t
+read_until(struct cv_str value)
+{
+	struct cv_rd r = cv_rd(value);
+	int64_t until = (int64_t)cv_rd_be64(&r);
+
+	return r.bad ? 0 : until;
+}
+
+struct sweep {
+	struct cv_arena arena;
+	struct cv_put puts[SWEEP_ROWS + 1];
+	size_t count, rows;
+	int64_t now;
+};
+
+static bool
+sweep_row(void *arg, struct cv_str key, struct cv_str value)
+{
+	struct sweep *w = arg;
+
+	w->rows++;
+	if (read_until(value) <= w->now && w->count < SWEEP_ROWS)
+		w->puts[w->count++] = (struct cv_put){ cv_arena_str(&w->arena, key), { NULL, 0 } };
+	return w->rows <= ROWS_MAX;
+}
+
+/* Notes that SENDER gets an answer now; false when he had one lately. Rows whose time is over go in
+ * the same commit. */
+static bool
+may_answer(struct cv_engine *e, cv_acct_no acct, struct cv_str sender)
+{
+	struct cv_buf key = CV_BUF_INIT(64), hold = CV_BUF_INIT(CV_VALUE_MAX);
+	struct cv_buf row = CV_BUF_INIT(16);
+	struct sweep *w = cv_calloc(1, sizeof *w);
+	struct cv_err err = { 0 };
+	struct cv_str k, value;
+	uint64_t version = 0;
+	cv_ticket ticket;
+
+	w->arena = (struct cv_arena)CV_ARENA_INIT;
+	w->now = cv_wall_secs();
+	row_key(acct, sender, &key);
+	k = cv_buf_view(&key);
+	enum cv_status status = cv_meta_read(e, AWAY_ACCT, &k, 1, &value, &hold, &version, &err);
+	bool may = status == CV_OK && (!value.p || read_until(value) <= w->now);
+	if (may)
+		status = cv_meta_scan(e, AWAY_ACCT, CV_STR("A"), CV_STR("B"), 0, sweep_row, w,
+			&err);
+	if (may && status == CV_OK && w->rows - w->count < ROWS_MAX) {
+		cv_buf_be64(&row, (uint64_t)(w->now + PAUSE_SECS));
+		size_t n = 0;
+		for (size_t i = 0; i < w->count; i++) /* one put a key */
+			if (!cv_str_eq(w->puts[i].key, k))
+				w->puts[n++] = w->puts[i];
+		w->puts[n++] = (struct cv_put){ k, cv_buf_view(&row) };
+		/* Two messages at the same moment: one of them changes the version first. */
+		struct cv_batch batch = { .acct = AWAY_ACCT, .expect = version, .puts = w->puts,
+			.count = n };
+		status = cv_meta_commit(e, &batch, 1, &ticket, &err);
+		may = status == CV_OK && batch.result == CV_OK;
+	} else {
+		may = false;
+	}
+	if (status != CV_OK)
+		cv_log(0, CV_ERROR, "away.failed", "error=\"%s\"", err.text);
+	cv_arena_done(&w->arena);
+	free(w);
+	cv_buf_done(&key);
+	cv_buf_done(&hold);
+	cv_buf_done(&row);
+	return may;
+}
+
+/* ---- the answer ---- */
+
+static void
+write_references(const struct smtpd_away_text *t, struct cv_buf *out)
+{
+	struct cv_buf all = CV_BUF_INIT(REFERENCES_MAX);
+	struct cv_str rest = t->message_id, id, own = CV_STR_EMPTY;
+
+	if (cv_msgid_next(&rest, &own) && own.n < 300)
+		cv_buf_printf(out, "In-Reply-To: <%.*s>\r\n", CV_STR_ARGS(own));
+	for (rest = t->references; cv_msgid_next(&rest, &id);)
+		if (id.n < 300 && all.n + id.n < REFERENCES_MAX - 310)
+			cv_buf_printf(&all, "%s<%.*s>", all.n ? " " : "", CV_STR_ARGS(id));
+	if (own.n && own.n < 300)
+		cv_buf_printf(&all, "%s<%.*s>", all.n ? " " : "", CV_STR_ARGS(own));
+	if (all.n)
+		cv_header_fold_tokens(out, "References", cv_buf_view(&all));
+	cv_buf_done(&all);
+}
+
+static void
+write_body(const struct smtpd_away_text *t, struct cv_buf *out)
+{
+	struct cv_base64_writer w = { .n = 0 };
+	struct cv_buf text = CV_BUF_INIT(16u << 10);
+	struct cv_str parts[] = { t->vi, t->en };
+	bool any = false;
+
+	for (size_t i = 0; i < CV_COUNT(parts); i++) {
+		struct cv_str rest = cv_str_trim(parts[i]), line;
+		if (rest.n && any)
+			cv_buf_z(&text, "\r\n-- English --\r\n\r\n");
+		any |= rest.n > 0;
+		while (rest.n && cv_str_split(&rest, '\n', &line)) {
+			if (line.n && line.p[line.n - 1] == '\r')
+				line.n--;
+			cv_buf_str(&text, line);
+			cv_buf_z(&text, "\r\n");
+		}
+	}
+	cv_base64_write(&w, cv_buf_view(&text), out);
+	cv_base64_write_end(&w, out);
+	cv_buf_done(&text);
+}
+
+void
+smtpd_away_compose(const struct smtpd_away_text *t, struct cv_buf *out)
+{
+	struct cv_buf value = CV_BUF_INIT(4000), subject = CV_BUF_INIT(4000);
+
+	cv_phrase_encode(t->from_name, &value);
+	cv_buf_printf(&value, " <%.*s>", CV_STR_ARGS(t->from));
+	cv_header_fold_tokens(out, "From", cv_buf_view(&value));
+	cv_buf_printf(out, "To: <%.*s>\r\n", CV_STR_ARGS(t->to));
+	cv_buf_z(&subject, t->vi.n ? "Trả lời tự động: " : "Auto: ");
+	cv_words_decode(cv_str_sub(t->subject, 0, 500), CV_STR("utf-8"), &subject);
+	cv_header_fold(out, "Subject", cv_buf_view(&subject));
+	cv_buf_z(out, "Date: ");
+	cv_date_write_mail(out, cv_date_at(t->now_secs, CV_ZONE_VIETNAM));
+	cv_buf_printf(out, "\r\nMessage-ID: <%s.away@%s>\r\n", t->id, t->hostname);
+	write_references(t, out);
+	cv_buf_z(out, "Auto-Submitted: auto-replied\r\n"
+		"MIME-Version: 1.0\r\n"
+		"Content-Type: text/plain; charset=utf-8\r\n"
+		"Content-Transfer-Encoding: base64\r\n\r\n");
+	write_body(t, out);
+	cv_buf_done(&value);
+	cv_buf_done(&subject);
+}
+
+/* ---- sending ---- */
+
+/* What of a message is needed after it. */
+struct job {
+	struct cv_arena arena;
+	struct smtpd_server *server;
+	struct cv_str sender, message_id, references, subject;
+	cv_acct_no accts[SMTPD_ABSENT_MAX];
+	size_t count;
+};
+
+static enum cv_status
+queue_answer(struct smtpd_server *server, struct cv_str to, cv_acct_id local_acct,
+	struct cv_str answer, const char *id, struct cv_err *err)
+{
+	int64_t now = cv_wall_secs();
+	struct cv_queue_rcpt rcpt = { .address = to, .notify = CV_NOTIFY_NEVER,
+		.local_acct = local_acct, .next_secs = now };
+	struct cv_queue_msg msg = { .delivery_id = cv_str_z(id),
+		.smtputf8 = smtpd_envelope_has_8bit(to),
+		.body_kind = smtpd_envelope_has_8bit(answer) ? CV_BODY_8BITMIME : CV_BODY_7BIT,
+		.arrived_secs = now, .expires_secs = now + 86400, .rcpt_count = 1, .rcpts = &rcpt };
+	struct cv_spool spool;
+	cv_ticket ticket;
+
+	cv_spool_init(&spool, server->spool_dir);
+	enum cv_status status = cv_spool_write(&spool, answer, err);
+	if (status == CV_OK)
+		status = cv_queue_put(server->queue, &msg, local_acct
+			? CV_STR("Return-Path: <>\r\n") : CV_STR_EMPTY, &spool, &ticket, err);
+	cv_spool_done(&spool);
+	return status;
+}
+
+/* The answer of ACCT; its text for outside when SENDER is not ours. */
+static void
+answer_for(struct job *j, const struct cv_snapshot *snap, const struct cv_reg_hit *sender,
+	cv_acct_no acct)
+{
+	struct cv_buf out = CV_BUF_INIT(64u << 10);
+	struct cv_reg_account a;
+	struct cv_reg_route route;
+	struct cv_err err = { 0 };
+	char id[40];
+
+	if (!cv_snapshot_account(snap, acct, &a) || !cv_snapshot_route(snap, acct, &route) ||
+		(sender->found == CV_REG_ACCOUNT && sender->account.acct == acct) ||
+		!may_answer(cv_queue_engine(j->server->queue), acct, j->sender))
+		return;
+	snprintf(id, sizeof id, "a%llx%08llx", (unsigned long long)cv_wall_ms(),
+		(unsigned long long)cv_random_u64() & 0xffffffff);
+	bool outside = sender->found == CV_REG_NOT_OURS && route.absence_outside.n;
+	struct smtpd_away_text t = { .from_name = a.display_name, .from = a.address,
+		.to = j->sender, .subject = j->subject, .message_id = j->message_id,
+		.references = j->references,
+		.vi = outside ? route.absence_outside : route.absence_vi,
+		.en = outside ? CV_STR_EMPTY : route.absence_en,
+		.id = id, .hostname = j->server->main->hostname, .now_secs = cv_wall_secs() };
+	smtpd_away_compose(&t, &out);
+	cv_acct_id local = sender->found == CV_REG_ACCOUNT ? sender->account.acct : 0;
+	if (out.full || queue_answer(j->server, j->sender, local, cv_buf_view(&out), id, &err))
+		cv_log(0, CV_ERROR, "away.failed", "error=\"%s\"", err.text);
+	else
+		cv_log(0, CV_INFO, "away.answered", "id=%s account=%.*s", id,
+			CV_STR_ARGS(a.address));
+	cv_buf_done(&out);
+}
+
+static void
+run(void *arg)
+{
+	struct job *j = arg;
+	const struct cv_snapshot *snap = cv_register_get(j->server->reg);
+	struct cv_reg_hit sender;
+
+	cv_snapshot_find_address(snap, j->sender, &sender);
+	if (sender.found == CV_REG_ACCOUNT || sender.found == CV_REG_NOT_OURS)
+		for (size_t i = 0; i < j->count; i++)
+			answer_for(j, snap, &sender, j->accts[i]);
+	cv_snapshot_unref(snap);
+	smtpd_outbound_kick(j->server->outbound);
+	cv_arena_done(&j->arena);
+	free(j);
+}
+
+void
+smtpd_away_answer(struct smtpd_session *s)
+{
+	struct smtpd_tx *tx = s->tx;
+	struct smtpd_away_facts facts;
+	struct cv_str message;
+	struct cv_err err;
+
+	if (!tx->absent_count || tx->quarantined || !smtpd_away_is_person(tx->sender) ||
+		cv_spool_map(&tx->message, &message, &err) != CV_OK)
+		return;
+	struct cv_str header = cv_str_sub(message, 0, cv_header_body_at(message));
+	smtpd_away_look(header, &facts);
+	struct job *j = cv_calloc(1, sizeof *j);
+	j->arena = (struct cv_arena)CV_ARENA_INIT;
+	j->server = s->server;
+	const struct cv_snapshot *snap = cv_register_get(s->server->reg);
+	for (size_t i = 0; facts.is_personal && i < tx->absent_count; i++)
+		if (is_named(snap, header, tx->absent[i]))
+			j->accts[j->count++] = tx->absent[i];
+	cv_snapshot_unref(snap);
+	j->sender = cv_arena_str(&j->arena, tx->sender);
+	j->message_id = cv_arena_str(&j->arena, cv_str_sub(facts.message_id, 0, 1000));
+	j->references = cv_arena_str(&j->arena, cv_str_sub(facts.references, 0, 8000));
+	j->subject = cv_arena_str(&j->arena, cv_str_sub(facts.subject, 0, 1000));
+	cv_spool_unmap(&tx->message, message);
+	if (j->count && cv_net_run(s->server->net, run, j))
+		return;
+	cv_arena_done(&j->arena);
+	free(j);
+}

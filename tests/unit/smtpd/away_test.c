@@ -1,0 +1,95 @@
+/* away_test.c - who is answered while somebody is away, and what the answer looks like. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <setjmp.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "smtpd/away.h"
+
+static void
+test_RFC_3834__robots_and_lists_get_no_answer(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *header;
+		bool personal;
+	} rows[] = {
+		{ "From: a\r\nSubject: b\r\n\r\n", true },
+		{ "Auto-Submitted: no\r\n\r\n", true },
+		{ "Auto-Submitted: no; x=y\r\n\r\n", true },
+		{ "Auto-Submitted: auto-replied\r\n\r\n", false },
+		{ "auto-submitted:\r\n auto-generated\r\n\r\n", false },
+		{ "Precedence: first-class\r\n\r\n", true },
+		{ "Precedence: Bulk\r\n\r\n", false },
+		{ "Precedence: list\r\n\r\n", false },
+		{ "Precedence: junk\r\n\r\n", false },
+		{ "List-Unsubscribe: <mailto:x@y>\r\n\r\n", false },
+		{ "List-Id: x\r\n\r\n", false },
+		{ "X-Auto-Response-Suppress: DR, OOF\r\n\r\n", false },
+		{ "X-Spam-Flag: YES\r\n\r\n", false },
+		{ "X-Spam-Flag: NO\r\n\r\n", true },
+		{ "Content-Type: multipart/report; boundary=x\r\n\r\n", false },
+		{ "X-Congvu-Policy: POL-04.secrecy\r\n\r\n", false },
+	};
+	struct smtpd_away_facts facts;
+
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		smtpd_away_look(cv_str_z(rows[i].header), &facts);
+		if (facts.is_personal != rows[i].personal)
+			fail_msg("%s", rows[i].header);
+	}
+}
+
+static void
+test_RFC_3834__senders_that_are_no_people_get_no_answer(void **state)
+{
+	(void)state;
+	static const char *const people[] = { "a@b.example", "owner@b.example",
+		"request@b.example", "nguyen.van.a@b.example", "noel@b.example" };
+	static const char *const robots[] = { "", "a", "MAILER-DAEMON@b.example",
+		"owner-list@b.example", "list-request@b.example", "No-Reply@b.example",
+		"noreply+1@b.example", "bounce-7@b.example", "x+bounces@b.example",
+		"SRS0=a=b=c=d@b.example", "shop.noreply@b.example" };
+
+	for (size_t i = 0; i < CV_COUNT(people); i++)
+		if (!smtpd_away_is_person(cv_str_z(people[i])))
+			fail_msg("%s", people[i]);
+	for (size_t i = 0; i < CV_COUNT(robots); i++)
+		if (smtpd_away_is_person(cv_str_z(robots[i])))
+			fail_msg("%s", robots[i]);
+}
+
+static void
+test_answer__cannot_be_steered_by_what_it_answers(void **state)
+{
+	(void)state;
+	struct cv_buf out = CV_BUF_INIT(64u << 10);
+	struct smtpd_away_text t = { .from_name = CV_STR("Lê Thị Hoa"),
+		.from = CV_STR("hoa@us.example"), .to = CV_STR("a@b.example"),
+		.subject = CV_STR("=?utf-8?q?x=0D=0ABcc:_evil@c.example?="),
+		.message_id = CV_STR(" no id"), .references = CV_STR(" <a@b>\r\n <c@d> junk"),
+		.en = CV_STR("Away\n.\nBye"), .id = "a1", .hostname = "mail.us.example",
+		.now_secs = 1795379293 };
+
+	smtpd_away_compose(&t, &out);
+	cv_buf_c(&out, 0);
+	assert_null(strstr(out.p, "\nBcc:"));
+	assert_null(strstr(out.p, "In-Reply-To:"));
+	assert_non_null(strstr(out.p, "References: <a@b> <c@d>\r\n"));
+	assert_non_null(strstr(out.p, "\r\nSubject: Auto: "));
+	assert_non_null(strstr(out.p, "\r\nAuto-Submitted: auto-replied\r\n"));
+	assert_non_null(strstr(out.p, "\r\n\r\nQXdheQ0KLg0KQnllDQo="));
+	cv_buf_done(&out);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_RFC_3834__robots_and_lists_get_no_answer),
+		cmocka_unit_test(test_RFC_3834__senders_that_are_no_people_get_no_answer),
+		cmocka_unit_test(test_answer__cannot_be_steered_by_what_it_answers),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
