@@ -200,6 +200,7 @@ rcpt_local(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_snapsh
 	enum smtpd_reply reply = smtpd_expand(s, r, snap, hit);
 
 	if (reply != R_OKAY) {
+		smtpd_submission_rcpt_undo(s->tx, r);
 		smtpd_expand_cut(s->tx, r);
 		return smtpd_envelope_refuse(s, reply);
 	}

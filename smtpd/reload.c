@@ -14,7 +14,6 @@
 #include "common/config/check.h"
 #include "common/options/live.h"
 #include "smtpd/access.h"
-#include "smtpd/sending_limits.h"
 #include "smtpd/daemon_private.h"
 #include "smtpd/defence.h"
 #include "smtpd/filters.h"
@@ -72,14 +71,7 @@ smtpd_config_free(struct smtpd_daemon *d)
 static enum cv_status
 make_policy(struct smtpd_config *c, const struct congvu_options *m, struct cv_err *err)
 {
-	const struct smtpd_options *opt = cv_conf_get(c->conf, &smtpd_section);
-	enum cv_status status = smtpd_limits_check(opt->send_classes, err);
-
-	if (status == CV_OK && strcmp(opt->display_name, "register") != 0 &&
-		strcmp(opt->display_name, "keep") != 0)
-		status = cv_fail(err, CV_INVALID, "display_name is register or keep");
-	return status == CV_OK ? cv_policy_load(NULL, m->official_suffixes, &c->policy, err)
-			       : status;
+	return cv_policy_load(NULL, m->official_suffixes, &c->policy, err);
 }
 
 static enum cv_status

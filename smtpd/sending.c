@@ -13,6 +13,7 @@
 #include "common/base/kill.h"
 #include "common/base/log.h"
 #include "smtpd/sending_internal.h"
+#include "smtpd/server.h"
 
 static const struct smtpd_options *
 opt_of(const struct smtpd_sending *s)
@@ -188,19 +189,37 @@ smtpd_sending_until(char out[32])
 
 /* ---- freezing ---- */
 
+/* The account's address for the log, or its number. */
+static void
+name_account(struct smtpd_sending *s, cv_acct_no acct, char out[320])
+{
+	const struct cv_snapshot *snap = s->server ? cv_register_get(s->server->reg) : NULL;
+	struct cv_reg_account account;
+
+	if (snap && cv_snapshot_account(snap, acct, &account))
+		snprintf(out, 320, "%.*s", CV_STR_ARGS(account.address));
+	else
+		snprintf(out, 320, "%llu",
+			(unsigned long long)(acct & SMTPD_SENDING_NUMBER_MASK));
+	if (snap)
+		cv_snapshot_unref(snap);
+}
+
 static void
 freeze_locked(struct smtpd_sending *s, struct sending_account *a, const char *by,
               const char *reason)
 {
+	char name[320];
+
 	a->freeze = (struct smtpd_freeze){.since_secs = cv_wall_secs()};
 	snprintf(a->freeze.by, sizeof a->freeze.by, "%s", by);
 	snprintf(a->freeze.reason, sizeof a->freeze.reason, "%s", reason);
 	atomic_fetch_add(&s->frozen, 1);
 	sending_write_freeze(s, a);
 	CV_KILL_POINT("sending.frozen");
-	cv_log(0, CV_WARN, "sending.frozen", "account=%llu by=%s messages=%u outside=%u",
-		(unsigned long long)(a->acct & SMTPD_SENDING_NUMBER_MASK), by, a->counts.messages,
-		a->counts.outside);
+	name_account(s, a->acct, name);
+	cv_log(0, CV_WARN, "sending.frozen", "account=%s by=%s messages=%u outside=%u", name,
+		by, a->counts.messages, a->counts.outside);
 	sending_add_job(s, a->acct);
 }
 

@@ -35,7 +35,7 @@ smtpd_limits_clear(struct smtpd_limits *l)
 		l->n[i] = SMTPD_LIMIT_UNSET;
 }
 
-/* One word of the list: class.limit=number. */
+/* One word of the list: class.limit=number (common/config/check.c has refused others). */
 static bool
 read_word(struct cv_str word, struct cv_str *class_out, enum smtpd_limit *limit_out,
           uint64_t *number_out)
@@ -73,32 +73,4 @@ smtpd_limits_of(const struct smtpd_options *opt, enum cv_reg_kind kind,
 	for (int i = 0; i < SMTPD_LIMIT_COUNT; i++)
 		if (own->n[i] != SMTPD_LIMIT_UNSET)
 			out->n[i] = own->n[i];
-}
-
-enum cv_status
-smtpd_limits_check(const char *classes, struct cv_err *err)
-{
-	static const enum cv_reg_kind kinds[] = {
-		CV_KIND_PERSON, CV_KIND_AGENCY, CV_KIND_ROLE, CV_KIND_APP};
-	struct cv_str rest = cv_str_z(classes), word, class_;
-	enum smtpd_limit limit;
-	uint64_t number;
-
-	while (cv_str_split(&rest, ' ', &word)) {
-		bool known = false;
-		if (!word.n)
-			continue;
-		if (!read_word(word, &class_, &limit, &number))
-			return cv_fail(err, CV_INVALID,
-				"send_classes: \"%.*s\" is not class.limit=number with messages, "
-				"recipients, first-time, burst or refused",
-				CV_STR_ARGS(word));
-		for (size_t i = 0; i < CV_COUNT(kinds); i++)
-			known |= cv_str_eq_z(class_, smtpd_limit_class(kinds[i]));
-		if (!known)
-			return cv_fail(err, CV_INVALID,
-				"send_classes: \"%.*s\": classes are person, agency, role and app",
-				CV_STR_ARGS(word));
-	}
-	return CV_OK;
 }

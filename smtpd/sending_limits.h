@@ -2,7 +2,7 @@
  *
  * The strongest voice first: what an administrator set for the account, then the words of
  * `send_classes` for its class ("app.recipients=20000"), then the options. 0 is no limit.
- * Pure; thread-safe.
+ * common/config checks what can be read; a word that cannot is passed over. Pure; thread-safe.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SMTPD_SENDING_LIMITS_H
@@ -37,7 +37,5 @@ void smtpd_limits_of(const struct smtpd_options *opt, enum cv_reg_kind kind,
                      const struct smtpd_limits *own, struct smtpd_limits *out);
 /* "person", "agency", "role", "app" */
 const char *smtpd_limit_class(enum cv_reg_kind kind);
-/* Whether CLASSES can be read; the fault is in ERR. */
-CV_MUST_CHECK enum cv_status smtpd_limits_check(const char *classes, struct cv_err *err);
 
 #endif

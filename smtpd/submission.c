@@ -182,6 +182,27 @@ forget_message(struct smtpd_tx *tx, struct cv_str *message)
 	*message = CV_STR_EMPTY;
 }
 
+/* Answers that go to free mail are allowed, but seen: the domain, never the address. */
+static void
+note_reply_to(struct smtpd_session *s, struct cv_str header)
+{
+	struct cv_field field;
+	struct cv_arena arena = CV_ARENA_INIT;
+	struct cv_addr_list list;
+
+	if (!cv_header_find(header, "Reply-To", 0, &field))
+		return;
+	cv_addr_list_parse(&arena, field.value, &list);
+	for (size_t i = 0; i < list.n && i < 10; i++)
+		if (cv_policy_is_free_mail(s->server->policy, list.items[i].host)) {
+			cv_log(cv_conn_id(s->conn), CV_INFO, "policy.reply_to",
+				"id=%s account=%s domain=%.*s", s->tx->id, s->login,
+				CV_STR_ARGS(list.items[i].host));
+			break;
+		}
+	cv_arena_done(&arena);
+}
+
 bool
 smtpd_submission_refuses(struct smtpd_session *s, struct cv_str *message, size_t body_at)
 {
@@ -192,8 +213,10 @@ smtpd_submission_refuses(struct smtpd_session *s, struct cv_str *message, size_t
 	judge_identity(s, cv_str_sub(*message, 0, body_at), &d);
 	if (!is_refusal(&d))
 		judge_secrecy(s, *message, &d);
-	if (!is_refusal(&d))
+	if (!is_refusal(&d)) {
+		note_reply_to(s, cv_str_sub(*message, 0, body_at));
 		return false;
+	}
 	forget_message(s->tx, message);
 	return refuse(s, &d);
 }

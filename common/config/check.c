@@ -194,6 +194,41 @@ check_https(struct cv_str value, const char *of, struct cv_err *err)
 	return cv_fail(err, CV_INVALID, "\"%.*s\" is no https:// address", CV_STR_ARGS(value));
 }
 
+/* One of the words in LIST. */
+static bool
+is_among(struct cv_str name, const char *list)
+{
+	struct cv_str rest = cv_str_z(list), word;
+
+	while (cv_str_split(&rest, ' ', &word))
+		if (name.n && cv_str_eq(word, name))
+			return true;
+	return false;
+}
+
+/* "app.messages=20000" */
+static enum cv_status
+check_class_limit(struct cv_str word, const char *of, struct cv_err *err)
+{
+	size_t dot = cv_str_find(word, '.', 0), equals = cv_str_find(word, '=', dot);
+	uint64_t number;
+
+	(void)of;
+	if (!is_among(cv_str_sub(word, 0, dot), "person agency role app"))
+		return cv_fail(err, CV_INVALID,
+			"\"%.*s\" begins with none of the classes person, agency, role, app",
+			CV_STR_ARGS(word));
+	if (!is_among(cv_str_sub(word, dot + 1, equals),
+			"messages recipients first-time burst refused"))
+		return cv_fail(err, CV_INVALID,
+			"\"%.*s\" names no limit: messages, recipients, first-time, burst, refused",
+			CV_STR_ARGS(word));
+	if (cv_str_u64(cv_str_sub(word, equals + 1, word.n), 100000000, &number) != CV_OK)
+		return cv_fail(err, CV_INVALID, "\"%.*s\" has no number from 0 to 100000000",
+			CV_STR_ARGS(word));
+	return CV_OK;
+}
+
 /* ---- the table ---- */
 
 #define RULES "auto none may encrypt dane verify"
@@ -222,6 +257,8 @@ static const struct row {
 	{ "smtpd", "dnswl", false, check_dnslists, "good" },
 	{ "smtpd", "xclient_networks", false, check_networks, NULL },
 	{ "smtpd", "priority_networks", false, check_networks, NULL },
+	{ "smtpd", "send_classes", true, check_class_limit, NULL },
+	{ "smtpd", "display_name", false, check_choice, "register keep" },
 	{ "smtpd", "milter_default_action", false, check_choice, "accept tempfail reject" },
 	{ "smtpd", "smarthost", false, check_smarthost, NULL },
 	{ "smtpd", "transports", true, check_transport, "transport" },

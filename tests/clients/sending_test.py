@@ -274,6 +274,10 @@ def a_foreign_address_in_the_name_and_an_empty_sender_are_refused(w):
     code, text = refusal(s.sendmail, "", [user], message(user))
     expect(code == 550 and "[POL-05.null-sender]" in text, code, text)
     s.sendmail("", [user], message(user, more="Auto-Submitted: auto-replied\r\n"))
+    # answers to free mail are allowed, and seen
+    s.sendmail(user, [user], message(user, more="Reply-To: kin@gmail.com\r\n"))
+    text = w.p.daemons["smtpd"].text()
+    expect(f"account={user} domain=gmail.com" in text and "kin@" not in text, "policy.reply_to")
 
 
 def volumes(w):
