@@ -49,7 +49,7 @@ set_day(json_t *row, const char *key, json_int_t secs)
 /* ---- what others told us ---- */
 
 static json_t *
-received_rows(const json_t *reports)
+received_rows(const struct admin_call *call, const json_t *reports)
 {
 	json_t *rows = json_array(), *report, *policy;
 	size_t i, k;
@@ -63,6 +63,10 @@ received_rows(const json_t *reports)
 				row, "organization", json_object_get(report, "organization"));
 			json_object_set(row, "domain", json_object_get(policy, "domain"));
 			json_object_set(row, "type", json_object_get(policy, "type"));
+			bool is_signed = json_is_true(json_object_get(report, "signed"));
+			json_object_set_new(row, "signed",
+				json_string(is_signed ? admin_say(call, "yes", "có")
+						      : admin_say(call, "no", "không")));
 			set_number(row, "good", number_of(policy, "good"));
 			set_number(row, "bad", number_of(policy, "bad"));
 			set_failures(row, json_object_get(policy, "failures"));
@@ -80,6 +84,7 @@ run_received(struct admin_call *call)
 		{ "organization", "FROM", "NƠI GỬI" },
 		{ "domain", "OUR DOMAIN", "TÊN MIỀN" },
 		{ "type", "POLICY", "CHÍNH SÁCH" },
+		{ "signed", "SIGNED", "CÓ CHỮ KÝ" },
 		{ "good", "GOOD", "ĐẠT" },
 		{ "bad", "BAD", "HỎNG" },
 		{ "failures", "FAILURES", "LÝ DO" },
@@ -98,7 +103,7 @@ run_received(struct admin_call *call)
 	if (!reply)
 		return exit_code;
 	if (!admin_json(call, reply)) {
-		json_t *rows = received_rows(json_object_get(reply, "reports"));
+		json_t *rows = received_rows(call, json_object_get(reply, "reports"));
 		admin_table(call, rows, columns, CV_COUNT(columns));
 		json_decref(rows);
 	}

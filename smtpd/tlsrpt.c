@@ -11,6 +11,7 @@
 #include "common/base/rng.h"
 #include "common/net/thread.h"
 #include "common/text/date.h"
+#include "common/text/header.h"
 #include "smtpd/tlsrpt_internal.h"
 
 #define EVENTS_MAX     20000u          /* noted and not yet counted */
@@ -216,14 +217,20 @@ smtpd_tlsrpt_note(struct smtpd_tlsrpt *t, struct smtpd_tlsrpt_event *e)
 
 /* ---- reports that come ---- */
 
-/* Our filter's word on who signed it; RFC 8460 3 wants every report signed. */
+/* Our filter's word on who signed it; RFC 8460 3 wants every report signed. Fields under our name
+ * that others wrote are taken out by the filter. */
 static bool
-is_signed(struct cv_str message)
+is_signed(const struct smtpd_tlsrpt *t, struct cv_str message)
 {
-	struct cv_str head = cv_str_sub(message, 0, CV_MIN(message.n, (size_t)4096));
+	struct cv_str name = cv_str_z(t->server->main->hostname);
+	struct cv_field f;
 
-	return cv_str_isearch(head, CV_STR("Authentication-Results:")) < head.n
-		&& cv_str_isearch(head, CV_STR("dkim=pass")) < head.n;
+	for (size_t i = 0; i < 20 && cv_header_find(message, "Authentication-Results", i, &f); i++) {
+		struct cv_str value = cv_str_trim(f.value);
+		if (cv_str_ieq(cv_str_trim(cv_str_sub(value, 0, cv_str_find(value, ';', 0))), name))
+			return cv_str_isearch(value, CV_STR("dkim=pass")) < value.n;
+	}
+	return false;
 }
 
 static void
@@ -265,7 +272,7 @@ read_report(struct smtpd_tlsrpt *t, struct cv_str message)
 		return;
 	}
 	json_object_set_new(summary, "arrived", json_integer((json_int_t)cv_wall_secs()));
-	json_object_set_new(summary, "signed", json_boolean(is_signed(message)));
+	json_object_set_new(summary, "signed", json_boolean(is_signed(t, message)));
 	keep_report(t, summary);
 	json_decref(summary);
 }
