@@ -222,12 +222,13 @@ smtpd_tlsrpt_note(struct smtpd_tlsrpt *t, struct smtpd_tlsrpt_event *e)
 static bool
 is_signed(const struct smtpd_tlsrpt *t, struct cv_str message)
 {
-	struct cv_str name = cv_str_z(t->server->main->hostname);
 	struct cv_field f;
 
-	for (size_t i = 0; i < 20 && cv_header_find(message, "Authentication-Results", i, &f); i++) {
+	for (size_t i = 0; i < 20 && cv_header_find(message, "Authentication-Results", i, &f);
+		i++) {
 		struct cv_str value = cv_str_trim(f.value);
-		if (cv_str_ieq(cv_str_trim(cv_str_sub(value, 0, cv_str_find(value, ';', 0))), name))
+		struct cv_str name = cv_str_sub(value, 0, cv_str_find(value, ';', 0));
+		if (cv_str_ieq_z(cv_str_trim(name), t->server->main->hostname))
 			return cv_str_isearch(value, CV_STR("dkim=pass")) < value.n;
 	}
 	return false;
