@@ -115,6 +115,7 @@ add_all(scmp_filter_ctx ctx, uint32_t action, const char *const *names, size_t c
 	return fault;
 }
 
+/* Comparisons name both of their data, though most look at one: clang wants it so. */
 #define ALLOW(call, ...)                                                                           \
 	do {                                                                                       \
 		int fault_ = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(call), __VA_ARGS__);   \
@@ -132,11 +133,11 @@ allow_sockets(scmp_filter_ctx ctx)
 
 	for (size_t f = 0; f < CV_COUNT(families); f++)
 		for (size_t t = 0; t < CV_COUNT(types); t++)
-			ALLOW(socket, 2, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[f]),
+			ALLOW(socket, 2, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[f], 0),
 				SCMP_A1(SCMP_CMP_MASKED_EQ, SOCK_TYPE_MASK,
 					(scmp_datum_t)types[t]));
-	ALLOW(socket, 2, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_EQ, 0));
-	ALLOW(socketpair, 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+	ALLOW(socket, 2, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0), SCMP_A2(SCMP_CMP_EQ, 0, 0));
+	ALLOW(socketpair, 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 	return 0;
 }
 
@@ -164,11 +165,11 @@ allow_threads(scmp_filter_ctx ctx)
 	ALLOW(clone, 1,
 		SCMP_A0(SCMP_CMP_MASKED_EQ, (scmp_datum_t)(NEW_NAMESPACES | CLONE_THREAD),
 			CLONE_THREAD));
-	ALLOW(kill, 1, SCMP_A0(SCMP_CMP_EQ, self));
-	ALLOW(tgkill, 1, SCMP_A0(SCMP_CMP_EQ, self));
-	ALLOW(rt_sigqueueinfo, 1, SCMP_A0(SCMP_CMP_EQ, self));
+	ALLOW(kill, 1, SCMP_A0(SCMP_CMP_EQ, self, 0));
+	ALLOW(tgkill, 1, SCMP_A0(SCMP_CMP_EQ, self, 0));
+	ALLOW(rt_sigqueueinfo, 1, SCMP_A0(SCMP_CMP_EQ, self, 0));
 	for (size_t i = 0; i < CV_COUNT(options); i++)
-		ALLOW(prctl, 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)options[i]));
+		ALLOW(prctl, 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)options[i], 0));
 	return 0;
 }
 
@@ -178,7 +179,7 @@ allow_ioctls(scmp_filter_ctx ctx)
 	static const unsigned long requests[] = {FIONREAD, FIONBIO, TCGETS, TIOCGWINSZ};
 
 	for (size_t i = 0; i < CV_COUNT(requests); i++)
-		ALLOW(ioctl, 1, SCMP_A1(SCMP_CMP_EQ, requests[i]));
+		ALLOW(ioctl, 1, SCMP_A1(SCMP_CMP_EQ, requests[i], 0));
 	return 0;
 }
 
