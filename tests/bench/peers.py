@@ -136,7 +136,8 @@ class Congvu:
         self.p = kit.Province(
             filter=with_filter, main={"log_level": "warn"},
             smtpd={"max_conns_per_ip": "0", "workers": "0", "rate_messages_account": "0",
-                   "rate_rcpts_account": "0",
+                   "rate_rcpts_account": "0", "send_messages_day": "0",
+                   "send_rcpts_day": "0", "send_first_time_day": "0", "send_burst": "0",
                    **({"smarthost": f"127.0.0.1:{sink.port}", "allow_loopback_targets": "yes"}
                       if sink else {})},
             imapd={"workers": "0", "cache": "256M", "plain_login_networks": "127.0.0.0/8",
