@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "common/base/clock.h"
+#include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/base/rng.h"
 #include "common/net/addr.h"
@@ -21,6 +22,7 @@
 
 #define HASH_THREADS 2
 #define HASH_QUEUE 512
+#define CROWD_MAX 512
 #define REMEMBERED_MAX 65536
 
 struct remembered {
@@ -38,8 +40,12 @@ struct cv_auth {
 	bool outside_allowed;
 	struct cv_net *net;
 	struct cv_oauth *oauth;
+	pthread_mutex_t crowd_lock; /* rank: before lockout's; guards the next two */
+	struct cv_link crowd;       /* jobs that wait for others of their account and network */
+	size_t crowd_count;
 };
 struct job {
+	struct cv_link link;    /* in `crowd` */
 	struct cv_auth *auth;
 	struct cv_auth_check *check;
 	struct auth_subject subject;
@@ -57,6 +63,8 @@ cv_auth_new(struct cv_register *r, struct cv_auth **out, struct cv_err *err)
 	cv_random(a->key, sizeof a->key);
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_mutex_init(&a->rule_lock, NULL);
+	pthread_mutex_init(&a->crowd_lock, NULL);
+	cv_list_init(&a->crowd);
 	cv_map_init(&a->cache);
 	enum cv_status status = cv_pool_new("auth", HASH_THREADS, HASH_QUEUE, &a->pool, err);
 	if (status) {
@@ -89,6 +97,7 @@ cv_auth_free(struct cv_auth *a)
 	lockout_free(a->lockout);
 	pthread_mutex_destroy(&a->lock);
 	pthread_mutex_destroy(&a->rule_lock);
+	pthread_mutex_destroy(&a->crowd_lock);
 	cv_netset_free(a->inside);
 	cv_wipe(a->key, sizeof a->key);
 	free(a);
@@ -335,44 +344,113 @@ check_own(const struct auth_subject *s, bool is_taken, struct cv_str password)
 }
 
 static void
-run(void *arg)
+finish_job(struct job *job, enum cv_auth_result result)
 {
-	struct job *job = arg;
-	struct cv_str password = cv_str(job->password, job->password_n);
-	bool right = check_own(&job->subject, job->is_taken, password);
-	if (right)
-		remember(job->auth, &job->subject, password);
-	/* The verdict first: whoever begins meanwhile must find the failure or the try. */
-	enum cv_auth_result result =
-		auth_conclude(job->auth, &job->subject, right ? AUTH_OWN_PASSWORD : AUTH_WRONG);
-	lockout_end(job->auth->lockout, &job->subject.lock);
 	finish(job->auth, job->check, &job->subject, result);
 	auth_subject_done(&job->subject);
 	cv_wipe(job, sizeof *job);
 	free(job);
 }
 
-/* The slow way. False: *RESULT_OUT says why it was not begun, and S stays the caller's. */
-static bool
-check_slowly(struct cv_auth *a, struct cv_auth_check *c, const struct auth_subject *s,
-             enum cv_auth_result *result_out)
+static void settle(struct job *job);
+
+/* What waited for a check of ID to end gets its turn. */
+static void
+wake_crowd(struct cv_auth *a, const struct lockout_id *id)
 {
-	enum lockout_answer answer = lockout_begin(a->lockout, &s->lock, cv_wall_ms());
-	*result_out = answer == LOCKOUT_LOCKED ? CV_AUTH_LOCKED : CV_AUTH_BUSY;
-	if (answer != LOCKOUT_GO)
-		return false;
+	struct cv_link woken;
+
+	cv_list_init(&woken);
+	pthread_mutex_lock(&a->crowd_lock);
+	CV_LIST_EACH (link, next, &a->crowd) {
+		if (CV_CONTAINER(link, struct job, link)->subject.lock.pair != id->pair)
+			continue;
+		cv_list_remove(link);
+		cv_list_append(&woken, link);
+		a->crowd_count--;
+	}
+	pthread_mutex_unlock(&a->crowd_lock);
+	for (struct cv_link *link; (link = cv_list_pop(&woken));)
+		settle(CV_CONTAINER(link, struct job, link));
+}
+
+static void
+run(void *arg)
+{
+	struct job *job = arg;
+	struct cv_auth *a = job->auth;
+	struct lockout_id id = job->subject.lock;
+	struct cv_str password = cv_str(job->password, job->password_n);
+	bool right = check_own(&job->subject, job->is_taken, password);
+	if (right)
+		remember(a, &job->subject, password);
+	/* The verdict first: whoever begins meanwhile must find the failure or the try. */
+	enum cv_auth_result result =
+		auth_conclude(a, &job->subject, right ? AUTH_OWN_PASSWORD : AUTH_WRONG);
+	lockout_end(a->lockout, &id);
+	finish_job(job, result);
+	wake_crowd(a, &id);
+}
+
+/* GO, or the job waits in the crowd; else what to answer. Under one lock, so that the check that it
+ * waits for cannot end between the two. */
+static enum lockout_answer
+begin_or_wait(struct job *job, bool *waits_out)
+{
+	struct cv_auth *a = job->auth;
+
+	pthread_mutex_lock(&a->crowd_lock);
+	enum lockout_answer answer =
+		lockout_begin(a->lockout, &job->subject.lock, cv_wall_ms());
+	*waits_out = answer == LOCKOUT_CROWDED && a->crowd_count < CROWD_MAX;
+	if (*waits_out) {
+		cv_list_append(&a->crowd, &job->link);
+		a->crowd_count++;
+	}
+	pthread_mutex_unlock(&a->crowd_lock);
+	return answer;
+}
+
+/* A mail program that opens many connections at once gives the same right password on each: one is
+ * hashed, and the others find it remembered. */
+static void
+settle(struct job *job)
+{
+	struct cv_auth *a = job->auth;
+	bool waits;
+
+	if (job->is_taken && job->subject.secret &&
+	    is_remembered(a, &job->subject, cv_str(job->password, job->password_n))) {
+		finish_job(job, auth_conclude(a, &job->subject, AUTH_OWN_PASSWORD));
+		return;
+	}
+	enum lockout_answer answer = begin_or_wait(job, &waits);
+	if (waits)
+		return;
+	if (answer == LOCKOUT_GO && !cv_pool_run(a->pool, run, job))
+		return;
+	if (answer == LOCKOUT_GO) {
+		struct lockout_id id = job->subject.lock;
+		lockout_end(a->lockout, &id);
+		finish_job(job, CV_AUTH_BUSY);
+		wake_crowd(a, &id);
+		return;
+	}
+	finish_job(job, answer == LOCKOUT_LOCKED ? CV_AUTH_LOCKED : CV_AUTH_BUSY);
+}
+
+/* The slow way; S becomes the job's. */
+static void
+check_slowly(struct cv_auth *a, struct cv_auth_check *c, const struct auth_subject *s)
+{
 	struct job *job = cv_malloc(sizeof *job);
 	*job = (struct job){
 		.auth = a, .check = c, .subject = *s, .password_n = c->password.n,
 		.is_taken = s->takes_own && !c->must_fail,
 	};
+	cv_list_init(&job->link);
 	memcpy(job->password, c->password.p, c->password.n);
-	if (!cv_pool_run(a->pool, run, job))
-		return true;
-	lockout_end(a->lockout, &s->lock);
-	cv_wipe(job, sizeof *job);
-	free(job);
-	return false;
+	settle(job);
 }
 
 void
@@ -392,8 +470,9 @@ cv_auth_verify(struct cv_auth *a, struct cv_auth_check *c)
 		snprintf(c->device, sizeof c->device, "%s", device->name);
 	} else if (!c->must_fail && s.takes_own && s.secret && is_remembered(a, &s, c->password)) {
 		result = auth_conclude(a, &s, AUTH_OWN_PASSWORD);
-	} else if (check_slowly(a, c, &s, &result)) {
-		return; /* the job owns the subject now */
+	} else {
+		check_slowly(a, c, &s);
+		return;
 	}
 	finish(a, c, &s, result);
 	auth_subject_done(&s);

@@ -222,6 +222,67 @@ test_verify__remembers_a_right_password_until_it_changes(void **state)
 	publish(HOA_PASSWORD, 4);
 }
 
+struct crowd {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	size_t ended, by_result[16];
+};
+
+static void
+on_crowd_done(struct cv_auth_check *c)
+{
+	struct crowd *crowd = c->arg;
+	pthread_mutex_lock(&crowd->lock);
+	crowd->ended++;
+	crowd->by_result[c->result]++;
+	pthread_cond_signal(&crowd->cond);
+	pthread_mutex_unlock(&crowd->lock);
+}
+
+/* N tries at once, all begun before any has ended. */
+static void
+try_at_once(const char *ip, const char *password, size_t n, struct crowd *crowd)
+{
+	struct cv_auth_check checks[64];
+	struct sockaddr_storage peer = {0};
+	struct sockaddr_in *in = (struct sockaddr_in *)(void *)&peer;
+	in->sin_family = AF_INET;
+	assert_int_equal(inet_pton(AF_INET, ip, &in->sin_addr), 1);
+	*crowd = (struct crowd){ .lock = PTHREAD_MUTEX_INITIALIZER,
+		                 .cond = PTHREAD_COND_INITIALIZER };
+	for (size_t i = 0; i < n; i++) {
+		checks[i] = (struct cv_auth_check){
+			.login = CV_STR(HOA), .password = cv_str_z(password), .peer = &peer,
+			.done = on_crowd_done, .arg = crowd,
+		};
+		cv_auth_verify(auth, &checks[i]);
+	}
+	pthread_mutex_lock(&crowd->lock);
+	while (crowd->ended < n)
+		pthread_cond_wait(&crowd->cond, &crowd->lock);
+	pthread_mutex_unlock(&crowd->lock);
+}
+
+static void
+test_verify__lets_all_connections_of_one_mail_program_in_at_once(void **state)
+{
+	(void)state;
+	struct crowd crowd;
+	publish(HOA_PASSWORD, 7); /* nothing is remembered of a new secret */
+	try_at_once("10.8.0.1", HOA_PASSWORD, 40, &crowd);
+	assert_int_equal(crowd.by_result[CV_AUTH_OK], 40);
+}
+
+static void
+test_SEC_05__guessing_on_many_connections_at_once_gains_nothing(void **state)
+{
+	(void)state;
+	struct crowd crowd;
+	try_at_once("10.8.1.1", "wrong", 40, &crowd);
+	assert_int_equal(crowd.by_result[CV_AUTH_BAD], 5);
+	assert_int_equal(crowd.by_result[CV_AUTH_LOCKED], 35);
+}
+
 static void
 test_SEC_05__the_sixth_try_is_refused_from_that_network_alone(void **state)
 {
@@ -795,6 +856,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_verify__answers_by_name_password_and_state),
 		cmocka_unit_test(test_verify__remembers_a_right_password_until_it_changes),
+		cmocka_unit_test(test_verify__lets_all_connections_of_one_mail_program_in_at_once),
+		cmocka_unit_test(test_SEC_05__guessing_on_many_connections_at_once_gains_nothing),
 		cmocka_unit_test(test_SEC_05__the_sixth_try_is_refused_from_that_network_alone),
 		cmocka_unit_test(test_ACC_05__outside_a_right_password_is_a_wrong_one),
 		cmocka_unit_test(test_ACC_05__what_is_remembered_inside_does_not_count_outside),
