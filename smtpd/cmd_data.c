@@ -202,6 +202,7 @@ smtpd_cmd_bdat(struct smtpd_session *s, struct cv_str args)
 		s->bdat_back = s->state;
 		smtpd_session_enter(s, S_BDAT);
 	}
+	s->noise += !size && !last; /* an empty chunk brings no mail nearer */
 	s->bdat_left = size;
 	s->bdat_last = last;
 	return size ? CV_STEP_DONE : chunk_ended(s);

@@ -218,6 +218,10 @@ put_part(struct recode *r, uint32_t index, size_t *at)
 	bool fits = !is_leaf(part)
 		|| smtpd_carries(r->carrier, cv_str_sub(r->message, body_at, end));
 
+	/* Fields written for the message inside would become fields of the one around it. */
+	if (part->at.kind == CV_MIME_MESSAGE && !cv_str_has_suffix(
+			cv_str_sub(r->message, part->at.header_offset, body_at), "\r\n\r\n"))
+		return cv_fail(r->err, CV_INVALID, "a header has no end");
 	*at = is_leaf(part) ? end : body_at;
 	if (!fits)
 		return put_leaf(r, index);

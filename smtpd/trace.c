@@ -58,6 +58,8 @@ smtpd_trace_write(struct smtpd_session *s)
 	/* With one recipient its address helps to trace; with more it would tell one of another. */
 	if (tx->rcpt_count == 1)
 		cv_buf_printf(out, "\r\n\tfor <%.*s>", CV_STR_ARGS(tx->rcpts[0].address));
+	if (tx->timing.asked_priority) /* RFC 6710 9 */
+		cv_buf_printf(out, "\r\n\tPRIORITY %d", tx->timing.asked_priority);
 	cv_buf_z(out, ";\r\n\t");
 	cv_date_write_mail(out, cv_date_at(cv_wall_secs(), CV_ZONE_VIETNAM));
 	cv_buf_z(out, "\r\n");
