@@ -136,7 +136,7 @@ start(void)
 	fclose(zone);
 	fprintf(conf, "[congvu]\nbase_dir = %s\nhostname = mail.lamgiang.example\n"
 		"default_domain = lamgiang.example\nofficial_suffixes = lamgiang.example\n"
-		"dns_zone_file = %s/zone\nlog_level = error\n"
+		"dns_zone_file = %s/zone\nlog_level = error\nsandbox = no\n" /* the corpus is outside */
 		"[smtpd]\nlisten_mx = unix:%s/mx\nlisten_submission =\nlisten_submissions =\n"
 		"listen_lmtp = unix:%s/lmtp\nmilters =\nworkers = 2\nmax_message = 64K\nmax_rcpts = 50\n",
 		dir, dir, dir, dir);
