@@ -54,6 +54,8 @@ const struct admin_command *const admin_commands[] = {
 	&admin_queue_delete,
 	&admin_queue_bounce,
 	&admin_queue_stats,
+	&admin_queue_summary,
+	&admin_queue_adopt,
 	&admin_tls_report_received,
 	&admin_tls_report_pending,
 	&admin_tls_report_sent,

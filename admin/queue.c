@@ -115,8 +115,8 @@ print_list(const struct admin_call *call, const json_t *reply)
 	else
 		puts(admin_say(call, "The queue is empty.", "Hàng đợi trống."));
 	if (json_is_true(json_object_get(reply, "more")))
-		puts(admin_say(call, "There are more: see --limit and --after.",
-			"Còn nữa: xem --limit và --after."));
+		printf(admin_say(call, "There are more: --after %s\n", "Còn nữa: --after %s\n"),
+			text_of(reply, "next"));
 	json_decref(rows);
 }
 
@@ -208,6 +208,47 @@ take_limit(struct admin_call *call, json_t *request)
 	return true;
 }
 
+/* A number with a unit, "2h" or "5M"; false, said, when it is none. */
+static bool
+take_number(struct admin_call *call, json_t *request, const char *option, const char *key,
+	const char *units, const json_int_t *factors)
+{
+	const char *text = admin_option(call, option);
+	struct cv_str s = cv_str_z(text);
+	json_int_t factor = 1;
+	uint64_t n;
+
+	if (!text)
+		return true;
+	const char *unit = s.n > 1 ? strchr(units, s.p[s.n - 1]) : NULL;
+	if (unit) {
+		factor = factors[unit - units];
+		s = cv_str_sub(s, 0, s.n - 1);
+	}
+	if (cv_str_u64(s, 1u << 31, &n) != CV_OK) {
+		char en[100], vi[100];
+		snprintf(en, sizeof en, "--%s takes a number with a unit of %s", option, units);
+		snprintf(vi, sizeof vi, "--%s nhận một số kèm đơn vị %s", option, units);
+		admin_error(call, EXIT_USAGE, en, vi);
+		return false;
+	}
+	json_object_set_new(request, key, json_integer((json_int_t)n * factor));
+	return true;
+}
+
+static bool
+take_filter(struct admin_call *call, json_t *request)
+{
+	static const char *const names[] = {"sender", "recipient", "domain", "state", "account"};
+	static const json_int_t secs[] = {1, 60, 3600, 86400, 604800};
+	static const json_int_t bytes[] = {1 << 10, 1 << 20, 1 << 30};
+
+	for (size_t i = 0; i < CV_COUNT(names); i++)
+		admin_set(request, names[i], admin_option(call, names[i]));
+	return take_number(call, request, "older", "older", "smhdw", secs)
+	       && take_number(call, request, "size", "larger", "KMG", bytes);
+}
+
 static int
 run_list(struct admin_call *call)
 {
@@ -215,9 +256,7 @@ run_list(struct admin_call *call)
 	int exit_code;
 
 	admin_set(request, "after", admin_option(call, "after"));
-	admin_set(request, "sender", admin_option(call, "sender"));
-	admin_set(request, "recipient", admin_option(call, "recipient"));
-	if (!take_limit(call, request)) {
+	if (!take_filter(call, request) || !take_limit(call, request)) {
 		json_decref(request);
 		return EXIT_USAGE;
 	}
@@ -298,7 +337,64 @@ run_stats(struct admin_call *call)
 	return EXIT_OK;
 }
 
-/* One message by its id, or --all that --sender and --recipient leave. */
+static void
+print_summary(const struct admin_call *call, const json_t *reply)
+{
+	/* clang-format off */
+	static const struct admin_column columns[] = {
+		{ "domain", "DESTINATION", "NƠI NHẬN" },
+		{ "waiting", "WAITING", "ĐANG CHỜ" },
+		{ "held", "HELD", "ĐANG GIỮ" },
+		{ "5m", "<5M", "<5P" },
+		{ "30m", "<30M", "<30P" },
+		{ "2h", "<2H", "<2G" },
+		{ "12h", "<12H", "<12G" },
+		{ "1d", "<1D", "<1N" },
+		{ "older", "OLDER", "LÂU HƠN" },
+		{ "when", "NEXT TRY", "LẦN GỬI TỚI" },
+		{ "last_reply", "LAST ANSWER", "TRẢ LỜI GẦN NHẤT" },
+	};
+	/* clang-format on */
+	json_t *domains = json_object_get(reply, "domains"), *d;
+	size_t i;
+	char text[32];
+
+	json_array_foreach(domains, i, d)
+	{
+		json_object_update(d, json_object_get(d, "ages"));
+		format_time(number_of(d, "next"), text);
+		json_object_set_new(d, "when", json_string(text));
+	}
+	if (json_array_size(domains))
+		admin_table(call, domains, columns, CV_COUNT(columns));
+	else
+		puts(admin_say(call, "The queue is empty.", "Hàng đợi trống."));
+	if ((size_t)number_of(reply, "total") > json_array_size(domains))
+		printf(admin_say(call, "%lld destinations in all\n", "tổng cộng %lld nơi nhận\n"),
+			(long long)number_of(reply, "total"));
+}
+
+static int
+run_summary(struct admin_call *call)
+{
+	json_t *request = admin_request("queue.summary");
+	int exit_code;
+
+	if (!take_limit(call, request)) {
+		json_decref(request);
+		return EXIT_USAGE;
+	}
+	json_t *reply = admin_ask(call, ADMIN_SMTPD, request, &exit_code);
+	if (!reply)
+		return exit_code;
+	use_time_zone(call);
+	if (!admin_json(call, reply))
+		print_summary(call, reply);
+	json_decref(reply);
+	return EXIT_OK;
+}
+
+/* One message by its id, or --all that the filters leave. */
 static int
 change(struct admin_call *call, const char *what, bool is_dangerous)
 {
@@ -309,23 +405,31 @@ change(struct admin_call *call, const char *what, bool is_dangerous)
 		return admin_error(call, EXIT_USAGE,
 			"name one message, or say --all (with --sender, --recipient)",
 			"chỉ một thư theo mã, hoặc dùng --all (kèm --sender, --recipient)");
-	if (is_dangerous && !admin_option(call, "yes"))
-		return admin_error(call, EXIT_USAGE, "this cannot be undone: say --yes to do it",
-			"thao tác này không hoàn tác được: thêm --yes để thực hiện");
+	bool dry_run = admin_option(call, "dry-run") != NULL;
+	if (is_dangerous && !dry_run && !admin_option(call, "yes"))
+		return admin_error(call, EXIT_USAGE,
+			"this cannot be undone: say --dry-run to see what it would do, --yes to do it",
+			"thao tác này không hoàn tác được: --dry-run để xem trước, --yes để thực hiện");
 	json_t *request = admin_request(what);
 	if (all)
 		json_object_set_new(request, "all", json_true());
 	else
 		admin_set(request, "id", call->words[0]);
-	admin_set(request, "sender", admin_option(call, "sender"));
-	admin_set(request, "recipient", admin_option(call, "recipient"));
+	if (dry_run)
+		json_object_set_new(request, "dry_run", json_true());
+	if (!take_filter(call, request)) {
+		json_decref(request);
+		return EXIT_USAGE;
+	}
 	json_t *reply = admin_ask(call, ADMIN_SMTPD, request, &exit_code);
 	if (!reply)
 		return exit_code;
 	json_int_t busy = number_of(reply, "busy");
 	if (!admin_json(call, reply)) {
-		printf(admin_say(call, "%lld messages, %lld recipients changed",
-			       "%lld thư, %lld người nhận đã thay đổi"),
+		printf(dry_run ? admin_say(call, "%lld messages, %lld recipients would change",
+					 "%lld thư, %lld người nhận sẽ thay đổi")
+			       : admin_say(call, "%lld messages, %lld recipients changed",
+					 "%lld thư, %lld người nhận đã thay đổi"),
 			(long long)number_of(reply, "messages"),
 			(long long)number_of(reply, "recipients"));
 		if (busy)
@@ -368,22 +472,28 @@ run_bounce(struct admin_call *call)
 	return change(call, "queue.bounce", true);
 }
 
-#define CHOOSING                                                                                   \
-	{"all", NULL, "all messages, or those that the next two choose",                           \
-		"mọi thư, hoặc những thư do hai tùy chọn sau chọn"},                               \
-		{"sender", "TEXT", "whose sender has TEXT in it", "người gửi có chứa chữ này"},    \
-	{                                                                                          \
-		"recipient", "TEXT", "one of whose recipients has TEXT in it",                     \
-			"một người nhận có chứa chữ này"                              \
-	}
-
 /* clang-format off */
+#define FILTERS \
+	{ "sender", "TEXT", "whose sender has TEXT in it", "người gửi có chứa chữ này" }, \
+	{ "account", "NAME", "that this account submitted", "do tài khoản này gửi" }, \
+	{ "recipient", "TEXT", "recipients that have TEXT in them", "người nhận có chứa chữ này" }, \
+	{ "domain", "DOMAIN", "recipients at DOMAIN", "người nhận thuộc tên miền này" }, \
+	{ "state", "STATE", "recipients that are waiting or held", "người nhận đang chờ (waiting) hoặc đang giữ (held)" }, \
+	{ "older", "TIME", "that came longer ago: 30m, 2h, 1d", "đến trước khoảng này: 30m, 2h, 1d" }, \
+	{ "size", "BYTES", "of at least so much: 500K, 5M", "cỡ ít nhất: 500K, 5M" }
+#define CHOOSING \
+	{ "all", NULL, "all messages, or those that the next options choose", "mọi thư, hoặc những thư do các tùy chọn sau chọn" }, \
+	FILTERS, \
+	{ "dry-run", NULL, "only count what would change", "chỉ đếm, không thay đổi" }
+
 static const struct admin_option list_options[] = {
-	{ "sender", "TEXT", "whose sender has TEXT in it", "người gửi có chứa chữ này" },
-	{ "recipient", "TEXT", "one of whose recipients has TEXT in it",
-		"một người nhận có chứa chữ này" },
+	FILTERS,
 	{ "limit", "N", "at most so many; 100 unless told", "nhiều nhất bấy nhiêu, mặc định 100" },
 	{ "after", "ID", "behind this message", "sau thư này" },
+	{ 0 }
+};
+static const struct admin_option summary_options[] = {
+	{ "limit", "N", "at most so many domains; 100 unless told", "nhiều nhất bấy nhiêu tên miền, mặc định 100" },
 	{ 0 }
 };
 /* clang-format on */
@@ -480,4 +590,58 @@ const struct admin_command admin_queue_stats = {
 	.help_vi = "thống kê hàng đợi theo nơi nhận",
 	.examples = "  congvu queue stats --json",
 	.run = run_stats,
+};
+const struct admin_command admin_queue_summary = {
+	.noun = "queue",
+	.verb = "summary",
+	.words = "",
+	.help = "what waits, by destination and age, with the last answer",
+	.help_vi = "thư đang chờ theo nơi nhận và thời gian, kèm trả lời gần nhất",
+	.options = summary_options,
+	.examples = "  congvu queue summary\n  congvu queue summary --limit 10 --json",
+	.run = run_summary,
+};
+
+static int
+run_adopt(struct admin_call *call)
+{
+	json_t *request = admin_request("queue.adopt");
+	int exit_code;
+
+	admin_set(request, "dir", call->words[0]);
+	if (admin_option(call, "dry-run"))
+		json_object_set_new(request, "dry_run", json_true());
+	json_t *reply = admin_ask(call, ADMIN_SMTPD, request, &exit_code);
+	if (!reply)
+		return exit_code;
+	if (!admin_json(call, reply))
+		printf(admin_say(call, "%lld messages, %lld recipients%s\n",
+			       "%lld thư, %lld người nhận%s\n"),
+			(long long)number_of(reply, "messages"),
+			(long long)number_of(reply, "recipients"),
+			admin_option(call, "dry-run")
+				? admin_say(call, " would be taken over", " sẽ được tiếp nhận")
+				: admin_say(call, " taken over", " đã tiếp nhận"));
+	json_decref(reply);
+	return EXIT_OK;
+}
+
+/* clang-format off */
+static const struct admin_option adopt_options[] = {
+	{ "dry-run", NULL, "only count what would move", "chỉ đếm, không chuyển" },
+	{ 0 }
+};
+/* clang-format on */
+
+const struct admin_command admin_queue_adopt = {
+	.noun = "queue",
+	.verb = "adopt",
+	.words = "FOLDER",
+	.words_min = 1,
+	.words_max = 1,
+	.help = "take over the mail in the queue folder of a node that died; refused while its lease runs",
+	.help_vi = "tiếp nhận thư trong hàng đợi của máy đã hỏng; từ chối khi máy đó còn hoạt động",
+	.options = adopt_options,
+	.examples = "  congvu queue adopt /srv/mail2/queue --dry-run\n  congvu queue adopt /srv/mail2/queue",
+	.run = run_adopt,
 };

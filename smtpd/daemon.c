@@ -12,7 +12,9 @@
 #include "common/base/log.h"
 #include "common/net/daemon.h"
 #include "common/sandbox/sandbox.h"
+#include "smtpd/adopt.h"
 #include "smtpd/daemon_private.h"
+#include "smtpd/lease.h"
 #include "smtpd/access.h"
 #include "smtpd/defence.h"
 #include "smtpd/filters.h"
@@ -161,6 +163,8 @@ control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 		*reply_out = json_object();
 		return CV_OK;
 	}
+	if (what && !strcmp(what, "queue.adopt"))
+		return smtpd_adopt(&d->server, call, reply_out, err);
 	if (what && !strcmp(what, "drain"))
 		return smtpd_daemon_drain_now(d, reply_out, err);
 	if (what && !strcmp(what, "register.refresh")) {
@@ -172,7 +176,7 @@ control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 		return answer_unlock(&d->server, call->request, reply_out);
 	if (what && cv_str_has_prefix(cv_str_z(what), "sending."))
 		return smtpd_sending_do(&d->server, call->request, reply_out, err);
-	return smtpd_outbound_do(d->server.outbound, call->request, reply_out, err);
+	return smtpd_outbound_do(d->server.outbound, call, reply_out, err);
 }
 
 static void
@@ -244,12 +248,38 @@ start_register(struct smtpd_daemon *d)
 	return status == CV_OK ? smtpd_config_first(d, d->err) : status;
 }
 
+/* Who finds that another has taken the queue over must not touch it any more. */
+static void
+renew_lease(void *arg)
+{
+	struct smtpd_daemon *d = arg;
+	struct smtpd_server *s = &d->server;
+	unsigned secs = (unsigned)s->opt->queue_lease;
+	struct cv_err err = {0};
+	enum cv_status status =
+		smtpd_lease_take(s->main->queue_dir, d->holder, secs, &err);
+
+	if (status == CV_DENIED)
+		cv_die("the queue was adopted: %s", err.text);
+	if (status != CV_OK)
+		cv_log(0, CV_ERROR, "queue.lease", "error=\"%s\"", err.text);
+	if (!atomic_load(&d->stopping))
+		cv_net_after(s->net, secs * 1000 / 3, renew_lease, d);
+}
+
 static enum cv_status
 start_store(struct smtpd_daemon *d)
 {
 	struct smtpd_server *s = &d->server;
-	enum cv_status status = cv_queue_open(s->main->queue_dir, &s->queue, d->err);
-
+	snprintf(d->holder, sizeof d->holder, "%s", s->main->hostname);
+	if (mkdir(s->main->queue_dir, 0700) && errno != EEXIST)
+		return cv_fail_errno(
+			d->err, CV_TEMPFAIL, errno, "cannot make %s", s->main->queue_dir);
+	enum cv_status status = smtpd_lease_take(
+		s->main->queue_dir, d->holder, (unsigned)s->opt->queue_lease, d->err);
+	d->has_lease = status == CV_OK;
+	if (status == CV_OK)
+		status = cv_queue_open(s->main->queue_dir, &s->queue, d->err);
 	if (status != CV_OK)
 		return status;
 	if (mkdir(d->spool_dir, 0700) && errno != EEXIST)
@@ -339,6 +369,8 @@ smtpd_daemon_start(const char *conf, struct smtpd_daemon **out, struct cv_err *e
 		status = parts[i](d);
 	if (status == CV_OK)
 		status = cv_net_start(d->server.net, err);
+	if (status == CV_OK)
+		renew_lease(d);
 	if (status != CV_OK) {
 		smtpd_daemon_stop(d);
 		return status;
@@ -372,6 +404,7 @@ smtpd_daemon_stop(struct smtpd_daemon *d)
 	struct smtpd_server *s = &d->server;
 
 	cv_log(0, CV_INFO, "stopping", "program=smtpd");
+	atomic_store(&d->stopping, true);
 	if (d->ctl)
 		cv_ctl_server_free(d->ctl);
 	if (s->sending)
@@ -394,6 +427,8 @@ smtpd_daemon_stop(struct smtpd_daemon *d)
 	smtpd_sending_close(s->sending);
 	if (s->queue)
 		cv_queue_close(s->queue);
+	if (d->has_lease)
+		smtpd_lease_drop(s->main->queue_dir, d->holder);
 	if (s->net)
 		cv_net_free(s->net);
 	smtpd_room_free(s->room);

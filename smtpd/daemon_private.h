@@ -51,6 +51,9 @@ struct smtpd_daemon {
 	struct smtpd_listener listeners[SMTPD_LISTENERS];
 	struct smtpd_bound *bound;
 	size_t bound_count;
+	char holder[256];               /* our name as the holder of the queue's folder */
+	bool has_lease;
+	atomic_bool stopping;
 	bool sockets_inherited;         /* the supervisor bound them */
 	struct cv_ctl_server *ctl;
 	struct cv_metrics_source metrics;

@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 
+#include "common/net/ctl.h"
 #include "smtpd/server.h"
 
 CV_MUST_CHECK enum cv_status smtpd_outbound_start(struct smtpd_server *server,
@@ -40,8 +41,8 @@ void smtpd_outbound_metrics(struct smtpd_outbound *o, struct cv_buf *out);
 void smtpd_outbound_offer(struct smtpd_outbound *o, struct cv_str address,
                           struct cv_spool *message);
 /* "tlsrpt.*" (tlsrpt.h); "queue.list", "queue.show", "queue.retry", "queue.hold",
- * "queue.release", "queue.delete", "queue.bounce", "queue.stats" on the control socket. */
-CV_MUST_CHECK enum cv_status smtpd_outbound_do(struct smtpd_outbound *o, json_t *request,
+ * "queue.release", "queue.delete",  "queue.bounce", "queue.stats" on the control socket. */
+CV_MUST_CHECK enum cv_status smtpd_outbound_do(struct smtpd_outbound *o, struct cv_ctl_call *call,
                                                json_t **reply_out, struct cv_err *err);
 
 /* outbound_account.c: holds (or releases) the queued outside mail that ACCT submitted; what is

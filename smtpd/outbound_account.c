@@ -66,7 +66,8 @@ smtpd_outbound_hold_account(struct smtpd_server *server, cv_acct_no acct, bool h
 	cv_snapshot_unref(snap);
 	if (!request)
 		return cv_fail(err, CV_INVALID, "the account's address is no UTF-8");
-	status = smtpd_outbound_do(server->outbound, request, &reply, err);
+	struct cv_ctl_call call = { .request = request };
+	status = smtpd_outbound_do(server->outbound, &call, &reply, err);
 	json_decref(request);
 	if (reply_out && status == CV_OK)
 		*reply_out = reply;

@@ -23,7 +23,7 @@
 static const char *const fixed_options[] = {"congvu.base_dir", "congvu.run_dir", "congvu.mail_dir",
 	"congvu.queue_dir", "congvu.stats_dir", "congvu.register_dir", "congvu.keys_dir",
 	"congvu.time_zone", "congvu.user", "congvu.log_file", "congvu.dns_*", "congvu.proxy_networks",
-	"congvu.oauth_*", "smtpd.workers", "smtpd.metrics_listen", "smtpd.outbound_ca",
+	"congvu.oauth_*", "smtpd.workers", "smtpd.metrics_listen", "smtpd.queue_adopt_from", "smtpd.outbound_ca",
 	"smtpd.mta_sts_port", "smtpd.tls_report*", NULL};
 
 /* ---- parts of a configuration ---- */

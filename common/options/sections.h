@@ -123,6 +123,8 @@
 	OPT(secs, tls_report_delay, "4h", "0s", "12h", "longest wait after midnight UTC before the day is reported", "thời gian chờ tối đa sau nửa đêm UTC") \
 	OPT(secs, retry_min, "5m", "1s", "1d", "first wait after a temporary failure", "thời gian chờ gửi lại lần đầu") \
 	OPT(secs, retry_max, "4h", "1s", "7d", "longest wait between two tries", "thời gian chờ gửi lại tối đa") \
+	OPT(secs, queue_lease, "1m", "3s", "1h", "another node may adopt this queue when its lease was not renewed for so long", "máy khác được tiếp nhận hàng đợi sau khi máy này im lặng chừng này") \
+	OPT(list, queue_adopt_from, "", "", "4096", "queue folders of other nodes that `congvu queue adopt` may take over", "hàng đợi của máy khác được phép tiếp nhận") \
 	OPT(secs, queue_life, "5d", "1m", "30d", "a message that could not be sent is returned after", "thời gian giữ thư chưa gửi được") \
 	OPT(flag, allow_loopback_targets, "no", "", "", "deliver to loopback addresses (tests)", "cho phép gửi tới địa chỉ nội máy")
 

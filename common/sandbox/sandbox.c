@@ -175,6 +175,23 @@ open_socket_folders(struct cv_sandbox *sb, const struct cv_conf *conf, const cha
 	free(resolved);
 }
 
+/* Other nodes' queues, as far as they can be reached: none of them is ours to make. */
+static void
+open_adopted(struct cv_sandbox *sb, const struct cv_conf *conf)
+{
+	const struct smtpd_options *opt = cv_conf_get(conf, &smtpd_section);
+	char *resolved = cv_conf_resolve_list(conf, opt->queue_adopt_from);
+	struct cv_str rest = cv_str_z(resolved), word;
+
+	while (cv_str_split(&rest, ' ', &word)) {
+		char *path = cv_str_dup(word);
+		if (word.n && !access(path, F_OK))
+			add(sb, path, true);
+		free(path);
+	}
+	free(resolved);
+}
+
 /* Where a program started by hand listens. */
 static void
 open_listen_options(
@@ -217,6 +234,8 @@ cv_sandbox_open(struct cv_sandbox *sb, enum cv_sandbox_program program, const st
 	open_path_options(sb, conf, &congvu_section);
 	open_path_options(sb, conf, sections[program]);
 	open_listen_options(sb, conf, sections[program]);
+	if (program == CV_SANDBOX_SMTPD)
+		open_adopted(sb, conf);
 }
 
 /* ---- walls ---- */

@@ -263,7 +263,7 @@ commit_new(struct cv_queue *q, struct rows *r, const struct cv_queue_msg *msg,
 
 	for (size_t i = 0; i < msg->rcpt_count && status == CV_OK; i++) {
 		put_rcpt_rows(r, msg->id, msg->priority, &msg->rcpts[i]);
-		if (!rows_are_many(r, 3))
+		if (!rows_are_many(r, 4))
 			continue;
 		/* Q1: what does not fit into one batch goes ahead, the message row comes last. */
 		status = rows_commit(q, r, acct, CV_VERSION_ANY, ticket_out, err);
@@ -275,6 +275,12 @@ commit_new(struct cv_queue *q, struct rows *r, const struct cv_queue_msg *msg,
 		cv_queue_key_msg(rows_key(r), msg->id);
 		cv_queue_msg_encode(msg, (uint32_t)msg->rcpt_count, rows_value(r));
 		rows_end(r, false);
+		if (msg->origin.n) {
+			cv_buf_c(rows_key(r), 'A');
+			cv_buf_str(&r->bytes, msg->origin);
+			cv_buf_be64(rows_value(r), msg->id);
+			rows_end(r, false);
+		}
 		status = rows_commit(q, r, acct, CV_VERSION_ANY, ticket_out, err);
 	}
 	if (status != CV_OK && written)
@@ -760,6 +766,63 @@ cv_queue_each(struct cv_queue *q, cv_queue_fn *fn, void *arg, struct cv_err *err
 			status = CV_OK; /* finished meanwhile */
 		else if (status == CV_OK && !fn(arg, &msg))
 			break;
+		cv_arena_reset(&arena);
+	}
+	free(ids.items);
+	cv_arena_done(&arena);
+	return status;
+}
+
+/* Ids behind AFTER, ascending, at most COUNT; *more_out: there are others behind them. */
+static enum cv_status
+ids_behind(struct cv_queue *q, uint64_t after, size_t count, struct ids *ids, bool *more_out,
+	struct cv_err *err)
+{
+	struct cv_buf from = CV_BUF_INIT(32);
+	enum cv_status status = CV_OK;
+	uint64_t bound = UINT64_MAX;
+
+	cv_queue_key_msg(&from, after + 1);
+	for (size_t shard = 0; shard < CV_QUEUE_SHARDS && status == CV_OK; shard++) {
+		size_t before = ids->count;
+		status = cv_meta_scan(q->engine, cv_acct(CV_CLASS_QUEUE, shard), cv_buf_view(&from),
+			CV_STR("R"), count, collect_id, ids, err);
+		/* A shard that was cut says nothing of what lies behind its last one. */
+		if (ids->count - before >= count)
+			bound = CV_MIN(bound, ids->items[ids->count - 1]);
+	}
+	cv_buf_done(&from);
+	if (status != CV_OK || !ids->count)
+		return status;
+	qsort(ids->items, ids->count, sizeof *ids->items, compare_ids);
+	size_t kept = 0;
+	while (kept < ids->count && kept < count && ids->items[kept] <= bound)
+		kept++;
+	*more_out = kept < ids->count || bound != UINT64_MAX;
+	ids->count = kept;
+	return CV_OK;
+}
+
+enum cv_status
+cv_queue_walk(struct cv_queue *q, uint64_t after, size_t count, cv_queue_fn *fn, void *arg,
+	uint64_t *last_out, bool *more_out, struct cv_err *err)
+{
+	struct ids ids = { 0 };
+	struct cv_arena arena = CV_ARENA_INIT;
+
+	*more_out = false;
+	enum cv_status status = ids_behind(q, after, count, &ids, more_out, err);
+	*last_out = after;
+	for (size_t i = 0; i < ids.count && status == CV_OK; i++) {
+		struct cv_queue_msg msg;
+		status = cv_queue_get(q, ids.items[i], &arena, &msg, err);
+		if (status == CV_NOT_FOUND) {
+			status = CV_OK; /* finished meanwhile */
+		} else if (status == CV_OK && !fn(arg, &msg)) {
+			*more_out = true;
+			break;
+		}
+		*last_out = ids.items[i];
 		cv_arena_reset(&arena);
 	}
 	free(ids.items);

@@ -68,6 +68,7 @@ struct cv_queue_msg {
 	struct cv_str auth_account;    /* who submitted, or "" */
 	size_t rcpt_count;
 	struct cv_queue_rcpt *rcpts;
+	struct cv_str origin;          /* cv_queue_put() alone: see cv_queue_has_origin(), or "" */
 };
 
 /* When MSG is given up: at the end of its life, or when DELIVERBY says to return it. */
@@ -112,6 +113,11 @@ CV_MUST_CHECK enum cv_status cv_queue_update(struct cv_queue *q, uint64_t id,
 typedef bool cv_queue_fn(void *arg, const struct cv_queue_msg *msg);
 CV_MUST_CHECK enum cv_status cv_queue_each(struct cv_queue *q, cv_queue_fn *fn, void *arg,
                                            struct cv_err *err);
+/* At most COUNT messages behind AFTER, oldest first: the queue in pieces, so that nobody holds
+ * 100,000 of them. *LAST_OUT is where the next piece begins; *MORE_OUT: there is one. */
+CV_MUST_CHECK enum cv_status cv_queue_walk(struct cv_queue *q, uint64_t after, size_t count,
+                                           cv_queue_fn *fn, void *arg, uint64_t *last_out,
+                                           bool *more_out, struct cv_err *err);
 CV_MUST_CHECK enum cv_status cv_queue_read(struct cv_queue *q, const struct cv_queue_msg *msg,
                                            cv_sink_fn *sink, void *arg, struct cv_err *err);
 /* [offset, offset + length) of it, cut at the end. */
@@ -121,6 +127,15 @@ CV_MUST_CHECK enum cv_status cv_queue_read_at(struct cv_queue *q, const struct c
 /* "1X9K3": for logs and people, and back. */
 void cv_queue_id_text(uint64_t id, char text[16]);
 bool cv_queue_id_parse(struct cv_str text, uint64_t *id_out);
+
+/* Messages that come from another queue. ORIGIN is committed with the message and kept, also when
+ * that is done, until it is forgotten with all origins that begin with PREFIX. */
+CV_MUST_CHECK enum cv_status cv_queue_has_origin(struct cv_queue *q, struct cv_str origin,
+                                                 bool *has_out, struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_queue_forget_origins(struct cv_queue *q, struct cv_str prefix,
+                                                     struct cv_err *err);
+/* 32 hex digits that no other queue has; made at the first call, durable then. */
+CV_MUST_CHECK enum cv_status cv_queue_name(struct cv_queue *q, char out[33], struct cv_err *err);
 
 struct cv_queue_stats {
 	uint64_t messages, recipients, held, bytes;
