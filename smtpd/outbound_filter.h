@@ -2,8 +2,9 @@
  *
  * Of the message: "sender" (a part of it), "account", "older" (seconds since it came), "larger"
  * (bytes), "after" (a queue id). Of the recipient: "recipient" (a part of it), "domain", "state"
- * ("waiting", "held"), "outside": true (none of our own store). A message is taken when all of the first hold and some recipient has all of
- * the second; a change then concerns those recipients alone.
+ * ("waiting", "held"), "outside": true (none of our own store). A message is taken when all of the
+ * first hold and some recipient has all of the second; a change then concerns those recipients
+ * alone.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SMTPD_OUTBOUND_FILTER_H
