@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/kill.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
 #include "smtpd/outbound.h"
@@ -106,8 +107,10 @@ tell(struct smtpd_sending *s, cv_acct_no acct)
 	if (!view.freeze.since_secs)
 		return true; /* released meanwhile */
 	enum cv_status status = smtpd_outbound_hold_account(s->server, acct, true, NULL, &err);
+	CV_KILL_POINT("sending.held");
 	if (status == CV_OK && !view.freeze.is_told)
 		status = smtpd_sending_notify(s->server, acct, &view.freeze, &err);
+	CV_KILL_POINT("sending.put");
 	if (status != CV_OK) {
 		cv_log(0, CV_ERROR, "sending.untold", "account=%llu error=\"%s\"",
 			(unsigned long long)(acct & SMTPD_SENDING_NUMBER_MASK), err.text);

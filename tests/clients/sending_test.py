@@ -236,6 +236,38 @@ def a_kill_keeps_counts_and_freeze(w):
 
 
 @test
+def a_death_in_the_middle_of_a_freeze_tells_once(w):
+    user = w.person()
+    smtpd = w.p.daemons["smtpd"]
+    with open(smtpd.path, "rb") as f:
+        if b"sending.held" not in f.read():
+            return  # built without kill points
+    for point in ("sending.frozen:1", "sending.held:1", "sending.put:1"):
+        smtpd.stop()
+        smtpd.start({"CONGVU_KILL": point})
+        s = w.p.submit(user)
+        try:
+            s.mail(user)
+            for i in range(25):
+                s.rcpt(f"c{i}@far.example")
+        except smtplib.SMTPServerDisconnected:
+            pass
+        wait_until("the death at " + point, lambda: not smtpd.is_running())
+        smtpd.start()
+        if not w.show(user)["frozen"]:
+            # nobody was promised anything yet: the next burst does it
+            expect(point == "sending.frozen:1", point)
+            w.congvu("sending", "freeze", user)
+        wait_until("told after " + point, lambda: w.show(user)["told"])
+        wait_until("the notice", lambda: w.mails(user, "khóa gửi"))
+        got = [m[0]["message-id"] for m in w.mails(user, "khóa gửi")]
+        expect(len(got) == len(set(got)), point, got)
+        w.congvu("sending", "release", user)
+        time.sleep(1)  # the next freeze is of another second
+    expect(len(w.mails(user, "khóa gửi")) == 3, "one notice each")
+
+
+@test
 def an_account_that_was_suspended_sends_no_more_in_its_open_session(w):
     user = w.person()
     s = w.p.submit(user)
