@@ -1,6 +1,7 @@
 /* cmd_rcpt.c - RCPT: each recipient against grammar, register, policy, filters and quota. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/text/encode.h"
 #include "smtpd/envelope.h"
 #include "smtpd/expand.h"
@@ -204,6 +205,9 @@ rcpt_local(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_snapsh
 		smtpd_expand_cut(s->tx, r);
 		return smtpd_envelope_refuse(s, reply);
 	}
+	if (hit->by_alias) /* so that an operator can tell which names are still in use */
+		cv_log(cv_conn_id(s->conn), CV_DEBUG, "alias.used", "alias=%.*s account=%.*s",
+			CV_STR_ARGS(r->address), CV_STR_ARGS(hit->account.address));
 	r->is_moved = hit->account.state == CV_STATE_RETIRED;
 	push_rcpt(s->tx, r);
 	/* One copy for each box, however many of its addresses are named. */

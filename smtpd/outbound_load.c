@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/base/rng.h"
 #include "common/text/domain.h"
+#include "smtpd/envelope.h"
 #include "smtpd/outbound_internal.h"
 
 #define SCAN_LIMIT_MAX (1u << 20)
@@ -271,6 +272,28 @@ hold_stopped(struct grouping *g)
 	pthread_mutex_unlock(&o->lock);
 }
 
+/* Who was on the old server when the mail came may have moved here since (split.h). */
+static void
+adopt_moved(struct smtpd_outbound *o, struct cv_queue_msg *msg)
+{
+	const struct cv_snapshot *snap = NULL;
+
+	for (size_t i = 0; i < msg->rcpt_count && o->server->opt->split_domains[0]; i++) {
+		struct cv_queue_rcpt *r = &msg->rcpts[i];
+		struct smtpd_transport old;
+		struct cv_str local, domain;
+		struct cv_reg_hit hit;
+		smtpd_envelope_split(r->address, &local, &domain);
+		if (r->local_acct || !smtpd_outbound_split(o, domain, &old))
+			continue;
+		snap = snap ? snap : cv_register_get(o->server->reg);
+		cv_snapshot_find(snap, local, domain, &hit);
+		if (hit.found == CV_REG_ACCOUNT && hit.account.state != CV_STATE_RETIRED)
+			r->local_acct = hit.account.acct;
+	}
+	cv_snapshot_unref(snap);
+}
+
 static void
 load_message(struct smtpd_outbound *o, uint64_t id, int64_t now)
 {
@@ -286,6 +309,7 @@ load_message(struct smtpd_outbound *o, uint64_t id, int64_t now)
 		if (out_is_stopped(o, &load->msg))
 			g.stopped = CV_ARENA_ARRAY(&load->arena, struct cv_queue_rcpt,
 				load->msg.rcpt_count + 1);
+		adopt_moved(o, &load->msg);
 		pthread_mutex_lock(&o->lock);
 		for (size_t i = 0; i < load->msg.rcpt_count; i++)
 			group_rcpt(&g, &load->msg.rcpts[i], now);

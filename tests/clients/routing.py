@@ -38,7 +38,7 @@ def test(function):
 
 
 def at(name):
-    return f"{name}@{DOMAIN}"
+    return name if "@" in name else f"{name}@{DOMAIN}"
 
 
 def day(days):
@@ -410,8 +410,15 @@ def an_old_server_is_asked_before_mail_for_it_is_taken(w):
     w.wait_messages(sink, 2)
     assert len(asked(sink)) == before + 1, asked(sink)  # the mail's own
     # Staff are told by a report instead of being kept waiting.
-    replies, _ = w.submit("hoa.snv", [later])
+    replies, subject = w.submit("hoa.snv", [later])
     assert replies[0][0] == 250, replies
+    # Whoever moves here meanwhile finds his mail here.
+    w.province.account(later, PASSWORD)
+    w.province.refresh()
+    w.province.ask("smtpd", "queue.retry", all=True)
+    w.province.wait_for("an empty queue",
+                        lambda: w.province.ask("smtpd", "queue.stats")["messages"] == 0)
+    assert w.subjects(later) == [subject]
 
 
 @test

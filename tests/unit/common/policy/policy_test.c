@@ -231,6 +231,72 @@ test_recipient__is_judged_by_state_and_kind(void **state)
 	}
 }
 
+/* Each row makes the group anew and asks once. */
+static void
+test_recipient__each_group_has_its_own_rule_of_who_may_write(void **state)
+{
+	(void)state;
+	static const struct {
+		enum cv_reg_post post;
+		unsigned login;
+		const char *sender, *rule;
+	} rows[] = {
+		{ CV_POST_STAFF, 0, "a@gov.example", "RCPT.group" },
+		{ CV_POST_STAFF, 2, "", "allow" },
+		{ CV_POST_ANYONE, 0, "a@far.example", "allow" },
+		{ CV_POST_OFFICIAL, 0, "a@bo.gov.example", "allow" },
+		{ CV_POST_OFFICIAL, 0, "a@far.example", "RCPT.group-official" },
+		{ CV_POST_OFFICIAL, 0, "", "RCPT.group-official" },
+		{ CV_POST_OFFICIAL, 2, "", "allow" },
+		{ CV_POST_MEMBERS, 1, "", "allow" },
+		{ CV_POST_MEMBERS, 2, "", "RCPT.group-members" },
+		{ CV_POST_MEMBERS, 3, "", "allow" },
+		{ CV_POST_MEMBERS, 0, "X@far.example", "allow" },
+		{ CV_POST_MEMBERS, 0, "y@far.example", "RCPT.group-members" },
+		{ CV_POST_NAMED, 2, "", "allow" },
+		{ CV_POST_NAMED, 1, "", "RCPT.group-named" },
+		{ CV_POST_NAMED, 0, "x@far.example", "RCPT.group-named" },
+		{ CV_POST_NOBODY, 3, "", "RCPT.group-closed" },
+	};
+	static const uint8_t dummy[32];
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct reg_model m;
+		reg_model_init(&m, "lamgiang.example");
+		reg_model_put_domain(&m, CV_STR("lamgiang.example"), CV_STR(""));
+		add(&m, 1, CV_KIND_PERSON, CV_STATE_ACTIVE, "member@lamgiang.example");
+		add(&m, 2, CV_KIND_PERSON, CV_STATE_ACTIVE, "poster@lamgiang.example");
+		add(&m, 3, CV_KIND_PERSON, CV_STATE_ACTIVE, "owner@lamgiang.example");
+		struct reg_account *inner =
+			add(&m, 4, CV_KIND_GROUP, CV_STATE_ACTIVE, "inner@lamgiang.example");
+		struct reg_account *group =
+			add(&m, 5, CV_KIND_GROUP, CV_STATE_ACTIVE, "group@lamgiang.example");
+		reg_list_add(&inner->members, BASE + 1);
+		reg_list_add(&group->members, BASE + 4);
+		reg_list_add(&group->posters, BASE + 2);
+		reg_route_of(group)->post = rows[i].post;
+		reg_route_set(group->route, RT_OWNER, CV_STR("owner@lamgiang.example"));
+		reg_target_put(group, &(struct reg_target){ .kind = CV_TARGET_MEMBER,
+			.address = (char[]){ "x@far.example" } });
+		struct cv_buf bytes = CV_BUF_INIT(SNAP_BYTES_MAX), secret =
+			CV_BUF_INIT(SNAP_BYTES_MAX);
+		snap_build(&m, 1, dummy, &bytes, &secret);
+		reg_model_done(&m);
+		struct cv_snapshot *s;
+		assert_int_equal(snap_open_bytes(cv_buf_view(&bytes), CV_STR_EMPTY, true, &s,
+			NULL), CV_OK);
+		struct cv_decision d;
+		struct cv_reg_hit hit;
+		cv_snapshot_find_address(s, CV_STR("group@lamgiang.example"), &hit);
+		cv_policy_recipient_from(policy, s, rows[i].login ? BASE + rows[i].login : 0,
+			cv_str_z(rows[i].sender), 1000, &hit, &d);
+		if (strcmp(d.rule, rows[i].rule))
+			fail_msg("row %zu: %s", i, d.rule);
+		cv_snapshot_unref(s);
+		cv_buf_done(&bytes);
+		cv_buf_done(&secret);
+	}
+}
+
 /* The text as a Mac writes it. */
 static char *
 nfd(const char *text)
@@ -496,6 +562,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			test_recipient__each_group_has_its_own_rule_of_who_may_write),
 		cmocka_unit_test(test_POL_05__the_envelope_names_a_sender_the_login_may_use),
 		cmocka_unit_test(test_POL_05__the_header_names_exactly_one_own_author),
 		cmocka_unit_test(test_POL_05__only_what_is_automatic_has_no_sender),
