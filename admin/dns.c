@@ -1,15 +1,20 @@
 /* dns.c - `congvu dns show|check`: what must stand in DNS for our domains, and what does. */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "admin/commands.h"
 #include "admin/dns_records.h"
 #include "admin/files.h"
 #include "common/net/dns.h"
+#include "common/net/https.h"
 #include "common/text/domain.h"
 #include "common/text/encode.h"
 
 #define LOOKUP_SECS 10
+#define FETCH_SECS  20
+#define ADDRS_MAX   8
+#define POLICY_MAX  (64u << 10)
 
 /* ---- which domains ---- */
 
@@ -300,6 +305,65 @@ check_record(struct cv_resolver *resolver, const struct admin_dns_record *r, str
 	return verdict;
 }
 
+static size_t
+find_web(struct cv_resolver *resolver, const char *host, unsigned port,
+	struct sockaddr_storage addrs[ADDRS_MAX])
+{
+	size_t n = 0;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct cv_dns_answer *a =
+			cv_resolve_wait(resolver, host, v6 ? CV_DNS_AAAA : CV_DNS_A);
+		for (unsigned i = 0; a->state == CV_DNS_OK && i < a->count && n < ADDRS_MAX; i++) {
+			struct sockaddr_in *in = (void *)&addrs[n];
+			struct sockaddr_in6 *in6 = (void *)&addrs[n];
+			if (a->records[i].rdata.n != (v6 ? 16 : 4))
+				continue;
+			addrs[n++] = (struct sockaddr_storage){
+				.ss_family = v6 ? AF_INET6 : AF_INET};
+			memcpy(v6 ? (void *)&in6->sin6_addr : (void *)&in->sin_addr,
+				a->records[i].rdata.p, a->records[i].rdata.n);
+			*(v6 ? &in6->sin6_port : &in->sin_port) = htons((uint16_t)port);
+		}
+		cv_dns_answer_free(a);
+	}
+	return n;
+}
+
+/* The policy as other servers would fetch it (RFC 8461 3.3). */
+static const char *
+check_policy(struct admin_call *call, struct cv_resolver *resolver, const char *domain,
+	const struct admin_dns_set *set, struct cv_buf *found)
+{
+	const struct smtpd_options *smtpd = cv_conf_get(call->conf, &smtpd_section);
+	struct sockaddr_storage addrs[ADDRS_MAX];
+	struct cv_err err = {0};
+	char host[300];
+
+	snprintf(host, sizeof host, "mta-sts.%s", domain);
+	size_t count = find_web(resolver, host, (unsigned)smtpd->mta_sts_port, addrs);
+	if (!count)
+		return "missing";
+	struct cv_https_request r = {.host = host,
+		.port = (unsigned)smtpd->mta_sts_port,
+		.path = "/.well-known/mta-sts.txt",
+		.addrs = addrs,
+		.addr_count = count,
+		.ca_file = smtpd->outbound_ca[0] ? smtpd->outbound_ca : NULL,
+		.media_type = "text/plain",
+		.connect_secs = LOOKUP_SECS,
+		.total_secs = FETCH_SECS};
+	struct cv_buf body = CV_BUF_INIT(POLICY_MAX);
+	enum cv_status status = cv_https_get(&r, &body, &err);
+	if (status == CV_OK)
+		cv_buf_str(found, cv_buf_view(&body));
+	else
+		cv_buf_z(found, err.text);
+	bool same = status == CV_OK && cv_str_eq_z(cv_buf_view(&body), set->policy);
+	cv_buf_done(&body);
+	return same ? "ok" : status == CV_OK ? "different" : "missing";
+}
+
 /* What a peer's DNS says is text of others: it may be no UTF-8. */
 static json_t *
 found_text(const struct cv_buf *found)
@@ -307,6 +371,22 @@ found_text(const struct cv_buf *found)
 	json_t *j = json_stringn(found->p ? found->p : "", found->n);
 
 	return j ? j : json_string("(not UTF-8)");
+}
+
+static void
+add_policy_check(struct admin_call *call, struct cv_resolver *resolver, const char *domain,
+	const struct admin_dns_set *set, json_t *rows, bool *bad_out)
+{
+	struct cv_buf found = CV_BUF_INIT(POLICY_MAX + 1000);
+	char url[400];
+	const char *verdict = check_policy(call, resolver, domain, set, &found);
+
+	snprintf(url, sizeof url, "https://mta-sts.%s/.well-known/mta-sts.txt", domain);
+	*bad_out |= strcmp(verdict, "ok") != 0;
+	json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:o, s:s}", "name", url,
+		"type", "HTTPS", "state", verdict, "want", set->policy, "found",
+		found_text(&found), "why", admin_dns_why(ADMIN_DNS_STS_HOST, call->vietnamese)));
+	cv_buf_done(&found);
 }
 
 static enum cv_status
@@ -328,8 +408,10 @@ check_one(struct admin_call *call, struct cv_resolver *resolver, const struct ad
 			admin_dns_why(r->kind, call->vietnamese)));
 		cv_buf_done(&found);
 	}
-	if (status == CV_OK)
+	if (status == CV_OK) {
+		add_policy_check(call, resolver, wish->domain, &set, rows, bad_out);
 		admin_dns_done(&set);
+	}
 	return status;
 }
 

@@ -16,6 +16,7 @@ import signed_dns  # noqa: E402
 from certs import Authority, certificate_digest, key_digest  # noqa: E402
 from harness import free_ports  # noqa: E402
 from kit import BUILD, DOMAIN, Province, expect, run, run_tests, skip, wait_until  # noqa: E402
+from policy_server import PolicyServer  # noqa: E402
 from sink import Sink  # noqa: E402
 
 USER = f"hoa.snv@{DOMAIN}"
@@ -212,23 +213,30 @@ def test_what_dns_show_prints_is_what_dns_check_wants():
         dns.zone("example", "signed", "")
         dns.zone(DOMAIN, "signed", zone)
         dns.start()
+        authority, web_port = Authority(folder), free_ports(1)[0]
+        web = PolicyServer("127.0.0.1", web_port, *authority.issue("mta-sts." + DOMAIN))
+        web.policy[DOMAIN] = 200, "text/plain", policy
         try:
             conf = os.path.join(p.dir, "check.conf")
             with open(p.conf, encoding="utf-8") as f, open(conf, "w", encoding="utf-8") as g:
                 g.writelines(x for x in f if not x.startswith("dns_"))
                 g.write(f"[congvu]\ndns_forwarders = 127.0.0.1@{dns.port}\n"
-                        f"dns_trust_anchor = {dns.anchor}\n")
+                        f"dns_trust_anchor = {dns.anchor}\n[smtpd]\nmta_sts_port = {web_port}\n"
+                        f"outbound_ca = {authority.ca}\n")
             check = [congvu[0], "--conf", conf, "--json", "dns", "check"]
             found = json.loads(run(check + ["--sts-mode", "enforce"]))
             expect({r["state"] for r in found["records"]} == {"ok"},
                    [r for r in found["records"] if r["state"] != "ok"])
             found = json.loads(run(check, ok=(2,)))  # another mode: another id
             bad = [(r["name"], r["state"]) for r in found["records"] if r["state"] != "ok"]
-            expect(bad == [("_mta-sts." + DOMAIN, "different")], bad)
+            expect(bad == [("_mta-sts." + DOMAIN, "different"),
+                           (f"https://mta-sts.{DOMAIN}/.well-known/mta-sts.txt", "different")],
+                   bad)
             found = json.loads(run(check + ["trong.example"], ok=(2,)))
             bad = {r["state"] for r in found["records"] if "trong" in r["name"]}
             expect(bad == {"missing"}, found)
         finally:
+            web.close()
             dns.stop()
 
 
