@@ -219,7 +219,7 @@ def main():
     filters = [fm.FakeMilter(), fm.FakeMilter()]
     filters[1].protocol = fm.NR_HEADER | fm.NR_BODY | fm.SKIP_OK
     with kit.Province(filter=False, smtpd={
-            "milters": " ".join(f.name() for f in filters), "max_conns_per_ip": "0",
+            "milters": " ".join(f.name() + ",reuse=yes" for f in filters), "max_conns_per_ip": "0",
             "milter_timeout": "2s", "retry_min": "1s", "retry_max": "2s"}) as province:
         for user in USERS:
             province.user(user)
