@@ -3,6 +3,7 @@
 #include "smtpd/away.h"
 
 #include <openssl/evp.h>
+#include <stdatomic.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -17,6 +18,7 @@
 #define AWAY_ACCT    cv_acct(CV_CLASS_SYSTEM, 0x61776179)
 #define PAUSE_SECS   (7 * 86400)
 #define SWEEP_ROWS   500u
+#define SWEEP_MS     (10 * 60 * 1000)
 #define ROWS_MAX     100000u /* a day of that many strangers is no correspondence */
 #define ADDRESSES_MAX 200u
 #define REFERENCES_MAX 1500u
@@ -163,6 +165,25 @@ sweep_row(void *arg, struct cv_str key, struct cv_str value)
 	return w->rows <= ROWS_MAX;
 }
 
+/* Rows there are, about, and when they are counted and swept next: one daemon has one queue. */
+static atomic_size_t rows_kept;
+static atomic_llong next_sweep_ms;
+
+static enum cv_status
+sweep(struct cv_engine *e, struct sweep *w, struct cv_err *err)
+{
+	long long now = cv_mono_ms(), next = atomic_load(&next_sweep_ms);
+
+	/* Who comes first does it; the others go by the last count. */
+	if (now < next ||
+		!atomic_compare_exchange_strong(&next_sweep_ms, &next, now + SWEEP_MS))
+		return CV_OK;
+	enum cv_status status =
+		cv_meta_scan(e, AWAY_ACCT, CV_STR("A"), CV_STR("B"), 0, sweep_row, w, err);
+	atomic_store(&rows_kept, w->rows - w->count);
+	return status;
+}
+
 /* Notes that SENDER gets an answer now; false when he had one lately. Rows whose time is over go in
  * the same commit. */
 static bool
@@ -183,9 +204,8 @@ may_answer(struct cv_engine *e, cv_acct_no acct, struct cv_str sender)
 	enum cv_status status = cv_meta_read(e, AWAY_ACCT, &k, 1, &value, &hold, &version, &err);
 	bool may = status == CV_OK && (!value.p || read_until(value) <= w->now);
 	if (may)
-		status = cv_meta_scan(e, AWAY_ACCT, CV_STR("A"), CV_STR("B"), 0, sweep_row, w,
-			&err);
-	if (may && status == CV_OK && w->rows - w->count < ROWS_MAX) {
+		status = sweep(e, w, &err);
+	if (may && status == CV_OK && atomic_fetch_add(&rows_kept, 1) < ROWS_MAX) {
 		cv_buf_be64(&row, (uint64_t)(w->now + PAUSE_SECS));
 		size_t n = 0;
 		for (size_t i = 0; i < w->count; i++) /* one put a key */
