@@ -12,6 +12,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/config/check.h"
 #include "imapd/conn.h"
 #include "imapd/listen.h"
 
@@ -23,9 +24,12 @@
 enum cv_status
 imapd_config_load(const char *file, struct imapd_config **config_out, struct cv_err *err)
 {
+	static const char *const mine[] = {"congvu", "imapd", NULL};
 	struct imapd_config *config = cv_calloc(1, sizeof(*config));
 
 	enum cv_status status = cv_conf_open(file, &config->conf, err);
+	if (!status)
+		status = cv_config_require(config->conf, mine, err);
 	if (!status) {
 		config->common = cv_conf_get(config->conf, &congvu_section);
 		config->imapd = cv_conf_get(config->conf, &imapd_section);
