@@ -29,13 +29,21 @@ arg_initial(struct imapd_parse *p, struct imapd_args *a)
 }
 
 bool
+imapd_take_name(struct imapd_parse *p, struct cv_str wire, struct cv_str *out)
+{
+	return p->utf8 ? imapd_name_from_utf8(wire, p->arena, out)
+		       : imapd_name_from_wire(wire, p->arena, out);
+}
+
+bool
 imapd_parse_mailbox(struct imapd_parse *p, struct imapd_args *a)
 {
 	struct cv_str wire;
 
 	if (!imapd_parse_astring(p, &wire))
 		return false;
-	if (!imapd_name_from_wire(wire, p->arena, &a->mailbox[a->mailbox_count]))
+	a->given[a->mailbox_count] = wire;
+	if (!imapd_take_name(p, wire, &a->mailbox[a->mailbox_count]))
 		a->is_bad_name = true;
 	a->mailbox_count++;
 	return true;
@@ -305,7 +313,10 @@ arg_append(struct imapd_parse *p, struct imapd_args *a)
 			return false;
 		if (imapd_peek(p) == '"' && (!parse_date_time(p, item) || !imapd_parse_sp(p)))
 			return false;
-		if (!imapd_parse_message(p, &item->message))
+		/* UTF8 (~{n}): the older way to say that headers are UTF-8 (RFC 6855 4). */
+		bool is_utf8 = p->utf8 && imapd_take_prefix(p, "UTF8 (");
+		if (!imapd_parse_message(p, &item->message) ||
+			(is_utf8 && !imapd_need(p, ')', "a parenthesis is missing")))
 			return false;
 		item->flags =
 			(struct cv_flag_change){flags.flags, flags.keywords, flags.keyword_count};

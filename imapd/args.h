@@ -115,8 +115,9 @@ enum imapd_status_item {
 
 struct imapd_args {
 	struct cv_str mailbox[2]; /* UTF-8 in NFC */
+	struct cv_str given[2];   /* as they came */
 	unsigned mailbox_count;
-	bool is_bad_name; /* a name was no modified UTF-7: the answer is NO, not BAD */
+	bool is_bad_name; /* a name was not well formed: the answer is NO, not BAD */
 	struct cv_str word[4];
 	unsigned word_count;
 	struct cv_str *names; /* of ENABLE */
@@ -150,6 +151,8 @@ bool imapd_parse_flags(struct imapd_parse *p, struct imapd_flag_list *out); /* "
 bool imapd_parse_fetch(struct imapd_parse *p, struct imapd_args *args);
 bool imapd_parse_list(struct imapd_parse *p, struct imapd_args *args, bool is_lsub);
 bool imapd_parse_status_items(struct imapd_parse *p, unsigned *out);
+/* A name or pattern as it came, in the words that the client speaks, to UTF-8. */
+bool imapd_take_name(struct imapd_parse *p, struct cv_str wire, struct cv_str *out);
 /* An argument that names a mailbox, turned into UTF-8; sets is_bad_name when it cannot be. */
 bool imapd_parse_mailbox(struct imapd_parse *p, struct imapd_args *args);
 

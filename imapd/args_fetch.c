@@ -194,6 +194,8 @@ parse_item(struct imapd_parse *p, struct imapd_fetch_args *f)
 		f->items |= IMAPD_ITEM_PREVIEW;
 		return true;
 	}
+	if (p->rev2) /* RFC 9051 has no RFC822 and its kin */
+		return imapd_fault(p, "an unknown item of FETCH");
 	if (imapd_take_word(p, "RFC822.HEADER"))
 		return add_old_section(p, f, "RFC822.HEADER", "HEADER", true);
 	if (imapd_take_word(p, "RFC822.TEXT"))

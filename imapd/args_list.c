@@ -1,7 +1,6 @@
 /* args_list.c - the arguments of LIST (RFC 3501, 5258, 5819, 6154) and LSUB. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/args.h"
-#include "imapd/names.h"
 
 struct option_row {
 	const char *word;
@@ -70,7 +69,7 @@ parse_pattern(struct imapd_parse *p, struct imapd_args *args, struct imapd_list_
 		return imapd_fault(p, "too many patterns");
 	if (!imapd_parse_list_mailbox(p, &wire))
 		return false;
-	if (!imapd_name_from_wire(wire, p->arena, &list->patterns[list->pattern_count]))
+	if (!imapd_take_name(p, wire, &list->patterns[list->pattern_count]))
 		args->is_bad_name = true;
 	list->pattern_count++;
 	return true;
@@ -100,7 +99,7 @@ imapd_parse_list(struct imapd_parse *p, struct imapd_args *args, bool is_lsub)
 		return false;
 	if (!imapd_parse_astring(p, &reference) || !imapd_parse_sp(p))
 		return false;
-	if (!imapd_name_from_wire(reference, p->arena, &list->reference))
+	if (!imapd_take_name(p, reference, &list->reference))
 		args->is_bad_name = true;
 	if (is_lsub) {
 		list->patterns = CV_ARENA_ARRAY(p->arena, struct cv_str, 1);

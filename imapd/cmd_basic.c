@@ -41,17 +41,33 @@ imapd_cmd_enable(struct imapd_conn *c)
 	const struct imapd_args *a = &c->cmd->args;
 	struct cv_buf *out = imapd_out(c);
 
-	bool condstore = false, qresync = false;
-	for (size_t i = 0; i < a->name_count; i++) {
-		condstore |= !c->condstore && cv_str_ieq_z(a->names[i], "CONDSTORE");
-		qresync |= !c->qresync && cv_str_ieq_z(a->names[i], "QRESYNC");
-	}
+	bool wants_modseq = false, is_known = true;
+	const struct {
+		const char *name;
+		bool *enabled;
+	} rows[] = {
+		{"CONDSTORE",   c->condstore ? &is_known : &wants_modseq},
+		{"QRESYNC",     &c->qresync                           },
+		{"UTF8=ACCEPT", &c->utf8_accept                       },
+		{"IMAP4rev2",   &c->rev2                              },
+	};
+
 	cv_buf_z(out, "* ENABLED");
-	cv_buf_z(out, condstore ? " CONDSTORE" : "");
-	cv_buf_z(out, qresync ? " QRESYNC\r\n" : "\r\n");
-	if (condstore || qresync)
+	for (size_t k = 0; k < CV_COUNT(rows); k++) {
+		for (size_t i = 0; i < a->name_count; i++) {
+			if (*rows[k].enabled || !cv_str_ieq_z(a->names[i], rows[k].name))
+				continue;
+			*rows[k].enabled = true;
+			cv_buf_c(out, ' ');
+			cv_buf_z(out, rows[k].name);
+		}
+	}
+	cv_buf_add(out, "\r\n", 2);
+	if (wants_modseq || c->qresync)
 		imapd_know_modseq(c);
-	c->qresync |= qresync;
+	c->utf8 = c->utf8_accept || c->rev2;
+	if (c->session)
+		c->session->hides_recent = c->rev2;
 	return imapd_done(c, IMAPD_R_OK);
 }
 

@@ -7,6 +7,7 @@
 
 struct listing {
 	struct imapd_conn *c;
+	struct cv_buf *out;
 	const struct imapd_list_args *args;
 	struct cv_mbox_info *boxes;
 	size_t count;
@@ -36,7 +37,7 @@ write_attribute(struct cv_buf *out, const char *word, bool *is_first)
 static void
 write_attributes(const struct listing *l, const struct cv_mbox_info *box)
 {
-	struct cv_buf *out = imapd_out(l->c);
+	struct cv_buf *out = l->out;
 	unsigned o = l->args->options;
 	bool is_first = true;
 
@@ -63,17 +64,37 @@ write_separator(const struct listing *l, struct cv_buf *out)
 static void
 write_box(const struct listing *l, const struct cv_mbox_info *box, bool has_childinfo)
 {
-	struct cv_buf *out = imapd_out(l->c);
+	struct cv_buf *out = l->out;
 
 	cv_buf_z(out, "* LIST (");
 	write_attributes(l, box);
 	write_separator(l, out);
-	imapd_write_name(out, box->name);
+	imapd_write_name(out, box->name, l->c->utf8);
 	if (has_childinfo)
 		cv_buf_z(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
 	cv_buf_add(out, "\r\n", 2);
 	if ((l->args->options & IMAPD_LIST_RET_STATUS) && box->id && box->selectable)
 		imapd_write_status(l->c, box, l->args->status_items);
+}
+
+void
+imapd_write_list(struct imapd_conn *c, const struct cv_mbox_info *box, struct cv_str old_name,
+	struct cv_buf *out)
+{
+	static const struct imapd_list_args plain;
+	struct listing l = {.c = c, .out = out, .args = &plain};
+
+	l.separator = cv_store_separator(c->server->store);
+	cv_buf_z(out, "* LIST (");
+	write_attributes(&l, box);
+	write_separator(&l, out);
+	imapd_write_name(out, box->name, c->utf8);
+	if (old_name.p) {
+		cv_buf_z(out, " (\"OLDNAME\" (");
+		imapd_write_name(out, old_name, c->utf8);
+		cv_buf_add(out, "))", 2);
+	}
+	cv_buf_add(out, "\r\n", 2);
 }
 
 /* Remembers every name above a subscribed one that is not listed itself: of others CHILDINFO would
@@ -134,7 +155,7 @@ list_boxes(struct listing *l)
 static void
 lsub_parents(struct listing *l, struct cv_str name)
 {
-	struct cv_buf *out = imapd_out(l->c);
+	struct cv_buf *out = l->out;
 
 	for (size_t at = name.n; at > 0; at--) {
 		struct cv_str above = cv_str(name.p, at - 1);
@@ -143,7 +164,7 @@ lsub_parents(struct listing *l, struct cv_str name)
 			continue;
 		cv_buf_z(out, "* LSUB (\\Noselect");
 		write_separator(l, out);
-		imapd_write_name(out, above);
+		imapd_write_name(out, above, l->c->utf8);
 		cv_buf_add(out, "\r\n", 2);
 	}
 }
@@ -151,7 +172,7 @@ lsub_parents(struct listing *l, struct cv_str name)
 static void
 lsub_boxes(struct listing *l)
 {
-	struct cv_buf *out = imapd_out(l->c);
+	struct cv_buf *out = l->out;
 
 	for (size_t i = 0; i < l->count; i++) {
 		const struct cv_mbox_info *box = &l->boxes[i];
@@ -160,7 +181,7 @@ lsub_boxes(struct listing *l)
 		cv_map_put(&l->parents, box->name, l);
 		cv_buf_z(out, box->id && !box->selectable ? "* LSUB (\\Noselect" : "* LSUB (");
 		write_separator(l, out);
-		imapd_write_name(out, box->name);
+		imapd_write_name(out, box->name, l->c->utf8);
 		cv_buf_add(out, "\r\n", 2);
 	}
 	for (size_t i = 0; i < l->count; i++)
@@ -172,7 +193,7 @@ static enum cv_step
 run_list(struct imapd_conn *c, void (*each)(struct listing *l))
 {
 	const struct imapd_list_args *args = c->cmd->args.list;
-	struct listing l = {.c = c, .args = args};
+	struct listing l = {.c = c, .out = imapd_out(c), .args = args};
 	struct cv_err err = {0};
 
 	l.separator = cv_store_separator(c->server->store);
@@ -199,7 +220,7 @@ imapd_cmd_list(struct imapd_conn *c)
 		imapd_know_modseq(c);
 	/* An empty pattern asks for the separator alone. */
 	if (!(args->options & IMAPD_LIST_EXTENDED) && !args->patterns[0].n) {
-		struct listing l = {.c = c, .args = args};
+		struct listing l = {.c = c, .out = out, .args = args};
 		l.separator = cv_store_separator(c->server->store);
 		cv_buf_z(out, "* LIST (\\Noselect");
 		write_separator(&l, out);

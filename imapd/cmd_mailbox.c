@@ -18,6 +18,21 @@ without_separator(struct imapd_conn *c, struct cv_str name)
 	return name.n > 1 && name.p[name.n - 1] == separator ? cv_str(name.p, name.n - 1) : name;
 }
 
+/* RFC 9051 6.3.4, 6.3.6: the name as it is kept, with the one that the client knows it by. Told
+ * once the change is durable. */
+static void
+tell_name(struct imapd_conn *c, struct cv_str name, struct cv_str old_name)
+{
+	struct cv_mbox_info info;
+	struct cv_buf line = CV_BUF_INIT(16u << 10);
+
+	if (!cv_mbox_info(c->acct, name, &c->arena, &info, NULL)) {
+		imapd_write_list(c, &info, old_name, &line);
+		c->cmd->untagged = cv_arena_str(&c->arena, cv_buf_view(&line));
+	}
+	cv_buf_done(&line);
+}
+
 enum cv_step
 imapd_cmd_create(struct imapd_conn *c)
 {
@@ -36,6 +51,9 @@ imapd_cmd_create(struct imapd_conn *c)
 	if (!status)
 		c->cmd->code = cv_arena_printf(
 			&c->arena, "MAILBOXID (%s)", imapd_mailbox_id(id, objectid));
+	struct cv_str given = without_separator(c, c->cmd->args.given[0]);
+	if (!status && c->rev2 && !cv_str_eq(given, name))
+		tell_name(c, name, given);
 	return done_or_refuse(c, status, ticket, &err);
 }
 
@@ -63,8 +81,10 @@ imapd_cmd_rename(struct imapd_conn *c)
 	struct cv_err err = {0};
 	cv_ticket ticket = 0;
 
-	enum cv_status status = cv_mbox_rename(
-		c->acct, a->mailbox[0], without_separator(c, a->mailbox[1]), &ticket, &err);
+	struct cv_str name = without_separator(c, a->mailbox[1]);
+	enum cv_status status = cv_mbox_rename(c->acct, a->mailbox[0], name, &ticket, &err);
+	if (!status && c->rev2)
+		tell_name(c, name, a->mailbox[0]);
 	return done_or_refuse(c, status, ticket, &err);
 }
 

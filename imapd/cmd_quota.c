@@ -41,7 +41,7 @@ imapd_cmd_getquotaroot(struct imapd_conn *c)
 	if (status)
 		return imapd_refuse(c, status, &err);
 	cv_buf_z(imapd_out(c), "* QUOTAROOT ");
-	imapd_write_name(imapd_out(c), name);
+	imapd_write_name(imapd_out(c), name, c->utf8);
 	cv_buf_z(imapd_out(c), " \"\"\r\n");
 	write_quota(c);
 	return imapd_done(c, IMAPD_R_OK);

@@ -183,6 +183,11 @@ seek(struct imapd_conn *c)
 enum cv_step
 imapd_cmd_search(struct imapd_conn *c)
 {
+	/* RFC 9051 6.4.4: rev2 has no other answer than ESEARCH. */
+	if (c->rev2 && !c->cmd->args.search->is_extended) {
+		c->cmd->args.search->is_extended = true;
+		c->cmd->args.search->returns = IMAPD_RETURN_ALL;
+	}
 	enum cv_step step = seek(c);
 	struct results r = {.c = c, .search = c->cmd->args.search};
 

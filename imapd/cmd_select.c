@@ -15,8 +15,18 @@ write_ok_code(struct cv_buf *out, const char *code, uint64_t number, const char 
 	cv_buf_z(out, text);
 }
 
+/* RFC 9051 6.3.2: under which name the mailbox is known, and what the client called it. */
 static void
-write_mailbox(struct imapd_conn *c)
+write_name(struct imapd_conn *c, const struct cv_mbox_info *info)
+{
+	struct cv_str given = c->cmd->args.given[0];
+	bool is_same = cv_str_eq(given, info->name);
+
+	imapd_write_list(c, info, is_same ? CV_STR_EMPTY : given, imapd_out(c));
+}
+
+static void
+write_mailbox(struct imapd_conn *c, const struct cv_mbox_info *info)
 {
 	struct imapd_session *s = c->session;
 	struct cv_buf *out = imapd_out(c);
@@ -26,16 +36,21 @@ write_mailbox(struct imapd_conn *c)
 	imapd_session_write_flags(s, out);
 	cv_buf_add(out, "* ", 2);
 	cv_buf_u64(out, s->view->exists);
-	cv_buf_z(out, " EXISTS\r\n* ");
-	cv_buf_u64(out, s->recent_told);
-	cv_buf_z(out, " RECENT\r\n");
-	if (unseen)
+	cv_buf_z(out, " EXISTS\r\n");
+	if (!c->rev2) {
+		cv_buf_add(out, "* ", 2);
+		cv_buf_u64(out, s->recent_told);
+		cv_buf_z(out, " RECENT\r\n");
+	}
+	if (unseen && !c->rev2)
 		write_ok_code(out, "UNSEEN", unseen, "] First unseen\r\n");
 	write_ok_code(out, "UIDVALIDITY", s->view->uidvalidity, "] UIDs valid\r\n");
 	write_ok_code(out, "UIDNEXT", s->view->uidnext, "] Next UID\r\n");
 	write_ok_code(out, "HIGHESTMODSEQ", s->view->highest_modseq, "] Highest\r\n");
 	cv_buf_printf(out, "* OK [MAILBOXID (%s)] Mailbox\r\n",
 		imapd_mailbox_id(cv_mbox_id(s->mbox), id));
+	if (c->rev2)
+		write_name(c, info);
 }
 
 /* What a client that comes back has missed (RFC 7162 3.2.5). */
@@ -122,7 +137,7 @@ open_mailbox(struct imapd_conn *c, bool read_only)
 	}
 	if (a->condstore)
 		imapd_know_modseq(c);
-	if (read_only)
+	if (read_only || c->rev2)
 		status = cv_mbox_info(c->acct, a->mailbox[0], &c->arena, &info, &err);
 	if (!status)
 		status = cv_mbox_open(c->acct, a->mailbox[0], &mbox, &err);
@@ -131,10 +146,11 @@ open_mailbox(struct imapd_conn *c, bool read_only)
 	status = imapd_session_open(c->conn, mbox, read_only, info.recent, &c->session, &err);
 	if (status)
 		return imapd_refuse(c, status, &err);
+	c->session->hides_recent = c->rev2;
 	imapd_conn_enter(c, IMAPD_S_SELECTED);
 	if (cv_str_eq_z(a->mailbox[0], "INBOX"))
 		cv_audit_count(c->server->audit, c->login.acct, CV_COUNT_CHECKS, 1);
-	write_mailbox(c);
+	write_mailbox(c, &info);
 	if (a->qresync.is_given && a->qresync.uidvalidity == c->session->view->uidvalidity)
 		return begin_resync(c, read_only);
 	return imapd_done(c, read_only ? IMAPD_R_READ_ONLY : IMAPD_R_READ_WRITE);

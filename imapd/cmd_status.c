@@ -26,7 +26,7 @@ imapd_write_status(struct imapd_conn *c, const struct cv_mbox_info *info, unsign
 	bool is_first = true;
 
 	cv_buf_z(out, "* STATUS ");
-	imapd_write_name(out, info->name);
+	imapd_write_name(out, info->name, c->utf8);
 	cv_buf_add(out, " (", 2);
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		if (!(items & rows[i].item))

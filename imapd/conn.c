@@ -262,6 +262,9 @@ start_command(struct imapd_conn *c, struct cv_str text)
 		.arena = &c->arena,
 		.spools = c->input.spools,
 		.spool_count = c->input.spool_count,
+		.utf8 = c->utf8,
+		.no_charset = c->utf8_accept && !c->rev2,
+		.rev2 = c->rev2,
 	};
 	struct cv_str tag, name;
 	bool is_uid = false;
@@ -393,7 +396,7 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 			      "UNAUTHENTICATE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
 			      "QRESYNC ESEARCH SEARCHRES PARTIAL WITHIN SAVEDATE OBJECTID PREVIEW SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
 			      "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 MULTIAPPEND QUOTA "
-			      "QUOTA=RES-STORAGE");
+			      "QUOTA=RES-STORAGE UTF8=ACCEPT");
 		cv_buf_printf(out, " APPENDLIMIT=%llu",
 			(unsigned long long)imapd_config(c->server)->imapd->max_append);
 		return;

@@ -72,6 +72,9 @@ struct imapd_conn {
 	bool is_secure, has_eof, is_idling;
 	bool condstore;      /* FETCH answers carry MODSEQ; set by imapd_know_modseq() */
 	bool qresync;        /* enabled: expunges are told as VANISHED (RFC 7162) */
+	bool utf8;           /* enabled: names are UTF-8; by either of the next two */
+	bool utf8_accept;    /* UTF8=ACCEPT (RFC 9755) */
+	bool rev2;           /* IMAP4rev2 (RFC 9051) */
 	bool is_slow;        /* marked so */
 	bool is_handshaking; /* STARTTLS was answered; nothing is read before it is done */
 	bool is_counted;     /* among the sessions of its account */
@@ -172,6 +175,11 @@ extern const struct imapd_cmd_row imapd_cmds[];
 extern const size_t imapd_cmds_count;
 /* The row for NAME, or NULL. */
 const struct imapd_cmd_row *imapd_cmd_find(struct cv_str name, bool is_uid);
+
+/* Appends "* LIST (...) "/" name", with what it was called before or by the client, unless
+ * OLD_NAME.p is NULL (RFC 9051 7.3.1). */
+void imapd_write_list(struct imapd_conn *c, const struct cv_mbox_info *box, struct cv_str old_name,
+	struct cv_buf *out);
 
 /* Writes the status items of one mailbox: "(MESSAGES 3 UIDNEXT 4)". */
 void imapd_write_status(

@@ -6,11 +6,12 @@
 #include "common/text/envelope.h"
 #include "common/text/utf7.h"
 
-bool
-imapd_name_from_wire(struct cv_str wire, struct cv_arena *arena, struct cv_str *out)
+/* NFC, and INBOX in capitals: Macs send decomposed names, and they mean the same mailbox. */
+static bool
+normalize(struct cv_str text, struct cv_arena *arena, struct cv_str *out)
 {
-	struct cv_buf text = CV_BUF_INIT(2 * CV_UTF7_MAX), nfc = CV_BUF_INIT(2 * CV_UTF7_MAX);
-	bool ok = !cv_utf7_decode(wire, &text) && !cv_utf8_nfc(cv_buf_view(&text), &nfc);
+	struct cv_buf nfc = CV_BUF_INIT(2 * CV_UTF7_MAX);
+	bool ok = !cv_utf8_nfc(text, &nfc);
 
 	if (ok) {
 		struct cv_str name = cv_arena_str(arena, cv_buf_view(&nfc));
@@ -18,16 +19,55 @@ imapd_name_from_wire(struct cv_str wire, struct cv_arena *arena, struct cv_str *
 			name = CV_STR("INBOX");
 		*out = name;
 	}
-	cv_buf_done(&text);
 	cv_buf_done(&nfc);
 	return ok;
 }
 
+bool
+imapd_name_from_wire(struct cv_str wire, struct cv_arena *arena, struct cv_str *out)
+{
+	struct cv_buf text = CV_BUF_INIT(2 * CV_UTF7_MAX);
+	bool ok = !cv_utf7_decode(wire, &text) && normalize(cv_buf_view(&text), arena, out);
+
+	cv_buf_done(&text);
+	return ok;
+}
+
+bool
+imapd_name_from_utf8(struct cv_str wire, struct cv_arena *arena, struct cv_str *out)
+{
+	if (wire.n > CV_UTF7_MAX || !cv_utf8_is_valid(wire))
+		return false;
+	for (size_t at = 0; at < wire.n;) {
+		uint32_t c = cv_utf8_next(wire, &at);
+		if (c < ' ' || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029)
+			return false;
+	}
+	return normalize(wire, arena, out);
+}
+
+/* Names hold no line end, so that a quoted string can always hold them. */
+static void
+write_quoted(struct cv_buf *out, struct cv_str s)
+{
+	cv_buf_c(out, '"');
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			cv_buf_c(out, '\\');
+		cv_buf_c(out, s.p[i]);
+	}
+	cv_buf_c(out, '"');
+}
+
 void
-imapd_write_name(struct cv_buf *out, struct cv_str name)
+imapd_write_name(struct cv_buf *out, struct cv_str name, bool utf8)
 {
 	bool is_plain = true;
 
+	if (utf8) {
+		write_quoted(out, name);
+		return;
+	}
 	for (size_t i = 0; is_plain && i < name.n; i++) {
 		unsigned char c = (unsigned char)name.p[i];
 		is_plain = c >= ' ' && c < 127 && c != '&';

@@ -1,4 +1,4 @@
-/* names.h - mailbox names between the wire (modified UTF-7) and the store (UTF-8 in NFC), patterns,
+/* names.h - mailbox names between the wire (modified UTF-7, or UTF-8) and the store (UTF-8 in NFC), patterns,
  * the words for flags and special uses, and object ids (RFC 8474). Pure. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef IMAPD_NAMES_H
@@ -10,8 +10,11 @@
 /* False when WIRE is no modified UTF-7. INBOX in any case, alone or as the first level, becomes
  * "INBOX". */
 bool imapd_name_from_wire(struct cv_str wire, struct cv_arena *arena, struct cv_str *out);
-/* Appends NAME as an IMAP string. */
-void imapd_write_name(struct cv_buf *out, struct cv_str name);
+/* The same for a client that enabled UTF-8: an ampersand is one (RFC 9755 3, RFC 9051 5.1). False
+ * for what is no UTF-8 and for the control characters and line ends that no name may hold. */
+bool imapd_name_from_utf8(struct cv_str wire, struct cv_arena *arena, struct cv_str *out);
+/* Appends NAME as an IMAP string: in UTF-8, or in modified UTF-7. */
+void imapd_write_name(struct cv_buf *out, struct cv_str name, bool utf8);
 
 /* "*" matches anything, "%" anything but SEPARATOR. INBOX matches in any case. */
 bool imapd_pattern_matches(struct cv_str pattern, struct cv_str name, char separator);

@@ -289,6 +289,7 @@ imapd_parse_message(struct imapd_parse *p, struct cv_spool **out)
 {
 	uint64_t n;
 
+	imapd_take(p, '~'); /* literal8: messages are octets anyway */
 	if (imapd_peek(p) != '{')
 		return imapd_fault(p, "a message literal is missing");
 	if (p->spools_taken == p->spool_count)

@@ -18,6 +18,9 @@ struct imapd_parse {
 	const char *fault;        /* NULL, or what is wrong */
 	struct cv_spool **spools; /* messages of APPEND, in order */
 	unsigned spool_count, spools_taken;
+	bool utf8;       /* mailbox names are UTF-8, and so is what is searched for */
+	bool no_charset; /* SEARCH may name none (RFC 9755 3) */
+	bool rev2;       /* IMAP4rev2: what RFC 9051 took away is not there */
 };
 
 /* Keeps WHY unless a fault is known already; answers false. */
@@ -50,7 +53,7 @@ bool imapd_parse_list_mailbox(struct imapd_parse *p, struct cv_str *out); /* "%"
 bool imapd_parse_number(struct imapd_parse *p, uint64_t max, uint64_t *out);
 /* Passes over an astring without undoing escapes. */
 bool imapd_skip_astring(struct imapd_parse *p);
-/* The message that stands for a literal marker here. */
+/* The message that stands for a literal marker here, "{n}" or "~{n}". */
 bool imapd_parse_message(struct imapd_parse *p, struct cv_spool **out);
 
 #endif

@@ -41,7 +41,7 @@
 	R(AUTH_BUSY, "NO", "UNAVAILABLE", "Too many log-ins at once, try again")                   \
 	R(TOO_MANY_SESSIONS, "NO", "LIMIT", "Too many sessions of this account")                   \
 	R(READ_ONLY_BOX, "NO", "READ-ONLY", "The mailbox was opened for reading only")             \
-	R(BAD_NAME, "NO", "CANNOT", "Not a mailbox name in modified UTF-7")                        \
+	R(BAD_NAME, "NO", "CANNOT", "Not a mailbox name in modified UTF-7 or UTF-8")                        \
 	R(BAD_CHARSET, "NO", "BADCHARSET (US-ASCII UTF-8)", "Unknown charset")                     \
 	R(NO_PERMISSION, "NO", "NOPERM", "Not allowed")                                            \
 	R(NOT_FOUND, "NO", "NONEXISTENT", "There is no such mailbox / Khong co thu muc nay")       \

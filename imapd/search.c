@@ -461,9 +461,12 @@ imapd_parse_search(struct imapd_parse *p, struct imapd_search **out)
 
 	if (!imapd_parse_returns(p, s))
 		return false;
-	if (imapd_take_prefix(p, "CHARSET "))
+	if (imapd_take_prefix(p, "CHARSET ")) {
+		if (p->no_charset)
+			return imapd_fault(p, "the charset is UTF-8 and not said");
 		return imapd_parse_charset_search(p, s);
-	return read_keys(p, s, CV_STR_EMPTY);
+	}
+	return read_keys(p, s, p->utf8 ? CV_STR("UTF-8") : CV_STR_EMPTY);
 }
 
 void

@@ -165,7 +165,7 @@ imapd_session_keywords(const struct imapd_session *s)
 bool
 imapd_session_is_recent(const struct imapd_session *s, uint32_t uid)
 {
-	return imapd_ranges_have(s->recent, s->recent_count, uid);
+	return !s->hides_recent && imapd_ranges_have(s->recent, s->recent_count, uid);
 }
 
 uint32_t
@@ -380,7 +380,7 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 	if (diff.arrived)
 		write_number(out, view->exists, " EXISTS\r\n");
 	uint32_t recent = imapd_session_recent(s);
-	if (diff.arrived || recent != s->recent_told)
+	if (!s->hides_recent && (diff.arrived || recent != s->recent_told))
 		write_number(out, recent, " RECENT\r\n");
 	s->recent_told = recent;
 	tell_keywords(s, out);

@@ -38,6 +38,7 @@ struct imapd_session {
 	atomic_bool has_news;  /* the mailbox changed since `view` was taken */
 	atomic_bool is_idling; /* wake the connection at once */
 	bool is_read_only;
+	bool hides_recent;      /* IMAP4rev2 knows no \Recent */
 	uint32_t recent_told;   /* the number in the last RECENT */
 	uint32_t keywords_told; /* keywords in the last FLAGS */
 	uint32_t recent_count;

@@ -5,14 +5,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* For a client of IMAP4rev1, or of one that enabled everything. */
 static void
-parse_as_command(struct imapd_input *in)
+parse_as_command(struct imapd_input *in, bool is_new)
 {
 	struct cv_arena arena = CV_ARENA_INIT;
 	struct imapd_parse p = {.text = in->command,
 		.arena = &arena,
 		.spools = in->spools,
-		.spool_count = in->spool_count};
+		.spool_count = in->spool_count,
+		.utf8 = is_new,
+		.no_charset = is_new,
+		.rev2 = is_new};
 	struct imapd_args args = {0};
 	struct cv_str tag, name;
 
@@ -43,8 +47,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		at += used;
 		if (r == IMAPD_INPUT_HOPELESS)
 			break;
-		if (r == IMAPD_INPUT_COMMAND)
-			parse_as_command(&in);
+		if (r == IMAPD_INPUT_COMMAND) {
+			parse_as_command(&in, false);
+			parse_as_command(&in, true);
+		}
 		if (r == IMAPD_INPUT_COMMAND || r == IMAPD_INPUT_REFUSED)
 			imapd_input_reset(&in);
 	}

@@ -19,6 +19,43 @@ parse(struct cv_arena *arena, const char *grammar, struct cv_str text, struct im
 	return ok;
 }
 
+/* As a client speaks that enabled UTF8=ACCEPT or IMAP4rev2. */
+static void
+test_args__change_with_what_is_enabled(void **state)
+{
+	static const struct {
+		const char *grammar, *text;
+		bool utf8, no_charset, rev2, ok, is_bad_name;
+	} rows[] = {
+		{"mailbox", " \"H\xe1\xbb\x8dp\"", false, false, false, true, true},
+		{"mailbox", " \"H\xe1\xbb\x8dp\"", true, false, false, true, false},
+		{"mailbox", " \"a & b\"", false, false, false, true, true},
+		{"mailbox", " \"a & b\"", true, false, false, true, false},
+		{"mailbox", " \"\xff\"", true, false, false, true, true},
+		{"list", " \"\" \"H\xe1\xbb\x8d*\"", true, false, false, true, false},
+		{"search", " CHARSET UTF-8 ALL", false, false, false, true, false},
+		{"search", " CHARSET UTF-8 ALL", true, true, false, false, false},
+		{"set fetch", " 1 RFC822", false, false, false, true, false},
+		{"set fetch", " 1 RFC822", true, false, true, false, false},
+		{"set fetch", " 1 RFC822.SIZE", true, false, true, true, false},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct cv_arena arena = CV_ARENA_INIT;
+		struct imapd_args args = {0};
+		struct imapd_parse p = {.text = cv_str_z(rows[i].text),
+			.arena = &arena,
+			.utf8 = rows[i].utf8,
+			.no_charset = rows[i].no_charset,
+			.rev2 = rows[i].rev2};
+		bool ok = imapd_parse_args(&p, rows[i].grammar, &args);
+		if (ok != rows[i].ok || args.is_bad_name != rows[i].is_bad_name)
+			fail_msg("row %zu: %s", i, rows[i].text);
+		cv_arena_done(&arena);
+	}
+}
+
 static void
 test_args__tells_good_from_bad(void **state)
 {
@@ -235,6 +272,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_args__change_with_what_is_enabled),
 		cmocka_unit_test(test_args__tells_good_from_bad),
 		cmocka_unit_test(test_args__names_mailboxes_in_utf8),
 		cmocka_unit_test(test_args__gives_sections_back_as_labels),

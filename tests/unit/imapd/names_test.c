@@ -67,7 +67,7 @@ test_names__go_out_as_they_came_in(void **state)
 		struct cv_buf out = CV_BUF_INIT(1000), want = CV_BUF_INIT(1000);
 		struct cv_str name;
 		assert_true(imapd_name_from_wire(cv_str_z(wires[i]), &arena, &name));
-		imapd_write_name(&out, name);
+		imapd_write_name(&out, name, false);
 		cv_buf_c(&want, '"');
 		for (const char *c = wires[i]; *c; c++) {
 			if (*c == '\\')
@@ -82,6 +82,44 @@ test_names__go_out_as_they_came_in(void **state)
 	}
 }
 
+static void
+test_names__in_utf8_are_taken_as_they_are(void **state)
+{
+	static const struct {
+		const char *wire, *name, *written; /* name NULL: refused */
+	} rows[] = {
+		{"Thư rác", "Thư rác", "\"Thư rác\""},
+		{"A & B", "A & B", "\"A & B\""},
+		{"Th&AbA-", "Th&AbA-", "\"Th&AbA-\""}, /* no modified UTF-7 here */
+		{"iNbOx", "INBOX", "\"INBOX\""},
+		{"a\"b\\c", "a\"b\\c", "\"a\\\"b\\\\c\""},
+		{"Ho\xcc\xa3p", "H\xe1\xbb\x8dp", "\"H\xe1\xbb\x8dp\""}, /* NFD */
+		{"\xff", NULL, NULL},
+		{"\xc3", NULL, NULL},
+		{"a\tb", NULL, NULL},
+		{"a\x7f", NULL, NULL},
+		{"a\xc2\x85", NULL, NULL},
+		{"a\xe2\x80\xa8", NULL, NULL},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct cv_arena arena = CV_ARENA_INIT;
+		struct cv_buf out = CV_BUF_INIT(1000);
+		struct cv_str name;
+		bool ok = imapd_name_from_utf8(cv_str_z(rows[i].wire), &arena, &name);
+		if (ok != (rows[i].name != NULL))
+			fail_msg("row %zu: %s", i, rows[i].wire);
+		if (ok) {
+			assert_true(cv_str_eq_z(name, rows[i].name));
+			imapd_write_name(&out, name, true);
+			assert_string_equal(out.p, rows[i].written);
+		}
+		cv_buf_done(&out);
+		cv_arena_done(&arena);
+	}
+}
+
 int
 main(void)
 {
@@ -89,6 +127,7 @@ main(void)
 		cmocka_unit_test(test_pattern__matches_as_list_says),
 		cmocka_unit_test(test_flags__are_written_in_one_order),
 		cmocka_unit_test(test_names__go_out_as_they_came_in),
+		cmocka_unit_test(test_names__in_utf8_are_taken_as_they_are),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
