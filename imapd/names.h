@@ -1,5 +1,5 @@
-/* names.h - mailbox names between the wire (modified UTF-7, or UTF-8) and the store (UTF-8 in NFC), patterns,
- * the words for flags and special uses, and object ids (RFC 8474). Pure. */
+/* names.h - mailbox names between the wire (modified UTF-7, or UTF-8) and the store (UTF-8 in NFC),
+ * patterns, the words for flags and special uses, and object ids (RFC 8474). Pure. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef IMAPD_NAMES_H
 #define IMAPD_NAMES_H

@@ -34,11 +34,14 @@ def test_folders_and_letters_in_utf8():
         listed = names(new)
         for folder in FOLDERS:
             expect(folder in listed, folder, listed)
-        expect("C&APQ-ng v&AQM-n &AREebw-n &- &ARE-i/Qu&AP0- IV" in names(old), names(old))
+        expect("C&APQ-ng v&AQM-n &AREevw-n &- &ARE-i/Qu&AP0- IV" in names(old), names(old))
         expect("Th&-AbA-" in names(old), names(old))
 
         box = FOLDERS[1]
+        # Python puts the words of RFC 6855 inside the message (to 3.12): without them, as RFC 9755.
+        new.utf8_enabled = False
         answer = new.append(quoted(box), None, None, LETTER.encode())
+        new.utf8_enabled = True
         expect(answer[0] == "OK", answer)
         decomposed = unicodedata.normalize("NFD", box)
         expect(decomposed != box and new.select(quoted(decomposed)) == ("OK", [b"1"]), box)
