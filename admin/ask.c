@@ -218,6 +218,13 @@ keep_vietnamese(struct admin_call *call, json_t *refusal)
 	json_decref(refusal);
 }
 
+/* Means the running daemon: a stopped store has no answer. */
+static bool
+is_of_daemon(const char *what)
+{
+	return !strcmp(what, "status") || !strcmp(what, "reload") || !strncmp(what, "session.", 8);
+}
+
 json_t *
 admin_try(struct admin_call *call, enum admin_service service, json_t *request, struct cv_err *err)
 {
@@ -228,8 +235,7 @@ admin_try(struct admin_call *call, enum admin_service service, json_t *request, 
 
 	call->error_vi[0] = '\0';
 	snprintf(path, sizeof path, "%s/%s", admin_main_options(call)->run_dir, sockets[service]);
-	bool is_ours = service == ADMIN_STORE && strcmp(what, "status") != 0 &&
-		       strcmp(what, "reload") != 0 &&
+	bool is_ours = service == ADMIN_STORE && !is_of_daemon(what) &&
 		       (call->local || is_unattended(path));
 	enum cv_status status =
 		is_ours ? do_local(call, request, &reply, err)

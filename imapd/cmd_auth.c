@@ -102,8 +102,14 @@ imapd_log_in(struct imapd_conn *c, cv_acct_no acct, const char *address)
 	struct cv_err err = {0};
 	cv_ticket ticket = 0;
 
+	free(c->address);
+	c->address = cv_strdup(address);
 	c->login.conn = c->conn;
 	c->login.acct = acct;
+	c->login.address = c->address;
+	c->login.protocol = "imap";
+	c->login.is_secure = c->is_secure;
+	c->login.since_secs = cv_wall_secs();
 	if (imapd_login_add(c->server, &c->login, &err))
 		return imapd_done(c, IMAPD_R_TOO_MANY_SESSIONS);
 	c->is_counted = true;
@@ -112,7 +118,6 @@ imapd_log_in(struct imapd_conn *c, cv_acct_no acct, const char *address)
 		imapd_log_out(c);
 		return imapd_refuse(c, status, &err);
 	}
-	c->address = cv_strdup(address);
 	imapd_conn_enter(c, IMAPD_S_AUTH);
 	cv_audit_count(c->server->audit, acct, CV_COUNT_LOGINS, 1);
 	atomic_fetch_add(&c->server->logins, 1);

@@ -278,7 +278,8 @@ start_command(struct imapd_conn *c, struct cv_str text)
 		if (!imapd_parse_sp(&p) || !imapd_parse_atom(&p, &name))
 			return answer_fault(c, tag, IMAPD_R_NO_TAG, NULL);
 	}
-	c->commands++;
+	atomic_fetch_add_explicit(&c->login.commands, 1, memory_order_relaxed);
+	atomic_store_explicit(&c->login.last_secs, cv_wall_secs(), memory_order_relaxed);
 	const struct imapd_cmd_row *row = imapd_cmd_find(name, is_uid);
 	if (!row)
 		return answer_fault(c, tag, IMAPD_R_UNKNOWN, NULL);
@@ -526,8 +527,14 @@ closed(struct cv_conn *conn)
 	imapd_session_close(c->session);
 	imapd_log_out(c);
 	if (c->acct) {
-		cv_log(cv_conn_id(conn), CV_INFO, "imap.end", "user=%s commands=%llu", c->address,
-			(unsigned long long)c->commands);
+		uint64_t in, out;
+		cv_conn_bytes(conn, &in, &out);
+		cv_log(cv_conn_id(conn), CV_INFO, "imap.end",
+			"user=%s peer=%s secs=%lld commands=%llu bytes_in=%llu bytes_out=%llu",
+			c->address, cv_conn_peer_text(conn),
+			(long long)(cv_wall_secs() - c->login.since_secs),
+			(unsigned long long)atomic_load(&c->login.commands),
+			(unsigned long long)in, (unsigned long long)out);
 		cv_acct_close(c->acct);
 	}
 	free(c->idle_tag);

@@ -89,7 +89,6 @@ struct imapd_conn {
 	struct imapd_login login;
 	struct imapd_session *session;
 	int64_t login_deadline_ms;
-	uint64_t commands;
 	char *address; /* of who is logged in; heap */
 };
 

@@ -137,6 +137,8 @@ imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 		return imapd_reload(d, reply_out, err);
 	if (strcmp(what, "store.check") == 0)
 		return do_store_check(d, call, reply_out, err);
+	if (strncmp(what, "session.", 8) == 0)
+		return imapd_sessions_do(d, call->request, reply_out, err);
 	name_actor(call->peer_uid, actor, sizeof(actor));
 	enum cv_status status = cv_registry_do(
 		d->registry, actor, call->request, tell_progress, call, reply_out, err);

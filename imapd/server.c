@@ -80,12 +80,6 @@ imapd_config_free(struct imapd_config *config)
 
 /* ---- log-ins ---- */
 
-struct user {
-	cv_acct_no acct;
-	unsigned count;
-	struct cv_link sessions;
-};
-
 static struct cv_str
 key_of(const cv_acct_no *acct)
 {
@@ -99,7 +93,7 @@ imapd_login_add(struct imapd *d, struct imapd_login *login, struct cv_err *err)
 	enum cv_status status = CV_OK;
 
 	pthread_mutex_lock(&d->users_lock);
-	struct user *user = cv_map_get(&d->users, key_of(&login->acct));
+	struct imapd_user *user = cv_map_get(&d->users, key_of(&login->acct));
 	if (!user) {
 		user = cv_calloc(1, sizeof(*user));
 		user->acct = login->acct;
@@ -121,7 +115,7 @@ void
 imapd_login_remove(struct imapd *d, struct imapd_login *login)
 {
 	pthread_mutex_lock(&d->users_lock);
-	struct user *user = cv_map_get(&d->users, key_of(&login->acct));
+	struct imapd_user *user = cv_map_get(&d->users, key_of(&login->acct));
 	assert(user && user->count);
 	cv_list_remove(&login->link);
 	atomic_fetch_sub(&d->sessions, 1);
@@ -133,7 +127,7 @@ imapd_login_remove(struct imapd *d, struct imapd_login *login)
 }
 
 static void
-end_sessions(struct user *user)
+end_sessions(struct imapd_user *user)
 {
 	CV_LIST_EACH (link, next, &user->sessions)
 		cv_conn_kill(CV_CONTAINER(link, struct imapd_login, link)->conn);
@@ -151,7 +145,7 @@ imapd_logins_review(struct imapd *d)
 	if (cv_snapshot_generation(snapshot) != d->seen_generation) {
 		d->seen_generation = cv_snapshot_generation(snapshot);
 		while (cv_map_each(&d->users, &pos, &key, &value)) {
-			struct user *user = value;
+			struct imapd_user *user = value;
 			struct cv_reg_account account;
 			if (cv_snapshot_account(snapshot, user->acct, &account) &&
 				account.state == CV_STATE_ACTIVE)

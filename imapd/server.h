@@ -87,11 +87,18 @@ imapd_config(struct imapd *d)
 	return atomic_load_explicit(&d->config, memory_order_acquire);
 }
 
-/* One logged-in connection in the list of its account. */
+/* One logged-in connection in the list of its account. What stands here does not change while it is
+ * in the list, so that others may read it under users_lock. */
 struct imapd_login {
 	struct cv_conn *conn;
 	cv_acct_no acct;
 	struct cv_link link;
+	const char *address;  /* the connection's */
+	const char *protocol; /* "imap", "pop3" */
+	bool is_secure;
+	int64_t since_secs;
+	_Atomic uint64_t commands;
+	_Atomic int64_t last_secs; /* of the last command */
 };
 /* CV_LIMIT when ACCT has as many sessions as it may. */
 CV_MUST_CHECK enum cv_status imapd_login_add(
@@ -99,6 +106,15 @@ CV_MUST_CHECK enum cv_status imapd_login_add(
 void imapd_login_remove(struct imapd *d, struct imapd_login *login);
 /* Ends the sessions of accounts that may no longer log in. */
 void imapd_logins_review(struct imapd *d);
+/* "session.list" {account}, "session.kill" {account | id}: sessions.c. */
+CV_MUST_CHECK enum cv_status imapd_sessions_do(
+	struct imapd *d, const json_t *request, json_t **reply_out, struct cv_err *err);
+/* One account's sessions, under users_lock. */
+struct imapd_user {
+	cv_acct_no acct;
+	unsigned count;
+	struct cv_link sessions; /* of struct imapd_login */
+};
 
 /* metrics.c: the two halves of a struct cv_metrics_source; ARG is the struct imapd. */
 void imapd_metrics_collect(void *arg, struct cv_buf *out);

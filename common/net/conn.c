@@ -238,6 +238,13 @@ cv_conn_net(struct cv_conn *c)
 	return c->net;
 }
 
+void
+cv_conn_bytes(const struct cv_conn *c, uint64_t *in_out, uint64_t *out_out)
+{
+	*in_out = c->bytes_in;
+	*out_out = c->bytes_out;
+}
+
 uint64_t
 cv_conn_id(const struct cv_conn *c)
 {

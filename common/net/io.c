@@ -68,6 +68,7 @@ cv_conn_flush(struct cv_conn *c)
 			return status;
 		c->out_off += put;
 		c->stall_ms = 0;
+		c->bytes_out += put;
 		count(&c->worker->bytes_out, put);
 	}
 	c->blocked = false;
@@ -137,6 +138,7 @@ cv_conn_fill(struct cv_conn *c)
 	if (status)
 		return status;
 	c->in.n += got;
+	c->bytes_in += got;
 	count(&c->worker->bytes_in, got);
 	return CV_OK;
 }

@@ -159,6 +159,8 @@ void *cv_conn_user(struct cv_conn *c);
 void *cv_conn_ctx(struct cv_conn *c);
 struct cv_net *cv_conn_net(struct cv_conn *c);
 uint64_t cv_conn_id(const struct cv_conn *c);   /* unique in the process, for logs */
+/* Octets of the protocol, inside TLS, since it was opened; for its own thread and closed(). */
+void cv_conn_bytes(const struct cv_conn *c, uint64_t *in_out, uint64_t *out_out);
 const char *cv_conn_label(const struct cv_conn *c); /* the listener's, or the proto's name */
 /* Unconsumed input. Valid until the next consume or return. */
 struct cv_str cv_conn_in(struct cv_conn *c);

@@ -183,6 +183,7 @@ struct cv_conn {
 	uint32_t linger_bytes;
 	struct cv_buf in, out;
 	size_t in_off, out_off;    /* consumed, sent */
+	uint64_t bytes_in, bytes_out; /* of the whole connection */
 	int64_t deadline_ms, stall_ms;
 	struct cv_tls *tls;
 	struct cv_tls_client *tls_client;
