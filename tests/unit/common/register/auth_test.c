@@ -351,13 +351,21 @@ test_ACC_05__what_is_remembered_inside_does_not_count_outside(void **state)
 {
 	(void)state;
 	struct cv_err err;
-	int64_t quick = 0, refused = 0, nobody = 0;
+	int64_t quick = INT64_MAX, refused = INT64_MAX, nobody = INT64_MAX, took;
 	assert_int_equal(cv_auth_set_inside(auth, "10.0.0.0/8", false, &err), CV_OK);
 	assert_int_equal(try_from("10.4.1.1", HOA, HOA_PASSWORD, NULL, NULL), CV_AUTH_OK);
-	assert_int_equal(try_from("10.4.1.1", HOA, HOA_PASSWORD, NULL, &quick), CV_AUTH_OK);
-	assert_int_equal(try_from("203.0.113.1", HOA, HOA_PASSWORD, NULL, &refused), CV_AUTH_BAD);
-	assert_int_equal(
-		try_from("203.0.113.1", "ghost", HOA_PASSWORD, NULL, &nobody), CV_AUTH_BAD);
+	/* The quickest of some, each from a network of its own: a busy machine delays at random. */
+	for (unsigned i = 0; i < 5; i++) {
+		char ip[32];
+		snprintf(ip, sizeof ip, "203.0.%u.1", i);
+		assert_int_equal(
+			try_from("10.4.1.1", HOA, HOA_PASSWORD, NULL, &took), CV_AUTH_OK);
+		quick = CV_MIN(quick, took);
+		assert_int_equal(try_from(ip, HOA, HOA_PASSWORD, NULL, &took), CV_AUTH_BAD);
+		refused = CV_MIN(refused, took);
+		assert_int_equal(try_from(ip, "ghost", HOA_PASSWORD, NULL, &took), CV_AUTH_BAD);
+		nobody = CV_MIN(nobody, took);
+	}
 	assert_true(refused > quick * 2);
 	assert_true(refused < nobody * 5 && nobody < refused * 5);
 	assert_int_equal(cv_auth_set_inside(auth, "10.0.0.0/8", true, &err), CV_OK);
