@@ -27,7 +27,7 @@ imapd_cmd_starttls(struct imapd_conn *c)
 /* ---- what follows a check ---- */
 
 static enum cv_step
-refuse_login(struct imapd_conn *c, enum cv_auth_result result)
+refuse_login(struct imapd_conn *c, enum cv_auth_result result, const char *account)
 {
 	static const enum imapd_reply replies[] = {
 		[CV_AUTH_BAD] = IMAPD_R_AUTH_FAILED,
@@ -48,8 +48,8 @@ refuse_login(struct imapd_conn *c, enum cv_auth_result result)
 
 	assert(result != CV_AUTH_OK && (size_t)result < CV_COUNT(replies));
 	atomic_fetch_add(&c->server->failed_logins, 1);
-	cv_log(cv_conn_id(c->conn), CV_INFO, "imap.login_failed", "why=%s peer=%s", words[result],
-		cv_conn_peer_text(c->conn));
+	cv_log(cv_conn_id(c->conn), CV_INFO, "imap.login_failed", "why=%s peer=%s account=%s",
+		words[result], cv_conn_peer_text(c->conn), account[0] ? account : "-");
 	if (++c->failures >= FAILURES_MAX)
 		c->is_unwelcome = true;
 	/* The advice follows from where the client is, never from what it sent. */
@@ -187,7 +187,7 @@ imapd_cmd_login(struct imapd_conn *c)
 	if (!atomic_load(&t->is_done))
 		return CV_STEP_WAIT;
 	if (t->check.result != CV_AUTH_OK)
-		return refuse_login(c, t->check.result);
+		return refuse_login(c, t->check.result, t->check.tried);
 	return imapd_log_in(c, t->check.acct, t->check.address);
 }
 
@@ -337,7 +337,7 @@ after_step(struct imapd_conn *c, struct exchange *x, enum cv_sasl_step step)
 		x->next = NEEDS_LAST_LINE;
 		return CV_STEP_READ;
 	case CV_SASL_FAIL:
-		return refuse_login(c, cv_sasl_result(x->sasl));
+		return refuse_login(c, cv_sasl_result(x->sasl), cv_sasl_tried(x->sasl));
 	}
 	return CV_STEP_CLOSE;
 }

@@ -6,7 +6,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "smtpd/session.h"
+#include "smtpd/note.h"
 
 static enum cv_step
 refuse(struct smtpd_session *s, enum smtpd_reply reply)
@@ -40,8 +40,8 @@ keep(struct smtpd_session *s, struct cv_str bytes)
 static enum cv_step
 refuse_message(struct smtpd_session *s, enum smtpd_reply reply, bool whole)
 {
-	cv_log(cv_conn_id(s->conn), CV_INFO, "msg.refused", "id=%s code=%u", s->tx->id,
-		smtpd_reply_code(reply));
+	smtpd_note_refused(s, smtpd_reply_code(reply), smtpd_reply_enhanced(reply),
+		smtpd_reply_words(reply));
 	atomic_fetch_add(&s->server->counters.refused, 1);
 	if (s->kind == SMTPD_LMTP && whole) /* one answer a recipient (RFC 2033 4.2) */
 		for (size_t i = 1; i < s->tx->rcpt_count; i++)

@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "smtpd/envelope.h"
 
-#include "common/base/log.h"
 #include "smtpd/filters.h"
 #include "smtpd/note.h"
 
@@ -27,8 +26,6 @@ smtpd_envelope_refuse_decision(struct smtpd_session *s, const struct cv_decision
 	if (d->smtp_code >= 500 && !s->authed)
 		s->errors++;
 	atomic_fetch_add(&s->server->counters.refused, 1);
-	cv_log(cv_conn_id(s->conn), CV_INFO, "policy.refused", "rule=%s account=%s", d->rule,
-		s->authed ? s->login : "-");
 	smtpd_note_refused(s, d->smtp_code, d->enhanced, d->rule);
 	smtpd_reply_decision(cv_conn_out(s->conn), d, s->tx && s->tx->smtputf8);
 	return smtpd_filters_refused(s, before);

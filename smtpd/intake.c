@@ -63,10 +63,6 @@ finish(struct smtpd_session *s)
 static enum cv_step
 refuse(struct smtpd_session *s, enum smtpd_reply reply)
 {
-	struct smtpd_tx *tx = s->tx;
-
-	cv_log(cv_conn_id(s->conn), CV_INFO, "msg.refused", "id=%s code=%u", tx->id,
-		smtpd_reply_code(reply));
 	smtpd_note_refused(s, smtpd_reply_code(reply), smtpd_reply_enhanced(reply),
 		smtpd_reply_words(reply));
 	atomic_fetch_add(&s->server->counters.refused, 1);
@@ -536,8 +532,6 @@ message_filtered(struct smtpd_session *s)
 	case SMTPD_FILTER_WAIT:
 		return CV_STEP_WAIT;
 	case SMTPD_FILTER_REFUSED:
-		cv_log(cv_conn_id(s->conn), CV_INFO, "msg.refused", "id=%s by=filter reply=\"%s\"",
-			tx->id, smtpd_milter_reply(s->milter) ? smtpd_milter_reply(s->milter) : "");
 		return finish(s);
 	default:
 		break;

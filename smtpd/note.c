@@ -4,6 +4,7 @@
 
 #include "common/audit/trace.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "smtpd/stats.h"
 
 static struct cv_str
@@ -64,11 +65,37 @@ smtpd_note_rcpt(struct smtpd_session *s)
 {
 	struct smtpd_tx *tx = s->tx;
 
-	if (!is_wanted(s) || !tx->trying.n)
-		return;
-	CV_TRACE(s->server->trace, cv_str_z(tx->id), "rcpt", {"to", tx->trying, true},
-		{"reply", CV_STR("250"), false});
+	if (is_wanted(s) && tx->trying.n)
+		CV_TRACE(s->server->trace, cv_str_z(tx->id), "rcpt", {"to", tx->trying, true},
+			{"reply", CV_STR("250"), false});
 	tx->trying = CV_STR_EMPTY;
+}
+
+/* One line says who wanted what of whom, and why not: it is what operators search for first. */
+static void
+log_refused(struct smtpd_session *s, unsigned code, const char *text)
+{
+	struct smtpd_tx *tx = s->tx;
+
+	cv_log(cv_conn_id(s->conn), CV_INFO, "smtp.refused",
+		"id=%s peer=%s helo=%s account=%s from=<%.*s> to=<%.*s> code=%u reason=\"%s\"",
+		tx->id, cv_conn_peer_text(s->conn), s->helo, s->authed ? s->login : "-",
+		CV_STR_ARGS(tx->sender), CV_STR_ARGS(tx->trying), code, text);
+}
+
+static void
+trace_refused(struct smtpd_session *s, struct cv_str reply)
+{
+	struct smtpd_tx *tx = s->tx;
+
+	if (!is_wanted(s))
+		return;
+	smtpd_note_mail(s);
+	if (tx->trying.n)
+		CV_TRACE(s->server->trace, cv_str_z(tx->id), "rcpt", {"to", tx->trying, true},
+			{"reply", reply, false});
+	else
+		CV_TRACE(s->server->trace, cv_str_z(tx->id), "end", {"reply", reply, false});
 }
 
 void
@@ -78,18 +105,11 @@ smtpd_note_refused(
 	struct smtpd_tx *tx = s->tx;
 	char reply[600];
 
-	if (!is_wanted(s))
-		return;
 	/* A transaction that ends before it has a sender is noise of the line. */
-	if (!tx->mail_noted && !tx->sender.n && !tx->trying.n)
+	if (!tx || (!tx->mail_noted && !tx->sender.n && !tx->trying.n))
 		return;
-	smtpd_note_mail(s);
-	struct cv_str words = reply_text(reply, sizeof reply, code, enhanced, text);
-	if (tx->trying.n)
-		CV_TRACE(s->server->trace, cv_str_z(tx->id), "rcpt", {"to", tx->trying, true},
-			{"reply", words, false});
-	else
-		CV_TRACE(s->server->trace, cv_str_z(tx->id), "end", {"reply", words, false});
+	log_refused(s, code, text);
+	trace_refused(s, reply_text(reply, sizeof reply, code, enhanced, text));
 	tx->trying = CV_STR_EMPTY;
 }
 

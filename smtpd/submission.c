@@ -104,8 +104,6 @@ smtpd_submission_rcpt_refused(struct smtpd_session *s)
 static bool
 refuse(struct smtpd_session *s, const struct cv_decision *d)
 {
-	cv_log(cv_conn_id(s->conn), CV_INFO, "policy.refused", "id=%s rule=%s account=%s",
-		s->tx->id, d->rule, s->login);
 	smtpd_note_refused(s, d->smtp_code, d->enhanced, d->rule);
 	atomic_fetch_add(&s->server->counters.refused, 1);
 	smtpd_reply_decision(cv_conn_out(s->conn), d, s->tx->smtputf8);

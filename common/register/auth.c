@@ -461,6 +461,8 @@ cv_auth_verify(struct cv_auth *a, struct cv_auth_check *c)
 	const struct snap_device *device = NULL;
 	c->device[0] = 0;
 	auth_subject_find(a, c->login, c->peer, &s);
+	snprintf(c->tried, sizeof c->tried, "%.*s",
+	         CV_STR_ARGS(s.is_known ? s.account.address : CV_STR_EMPTY));
 	if (auth_is_locked(a, &s)) {
 		result = CV_AUTH_LOCKED;
 	} else if (!c->password.n || c->password.n > PASSWORD_MAX) {

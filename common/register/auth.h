@@ -63,6 +63,7 @@ struct cv_auth_check {
 	cv_acct_no acct;
 	char address[320];             /* the account's primary address */
 	char device[64];               /* the name of the device, or "" */
+	char tried[320];               /* the account that LOGIN names, or "" */
 	/* called once, maybe before cv_auth_verify() returns, maybe on a pool thread */
 	void (*done)(struct cv_auth_check *c);
 	void *arg;
@@ -106,6 +107,9 @@ cv_acct_no cv_sasl_acct(const struct cv_sasl *s);
 const char *cv_sasl_address(const struct cv_sasl *s);
 /* The device whose app password or certificate it was; "" for the account's own password. */
 const char *cv_sasl_device(const struct cv_sasl *s);
+/* For the log when it failed: the address of the account that the client named, "" when there is no
+ * such account (people type passwords into the wrong field) or the mechanism names none. */
+const char *cv_sasl_tried(const struct cv_sasl *s);
 /* Safe while a check is under way. */
 void cv_sasl_free(struct cv_sasl *s);
 

@@ -57,6 +57,7 @@ enum cv_auth_result scram_result(const struct scram *s);
 cv_acct_no scram_acct(const struct scram *s);
 const char *scram_address(const struct scram *s);
 const char *scram_device(const struct scram *s);
+const char *scram_tried(const struct scram *s);
 const struct lockout_id *scram_lock(const struct scram *s);
 
 #endif

@@ -407,6 +407,12 @@ cv_sasl_address(const struct cv_sasl *s)
 }
 
 const char *
+cv_sasl_tried(const struct cv_sasl *s)
+{
+	return s->scram ? scram_tried(s->scram) : s->check.tried;
+}
+
+const char *
 cv_sasl_device(const struct cv_sasl *s)
 {
 	return s->scram ? scram_device(s->scram) : s->check.device;

@@ -28,7 +28,7 @@ struct scram {
 	size_t nonce_at, nonce_n;   /* in server_first */
 	struct auth_subject subject;
 	uint8_t stored_key[32], server_key[32];
-	char address[320], device[64];
+	char address[320], device[64], tried[320];
 };
 
 struct scram *
@@ -215,6 +215,9 @@ take_first(struct scram *s, struct cv_str message, struct cv_buf *out)
 	bool ok = decode_name(user, &name);
 	if (ok) {
 		auth_subject_find(s->env.auth, cv_buf_view(&name), s->env.peer, &s->subject);
+		snprintf(s->tried, sizeof s->tried, "%.*s",
+		         CV_STR_ARGS(s->subject.is_known ? s->subject.account.address
+		                                         : CV_STR_EMPTY));
 		ok = check_authzid(s, authzid);
 	}
 	if (ok)
@@ -346,6 +349,12 @@ cv_acct_no
 scram_acct(const struct scram *s)
 {
 	return s->result == CV_AUTH_OK ? s->subject.account.acct : 0;
+}
+
+const char *
+scram_tried(const struct scram *s)
+{
+	return s->tried;
 }
 
 const char *

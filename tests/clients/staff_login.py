@@ -103,6 +103,11 @@ def test_outside_only_app_passwords_are_taken():
         expect(imap_login(p, an, phone) is not True, "revoked at imapd")
         log = p.daemons["smtpd"].text()
         expect('device="điện thoại"' in log, "the log names the device")
+        expect(f"auth.failed peer=127.0.0.1 account={binh} mechanism=PLAIN why=bad" in log,
+               "the log does not name the account", log)
+        expect("account=- mechanism=PLAIN why=bad" in log and "nobody.here" not in log,
+               "a name that is no account's may be a password")
+        expect(f"why=bad peer=127.0.0.1 account={binh}" in p.daemons["imapd"].text(), "imapd")
         for secret in (phone, sender, reader):
             expect(secret not in log + p.daemons["imapd"].text(), "a password in a log")
 

@@ -151,6 +151,14 @@ def test_the_log_is_json_and_has_the_same_id():
     wait_until("it is sent", lambda: any(r["event"] == "out.sent" for r in lines()))
     rows = {r["event"]: r for r in lines()}
     expect(rows["msg.accepted"]["conn"] and rows["msg.accepted"]["remote"] == 1, rows)
+    swaks(p, f"an@{DOMAIN}", f"ai-do@{DOMAIN}", "vet-3b@an.example", ok=(24,))
+    row = wait_until("the refusal", lambda: [
+        r for r in map(json.loads, (line for line in p.daemons["smtpd"].text().splitlines()
+                                    if line.startswith("{")))
+        if r["event"] == "smtp.refused" and r["to"] == f"<ai-do@{DOMAIN}>"])[-1]
+    expect(row["peer"] == "127.0.0.1" and row["from"] == f"<an@{DOMAIN}>" and row["code"] == 550
+           and row["reason"] == "RCPT.unknown" and row["account"] == f"an@{DOMAIN}"
+           and row["id"] and row["conn"], row)
     expect(rows["out.sent"]["queue"] and rows["out.sent"]["to"] == "xa2@far.example", rows)
 
 

@@ -662,7 +662,8 @@ test_scram__gsasl_logs_in(void **state)
 		dup2(from[1], 1);
 		close(to[1]);
 		close(from[0]);
-		freopen("/dev/null", "w", stderr);
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(126);
 		execl("/usr/bin/gsasl", "gsasl", "--client", "--quiet", "--mechanism",
 		      "SCRAM-SHA-256", "--authentication-id", "thu.snv", "--authorization-id", "",
 		      "--password", "right-5", "--no-cb", (char *)NULL);
