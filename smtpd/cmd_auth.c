@@ -28,6 +28,15 @@ fail_result(struct smtpd_session *s, enum cv_auth_result result)
 		[CV_AUTH_BUSY] = R_AUTH_BUSY,
 		[CV_AUTH_DOWN] = R_AUTH_DOWN,
 	};
+	static const char *const words[] = {
+		[CV_AUTH_OK] = "bad",
+		[CV_AUTH_BAD] = "bad",
+		[CV_AUTH_SUSPENDED] = "suspended",
+		[CV_AUTH_LOCKED] = "locked",
+		[CV_AUTH_EXPIRED] = "expired",
+		[CV_AUTH_BUSY] = "busy",
+		[CV_AUTH_DOWN] = "down",
+	};
 	enum smtpd_reply reply = replies[result];
 
 	/* The advice follows from where the client is, never from what it sent. */
@@ -36,8 +45,10 @@ fail_result(struct smtpd_session *s, enum cv_auth_result result)
 
 	atomic_fetch_add(&s->server->counters.auth_failed, 1);
 	smtpd_defence_auth_failed(s);
-	cv_log(cv_conn_id(s->conn), CV_WARN, "auth.failed", "peer=%s mechanism=%s result=%d",
-		cv_conn_peer_text(s->conn), s->sasl_name, (int)result);
+	const char *account = cv_sasl_tried(s->sasl);
+	cv_log(cv_conn_id(s->conn), CV_WARN, "auth.failed",
+		"peer=%s account=%s mechanism=%s why=%s", cv_conn_peer_text(s->conn),
+		account[0] ? account : "-", s->sasl_name, words[result]);
 	return fail(s, reply);
 }
 
@@ -145,11 +156,11 @@ smtpd_cmd_auth(struct smtpd_session *s, struct cv_str args)
 	struct cv_sasl_env env;
 
 	if (s->kind != SMTPD_SUBMISSION)
-		return fail(s, R_UNKNOWN);
+		return fail(s, R_AUTH_NOT_HERE);
 	if (!s->secure)
 		return fail(s, R_NEED_TLS);
 	if (s->authed)
-		return fail(s, R_BAD_ORDER);
+		return fail(s, R_AUTH_TWICE);
 	smtpd_access_env(s, &env);
 	s->sasl = cv_sasl_new(mechanism, &env);
 	if (!s->sasl)

@@ -20,6 +20,16 @@ asks_utf8(struct cv_str args)
 	return false;
 }
 
+/* 1 to 20 digits (RFC 1870 4). */
+static bool
+is_size(struct cv_str value)
+{
+	for (size_t i = 0; i < value.n; i++)
+		if (!cv_is_digit((unsigned char)value.p[i]))
+			return false;
+	return value.n > 0 && value.n <= 20;
+}
+
 /* Parameters that say when and how urgently (timing.h). */
 static enum smtpd_reply
 take_timing(struct smtpd_session *s, struct cv_str name, struct cv_str value, bool has_value)
@@ -38,8 +48,10 @@ take_mail_param(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str name
 	uint64_t number;
 
 	if (cv_str_ieq_z(name, "SIZE")) {
-		if (!has_value || cv_str_u64(value, UINT64_MAX / 2, &number) != CV_OK)
-			return R_BAD_PARAM;
+		if (!is_size(value))
+			return R_BAD_VALUE;
+		if (cv_str_u64(value, UINT64_MAX / 2, &number) != CV_OK)
+			return R_SIZE;
 		tx->declared_bytes = number;
 		return number > s->server->opt->max_message ? R_SIZE : R_OKAY;
 	}
@@ -49,14 +61,16 @@ take_mail_param(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str name
 		else if (cv_str_ieq_z(value, "BINARYMIME"))
 			tx->body_kind = CV_BODY_BINARYMIME;
 		else if (!cv_str_ieq_z(value, "7BIT"))
-			return R_BAD_PARAM;
+			return R_BAD_VALUE;
 		return R_OKAY;
 	}
-	if (cv_str_ieq_z(name, "SMTPUTF8") && !has_value) {
-		tx->smtputf8 = true;
-		return R_OKAY;
+	if (cv_str_ieq_z(name, "SMTPUTF8")) {
+		tx->smtputf8 = !has_value;
+		return has_value ? R_BAD_VALUE : R_OKAY;
 	}
-	if (cv_str_ieq_z(name, "REQUIRETLS") && !has_value) {
+	if (cv_str_ieq_z(name, "REQUIRETLS")) {
+		if (has_value)
+			return R_BAD_VALUE;
 		/* RFC 8689 4.2: not a word to say in the clear. */
 		tx->require_tls = s->secure;
 		return s->secure ? R_OKAY : R_NEED_TLS;
@@ -64,19 +78,21 @@ take_mail_param(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str name
 	if (cv_str_ieq_z(name, "RET")) {
 		tx->ret_full = cv_str_ieq_z(value, "FULL");
 		tx->ret_hdrs = cv_str_ieq_z(value, "HDRS");
-		return tx->ret_full || tx->ret_hdrs ? R_OKAY : R_BAD_PARAM;
+		return tx->ret_full || tx->ret_hdrs ? R_OKAY : R_BAD_VALUE;
 	}
-	if (cv_str_ieq_z(name, "ENVID") && has_value && value.n <= 100) {
+	if (cv_str_ieq_z(name, "ENVID")) {
+		if (!has_value || value.n > 100)
+			return R_BAD_VALUE;
 		struct cv_buf raw = CV_BUF_INIT(100);
 		enum cv_status status = cv_xtext_decode(value, &raw);
 		tx->envid = cv_arena_str(&tx->arena, value);
 		cv_buf_done(&raw);
-		return status == CV_OK ? R_OKAY : R_BAD_PARAM;
+		return status == CV_OK ? R_OKAY : R_BAD_VALUE;
 	}
 	/* AUTH= says who the submitter is to a relay that trusts us (RFC 4954 5): read, not
 	 * believed. */
-	if (cv_str_ieq_z(name, "AUTH") && has_value)
-		return R_OKAY;
+	if (cv_str_ieq_z(name, "AUTH"))
+		return has_value ? R_OKAY : R_BAD_VALUE;
 	return take_timing(s, name, value, has_value);
 }
 
@@ -98,7 +114,7 @@ take_mail_params(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str res
 			if (!cv_str_ieq_z(name, names[i]))
 				continue;
 			if (seen & 1u << i)
-				reply = R_BAD_PARAM; /* a keyword stands once */
+				reply = R_BAD_VALUE; /* a keyword stands once */
 			seen |= 1u << i;
 		}
 		if (reply != R_OKAY)
@@ -106,7 +122,7 @@ take_mail_params(struct smtpd_session *s, struct smtpd_tx *tx, struct cv_str res
 	}
 	/* RFC 6531 3.4: without SMTPUTF8 all of the command is ASCII. */
 	if (!bad && !tx->smtputf8 && smtpd_envelope_has_8bit(tx->mail_params))
-		return R_BAD_PARAM;
+		return R_BAD_VALUE;
 	if (!bad && !smtpd_timing_fits(&tx->timing))
 		return R_BAD_TIME;
 	return bad ? R_BAD_ARGS : R_OKAY;
@@ -143,8 +159,10 @@ mail_filtered(struct smtpd_session *s)
 static enum cv_step
 mail_refused(struct smtpd_session *s, enum smtpd_reply reply)
 {
+	enum cv_step step = smtpd_envelope_refuse(s, reply);
+
 	smtpd_session_reset(s);
-	return smtpd_envelope_refuse(s, reply);
+	return step;
 }
 
 enum cv_step
@@ -167,13 +185,14 @@ smtpd_cmd_mail(struct smtpd_session *s, struct cv_str args)
 		return smtpd_envelope_refuse(s, R_STORE_FULL);
 	s->tx = smtpd_tx_new(s);
 	struct smtpd_tx *tx = s->tx;
+	/* Before the parameters, so that whose mail they had refused is known to log and trace. */
+	if (smtpd_envelope_keep(tx, &path, &tx->sender) != CV_OK)
+		return mail_refused(s, R_BAD_SENDER);
 	enum smtpd_reply reply = take_mail_params(s, tx, rest);
 	if (reply != R_OKAY)
 		return mail_refused(s, reply);
 	if (path.has_utf8 && !tx->smtputf8) /* the word stood inside the path */
 		return mail_refused(s, R_NEED_UTF8);
-	if (smtpd_envelope_keep(tx, &path, &tx->sender) != CV_OK)
-		return mail_refused(s, R_BAD_SENDER);
 	if (s->authed) {
 		struct cv_decision d;
 		const struct cv_snapshot *snap = cv_register_get(s->server->reg);

@@ -1,4 +1,4 @@
-/* cmd_misc.c - RSET, NOOP, VRFY, HELP, QUIT. */
+/* cmd_misc.c - RSET, NOOP, VRFY, HELP, QUIT, and what is not done here. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "smtpd/session.h"
 
@@ -37,6 +37,15 @@ smtpd_cmd_help(struct smtpd_session *s, struct cv_str args)
 {
 	(void)args;
 	return answer(s, R_HELP);
+}
+
+/* Who is in a group is for its owner alone; our queue is pulled by nobody. */
+enum cv_step
+smtpd_cmd_not_done(struct smtpd_session *s, struct cv_str args)
+{
+	(void)args;
+	smtpd_session_refuse(s, R_NOT_DONE);
+	return CV_STEP_DONE;
 }
 
 enum cv_step

@@ -35,11 +35,11 @@ take_notify(struct smtpd_rcpt *r, struct cv_str value)
 			if (cv_str_ieq_z(word, words[i].word))
 				bit = words[i].bit;
 		if (!bit)
-			return R_BAD_PARAM;
+			return R_BAD_VALUE;
 		r->notify |= bit;
 	}
 	/* NEVER stands alone (RFC 3461 4.1). */
-	return r->notify & CV_NOTIFY_NEVER && r->notify != CV_NOTIFY_NEVER ? R_BAD_PARAM : R_OKAY;
+	return r->notify & CV_NOTIFY_NEVER && r->notify != CV_NOTIFY_NEVER ? R_BAD_VALUE : R_OKAY;
 }
 
 /* addr-type ";" xtext (RFC 3461 4.2), with SMTPUTF8 also UTF-8 as it is (RFC 6533 3). */
@@ -72,12 +72,12 @@ take_rcpt_params(struct smtpd_tx *tx, struct smtpd_rcpt *r, struct cv_str rest)
 
 	while (smtpd_param_next(&rest, &name, &value, &has_value, &bad)) {
 		enum smtpd_reply reply = R_BAD_PARAM;
-		if (cv_str_ieq_z(name, "NOTIFY") && has_value && !r->notify)
-			reply = take_notify(r, value);
-		else if (cv_str_ieq_z(name, "ORCPT") && has_value && value.n <= 500 &&
-			 !r->orcpt.n) {
+		if (cv_str_ieq_z(name, "NOTIFY")) {
+			reply = has_value && !r->notify ? take_notify(r, value) : R_BAD_VALUE;
+		} else if (cv_str_ieq_z(name, "ORCPT")) {
+			bool good = value.n <= 500 && !r->orcpt.n && is_orcpt(value, tx->smtputf8);
 			r->orcpt = cv_arena_str(&tx->arena, value);
-			reply = is_orcpt(value, tx->smtputf8) ? R_OKAY : R_BAD_PARAM;
+			reply = good ? R_OKAY : R_BAD_VALUE;
 		}
 		if (reply != R_OKAY)
 			return reply;

@@ -41,6 +41,10 @@ static const struct command {
 	{ "AUTH",     smtpd_cmd_auth,     S_READY,                    ARGS_NEED, CMD_ALONE },
 	{ "VRFY",     smtpd_cmd_vrfy,     S_TALK | S_BDAT,            ARGS_NEED, CMD_NOISE },
 	{ "HELP",     smtpd_cmd_help,     S_TALK | S_BDAT,            ARGS_MAY,  CMD_NOISE },
+	/* known, and not done here: 502, not 500 (RFC 5321 4.2.4) */
+	{ "EXPN",     smtpd_cmd_not_done, S_TALK | S_BDAT,            ARGS_MAY,  CMD_SMTP },
+	{ "ETRN",     smtpd_cmd_not_done, S_TALK | S_BDAT,            ARGS_MAY,  CMD_SMTP },
+	{ "TURN",     smtpd_cmd_not_done, S_TALK | S_BDAT,            ARGS_MAY,  CMD_SMTP },
 };
 
 static const struct command *

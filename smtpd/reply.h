@@ -36,10 +36,12 @@
 	R(SHUTDOWN,      421, "4.3.2", "Service is stopping, try again soon / Dich vu dang dung")  \
 	R(ERRORS,        421, "4.7.0", "[SMT.errors] Too many errors, closing / Qua nhieu loi, dong ket noi")   \
 	R(UNKNOWN,       500, "5.5.2", "Command unknown")                                          \
+	R(NOT_DONE,      502, "5.5.1", "Command not implemented")                                  \
 	R(BARE,          500, "5.5.2", "Lines end in CR LF, nothing else")                         \
 	R(LONG,          500, "5.5.2", "Line too long")                                            \
 	R(BAD_ARGS,      501, "5.5.4", "Syntax error in arguments")                                \
-	R(BAD_PARAM,     555, "5.5.4", "Parameter unknown or wrong")                               \
+	R(BAD_PARAM,     555, "5.5.4", "Parameter unknown")                                        \
+	R(BAD_VALUE,     501, "5.5.4", "Parameter with a wrong value, or twice")                   \
 	R(BAD_TIME,      501, "5.5.4", "[SMT.times] Time or priority is not well formed or does not fit / Thoi gian khong hop le") \
 	R(BY_SHORT,      555, "5.5.4", "[SMT.times] The time to deliver is shorter than the minimum / Thoi han phat qua ngan") \
 	R(HOLD_FAR,      554, "5.5.4", "[SMT.times] The time of release is too far ahead / Hen gio gui qua xa") \
@@ -48,12 +50,14 @@
 	R(BAD_ORDER,     503, "5.5.1", "Bad sequence of commands")                                 \
 	R(NEED_BDAT,     503, "5.5.1", "BINARYMIME goes with BDAT, not with DATA")                 \
 	R(NO_WAIT,       554, "5.5.0", "You did not wait for the answer")                          \
-	R(NO_XCLIENT,    550, "5.7.0", "[PEER.xclient] You may not say for whom you speak")                       \
+	R(NO_XCLIENT,    550, "5.7.0", "[PEER.xclient] You may not say for whom you speak / May nay khong duoc khai thay may khac")                  \
 	R(MANY_CONNS,    421, "4.7.0", SMTPD_MANY_CONNS)                                           \
 	R(NEED_TLS,      530, "5.7.0", "[AUTH.tls] Issue STARTTLS first / Can STARTTLS truoc")                \
 	R(NEED_AUTH,     530, "5.7.0", "[AUTH.login] Log in first / Can dang nhap truoc khi gui")               \
 	R(TLS_NOW,       503, "5.5.1", "TLS is active already")                                    \
 	R(TLS_NONE,      454, "4.7.0", "TLS is not available now")                                 \
+	R(AUTH_NOT_HERE, 502, "5.5.1", "No log-in on this port; use 587 or 465 / Cong nay khong dang nhap, hay dung cong 587 hoac 465") \
+	R(AUTH_TWICE,    503, "5.5.1", "You are logged in already")                                \
 	R(AUTH_BAD_MECH, 504, "5.5.4", "Mechanism unknown")                                        \
 	R(AUTH_BAD64,    501, "5.5.2", "Not valid base64")                                         \
 	R(AUTH_CANCEL,   501, "5.7.0", "Authentication cancelled")                                 \
@@ -73,7 +77,7 @@
 	R(BOUNCE_OLD,    550, "5.1.1", "[RCPT.bounce-expired] No such address, or it has expired / Dia chi khong co hoac het han") \
 	R(OLD_LATER,     451, "4.3.0", "[RCPT.old-server-busy] The server that may know this address does not answer, try again later / Chua hoi duoc may chu cu, thu lai sau") \
 	R(RCPT_GONE,     550, "5.1.1", "[RCPT.unknown] No such mailbox / Khong co hop thu nay")                   \
-	R(NEED_UTF8,     553, "5.6.7", "[SMT.smtputf8] Address needs SMTPUTF8")                                   \
+	R(NEED_UTF8,     553, "5.6.7", "[SMT.smtputf8] Address needs SMTPUTF8 / Dia chi co dau can SMTPUTF8")                              \
 	R(STORE_FULL,    452, "4.3.1", "No space left, try again later / Het dung luong luu tru, thu lai sau") \
 	R(TEMPFAIL,      451, "4.3.0", "Not now, try again later / Tam thoi chua nhan duoc, thu lai sau") \
 	R(FILTER_DOWN,   451, "4.7.1", "[FILTER.down] A filter is not answering, try again later / Bo loc tam ngung, thu lai sau") \

@@ -209,6 +209,7 @@ enum cv_step smtpd_cmd_rset(struct smtpd_session *s, struct cv_str args);
 enum cv_step smtpd_cmd_noop(struct smtpd_session *s, struct cv_str args);
 enum cv_step smtpd_cmd_vrfy(struct smtpd_session *s, struct cv_str args);
 enum cv_step smtpd_cmd_help(struct smtpd_session *s, struct cv_str args);
+enum cv_step smtpd_cmd_not_done(struct smtpd_session *s, struct cv_str args);
 enum cv_step smtpd_cmd_quit(struct smtpd_session *s, struct cv_str args);
 
 #endif

@@ -147,14 +147,12 @@ smtpd_timing_param(struct smtpd_session *s, struct cv_str name, struct cv_str va
 	int64_t now = cv_wall_secs();
 	bool until = cv_str_ieq_z(name, "HOLDUNTIL");
 
-	if (!has_value)
-		return SMTPD_TIMING_OTHER;
 	if (cv_str_ieq_z(name, "BY") && offers_by(s))
-		return take_by(&s->tx->timing, value, now);
+		return has_value ? take_by(&s->tx->timing, value, now) : SMTPD_TIMING_BAD;
 	if ((until || cv_str_ieq_z(name, "HOLDFOR")) && offers_hold(s))
-		return take_hold(s, value, until, now);
+		return has_value ? take_hold(s, value, until, now) : SMTPD_TIMING_BAD;
 	if (cv_str_ieq_z(name, "MT-PRIORITY"))
-		return take_priority(s, value);
+		return has_value ? take_priority(s, value) : SMTPD_TIMING_BAD;
 	return SMTPD_TIMING_OTHER;
 }
 
