@@ -21,25 +21,31 @@ locale_is_vietnamese(void)
 
 /* ---- help ---- */
 
+/* NOUN: only what can be done with it; NULL: everything. */
 static void
-print_overview(const struct admin_call *call, FILE *to)
+print_overview(const struct admin_call *call, const char *noun, FILE *to)
 {
 	fprintf(to, "%s\n\n",
 		admin_say(call, "congvu: official mail for a province",
 			"congvu: thư điện tử công vụ của tỉnh"));
-	fprintf(to, "%s: congvu [--conf FILE] [--json] [--lang vi|en] %s\n\n",
+	fprintf(to, "%s: congvu [--conf FILE] [--json] [--lang vi|en] %s %s\n\n",
 		admin_say(call, "Usage", "Cách dùng"),
-		admin_say(call, "NOUN VERB [ARGUMENTS]", "DANH_TỪ ĐỘNG_TỪ [THAM SỐ]"));
+		noun ? noun : admin_say(call, "NOUN", "DANH_TỪ"),
+		admin_say(call, "VERB [ARGUMENTS]", "ĐỘNG_TỪ [THAM SỐ]"));
 	for (size_t i = 0; i < admin_commands_count; i++) {
 		const struct admin_command *c = admin_commands[i];
 		char name[64];
+		if (noun && strcmp(c->noun, noun) != 0)
+			continue;
 		snprintf(name, sizeof name, "%s%s%s", c->noun, c->verb ? " " : "",
 			c->verb ? c->verb : "");
 		fprintf(to, "  %-20s %s\n", name, admin_say(call, c->help, c->help_vi));
 	}
-	fprintf(to, "\n%s\n",
-		admin_say(call, "`congvu NOUN VERB --help` shows options and examples.",
-			"`congvu DANH_TỪ ĐỘNG_TỪ --help` cho biết tùy chọn và ví dụ."));
+	fprintf(to, "\n");
+	fprintf(to, admin_say(call, "`congvu %s %s --help` shows options and examples.\n",
+			    "`congvu %s %s --help` cho biết tùy chọn và ví dụ.\n"),
+		noun ? noun : admin_say(call, "NOUN", "DANH_TỪ"),
+		admin_say(call, "VERB", "ĐỘNG_TỪ"));
 }
 
 static void
@@ -87,6 +93,15 @@ find_command(const char *noun, const char *verb)
 			return c;
 	}
 	return NULL;
+}
+
+static bool
+is_noun(const char *word)
+{
+	for (size_t i = 0; i < admin_commands_count; i++)
+		if (!strcmp(admin_commands[i]->noun, word))
+			return true;
+	return false;
 }
 
 /* The global option at ARGV[*i], wherever it stands. */
@@ -176,20 +191,24 @@ admin_cli(int argc, char **argv)
 			return usage_fault(&call, "unknown option", "không có tùy chọn", argv[i]);
 	}
 	if (i >= argc || !strcmp(argv[i], "help")) {
-		print_overview(&call, help || i < argc ? stdout : stderr);
+		const char *about = i + 1 < argc && is_noun(argv[i + 1]) ? argv[i + 1] : NULL;
+		print_overview(&call, about, help || i < argc ? stdout : stderr);
 		return help || i < argc ? EXIT_OK : EXIT_USAGE;
 	}
 	const char *noun = argv[i], *verb = i + 1 < argc ? argv[i + 1] : NULL;
 	call.command = find_command(noun, verb);
 	if (!call.command) {
 		if (verb && (!strcmp(verb, "--help") || !strcmp(verb, "-h"))) {
-			print_overview(&call, stdout);
+			print_overview(&call, is_noun(noun) ? noun : NULL, stdout);
 			return EXIT_OK;
 		}
 		char what[200];
 		snprintf(what, sizeof what, "%s %s", noun, verb ? verb : "");
-		return usage_fault(&call, "no such command (congvu --help lists them)",
+		usage_fault(&call, "no such command (congvu --help lists them)",
 			"không có lệnh (xem congvu --help)", what);
+		if (!call.json && is_noun(noun))
+			print_overview(&call, noun, stderr);
+		return EXIT_USAGE;
 	}
 	int exit_code = parse_rest(&call, argc, argv, i + (call.command->verb ? 2 : 1), &help);
 	if (exit_code)

@@ -325,7 +325,7 @@ admin_folder_publish(const char *dir, const struct admin_site *site, struct admi
 	struct admin_published *out, struct cv_err *err)
 {
 	struct job j = {.site = site, .owner = owner, .out = out};
-	int fd;
+	int fd = -1;
 
 	*out = (struct admin_published){0};
 	if (site->is_full)

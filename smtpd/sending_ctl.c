@@ -204,7 +204,10 @@ find_account(const struct cv_snapshot *snap, json_t *request, struct cv_reg_acco
 
 	if (!address)
 		return cv_fail(err, CV_INVALID, "the request names no \"address\"");
-	cv_snapshot_find_address(snap, cv_str_z(address), &hit);
+	if (strchr(address, '@'))
+		cv_snapshot_find_address(snap, cv_str_z(address), &hit);
+	else
+		cv_snapshot_find(snap, cv_str_z(address), cv_snapshot_default_domain(snap), &hit);
 	if (hit.found != CV_REG_ACCOUNT)
 		return cv_fail(err, CV_NOT_FOUND, "there is no account %s", address);
 	*out = hit.account;

@@ -189,15 +189,34 @@ only_ipv4(struct sockaddr_storage *a, socklen_t *len)
 	*len = sizeof(in);
 }
 
+/* For a message to whoever starts us: the first question is which port it was. */
+static const char *
+listener_text(const struct sockaddr_storage *a, char *buf, size_t n)
+{
+	char ip[64];
+
+	if (a->ss_family == AF_UNIX)
+		snprintf(buf, n, "%s", ((const struct sockaddr_un *)a)->sun_path);
+	else
+		snprintf(buf, n, "%s port %u", cv_sockaddr_text(a, ip, sizeof ip),
+		         ntohs(a->ss_family == AF_INET6
+		                       ? ((const struct sockaddr_in6 *)a)->sin6_port
+		                       : ((const struct sockaddr_in *)a)->sin_port));
+	return buf;
+}
+
 /* Between bind and chmod nobody can connect: the umask of the caller is not touched, the socket is
  * not listening yet. */
 static enum cv_status
 bind_and_listen(int fd, const struct sockaddr_storage *a, socklen_t len, unsigned mode,
                 struct cv_err *err)
 {
-	if (bind(fd, (const struct sockaddr *)a, len))
-		return cv_fail_errno(err, errno == EADDRINUSE ? CV_EXISTS : CV_DENIED, errno,
-		                     "bind");
+	if (bind(fd, (const struct sockaddr *)a, len)) {
+		int why = errno;
+		char text[128];
+		return cv_fail_errno(err, why == EADDRINUSE ? CV_EXISTS : CV_DENIED, why,
+		                     "cannot listen on %s", listener_text(a, text, sizeof text));
+	}
 	const char *path = ((const struct sockaddr_un *)a)->sun_path;
 	if (a->ss_family == AF_UNIX && chmod(path, (mode_t)mode))
 		return cv_fail_errno(err, CV_DENIED, errno, "cannot set the mode of %s", path);

@@ -77,6 +77,21 @@ def test_config(c):
           and len(answer.json().get("faults", [])) == 2, answer)
 
 
+def test_help(c):
+    for words in (("queue", "--help"), ("help", "queue")):
+        answer = c.run(*words, conf=False)
+        lines = [line for line in answer.out.splitlines() if line.startswith("  ")]
+        check(f"{words} lists what can be done with it alone", answer.code == 0 and lines
+              and all(line.startswith("  queue ") for line in lines), answer)
+    answer = c.run("queue", "--json", conf=False)
+    check("a noun alone is no command", answer.code == 64, answer)
+    answer = c.run("queue", "eat", conf=False)
+    check("a wrong verb shows the right ones", answer.code == 64 and "queue list" in answer.err
+          and "account add" not in answer.err, answer)
+    answer = c.run("help", conf=False)
+    check("help lists everything", answer.code == 0 and "account add" in answer.out, answer)
+
+
 def test_dkim(c, selector):
     folder = os.path.join(c.base, "keys", "dkim", DOMAIN)
     answer = c.run("dkim", "show", DOMAIN, "--json").json()
@@ -215,6 +230,7 @@ def main():
     try:
         made = test_init(c)
         test_config(c)
+        test_help(c)
         test_dkim(c, made["dkim_selector"])
         check("status of what does not run", c.run("status").code == 69)
         check("the queue needs smtpd", c.run("queue", "list").code == 69)

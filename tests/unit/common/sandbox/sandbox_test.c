@@ -38,10 +38,10 @@ in(const char *folder, const char *name)
 {
 	static char path[4][200];
 	static unsigned turn;
-	char *p = path[turn++ % 4];
+	char *p = path[turn++ % 4], text[sizeof path[0]];
 
-	snprintf(p, sizeof path[0], "%s/%s", folder, name);
-	return p;
+	snprintf(text, sizeof text, "%s/%s", folder, name); /* FOLDER may be one of ours */
+	return memcpy(p, text, sizeof text);
 }
 
 static bool
