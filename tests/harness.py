@@ -22,6 +22,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from ports import free_ports  # noqa: E402,F401
+
 DOMAIN = "lamgiang.example"
 LISTENERS = {"mx": "smtpd", "submission": "smtpd", "submissions": "smtpd", "lmtp": "smtpd",
              "imap": "imapd", "imaps": "imapd"}
@@ -32,15 +35,6 @@ START_SECS = 60
 
 class HarnessError(Exception):
     pass
-
-
-def free_ports(count):
-    """Ports that were free a moment ago; held together so that all differ."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
 
 
 def ask(path, request, timeout=60):
