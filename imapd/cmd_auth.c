@@ -17,7 +17,8 @@ imapd_cmd_starttls(struct imapd_conn *c)
 {
 	if (!c->server->tls)
 		return imapd_done(c, IMAPD_R_NO_TLS);
-	if (c->is_secure)
+	/* TLS goes below compression, which cannot be slid under it any more (RFC 8437). */
+	if (c->is_secure || cv_conn_is_compressed(c->conn))
 		return imapd_done(c, IMAPD_R_BAD_STATE);
 	cv_conn_starttls(c->conn);
 	c->is_handshaking = true;

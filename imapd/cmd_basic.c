@@ -71,6 +71,21 @@ imapd_cmd_enable(struct imapd_conn *c)
 	return imapd_done(c, IMAPD_R_OK);
 }
 
+/* RFC 4978. A client that sends on before it has read the answer cannot know what its bytes will be
+ * taken for. */
+enum cv_step
+imapd_cmd_compress(struct imapd_conn *c)
+{
+	if (!cv_str_ieq_z(c->cmd->args.word[0], "DEFLATE"))
+		return imapd_done(c, IMAPD_R_NO_COMPRESSION);
+	if (cv_conn_is_compressed(c->conn))
+		return imapd_done(c, IMAPD_R_COMPRESSED);
+	if (cv_conn_in(c->conn).n)
+		return imapd_done(c, IMAPD_R_SYNTAX);
+	c->is_compressing = true;
+	return imapd_done(c, IMAPD_R_OK);
+}
+
 enum cv_step
 imapd_cmd_namespace(struct imapd_conn *c)
 {

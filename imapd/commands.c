@@ -47,6 +47,7 @@ const struct imapd_cmd_row imapd_cmds[] = {
 	{"GETQUOTAROOT", imapd_cmd_getquotaroot,  IN,  "mailbox",         0},
 	{"SETQUOTA",     imapd_cmd_setquota,      IN,  "rest",            0},
 	{"ENABLE",       imapd_cmd_enable,        IN,  "names",           0},
+	{"COMPRESS",     imapd_cmd_compress,      IN,  "atom",            QUIET},
 	{"ID",           imapd_cmd_id,            ANY, "id",              0},
 	{"CAPABILITY",   imapd_cmd_capability,    ANY, "",                0},
 	{"LOGIN",        imapd_cmd_login,         NEW, "word word",       QUIET},

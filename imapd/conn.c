@@ -219,6 +219,10 @@ finish_command(struct imapd_conn *c)
 	if (imapd_reply_is_ok(cmd->reply) && (c->state & IMAPD_S_IN))
 		c->errors = 0;
 	release_command(c);
+	if (c->is_compressing) {
+		cv_conn_compress(c->conn);
+		c->is_compressing = false;
+	}
 	if (c->state == IMAPD_S_LOGOUT || c->is_unwelcome)
 		return CV_STEP_CLOSE;
 	if (c->is_handshaking)
@@ -398,11 +402,12 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 			      "QRESYNC ESEARCH SEARCHRES PARTIAL WITHIN SAVEDATE OBJECTID PREVIEW SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
 			      "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 MULTIAPPEND QUOTA "
 			      "QUOTA=RES-STORAGE UTF8=ACCEPT");
+		cv_buf_z(out, cv_conn_is_compressed(c->conn) ? "" : " COMPRESS=DEFLATE");
 		cv_buf_printf(out, " APPENDLIMIT=%llu",
 			(unsigned long long)imapd_config(c->server)->imapd->max_append);
 		return;
 	}
-	if (!c->is_secure && c->server->tls)
+	if (!c->is_secure && c->server->tls && !cv_conn_is_compressed(c->conn))
 		cv_buf_z(out, " STARTTLS");
 	if (!imapd_may_log_in(c)) {
 		cv_buf_z(out, " LOGINDISABLED");

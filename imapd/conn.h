@@ -75,6 +75,7 @@ struct imapd_conn {
 	bool utf8;           /* enabled: names are UTF-8; by either of the next two */
 	bool utf8_accept;    /* UTF8=ACCEPT (RFC 9755) */
 	bool rev2;           /* IMAP4rev2 (RFC 9051) */
+	bool is_compressing; /* COMPRESS was answered: what follows its answer is compressed */
 	bool is_slow;        /* marked so */
 	bool is_handshaking; /* STARTTLS was answered; nothing is read before it is done */
 	bool is_counted;     /* among the sessions of its account */
@@ -138,6 +139,7 @@ enum cv_step imapd_cmd_authenticate(struct imapd_conn *c);
 enum cv_step imapd_cmd_capability(struct imapd_conn *c);
 enum cv_step imapd_cmd_check(struct imapd_conn *c);
 enum cv_step imapd_cmd_close(struct imapd_conn *c);
+enum cv_step imapd_cmd_compress(struct imapd_conn *c);
 enum cv_step imapd_cmd_copy(struct imapd_conn *c);
 enum cv_step imapd_cmd_create(struct imapd_conn *c);
 enum cv_step imapd_cmd_delete(struct imapd_conn *c);

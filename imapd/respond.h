@@ -26,6 +26,8 @@
 	R(NO_MECHANISM, "NO", "CANNOT", "This mechanism is not offered")                           \
 	R(NEED_TLS, "NO", "PRIVACYREQUIRED", "Log-in needs TLS / Can dung TLS de dang nhap")       \
 	R(NO_TLS, "NO", "CANNOT", "TLS is not available")                                          \
+	R(NO_COMPRESSION, "NO", "CANNOT", "Only DEFLATE is offered")                               \
+	R(COMPRESSED, "NO", "COMPRESSIONACTIVE", "Compression is active already")                  \
 	R(AUTH_FAILED, "NO", "AUTHENTICATIONFAILED",                                               \
 		"Wrong name or password / Sai ten hoac mat khau")                                  \
 	R(AUTH_FAILED_OUT, "NO", "AUTHENTICATIONFAILED",                                           \

@@ -163,6 +163,8 @@ cv_conn_gone(struct cv_conn *c)
 	close(c->fd);
 	c->in_off = c->in.n;
 	c->out_off = c->out.n;
+	cv_zip_free(c->zip);
+	c->zip = NULL;
 	cv_conn_settle(c);
 	free(c->tls_host);
 	free(c->error);
@@ -270,7 +272,7 @@ cv_conn_input_waits(struct cv_conn *c)
 	char byte;
 
 	return cv_conn_in_left(c) ||
-	       (!c->tls && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1);
+	       (!c->tls && !c->zip && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1);
 }
 
 void

@@ -48,12 +48,32 @@ write_some(struct cv_conn *c, const char *p, size_t n, size_t *put_out)
 	return CV_TEMPFAIL;
 }
 
+/* What goes to the wire next; the output is not empty. */
+static struct cv_str
+next_bytes(struct cv_conn *c)
+{
+	struct cv_zip *zip = c->zip;
+	struct cv_str plain = cv_str(c->out.p + c->out_off, c->out.n - c->out_off);
+
+	if (!zip)
+		return plain;
+	if (zip->out_off == zip->out.n) {
+		plain.n = CV_MIN(plain.n, (size_t)CV_PACK_CHUNK_BYTES);
+		cv_buf_reset(&zip->out);
+		zip->out_off = 0;
+		cv_pack_chunk(&c->worker->pack, plain, &zip->out);
+		c->out_off += plain.n;
+	}
+	return cv_str(zip->out.p + zip->out_off, zip->out.n - zip->out_off);
+}
+
 enum cv_status
 cv_conn_flush(struct cv_conn *c)
 {
 	while (cv_conn_out_left(c)) {
-		size_t put = 0, left = cv_conn_out_left(c);
-		enum cv_status status = write_some(c, c->out.p + c->out_off, left, &put);
+		size_t put = 0;
+		struct cv_str bytes = next_bytes(c);
+		enum cv_status status = write_some(c, bytes.p, bytes.n, &put);
 		if (status == CV_AGAIN) {
 			c->blocked = true;
 			if (!c->stall_ms)
@@ -66,7 +86,10 @@ cv_conn_flush(struct cv_conn *c)
 		}
 		if (status)
 			return status;
-		c->out_off += put;
+		if (c->zip)
+			c->zip->out_off += put;
+		else
+			c->out_off += put;
 		c->stall_ms = 0;
 		c->bytes_out += put;
 		count(&c->worker->bytes_out, put);
@@ -107,6 +130,47 @@ read_some(struct cv_conn *c, char *p, size_t n, size_t *got_out)
 	return CV_TEMPFAIL;
 }
 
+/* As they came on the wire. */
+static void
+count_in(struct cv_conn *c, size_t n)
+{
+	c->bytes_in += n;
+	count(&c->worker->bytes_in, n);
+}
+
+/* The same from a compressed connection. Without bytes, and no fault, when what came unpacks to
+ * nothing yet. */
+static enum cv_status
+unpack_some(struct cv_conn *c, char *p, size_t n, size_t *got_out)
+{
+	struct cv_zip *zip = c->zip;
+	struct cv_err err;
+
+	if (zip->in_off == zip->in.n && !zip->unpack.may_have_more) {
+		cv_buf_reset(&zip->in);
+		zip->in_off = 0;
+		size_t got = 0;
+		char *room = cv_buf_room(&zip->in, READ_BYTES);
+		assert(room);
+		enum cv_status status = read_some(c, room, READ_BYTES, &got);
+		if (status)
+			return status;
+		zip->in.n += got;
+		count_in(c, got);
+	}
+	size_t used;
+	struct cv_str raw = cv_str(zip->in.p + zip->in_off, zip->in.n - zip->in_off);
+	enum cv_status status = cv_unpack_bytes(&zip->unpack, raw, &used, p, n, got_out, &err);
+	zip->in_off += used;
+	if (status == CV_EOF && *got_out)
+		return CV_OK; /* it says so again */
+	if (status && status != CV_EOF) {
+		cv_conn_set_error(c, "%s", err.text);
+		return CV_TEMPFAIL;
+	}
+	return status;
+}
+
 static void
 borrow_in(struct cv_conn *c)
 {
@@ -132,14 +196,15 @@ cv_conn_fill(struct cv_conn *c)
 	char *room = cv_buf_room(&c->in, want);
 	assert(room && want);
 	size_t got = 0;
-	enum cv_status status = read_some(c, room, want, &got);
+	enum cv_status status = c->zip ? unpack_some(c, room, want, &got)
+	                               : read_some(c, room, want, &got);
 	if (status == CV_AGAIN)
 		c->readable = false;
 	if (status)
 		return status;
 	c->in.n += got;
-	c->bytes_in += got;
-	count(&c->worker->bytes_in, got);
+	if (!c->zip)
+		count_in(c, got);
 	return CV_OK;
 }
 
@@ -170,9 +235,55 @@ settle(struct cv_buf *b, size_t *off, struct cv_buf *spare)
 	*off = 0;
 }
 
+static void
+drop_if_done(struct cv_buf *b, size_t *off)
+{
+	if (*off < b->n)
+		return;
+	cv_buf_done(b);
+	cv_buf_init(b, SIZE_MAX);
+	*off = 0;
+}
+
+void
+cv_conn_compress(struct cv_conn *c)
+{
+	struct cv_zip *zip = c->zip = cv_calloc(1, sizeof(*zip));
+
+	assert(!cv_conn_in_left(c));
+	cv_buf_init(&zip->in, SIZE_MAX);
+	cv_buf_init(&zip->out, SIZE_MAX);
+	cv_buf_add(&zip->out, c->out.p + c->out_off, c->out.n - c->out_off);
+	c->out_off = 0;
+	cv_buf_reset(&c->out);
+}
+
+bool
+cv_conn_is_compressed(const struct cv_conn *c)
+{
+	return c->zip;
+}
+
+void
+cv_zip_free(struct cv_zip *zip)
+{
+	if (!zip)
+		return;
+	cv_unpack_done(&zip->unpack);
+	cv_buf_done(&zip->in);
+	cv_buf_done(&zip->out);
+	free(zip);
+}
+
 void
 cv_conn_settle(struct cv_conn *c)
 {
+	if (c->zip) {
+		drop_if_done(&c->zip->in, &c->zip->in_off);
+		drop_if_done(&c->zip->out, &c->zip->out_off);
+		if (!c->zip->in.n)
+			cv_unpack_rest(&c->zip->unpack);
+	}
 	settle(&c->in, &c->in_off, &c->worker->in_spare);
 	settle(&c->out, &c->out_off, &c->worker->out_spare);
 }

@@ -215,6 +215,7 @@ cv_net_free(struct cv_net *net)
 		free(CV_CONTAINER(link, struct cv_watch, link));
 	for (unsigned i = 0; i < net->worker_count; i++) {
 		cv_buf_done(&net->workers[i].in_spare);
+		cv_pack_done(&net->workers[i].pack);
 		cv_buf_done(&net->workers[i].out_spare);
 	}
 	free(net->workers);

@@ -6,7 +6,8 @@
  * protocol needs no locks for its own state; whoever else holds a reference may only call
  * cv_conn_wake().
  *
- * An idle connection costs its structs: input and output buffers are freed while it is parked.
+ * An idle connection costs its structs: input and output buffers are freed while it is parked. A
+ * compressed one keeps what the peer may still point back to, at most 32 KB.
  *
  *        accept            bytes, timer, wake              run() answers
  *   ----> PARKED ------------------> QUEUED --> RUNNING --------------------> PARKED (or CLOSED)
@@ -188,6 +189,11 @@ void cv_conn_starttls_client(struct cv_conn *c, struct cv_tls_client *client, co
  * or closed() is called. */
 void cv_conn_starttls_peer(struct cv_conn *c, struct cv_tls_client *client,
                            const struct cv_tls_peer *peer);
+/* From now on both directions are raw DEFLATE (deflate.h). What is in the output already leaves as it
+ * is; the input must be empty, so that the next octet that comes is the first compressed one. Each
+ * flush of the output ends on a whole octet: the peer can unpack all of it. */
+void cv_conn_compress(struct cv_conn *c);
+bool cv_conn_is_compressed(const struct cv_conn *c);
 const char *cv_conn_error(const struct cv_conn *c);
 /* Says whether the work ahead is slow (SEARCH, big FETCH): at most half of the workers run marked
  * connections at once. True: go on. False (only for SLOW true): answer CV_STEP_WAIT; run() is

@@ -21,6 +21,7 @@
 #include "common/base/log.h"
 #include "common/base/map.h"
 #include "common/net/addr.h"
+#include "common/net/deflate.h"
 #include "common/net/net.h"
 #include "common/net/rates.h"
 #include "common/net/tls_private.h"
@@ -74,6 +75,7 @@ struct cv_worker {
 	struct cv_net *net;
 	pthread_t thread;
 	struct cv_buf in_spare, out_spare; /* memory lent to the connection that is running */
+	struct cv_pack pack;               /* for all that are compressed */
 	_Atomic uint64_t bytes_in, bytes_out, tls_handshakes, tls_failures;
 };
 
@@ -149,6 +151,13 @@ enum cv_phase {
 			   * words */
 };
 
+/* Between the buffers and the socket (or TLS) of a connection that is compressed. */
+struct cv_zip {
+	struct cv_unpack unpack;
+	struct cv_buf in, out; /* as they are on the wire; no memory at rest */
+	size_t in_off, out_off;
+};
+
 enum cv_tls_wish { CV_TLS_NOT_WANTED, CV_TLS_AS_SERVER, CV_TLS_AS_CLIENT };
 
 struct cv_conn {
@@ -185,6 +194,7 @@ struct cv_conn {
 	size_t in_off, out_off;    /* consumed, sent */
 	uint64_t bytes_in, bytes_out; /* of the whole connection */
 	int64_t deadline_ms, stall_ms;
+	struct cv_zip *zip; /* NULL: not compressed */
 	struct cv_tls *tls;
 	struct cv_tls_client *tls_client;
 	const struct cv_tls_peer *tls_peer; /* or NULL */
@@ -253,8 +263,9 @@ cv_conn_in_left(const struct cv_conn *c)
 static inline size_t
 cv_conn_out_left(const struct cv_conn *c)
 {
-	return c->out.n - c->out_off;
+	return c->out.n - c->out_off + (c->zip ? c->zip->out.n - c->zip->out_off : 0);
 }
+void cv_zip_free(struct cv_zip *zip); /* may be NULL */
 
 /* listen.c */
 void cv_listener_accept(struct cv_listener *l);

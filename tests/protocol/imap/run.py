@@ -13,6 +13,8 @@ folder of its own, with two fresh accounts.
   quiet             the server sends nothing for 100 ms
   drip: text        the client sends text again and again, a byte each 100 ms, until it is answered
   tls               a TLS handshake now
+  deflate           from here on both directions are compressed
+  raw: text         bytes below the compression, no line end added
   closed            the server closes the connection
   conf: line        a line for the daemon's [imapd] section (before the first C or S)
   ctl: json         a request on the control socket, which must succeed
@@ -33,6 +35,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from ports import free_port  # noqa: E402
@@ -47,11 +50,23 @@ class Peer:
         self.sock = socket.create_connection(("127.0.0.1", port))
         self.sock.settimeout(20)
         self.buf = b""
+        self.pack = self.unpack = None
 
     def more(self):
         got = self.sock.recv(1 << 16)
-        self.buf += got
+        self.buf += self.unpack.decompress(got) if self.unpack else got
         return bool(got)
+
+    def send(self, data):
+        if self.pack:
+            data = self.pack.compress(data) + self.pack.flush(zlib.Z_SYNC_FLUSH)
+        self.sock.sendall(data)
+
+    def deflate(self):
+        if self.buf:
+            raise Wrong("before compression the server had said %r" % self.buf)
+        self.pack = zlib.compressobj(wbits=-15)
+        self.unpack = zlib.decompressobj(wbits=-15)
 
     def line(self):
         while b"\n" not in self.buf:
@@ -186,7 +201,7 @@ def play(daemon, lines):
         return peers[name]
 
     for number, line in lines:
-        m = re.match(r"(\d*)(C|S\*?|quiet|drip|tls|closed|ctl)(?:: ?(.*))?$", line)
+        m = re.match(r"(\d*)(C|S\*?|quiet|drip|tls|deflate|raw|closed|ctl)(?:: ?(.*))?$", line)
         if not m:
             raise Wrong("line %d cannot be read: %s" % (number, line))
         who, what, text = m.group(1) or "1", m.group(2), m.group(3) or ""
@@ -195,7 +210,7 @@ def play(daemon, lines):
             continue
         p = peer(who)
         if what == "C":
-            p.sock.sendall(fill_in(text) + b"\r\n")
+            p.send(fill_in(text) + b"\r\n")
         elif what == "S":
             got = p.line()
             if not fits(fill_in(text), got):
@@ -212,6 +227,10 @@ def play(daemon, lines):
             p.drip(fill_in(text))
         elif what == "tls":
             p.tls()
+        elif what == "deflate":
+            p.deflate()
+        elif what == "raw":
+            p.sock.sendall(fill_in(text))
         elif what == "closed" and not p.is_closed():
             raise Wrong("line %d: not closed: %r" % (number, p.buf))
 
