@@ -189,9 +189,9 @@ void cv_conn_starttls_client(struct cv_conn *c, struct cv_tls_client *client, co
  * or closed() is called. */
 void cv_conn_starttls_peer(struct cv_conn *c, struct cv_tls_client *client,
                            const struct cv_tls_peer *peer);
-/* From now on both directions are raw DEFLATE (deflate.h). What is in the output already leaves as it
- * is; the input must be empty, so that the next octet that comes is the first compressed one. Each
- * flush of the output ends on a whole octet: the peer can unpack all of it. */
+/* From now on both directions are raw DEFLATE (deflate.h). What is in the output already leaves as
+ * it is; the input must be empty, so that the next octet that comes is the first compressed one.
+ * Each flush of the output ends on a whole octet: the peer can unpack all of it. */
 void cv_conn_compress(struct cv_conn *c);
 bool cv_conn_is_compressed(const struct cv_conn *c);
 const char *cv_conn_error(const struct cv_conn *c);

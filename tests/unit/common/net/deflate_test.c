@@ -1,4 +1,4 @@
-/* deflate_test.c - what is packed comes out again, however it is cut, and at rest nothing is lost. */
+/* deflate_test.c - what is packed comes out again, however it is cut; at rest nothing is lost. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,8 @@
 
 /* Feeds IN in pieces of CUT with ROOM for the output each time; rests wherever that is possible. */
 static enum cv_status
-unpack(struct cv_unpack *u, struct cv_str in, size_t cut, size_t room, bool rests, struct cv_buf *out)
+unpack(struct cv_unpack *u, struct cv_str in, size_t cut, size_t room, bool rests,
+	struct cv_buf *out)
 {
 	char piece[4096];
 	struct cv_err err;
