@@ -79,6 +79,18 @@ def cpu_secs(roots):
     return total / TICK
 
 
+def written_bytes(roots):
+    """What the tree gave to write(2). `write_bytes` would count whole folios of the page cache."""
+    total = 0
+    for pid in tree(roots):
+        try:
+            with open(f"/proc/{pid}/io") as f:
+                total += sum(int(line.split()[1]) for line in f if line.startswith("wchar:"))
+        except OSError:
+            continue
+    return total
+
+
 def memory_bytes(roots):
     """Proportional set size: shared pages are counted once."""
     total = 0
