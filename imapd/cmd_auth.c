@@ -3,14 +3,10 @@
  * Passwords are checked on the pool of common/register; the connection is parked meanwhile.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <stdatomic.h>
-
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/text/encode.h"
 #include "imapd/conn.h"
-
-#define FAILURES_MAX 5
+#include "imapd/login.h"
 
 enum cv_step
 imapd_cmd_starttls(struct imapd_conn *c)
@@ -38,20 +34,12 @@ refuse_login(struct imapd_conn *c, enum cv_auth_result result, const char *accou
 		[CV_AUTH_BUSY] = IMAPD_R_AUTH_BUSY,
 		[CV_AUTH_DOWN] = IMAPD_R_AUTH_DOWN,
 	};
-	static const char *const words[] = {
-		[CV_AUTH_BAD] = "bad",
-		[CV_AUTH_SUSPENDED] = "suspended",
-		[CV_AUTH_LOCKED] = "locked",
-		[CV_AUTH_EXPIRED] = "expired",
-		[CV_AUTH_BUSY] = "busy",
-		[CV_AUTH_DOWN] = "down",
-	};
 
 	assert(result != CV_AUTH_OK && (size_t)result < CV_COUNT(replies));
-	atomic_fetch_add(&c->server->failed_logins, 1);
 	cv_log(cv_conn_id(c->conn), CV_INFO, "imap.login_failed", "why=%s peer=%s account=%s",
-		words[result], cv_conn_peer_text(c->conn), account[0] ? account : "-");
-	if (++c->failures >= FAILURES_MAX)
+		imapd_login_failed(c->server, result), cv_conn_peer_text(c->conn),
+		account[0] ? account : "-");
+	if (++c->failures >= IMAPD_LOGIN_FAILURES_MAX)
 		c->is_unwelcome = true;
 	/* The advice follows from where the client is, never from what it sent. */
 	if (replies[result] == IMAPD_R_AUTH_FAILED &&
@@ -130,225 +118,59 @@ imapd_log_in(struct imapd_conn *c, cv_acct_no acct, const char *address)
 
 /* ---- LOGIN ---- */
 
-/* Shared by the connection and the check; whoever is last frees it. */
-struct login_try {
-	struct cv_auth_check check;
-	struct cv_conn *conn;
-	atomic_bool is_done;
-	atomic_int refs;
-};
-
-static void
-drop_try(void *arg)
-{
-	struct login_try *t = arg;
-	if (atomic_fetch_sub(&t->refs, 1) == 1) {
-		cv_conn_unref(t->conn);
-		free(t);
-	}
-}
-
-static void
-on_checked(struct cv_auth_check *check)
-{
-	struct login_try *t = check->arg;
-	atomic_store(&t->is_done, true);
-	cv_conn_wake(t->conn);
-	drop_try(t);
-}
-
-static struct login_try *
-begin_try(struct imapd_conn *c)
-{
-	struct login_try *t = cv_calloc(1, sizeof(*t));
-	struct imapd_args *a = &c->cmd->args;
-
-	t->conn = c->conn;
-	cv_conn_ref(c->conn);
-	atomic_init(&t->refs, 2);
-	t->check.login = a->word[0];
-	t->check.password = a->word[1];
-	t->check.peer = cv_conn_peer(c->conn);
-	t->check.use = CV_AUTH_READ;
-	t->check.done = on_checked;
-	t->check.arg = t;
-	c->cmd->step = t;
-	c->cmd->release = drop_try;
-	cv_auth_verify(c->server->auth, &t->check);
-	cv_wipe((char *)(uintptr_t)a->word[1].p, a->word[1].n); /* it lies in our arena */
-	return t;
-}
-
 enum cv_step
 imapd_cmd_login(struct imapd_conn *c)
 {
+	struct imapd_args *a = &c->cmd->args;
+
 	if (!imapd_may_log_in(c))
 		return imapd_done(c, IMAPD_R_NEED_TLS);
-	struct login_try *t = c->cmd->step ? c->cmd->step : begin_try(c);
-	if (!atomic_load(&t->is_done))
+	if (!c->cmd->step) {
+		c->cmd->step = imapd_try_begin(c->server, c->conn, a->word[0], a->word[1]);
+		c->cmd->release = imapd_try_drop;
+	}
+	const struct cv_auth_check *check = imapd_try_result(c->cmd->step);
+	if (!check)
 		return CV_STEP_WAIT;
-	if (t->check.result != CV_AUTH_OK)
-		return refuse_login(c, t->check.result, t->check.tried);
-	return imapd_log_in(c, t->check.acct, t->check.address);
+	if (check->result != CV_AUTH_OK)
+		return refuse_login(c, check->result, check->tried);
+	return imapd_log_in(c, check->acct, check->address);
 }
 
 /* ---- AUTHENTICATE ---- */
 
-struct exchange {
-	struct cv_sasl *sasl;
-	struct cv_conn *conn;
-	enum { NEEDS_STEP, NEEDS_LINE, NEEDS_CHECK, NEEDS_LAST_LINE } next;
-	struct cv_buf out;
-};
-
-static void
-free_exchange(void *arg)
-{
-	struct exchange *x = arg;
-	cv_sasl_free(x->sasl);
-	cv_wipe(x->out.p, x->out.n);
-	cv_buf_done(&x->out);
-	cv_conn_unref(x->conn);
-	free(x);
-}
-
-static void
-wake_exchange(void *arg)
-{
-	cv_conn_wake(arg);
-}
-
-static enum cv_status
-bind_channel(void *arg, const char *type, struct cv_buf *out)
-{
-	return cv_conn_channel_binding(arg, type, out);
-}
-
-static bool
-client_cert(void *arg, struct cv_tls_cert *out)
-{
-	return cv_conn_client_cert(arg, out);
-}
-
-void
-imapd_sasl_env(struct imapd_conn *c, struct cv_sasl_env *out)
-{
-	*out = (struct cv_sasl_env){
-		.auth = c->server->auth,
-		.peer = cv_conn_peer(c->conn),
-		.channel_binding = bind_channel,
-		.client_cert = client_cert,
-		.use = CV_AUTH_READ,
-		.wake = wake_exchange,
-		.arg = c->conn,
-	};
-}
-
-static struct exchange *
+static struct imapd_exchange *
 begin_exchange(struct imapd_conn *c)
 {
-	struct exchange *x = cv_calloc(1, sizeof(*x));
-	struct cv_sasl_env env;
-
-	imapd_sasl_env(c, &env);
-	x->sasl = cv_sasl_new(c->cmd->args.word[0], &env);
-	if (!x->sasl) {
-		free(x);
-		return NULL;
-	}
-	x->conn = c->conn;
-	cv_conn_ref(c->conn);
-	cv_buf_init(&x->out, 16u << 10);
-	c->cmd->step = x;
-	c->cmd->release = free_exchange;
-	return x;
+	c->cmd->step = imapd_exchange_begin(c->server, c->conn, c->cmd->args.word[0]);
+	c->cmd->release = c->cmd->step ? imapd_exchange_free : NULL;
+	return c->cmd->step;
 }
 
-static void
-send_challenge(struct imapd_conn *c, struct exchange *x)
+/* One line from the client, fed. False: *step_out is what the handler answers now. */
+static bool
+take_line(struct imapd_conn *c, struct imapd_exchange *x, enum imapd_exchange_step *out,
+	enum cv_step *step_out)
 {
-	struct cv_buf *out = imapd_out(c);
-	cv_buf_add(out, "+ ", 2);
-	cv_base64_encode(cv_buf_view(&x->out), out);
-	cv_buf_add(out, "\r\n", 2);
-}
-
-/* One line from the client; CV_STEP_DONE with the command answered when it ends the exchange. */
-static enum cv_step
-read_response(struct imapd_conn *c, struct cv_str *out)
-{
-	bool is_bad;
 	struct cv_str line;
+	bool is_bad;
 
 	if (!imapd_read_line(c, &line, &is_bad))
-		return c->has_eof ? CV_STEP_CLOSE : CV_STEP_READ;
-	if (is_bad)
-		return imapd_done(c, IMAPD_R_LINE_TOO_LONG);
-	if (cv_str_eq_z(line, "*"))
-		return imapd_done(c, IMAPD_R_CANCELLED);
-	struct cv_buf bytes = CV_BUF_INIT(16u << 10);
-	if (cv_base64_decode(line, &bytes))
-		imapd_done(c, IMAPD_R_BAD_BASE64);
+		*step_out = c->has_eof ? CV_STEP_CLOSE : CV_STEP_READ;
+	else if (is_bad)
+		*step_out = imapd_done(c, IMAPD_R_LINE_TOO_LONG);
 	else
-		*out = cv_arena_str(&c->arena, cv_buf_view(&bytes));
-	cv_wipe(bytes.p, bytes.n);
-	cv_buf_done(&bytes);
-	return CV_STEP_DONE;
-}
-
-/* The initial response: "=" says that it is empty (RFC 4959). */
-static enum cv_step
-initial_response(struct imapd_conn *c, struct cv_str *out)
-{
-	const struct imapd_args *a = &c->cmd->args;
-
-	*out = CV_STR_EMPTY;
-	if (!a->has_initial)
-		return CV_STEP_DONE;
-	if (cv_str_eq_z(a->word[1], "=")) {
-		*out = CV_STR("");
-		return CV_STEP_DONE;
-	}
-	struct cv_buf bytes = CV_BUF_INIT(16u << 10);
-	if (cv_base64_decode(a->word[1], &bytes))
-		imapd_done(c, IMAPD_R_BAD_BASE64);
-	else
-		*out = cv_arena_str(&c->arena, cv_buf_view(&bytes));
-	cv_wipe(bytes.p, bytes.n);
-	cv_buf_done(&bytes);
-	return CV_STEP_DONE;
-}
-
-/* What the mechanism wants next. */
-static enum cv_step
-after_step(struct imapd_conn *c, struct exchange *x, enum cv_sasl_step step)
-{
-	switch (step) {
-	case CV_SASL_SEND:
-		send_challenge(c, x);
-		x->next = NEEDS_LINE;
-		return CV_STEP_READ;
-	case CV_SASL_WAIT:
-		x->next = NEEDS_CHECK;
-		return CV_STEP_WAIT;
-	case CV_SASL_OK:
-		if (!x->out.n)
-			return imapd_log_in(c, cv_sasl_acct(x->sasl), cv_sasl_address(x->sasl));
-		send_challenge(c, x);
-		x->next = NEEDS_LAST_LINE;
-		return CV_STEP_READ;
-	case CV_SASL_FAIL:
-		return refuse_login(c, cv_sasl_result(x->sasl), cv_sasl_tried(x->sasl));
-	}
-	return CV_STEP_CLOSE;
+		return *out = imapd_exchange_line(x, line, &c->arena), true;
+	return false;
 }
 
 enum cv_step
 imapd_cmd_authenticate(struct imapd_conn *c)
 {
-	struct exchange *x = c->cmd->step;
-	struct cv_str response = CV_STR_EMPTY;
-	enum cv_step step = CV_STEP_DONE;
+	struct imapd_exchange *x = c->cmd->step;
+	const struct imapd_args *a = &c->cmd->args;
+	enum imapd_exchange_step next = IMAPD_X_LINE;
+	enum cv_step step;
 
 	if (!x) {
 		if (!imapd_may_log_in(c))
@@ -356,34 +178,27 @@ imapd_cmd_authenticate(struct imapd_conn *c)
 		x = begin_exchange(c);
 		if (!x)
 			return imapd_done(c, IMAPD_R_NO_MECHANISM);
+		next = imapd_exchange_start(
+			x, a->has_initial ? a->word[1] : CV_STR_EMPTY, &c->arena);
+	} else if (x->is_checking) {
+		next = imapd_exchange_resume(x);
 	}
-	for (;;) {
-		cv_buf_reset(&x->out);
-		switch (x->next) {
-		case NEEDS_CHECK:
-			step = after_step(c, x, cv_sasl_resume(x->sasl, &x->out));
-			break;
-		case NEEDS_STEP:
-			step = initial_response(c, &response);
-			if (step == CV_STEP_DONE && !c->cmd->is_answered)
-				step = after_step(c, x, cv_sasl_step(x->sasl, response, &x->out));
-			break;
-		case NEEDS_LINE:
-			step = read_response(c, &response);
-			if (step == CV_STEP_DONE && !c->cmd->is_answered)
-				step = after_step(c, x,
-					cv_sasl_step(x->sasl, response.p ? response : CV_STR(""),
-						&x->out));
-			break;
-		case NEEDS_LAST_LINE:
-			step = read_response(c, &response);
-			if (step == CV_STEP_DONE && !c->cmd->is_answered)
-				return imapd_log_in(
-					c, cv_sasl_acct(x->sasl), cv_sasl_address(x->sasl));
-			break;
-		}
-		/* A line may be there already: go on until there is none. */
-		if (step != CV_STEP_READ || !cv_conn_in(c->conn).n)
+	/* Lines may be there already: go on until there is none. */
+	while (next == IMAPD_X_LINE)
+		if (!take_line(c, x, &next, &step))
 			return step;
+	switch (next) {
+	case IMAPD_X_LINE: /* handled above */
+	case IMAPD_X_WAIT:
+		return CV_STEP_WAIT;
+	case IMAPD_X_OK:
+		return imapd_log_in(c, cv_sasl_acct(x->sasl), cv_sasl_address(x->sasl));
+	case IMAPD_X_FAIL:
+		return refuse_login(c, cv_sasl_result(x->sasl), cv_sasl_tried(x->sasl));
+	case IMAPD_X_CANCELLED:
+		return imapd_done(c, IMAPD_R_CANCELLED);
+	case IMAPD_X_BAD_BASE64:
+		break;
 	}
+	return imapd_done(c, IMAPD_R_BAD_BASE64);
 }

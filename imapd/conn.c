@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "imapd/login.h"
 
 #define COMMANDS_A_RUN  64 /* pipelined commands before others have their turn */
 #define ERRORS_MAX      50 /* BAD answers; with fewer than that before log-in */
@@ -414,15 +415,14 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 		return;
 	}
 	struct cv_sasl_env env;
-	imapd_sasl_env(c, &env);
+	imapd_conn_sasl_env(c->server, c->conn, &env);
 	cv_sasl_mechanisms(&env, " AUTH=", out);
 }
 
 bool
 imapd_may_log_in(struct imapd_conn *c)
 {
-	return c->is_secure ||
-	       cv_netset_has(imapd_config(c->server)->plain_from, cv_conn_peer(c->conn));
+	return imapd_peer_may_log_in(c->server, c->conn, c->is_secure);
 }
 
 static void

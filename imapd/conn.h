@@ -120,9 +120,6 @@ struct imapd_sync_how imapd_news_how(const struct imapd_conn *c, bool is_uid);
  * was too long. */
 bool imapd_read_line(struct imapd_conn *c, struct cv_str *line_out, bool *is_bad_out);
 
-/* Ends the login tries of a peer. */
-/* What a SASL exchange on this connection may look at. */
-void imapd_sasl_env(struct imapd_conn *c, struct cv_sasl_env *out);
 bool imapd_may_log_in(struct imapd_conn *c);
 void imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out);
 /* Takes the connection off its account's sessions, if it is there. */
