@@ -190,7 +190,9 @@ add_srv(struct maker *m)
 	} rows[] = {{"_submissions._tcp", m->smtpd->listen_submissions, 0},
 		{"_submission._tcp", m->smtpd->listen_submission, 10},
 		{"_imaps._tcp", m->imapd->listen_imaps, 0},
-		{"_imap._tcp", m->imapd->listen_imap, 10}};
+		{"_imap._tcp", m->imapd->listen_imap, 10},
+		{"_pop3s._tcp", m->imapd->listen_pop3s, 20},
+		{"_pop3._tcp", m->imapd->listen_pop3, 30}};
 	char name[400];
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {

@@ -224,6 +224,8 @@ put_demo(struct cv_buf *out)
 		{ &smtpd_section, "rate_rcpts_account", "0" },
 		{ &imapd_section, "listen_imap", "127.0.0.1:2143 [::1]:2143" },
 		{ &imapd_section, "listen_imaps", "127.0.0.1:2993 [::1]:2993" },
+		{ &imapd_section, "listen_pop3", "127.0.0.1:2110 [::1]:2110" },
+		{ &imapd_section, "listen_pop3s", "127.0.0.1:2995 [::1]:2995" },
 	};
 	/* clang-format on */
 	const struct cv_section *last = NULL;

@@ -125,6 +125,8 @@ bind_all(struct supervisor *s, const struct cv_conf *conf, struct cv_err *err)
 		{ smtp->listen_lmtp, "lmtp", CHILD_SMTPD },
 		{ imap->listen_imap, "imap", CHILD_IMAPD },
 		{ imap->listen_imaps, "imaps", CHILD_IMAPD },
+		{ imap->listen_pop3, "pop3", CHILD_IMAPD },
+		{ imap->listen_pop3s, "pop3s", CHILD_IMAPD },
 	};
 	/* clang-format on */
 

@@ -123,39 +123,6 @@ release_command(struct imapd_conn *c)
 
 /* ---- durable answers ---- */
 
-struct ticket_wait {
-	struct cv_waiter waiter;
-	struct cv_conn *conn;
-};
-
-static void
-on_durable(struct cv_waiter *w)
-{
-	struct ticket_wait *wait = CV_CONTAINER(w, struct ticket_wait, waiter);
-	cv_conn_wake(wait->conn);
-	cv_conn_unref(wait->conn);
-	free(wait);
-}
-
-/* Whether the command's change is on disk; else a waiter will wake the connection. */
-static bool
-is_durable(struct imapd_conn *c)
-{
-	struct imapd_cmd *cmd = c->cmd;
-
-	if (!cmd->ticket || cv_ticket_is_durable(c->server->engine, cmd->ticket))
-		return true;
-	if (!cmd->is_waiting) {
-		struct ticket_wait *wait = cv_calloc(1, sizeof(*wait));
-		wait->waiter.fn = on_durable;
-		wait->conn = c->conn;
-		cv_conn_ref(c->conn);
-		cmd->is_waiting = true;
-		cv_ticket_wait(c->server->engine, cmd->ticket, &wait->waiter);
-	}
-	return false;
-}
-
 struct imapd_sync_how
 imapd_news_how(const struct imapd_conn *c, bool is_uid)
 {
@@ -208,7 +175,7 @@ finish_command(struct imapd_conn *c)
 {
 	struct imapd_cmd *cmd = c->cmd;
 
-	if (!is_durable(c))
+	if (!imapd_is_durable(c->server, c->conn, cmd->ticket, &cmd->is_waiting))
 		return CV_STEP_DURABLE;
 	cv_buf_str(imapd_out(c), cmd->untagged);
 	if (!send_news(c)) {

@@ -7,11 +7,13 @@
 #include "common/base/log.h"
 #include "common/net/daemon.h"
 #include "imapd/conn.h"
+#include "imapd/pop3.h"
 
-#define REFUSAL "* BYE [LIMIT] Too many connections, try again later\r\n"
+#define REFUSAL      "* BYE [LIMIT] Too many connections, try again later\r\n"
+#define REFUSAL_POP3 "-ERR [SYS/TEMP] Too many connections, try again later\r\n"
 
 /* Filled in once from the options; the network keeps pointers to them. */
-static struct cv_proto proto;
+static struct cv_proto imap_proto, pop3_proto;
 
 struct opening {
 	struct imapd *d;
@@ -25,7 +27,7 @@ listen_on(int fd, void *arg)
 {
 	struct opening *o = arg;
 
-	if (!o->status && !(o->listen.implicit_tls && !o->d->tls))
+	if (!o->status && !(o->listen.implicit_tls && !o->listen.tls))
 		o->status = cv_net_listen(o->d->net, fd, &o->listen, o->err);
 	else
 		close(fd);
@@ -68,27 +70,40 @@ open_listeners(struct opening *o, const char *addresses)
 enum cv_status
 imapd_listen(struct imapd *d, const struct imapd_config *config, struct cv_err *err)
 {
-	struct opening o = {.d = d, .err = err};
+	const struct imapd_options *m = config->imapd;
+	const struct {
+		const char *label, *addresses, *refusal;
+		const struct cv_proto *proto;
+		struct cv_tls_server *tls;
+		bool implicit_tls;
+	} rows[] = {
+		{"imap", m->listen_imap, REFUSAL, &imap_proto, d->tls, false},
+		{"imaps", m->listen_imaps, REFUSAL, &imap_proto, d->tls, true},
+		{"pop3", m->listen_pop3, REFUSAL_POP3, &pop3_proto, d->tls_pop3, false},
+		{"pop3s", m->listen_pop3s, REFUSAL_POP3, &pop3_proto, d->tls_pop3, true},
+	};
 
-	proto = imapd_proto_model;
-	proto.idle_secs = config->imapd->idle_timeout;
-	o.listen = (struct cv_listen){
-		.proto = &proto,
-		.ctx = d,
-		.tls = d->tls,
-		.proxy_from = config->proxies,
-		.label = "imap",
-		.refusal = REFUSAL};
-	enum cv_status status = open_listeners(&o, config->imapd->listen_imap);
-	if (status)
-		return status;
-	o.listen.label = "imaps";
-	o.listen.implicit_tls = true;
-	status = open_listeners(&o, d->tls ? config->imapd->listen_imaps : "");
-	if (status)
-		return status;
+	imap_proto = imapd_proto_model;
+	imap_proto.idle_secs = m->idle_timeout;
+	pop3_proto = imapd_pop3_proto_model;
+	pop3_proto.idle_secs = m->pop3_idle_timeout;
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct opening o = {.d = d, .err = err};
+		o.listen = (struct cv_listen){.proto = rows[i].proto,
+			.ctx = d,
+			.tls = rows[i].tls,
+			.implicit_tls = rows[i].implicit_tls,
+			.proxy_from = config->proxies,
+			.label = rows[i].label,
+			.refusal = rows[i].refusal};
+		/* Without a certificate there is nothing to bind for. */
+		bool is_served = rows[i].tls || !rows[i].implicit_tls;
+		enum cv_status status = open_listeners(&o, is_served ? rows[i].addresses : "");
+		if (status)
+			return status;
+	}
 	d->metrics = (struct cv_metrics_source){imapd_metrics_collect, imapd_metrics_ready, d};
-	return cv_metrics_listen(d->net, config->imapd->metrics_listen, &d->metrics, err);
+	return cv_metrics_listen(d->net, m->metrics_listen, &d->metrics, err);
 }
 
 static void

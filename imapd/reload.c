@@ -13,7 +13,7 @@ static const char *const fixed_options[] = {"congvu.base_dir", "congvu.run_dir",
 	"congvu.time_zone", "congvu.user", "congvu.log_file", "congvu.default_domain",
 	"congvu.dns_*", "imapd.listen_*", "imapd.separator", "imapd.workers", "imapd.cache",
 	"congvu.oauth_*", "imapd.metrics_listen", "imapd.restore_window", "imapd.quota_*",
-	"imapd.idle_timeout", "admin.address_template", "admin.reserved_local_parts", NULL};
+	"imapd.idle_timeout", "imapd.pop3_idle_timeout", "admin.address_template", "admin.reserved_local_parts", NULL};
 
 static void
 compare(struct imapd *d, struct imapd_config *next, struct cv_live_diff *diff)
@@ -37,8 +37,11 @@ use_certificates(struct imapd *d, const struct imapd_config *config, struct cv_e
 	if (!d->tls)
 		return CV_OK;
 	struct cv_tls_server_options o;
-	imapd_tls_options(config, &o);
+	imapd_tls_options(config, "imap", &o);
 	enum cv_status status = cv_tls_server_configure(d->tls, &o, err);
+	o.alpn = "pop3";
+	if (!status && d->tls_pop3)
+		status = cv_tls_server_configure(d->tls_pop3, &o, err);
 	imapd_tls_options_free(&o);
 	return status;
 }

@@ -100,10 +100,16 @@ imapd_login_add(struct imapd *d, struct imapd_login *login, struct cv_err *err)
 		cv_list_init(&user->sessions);
 		cv_map_put(&d->users, key_of(&login->acct), user);
 	}
-	if (user->count >= max) {
+	if (login->is_pop3 && user->has_pop3) {
+		status = cv_fail(err, CV_EXISTS, "a POP3 session has the maildrop");
+	} else if (user->count >= max) {
 		status = cv_fail(err, CV_LIMIT, "%u sessions already", user->count);
 	} else {
 		user->count++;
+		if (login->is_pop3) {
+			user->has_pop3 = true;
+			atomic_fetch_add(&d->pop3_sessions, 1);
+		}
 		cv_list_append(&user->sessions, &login->link);
 		atomic_fetch_add(&d->sessions, 1);
 	}
@@ -119,12 +125,50 @@ imapd_login_remove(struct imapd *d, struct imapd_login *login)
 	assert(user && user->count);
 	cv_list_remove(&login->link);
 	atomic_fetch_sub(&d->sessions, 1);
+	if (login->is_pop3) {
+		user->has_pop3 = false;
+		atomic_fetch_sub(&d->pop3_sessions, 1);
+	}
 	if (--user->count == 0) {
 		cv_map_del(&d->users, key_of(&login->acct));
 		free(user);
 	}
 	pthread_mutex_unlock(&d->users_lock);
 }
+
+/* ---- durable answers ---- */
+
+struct ticket_wait {
+	struct cv_waiter waiter;
+	struct cv_conn *conn;
+};
+
+static void
+on_durable(struct cv_waiter *w)
+{
+	struct ticket_wait *wait = CV_CONTAINER(w, struct ticket_wait, waiter);
+	cv_conn_wake(wait->conn);
+	cv_conn_unref(wait->conn);
+	free(wait);
+}
+
+bool
+imapd_is_durable(struct imapd *d, struct cv_conn *conn, cv_ticket ticket, bool *is_waiting)
+{
+	if (!ticket || cv_ticket_is_durable(d->engine, ticket))
+		return true;
+	if (!*is_waiting) {
+		struct ticket_wait *wait = cv_calloc(1, sizeof(*wait));
+		wait->waiter.fn = on_durable;
+		wait->conn = conn;
+		cv_conn_ref(conn);
+		*is_waiting = true;
+		cv_ticket_wait(d->engine, ticket, &wait->waiter);
+	}
+	return false;
+}
+
+/* ---- accounts that may no longer log in ---- */
 
 static void
 end_sessions(struct imapd_user *user)
@@ -226,7 +270,8 @@ open_register(struct imapd *d, const struct imapd_config *config, struct cv_err 
 }
 
 void
-imapd_tls_options(const struct imapd_config *config, struct cv_tls_server_options *out)
+imapd_tls_options(const struct imapd_config *config, const char *alpn,
+	struct cv_tls_server_options *out)
 {
 	const struct congvu_options *m = config->common;
 
@@ -235,7 +280,7 @@ imapd_tls_options(const struct imapd_config *config, struct cv_tls_server_option
 		.key_files = cv_conf_resolve_list(config->conf, m->tls_key),
 		.client_ca = m->tls_client_ca[0] ? m->tls_client_ca : NULL,
 		.is_modern = true,
-		.alpn = "imap",
+		.alpn = alpn,
 	};
 }
 
@@ -253,10 +298,14 @@ open_tls(struct imapd *d, const struct imapd_config *config)
 	struct cv_tls_server_options o;
 	struct cv_err err = {0};
 
-	imapd_tls_options(config, &o);
+	imapd_tls_options(config, "imap", &o);
 	if (!o.cert_files[0])
-		cv_log(0, CV_WARN, "tls.none", "reason=\"no tls_cert: no STARTTLS, no imaps\"");
+		cv_log(0, CV_WARN, "tls.none",
+			"reason=\"no tls_cert: no STARTTLS, no imaps, no pop3s\"");
 	else if (cv_tls_server_new(&o, &d->tls, &err))
+		cv_log(0, CV_WARN, "tls.none", "error=\"%s\"", err.text);
+	o.alpn = "pop3";
+	if (d->tls && cv_tls_server_new(&o, &d->tls_pop3, &err))
 		cv_log(0, CV_WARN, "tls.none", "error=\"%s\"", err.text);
 	imapd_tls_options_free(&o);
 }
@@ -328,6 +377,8 @@ imapd_close(struct imapd *d)
 		cv_net_free(d->net);
 	if (d->tls)
 		cv_tls_server_free(d->tls);
+	if (d->tls_pop3)
+		cv_tls_server_free(d->tls_pop3);
 	imapd_columns_cache_free(d->columns);
 	cv_map_done(&d->users);
 	pthread_mutex_destroy(&d->users_lock);

@@ -46,6 +46,7 @@ struct imapd {
 	struct cv_register *reg;
 	struct cv_auth *auth;
 	struct cv_tls_server *tls; /* NULL: no certificate, no TLS */
+	struct cv_tls_server *tls_pop3; /* the same, for peers that name this protocol */
 	struct cv_net *net;
 	struct imapd_columns_cache *columns;
 	struct cv_ctl_server *ctl;
@@ -57,6 +58,8 @@ struct imapd {
 	uint64_t seen_generation;   /* of the register, at the last look for suspended accounts */
 	atomic_uint sessions;       /* logged in */
 	atomic_uint_fast64_t logins, failed_logins, commands;
+	atomic_uint pop3_sessions;
+	atomic_uint_fast64_t pop3_logins, pop3_retrieved, pop3_deleted;
 };
 
 /* Reads FILE into *config_out. */
@@ -65,8 +68,9 @@ CV_MUST_CHECK enum cv_status imapd_config_load(
 /* What of it is the net's. */
 void imapd_config_limits(const struct imapd_config *config, struct cv_net_options *out);
 void imapd_config_free(struct imapd_config *config); /* older ones too */
-/* What CONFIG says of TLS; the lists are the caller's until imapd_tls_options_free(). */
-void imapd_tls_options(const struct imapd_config *config, struct cv_tls_server_options *out);
+/* What CONFIG says of TLS, for the protocol ALPN; the lists are the caller's until imapd_tls_options_free(). */
+void imapd_tls_options(const struct imapd_config *config, const char *alpn,
+	struct cv_tls_server_options *out);
 void imapd_tls_options_free(struct cv_tls_server_options *o);
 
 /* Opens store, audit, register and sockets below CONFIG's folders, and takes CONFIG over. */
@@ -92,6 +96,7 @@ imapd_config(struct imapd *d)
 struct imapd_login {
 	struct cv_conn *conn;
 	cv_acct_no acct;
+	bool is_pop3;
 	struct cv_link link;
 	const char *address;  /* the connection's */
 	const char *protocol; /* "imap", "pop3" */
@@ -100,7 +105,8 @@ struct imapd_login {
 	_Atomic uint64_t commands;
 	_Atomic int64_t last_secs; /* of the last command */
 };
-/* CV_LIMIT when ACCT has as many sessions as it may. */
+/* CV_LIMIT when ACCT has as many sessions as it may; CV_EXISTS when LOGIN is a POP3 session and ACCT
+ * has one (RFC 1939 4). */
 CV_MUST_CHECK enum cv_status imapd_login_add(
 	struct imapd *d, struct imapd_login *login, struct cv_err *err);
 void imapd_login_remove(struct imapd *d, struct imapd_login *login);
@@ -113,8 +119,13 @@ CV_MUST_CHECK enum cv_status imapd_sessions_do(
 struct imapd_user {
 	cv_acct_no acct;
 	unsigned count;
+	bool has_pop3;           /* one of them is a POP3 session */
 	struct cv_link sessions; /* of struct imapd_login */
 };
+
+/* Whether TICKET is on disk; else CONN will be woken, once, and *is_waiting says that this is under
+ * way. */
+bool imapd_is_durable(struct imapd *d, struct cv_conn *conn, cv_ticket ticket, bool *is_waiting);
 
 /* metrics.c: the two halves of a struct cv_metrics_source; ARG is the struct imapd. */
 void imapd_metrics_collect(void *arg, struct cv_buf *out);

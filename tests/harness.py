@@ -27,7 +27,7 @@ from ports import free_ports  # noqa: E402,F401
 
 DOMAIN = "lamgiang.example"
 LISTENERS = {"mx": "smtpd", "submission": "smtpd", "submissions": "smtpd", "lmtp": "smtpd",
-             "imap": "imapd", "imaps": "imapd"}
+             "imap": "imapd", "imaps": "imapd", "pop3": "imapd", "pop3s": "imapd"}
 COMPLAINT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|LeakSanitizer"
                        r"|Assertion .* failed")
 START_SECS = 60

@@ -267,6 +267,8 @@ static const struct row {
 	{ "smtpd", "tls_report_contact", false, check_address, NULL },
 	{ "imapd", "listen_imap", true, check_listener, NULL },
 	{ "imapd", "listen_imaps", true, check_listener, NULL },
+	{ "imapd", "listen_pop3", true, check_listener, NULL },
+	{ "imapd", "listen_pop3s", true, check_listener, NULL },
 	{ "imapd", "metrics_listen", true, check_listener, NULL },
 	{ "imapd", "plain_login_networks", false, check_networks, NULL },
 	{ "spamfilter", "metrics_listen", true, check_listener, NULL },

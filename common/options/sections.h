@@ -131,6 +131,10 @@
 #define IMAPD_OPTIONS(OPT)                                                                         \
 	OPT(list, listen_imap, "*:143", "", "4096", "addresses for IMAP with STARTTLS", "địa chỉ IMAP (STARTTLS)") \
 	OPT(list, listen_imaps, "*:993", "", "4096", "addresses for IMAP, TLS from the first octet", "địa chỉ IMAP (TLS)") \
+	OPT(list, listen_pop3, "*:110", "", "4096", "addresses for POP3 with STLS", "địa chỉ POP3 (STLS)") \
+	OPT(list, listen_pop3s, "*:995", "", "4096", "addresses for POP3, TLS from the first octet", "địa chỉ POP3 (TLS)") \
+	OPT(flag, pop3_delete, "yes", "", "", "POP3 may delete; no: DELE is refused and all mail is kept", "cho phép xóa thư qua POP3") \
+	OPT(secs, pop3_idle_timeout, "10m", "5s", "24h", "silence after which a POP3 session ends (RFC 1939 wants 10m at least)", "thời gian chờ phiên POP3") \
 	OPT(list, metrics_listen, "", "", "1024", "loopback addresses for Prometheus and health checks: GET /metrics, /health, /ready", "địa chỉ nội máy cho Prometheus và kiểm tra sức khỏe") \
 	OPT(text, separator, "/", "1", "1", "hierarchy separator in mailbox names", "dấu phân cấp thư mục") \
 	OPT(list, plain_login_networks, "", "", "65536", "networks from which LOGIN without TLS is taken", "mạng được đăng nhập không TLS") \

@@ -67,12 +67,13 @@ cv_edit_remove_all(struct cv_edit *e, const uint32_t *uids, size_t count, struct
 struct choice {
 	uint32_t *uids;
 	size_t count, cap;
+	bool is_any; /* \Deleted or not */
 };
 
 static void
 choose(struct choice *c, const struct cv_entry *entry)
 {
-	if (!entry || !(entry->flags & CV_FLAG_DELETED))
+	if (!entry || !(c->is_any || (entry->flags & CV_FLAG_DELETED)))
 		return;
 	if (c->count == c->cap) {
 		c->cap = c->cap ? c->cap * 2 : 64;
@@ -106,14 +107,14 @@ pages_spanned(const uint32_t *uids, size_t *count)
 
 /* Removes up to one batch of the chosen; *chosen_out is 0 when nothing was left to remove. */
 static enum cv_status
-try_expunge(struct cv_mbox *m, const uint32_t *uids, size_t count, size_t *chosen_out,
+try_expunge(struct cv_mbox *m, const uint32_t *uids, size_t count, bool any, size_t *chosen_out,
 	cv_ticket *ticket_out, struct cv_err *err)
 {
 	struct cv_acct *a = m->acct;
 	struct cv_arena arena = CV_ARENA_INIT;
 	struct cv_writer w = CV_WRITER_INIT;
 	struct cv_edit e;
-	struct choice c = {0};
+	struct choice c = {.is_any = any};
 	*chosen_out = 0;
 	if (m->gone)
 		return cv_fail(err, CV_NOT_FOUND, "the mailbox is gone");
@@ -152,8 +153,8 @@ try_expunge(struct cv_mbox *m, const uint32_t *uids, size_t count, size_t *chose
 	return status;
 }
 
-enum cv_status
-cv_mbox_expunge(struct cv_mbox *m, const uint32_t *uids, size_t count, size_t *removed_out,
+static enum cv_status
+expunge(struct cv_mbox *m, const uint32_t *uids, size_t count, bool any, size_t *removed_out,
 	cv_ticket *ticket_out, struct cv_err *err)
 {
 	size_t removed = 0, some = 0;
@@ -164,7 +165,7 @@ cv_mbox_expunge(struct cv_mbox *m, const uint32_t *uids, size_t count, size_t *r
 	for (int tries = 0; tries < CV_TRIES;) {
 		status = cv_acct_fresh(m->acct, err);
 		if (!status)
-			status = try_expunge(m, uids, count, &some, ticket_out, err);
+			status = try_expunge(m, uids, count, any, &some, ticket_out, err);
 		if (status == CV_CONFLICT || status == CV_UNKNOWN) {
 			tries++;
 			continue;
@@ -177,6 +178,22 @@ cv_mbox_expunge(struct cv_mbox *m, const uint32_t *uids, size_t count, size_t *r
 	if (removed_out)
 		*removed_out = removed;
 	return status;
+}
+
+enum cv_status
+cv_mbox_expunge(struct cv_mbox *m, const uint32_t *uids, size_t count, size_t *removed_out,
+	cv_ticket *ticket_out, struct cv_err *err)
+{
+	return expunge(m, uids, count, false, removed_out, ticket_out, err);
+}
+
+enum cv_status
+cv_mbox_remove(struct cv_mbox *m, const uint32_t *uids, size_t count, size_t *removed_out,
+	cv_ticket *ticket_out, struct cv_err *err)
+{
+	static const uint32_t none;
+
+	return expunge(m, uids ? uids : &none, uids ? count : 0, true, removed_out, ticket_out, err);
 }
 
 /* ---- what vanished ---- */

@@ -187,6 +187,10 @@ CV_MUST_CHECK enum cv_status cv_mbox_store(struct cv_mbox *m, const uint32_t *ui
 CV_MUST_CHECK enum cv_status cv_mbox_expunge(struct cv_mbox *m, const uint32_t *uids, size_t count,
                                              size_t *removed_out, cv_ticket *ticket_out,
                                              struct cv_err *err);
+/* The same for UIDS whatever \Deleted says, NULL for none: what POP3 deletes. */
+CV_MUST_CHECK enum cv_status cv_mbox_remove(struct cv_mbox *m, const uint32_t *uids, size_t count,
+                                            size_t *removed_out, cv_ticket *ticket_out,
+                                            struct cv_err *err);
 /* Copies or moves UIDS (ascending, missing ones skipped) to DST (may be M itself), flags, keywords
  * and internal dates kept, all or none. Fills from_uids/to_uids (room for count) and *done_out; the
  * UIDVALIDITY of DST comes from its view. A move removes from M whatever \Deleted says. */

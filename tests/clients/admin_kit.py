@@ -80,7 +80,8 @@ class Congvu:
         """The demo's ports may be in use: put free ones in their place."""
         with open(self.conf, encoding="utf-8") as f:
             text = f.read()
-        self.port = dict(zip(("2525", "2587", "2465", "2143", "2993"), free_ports(5)))
+        self.port = dict(zip(("2525", "2587", "2465", "2143", "2993", "2110",
+                              "2995"), free_ports(7)))
         for old, new in self.port.items():
             text = text.replace(f"127.0.0.1:{old} [::1]:{old}", f"127.0.0.1:{new}")
         with open(self.conf, "w", encoding="utf-8") as f:
