@@ -1,7 +1,7 @@
 /* pop3.h - one POP3 connection over the same store as IMAP (RFC 1939, 2449, 2595, 5034, 6856).
  *
- * The maildrop is INBOX as it is at log-in: a view that is held, so numbers never move and mail that
- * comes later is seen by the next session. Marks of DELE are this session's until QUIT, which
+ * The maildrop is INBOX as it is at log-in: a view that is held, so numbers never move and mail
+ * that comes later is seen by the next session. Marks of DELE are this session's until QUIT, which
  * removes the messages and answers when that is on disk. One POP3 session an account; IMAP
  * sessions go on beside it, and a message that they expunge answers -ERR from then on.
  *

@@ -10,7 +10,8 @@ imapd_pop3_frame(struct cv_str bytes, size_t max, bool *is_skipping, struct cv_s
 	bool was_skipping = *is_skipping;
 
 	if (end >= bytes.n) {
-		*is_skipping = was_skipping || bytes.n > max;
+		size_t n = bytes.n - (bytes.n && bytes.p[bytes.n - 1] == '\r');
+		*is_skipping = was_skipping || n > max;
 		*used_out = *is_skipping ? bytes.n : 0;
 		return IMAPD_POP3_MORE;
 	}

@@ -46,7 +46,7 @@ struct imapd {
 	struct cv_register *reg;
 	struct cv_auth *auth;
 	struct cv_tls_server *tls; /* NULL: no certificate, no TLS */
-	struct cv_tls_server *tls_pop3; /* the same, for peers that name this protocol */
+	struct cv_tls_server *tls_pop3; /* the same for peers that name this protocol */
 	struct cv_net *net;
 	struct imapd_columns_cache *columns;
 	struct cv_ctl_server *ctl;
@@ -68,7 +68,8 @@ CV_MUST_CHECK enum cv_status imapd_config_load(
 /* What of it is the net's. */
 void imapd_config_limits(const struct imapd_config *config, struct cv_net_options *out);
 void imapd_config_free(struct imapd_config *config); /* older ones too */
-/* What CONFIG says of TLS, for the protocol ALPN; the lists are the caller's until imapd_tls_options_free(). */
+/* What CONFIG says of TLS, for the protocol ALPN; the lists are the caller's until
+ * imapd_tls_options_free(). */
 void imapd_tls_options(const struct imapd_config *config, const char *alpn,
 	struct cv_tls_server_options *out);
 void imapd_tls_options_free(struct cv_tls_server_options *o);
@@ -105,8 +106,8 @@ struct imapd_login {
 	_Atomic uint64_t commands;
 	_Atomic int64_t last_secs; /* of the last command */
 };
-/* CV_LIMIT when ACCT has as many sessions as it may; CV_EXISTS when LOGIN is a POP3 session and ACCT
- * has one (RFC 1939 4). */
+/* CV_LIMIT when ACCT has as many sessions as it may; CV_EXISTS when LOGIN is a POP3 session and
+ * ACCT has one (RFC 1939 4). */
 CV_MUST_CHECK enum cv_status imapd_login_add(
 	struct imapd *d, struct imapd_login *login, struct cv_err *err);
 void imapd_login_remove(struct imapd *d, struct imapd_login *login);

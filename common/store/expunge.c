@@ -191,9 +191,10 @@ enum cv_status
 cv_mbox_remove(struct cv_mbox *m, const uint32_t *uids, size_t count, size_t *removed_out,
 	cv_ticket *ticket_out, struct cv_err *err)
 {
-	static const uint32_t none;
+	static const uint32_t none; /* NULL would mean all */
 
-	return expunge(m, uids ? uids : &none, uids ? count : 0, true, removed_out, ticket_out, err);
+	return expunge(
+		m, uids ? uids : &none, uids ? count : 0, true, removed_out, ticket_out, err);
 }
 
 /* ---- what vanished ---- */

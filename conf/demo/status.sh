@@ -18,6 +18,7 @@ congvu demo: tỉnh Lam Giang, pid $pid, files in $run
   SMTP (MX)      $DEMO_HOST:$DEMO_MX_PORT
   submission     $DEMO_HOST:$DEMO_SUBMISSION_PORT (STARTTLS), $DEMO_HOST:$DEMO_SUBMISSIONS_PORT (TLS)
   IMAP           $DEMO_HOST:$DEMO_IMAP_PORT (STARTTLS), $DEMO_HOST:$DEMO_IMAPS_PORT (TLS)
+  POP3           $DEMO_HOST:${DEMO_POP3_PORT:-2110} (STLS), $DEMO_HOST:${DEMO_POP3S_PORT:-2995} (TLS)
   certificates   $DEMO_CA
   directory      file://$DEMO_DIRECTORY/index.html
   settings       $env_file

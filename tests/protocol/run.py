@@ -7,7 +7,8 @@ usage: run.py BUILD_DIR FOLDER [NAME...]
 The first line of a file is a comment naming the clause of the RFC. Then, one a line:
 
     # comment
-    NEW name listener     opens a connection (mx, submission, submissions, imap, imaps, lmtp) and
+    NEW name listener     opens a connection (mx, submission, submissions, imap, imaps,
+                          pop3, pop3s, lmtp) and
                           makes it the one that is talked on; NEW name alone goes back to it
     C: text               sends text and CR LF; \r \n \t \0 \\ and \xHH are escapes
     C<: text              sends the bytes as they are, no line end added
@@ -20,16 +21,21 @@ The first line of a file is a comment naming the clause of the RFC. Then, one a 
     SILENCE secs          nothing may come for so long
     CLOSE                 the client closes
     CLOSED                the server must close now
+    END                   the server must close, whatever it says before
     REPEAT n C: text      sends the line n times
     FILL n                sends n letters without a line end
+    EMPTY n               removes all mail from the INBOX of $USERn, over IMAP
+    APPEND n text         puts a message, escapes as in C:, into it
+    GONE n uid            expunges one message of it
     SIZE n                sends n bytes of harmless text in lines (for message bodies)
 
 Without NEW the folder's usual listener is opened (smtp and defence: mx, sending:
-submissions, imap: imap). $USER1 $PASS1 $USER2 $PASS2 $DOMAIN, $PLAIN1 and $PLAIN2 (SASL PLAIN
+submissions, imap: imap, pop3: pop3s). $USER1 $PASS1 $USER2 $PASS2 $DOMAIN, $PLAIN1 and $PLAIN2 (SASL PLAIN
 responses) are known from the start. A folder may have an options.json for harness.Province. Every
 dialogue has connections of its own; the mailboxes stay.
 """
 import base64
+import imaplib
 import json
 import os
 import re
@@ -42,7 +48,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 from harness import DOMAIN, HarnessError, Province  # noqa: E402
 
-USUAL = {"smtp": "mx", "defence": "mx", "sending": "submissions", "imap": "imap"}
+USUAL = {"smtp": "mx", "defence": "mx", "sending": "submissions", "imap": "imap",
+         "pop3": "pop3s"}
 USERS = {"USER1": "hoa.snv@" + DOMAIN, "PASS1": "mot mat khau dai 1",
          "USER2": "nam.stp@" + DOMAIN, "PASS2": "hai mat khau dai 2"}
 TIMEOUT = 15
@@ -91,7 +98,7 @@ class Connection:
         self.socket = socket.create_connection(("127.0.0.1", province.port[listener]), TIMEOUT)
         self.province = province
         self.data = b""
-        if listener in ("submissions", "imaps"):
+        if listener in ("submissions", "imaps", "pop3s"):
             self.tls()
 
     def tls(self):
@@ -141,6 +148,15 @@ class Connection:
         if more:
             raise Mismatch(f"instead of closing the server said {more!r}")
 
+    def end(self):
+        try:
+            while self.socket.recv(65536):
+                pass
+        except TimeoutError:
+            raise Mismatch("the server did not close") from None
+        except ConnectionError:
+            pass
+
 
 class Dialogue:
     def __init__(self, path, province, usual):
@@ -151,6 +167,35 @@ class Dialogue:
             response = f"\0{USERS['USER' + n]}\0{USERS['PASS' + n]}"
             self.names["PLAIN" + n] = base64.b64encode(response.encode()).decode()
         self.skip = False
+
+    def imap(self, n):
+        """A session of $USERn."""
+        c = imaplib.IMAP4_SSL("127.0.0.1", self.province.port["imaps"], timeout=TIMEOUT,
+                              ssl_context=ssl.create_default_context(cafile=self.province.ca))
+        c.login(USERS["USER" + n], USERS["PASS" + n])
+        c.select()
+        return c
+
+    def empty(self, n):
+        with self.imap(n) as c:
+            c.uid("STORE", "1:*", "+FLAGS", r"\Deleted")
+            c.expunge()
+
+    def append(self, text):
+        n, _, message = text.partition(" ")
+        with self.imap(n) as c:
+            # append() of imaplib makes every line end CR LF
+            message = unescape(message)
+            tag = c._command("APPEND", "INBOX", "{%d+}" % len(message))
+            c.send(message + b"\r\n")
+            if c._command_complete("APPEND", tag)[0] != "OK":
+                raise Mismatch("APPEND was refused")
+
+    def gone(self, text):
+        n, uid = text.split()
+        with self.imap(n) as c:
+            c.uid("STORE", uid, "+FLAGS", r"\Deleted")
+            c.expunge()
 
     def fill(self, text):
         return re.sub(r"\$(\w+)", lambda m: self.names.get(m.group(1), m.group(0)), text)
@@ -222,10 +267,18 @@ class Dialogue:
             self.here().socket.close()
         elif word == "CLOSED":
             self.here().closed()
+        elif word == "END":
+            self.here().end()
         elif word == "REPEAT":
             self.repeat(rest)
         elif word == "FILL":
             self.send(b"x" * int(rest))
+        elif word == "EMPTY":
+            self.empty(rest)
+        elif word == "APPEND":
+            self.append(rest)
+        elif word == "GONE":
+            self.gone(self.fill(rest))
         elif word == "SIZE":
             self.size(rest)
         else:
@@ -241,7 +294,7 @@ class Dialogue:
                 continue
             try:
                 self.step(line)
-            except (Mismatch, OSError, ssl.SSLError) as fault:
+            except (Mismatch, OSError, ssl.SSLError, imaplib.IMAP4.error) as fault:
                 return f"{number}: {line}\n     {fault}"
         return None
 
