@@ -152,7 +152,9 @@ start_command(struct imapd_pop3 *c, struct cv_str line)
 {
 	struct cv_str verb, rest;
 
-	c->commands++;
+	atomic_fetch_add_explicit(&c->login.commands, 1, memory_order_relaxed);
+	if (c->is_counted)
+		atomic_store_explicit(&c->login.last_secs, cv_wall_secs(), memory_order_relaxed);
 	if (!imapd_pop3_verb(line, &verb, &rest))
 		return answer_fault(c, IMAPD_POP3_R_UNKNOWN);
 	const struct imapd_pop3_row *row = imapd_pop3_find(verb);
@@ -287,6 +289,21 @@ run(struct cv_conn *conn, unsigned events)
 }
 
 static void
+log_end(const struct imapd_pop3 *c)
+{
+	uint64_t in, out;
+
+	cv_conn_bytes(c->conn, &in, &out);
+	cv_log(cv_conn_id(c->conn), CV_INFO, "pop3.end",
+		"user=%s peer=%s secs=%lld commands=%llu retrieved=%u deleted=%u quit=%d "
+		"bytes_in=%llu bytes_out=%llu",
+		c->address, cv_conn_peer_text(c->conn),
+		(long long)(cv_wall_secs() - c->login.since_secs),
+		(unsigned long long)atomic_load(&c->login.commands), c->retrieved, c->removed,
+		c->state == IMAPD_POP3_UPDATE, (unsigned long long)in, (unsigned long long)out);
+}
+
+static void
 closed(struct cv_conn *conn)
 {
 	struct imapd_pop3 *c = cv_conn_user(conn);
@@ -298,10 +315,7 @@ closed(struct cv_conn *conn)
 	cv_arena_done(&c->arena);
 	imapd_pop3_close_maildrop(c);
 	if (c->address)
-		cv_log(cv_conn_id(conn), CV_INFO, "pop3.end",
-			"user=%s commands=%llu retrieved=%u bytes=%llu deleted=%u quit=%d",
-			c->address, (unsigned long long)c->commands, c->retrieved,
-			(unsigned long long)c->bytes, c->removed, c->state == IMAPD_POP3_UPDATE);
+		log_end(c);
 	free(c->address);
 	free(c->user);
 }

@@ -142,7 +142,6 @@ struct imapd_pop3 {
 	uint8_t *marks;     /* heap */
 	bool may_delete;
 	uint32_t retrieved, removed;
-	uint64_t commands, bytes;
 };
 
 extern const struct cv_proto imapd_pop3_proto_model; /* limits are filled in from the options */

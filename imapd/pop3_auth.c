@@ -1,5 +1,6 @@
 /* pop3_auth.c - USER, PASS, AUTH, STLS, and what may be said before log-in: CAPA, LANG. */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "imapd/pop3.h"
 
@@ -28,28 +29,44 @@ refuse_login(struct imapd_pop3 *c, enum cv_auth_result result)
 	return imapd_pop3_done(c, replies[result]);
 }
 
+static void
+forget_address(struct imapd_pop3 *c)
+{
+	free(c->address);
+	c->address = NULL;
+	c->login.address = NULL;
+}
+
 static enum cv_step
 log_in(struct imapd_pop3 *c, cv_acct_no acct, const char *address)
 {
 	struct cv_err err = {0};
 	cv_ticket ticket = 0;
 
+	c->address = cv_strdup(address);
 	c->login.conn = c->conn;
 	c->login.acct = acct;
 	c->login.is_pop3 = true;
+	c->login.address = c->address;
+	c->login.protocol = "pop3";
+	c->login.is_secure = c->is_secure;
+	c->login.since_secs = cv_wall_secs();
+	atomic_store(&c->login.last_secs, c->login.since_secs);
 	enum cv_status status = imapd_login_add(c->server, &c->login, &err);
-	if (status)
+	if (status) {
+		forget_address(c);
 		return imapd_pop3_done(c, status == CV_EXISTS ? IMAPD_POP3_R_IN_USE
 							      : IMAPD_POP3_R_TOO_MANY_SESSIONS);
+	}
 	c->is_counted = true;
 	status = cv_acct_open(c->server->store, acct, true, &c->acct, &ticket, &err);
 	if (!status)
 		status = imapd_pop3_open_maildrop(c, &err);
 	if (status) {
 		imapd_pop3_close_maildrop(c);
+		forget_address(c);
 		return imapd_pop3_refuse(c, status, &err);
 	}
-	c->address = cv_strdup(address);
 	imapd_pop3_enter(c, IMAPD_POP3_TRANSACTION);
 	cv_audit_count(c->server->audit, acct, CV_COUNT_LOGINS, 1);
 	cv_audit_count(c->server->audit, acct, CV_COUNT_CHECKS, 1);

@@ -97,7 +97,6 @@ begin(struct imapd_pop3 *c, uint64_t lines, uint64_t chunk)
 	c->step = r;
 	if (lines == IMAPD_POP3_ALL_LINES) {
 		c->retrieved++;
-		c->bytes += r->msg.size_bytes;
 		atomic_fetch_add(&c->server->pop3_retrieved, 1);
 	}
 	cv_buf_printf(imapd_pop3_out(c), "+OK %llu octets\r\n",
