@@ -7,7 +7,7 @@
 /* ---- log-in ---- */
 
 static enum cv_step
-refuse_login(struct imapd_pop3 *c, enum cv_auth_result result)
+refuse_login(struct imapd_pop3 *c, enum cv_auth_result result, const char *account)
 {
 	static const enum imapd_pop3_reply replies[] = {
 		[CV_AUTH_BAD] = IMAPD_POP3_R_AUTH_FAILED,
@@ -18,8 +18,9 @@ refuse_login(struct imapd_pop3 *c, enum cv_auth_result result)
 		[CV_AUTH_DOWN] = IMAPD_POP3_R_AUTH_DOWN,
 	};
 
-	cv_log(cv_conn_id(c->conn), CV_INFO, "pop3.login_failed", "why=%s peer=%s",
-		imapd_login_failed(c->server, result), cv_conn_peer_text(c->conn));
+	cv_log(cv_conn_id(c->conn), CV_INFO, "pop3.login_failed", "why=%s peer=%s account=%s",
+		imapd_login_failed(c->server, result), cv_conn_peer_text(c->conn),
+		account[0] ? account : "-");
 	if (++c->failures >= IMAPD_LOGIN_FAILURES_MAX)
 		c->is_unwelcome = true;
 	/* The advice follows from where the client is, never from what it sent. */
@@ -112,7 +113,7 @@ imapd_pop3_pass(struct imapd_pop3 *c)
 	free(c->user);
 	c->user = NULL;
 	if (check->result != CV_AUTH_OK)
-		return refuse_login(c, check->result);
+		return refuse_login(c, check->result, check->tried);
 	return log_in(c, check->acct, check->address);
 }
 
@@ -188,7 +189,7 @@ imapd_pop3_auth(struct imapd_pop3 *c)
 	case IMAPD_X_OK:
 		return log_in(c, cv_sasl_acct(x->sasl), cv_sasl_address(x->sasl));
 	case IMAPD_X_FAIL:
-		return refuse_login(c, cv_sasl_result(x->sasl));
+		return refuse_login(c, cv_sasl_result(x->sasl), cv_sasl_tried(x->sasl));
 	case IMAPD_X_CANCELLED:
 		return imapd_pop3_done(c, IMAPD_POP3_R_CANCELLED);
 	case IMAPD_X_BAD_BASE64:
