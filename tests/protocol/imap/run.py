@@ -122,6 +122,7 @@ class Daemon:
                        check=True, stderr=subprocess.DEVNULL)
         imapd = {"listen_imap": "127.0.0.1:%d" % self.port,
                  "listen_imaps": "127.0.0.1:%d" % self.tls_port,
+                 "listen_pop3": "", "listen_pop3s": "",
                  "plain_login_networks": "127.0.0.0/8", "cache": "16M", "workers": "2"}
         imapd.update(option.split(" = ", 1) for option in options)
         with open(self.dir + "/congvu.conf", "w") as conf:
