@@ -219,8 +219,9 @@ smtpd_bdat_input(struct smtpd_session *s)
 	keep(s, in);
 	cv_conn_consume(s->conn, n);
 	s->bdat_left -= n;
-	if (!s->bdat_left)
-		return chunk_ended(s);
+	/* Many small chunks are no more patient than one. */
 	enum smtpd_reply reply;
-	return is_endless(s, &reply) ? give_up(s, reply) : CV_STEP_READ;
+	if (is_endless(s, &reply))
+		return give_up(s, reply);
+	return s->bdat_left ? CV_STEP_READ : chunk_ended(s);
 }

@@ -118,7 +118,7 @@ rcpt_done(struct smtpd_session *s)
 static void
 drop_last_rcpt(struct smtpd_tx *tx)
 {
-	smtpd_submission_rcpt_undo(tx, last_rcpt(tx));
+	smtpd_submission_rcpt_undo(tx);
 	smtpd_expand_cut(tx, last_rcpt(tx));
 	tx->rcpt_count--;
 }
@@ -201,7 +201,7 @@ rcpt_local(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_snapsh
 	enum smtpd_reply reply = smtpd_expand(s, r, snap, hit);
 
 	if (reply != R_OKAY) {
-		smtpd_submission_rcpt_undo(s->tx, r);
+		smtpd_submission_rcpt_undo(s->tx);
 		smtpd_expand_cut(s->tx, r);
 		return smtpd_envelope_refuse(s, reply);
 	}
@@ -316,6 +316,7 @@ refuse_by_old(struct smtpd_session *s, const char *words)
 		*c = (unsigned char)*c > 126 || (unsigned char)*c < ' ' ? '?' : *c;
 	if (!s->authed)
 		s->errors++;
+	smtpd_submission_rcpt_refused(s);
 	atomic_fetch_add(&s->server->counters.refused, 1);
 	smtpd_reply_text(cv_conn_out(s->conn), 550, "5.1.1", text);
 	return CV_STEP_DONE;
@@ -326,6 +327,7 @@ old_asked(struct smtpd_session *s)
 {
 	struct smtpd_tx *tx = s->tx;
 	char text[SMTPD_SPLIT_TEXT];
+	struct cv_decision d;
 	enum smtpd_split_answer answer = smtpd_split_ask(
 		s->server->split, tx->asked.address, !tx->sender.n, s->conn, text);
 
@@ -342,6 +344,9 @@ old_asked(struct smtpd_session *s)
 	 * made up, so he waits. */
 	if (answer == SMTPD_SPLIT_LATER && !s->authed)
 		return smtpd_envelope_refuse(s, R_OLD_LATER);
+	/* Another machine, but the province's own people. */
+	if (!smtpd_submission_rcpt(s, tx->asked.address, false, &d))
+		return smtpd_envelope_refuse_decision(s, &d);
 	tx->has_split = true;
 	return rcpt_remote(s, &tx->asked);
 }

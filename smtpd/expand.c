@@ -395,7 +395,8 @@ static bool
 is_named(const struct smtpd_tx *tx, struct cv_str address)
 {
 	for (size_t i = 0; i < tx->rcpt_count; i++)
-		if (!tx->rcpts[i].is_local && cv_str_eq(tx->rcpts[i].address, address))
+		if (!tx->rcpts[i].is_local && !tx->rcpts[i].deleted
+			&& cv_str_eq(tx->rcpts[i].address, address))
 			return true;
 	return false;
 }

@@ -430,6 +430,7 @@ smtpd_sending_rcpt(struct smtpd_sending_tx *tx, struct cv_str outside)
 	if (rule == CV_SENDING_ALLOWED) {
 		tx->last_hashed = !repeated;
 		tx->last_fresh = fresh;
+		tx->last_outside = outside.n > 0;
 		if (!repeated)
 			tx_add(tx, hash);
 	}
@@ -437,7 +438,7 @@ smtpd_sending_rcpt(struct smtpd_sending_tx *tx, struct cv_str outside)
 }
 
 void
-smtpd_sending_rcpt_undo(struct smtpd_sending_tx *tx, struct cv_str outside)
+smtpd_sending_rcpt_undo(struct smtpd_sending_tx *tx)
 {
 	struct smtpd_sending *s = tx->sending;
 
@@ -446,7 +447,7 @@ smtpd_sending_rcpt_undo(struct smtpd_sending_tx *tx, struct cv_str outside)
 	struct sending_account *a = sending_lock(s, tx->acct);
 	a->open_rcpts--;
 	tx->rcpts--;
-	if (outside.n && tx->outside) {
+	if (tx->last_outside) {
 		a->open_outside--;
 		tx->outside--;
 	}
@@ -456,7 +457,7 @@ smtpd_sending_rcpt_undo(struct smtpd_sending_tx *tx, struct cv_str outside)
 	}
 	sending_unlock(s, a);
 	tx->count -= tx->last_hashed;
-	tx->last_hashed = tx->last_fresh = false;
+	tx->last_hashed = tx->last_fresh = tx->last_outside = false;
 }
 
 void

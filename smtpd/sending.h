@@ -53,7 +53,7 @@ struct smtpd_sending_tx {                /* zeroed: none */
 	uint32_t rcpts, outside, first_time;
 	uint64_t *hashes;                /* of the outside recipients, each once */
 	size_t count, room;
-	bool last_hashed, last_fresh;    /* what the last recipient added */
+	bool last_hashed, last_fresh, last_outside; /* what the last recipient added */
 };
 /* May ACCT send one message more now? When allowed TX has it reserved. */
 enum cv_sending_rule smtpd_sending_begin(struct smtpd_sending *s, cv_acct_no acct,
@@ -61,8 +61,8 @@ enum cv_sending_rule smtpd_sending_begin(struct smtpd_sending *s, cv_acct_no acc
 /* One recipient more. OUTSIDE: its address when it is outside the province, else empty. May freeze
  * the account, and then says so. */
 enum cv_sending_rule smtpd_sending_rcpt(struct smtpd_sending_tx *tx, struct cv_str outside);
-/* Takes the last recipient back: it was refused elsewhere after all. OUTSIDE as given. */
-void smtpd_sending_rcpt_undo(struct smtpd_sending_tx *tx, struct cv_str outside);
+/* Takes the last recipient back: it was refused elsewhere after all. */
+void smtpd_sending_rcpt_undo(struct smtpd_sending_tx *tx);
 /* A recipient was refused for what it is (unknown, gone, not allowed). May freeze. */
 void smtpd_sending_rcpt_refused(struct smtpd_sending *s, cv_acct_no acct, enum cv_reg_kind kind);
 /* The message is about to be taken: counts it, unless the account was frozen meanwhile. */

@@ -172,7 +172,8 @@ keep(void *arg)
 		smtpd_sending_sync(s);
 		pthread_mutex_lock(&s->lock);
 		/* What could not be told waits; a fresh freeze does so at most as long. */
-		next_jobs_ms = due && s->jobs ? cv_mono_ms() + RETRY_MS : 0;
+		if (due)
+			next_jobs_ms = s->jobs ? cv_mono_ms() + RETRY_MS : 0;
 		if (!s->stopping)
 			wait_ms(s, SYNC_MS);
 	}

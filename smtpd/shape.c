@@ -20,10 +20,12 @@ struct renaming {
 	struct cv_buf field;
 };
 
-/* MESSAGE without its Return-Path fields, with the new From field. */
+/* MESSAGE without its Return-Path fields, with the new From field. Where a line that is no field
+ * ends the header the empty line is put in: others might read on and find authors there that nobody
+ * has looked at. */
 static enum cv_status
 write_changed(struct cv_spool *to, struct cv_str message, const struct renaming *from,
-	struct cv_err *err)
+	bool is_cut, struct cv_err *err)
 {
 	struct cv_header_scan scan;
 	struct cv_field field;
@@ -40,6 +42,12 @@ write_changed(struct cv_spool *to, struct cv_str message, const struct renaming 
 			status = cv_spool_write(to, cv_buf_view(&from->field), err);
 		done = field.end;
 	}
+	if (status == CV_OK && is_cut) {
+		status = cv_spool_write(to, cv_str_sub(message, done, scan.body_at), err);
+		if (status == CV_OK)
+			status = cv_spool_write(to, CV_STR("\r\n"), err);
+		done = scan.body_at;
+	}
 	return status == CV_OK ? cv_spool_write(to, cv_str_sub(message, done, message.n), err)
 			       : status;
 }
@@ -51,7 +59,7 @@ replace(struct smtpd_tx *tx, struct cv_spool *fresh)
 	tx->message = *fresh;
 }
 
-/* New fields in front, Return-Path fields out, From by the register. */
+/* New fields in front, Return-Path fields out, From by the register, an end to the header. */
 static enum cv_status
 change_fields(struct smtpd_session *s, const struct smtpd_header_facts *facts,
 	struct cv_str message, const struct renaming *from, struct cv_err *err)
@@ -64,7 +72,8 @@ change_fields(struct smtpd_session *s, const struct smtpd_header_facts *facts,
 	cv_spool_init(&fresh, s->server->spool_dir);
 	enum cv_status status = cv_spool_write(&fresh, cv_buf_view(&tx->header), err);
 	if (status == CV_OK)
-		status = write_changed(&fresh, message, from, err);
+		status = write_changed(&fresh, message, from,
+			s->kind == SMTPD_SUBMISSION && facts->is_cut, err);
 	cv_spool_unmap(&tx->message, message);
 	if (status == CV_OK)
 		replace(tx, &fresh);
@@ -108,7 +117,8 @@ smtpd_shape(struct smtpd_session *s, const struct smtpd_header_facts *facts, str
 	struct smtpd_tx *tx = s->tx;
 	struct cv_err err = {0};
 	enum cv_status status = CV_OK;
-	bool lacks = s->kind == SMTPD_SUBMISSION && (!facts->has_date || !facts->has_message_id);
+	bool lacks = s->kind == SMTPD_SUBMISSION &&
+		     (!facts->has_date || !facts->has_message_id || facts->is_cut);
 
 	struct renaming from = {.field = CV_BUF_INIT(CV_HEADER_BYTES_MAX)};
 

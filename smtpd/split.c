@@ -343,7 +343,10 @@ look(struct smtpd_split *s, struct cv_str address, const struct smtpd_transport 
 		smtpd_route_unref(route);
 		return SMTPD_SPLIT_LOOP;
 	}
-	if (known && known->until_ms > cv_mono_ms() && route) {
+	/* Without a route nobody can be seen to come from there: then only "later" is an answer. It
+	 * must be one, or a session would ask for ever where the name has no address. */
+	if (known && known->until_ms > cv_mono_ms()
+		&& (route || known->what == SMTPD_SPLIT_LATER)) {
 		snprintf(text, SMTPD_SPLIT_TEXT, "%s", known->text);
 		smtpd_route_unref(route);
 		return known->what;

@@ -82,12 +82,9 @@ smtpd_submission_rcpt(
 }
 
 void
-smtpd_submission_rcpt_undo(struct smtpd_tx *tx, const struct smtpd_rcpt *r)
+smtpd_submission_rcpt_undo(struct smtpd_tx *tx)
 {
-	struct cv_buf key = CV_BUF_INIT(CV_PATH_MAX * 4);
-
-	smtpd_sending_rcpt_undo(&tx->sending, ledger_name(r->address, !r->is_local, &key));
-	cv_buf_done(&key);
+	smtpd_sending_rcpt_undo(&tx->sending);
 }
 
 void

@@ -16,7 +16,7 @@ bool smtpd_submission_mail(struct smtpd_session *s, struct cv_decision *d);
 bool smtpd_submission_rcpt(
 	struct smtpd_session *s, struct cv_str address, bool outside, struct cv_decision *d);
 /* The recipient taken last was refused after all. */
-void smtpd_submission_rcpt_undo(struct smtpd_tx *tx, const struct smtpd_rcpt *r);
+void smtpd_submission_rcpt_undo(struct smtpd_tx *tx);
 /* A recipient was refused for what it is. */
 void smtpd_submission_rcpt_refused(struct smtpd_session *s);
 /* The whole MESSAGE, whose body starts at BODY_AT: sender identity and secrecy marks. True:

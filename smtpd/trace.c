@@ -100,6 +100,7 @@ smtpd_header_look(struct cv_str message, struct smtpd_header_facts *out)
 	}
 	out->body_at = scan.body_at;
 	out->broken = scan.end == CV_HEADER_TOO_LARGE;
+	out->is_cut = out->fields && scan.end == CV_HEADER_BAD_LINE;
 }
 
 /* The next word of a Received field; comments and quotes are passed over. False at the end or at

@@ -12,7 +12,8 @@ void smtpd_trace_write(struct smtpd_session *s);
 struct smtpd_header_facts {
 	size_t fields, received;  /* of them trace fields: loop detection */
 	size_t body_at;
-	bool broken;              /* too large, or its first line is no field */
+	bool broken;              /* too large */
+	bool is_cut;              /* ends at a line that is no field, without an empty line */
 	size_t return_paths;
 	bool has_date, has_message_id;
 	struct cv_str message_id; /* without <>; a part of the message */

@@ -58,11 +58,12 @@ class World:
                           f".duoi.example=smtp:[127.0.0.2]:{self.port} "
                           "stop.example=error:don_vi_nay_da_giai_the",
             "split_domains": f"chung.example=[127.0.0.7]:{self.old_port} "
-                             f"vong.example=[127.0.0.1]:{self.old_port}"})
+                             f"vong.example=[127.0.0.1]:{self.old_port} "
+                             f"mat.example=khong.co.example:{self.old_port}"})
         self.build, self.sinks, self.count = build, [], 0
 
     def people(self):
-        for domain in ("chung.example", "vong.example"):
+        for domain in ("chung.example", "vong.example", "mat.example"):
             self.province.domain(domain)
         for name in ("hoa.snv", "binh.snv", "cuc.snv", "dung.snv"):
             self.province.account(at(name), PASSWORD)
@@ -419,6 +420,33 @@ def an_old_server_is_asked_before_mail_for_it_is_taken(w):
     w.province.wait_for("an empty queue",
                         lambda: w.province.ask("smtpd", "queue.stats")["messages"] == 0)
     assert w.subjects(later) == [subject]
+
+
+@test
+def an_old_server_that_has_no_address_is_asked_for_once(w):
+    """The session that asked gets its answer instead of asking again and again."""
+    began = time.monotonic()
+    for _ in range(2):
+        code, text = w.mx(["ai@mat.example"])[0][0]
+        assert code == 451 and "[RCPT.old-server-busy]" in text, text
+    assert time.monotonic() - began < 20, time.monotonic() - began
+    with open(w.province.daemons["smtpd"].log, encoding="utf-8") as log:
+        answers = [line for line in log if "split.answer" in line and "ai@mat.example" in line]
+    assert len(answers) == 1, len(answers)
+
+
+@test
+def who_writes_to_the_old_server_is_counted_too(w):
+    def counted():
+        return w.province.ask("smtpd", "sending.show", address=at("cuc.snv"))["account"]
+
+    w.sink("127.0.0.7", w.old_port)
+    before = counted()
+    replies, _ = w.submit("cuc.snv", ["mot@chung.example", "hai@chung.example"])
+    assert [c for c, _ in replies] == [250, 250], replies
+    now = counted()
+    assert now["recipients"] == before["recipients"] + 2, (before, now)
+    assert now["outside"] == before["outside"], "their domain is ours"
 
 
 @test
