@@ -172,7 +172,9 @@ smtpd_srs_forward(const struct smtpd_srs_keys *k, struct cv_str sender, struct c
 	char hash[HASH_CHARS];
 	bool again = smtpd_srs_is(local);
 
-	bool ok = k->n && is_plain(local) && is_plain(from) && today >= 0;
+	/* In a domain "=" would end it too early on the way back. */
+	bool ok = k->n && is_plain(local) && is_plain(from) &&
+		  cv_str_find(from, '=', 0) == from.n && today >= 0;
 	if (ok && again)
 		ok = write_second(local, from, &text);
 	else if (ok)

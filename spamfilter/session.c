@@ -286,7 +286,7 @@ open_signers(struct spam_session *s)
 	m->key_set = spam_keys_get(s->server->keys, domain);
 	for (size_t i = 0; m->key_set && i < m->key_set->count; i++) {
 		const struct spam_key *key = &m->key_set->keys[i];
-		snprintf(m->sign_names[m->signer_count], sizeof m->sign_names[0], "%s",
+		snprintf(m->sign_names[m->signer_count], sizeof m->sign_names[0], "%.63s",
 			key->selector);
 		m->signers[m->signer_count++] = spam_dkim_signer(
 			s->server->dkim, m->queue_id, key->pem, key->selector, domain, key->alg);

@@ -116,6 +116,21 @@ def test_lmtp_tells_each_recipient_of_its_own_box():
     t.close()
 
 
+def test_a_header_that_a_bad_line_ends_gets_its_empty_line_on_submission():
+    """Nobody looked at the authors behind it, so nobody else may take them for fields."""
+    w = world()
+    t = w.submission()
+    for more in (b"", b"Date: Mon, 1 Jan 2024 00:00:00 +0700\r\nMessage-ID: <%d@x.example>\r\n"):
+        _, subject = w.envelope(t, (B,), sender=A)
+        more = more % w.number if more else more
+        header = b"From: <%s>\r\nSubject: %s\r\n" % (A.encode(), subject.encode()) + more
+        behind = b"khong phai truong\r\nFrom: <chu.tich@%s>\r\n\r\nx\r\n" % DOMAIN.encode()
+        answers = w.data(t, header + behind)
+        expect(answers[0].startswith("250"), answers)
+        expect(w.one(B, subject).endswith(b"\r\n\r\n" + behind), w.one(B, subject))
+    t.close()
+
+
 def test_smtp_queues_for_the_full_box_when_others_took_it():
     w = world()
     t = w.talk()

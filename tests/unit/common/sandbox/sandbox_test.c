@@ -278,11 +278,11 @@ static bool
 go_own_folder(void)
 {
 	static const char *const own[] = {"queue", "mail", "stats"};
-	const char *file = in(in(dir, own[program]), "new");
-	const char *other = in(in(dir, own[program]), "renamed");
-	char folder[200];
+	char mine[100], folder[200];
 
-	snprintf(folder, sizeof folder, "%s/%s/tmp", dir, own[program]);
+	snprintf(mine, sizeof mine, "%s/%s", dir, own[program]);
+	const char *file = in(mine, "new"), *other = in(mine, "renamed");
+	snprintf(folder, sizeof folder, "%s/tmp", mine);
 	int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	bool ok = fd >= 0 && write(fd, "x", 1) == 1 && !fsync(fd) && !fdatasync(fd) &&
 		  !ftruncate(fd, 100) &&
