@@ -15,8 +15,9 @@
 /* ---- the filters, one step after another ---- */
 
 struct chain {
-	pthread_mutex_t lock;
+	pthread_mutex_t lock;   /* rank: below the filters' own, under which wake() is called */
 	pthread_cond_t woken;
+	bool is_woken;
 	struct smtpd_milter *milter;
 	const atomic_bool *stop;
 };
@@ -27,26 +28,35 @@ wake(void *arg)
 	struct chain *c = arg;
 
 	pthread_mutex_lock(&c->lock);
+	c->is_woken = true;
 	pthread_cond_signal(&c->woken);
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* The filters answer or fail within their own time limits. */
+static void
+wait_a_little(struct chain *c)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	pthread_mutex_lock(&c->lock);
+	if (!c->is_woken)
+		pthread_cond_timedwait(&c->woken, &c->lock, &until);
+	c->is_woken = false;
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* The filters answer or fail within their own time limits. They are asked without our lock: who
+ * wakes us holds theirs. */
 static enum smtpd_milter_verdict
 verdict(struct chain *c)
 {
 	enum smtpd_milter_verdict v;
 
-	pthread_mutex_lock(&c->lock);
-	while ((v = smtpd_milter_verdict(c->milter)) == SMTPD_MILTER_PENDING) {
-		struct timespec until;
-		if (atomic_load(c->stop))
-			break;
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec++;
-		pthread_cond_timedwait(&c->woken, &c->lock, &until);
-	}
-	pthread_mutex_unlock(&c->lock);
+	while ((v = smtpd_milter_verdict(c->milter)) == SMTPD_MILTER_PENDING &&
+		!atomic_load(c->stop))
+		wait_a_little(c);
 	return v;
 }
 
