@@ -46,6 +46,8 @@ struct imapd_section {
 	bool is_except; /* all fields but NAMES */
 	bool is_partial;
 	bool is_nil_alone; /* RFC822 and its kin have no "[...]" */
+	bool is_binary;    /* BINARY[...]: with the transfer encoding undone */
+	bool is_size;      /* BINARY.SIZE[...]: only how large that is */
 	struct cv_str *names;
 	size_t name_count;
 	uint64_t first, length; /* of a partial */

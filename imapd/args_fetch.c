@@ -1,4 +1,4 @@
-/* args_fetch.c - the items of FETCH: macros, BODY[section]<partial>, RFC822 and its kin. */
+/* args_fetch.c - the items of FETCH: macros, BODY[section]<partial>, BINARY, RFC822 and its kin. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/text/envelope.h"
 #include "imapd/args.h"
@@ -14,6 +14,8 @@ room_for_one(struct cv_arena *arena, void *array, size_t n, size_t size)
 		memcpy(grown, array, n * size);
 	return grown;
 }
+
+enum section_kind { BODY, BODY_PEEK, BINARY, BINARY_PEEK, BINARY_SIZE };
 
 static struct imapd_section *
 add_section(struct imapd_parse *p, struct imapd_fetch_args *f)
@@ -75,7 +77,7 @@ parse_path(struct imapd_parse *p, struct imapd_section *s, struct cv_buf *label)
 		has_word = true;
 	}
 	size_t numbers_end = p->pos;
-	if (!has_word || imapd_peek(p) == ']') {
+	if (!has_word || imapd_peek(p) == ']' || s->is_binary) {
 		if (has_numbers && has_word)
 			return imapd_fault(p, "a part number is missing");
 		s->path = cv_str(p->text.p + from, p->pos - from);
@@ -121,20 +123,22 @@ parse_partial(struct imapd_parse *p, struct imapd_section *s, struct cv_buf *lab
 	return true;
 }
 
-/* Behind "BODY[" or "BODY.PEEK[". */
+/* Behind "BODY[", "BINARY.SIZE[" and the like. */
 static bool
-parse_section(struct imapd_parse *p, struct imapd_fetch_args *f, bool is_peek)
+parse_section(struct imapd_parse *p, struct imapd_fetch_args *f, enum section_kind kind)
 {
 	struct imapd_section *s = add_section(p, f);
 	if (!s)
 		return false;
 	struct cv_buf label = CV_BUF_INIT(1u << 20);
-	cv_buf_z(&label, "BODY[");
-	s->is_peek = is_peek;
+	s->is_size = kind == BINARY_SIZE;
+	s->is_binary = s->is_size || kind == BINARY || kind == BINARY_PEEK;
+	s->is_peek = s->is_size || kind == BINARY_PEEK || kind == BODY_PEEK;
+	cv_buf_z(&label, s->is_size ? "BINARY.SIZE[" : s->is_binary ? "BINARY[" : "BODY[");
 	bool ok = parse_path(p, s, &label) && imapd_need(p, ']', "a section does not end");
 	if (ok) {
 		cv_buf_c(&label, ']');
-		ok = parse_partial(p, s, &label);
+		ok = s->is_size || parse_partial(p, s, &label);
 	}
 	if (ok)
 		s->label = cv_arena_str(p->arena, cv_buf_view(&label));
@@ -174,10 +178,20 @@ parse_item(struct imapd_parse *p, struct imapd_fetch_args *f)
 		{"SAVEDATE",      IMAPD_ITEM_SAVEDATE     },
 	};
 
-	if (imapd_take_prefix(p, "BODY["))
-		return parse_section(p, f, false);
-	if (imapd_take_prefix(p, "BODY.PEEK["))
-		return parse_section(p, f, true);
+	static const struct {
+		const char *prefix;
+		enum section_kind kind;
+	} sections[] = {
+		{"BODY[",        BODY       },
+		{"BODY.PEEK[",   BODY_PEEK  },
+		{"BINARY[",      BINARY     },
+		{"BINARY.PEEK[", BINARY_PEEK},
+		{"BINARY.SIZE[", BINARY_SIZE},
+	};
+
+	for (size_t i = 0; i < CV_COUNT(sections); i++)
+		if (imapd_take_prefix(p, sections[i].prefix))
+			return parse_section(p, f, sections[i].kind);
 	if (imapd_take_word(p, "BODY")) {
 		f->items |= IMAPD_ITEM_BODY;
 		return true;

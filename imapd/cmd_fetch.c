@@ -11,6 +11,7 @@
 #include "common/text/date.h"
 #include "common/text/envelope.h"
 #include "common/text/header.h"
+#include "imapd/binary.h"
 #include "imapd/conn.h"
 #include "imapd/names.h"
 #include "imapd/resync.h"
@@ -18,6 +19,7 @@
 #define BATCH_META   512
 #define BATCH_BODIES 16
 #define CHUNK_BYTES  (128u << 10)
+#define BUDGET_BYTES (1u << 20)
 
 struct fetched {
 	uint32_t seq, uid;
@@ -45,6 +47,11 @@ struct fetching {
 	bool is_open;          /* "* n FETCH (" of batch[at] is out */
 	bool has_items;        /* and something behind it, before the sections */
 	uint64_t offset, left; /* of the section that streams */
+	bool is_exact;         /* it is a literal8: NUL is NUL */
+	struct imapd_decoding *decoding; /* BINARY: the section is decoded first, then streams */
+	uint64_t encoded_left;           /* still to decode */
+	uint64_t budget;                 /* octets to decode before others have their turn */
+	bool has_unknown_encoding;       /* a message was left out for it */
 	struct cv_arena arena; /* of the batch */
 	struct cv_err err;
 };
@@ -53,6 +60,7 @@ static void
 free_fetching(void *arg)
 {
 	struct fetching *f = arg;
+	imapd_decoding_free(f->decoding);
 	cv_arena_done(&f->arena);
 	free(f->batch);
 	free(f);
@@ -65,6 +73,7 @@ begin(struct imapd_conn *c)
 	const struct imapd_fetch_args *a = c->cmd->args.fetch;
 
 	f->c = c;
+	f->budget = BUDGET_BYTES;
 	f->args = a;
 	f->items = a->items | (c->cmd->is_uid ? IMAPD_ITEM_UID : 0);
 	if (f->items & IMAPD_ITEM_MODSEQ)
@@ -385,6 +394,22 @@ on_core(void *arg, const struct cv_msg *msg)
 	return true;
 }
 
+/* Whether the transfer encoding of all that is asked for can be undone (RFC 3516 4.3). */
+static bool
+can_decode(const struct fetching *f, const struct fetched *m)
+{
+	struct cv_mime_section found;
+
+	for (unsigned i = 0; i < f->args->section_count; i++) {
+		const struct imapd_section *s = &f->args->sections[i];
+		if (s->is_binary && s->path.n &&
+			!cv_mime_section(cv_summary_places(&m->summary), s->path, &found) &&
+			!imapd_can_decode(&found.place))
+			return false;
+	}
+	return true;
+}
+
 /* Sets \Seen for the batch and tells other news, so that the flags told are the flags kept. */
 static enum cv_status
 set_seen(struct fetching *f)
@@ -430,6 +455,12 @@ load_batch(struct fetching *f)
 	for (unsigned i = 0; !status && f->wants_summary && i < f->count; i++)
 		if (f->batch[i].is_there)
 			status = summary_of(f, &f->batch[i].msg, &f->batch[i].summary);
+	for (unsigned i = 0; !status && i < f->count; i++) {
+		if (f->batch[i].is_there && !can_decode(f, &f->batch[i])) {
+			f->has_unknown_encoding = true;
+			f->batch[i].is_there = false;
+		}
+	}
 	if (!status && f->sets_seen)
 		status = set_seen(f);
 	return status;
@@ -457,18 +488,22 @@ add_to_buf(void *arg, struct cv_str bytes, struct cv_err *err)
 /* [offset, offset + length) of the message that SECTION names. False: there is no such part. */
 static bool
 find_section(const struct fetched *m, const struct imapd_section *s, uint64_t *offset_out,
-	uint64_t *length_out)
+	uint64_t *length_out, enum cv_mime_encoding *encoding_out)
 {
 	struct cv_mime_section found;
 
 	*offset_out = 0;
 	*length_out = m->msg.size_bytes;
+	*encoding_out = CV_MIME_8BIT;
 	if (!s->path.n)
 		return true;
 	if (cv_mime_section(cv_summary_places(&m->summary), s->path, &found))
 		return false;
 	*offset_out = found.offset;
 	*length_out = found.bytes;
+	/* What holds parts is never encoded itself. */
+	if (found.place.kind == CV_MIME_LEAF || found.place.kind == CV_MIME_TEXT)
+		*encoding_out = found.place.encoding;
 	return true;
 }
 
@@ -483,9 +518,9 @@ cut_partial(const struct imapd_section *s, uint64_t *offset, uint64_t *length)
 }
 
 static void
-write_literal_head(struct cv_buf *out, uint64_t n)
+write_literal_head(struct cv_buf *out, uint64_t n, bool is_exact)
 {
-	cv_buf_add(out, " {", 2);
+	cv_buf_add(out, is_exact ? " ~{" : " {", is_exact ? 3 : 2);
 	cv_buf_u64(out, n);
 	cv_buf_add(out, "}\r\n", 3);
 }
@@ -514,11 +549,89 @@ write_fields(struct fetching *f, const struct fetched *m, const struct imapd_sec
 		uint64_t from = 0, n = fields.n;
 		hide_nuls(&fields, 0);
 		cut_partial(s, &from, &n);
-		write_literal_head(imapd_out(f->c), n);
+		write_literal_head(imapd_out(f->c), n, false);
 		cv_buf_add(imapd_out(f->c), fields.p + from, (size_t)n);
 	}
 	cv_buf_done(&header);
 	cv_buf_done(&fields);
+	return status;
+}
+
+/* Begins a BINARY section. Its length stands before it, so it is decoded as a whole first, into
+ * memory or a file, and only as far as a partial needs it. */
+static enum cv_status
+open_binary(struct fetching *f, const struct imapd_section *s, uint64_t offset, uint64_t length,
+	enum cv_mime_encoding encoding)
+{
+	uint64_t limit = s->is_partial ? s->first + s->length : UINT64_MAX;
+
+	f->decoding = imapd_decoding_new(encoding, s->is_size ? 0 : limit,
+		cv_store_spool_dir(f->c->server->store));
+	f->offset = offset;
+	f->encoded_left = length;
+	return CV_OK;
+}
+
+static enum cv_status
+feed_decoding(void *arg, struct cv_str bytes, struct cv_err *err)
+{
+	return imapd_decoding_feed(arg, bytes, err);
+}
+
+/* A chunk further. At the end the literal's head is written, and what is decoded streams. */
+static enum cv_status
+decode_some(struct fetching *f, const struct fetched *m)
+{
+	const struct imapd_section *s = &f->args->sections[f->section - 1];
+	struct cv_buf *out = imapd_out(f->c);
+	uint64_t n = CV_MIN(f->encoded_left, CHUNK_BYTES);
+	enum cv_status status = CV_OK;
+
+	if (n)
+		status = cv_msg_read(f->c->session->mbox, &m->msg.body, f->offset, n, feed_decoding,
+			f->decoding, &f->err);
+	f->offset += n;
+	f->encoded_left -= n;
+	f->budget -= CV_MIN(n, f->budget);
+	if (imapd_decoding_has_enough(f->decoding))
+		f->encoded_left = 0;
+	if (status || f->encoded_left)
+		return status;
+	uint64_t size = 0;
+	status = imapd_decoding_finish(f->decoding, &size, &f->err);
+	if (status)
+		return status;
+	if (s->is_size) {
+		cv_buf_c(out, ' ');
+		cv_buf_u64(out, size);
+		imapd_decoding_free(f->decoding);
+		f->decoding = NULL;
+		return CV_OK;
+	}
+	f->offset = 0;
+	cut_partial(s, &f->offset, &size);
+	write_literal_head(out, size, true);
+	f->left = size;
+	if (!size) {
+		imapd_decoding_free(f->decoding);
+		f->decoding = NULL;
+	}
+	return CV_OK;
+}
+
+static enum cv_status
+stream_decoded(struct fetching *f)
+{
+	size_t n = (size_t)CV_MIN(f->left, CHUNK_BYTES);
+	enum cv_status status =
+		imapd_decoding_read(f->decoding, f->offset, n, imapd_out(f->c), &f->err);
+
+	f->offset += n;
+	f->left -= n;
+	if (!f->left) {
+		imapd_decoding_free(f->decoding);
+		f->decoding = NULL;
+	}
 	return status;
 }
 
@@ -529,18 +642,27 @@ open_section(struct fetching *f, const struct fetched *m)
 	const struct imapd_section *s = &f->args->sections[f->section];
 	struct cv_buf *out = imapd_out(f->c);
 	uint64_t offset, length;
+	enum cv_mime_encoding encoding;
 
 	if (f->section || f->has_items)
 		cv_buf_c(out, ' ');
 	cv_buf_str(out, s->label);
-	if (!find_section(m, s, &offset, &length)) {
-		cv_buf_z(out, " NIL");
+	if (!find_section(m, s, &offset, &length, &encoding)) {
+		cv_buf_z(out, s->is_size ? " 0" : " NIL");
 		return CV_OK;
 	}
 	if (s->is_fields)
 		return write_fields(f, m, s, offset, length);
+	if (s->is_binary && (encoding == CV_MIME_QP || encoding == CV_MIME_BASE64))
+		return open_binary(f, s, offset, length, encoding);
+	if (s->is_size) {
+		cv_buf_c(out, ' ');
+		cv_buf_u64(out, length);
+		return CV_OK;
+	}
 	cut_partial(s, &offset, &length);
-	write_literal_head(out, length);
+	write_literal_head(out, length, s->is_binary);
+	f->is_exact = s->is_binary;
 	f->offset = offset;
 	f->left = length;
 	return CV_OK;
@@ -557,7 +679,8 @@ stream_section(struct fetching *f, const struct fetched *m)
 	if (!status && imapd_out(f->c)->n - before != n)
 		return cv_fail(
 			&f->err, CV_CORRUPT, "a stored message is shorter than its row says");
-	hide_nuls(imapd_out(f->c), before);
+	if (!f->is_exact)
+		hide_nuls(imapd_out(f->c), before);
 	f->offset += n;
 	f->left -= n;
 	return status;
@@ -581,8 +704,12 @@ write_message(struct fetching *f, bool *done_out)
 		f->has_items = !is_first;
 		f->section = 0;
 	}
-	while (!status && !cv_conn_out_is_high(f->c->conn)) {
-		if (f->left) {
+	while (!status && !cv_conn_out_is_high(f->c->conn) && f->budget) {
+		if (f->left && f->decoding) {
+			status = stream_decoded(f);
+		} else if (f->decoding) {
+			status = decode_some(f, m);
+		} else if (f->left) {
 			status = stream_section(f, m);
 		} else if (f->section < f->args->section_count) {
 			status = open_section(f, m);
@@ -607,7 +734,8 @@ fetch_sections(struct fetching *f)
 				return imapd_refuse(f->c, status, &f->err);
 			if (!f->count) {
 				f->c->cmd->ticket = f->ticket;
-				return imapd_done(f->c, IMAPD_R_OK);
+				return imapd_done(f->c, f->has_unknown_encoding ? IMAPD_R_UNKNOWN_CTE
+										: IMAPD_R_OK);
 			}
 		}
 		bool is_done = !f->batch[f->at].is_there;
@@ -623,6 +751,10 @@ fetch_sections(struct fetching *f)
 			f->at++;
 		if (cv_conn_out_is_high(f->c->conn))
 			return CV_STEP_MORE;
+		if (!f->budget) {
+			f->budget = BUDGET_BYTES;
+			return imapd_yield(f->c);
+		}
 	}
 }
 

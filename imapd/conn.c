@@ -363,13 +363,13 @@ imapd_read_line(struct imapd_conn *c, struct cv_str *line_out, bool *is_bad_out)
 void
 imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 {
-	cv_buf_z(out, "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE");
+	cv_buf_z(out, "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE");
 	if (c->state & IMAPD_S_IN) {
 		cv_buf_z(out, " NAMESPACE CHILDREN UIDPLUS MOVE UNSELECT SPECIAL-USE "
 			      "UNAUTHENTICATE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
 			      "QRESYNC ESEARCH SEARCHRES PARTIAL WITHIN SAVEDATE OBJECTID PREVIEW SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
 			      "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 MULTIAPPEND QUOTA "
-			      "QUOTA=RES-STORAGE UTF8=ACCEPT");
+			      "QUOTA=RES-STORAGE UTF8=ACCEPT BINARY");
 		cv_buf_z(out, cv_conn_is_compressed(c->conn) ? "" : " COMPRESS=DEFLATE");
 		cv_buf_printf(out, " APPENDLIMIT=%llu",
 			(unsigned long long)imapd_config(c->server)->imapd->max_append);

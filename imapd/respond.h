@@ -45,6 +45,7 @@
 	R(READ_ONLY_BOX, "NO", "READ-ONLY", "The mailbox was opened for reading only")             \
 	R(BAD_NAME, "NO", "CANNOT", "Not a mailbox name in modified UTF-7 or UTF-8")                        \
 	R(BAD_CHARSET, "NO", "BADCHARSET (US-ASCII UTF-8)", "Unknown charset")                     \
+	R(UNKNOWN_CTE, "NO", "UNKNOWN-CTE", "A part has a transfer encoding that nobody knows")       \
 	R(NO_PERMISSION, "NO", "NOPERM", "Not allowed")                                            \
 	R(NOT_FOUND, "NO", "NONEXISTENT", "There is no such mailbox / Khong co thu muc nay")       \
 	R(TRY_CREATE, "NO", "TRYCREATE", "There is no such mailbox / Khong co thu muc nay")        \
