@@ -1,7 +1,7 @@
 /* binary.h - a part of a message with its transfer encoding undone, for BINARY (RFC 3516).
  *
- * Encoded octets are fed in order; what comes out goes to a spool, so that memory does not grow with
- * the message, or is only counted. Belongs to one connection. */
+ * Encoded octets are fed in order; what comes out goes to a spool, so that memory does not grow
+ * with the message, or is only counted. Belongs to one connection. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef IMAPD_BINARY_H
 #define IMAPD_BINARY_H
@@ -28,7 +28,7 @@ bool imapd_decoding_has_enough(const struct imapd_decoding *d);
 CV_MUST_CHECK enum cv_status imapd_decoding_finish(
 	struct imapd_decoding *d, uint64_t *size_out, struct cv_err *err);
 /* Appends N octets from OFFSET on, which must be there. */
-CV_MUST_CHECK enum cv_status imapd_decoding_read(struct imapd_decoding *d, uint64_t offset, size_t n,
-	struct cv_buf *out, struct cv_err *err);
+CV_MUST_CHECK enum cv_status imapd_decoding_read(struct imapd_decoding *d, uint64_t offset,
+	size_t n, struct cv_buf *out, struct cv_err *err);
 
 #endif

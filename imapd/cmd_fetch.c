@@ -734,8 +734,9 @@ fetch_sections(struct fetching *f)
 				return imapd_refuse(f->c, status, &f->err);
 			if (!f->count) {
 				f->c->cmd->ticket = f->ticket;
-				return imapd_done(f->c, f->has_unknown_encoding ? IMAPD_R_UNKNOWN_CTE
-										: IMAPD_R_OK);
+				if (f->has_unknown_encoding)
+					return imapd_done(f->c, IMAPD_R_UNKNOWN_CTE);
+				return imapd_done(f->c, IMAPD_R_OK);
 			}
 		}
 		bool is_done = !f->batch[f->at].is_there;

@@ -1,4 +1,4 @@
-/* binary_test.c - parts are decoded the same however they are cut, and no further than is wanted. */
+/* binary_test.c - parts are decoded the same however they are cut, and no further than wanted. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
