@@ -1,10 +1,9 @@
 /* account_device.c - `congvu account app-password|certificate|unlock`: what a device logs in with
  * where its owner's password is not taken (ACC-05), and an end to a lock-out (SEC-05). */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <time.h>
-
 #include "admin/commands.h"
 #include "common/base/str.h"
+#include "common/text/date.h"
 
 /* ---- what both kinds share ---- */
 
@@ -26,14 +25,13 @@ print_devices(struct admin_call *call, const json_t *reply, const char *type)
 	json_array_foreach(json_object_get(reply, "devices"), i, d)
 	{
 		const char *its = json_string_value(json_object_get(d, "type"));
-		time_t created = (time_t)json_integer_value(json_object_get(d, "created"));
-		struct tm tm;
-		char since[32] = "-";
+		int64_t created = json_integer_value(json_object_get(d, "created"));
+		struct cv_buf since = CV_BUF_INIT(40);
 		if (!its || strcmp(its, type))
 			continue;
-		if (localtime_r(&created, &tm))
-			strftime(since, sizeof since, "%Y-%m-%d", &tm);
-		json_object_set_new(d, "since", json_string(since));
+		cv_date_write_iso_day(&since, cv_date_at(created, CV_ZONE_VIETNAM));
+		json_object_set_new(d, "since", json_stringn(since.p, since.n));
+		cv_buf_done(&since);
 		json_array_append(rows, d);
 	}
 	bool is_certificate = !strcmp(type, "certificate");

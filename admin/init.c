@@ -308,16 +308,31 @@ ask(struct plan *p, json_t *request, json_t **reply_out, struct cv_err *err)
 	return *reply_out ? CV_OK : err->code;
 }
 
-/* RFC 5321 wants a postmaster and RFC 2142 an abuse address. The account is an application's: it
+static enum cv_status
+add_alias(struct plan *p, const char *local, struct cv_err *err)
+{
+	char alias[300];
+	json_t *reply;
+
+	snprintf(alias, sizeof alias, "%s@%s", local, p->domain);
+	enum cv_status status = ask(p,
+		json_pack("{s:s, s:s, s:s, s:b, s:s}", "do", "alias.add", "alias", alias, "address",
+			p->postmaster, "override", 1, "reason", "congvu init"),
+		&reply, err);
+	if (status == CV_OK)
+		json_decref(reply);
+	return status;
+}
+
+/* RFC 5321 wants a postmaster and RFC 2142 an abuse address; `congvu dns show` asks others to send
+ * reports on DMARC and TLS to the other two. The account is an application's: it
  * has a password of its own, no person's name, and does not stand in the directory. */
 static enum cv_status
 fill_register(struct plan *p, struct cv_err *err)
 {
 	json_t *reply, *request = admin_request("domain.add");
-	char abuse[300];
 
 	snprintf(p->postmaster, sizeof p->postmaster, "postmaster@%s", p->domain);
-	snprintf(abuse, sizeof abuse, "abuse@%s", p->domain);
 	admin_set(request, "domain", p->domain);
 	enum cv_status status = ask(p, request, &reply, err);
 	if (status != CV_OK)
@@ -333,12 +348,9 @@ fill_register(struct plan *p, struct cv_err *err)
 	const char *password = json_string_value(json_object_get(reply, "password"));
 	snprintf(p->password, sizeof p->password, "%s", password ? password : "");
 	json_decref(reply);
-	status = ask(p,
-		json_pack("{s:s, s:s, s:s, s:b, s:s}", "do", "alias.add", "alias", abuse, "address",
-			p->postmaster, "override", 1, "reason", "congvu init"),
-		&reply, err);
-	if (status == CV_OK)
-		json_decref(reply);
+	static const char *const aliases[] = {"abuse", "dmarc", "tlsrpt"};
+	for (size_t i = 0; i < CV_COUNT(aliases) && status == CV_OK; i++)
+		status = add_alias(p, aliases[i], err);
 	return status;
 }
 

@@ -44,6 +44,8 @@ fill(char *out, size_t n, const char *sentence, const json_t *r)
 		int got = snprintf(out + used, n - used, "%s", text_of(r, key));
 		used = CV_MIN(used + (size_t)CV_MAX(got, 0), n - 1);
 		p = end;
+		if (!got && p[1] == ' ' && used && strchr(" (", out[used - 1]))
+			p++; /* a field that is not there leaves one blank, not two */
 	}
 	out[used] = '\0';
 }

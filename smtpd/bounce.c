@@ -18,6 +18,7 @@
 #include "common/text/encoded_word.h"
 #include "common/text/header.h"
 #include "smtpd/note.h"
+#include "smtpd/srs.h"
 
 #define HEADER_MAX  (64u << 10)      /* of the original, sent back */
 #define FULL_MAX    (10u << 20)      /* larger messages come back as their header */
@@ -430,6 +431,17 @@ put_report(struct smtpd_server *server, const struct cv_queue_msg *msg, struct c
 	return status;
 }
 
+static bool
+is_ours(struct smtpd_server *server, struct cv_str domain)
+{
+	const struct cv_snapshot *snap = cv_register_get(server->reg);
+	struct cv_reg_hit hit;
+
+	cv_snapshot_find(snap, CV_STR("postmaster"), domain, &hit);
+	cv_snapshot_unref(snap);
+	return hit.found != CV_REG_NOT_OURS;
+}
+
 /* Whose the sender is. False: nobody's, there is no one to tell. */
 static bool
 find_sender(struct smtpd_server *server, struct cv_str sender, cv_acct_id *local_out)
@@ -469,8 +481,8 @@ compose_and_put(struct smtpd_server *server, struct smtpd_report *r, bool full,
 	return status;
 }
 
-enum cv_status
-smtpd_bounce_send(struct smtpd_server *server, const struct cv_queue_msg *msg,
+static enum cv_status
+report_to_sender(struct smtpd_server *server, const struct cv_queue_msg *msg,
 	const struct smtpd_report_rcpt *rcpts, size_t count, bool *queued_out, struct cv_err *err)
 {
 	char id[40];
@@ -485,9 +497,6 @@ smtpd_bounce_send(struct smtpd_server *server, const struct cv_queue_msg *msg,
 		.id = id,
 	};
 
-	*queued_out = false;
-	if (!msg->sender.n)
-		return CV_OK;
 	if (!find_sender(server, msg->sender, &local_acct)) {
 		cv_log(0, CV_WARN, "report.dropped", "id=%.*s to=%.*s why=no-such-sender",
 			CV_STR_ARGS(msg->delivery_id), CV_STR_ARGS(msg->sender));
@@ -511,4 +520,26 @@ smtpd_bounce_send(struct smtpd_server *server, const struct cv_queue_msg *msg,
 	cv_log(0, CV_INFO, "report.queued", "id=%s about=%.*s to=%.*s", id,
 		CV_STR_ARGS(msg->delivery_id), CV_STR_ARGS(msg->sender));
 	return CV_OK;
+}
+
+/* What we forwarded under a rewritten sender came from somebody else: he is told, as he would be had
+ * the next server sent the report to that sender (srs.h). */
+enum cv_status
+smtpd_bounce_send(struct smtpd_server *server, const struct cv_queue_msg *msg,
+	const struct smtpd_report_rcpt *rcpts, size_t count, bool *queued_out, struct cv_err *err)
+{
+	struct cv_queue_msg restored = *msg;
+	struct cv_buf first = CV_BUF_INIT(CV_PATH_MAX * 2);
+	struct cv_str local, domain;
+
+	*queued_out = false;
+	if (!msg->sender.n)
+		return CV_OK;
+	smtpd_envelope_split(msg->sender, &local, &domain);
+	if (smtpd_srs_is(local) && is_ours(server, domain)
+		&& smtpd_srs_restore(server->srs, local, &first) == CV_OK)
+		restored.sender = cv_buf_view(&first);
+	enum cv_status status = report_to_sender(server, &restored, rcpts, count, queued_out, err);
+	cv_buf_done(&first);
+	return status;
 }

@@ -277,21 +277,39 @@ restore(struct smtpd_session *s, struct smtpd_rcpt *r, struct cv_str local)
 	return reply;
 }
 
+/* RFC 5321 4.5.1: every server takes mail for its postmaster, also under its own name, which is what
+ * our reports give; RFC 2142 wants abuse. NULL: it is neither. */
+static const char *
+own_box(const struct smtpd_session *s, const struct cv_path *path, struct cv_str address)
+{
+	static const char *const rows[][2] = {{"postmaster", "postmaster"},
+		{"mailer-daemon", "postmaster"}, {"abuse", "abuse"}};
+	struct cv_str local, domain;
+
+	if (path->is_postmaster)
+		return "postmaster";
+	smtpd_envelope_split(address, &local, &domain);
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		if (cv_str_ieq_z(domain, s->server->main->hostname)
+			&& cv_str_ieq_z(local, rows[i][0]))
+			return rows[i][1];
+	return NULL;
+}
+
 /* Who R is: exactly, without a detail, or as a sender that we rewrote; then IS_BOUNCE is set and R
  * may be anybody in the world. */
 static enum smtpd_reply
 look_up(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_path *path,
 	const struct cv_snapshot *snap, struct cv_reg_hit *hit, bool *is_bounce)
 {
+	const char *box = own_box(s, path, r->address);
 	struct cv_str local, domain;
 
-	if (path->is_postmaster) {
-		/* RFC 5321 4.5.1: every server takes mail for its postmaster. */
-		cv_snapshot_find(
-			snap, CV_STR("postmaster"), cv_snapshot_default_domain(snap), hit);
+	find_any(s, snap, r->address, hit);
+	if (box && (path->is_postmaster || hit->found == CV_REG_NOT_OURS)) {
+		cv_snapshot_find(snap, cv_str_z(box), cv_snapshot_default_domain(snap), hit);
 		return R_OKAY;
 	}
-	find_any(s, snap, r->address, hit);
 	smtpd_envelope_split(r->address, &local, &domain);
 	if (hit->found != CV_REG_NONE || !smtpd_srs_is(local))
 		return R_OKAY;
@@ -318,6 +336,7 @@ refuse_by_old(struct smtpd_session *s, const char *words)
 		s->errors++;
 	smtpd_submission_rcpt_refused(s);
 	atomic_fetch_add(&s->server->counters.refused, 1);
+	smtpd_note_refused(s, 550, "5.1.1", text);
 	smtpd_reply_text(cv_conn_out(s->conn), 550, "5.1.1", text);
 	return CV_STEP_DONE;
 }

@@ -285,6 +285,17 @@ def a_forward_outside_has_an_srs_sender_and_its_bounce_comes_back(w):
 
 
 @test
+def whose_mail_cannot_be_forwarded_is_told_himself(w):
+    sink = w.sink(answers={"RCPT": lambda line, _:
+                           "550 5.1.1 gone" if "x@far.example" in line else None})
+    _, subject = w.mx([at("hoa.snv")], sender="Chi.Ba@out.example")
+    report = w.wait_messages(sink, 1)[0]
+    assert report.sender == "" and report.rcpts == ["Chi.Ba@out.example"], report.rcpts
+    assert b"x@far.example" in report.data and b"5.1.1" in report.data, report.data
+    assert w.subjects("hoa.snv") == [subject], "the copy stays, and no report of it"
+
+
+@test
 def forwards_end_loops_and_may_keep_no_copy(w):
     sink = w.sink()
     # It has been here: the box keeps it, nothing leaves.
