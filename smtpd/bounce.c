@@ -522,8 +522,8 @@ report_to_sender(struct smtpd_server *server, const struct cv_queue_msg *msg,
 	return CV_OK;
 }
 
-/* What we forwarded under a rewritten sender came from somebody else: he is told, as he would be had
- * the next server sent the report to that sender (srs.h). */
+/* What we forwarded under a rewritten sender came from somebody else: he is told, as he would be
+ * had the next server sent the report to that sender (srs.h). */
 enum cv_status
 smtpd_bounce_send(struct smtpd_server *server, const struct cv_queue_msg *msg,
 	const struct smtpd_report_rcpt *rcpts, size_t count, bool *queued_out, struct cv_err *err)

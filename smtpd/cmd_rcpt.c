@@ -277,8 +277,8 @@ restore(struct smtpd_session *s, struct smtpd_rcpt *r, struct cv_str local)
 	return reply;
 }
 
-/* RFC 5321 4.5.1: every server takes mail for its postmaster, also under its own name, which is what
- * our reports give; RFC 2142 wants abuse. NULL: it is neither. */
+/* RFC 5321 4.5.1: every server takes mail for its postmaster, also under its own name, which is
+ * what our reports give; RFC 2142 wants abuse. NULL: it is neither. */
 static const char *
 own_box(const struct smtpd_session *s, const struct cv_path *path, struct cv_str address)
 {
