@@ -72,6 +72,7 @@ print_set(const struct admin_call *call, const char *domain, const struct admin_
 {
 	struct cv_buf line = CV_BUF_INIT(8000);
 	int last = -1;
+	bool is_signed = false;
 
 	printf("; %s\n", domain);
 	for (size_t i = 0; i < set->count; i++) {
@@ -79,10 +80,16 @@ print_set(const struct admin_call *call, const char *domain, const struct admin_
 		if ((int)r->kind != last)
 			printf("\n; %s\n", admin_dns_why(r->kind, call->vietnamese));
 		last = (int)r->kind;
+		is_signed |= r->kind == ADMIN_DNS_DKIM;
 		cv_buf_reset(&line);
 		admin_dns_zone_line(r, &line);
 		fputs(line.p, stdout);
 	}
+	if (!is_signed)
+		printf(admin_say(call,
+			       "\n; DKIM: there is no key yet: congvu dkim keygen %s\n",
+			       "\n; DKIM: chưa có khóa: congvu dkim keygen %s\n"),
+			domain);
 	printf("\n; %s\n; https://mta-sts.%s/.well-known/mta-sts.txt\n",
 		admin_say(call, "the MTA-STS policy, to be served as text/plain at",
 			"chính sách MTA-STS, đặt dạng text/plain tại"), domain);
@@ -169,6 +176,7 @@ run_show(struct admin_call *call)
 	json_array_foreach(names, i, name)
 		if (status == CV_OK) {
 			wish.domain = json_string_value(name);
+			wish.without_host = i > 0 && !call->json;
 			status = show_one(call, &wish, list, &err);
 		}
 	json_t *reply = json_pack("{s:b, s:o}", "ok", 1, "domains", list);
@@ -482,6 +490,7 @@ run_check(struct admin_call *call)
 	json_array_foreach(names, i, name)
 		if (status == CV_OK) {
 			wish.domain = json_string_value(name);
+			wish.without_host = i > 0;
 			status = check_one(call, resolver, &wish, rows, &bad, &err);
 		}
 	cv_resolver_free(resolver);

@@ -26,6 +26,8 @@ static const struct {
 		"DKIM: khóa công khai để kiểm tra chữ ký thư gửi đi" },
 	[ADMIN_DNS_DMARC] = { "DMARC: what others do with mail that is neither signed by us nor sent by us",
 		"DMARC: cách nơi nhận xử lý thư giả mạo tên miền" },
+	[ADMIN_DNS_DMARC_REPORTS] = { "DMARC: the address of the reports, in another zone, agrees to get them (RFC 7489 7.1)",
+		"DMARC: miền nhận báo cáo đồng ý nhận thay (RFC 7489 7.1)" },
 	[ADMIN_DNS_STS] = { "MTA-STS: there is a policy; the id must change whenever the policy does",
 		"MTA-STS: báo có chính sách; id phải đổi mỗi khi chính sách đổi" },
 	[ADMIN_DNS_STS_HOST] = { "MTA-STS: the web server that has the policy, with a certificate for this name",
@@ -221,12 +223,19 @@ admin_dns_make(struct cv_conf *conf, const struct admin_dns_wish *wish, struct a
 	*out = (struct admin_dns_set){.records = NULL};
 	make_policy(&m);
 	add(&m, ADMIN_DNS_MX, CV_DNS_MX, wish->domain, "10 %s.", host);
-	add(&m, ADMIN_DNS_HOST, CV_DNS_A, host, "%s", "");
+	if (!wish->without_host)
+		add(&m, ADMIN_DNS_HOST, CV_DNS_A, host, "%s", "");
 	add(&m, ADMIN_DNS_SPF, CV_DNS_TXT, wish->domain, "v=spf1 mx -all");
-	add(&m, ADMIN_DNS_SPF_HOST, CV_DNS_TXT, host, "v=spf1 a -all");
+	if (!wish->without_host)
+		add(&m, ADMIN_DNS_SPF_HOST, CV_DNS_TXT, host, "v=spf1 a -all");
 	enum cv_status status = add_dkim(&m, err);
 	add(&m, ADMIN_DNS_DMARC, CV_DNS_TXT, below(&m, "_dmarc", name),
 		"v=DMARC1; p=reject; rua=mailto:dmarc@%s", m.main->default_domain);
+	if (!cv_str_ieq_z(cv_str_z(wish->domain), m.main->default_domain)) {
+		snprintf(name, sizeof name, "%s._report._dmarc.%s", wish->domain,
+			m.main->default_domain);
+		add(&m, ADMIN_DNS_DMARC_REPORTS, CV_DNS_TXT, name, "v=DMARC1;");
+	}
 	add(&m, ADMIN_DNS_STS, CV_DNS_TXT, below(&m, "_mta-sts", name), "v=STSv1; id=%s;",
 		out->policy_id);
 	add(&m, ADMIN_DNS_STS_HOST, CV_DNS_CNAME, below(&m, "mta-sts", name), "%s.", host);
@@ -236,7 +245,7 @@ admin_dns_make(struct cv_conf *conf, const struct admin_dns_wish *wish, struct a
 	else
 		add(&m, ADMIN_DNS_TLSRPT, CV_DNS_TXT, below(&m, "_smtp._tls", name),
 			"v=TLSRPTv1; rua=mailto:tlsrpt@%s", m.main->default_domain);
-	if (status == CV_OK)
+	if (status == CV_OK && !wish->without_host)
 		status = add_tlsa(&m, conf, err);
 	add_srv(&m);
 	add(&m, ADMIN_DNS_AUTOCONFIG, CV_DNS_CNAME, below(&m, "autoconfig", name), "%s.", host);

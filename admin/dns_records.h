@@ -17,6 +17,7 @@ enum admin_dns_kind {
 	ADMIN_DNS_SPF_HOST,
 	ADMIN_DNS_DKIM,
 	ADMIN_DNS_DMARC,
+	ADMIN_DNS_DMARC_REPORTS,
 	ADMIN_DNS_STS,
 	ADMIN_DNS_STS_HOST,
 	ADMIN_DNS_TLSRPT,
@@ -43,6 +44,7 @@ struct admin_dns_wish {
 	const char *domain;    /* A-labels */
 	const char *sts_mode;  /* "testing", "enforce", "none" */
 	const char *next_cert; /* a certificate or key to come, or NULL */
+	bool without_host;     /* the records of the server's own name were told before */
 };
 /* CV_INVALID when a certificate cannot be read. A domain without DKIM keys has no such records. */
 CV_MUST_CHECK enum cv_status admin_dns_make(struct cv_conf *conf,

@@ -225,6 +225,22 @@ def test_languages(c):
     check("tables in English", "DOMAIN" in c.run("domain", "list").out)
 
 
+def test_dns(c):
+    answer = c.run("dns", "show")
+    check("dns show tells of the server once, of each domain once", answer.code == 0
+          and answer.out.count("_25._tcp.mail.") == 1 and "_dmarc.stopped.example." in answer.out
+          and answer.out.count("IN MX 10 mail.") > 1, answer)
+    check("dns show lets the domain that gets the reports agree",
+          f"stopped.example._report._dmarc.{DOMAIN}. IN TXT" in answer.out
+          and f"{DOMAIN}._report" not in answer.out.replace(f"_report._dmarc.{DOMAIN}", ""), answer)
+    check("dns show says that a domain has no key",
+          "congvu dkim keygen stopped.example" in answer.out
+          and f"congvu dkim keygen {DOMAIN}" not in answer.out, answer)
+    for local in ("abuse", "dmarc", "tlsrpt"):
+        answer = c.run("account", "show", f"{local}@{DOMAIN}")
+        check(f"init gives {local}@ a box", answer.code == 0 and "postmaster" in answer.out, answer)
+
+
 def main():
     c = Congvu()
     try:
@@ -242,6 +258,7 @@ def main():
               answer)
         test_people(c, "running")
         test_passwords(c, made)
+        test_dns(c)
         test_queue(c)
         test_languages(c)
         check("serve ends cleanly", c.stop() == 0)
