@@ -1,4 +1,5 @@
-/* cmd_append.c - APPEND, also of several messages at once (RFC 3502), with APPENDUID (RFC 4315). */
+/* cmd_append.c - APPEND, also of several messages at once (RFC 3502), with APPENDUID (RFC 4315),
+ * and REPLACE (RFC 8508). */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/conn.h"
 
@@ -39,25 +40,71 @@ check_messages(const struct imapd_append_args *a, struct cv_err *err)
 	return CV_OK;
 }
 
-enum cv_step
-imapd_cmd_append(struct imapd_conn *c)
+/* Appends what the arguments hold. The command is answered when that fails. */
+static bool
+append_messages(struct imapd_conn *c, struct cv_str *code_out, cv_ticket *ticket_out)
 {
 	const struct imapd_args *a = &c->cmd->args;
 	struct cv_err err = {0};
 	struct cv_mbox *mbox;
-	cv_ticket ticket = 0;
 
 	enum cv_status status = check_messages(a->append, &err);
-	if (status)
-		return imapd_refuse(c, status, &err);
+	if (status) {
+		imapd_refuse(c, status, &err);
+		return false;
+	}
 	status = cv_mbox_open(c->acct, a->mailbox[0], &mbox, &err);
-	if (status == CV_NOT_FOUND)
-		return imapd_done(c, IMAPD_R_TRY_CREATE);
+	if (status) {
+		status == CV_NOT_FOUND ? imapd_done(c, IMAPD_R_TRY_CREATE)
+				       : imapd_refuse(c, status, &err);
+		return false;
+	}
+	status = cv_mbox_append(mbox, a->append->items, a->append->count, ticket_out, &err);
+	if (status)
+		imapd_refuse(c, status, &err);
+	else
+		*code_out = append_code(c, mbox);
+	cv_mbox_close(mbox);
+	return !status;
+}
+
+enum cv_step
+imapd_cmd_append(struct imapd_conn *c)
+{
+	cv_ticket ticket = 0;
+
+	if (!append_messages(c, &c->cmd->code, &ticket))
+		return CV_STEP_DONE;
+	return imapd_done_durable(c, ticket);
+}
+
+/* The new message is there before the old one goes: whatever stops the server between the two, none
+ * is lost. */
+enum cv_step
+imapd_cmd_replace(struct imapd_conn *c)
+{
+	struct imapd_args *a = &c->cmd->args;
+	struct imapd_range *seqs;
+	uint32_t n, count = 0;
+	struct cv_str code = CV_STR_EMPTY;
+	struct cv_err err = {0};
+	cv_ticket ticket = 0, removal = 0;
+	size_t removed;
+
+	imapd_set_seqs(&a->set, c->cmd->is_uid, c->session->view, &c->arena, &seqs, &n);
+	const uint32_t *uids = imapd_seqs_uids(seqs, n, c->session->view, &c->arena, &count);
+	if (count > 1 || a->append->count != 1)
+		return imapd_done(c, IMAPD_R_SYNTAX);
+	if (!count || !imapd_session_is_there(c->session, uids[0]))
+		return imapd_done(c, IMAPD_R_NOTHING_TO_REPLACE);
+	if (!append_messages(c, &code, &ticket))
+		return CV_STEP_DONE;
+	enum cv_status status =
+		cv_mbox_remove(c->session->mbox, uids, 1, &removed, &removal, &err);
 	if (status)
 		return imapd_refuse(c, status, &err);
-	status = cv_mbox_append(mbox, a->append->items, a->append->count, &ticket, &err);
-	if (!status)
-		c->cmd->code = append_code(c, mbox);
-	cv_mbox_close(mbox);
-	return status ? imapd_refuse(c, status, &err) : imapd_done_durable(c, ticket);
+	if (code.n)
+		c->cmd->untagged = cv_arena_printf(
+			&c->arena, "* OK [%s] Replaced\r\n", cv_arena_z(&c->arena, code));
+	return imapd_done_durable(c, CV_MAX(ticket, removal));
 }

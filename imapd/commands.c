@@ -28,6 +28,7 @@ const struct imapd_cmd_row imapd_cmds[] = {
 	{"IDLE",         imapd_cmd_idle,          IN,  "",                0},
 	{"STATUS",       imapd_cmd_status,        IN,  "mailbox status",  0},
 	{"APPEND",       imapd_cmd_append,        IN,  "mailbox append",  0},
+	{"REPLACE",      imapd_cmd_replace,       SEL, "set mailbox append", UID | WRITE},
 	{"COPY",         imapd_cmd_copy,          SEL, "set mailbox",     UID | SLOW},
 	{"MOVE",         imapd_cmd_move,          SEL, "set mailbox",     UID | WRITE | SLOW},
 	{"EXPUNGE",      imapd_cmd_expunge,       SEL, "",                WRITE},

@@ -156,6 +156,7 @@ enum cv_step imapd_cmd_move(struct imapd_conn *c);
 enum cv_step imapd_cmd_namespace(struct imapd_conn *c);
 enum cv_step imapd_cmd_noop(struct imapd_conn *c);
 enum cv_step imapd_cmd_rename(struct imapd_conn *c);
+enum cv_step imapd_cmd_replace(struct imapd_conn *c);
 enum cv_step imapd_cmd_search(struct imapd_conn *c);
 enum cv_step imapd_cmd_select(struct imapd_conn *c);
 enum cv_step imapd_cmd_setquota(struct imapd_conn *c);

@@ -109,15 +109,28 @@ find_literal(struct cv_str line, uint64_t *n_out, bool *waits_out, size_t *at_ou
 	return true;
 }
 
+/* Passes over "APPEND " or "[UID ]REPLACE number ". */
+static bool
+skip_append(struct imapd_parse *p)
+{
+	uint64_t number;
+
+	if (imapd_take_prefix(p, "APPEND "))
+		return true;
+	imapd_take_prefix(p, "UID ");
+	return imapd_take_prefix(p, "REPLACE ") &&
+	       (imapd_take(p, '*') || imapd_parse_number(p, UINT32_MAX, &number)) &&
+	       imapd_parse_sp(p);
+}
+
 /* Whether the literal that follows TEXT is a message: "tag APPEND mailbox ...". */
 static bool
 is_message_next(struct cv_str text)
 {
 	struct imapd_parse p = {.text = text};
-	struct cv_str tag, verb;
-	return imapd_parse_tag(&p, &tag) && imapd_parse_sp(&p) && imapd_parse_atom(&p, &verb) &&
-	       cv_str_ieq_z(verb, "APPEND") && imapd_parse_sp(&p) && imapd_skip_astring(&p) &&
-	       imapd_parse_sp(&p);
+	struct cv_str tag;
+	return imapd_parse_tag(&p, &tag) && imapd_parse_sp(&p) && skip_append(&p) &&
+	       imapd_skip_astring(&p) && imapd_parse_sp(&p);
 }
 
 static enum imapd_input_result

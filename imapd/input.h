@@ -2,7 +2,8 @@
  *
  * A command is a line, or lines joined by literals. Bytes go in as they come; what comes out is the
  * whole command with its literals in place, or word that the peer waits for "+". Messages of APPEND
- * never enter the command: they go to spools, and only their marker "{n}" CRLF stays in the text.
+ * and REPLACE never enter the command: they go to spools, and only their marker "{n}" CRLF stays in
+ * the text.
  * What passes a limit is thrown away up to the end of the command, so that the next one is read
  * rightly. Pure but for the spools; belongs to one connection.
  */

@@ -163,6 +163,18 @@ imapd_session_keywords(const struct imapd_session *s)
 }
 
 bool
+imapd_session_is_there(const struct imapd_session *s, uint32_t uid)
+{
+	const struct cv_view *now;
+
+	if (cv_mbox_view(s->mbox, &now, NULL))
+		return false;
+	bool is_there = cv_view_uid(now, uid);
+	cv_view_unref(now);
+	return is_there;
+}
+
+bool
 imapd_session_is_recent(const struct imapd_session *s, uint32_t uid)
 {
 	return !s->hides_recent && imapd_ranges_have(s->recent, s->recent_count, uid);

@@ -58,6 +58,8 @@ void imapd_session_close(struct imapd_session *s);
 const struct cv_entry *imapd_session_entry(const struct imapd_session *s, uint32_t seq);
 /* The words for the keyword bits of such entries. */
 const struct cv_keywords *imapd_session_keywords(const struct imapd_session *s);
+/* Whether the mailbox has UID now; the client may not know yet that it has not. */
+bool imapd_session_is_there(const struct imapd_session *s, uint32_t uid);
 bool imapd_session_is_recent(const struct imapd_session *s, uint32_t uid);
 uint32_t imapd_session_recent(const struct imapd_session *s); /* how many of view are */
 /* The first unseen message's number, or 0. */
