@@ -172,6 +172,7 @@ make_folders(struct supervisor *s, struct cv_err *err)
 		mode_t mode;
 	} rows[] = { { m->base_dir, 0755 }, { m->run_dir, 0755 }, { m->mail_dir, 0700 },
 		{ m->queue_dir, 0700 }, { m->stats_dir, 0700 }, { m->register_dir, 0755 },
+		{ m->index_dir, 0700 },
 		{ m->keys_dir, 0750 } };
 	/* clang-format on */
 

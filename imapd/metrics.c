@@ -8,6 +8,10 @@ void
 imapd_metrics_collect(void *arg, struct cv_buf *out)
 {
 	struct imapd *d = arg;
+	struct imapd_index_figures index = {0};
+
+	if (d->index)
+		imapd_index_figures(d->index, &index);
 	const struct {
 		const char *name;
 		enum cv_metric_type type;
@@ -29,6 +33,11 @@ imapd_metrics_collect(void *arg, struct cv_buf *out)
 			atomic_load(&d->pop3_deleted)},
 		{"congvu_imap_commands_total", CV_COUNTER, "Commands done.",
 			atomic_load(&d->commands)},
+		{"congvu_imap_index_bytes", CV_GAUGE, "Size of the search index.", index.bytes},
+		{"congvu_imap_index_messages_total", CV_COUNTER,
+			"Messages signed for the search index.", index.signed_messages},
+		{"congvu_imap_index_files_total", CV_COUNTER,
+			"Files of the search index begun or written anew.", index.files_begun},
 	};
 
 	cv_metrics_net(out, d->net);

@@ -10,9 +10,11 @@
 /* Folders and sockets are open, threads started, the register opened with its rules. */
 static const char *const fixed_options[] = {"congvu.base_dir", "congvu.run_dir", "congvu.mail_dir",
 	"congvu.queue_dir", "congvu.stats_dir", "congvu.register_dir", "congvu.keys_dir",
+	"congvu.index_dir",
 	"congvu.time_zone", "congvu.user", "congvu.log_file", "congvu.default_domain",
 	"congvu.dns_*", "imapd.listen_*", "imapd.separator", "imapd.workers", "imapd.cache",
-	"congvu.oauth_*", "imapd.metrics_listen", "imapd.restore_window", "imapd.quota_*",
+	"congvu.oauth_*", "imapd.metrics_listen", "imapd.restore_window",
+	"imapd.search_index_max", "imapd.quota_*",
 	"imapd.idle_timeout", "imapd.pop3_idle_timeout",
 	"admin.address_template", "admin.reserved_local_parts", NULL};
 
@@ -72,6 +74,8 @@ publish(struct imapd *d, struct imapd_config *next)
 	struct cv_net_options limits;
 	imapd_config_limits(next, &limits);
 	cv_net_limits(d->net, &limits);
+	if (d->index)
+		imapd_index_allow(d->index, next->imapd->search_index);
 	cv_program_log(next->common);
 }
 

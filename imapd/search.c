@@ -693,6 +693,8 @@ judge(const struct imapd_search *s, uint32_t index, const struct imapd_candidate
 	}
 	if (node->key == IMAPD_KEY_HEADER && (c->has & (IMAPD_NEED_SUMMARY | IMAPD_NEED_HEADER)))
 		return judge_header(node, c);
+	if (c->absent && (node->needs & IMAPD_NEED_BODY) && c->absent[node->text])
+		return IMAPD_NO;
 	if (node->needs & ~c->has)
 		return IMAPD_MAYBE;
 	return judge_fact(node, c) ? IMAPD_YES : IMAPD_NO;

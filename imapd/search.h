@@ -120,6 +120,7 @@ struct imapd_candidate {
 	const struct cv_summary *summary; /* SUMMARY */
 	struct cv_str header;             /* HEADER */
 	const bool *in_header, *in_body;  /* BODY: for each text, whether it was found there */
+	const bool *absent;               /* for each text: it is nowhere in the message; or NULL */
 };
 enum imapd_verdict { IMAPD_NO, IMAPD_YES, IMAPD_MAYBE }; /* MAYBE: fill in more and ask again */
 
@@ -130,6 +131,9 @@ enum imapd_verdict imapd_search_judge(
  * encoding and charset undone, folded, compared; memory does not grow with the message. */
 struct imapd_finder;
 struct imapd_finder *imapd_finder_new(const struct imapd_search *search);
+/* Looks for nothing, and gives SIGNER (signature.h) all that a search would be compared with. */
+struct imapd_signer;
+struct imapd_finder *imapd_finder_new_signing(struct imapd_signer *signer);
 void imapd_finder_free(struct imapd_finder *f);
 /* A new message begins. */
 void imapd_finder_reset(struct imapd_finder *f);

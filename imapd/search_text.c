@@ -13,12 +13,14 @@
 #include "common/text/fold.h"
 #include "common/text/header.h"
 #include "imapd/search.h"
+#include "imapd/signature.h"
 
 #define WINDOW_BYTES (64u << 10)
 #define RAW_MAX      (WINDOW_BYTES + (64u << 10))
 
 struct imapd_finder {
 	const struct imapd_search *search;
+	struct imapd_signer *signer; /* gets all that is compared; or NULL */
 	bool *in_header, *in_body;
 	size_t overlap; /* bytes kept between two windows */
 	struct cv_arena arena;
@@ -40,6 +42,7 @@ imapd_finder_new(const struct imapd_search *search)
 	struct imapd_finder *f = cv_calloc(1, sizeof(*f));
 
 	f->search = search;
+	f->part = CV_MIME_NONE;
 	f->in_header = cv_calloc(search->text_count + 1, sizeof(bool));
 	f->in_body = cv_calloc(search->text_count + 1, sizeof(bool));
 	for (uint32_t i = 0; i < search->text_count; i++)
@@ -48,6 +51,17 @@ imapd_finder_new(const struct imapd_search *search)
 	cv_buf_init(&f->utf8, CV_CHARSET_GROWTH * RAW_MAX + 1024);
 	cv_buf_init(&f->folded, 3 * CV_CHARSET_GROWTH * RAW_MAX + IMAPD_SEARCH_NEEDLE_MAX + 1024);
 	cv_buf_init(&f->header, CV_HEADER_BYTES_MAX);
+	return f;
+}
+
+struct imapd_finder *
+imapd_finder_new_signing(struct imapd_signer *signer)
+{
+	static const struct imapd_search nothing;
+	struct imapd_finder *f = imapd_finder_new(&nothing);
+
+	f->signer = signer;
+	f->overlap = IMAPD_FEATURE_BYTES_MAX;
 	return f;
 }
 
@@ -74,13 +88,16 @@ contains(struct cv_str hay, struct cv_str needle)
 	return !needle.n || memmem(hay.p ? hay.p : "", hay.n, needle.p, needle.n);
 }
 
-/* Marks in FOUND which texts HAY, folded, holds. */
+/* Marks in FOUND which texts HAY, folded, holds. Everything that is compared passes here: so the
+ * index knows exactly what a search could find. */
 static void
 look(const struct imapd_finder *f, struct cv_str hay, bool *found)
 {
 	for (uint32_t i = 0; i < f->search->text_count; i++)
 		if (!found[i])
 			found[i] = contains(hay, f->search->texts[i]);
+	if (f->signer)
+		imapd_signer_add(f->signer, hay);
 }
 
 /* Searches the first N bytes of `raw` and drops them. */
@@ -88,7 +105,7 @@ static void
 search_window(struct imapd_finder *f, size_t n)
 {
 	cv_buf_reset(&f->utf8);
-	if (cv_charset_to_utf8(f->charset, cv_str(f->raw.p, n), &f->utf8) != CV_LIMIT &&
+	if (cv_charset_decode(f->charset, cv_str(f->raw.p, n), &f->utf8) != CV_LIMIT &&
 		!cv_fold(cv_buf_view(&f->utf8), &f->folded))
 		look(f, cv_buf_view(&f->folded), f->in_body);
 	cv_buf_drop(&f->raw, n);
@@ -152,8 +169,9 @@ on_body(void *ctx, uint32_t index, const struct cv_mime_part *part, struct cv_st
 			cv_base64_read(&f->base64, some, &f->raw);
 		else
 			cv_buf_str(&f->raw, some);
-		if (f->raw.n >= WINDOW_BYTES)
-			search_window(f, good_cut(cv_buf_view(&f->raw)));
+		/* Windows are cut at the same places however the bytes came. */
+		while (f->raw.n >= WINDOW_BYTES)
+			search_window(f, good_cut(cv_str(f->raw.p, WINDOW_BYTES)));
 	}
 }
 

@@ -10,7 +10,7 @@
 #define ROUNDS_A_LOOK 1024 /* messages judged from memory between two looks at the clock */
 #define SHARE         8    /* the columns are worth filling for one message in so many */
 
-enum phase { BY_FLAGS, FILLING, BY_FACTS, COLLECTING, DONE };
+enum phase { BY_FLAGS, FILLING, LOADING, BY_FACTS, COLLECTING, DONE };
 
 /* A message that flags alone did not rule out. */
 struct pending {
@@ -34,6 +34,7 @@ struct imapd_seek {
 	struct pending *pending;
 	uint32_t pending_count, pending_room, open_count;
 	struct imapd_columns *columns;
+	struct imapd_index_look *look; /* NULL: the index cannot help */
 	struct imapd_finder *finder; /* when bodies are to be read */
 	struct cv_arena arena;       /* of one batch */
 	struct batch_item *batch;    /* room for batch_max */
@@ -49,6 +50,7 @@ imapd_seek_free(struct imapd_seek *s)
 	if (!s)
 		return;
 	imapd_finder_free(s->finder);
+	imapd_index_look_end(s->look);
 	imapd_columns_close(s->columns);
 	cv_arena_done(&s->arena);
 	free(s->pending);
@@ -119,6 +121,9 @@ next_phase(struct imapd_seek *s)
 
 	if (!s->open_count)
 		return COLLECTING;
+	if (s->c->server->index && s->search->needs & IMAPD_NEED_BODY)
+		s->look = imapd_index_look(s->c->server->index, s->c->session->mbox,
+			s->view->uidvalidity, s->search);
 	if (s->search->needs & facts) {
 		s->columns = imapd_columns_open(
 			s->c->server->columns, s->c->session->mbox, s->view->uidvalidity);
@@ -127,7 +132,7 @@ next_phase(struct imapd_seek *s)
 		imapd_columns_close(s->columns);
 		s->columns = NULL;
 	}
-	return BY_FACTS;
+	return s->look ? LOADING : BY_FACTS;
 }
 
 static void
@@ -306,14 +311,21 @@ add_to_batch(struct imapd_seek *s, uint32_t index)
 	item->is_there = false;
 }
 
+/* By the columns and the index, as far as they are there. */
 static enum imapd_verdict
-judge_by_columns(struct imapd_seek *s, uint32_t seq)
+judge_by_memory(struct imapd_seek *s, uint32_t seq)
 {
 	const struct cv_entry *entry = imapd_session_entry(s->c->session, seq);
 	struct imapd_candidate candidate = candidate_of(s, seq, entry);
 
-	candidate.facts = imapd_columns_find(s->columns, entry->uid, &candidate.block);
-	return candidate.facts ? imapd_search_judge(s->search, &candidate) : IMAPD_NO;
+	if (s->columns) {
+		candidate.facts = imapd_columns_find(s->columns, entry->uid, &candidate.block);
+		if (!candidate.facts)
+			return IMAPD_NO; /* its row is gone */
+	}
+	if (s->look)
+		candidate.absent = imapd_index_look_absent(s->look, entry->uid);
+	return imapd_search_judge(s->search, &candidate);
 }
 
 static enum cv_status
@@ -324,8 +336,8 @@ judge_pending(struct imapd_seek *s, int64_t end, struct cv_err *err)
 	while (s->next < s->pending_count) {
 		uint32_t index = s->next++;
 		struct pending *p = &s->pending[index];
-		if (p->verdict == IMAPD_MAYBE && s->columns)
-			p->verdict = judge_by_columns(s, p->seq);
+		if (p->verdict == IMAPD_MAYBE && (s->columns || s->look))
+			p->verdict = judge_by_memory(s, p->seq);
 		if (p->verdict == IMAPD_MAYBE)
 			add_to_batch(s, index);
 		bool was_full = s->batch_count == s->batch_max;
@@ -364,8 +376,10 @@ imapd_seek_step(struct imapd_seek *s, bool *done_out, struct cv_err *err)
 	if (s->phase == FILLING) {
 		status = fill(s, end, err);
 		if (!status && !imapd_columns_lacking(s->columns, s->view))
-			s->phase = BY_FACTS;
+			s->phase = s->look ? LOADING : BY_FACTS;
 	}
+	if (!status && s->phase == LOADING && imapd_index_look_load(s->look, end))
+		s->phase = BY_FACTS;
 	if (!status && s->phase == BY_FACTS)
 		status = judge_pending(s, end, err);
 	if (!status && s->phase == COLLECTING)

@@ -2,7 +2,8 @@
  *
  * SEARCH, SORT and THREAD begin with the same question: which messages match. All are judged by
  * flags and numbers first; where many are left that need stored facts the mailbox's columns answer
- * (columns.h), and only what even those leave open is read, in batches.
+ * (columns.h), and the index rules out messages that cannot hold a text (index.h). Only what even
+ * those leave open is read, in batches.
  *
  * A seek belongs to one command. Call the step until it is done; after each CV_OK others should
  * have their turn.

@@ -310,6 +310,19 @@ open_tls(struct imapd *d, const struct imapd_config *config)
 	imapd_tls_options_free(&o);
 }
 
+/* Searches go on without it. */
+static void
+open_index(struct imapd *d, const struct imapd_config *config)
+{
+	struct cv_err err = {0};
+
+	if (imapd_index_open(config->common->index_dir, config->common->mail_dir, d->store,
+		    config->imapd->search_index_max, &d->index, &err))
+		cv_log(0, CV_WARN, "index.none", "error=\"%s\"", err.text);
+	else
+		imapd_index_allow(d->index, config->imapd->search_index);
+}
+
 enum cv_status
 imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
 {
@@ -327,6 +340,7 @@ imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
 	if (!status)
 		status = open_register(d, config, err);
 	if (!status) {
+		open_index(d, config);
 		open_tls(d, config);
 		status = cv_net_new(&net, &d->net, err);
 	}
@@ -370,6 +384,7 @@ imapd_close(struct imapd *d)
 		cv_registry_close(d->registry);
 	if (d->audit)
 		cv_audit_close(d->audit);
+	imapd_index_stop(d->index);
 	if (d->store)
 		cv_store_close(d->store);
 	/* Until here a late ticket or password check could still wake a connection. */
@@ -379,6 +394,7 @@ imapd_close(struct imapd *d)
 		cv_tls_server_free(d->tls);
 	if (d->tls_pop3)
 		cv_tls_server_free(d->tls_pop3);
+	imapd_index_close(d->index);
 	imapd_columns_cache_free(d->columns);
 	cv_map_done(&d->users);
 	pthread_mutex_destroy(&d->users_lock);

@@ -22,6 +22,7 @@
 #include "common/store/deliver.h"
 #include "common/store/mailbox.h"
 #include "imapd/columns.h"
+#include "imapd/index.h"
 
 /* The options of one reading of the configuration; kept until the daemon ends. */
 struct imapd_config {
@@ -49,6 +50,7 @@ struct imapd {
 	struct cv_tls_server *tls_pop3; /* the same for peers that name this protocol */
 	struct cv_net *net;
 	struct imapd_columns_cache *columns;
+	struct imapd_index *index; /* NULL: it cannot be opened */
 	struct cv_ctl_server *ctl;
 	struct cv_metrics_source metrics;
 	struct cv_deliver_server *deliver;

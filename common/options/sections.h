@@ -16,6 +16,7 @@
 	OPT(path, queue_dir, "queue", "", "1024", "the outbound queue (smtpd's environment)", "hàng đợi gửi") \
 	OPT(path, stats_dir, "stats", "", "1024", "spam statistics and sign-up events (spamfilter's environment)", "thống kê lọc thư") \
 	OPT(path, register_dir, "register", "", "1024", "snapshots of the provincial register", "bản chụp sổ đăng ký") \
+	OPT(path, index_dir, "index", "", "1024", "the search index (imapd's; can be rebuilt, needs no backup)", "chỉ mục tìm kiếm (tự tạo lại được, không cần sao lưu)") \
 	OPT(path, keys_dir, "keys", "", "1024", "DKIM and TLS keys", "khóa DKIM và TLS") \
 	OPT(text, hostname, "mail.lamgiang.example", "1", "255", "name in greetings, Received and HELO", "tên máy chủ thư") \
 	OPT(text, province, "Tỉnh Lam Giang", "1", "200", "name of the province, for people", "tên tỉnh") \
@@ -149,6 +150,8 @@
 	OPT(num, workers, "0", "0", "256", "worker threads; 0: twice the cores", "số luồng") \
 	OPT(size, cache, "256M", "16M", "64G", "memory for the database cache", "bộ nhớ đệm cơ sở dữ liệu") \
 	OPT(size, search_cache, "128M", "1M", "64G", "memory for what SEARCH, SORT and THREAD look at", "bộ nhớ đệm cho tìm và sắp xếp thư") \
+	OPT(flag, search_index, "yes", "", "", "keep an index of the mailboxes in which texts are searched", "lập chỉ mục các hộp thư hay được tìm kiếm") \
+	OPT(size, search_index_max, "8G", "1M", "4T", "disk space for the index", "dung lượng đĩa cho chỉ mục tìm kiếm") \
 	OPT(secs, restore_window, "14d", "1h", "365d", "expunged mail can be restored this long", "thời hạn khôi phục thư đã xóa") \
 	OPT(size, quota_default, "2G", "1M", "1T", "quota of a member of staff", "hạn mức hộp thư cán bộ") \
 	OPT(size, quota_agency, "10G", "1M", "1T", "quota of agency and role boxes", "hạn mức hộp thư cơ quan")

@@ -131,6 +131,7 @@ static const struct folder {
   */
 	{offsetof(struct congvu_options, run_dir),      {0, 0, 0}, {1, 1, 1}},
 	{offsetof(struct congvu_options, mail_dir),     {0, 0, 0}, {0, 1, 0}},
+	{offsetof(struct congvu_options, index_dir),    {0, 0, 0}, {0, 1, 0}},
 	{offsetof(struct congvu_options, queue_dir),    {0, 0, 0}, {1, 0, 0}},
 	{offsetof(struct congvu_options, stats_dir),    {0, 0, 0}, {0, 0, 1}},
 	{offsetof(struct congvu_options, register_dir), {1, 0, 1}, {0, 1, 0}},

@@ -49,7 +49,7 @@ static const char *const allowed[] = {
 	"set_tid_address", "set_robust_list", "get_robust_list", "rseq", "futex", "futex_time64",
 	"futex_waitv", "sched_yield", "sched_getaffinity", "sched_setaffinity", "sched_getparam",
 	"sched_getscheduler", "sched_get_priority_max", "sched_get_priority_min", "getcpu",
-	"getpriority", "capget", "getrandom", "exit", "exit_group", "restart_syscall",
+	"getpriority", "setpriority", "capget", "getrandom", "exit", "exit_group", "restart_syscall",
 	/* signals */
 	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "rt_sigtimedwait",
 	"rt_sigtimedwait_time64", "rt_sigsuspend", "sigaltstack", "signalfd4", "pause",
@@ -81,7 +81,7 @@ static const char *const deadly[] = {
 /* clang-format off */
 static const char *const for_sanitizers[] = {
 	"ptrace", "execve", "fork", "vfork", "wait4", "waitid", "kill", "tkill", "tgkill",
-	"clone", "prctl", "mprotect", "mmap", "process_vm_readv", "setpriority", "timer_create",
+	"clone", "prctl", "mprotect", "mmap", "process_vm_readv", "timer_create",
 	"timer_settime", "timer_delete", "personality",
 };
 /* clang-format on */

@@ -447,8 +447,9 @@ is_stateless_ascii(const struct charset *cs, struct cv_str in)
 	return true;
 }
 
-enum cv_status
-cv_charset_to_utf8(struct cv_str charset, struct cv_str in, struct cv_buf *out)
+/* Appends IN, decoded; composed to NFC when COMPOSE says so. */
+static enum cv_status
+convert(struct cv_str charset, struct cv_str in, bool compose, struct cv_buf *out)
 {
 	static const struct charset unknown = { "", K_ASCII, NULL, 0, NULL };
 	if (out->full)
@@ -459,6 +460,8 @@ cv_charset_to_utf8(struct cv_str charset, struct cv_str in, struct cv_buf *out)
 
 	if (is_stateless_ascii(use, in)) {
 		cv_buf_str(out, in);
+	} else if (!compose) {
+		decode(use, in, out);
 	} else {
 		struct cv_buf raw = CV_BUF_INIT(in.n * CV_CHARSET_GROWTH + 256);
 		decode(use, in, &raw);
@@ -473,6 +476,18 @@ cv_charset_to_utf8(struct cv_str charset, struct cv_str in, struct cv_buf *out)
 		return CV_LIMIT;
 	}
 	return cs ? CV_OK : CV_NOT_FOUND;
+}
+
+enum cv_status
+cv_charset_to_utf8(struct cv_str charset, struct cv_str in, struct cv_buf *out)
+{
+	return convert(charset, in, true, out);
+}
+
+enum cv_status
+cv_charset_decode(struct cv_str charset, struct cv_str in, struct cv_buf *out)
+{
+	return convert(charset, in, false, out);
 }
 
 /* The byte that means CP in TABLE, or -1. */

@@ -21,6 +21,10 @@
  * is taken for UTF-8. */
 enum cv_status cv_charset_to_utf8(struct cv_str charset, struct cv_str in, struct cv_buf *out);
 
+/* The same for cv_fold(), which mends and takes apart what it reads: neither valid nor composed for
+ * certain, and a third faster. */
+enum cv_status cv_charset_decode(struct cv_str charset, struct cv_str in, struct cv_buf *out);
+
 /* Whether cv_charset_to_utf8() can decode CHARSET. */
 bool cv_charset_known(struct cv_str charset);
 

@@ -12,3 +12,6 @@ set_tests_properties(protocol/imap/sessions PROPERTIES TIMEOUT 120 LABELS protoc
 add_test(NAME protocol/imap/mutated COMMAND ${Python3_EXECUTABLE}
 	${CMAKE_CURRENT_LIST_DIR}/mutate_test.py $<TARGET_FILE:congvu-imapd>)
 set_tests_properties(protocol/imap/mutated PROPERTIES TIMEOUT 120 LABELS protocol)
+add_test(NAME protocol/imap/index COMMAND ${Python3_EXECUTABLE}
+	${CMAKE_CURRENT_LIST_DIR}/index_test.py $<TARGET_FILE:congvu-imapd>)
+set_tests_properties(protocol/imap/index PROPERTIES TIMEOUT 400 LABELS protocol)

@@ -129,11 +129,15 @@ class Daemon:
             conf.write("[congvu]\nbase_dir = %s\ntls_cert = %s\ntls_key = %s\n[imapd]\n" %
                        (self.dir, cert, key))
             conf.writelines("%s = %s\n" % row for row in imapd.items())
+        self.program = program
+        self.start()
+
+    def start(self):
         ready, told = os.pipe()
         env = {k: v for k, v in os.environ.items() if k != "CONGVU_SOCKETS"}
         env["CONGVU_READY_FD"] = str(told)
-        self.log = open(self.dir + "/log", "wb")
-        self.process = subprocess.Popen([program, "--conf", self.dir + "/congvu.conf"], env=env,
+        self.log = open(self.dir + "/log", "ab")
+        self.process = subprocess.Popen([self.program, "--conf", self.dir + "/congvu.conf"], env=env,
                                         stdout=self.log, stderr=self.log, pass_fds=[told])
         os.close(told)
         if os.read(ready, 6) != b"READY\n":
