@@ -339,7 +339,8 @@ is_gone(struct imapd_index *index, const struct imapd_index_key *key)
 	struct cv_str name;
 	cv_ticket ticket;
 
-	enum cv_status status = cv_acct_open(index->store, key->acct, false, &acct, &ticket, &unused);
+	enum cv_status status =
+		cv_acct_open(index->store, key->acct, false, &acct, &ticket, &unused);
 	if (!status)
 		status = find_name(acct, key->mbox, &arena, &name, &unused);
 	if (acct)
@@ -421,7 +422,8 @@ is_due(const struct box *b, int64_t now)
 {
 	bool asked = b->is_wanted ||
 		     atomic_load_explicit(&b->has_changed, memory_order_relaxed);
-	return asked && (!b->visited_ms || now - b->visited_ms >= REST_MS + REST_TIMES * b->took_ms);
+	int64_t rest_ms = REST_MS + REST_TIMES * b->took_ms;
+	return asked && (!b->visited_ms || now - b->visited_ms >= rest_ms);
 }
 
 /* Under the lock: the next box to visit, held; also closes what is too much. */
@@ -480,7 +482,8 @@ index_main(void *arg)
 	(void)setpriority(PRIO_PROCESS, 0, NICENESS);
 	pthread_mutex_lock(&index->lock);
 	while (!atomic_load(&index->is_stopping)) {
-		bool may_work = atomic_load(&index->is_allowed) && cv_mono_ms() > index->hold_off_ms;
+		bool may_work = atomic_load(&index->is_allowed) &&
+				cv_mono_ms() > index->hold_off_ms;
 		struct box *old = NULL, *due = may_work ? next_box(index, &old) : NULL;
 		bool must_sweep = cv_mono_ms() > index->sweep_ms;
 		if (!due && !old && !must_sweep) {

@@ -199,8 +199,9 @@ write_anew(struct imapd_indexer *x, struct imapd_index_task *t, const struct cv_
 		rest(x);
 	t->was_rewritten_out = true;
 	take_image(t, image);
-	return image->is_torn ? cv_fail(err, CV_CORRUPT, "%s does not keep what was written", t->path)
-			      : CV_OK;
+	if (image->is_torn)
+		return cv_fail(err, CV_CORRUPT, "%s does not keep what was written", t->path);
+	return CV_OK;
 }
 
 static bool

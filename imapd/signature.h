@@ -1,11 +1,11 @@
 /* signature.h - a few hundred bytes that tell which texts a message cannot hold.
  *
  * A text has *features*: each run of three bytes; the two, and the three, bytes before and behind a
- * gap between two words; each word with the gaps and the letters around it. Whether some bytes are a feature
- * depends on these bytes alone. So all features of a needle are features of every text that holds
- * it, wherever it begins and ends: a signature that lacks one of them proves that the needle is not
- * there. The other way round it proves nothing. A signature is a table of bits, one for each
- * feature, four bits of room a feature, so that about a fifth of them are set.
+ * gap between two words; each word with the gaps and the letters around it. Whether some bytes are
+ * a feature depends on these bytes alone. So all features of a needle are features of every text
+ * that holds it, wherever it begins and ends: a signature that lacks one of them proves that the
+ * needle is not there. The other way round it proves nothing. A signature is a table of bits, one
+ * for each feature, four bits of room a feature, so that about a fifth of them are set.
  *
  * Texts are those that the scan compares (imapd_finder), folded. Pure; a signer has one thread.
  */
@@ -26,7 +26,7 @@ struct imapd_signer;
 struct imapd_signer *imapd_signer_new(void);
 void imapd_signer_free(struct imapd_signer *s); /* NULL is fine */
 void imapd_signer_reset(struct imapd_signer *s);
-/* Texts are given one by one, or in pieces that share IMAPD_FEATURE_BYTES_MAX bytes at the least. */
+/* Texts are given one by one, or in pieces that share at least IMAPD_FEATURE_BYTES_MAX bytes. */
 void imapd_signer_add(struct imapd_signer *s, struct cv_str text);
 /* Writes the signature of all texts since the reset to BITS (room for the maximum); how many words
  * it has, at least one. */

@@ -1,4 +1,4 @@
-/* signature_test.c - a signature never denies what the scan would find, and denies most of the rest. */
+/* signature_test.c - a signature denies nothing that a scan would find, and most of the rest. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,7 +58,7 @@ test_signature__denies_no_piece_of_a_text(void **state)
 		for (size_t from = 0; from < n; from += 1 + from % 3)
 			for (size_t to = from + 1; to <= n && to < from + 80; to++)
 				if (!may_have(words, cv_str(text + from, to - from)))
-					fail_msg("seed %u: bytes %zu to %zu denied", seed, from, to);
+					fail_msg("seed %u: %zu to %zu denied", seed, from, to);
 	}
 }
 
