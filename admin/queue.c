@@ -155,6 +155,19 @@ print_wishes(const struct admin_call *call, const json_t *msg)
 	}
 }
 
+static const char *
+state_word(const struct admin_call *call, const char *state)
+{
+	static const char *const words[][3] = {{"waiting", "waiting", "đang chờ"},
+		{"held", "held", "đang giữ"}, {"scheduled", "scheduled", "hẹn giờ"},
+		{"sending", "sending", "đang gửi"}};
+
+	for (size_t i = 0; i < CV_COUNT(words); i++)
+		if (!strcmp(state, words[i][0]))
+			return admin_say(call, words[i][1], words[i][2]);
+	return state;
+}
+
 static void
 print_message(const struct admin_call *call, const json_t *msg)
 {
@@ -187,6 +200,7 @@ print_message(const struct admin_call *call, const json_t *msg)
 	{
 		format_time(number_of(r, "next"), text);
 		json_object_set_new(r, "when", json_string(text));
+		json_object_set_new(r, "state", json_string(state_word(call, text_of(r, "state"))));
 	}
 	admin_table(call, rcpts, columns, CV_COUNT(columns));
 }
@@ -304,6 +318,7 @@ run_stats(struct admin_call *call)
 	/* clang-format off */
 	static const struct admin_column columns[] = {
 		{ "name", "DESTINATION", "NƠI NHẬN" },
+		{ "tls", "TLS", "TLS" },
 		{ "jobs", "WAITING", "ĐANG CHỜ" },
 		{ "connections", "CONNECTIONS", "KẾT NỐI" },
 		{ "down_secs", "DOWN FOR (S)", "NGỪNG (GIÂY)" },
@@ -394,17 +409,30 @@ run_summary(struct admin_call *call)
 	return EXIT_OK;
 }
 
-/* One message by its id, or --all that the filters leave. */
+/* Does the command say which messages, other than by an id? */
+static bool
+has_filter(const struct admin_call *call)
+{
+	static const char *const names[] = {
+		"sender", "account", "recipient", "domain", "state", "older", "size"};
+
+	for (size_t i = 0; i < CV_COUNT(names); i++)
+		if (admin_option(call, names[i]))
+			return true;
+	return false;
+}
+
+/* One message by its id, all that the filters choose, or with --all the whole queue. */
 static int
 change(struct admin_call *call, const char *what, bool is_dangerous)
 {
-	bool all = admin_option(call, "all") != NULL;
+	bool all = admin_option(call, "all") || (!call->word_count && has_filter(call));
 	int exit_code;
 
 	if (all == (call->word_count > 0))
 		return admin_error(call, EXIT_USAGE,
-			"name one message, or say --all (with --sender, --recipient)",
-			"chỉ một thư theo mã, hoặc dùng --all (kèm --sender, --recipient)");
+			"name one message, choose some (--domain, --sender, ...), or say --all",
+			"chỉ một thư theo mã, chọn bằng --domain, --sender, ..., hoặc dùng --all");
 	bool dry_run = admin_option(call, "dry-run") != NULL;
 	if (is_dangerous && !dry_run && !admin_option(call, "yes"))
 		return admin_error(call, EXIT_USAGE,
@@ -482,7 +510,7 @@ run_bounce(struct admin_call *call)
 	{ "older", "TIME", "that came longer ago: 30m, 2h, 1d", "đến trước khoảng này: 30m, 2h, 1d" }, \
 	{ "size", "BYTES", "of at least so much: 500K, 5M", "cỡ ít nhất: 500K, 5M" }
 #define CHOOSING \
-	{ "all", NULL, "all messages, or those that the next options choose", "mọi thư, hoặc những thư do các tùy chọn sau chọn" }, \
+	{ "all", NULL, "all messages; without it the next options choose which", "mọi thư; nếu không, các tùy chọn sau chọn thư nào" }, \
 	FILTERS, \
 	{ "dry-run", NULL, "only count what would change", "chỉ đếm, không thay đổi" }
 

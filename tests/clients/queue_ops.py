@@ -121,7 +121,10 @@ def test_filters_choose_messages_and_recipients():
     got = w.congvu("queue", "delete", "--all", "--state", "held", "--dry-run")
     expect((got["messages"], got["recipients"], got["dry_run"]) == (2, 2, True), got)
     expect(w.queue("stats")["held"] == 2, "a dry run changes nothing")
-    w.congvu("queue", "delete", "--all", "--state", "held", ok=64)
+    w.congvu("queue", "delete", "--state", "held", ok=64)
+    w.congvu("queue", "hold", ok=64)
+    same = w.congvu("queue", "delete", "--state", "held", "--dry-run")
+    expect(same == got, "a filter alone chooses", same, got)
     got = w.congvu("queue", "delete", "--all", "--state", "held", "--yes")
     expect((got["messages"], got["recipients"]) == (2, 2), got)
     left = w.queue("list")["messages"]
