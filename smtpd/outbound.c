@@ -94,12 +94,13 @@ wait_ms(struct smtpd_outbound *o, pthread_cond_t *cond, int64_t ms)
 	pthread_cond_timedwait(cond, &o->lock, &until);
 }
 
+/* Looks into the queue, so without the lock. */
 static int64_t
-sleep_ms(struct smtpd_outbound *o)
+sleep_ms(struct smtpd_outbound *o, bool is_busy)
 {
 	int64_t now = cv_wall_secs(), next = cv_queue_next_due(o->server->queue, now);
-	int64_t most = o->claimed || !cv_list_is_empty(&o->unsettled)
-			|| !cv_deliverer_is_up(o->server->deliverer) ? SLEEP_BUSY_MS : SLEEP_MAX_MS;
+	int64_t most = is_busy || !cv_deliverer_is_up(o->server->deliverer) ? SLEEP_BUSY_MS
+									    : SLEEP_MAX_MS;
 
 	if (next == INT64_MAX)
 		return most;
@@ -115,8 +116,9 @@ schedule(void *arg)
 	pthread_mutex_lock(&o->lock);
 	while (!o->stopping) {
 		if (!more && !o->kicked && !o->reload) {
+			bool is_busy = o->claimed || !cv_list_is_empty(&o->unsettled);
 			pthread_mutex_unlock(&o->lock);
-			int64_t ms = sleep_ms(o);
+			int64_t ms = sleep_ms(o, is_busy);
 			pthread_mutex_lock(&o->lock);
 			if (!o->kicked && !o->reload && !o->stopping)
 				wait_ms(o, &o->wake, ms);
