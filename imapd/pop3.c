@@ -30,6 +30,7 @@ const struct imapd_pop3_row imapd_pop3_rows[] = {
 	{ "PASS", imapd_pop3_pass, NEW, IMAPD_POP3_REST },
 	{ "AUTH", imapd_pop3_auth, NEW, IMAPD_POP3_MAY_WORDS },
 	{ "STLS", imapd_pop3_stls, NEW, IMAPD_POP3_NOTHING },
+	{ "UTF8", imapd_pop3_utf8, NEW, IMAPD_POP3_NOTHING },
 	{ "CAPA", imapd_pop3_capa, ANY, IMAPD_POP3_NOTHING },
 	{ "LANG", imapd_pop3_lang, ANY, IMAPD_POP3_MAY_WORD },
 	{ "QUIT", imapd_pop3_quit, ANY, IMAPD_POP3_NOTHING },

@@ -80,6 +80,8 @@ enum imapd_pop3_lang { IMAPD_POP3_BOTH, IMAPD_POP3_EN, IMAPD_POP3_VI };
 		"khong doc duoc thu", "không đọc được thư; lỗi đã được ghi lại")                   \
 	R(TEMPFAIL, "SYS/TEMP", "a fault of the server, try again later", "loi may chu",           \
 		"lỗi máy chủ, hãy thử lại sau")                                                    \
+	R(NEED_UTF8, "UTF8", "the header is too long to be sent without UTF8", "",                 \
+		"phần đầu thư quá dài, cần lệnh UTF8")                                             \
 	R(NO_LANGUAGE, "", "there is no such language", "", "không có ngôn ngữ này")
 
 enum imapd_pop3_reply {
@@ -112,6 +114,7 @@ struct imapd_pop3 {
 	enum imapd_pop3_state state;
 	enum imapd_pop3_lang lang;
 	bool is_secure, has_eof;
+	bool is_utf8;        /* UTF8 was said: headers go out as they are */
 	bool is_handshaking; /* STLS was answered; nothing is read before it is done */
 	bool is_skipping;    /* inside a line that is too long */
 	bool is_counted;     /* among the sessions of its account, with the maildrop its own */
@@ -187,6 +190,7 @@ enum cv_step imapd_pop3_stat(struct imapd_pop3 *c);
 enum cv_step imapd_pop3_stls(struct imapd_pop3 *c);
 enum cv_step imapd_pop3_top(struct imapd_pop3 *c);
 enum cv_step imapd_pop3_uidl(struct imapd_pop3 *c);
+enum cv_step imapd_pop3_utf8(struct imapd_pop3 *c);
 enum cv_step imapd_pop3_user(struct imapd_pop3 *c);
 
 #endif

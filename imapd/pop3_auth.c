@@ -1,4 +1,4 @@
-/* pop3_auth.c - USER, PASS, AUTH, STLS, and what may be said before log-in: CAPA, LANG. */
+/* pop3_auth.c - USER, PASS, AUTH, STLS, and what may be said before log-in: CAPA, LANG, UTF8. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -210,6 +210,7 @@ imapd_pop3_stls(struct imapd_pop3 *c)
 	free(c->user);
 	c->user = NULL;
 	c->lang = IMAPD_POP3_BOTH;
+	c->is_utf8 = false;
 	cv_conn_starttls(c->conn);
 	c->is_handshaking = true;
 	return imapd_pop3_written(c);
@@ -224,7 +225,7 @@ imapd_pop3_capa(struct imapd_pop3 *c)
 
 	imapd_pop3_respond(out, IMAPD_POP3_R_OK_LIST, c->lang);
 	cv_buf_z(out, "TOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n"
-		      "EXPIRE NEVER\r\nLANG\r\n");
+		      "EXPIRE NEVER\r\nUTF8 USER\r\nLANG\r\n");
 	if (may_log_in(c)) {
 		cv_buf_z(out, "USER\r\nSASL");
 		write_mechanisms(c, " ", out);
@@ -234,6 +235,14 @@ imapd_pop3_capa(struct imapd_pop3 *c)
 		cv_buf_z(out, "STLS\r\n");
 	cv_buf_z(out, "IMPLEMENTATION congvu\r\n.\r\n");
 	return imapd_pop3_written(c);
+}
+
+/* RFC 6856 2.1. */
+enum cv_step
+imapd_pop3_utf8(struct imapd_pop3 *c)
+{
+	c->is_utf8 = true;
+	return imapd_pop3_done(c, IMAPD_POP3_R_OK);
 }
 
 /* RFC 6856 3: alone it lists; "*" goes back to what a session begins with. */

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MPL-2.0
 """POP3 with real clients (poplib, curl, fetchmail, mpop), beside IMAP, at size, and across kills."""
+import email
+import email.policy
 import os
 import poplib
 import random
@@ -23,16 +25,17 @@ MESSAGES = [
 ]
 
 
-def pop(p, user, implicit=True, password=None, login=True):
+def pop(p, user, implicit=True, password=None, utf8=True):
     if implicit:
         c = poplib.POP3_SSL("localhost", p.port["pop3s"], context=p.context(),
                             timeout=kit.PATIENCE)
     else:
         c = poplib.POP3("localhost", p.port["pop3"], timeout=kit.PATIENCE)
         c.stls(p.context())
-    if login:
-        c.user(user)
-        c.pass_(password or p.users[user])
+    if utf8:
+        c.utf8()
+    c.user(user)
+    c.pass_(password or p.users[user])
     return c
 
 
@@ -70,6 +73,10 @@ def test_poplib_reads_what_was_stored_octet_for_octet():
             expect(len(set(c.uidl()[1])) == 4, "UIDL")
             expect("PIPELINING" in c.capa(), c.capa())
             c.quit()
+        c = pop(p, an, utf8=False)
+        head = email.message_from_bytes(whole(c.top(2, 0)[1]), policy=email.policy.default)
+        expect(head["Subject"] == "chữ Việt", head["Subject"])
+        c.quit()
         log = p.daemons["imapd"].text()
         expect(re.search(rf"pop3\.end user={an} .*retrieved=4 deleted=0 quit=1", log), "no line")
 

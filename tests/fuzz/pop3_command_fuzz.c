@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/buf.h"
 #include "imapd/pop3.h"
+#include "imapd/pop3_ascii.h"
 #include "imapd/pop3_lines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -40,6 +41,22 @@ send_message(struct cv_str bytes, size_t piece, uint64_t lines)
 	cv_buf_done(&out);
 }
 
+/* A header stays one, and has as many fields. */
+static void
+make_ascii(struct cv_str bytes)
+{
+	size_t end = imapd_pop3_header_end(bytes);
+	struct cv_str header = cv_str_sub(bytes, 0, end ? end : bytes.n);
+	struct cv_buf out = CV_BUF_INIT(16 * header.n + 64);
+
+	imapd_pop3_ascii_header(header, &out);
+	assert(!out.full && imapd_pop3_is_ascii(cv_buf_view(&out)));
+	assert(imapd_pop3_header_end(cv_buf_view(&out)) == (end ? out.n : 0));
+	if (imapd_pop3_is_ascii(header))
+		assert(cv_str_eq(header, cv_buf_view(&out)));
+	cv_buf_done(&out);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -63,6 +80,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		} while (frame != IMAPD_POP3_MORE);
 	}
 	cv_buf_done(&in);
+	make_ascii(bytes);
 	send_message(bytes, piece, IMAPD_POP3_ALL_LINES);
 	send_message(bytes, piece, size % 7);
 	return 0;

@@ -300,6 +300,31 @@ test_watch__is_called_after_each_change_until_taken_off(void **state)
 }
 
 static void
+test_remove__takes_what_is_asked_for_marked_or_not(void **state)
+{
+	struct kit *k = *state;
+	struct cv_mbox *m = kit_mbox(k, "INBOX");
+	for (int i = 1; i <= 6; i++)
+		kit_append_flags(k, m, i, i % 2 ? CV_FLAG_DELETED : 0);
+	uint64_t then = kit_info(k, "INBOX").highest_modseq;
+	static const uint32_t asked[] = {1, 2, 4, 99}, want[] = {1, 2, 4};
+	uint32_t *gone;
+	size_t removed, gone_count;
+	OK(cv_mbox_remove(m, NULL, 0, &removed, &k->t, &k->err));
+	assert_int_equal(removed, 0);
+	OK(cv_mbox_remove(m, asked, 4, &removed, &k->t, &k->err));
+	assert_int_equal(removed, 3);
+	OK(cv_mbox_vanished(m, then, &k->arena, &gone, &gone_count, &k->err));
+	assert_int_equal(gone_count, 3);
+	assert_memory_equal(gone, want, sizeof want);
+	OK(cv_mbox_remove(m, asked, 4, &removed, &k->t, &k->err));
+	assert_int_equal(removed, 0);
+	assert_int_equal(kit_info(k, "INBOX").exists, 3);
+	cv_mbox_close(m);
+	kit_check_sound(k);
+}
+
+static void
 test_expunge__takes_only_what_is_marked_and_asked_for(void **state)
 {
 	struct kit *k = *state;
@@ -779,6 +804,7 @@ main(void)
 		TEST(test_keywords__are_64_names_without_case),
 		TEST(test_view__stays_as_it_was_and_shares_untouched_pages),
 		TEST(test_watch__is_called_after_each_change_until_taken_off),
+		TEST(test_remove__takes_what_is_asked_for_marked_or_not),
 		TEST(test_expunge__takes_only_what_is_marked_and_asked_for),
 		TEST(test_copy__and_move_keep_flags_keywords_and_dates),
 		TEST(test_copy__to_another_account_counts_its_bodies),
