@@ -294,18 +294,81 @@ parse_date_time(struct imapd_parse *p, struct cv_append *item)
 	return true;
 }
 
+/* URL SP astring; as a literal it went to a spool like a message. */
+static bool
+parse_cat_url(struct imapd_parse *p, struct cv_str *out)
+{
+	struct cv_spool *spool;
+	size_t n;
+
+	if (imapd_peek(p) != '{')
+		return imapd_parse_astring(p, out) &&
+		       (out->n <= IMAPD_URL_MAX || imapd_fault(p, "a URL is too long"));
+	if (!imapd_parse_message(p, &spool))
+		return false;
+	if (spool->size_bytes > IMAPD_URL_MAX)
+		return imapd_fault(p, "a URL is too long");
+	char *text = cv_arena_alloc(p->arena, IMAPD_URL_MAX);
+	if (cv_spool_read(spool, 0, text, IMAPD_URL_MAX, &n, NULL))
+		return imapd_fault(p, "a URL could not be kept");
+	*out = cv_str(text, n);
+	return true;
+}
+
+/* Behind "CATENATE (" (RFC 4469 5): TEXT {n} and URL astring, in any order. */
+static bool
+parse_catenate(struct imapd_parse *p, struct imapd_catenate *list)
+{
+	size_t max = p->spool_count + IMAPD_URLS_MAX;
+
+	list->parts = CV_ARENA_ARRAY(p->arena, struct imapd_cat_part, max);
+	do {
+		if (list->count == max)
+			return imapd_fault(p, "too many parts");
+		struct imapd_cat_part *part = &list->parts[list->count++];
+		if (imapd_take_prefix(p, "TEXT ")) {
+			if (!imapd_parse_message(p, &part->text))
+				return false;
+		} else if (!imapd_take_prefix(p, "URL ")) {
+			return imapd_fault(p, "TEXT or URL is missing");
+		} else if (!parse_cat_url(p, &part->url)) {
+			return false;
+		}
+	} while (imapd_take(p, ' '));
+	return imapd_need(p, ')', "a parenthesis is missing");
+}
+
+/* What is appended, from the flags on, to the end of its literal or list. */
+static bool
+parse_append_data(struct imapd_parse *p, struct imapd_append_args *append)
+{
+	struct cv_append *item = &append->items[append->count];
+
+	if (imapd_take_prefix(p, "CATENATE (")) {
+		if (!append->catenates)
+			append->catenates = CV_ARENA_ARRAY(
+				p->arena, struct imapd_catenate, p->spool_count + IMAPD_URLS_MAX);
+		return parse_catenate(p, &append->catenates[append->count]);
+	}
+	/* UTF8 (~{n}): the older way to say that headers are UTF-8 (RFC 6855 4). */
+	bool is_utf8 = p->utf8 && imapd_take_prefix(p, "UTF8 (");
+	return imapd_parse_message(p, &item->message) &&
+	       (!is_utf8 || imapd_need(p, ')', "a parenthesis is missing"));
+}
+
 /* APPEND: one or more of [(flags)] ["date"] {message}. */
 static bool
 arg_append(struct imapd_parse *p, struct imapd_args *a)
 {
 	struct imapd_append_args *append = a->append =
 		CV_ARENA_NEW(p->arena, struct imapd_append_args);
+	size_t max = p->spool_count + IMAPD_URLS_MAX;
 
-	append->items = CV_ARENA_ARRAY(p->arena, struct cv_append, p->spool_count + 1);
+	append->items = CV_ARENA_ARRAY(p->arena, struct cv_append, max);
 	do {
 		struct imapd_flag_list flags = {0};
-		if (append->count == p->spool_count)
-			return imapd_fault(p, "a message literal is missing");
+		if (append->count == max)
+			return imapd_fault(p, "too many messages");
 		struct cv_append *item = &append->items[append->count];
 		item->internal_secs = cv_wall_secs();
 		item->internal_zone = CV_ZONE_VIETNAM;
@@ -313,10 +376,7 @@ arg_append(struct imapd_parse *p, struct imapd_args *a)
 			return false;
 		if (imapd_peek(p) == '"' && (!parse_date_time(p, item) || !imapd_parse_sp(p)))
 			return false;
-		/* UTF8 (~{n}): the older way to say that headers are UTF-8 (RFC 6855 4). */
-		bool is_utf8 = p->utf8 && imapd_take_prefix(p, "UTF8 (");
-		if (!imapd_parse_message(p, &item->message) ||
-			(is_utf8 && !imapd_need(p, ')', "a parenthesis is missing")))
+		if (!parse_append_data(p, append))
 			return false;
 		item->flags =
 			(struct cv_flag_change){flags.flags, flags.keywords, flags.keyword_count};

@@ -17,6 +17,8 @@
 #define IMAPD_FIELDS_MAX   500 /* names in one HEADER.FIELDS */
 #define IMAPD_FLAGS_MAX    100 /* keywords in one flag list */
 #define IMAPD_PATTERNS_MAX 100
+#define IMAPD_URLS_MAX     100 /* in one CATENATE */
+#define IMAPD_URL_MAX      4000
 
 enum imapd_item {
 	IMAPD_ITEM_UID = 1,
@@ -77,9 +79,21 @@ struct imapd_store_args {
 	struct imapd_flag_list flags;
 };
 
+/* A part of a message that is put together: a text, or what a URL names. */
+struct imapd_cat_part {
+	struct cv_spool *text; /* NULL: URL */
+	struct cv_str url;     /* as it came */
+};
+
+struct imapd_catenate {
+	struct imapd_cat_part *parts;
+	size_t count; /* 0: a message that came whole */
+};
+
 struct imapd_append_args {
 	struct cv_append *items;
 	size_t count;
+	struct imapd_catenate *catenates; /* one for each item; NULL: all came whole */
 };
 
 enum imapd_list_option {

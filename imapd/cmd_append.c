@@ -1,6 +1,7 @@
 /* cmd_append.c - APPEND, also of several messages at once (RFC 3502), with APPENDUID (RFC 4315),
  * and REPLACE (RFC 8508). */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "imapd/catenate.h"
 #include "imapd/conn.h"
 
 /* "APPENDUID 38505 3955:3957" */
@@ -48,6 +49,8 @@ append_messages(struct imapd_conn *c, struct cv_str *code_out, cv_ticket *ticket
 	struct cv_err err = {0};
 	struct cv_mbox *mbox;
 
+	if (!imapd_catenate(c))
+		return false;
 	enum cv_status status = check_messages(a->append, &err);
 	if (status) {
 		imapd_refuse(c, status, &err);

@@ -369,7 +369,7 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 			      "UNAUTHENTICATE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
 			      "QRESYNC ESEARCH SEARCHRES PARTIAL WITHIN SAVEDATE OBJECTID PREVIEW SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
 			      "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 MULTIAPPEND QUOTA "
-			      "QUOTA=RES-STORAGE UTF8=ACCEPT BINARY REPLACE");
+			      "QUOTA=RES-STORAGE UTF8=ACCEPT BINARY REPLACE CATENATE");
 		cv_buf_z(out, cv_conn_is_compressed(c->conn) ? "" : " COMPRESS=DEFLATE");
 		cv_buf_printf(out, " APPENDLIMIT=%llu",
 			(unsigned long long)imapd_config(c->server)->imapd->max_append);

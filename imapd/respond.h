@@ -46,6 +46,7 @@
 	R(BAD_NAME, "NO", "CANNOT", "Not a mailbox name in modified UTF-7 or UTF-8")                        \
 	R(BAD_CHARSET, "NO", "BADCHARSET (US-ASCII UTF-8)", "Unknown charset")                     \
 	R(NOTHING_TO_REPLACE, "NO", "NONEXISTENT", "The message is not there any more")               \
+	R(BAD_URL, "NO", "BADURL", "Not a message of this account, or a part that it has not")         \
 	R(UNKNOWN_CTE, "NO", "UNKNOWN-CTE", "A part has a transfer encoding that nobody knows")       \
 	R(NO_PERMISSION, "NO", "NOPERM", "Not allowed")                                            \
 	R(NOT_FOUND, "NO", "NONEXISTENT", "There is no such mailbox / Khong co thu muc nay")       \

@@ -147,6 +147,13 @@ test_args__tells_good_from_bad(void **state)
 		{"search", " (ALL", false},
 		{"search", " NONSENSE", false},
 		{"search", " UID 1:* KEYWORD $x UNKEYWORD y OLDER 60", true},
+		{"mailbox append", " x CATENATE (URL \"/x/;UID=1\" URL a)", true},
+		{"mailbox append", " x (\\Seen) CATENATE (URL a) CATENATE (URL b)", true},
+		{"mailbox append", " x CATENATE ()", false},
+		{"mailbox append", " x CATENATE (URL)", false},
+		{"mailbox append", " x CATENATE (URL a", false},
+		{"mailbox append", " x CATENATE (TEXT \"a\")", false},
+		{"mailbox append", " x CATENATE (TEXT {1}\r\n)", false}, /* no message came */
 		{"list", " \"\" *", true},
 		{"list", " \"\" \"\"", true},
 		{"list", " (SUBSCRIBED RECURSIVEMATCH) \"\" (a* b%) RETURN (CHILDREN STATUS (MESSAGES UNSEEN))",
