@@ -431,8 +431,8 @@ static const struct admin_option init_options[] = {
 	{ "province", "NAME", "the province's name, for people", "tên tỉnh" },
 	{ "hostname", "NAME", "this server's name in DNS; mail.DOMAIN unless told",
 		"tên máy chủ trong DNS, mặc định mail.TÊN_MIỀN" },
-	{ "ports", "SET", "standard (25, 587, 465, 143, 993) or demo (2525, 2587, ... on loopback)",
-		"standard (25, 587, 465, 143, 993) hoặc demo (2525, 2587, ... nội máy)" },
+	{ "ports", "SET", "standard (25, 587, 465, 143, 993, 110, 995) or demo (2525, 2587, ... on loopback)",
+		"standard (25, 587, 465, 143, 993, 110, 995) hoặc demo (2525, 2587, ... nội máy)" },
 	{ "user", "NAME", "Unix user the daemons run as", "người dùng hệ thống chạy dịch vụ" },
 	{ 0 }
 };

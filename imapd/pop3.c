@@ -6,8 +6,8 @@
 #include "common/base/log.h"
 
 #define COMMANDS_A_RUN 64 /* pipelined commands before others have their turn */
-#define ERRORS_MAX     50 /* -ERR answers to what is no command; fewer before log-in */
-#define ERRORS_NEW_MAX 5
+#define ERRORS_MAX     50 /* -ERR answers to what is no command */
+#define ERRORS_NEW_MAX 10 /* any -ERR before log-in */
 #define LINE_MAX_NEW   16384 /* AUTH with an initial response (RFC 5034 4) */
 #define LINE_MAX_IN    512   /* RFC 2449 4 asks for 255 */
 
@@ -116,14 +116,20 @@ release_command(struct imapd_pop3 *c)
 	cv_arena_reset(&c->arena);
 }
 
-/* An answer to what never became a command. CLOSE when there were too many. */
+/* CLOSE when there were too many. */
+static enum cv_step
+count_error(struct imapd_pop3 *c)
+{
+	unsigned max = c->state == IMAPD_POP3_AUTHORIZATION ? ERRORS_NEW_MAX : ERRORS_MAX;
+	return ++c->errors > max ? CV_STEP_CLOSE : CV_STEP_DONE;
+}
+
+/* An answer to what never became a command. */
 static enum cv_step
 answer_fault(struct imapd_pop3 *c, enum imapd_pop3_reply reply)
 {
-	unsigned max = c->state == IMAPD_POP3_AUTHORIZATION ? ERRORS_NEW_MAX : ERRORS_MAX;
-
 	imapd_pop3_respond(imapd_pop3_out(c), reply, c->lang);
-	return ++c->errors > max ? CV_STEP_CLOSE : CV_STEP_DONE;
+	return count_error(c);
 }
 
 static enum cv_step
@@ -139,12 +145,15 @@ run_command(struct imapd_pop3 *c)
 		return CV_STEP_DURABLE;
 	if (!c->is_answer_written)
 		imapd_pop3_respond(imapd_pop3_out(c), c->reply, c->lang);
-	if (imapd_pop3_reply_is_ok(c->reply) && c->state == IMAPD_POP3_TRANSACTION)
+	bool is_ok = imapd_pop3_reply_is_ok(c->reply);
+	if (is_ok && c->state == IMAPD_POP3_TRANSACTION)
 		c->errors = 0;
 	release_command(c);
 	if (c->state == IMAPD_POP3_UPDATE || c->is_unwelcome)
 		return CV_STEP_CLOSE;
-	return c->is_handshaking ? CV_STEP_READ : CV_STEP_DONE;
+	if (c->is_handshaking)
+		return CV_STEP_READ;
+	return is_ok || c->state != IMAPD_POP3_AUTHORIZATION ? CV_STEP_DONE : count_error(c);
 }
 
 /* LINE lies in the arena. */

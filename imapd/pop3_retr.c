@@ -68,6 +68,7 @@ stream(struct reading *r)
 		if (!status && r->offset != want)
 			status = cv_fail(&err, CV_CORRUPT,
 				"a stored message is shorter than its row says");
+		r->chunk = CHUNK_RETR; /* more than the header of a TOP is wanted */
 		if (status) {
 			/* Half a message must not look like a whole one. */
 			cv_log(cv_conn_id(c->conn), CV_ERROR, "pop3.read_failed",
