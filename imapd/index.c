@@ -40,7 +40,7 @@
 #define UNUSED_SECS   (60 * 24 * 3600)
 #define PLACES_MAX    64u /* of one text that are asked for */
 #define MARK_BYTES    32u
-#define NICENESS      10
+#define NICENESS      15
 
 struct box {
 	struct imapd_index_key key;
