@@ -25,7 +25,21 @@ struct smtpd_transports {
 
 /* ---- one target ---- */
 
-/* "host", "host:port", "[192.0.2.1]:port", "[IPv6:2001:db8::1]". */
+/* An address that people write without brackets. */
+static bool
+is_ipv4(struct cv_str host)
+{
+	struct cv_literal literal;
+	char text[32];
+
+	if (host.n > 15)
+		return false;
+	snprintf(text, sizeof text, "[%.*s]", CV_STR_ARGS(host));
+	return cv_literal_parse(cv_str_z(text), &literal) &&
+	       literal.kind == CV_LITERAL_IPV4;
+}
+
+/* "host", "host:port", "192.0.2.1:port", "[192.0.2.1]:port", "[IPv6:2001:db8::1]". */
 static bool
 read_host(struct cv_str text, unsigned port, struct smtpd_transport *out)
 {
@@ -39,7 +53,9 @@ read_host(struct cv_str text, unsigned port, struct smtpd_transport *out)
 	if (ok && colon < text.n)
 		ok = cv_str_u64(cv_str_sub(text, colon + 1, text.n), 65535, &number) == CV_OK &&
 			number;
-	if (ok && host.p[0] == '[') {
+	if (ok && is_ipv4(host)) {
+		cv_buf_printf(&name, "[%.*s]", CV_STR_ARGS(host));
+	} else if (ok && host.p[0] == '[') {
 		struct cv_literal literal;
 		ok = host.p[host.n - 1] == ']' && cv_literal_parse(host, &literal) &&
 			literal.kind != CV_LITERAL_GENERAL;

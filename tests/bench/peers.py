@@ -6,6 +6,7 @@ starts it; nothing of the system's own mail service is touched. All stop by proc
 # SPDX-License-Identifier: MPL-2.0
 import glob
 import os
+import re
 import shutil
 import signal
 import socket
@@ -127,10 +128,17 @@ class Sink:
         self.process = None
 
     def start(self):
+        self.counts = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            ["/usr/sbin/smtp-sink", "-u", "nobody", f"127.0.0.1:{self.port}", "1000"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            ["/usr/sbin/smtp-sink", "-u", "nobody", "-c", f"127.0.0.1:{self.port}", "1000"],
+            stdin=subprocess.DEVNULL, stdout=self.counts, stderr=subprocess.DEVNULL)
         wait_port(self.port)
+
+    def messages(self):
+        """How many it has taken; it tells after each."""
+        self.counts.seek(max(0, self.counts.seek(0, os.SEEK_END) - 200))
+        found = re.findall(rb"mesg=(\d+)", self.counts.read())
+        return int(found[-1]) if found else 0
 
     def stop(self):
         self.process.terminate()

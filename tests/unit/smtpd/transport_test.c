@@ -24,6 +24,7 @@ test_transports__the_longest_name_wins_split_domains_before_all(void **state)
 		{ "other.example",   "smarthost:relay.example:465" },
 		{ "xa.example",      "smarthost:relay.example:465" },
 		{ "[192.0.2.9]",     "smarthost:relay.example:465" },
+		{ "bare.example",    "smtp:[192.0.2.7]:2526" },
 		{ "xn--d-8ga.example", "smtp:[IPv6:2001:db8::1]:26" },
 	};
 	struct smtpd_transports *t;
@@ -31,7 +32,7 @@ test_transports__the_longest_name_wins_split_domains_before_all(void **state)
 
 	if (smtpd_transports_parse("A.example=smtp:one.example:2525 .a.example=smtps:Two.example "
 			"y.a.example=lmtp:[192.0.2.1] sock.example=lmtp:unix:/run/lmtp.sock "
-			"stop.example=error:khong_con_nua ours.example=smtp:wrong.example "
+			"bare.example=smtp:192.0.2.7:2526 stop.example=error:khong_con_nua ours.example=smtp:wrong.example "
 			"xn--d-8ga.example=smtp:[IPv6:2001:db8::1]:26",
 		    "smtps:relay.example", "ours.example=old.example", 25, &t, &err))
 		fail_msg("%s", err.text);
