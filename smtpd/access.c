@@ -97,7 +97,8 @@ smtpd_access_env(struct smtpd_session *s, struct cv_sasl_env *out)
 		.auth = s->server->auth,
 		.peer = cv_conn_peer(s->conn),
 		.channel_binding = channel_binding,
-		.client_cert = client_cert,
+		/* Behind XCLIENT it is the front end's, not the client's. */
+		.client_cert = s->guard.repeated ? NULL : client_cert,
 		.use = CV_AUTH_SEND,
 		.wake = wake,
 		.arg = s->conn,
