@@ -14,6 +14,7 @@
 #include "admin/commands.h"
 #include "admin/dkim_keys.h"
 #include "common/base/clock.h"
+#include "common/net/addr.h"
 #include "common/text/charset.h"
 #include "common/text/domain.h"
 
@@ -21,7 +22,7 @@ struct plan {
 	struct admin_call *call;
 	char *base, *conf_path;
 	char domain[256], hostname[256];
-	const char *province, *user;
+	const char *province, *user, *inside;
 	bool demo_ports;
 	struct admin_owner owner;
 	struct cv_buf conf_text;
@@ -107,6 +108,18 @@ choose_conf_path(struct plan *p, struct cv_err *err)
 }
 
 static enum cv_status
+check_networks(const char *networks, struct cv_err *err)
+{
+	struct cv_netset *set = NULL;
+	enum cv_status status = strlen(networks) > 1000
+					? cv_fail(err, CV_LIMIT, "--inside is too long")
+					: cv_netset_parse(cv_str_z(networks), &set, err);
+
+	cv_netset_free(set);
+	return status;
+}
+
+static enum cv_status
 read_options(struct plan *p, struct cv_err *err)
 {
 	const char *base = admin_option(p->call, "base-dir"),
@@ -122,8 +135,11 @@ read_options(struct plan *p, struct cv_err *err)
 	p->demo_ports = ports && !strcmp(ports, "demo");
 	p->base = admin_path_absolute(base && *base ? base : "/var/lib/congvu");
 	p->province = admin_option(p->call, "province");
+	p->inside = admin_option(p->call, "inside") ? admin_option(p->call, "inside") : "";
 	p->user = admin_option(p->call, "user") ? admin_option(p->call, "user") : "";
 	enum cv_status status = take_domain(domain, p->domain, err);
+	if (status == CV_OK)
+		status = check_networks(p->inside, err);
 	snprintf(default_name, sizeof default_name, "mail.%s", p->domain);
 	if (status == CV_OK)
 		status = take_domain(hostname ? hostname : default_name, p->hostname, err);
@@ -264,6 +280,12 @@ compose_conf(struct plan *p)
 		put_always(out, main, "province", p->province);
 	put_always(out, main, "default_domain", p->domain);
 	put_always(out, main, "official_suffixes", p->domain);
+	if (p->inside[0]) {
+		char networks[1100];
+		const char *here = find_row(main, "inside_networks")->dflt;
+		snprintf(networks, sizeof networks, "%s %s", here, p->inside);
+		put_always(out, main, "inside_networks", networks);
+	}
 	put_option(out, main, "user", p->user);
 	put_option(out, main, "tls_cert", cert);
 	put_option(out, main, "tls_key", key);
@@ -392,6 +414,12 @@ print_result(struct plan *p)
 		printf("%-14s %s  %s: %s\n", "Postmaster", p->postmaster,
 			admin_say(call, "password (shown once)", "mật khẩu (chỉ hiện một lần)"),
 			p->password);
+		if (!p->inside[0] && !p->demo_ports)
+			printf("\n%s\n", admin_say(call,
+				"Staff log in with their own password from this machine alone: name the "
+				"province's networks in inside_networks.",
+				"Cán bộ chỉ đăng nhập bằng mật khẩu chính từ máy này: hãy khai báo mạng "
+				"nội bộ của tỉnh trong inside_networks."));
 		printf("\n%s\n  congvu --conf %s dkim show %s\n  congvu --conf %s serve\n",
 			admin_say(call,
 				"Next: put the DKIM records into DNS, then start the service",
@@ -433,6 +461,9 @@ static const struct admin_option init_options[] = {
 		"tên máy chủ trong DNS, mặc định mail.TÊN_MIỀN" },
 	{ "ports", "SET", "standard (25, 587, 465, 143, 993, 110, 995) or demo (2525, 2587, ... on loopback)",
 		"standard (25, 587, 465, 143, 993, 110, 995) hoặc demo (2525, 2587, ... nội máy)" },
+	{ "inside", "NETWORKS", "the province's own networks, such as \"10.20.0.0/16 10.30.0.0/16\": from "
+		"elsewhere staff need app passwords, certificates or tokens",
+		"mạng nội bộ của tỉnh; từ nơi khác cán bộ cần mật khẩu ứng dụng, chứng thư hoặc mã truy cập" },
 	{ "user", "NAME", "Unix user the daemons run as", "người dùng hệ thống chạy dịch vụ" },
 	{ 0 }
 };
@@ -446,6 +477,7 @@ const struct admin_command admin_init = {
 	.options = init_options,
 	.examples = "  congvu init --domain lamgiang.example --province \"Tỉnh Lam Giang\" --user "
 		    "congvu\n"
+		    "  congvu init --domain lamgiang.example --inside \"10.20.0.0/16\"\n"
 		    "  congvu init --base-dir run/demo --domain lamgiang.example --ports demo",
 	.run = run_init,
 };

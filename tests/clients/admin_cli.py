@@ -54,11 +54,18 @@ def test_init(c):
     os.rename(c.conf + ".away", c.conf)
     for words in (("--domain", "khong"), ("--domain", DOMAIN, "--ports", "frob"), (),
                   ("--domain", DOMAIN, "--user", "no-such-user-here"),
+                  ("--domain", DOMAIN, "--inside", "10.0.0.0/99"),
                   ("--domain", DOMAIN, "--province", "a\nb")):
         other = os.path.join(c.dir, "other")
         answer = c.run("init", "--base-dir", other, *words, conf=False)
         check(f"init refuses {words} before it makes anything",
               answer.code == 1 and not os.path.exists(other), answer)
+    other = os.path.join(c.dir, "inside")
+    c.run("init", "--base-dir", other, "--domain", DOMAIN, "--inside", "10.20.0.0/16", conf=False)
+    with open(os.path.join(other, "congvu.conf"), encoding="utf-8") as f:
+        text = f.read()
+    check("init names the province's networks beside the machine itself",
+          "inside_networks = 127.0.0.0/8 ::1/128 10.20.0.0/16\n" in text, text)
     return made
 
 
