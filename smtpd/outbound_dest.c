@@ -473,7 +473,7 @@ sts_found(void *arg, struct smtpd_sts_entry *sts)
 }
 
 /* What domains publish about their MX hosts: nothing for smarthosts and literals, and nothing that
- * the plan would not look at. A destination that is being resolved is not changed by others. */
+ * the plan would not look at. Under the lock: a reload may change the rule. */
 static bool
 wants_sts(const struct out_dest *d)
 {
@@ -488,7 +488,10 @@ route_found(void *arg, struct smtpd_route *route)
 	struct route_call *call = arg;
 
 	call->route = route;
-	if (route->state == SMTPD_ROUTE_OK && wants_sts(call->dest))
+	pthread_mutex_lock(&call->o->lock);
+	bool asks = route->state == SMTPD_ROUTE_OK && wants_sts(call->dest);
+	pthread_mutex_unlock(&call->o->lock);
+	if (asks)
 		smtpd_sts_find(call->o->sts, call->dest->key, sts_found, call);
 	else
 		sts_found(call, NULL);
@@ -498,18 +501,21 @@ static void
 find_route(struct smtpd_outbound *o, struct out_dest *d)
 {
 	struct route_call *call = cv_malloc(sizeof *call);
+	pthread_mutex_lock(&o->lock); /* a reload may change it */
+	unsigned port = d->port;
+	pthread_mutex_unlock(&o->lock);
 	struct smtpd_route_query query = {
 		.resolver = o->server->resolver,
 		.domain = out_dest_host(d),
 		.is_host = d->is_fixed,
-		.port = d->port,
+		.port = port,
 		.own_name = o->server->main->hostname,
 		.allow_loopback = o->server->opt->allow_loopback_targets || d->is_fixed,
 	};
 
 	*call = (struct route_call){ o, d, NULL };
 	out_ref(o);
-	if (d->is_fixed && !d->port) {
+	if (d->is_fixed && !port) {
 		route_found(call, smtpd_route_unix(d->to.host));
 		return;
 	}
