@@ -141,6 +141,9 @@ def test_limits_are_the_networks_and_not_insides():
             expect(g.greeting.startswith("421 4.7.0 [PEER.connections] "), g.greeting)
             for t in (a, b, c, d, e, f, g):
                 t.close()
+            kit.wait_until("the server has seen them go",
+                           lambda: p.ask("smtpd", "status")["connections"] == 0)
+
             def is_new():
                 t = Peer(p, first)
                 greeting = t.greeting
