@@ -125,7 +125,7 @@ class World:
         sinks, self.sinks = self.sinks, []
         for sink in sinks:
             sink.close()
-        self.ask("queue.delete", all=True)
+        self.clear()
         for sink in sinks:
             bare = [f for f in sink.faults if "bare" in f]
             assert not bare, bare
@@ -148,6 +148,13 @@ class World:
 
     def stats(self):
         return self.ask("queue.stats")
+
+    def clear(self):
+        """Empties the queue; what is being sent just now stays, so it asks again."""
+        def is_empty():
+            self.ask("queue.delete", all=True)
+            return self.stats()["messages"] == 0
+        self.province.wait_for("a cleared queue", is_empty, 30)
 
     def wait_empty(self, secs=30):
         self.province.wait_for("an empty queue", lambda: self.stats()["messages"] == 0, secs)
@@ -784,7 +791,7 @@ def main():
                     sink.close()
                 world.sinks = []
                 if p.daemons["smtpd"].is_running():
-                    world.ask("queue.delete", all=True)
+                    world.clear()
                 else:
                     p.daemons["smtpd"].start()
                 world.mailbox()
