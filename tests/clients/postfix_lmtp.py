@@ -20,6 +20,7 @@ sys.path[:0] = [os.path.dirname(HERE), HERE]
 if len(sys.argv) > 1:
     os.environ["CONGVU_BUILD"] = sys.argv.pop(1)
 from harness import free_ports  # noqa: E402
+import postfix_kit  # noqa: E402
 from kit import DOMAIN, ZONE, Province, expect, run_tests, skip, wait_until  # noqa: E402
 
 A, B, SMALL = f"hoa.snv@{DOMAIN}", f"nam.stp@{DOMAIN}", f"nho.snv@{DOMAIN}"
@@ -92,6 +93,7 @@ class Postfix:
                               capture_output=True, text=True, check=False)
 
     def start(self):
+        postfix_kit.make_room_for_log()
         done = self.run("postfix", "start")
         expect(done.returncode == 0, done.stderr, self.log())
 

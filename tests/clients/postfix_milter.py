@@ -18,6 +18,7 @@ import time
 from email import message_from_bytes
 from email.header import Header
 
+import postfix_kit
 from filter_kit import DOMAIN, Checks, Filter, Key, free_port, txt
 
 try:
@@ -143,6 +144,7 @@ class Postfix:
                               capture_output=True, text=True, check=False)
 
     def start(self):
+        postfix_kit.make_room_for_log()
         done = self.control("start")
         assert done.returncode == 0, done.stderr + self.log()
         end = time.time() + 20

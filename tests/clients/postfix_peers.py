@@ -15,6 +15,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), HERE]
+import postfix_kit  # noqa: E402
 from certs import Authority  # noqa: E402
 from harness import free_ports  # noqa: E402
 from kit import (DOMAIN, PASSWORD, PATIENCE, Province, expect, run_tests, skip,  # noqa: E402
@@ -123,9 +124,10 @@ class Postfix:
     def control(self, verb):
         return subprocess.run(["postfix", "-c", os.path.join(self.dir, "etc"), verb],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              check=False)
+                              check=False, timeout=PATIENCE)
 
     def start(self):
+        postfix_kit.make_room_for_log()
         done = self.control("start")
         expect(done.returncode == 0, done.stderr, self.log())
 
