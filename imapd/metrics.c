@@ -12,12 +12,7 @@ imapd_metrics_collect(void *arg, struct cv_buf *out)
 
 	if (d->index)
 		imapd_index_figures(d->index, &index);
-	const struct {
-		const char *name;
-		enum cv_metric_type type;
-		const char *help;
-		uint64_t value;
-	} rows[] = {
+	const struct cv_metric_row rows[] = {
 		{"congvu_imap_sessions", CV_GAUGE, "Sessions logged in.",
 			atomic_load(&d->sessions)},
 		{"congvu_imap_logins_total", CV_COUNTER, "Log-ins.", atomic_load(&d->logins)},
@@ -41,8 +36,7 @@ imapd_metrics_collect(void *arg, struct cv_buf *out)
 	};
 
 	cv_metrics_net(out, d->net);
-	for (size_t i = 0; i < CV_COUNT(rows); i++)
-		cv_metric_one(out, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+	cv_metric_rows(out, rows, CV_COUNT(rows));
 }
 
 void

@@ -9,12 +9,7 @@ static void
 collect(void *arg, struct cv_buf *out)
 {
 	struct spam_server *s = arg;
-	const struct {
-		const char *name;
-		enum cv_metric_type type;
-		const char *help;
-		uint64_t value;
-	} rows[] = {
+	const struct cv_metric_row rows[] = {
 		{"congvu_filter_sessions", CV_GAUGE, "Sessions of MTAs open now.",
 			atomic_load(&s->sessions_open)},
 		{"congvu_filter_sessions_total", CV_COUNTER, "Sessions begun.",
@@ -31,8 +26,7 @@ collect(void *arg, struct cv_buf *out)
 			atomic_load(&s->under_way)},
 	};
 
-	for (size_t i = 0; i < CV_COUNT(rows); i++)
-		cv_metric_one(out, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+	cv_metric_rows(out, rows, CV_COUNT(rows));
 	cv_resolver_metrics(s->resolver, out);
 }
 

@@ -259,6 +259,14 @@ cv_rd_take(struct cv_rd *r, size_t n)
 	return s;
 }
 
+void
+cv_rd_copy(struct cv_rd *r, void *p, size_t n)
+{
+	struct cv_str s = cv_rd_take(r, n);
+	if (n && s.n == n)
+		memcpy(p, s.p, n);
+}
+
 struct cv_str
 cv_rd_bytes(struct cv_rd *r)
 {

@@ -65,6 +65,8 @@ uint32_t cv_rd_be32(struct cv_rd *r);
 uint64_t cv_rd_be64(struct cv_rd *r);
 uint64_t cv_rd_varint(struct cv_rd *r);
 struct cv_str cv_rd_take(struct cv_rd *r, size_t n);
+/* N bytes to P, which stays as it was when there are fewer (then r->bad is set). */
+void cv_rd_copy(struct cv_rd *r, void *p, size_t n);
 struct cv_str cv_rd_bytes(struct cv_rd *r); /* what cv_buf_bytes() wrote */
 static inline size_t
 cv_rd_left(const struct cv_rd *r)

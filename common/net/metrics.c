@@ -101,6 +101,13 @@ cv_metric_one(struct cv_buf *out, const char *name, enum cv_metric_type type, co
 }
 
 void
+cv_metric_rows(struct cv_buf *out, const struct cv_metric_row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		cv_metric_one(out, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+}
+
+void
 cv_metrics_net(struct cv_buf *out, struct cv_net *net)
 {
 	struct cv_net_stats s;
@@ -109,12 +116,7 @@ cv_metrics_net(struct cv_buf *out, struct cv_net *net)
 
 	atomic_compare_exchange_strong(&started_ms, &zero, now);
 	cv_net_stats(net, &s);
-	const struct {
-		const char *name;
-		enum cv_metric_type type;
-		const char *help;
-		uint64_t value;
-	} rows[] = {
+	const struct cv_metric_row rows[] = {
 		{"congvu_connections", CV_GAUGE, "Connections open now, outgoing ones too.", s.open},
 		{"congvu_connections_accepted_total", CV_COUNTER, "Connections accepted.",
 			s.accepted},
@@ -131,8 +133,7 @@ cv_metrics_net(struct cv_buf *out, struct cv_net *net)
 		{"congvu_work_waiting", CV_GAUGE, "Ready connections that wait for a worker.",
 			s.work_waiting},
 	};
-	for (size_t i = 0; i < CV_COUNT(rows); i++)
-		cv_metric_one(out, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+	cv_metric_rows(out, rows, CV_COUNT(rows));
 	cv_metric_head(out, "congvu_build_info", CV_GAUGE, "The version that runs.");
 	cv_metric_sample(out, "congvu_build_info",
 		(const char *const[]){"version", CV_VERSION, NULL}, 1);

@@ -38,6 +38,14 @@ void cv_metric_histogram(struct cv_buf *out, const char *name, const char *help,
 /* Head and one sample without labels. */
 void cv_metric_one(struct cv_buf *out, const char *name, enum cv_metric_type type,
                    const char *help, uint64_t value);
+/* Many such, from a table. */
+struct cv_metric_row {
+	const char *name;
+	enum cv_metric_type type;
+	const char *help;
+	uint64_t value;
+};
+void cv_metric_rows(struct cv_buf *out, const struct cv_metric_row *rows, size_t n);
 /* What every daemon has: its net (connections, bytes, TLS, workers), uptime, version. */
 void cv_metrics_net(struct cv_buf *out, struct cv_net *net);
 

@@ -83,14 +83,6 @@ reg_device_encode(const struct reg_device *d, struct cv_buf *out)
 	cv_buf_bytes(out, cv_str_z(d->name));
 }
 
-static void
-take(struct cv_rd *r, uint8_t *p, size_t n)
-{
-	struct cv_str s = cv_rd_take(r, n);
-	if (s.n == n)
-		memcpy(p, s.p, n);
-}
-
 enum cv_status
 reg_device_decode(struct cv_str row, struct reg_device *d)
 {
@@ -99,9 +91,9 @@ reg_device_decode(struct cv_str row, struct reg_device *d)
 		return CV_CORRUPT;
 	unsigned type = cv_rd_u8(&r), scope = cv_rd_u8(&r);
 	d->created_secs = (int64_t)cv_rd_be64(&r);
-	take(&r, d->check, sizeof d->check);
-	take(&r, d->stored_key, sizeof d->stored_key);
-	take(&r, d->server_key, sizeof d->server_key);
+	cv_rd_copy(&r, d->check, sizeof d->check);
+	cv_rd_copy(&r, d->stored_key, sizeof d->stored_key);
+	cv_rd_copy(&r, d->server_key, sizeof d->server_key);
 	struct cv_str name = cv_rd_bytes(&r);
 	if (r.bad || type < REG_APP_PASSWORD || type > REG_CERTIFICATE || !scope ||
 	    scope > REG_MAY_BOTH || name.n > REG_DEVICE_NAME_MAX)

@@ -312,14 +312,6 @@ reg_secret_encode(const struct reg_secret *s, struct cv_buf *out)
 	cv_buf_bytes(out, cv_str_z(s->argon));
 }
 
-static void
-take(struct cv_rd *r, uint8_t *p, size_t n)
-{
-	struct cv_str s = cv_rd_take(r, n);
-	if (s.n == n)
-		memcpy(p, s.p, n);
-}
-
 enum cv_status
 reg_secret_decode(struct cv_str row, struct reg_secret *s)
 {
@@ -330,9 +322,9 @@ reg_secret_decode(struct cv_str row, struct reg_secret *s)
 	s->iterations = cv_rd_be32(&r);
 	s->changed_secs = (int64_t)cv_rd_be64(&r);
 	s->expires_secs = (int64_t)cv_rd_be64(&r);
-	take(&r, s->salt, sizeof s->salt);
-	take(&r, s->stored_key, sizeof s->stored_key);
-	take(&r, s->server_key, sizeof s->server_key);
+	cv_rd_copy(&r, s->salt, sizeof s->salt);
+	cv_rd_copy(&r, s->stored_key, sizeof s->stored_key);
+	cv_rd_copy(&r, s->server_key, sizeof s->server_key);
 	struct cv_str argon = cv_rd_bytes(&r);
 	if (r.bad || argon.n >= sizeof s->argon)
 		return CV_CORRUPT;
