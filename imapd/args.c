@@ -117,6 +117,8 @@ parse_qresync(struct imapd_parse *p, struct imapd_qresync *q)
 		q->has_known = true;
 		has_more = imapd_take(p, ' ');
 	}
+	if (has_more && p->uid_only)
+		return imapd_fault_numbers(p); /* RFC 9586 3.7 */
 	if (has_more &&
 		(!imapd_need(p, '(', "a parenthesis is missing") || !imapd_parse_set(p, &unused) ||
 			!imapd_parse_sp(p) || !imapd_parse_set(p, &unused) ||
@@ -385,6 +387,28 @@ arg_append(struct imapd_parse *p, struct imapd_args *a)
 	return true;
 }
 
+/* size [first:last]; what the numbers may be is the command's to say (RFC 10022 4) */
+static bool
+arg_batches(struct imapd_parse *p, struct imapd_args *a)
+{
+	struct imapd_batches *b = &a->batches;
+	uint64_t n[3] = {0};
+
+	bool ok = imapd_parse_number(p, UINT32_MAX, &n[0]);
+	if (ok && imapd_take(p, ' ')) {
+		b->has_range = true;
+		ok = imapd_parse_number(p, UINT32_MAX, &n[1]) &&
+		     imapd_need(p, ':', "a range was expected") &&
+		     imapd_parse_number(p, UINT32_MAX, &n[2]);
+	}
+	b->size = (uint32_t)n[0];
+	b->first = (uint32_t)n[1];
+	b->last = (uint32_t)n[2];
+	if (ok && (!b->size || (b->has_range && (!b->first || !b->last))))
+		return imapd_fault(p, "batches are counted from 1");
+	return ok;
+}
+
 static bool
 arg_list(struct imapd_parse *p, struct imapd_args *a)
 {
@@ -465,6 +489,7 @@ static const struct {
 	{"select",  arg_select         },
 	{"create",  arg_create         },
 	{"rest",    arg_rest           },
+	{"batches", arg_batches        },
 };
 
 static bool

@@ -129,6 +129,13 @@ enum imapd_status_item {
 	IMAPD_STATUS_APPENDLIMIT = 512
 };
 
+/* UIDBATCHES (RFC 10022 3.1) */
+struct imapd_batches {
+	uint32_t size;
+	bool has_range;
+	uint32_t first, last; /* batches; as they came, in any order */
+};
+
 struct imapd_args {
 	struct cv_str mailbox[2]; /* UTF-8 in NFC */
 	struct cv_str given[2];   /* as they came */
@@ -156,6 +163,7 @@ struct imapd_args {
 	struct imapd_search *search;
 	struct imapd_sort *sort;
 	enum imapd_thread_how thread;
+	struct imapd_batches batches;
 };
 
 /* Reads the arguments behind the command's name up to the end of the command. False: p->fault says

@@ -2,7 +2,7 @@
  * and REPLACE (RFC 8508). */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/catenate.h"
-#include "imapd/conn.h"
+#include "imapd/limit.h"
 
 /* "APPENDUID 38505 3955:3957" */
 static struct cv_str
@@ -50,6 +50,8 @@ append_messages(struct imapd_conn *c, struct cv_str *code_out, cv_ticket *ticket
 	struct cv_mbox *mbox;
 
 	if (!imapd_catenate(c))
+		return false;
+	if (imapd_limit_refuses(c, NULL, a->append->count))
 		return false;
 	enum cv_status status = check_messages(a->append, &err);
 	if (status) {

@@ -79,7 +79,8 @@ imapd_cmd_unauthenticate(struct imapd_conn *c)
 	free(c->address);
 	c->acct = NULL;
 	c->address = NULL;
-	c->condstore = c->qresync = c->utf8 = c->utf8_accept = c->rev2 = false;
+	c->condstore = c->qresync = c->utf8 = c->utf8_accept = c->rev2 = c->uid_only =
+		false;
 	c->failures = c->errors = 0;
 	c->login_deadline_ms = cv_mono_ms() + 1000 * (int64_t)o->login_timeout;
 	return imapd_done(c, IMAPD_R_OK);

@@ -50,6 +50,7 @@ imapd_cmd_enable(struct imapd_conn *c)
 		{"QRESYNC",     &c->qresync                           },
 		{"UTF8=ACCEPT", &c->utf8_accept                       },
 		{"IMAP4rev2",   &c->rev2                              },
+		{"UIDONLY",     &c->uid_only                          },
 	};
 
 	cv_buf_z(out, "* ENABLED");

@@ -1,6 +1,6 @@
 /* cmd_copy.c - COPY and MOVE (RFC 6851), with COPYUID (RFC 4315). */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "imapd/conn.h"
+#include "imapd/limit.h"
 
 struct copy {
 	struct cv_mbox *dst;
@@ -47,7 +47,13 @@ copy_messages(struct imapd_conn *c, bool move)
 	if (status)
 		return imapd_refuse(c, status, &err);
 	imapd_set_seqs(&a->set, c->cmd->is_uid, c->session->view, &c->arena, &seqs, &n);
+	if (move)
+		n = imapd_limit_ranges(c, seqs, n);
 	copy.uids = imapd_seqs_uids(seqs, n, c->session->view, &c->arena, &copy.count);
+	if (!move && imapd_limit_refuses(c, copy.uids, copy.count)) {
+		cv_mbox_close(copy.dst);
+		return CV_STEP_DONE;
+	}
 	if (copy.count) {
 		copy.from = CV_ARENA_ARRAY(&c->arena, uint32_t, copy.count);
 		copy.to = CV_ARENA_ARRAY(&c->arena, uint32_t, copy.count);

@@ -1,6 +1,6 @@
 /* cmd_expunge.c - EXPUNGE and UID EXPUNGE. What went is told as news, from the view. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "imapd/conn.h"
+#include "imapd/limit.h"
 
 /* RFC 7162 3.2.7: the answer tells the MODSEQ of the change. All news are told before it. */
 static void
@@ -13,6 +13,27 @@ tell_modseq(struct imapd_conn *c)
 	c->cmd->code = cv_arena_printf(
 		&c->arena, "HIGHESTMODSEQ %llu", (unsigned long long)view->highest_modseq);
 	cv_view_unref(view);
+}
+
+/* Leaves of UIDS those with \Deleted, where there is a limit for them (RFC 9738 3.1); how many at
+ * their end may go. */
+static uint32_t
+limit_deleted(struct imapd_conn *c, uint32_t *uids, uint32_t *count)
+{
+	const struct cv_view *view;
+	uint32_t n = 0;
+
+	if (imapd_limit_uids(c, uids, *count) == *count || cv_mbox_view(c->session->mbox, &view, NULL))
+		return *count;
+	for (uint32_t i = 0; i < *count; i++) {
+		const struct cv_entry *e = cv_view_uid(view, uids[i]);
+		if (e && (e->flags & CV_FLAG_DELETED))
+			uids[n++] = uids[i];
+	}
+	cv_view_unref(view);
+	*count = n;
+	c->cmd->limit_code = CV_STR_EMPTY;
+	return imapd_limit_uids(c, uids, n);
 }
 
 enum cv_step
@@ -28,6 +49,9 @@ imapd_cmd_expunge(struct imapd_conn *c)
 	if (c->cmd->is_uid) {
 		imapd_set_seqs(&a->set, true, c->session->view, &c->arena, &seqs, &n);
 		uids = imapd_seqs_uids(seqs, n, c->session->view, &c->arena, &count);
+		uint32_t most = limit_deleted(c, uids, &count);
+		uids += count - most;
+		count = most;
 		if (!count)
 			return imapd_done(c, IMAPD_R_OK);
 	}

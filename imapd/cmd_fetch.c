@@ -12,7 +12,7 @@
 #include "common/text/envelope.h"
 #include "common/text/header.h"
 #include "imapd/binary.h"
-#include "imapd/conn.h"
+#include "imapd/limit.h"
 #include "imapd/names.h"
 #include "imapd/resync.h"
 
@@ -75,7 +75,7 @@ begin(struct imapd_conn *c)
 	f->c = c;
 	f->budget = BUDGET_BYTES;
 	f->args = a;
-	f->items = a->items | (c->cmd->is_uid ? IMAPD_ITEM_UID : 0);
+	f->items = a->items | (c->cmd->is_uid && !c->uid_only ? IMAPD_ITEM_UID : 0);
 	if (f->items & IMAPD_ITEM_MODSEQ)
 		imapd_know_modseq(c);
 	f->wants_summary = f->items & IMAPD_ITEMS_OF_SUMMARY;
@@ -89,6 +89,7 @@ begin(struct imapd_conn *c)
 		&f->ranges_count);
 	if (a->partial.is_given)
 		f->ranges_count = imapd_ranges_cut(f->ranges, f->ranges_count, &a->partial);
+	f->ranges_count = imapd_limit_ranges(c, f->ranges, f->ranges_count);
 	c->cmd->step = f;
 	c->cmd->release = free_fetching;
 	return f;
@@ -148,9 +149,7 @@ write_view_items(
 
 	if (newly_seen)
 		items |= IMAPD_ITEM_FLAGS | (f->c->condstore ? IMAPD_ITEM_MODSEQ : 0);
-	cv_buf_add(out, "* ", 2);
-	cv_buf_u64(out, seq);
-	cv_buf_add(out, " FETCH (", 8);
+	imapd_write_fetch(out, f->c->uid_only, seq, e->uid);
 	if (items & IMAPD_ITEM_UID) {
 		WRITE_ITEM(out, is_first, "UID ");
 		cv_buf_u64(out, e->uid);
@@ -785,6 +784,8 @@ imapd_cmd_fetch(struct imapd_conn *c)
 		if (status)
 			return imapd_refuse(c, status, &err);
 	}
+	if (!c->cmd->step && imapd_limit_refuses_partial(c, &c->cmd->args.fetch->partial))
+		return CV_STEP_DONE;
 	struct fetching *f = c->cmd->step ? c->cmd->step : begin(c);
 	return c->cmd->args.fetch->section_count ? fetch_sections(f) : fetch_meta(f);
 }

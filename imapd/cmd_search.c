@@ -6,6 +6,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdlib.h>
 
+#include "imapd/limit.h"
 #include "imapd/seek.h"
 
 /* What was found, on its way into the answer. */
@@ -170,6 +171,8 @@ seek(struct imapd_conn *c)
 			imapd_know_modseq(c);
 		c->cmd->step = imapd_seek_new(c, search);
 		c->cmd->release = free_seek;
+		if (c->cmd->row->run == imapd_cmd_search)
+			imapd_seek_from(c->cmd->step, imapd_limit_search(c, search));
 	}
 	bool is_slow = search->needs & (IMAPD_NEED_HEADER | IMAPD_NEED_BODY);
 	if (is_slow && !imapd_may_be_slow(c))

@@ -42,7 +42,7 @@ write_mailbox(struct imapd_conn *c, const struct cv_mbox_info *info)
 		cv_buf_u64(out, s->recent_told);
 		cv_buf_z(out, " RECENT\r\n");
 	}
-	if (unseen && !c->rev2)
+	if (unseen && !c->rev2 && !c->uid_only) /* a message number */
 		write_ok_code(out, "UNSEEN", unseen, "] First unseen\r\n");
 	write_ok_code(out, "UIDVALIDITY", s->view->uidvalidity, "] UIDs valid\r\n");
 	write_ok_code(out, "UIDNEXT", s->view->uidnext, "] Next UID\r\n");
@@ -73,7 +73,10 @@ write_missed(struct imapd_conn *c, uint32_t seq, const struct cv_entry *e)
 {
 	struct cv_buf *out = imapd_out(c);
 
-	cv_buf_printf(out, "* %u FETCH (UID %u FLAGS (", seq, e->uid);
+	imapd_write_fetch(out, c->uid_only, seq, e->uid);
+	if (!c->uid_only)
+		cv_buf_printf(out, "UID %u ", e->uid);
+	cv_buf_z(out, "FLAGS (");
 	imapd_write_flags(out, e->flags, e->keywords, imapd_session_keywords(c->session),
 		imapd_session_is_recent(c->session, e->uid));
 	cv_buf_printf(out, ") MODSEQ (%llu))\r\n", (unsigned long long)e->modseq);

@@ -1,6 +1,6 @@
 /* cmd_store.c - STORE, also conditional (RFC 7162 UNCHANGEDSINCE). */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "imapd/conn.h"
+#include "imapd/limit.h"
 #include "imapd/names.h"
 
 struct store {
@@ -32,10 +32,8 @@ write_flags(
 {
 	struct cv_buf *out = imapd_out(c);
 
-	cv_buf_add(out, "* ", 2);
-	cv_buf_u64(out, seq);
-	cv_buf_z(out, " FETCH (");
-	if (c->cmd->is_uid || c->qresync) {
+	imapd_write_fetch(out, c->uid_only, seq, e->uid);
+	if ((c->cmd->is_uid || c->qresync) && !c->uid_only) {
 		cv_buf_add(out, "UID ", 4);
 		cv_buf_u64(out, e->uid);
 		cv_buf_c(out, ' ');
@@ -105,6 +103,7 @@ imapd_cmd_store(struct imapd_conn *c)
 		imapd_know_modseq(c);
 	struct imapd_sync_how how = imapd_news_how(c, c->cmd->is_uid);
 	imapd_set_seqs(&a->set, c->cmd->is_uid, session->view, &c->arena, &s.seqs, &s.seqs_count);
+	s.seqs_count = imapd_limit_ranges(c, s.seqs, s.seqs_count);
 	s.uids = imapd_seqs_uids(s.seqs, s.seqs_count, session->view, &c->arena, &s.count);
 	if (!s.count)
 		return imapd_done(c, IMAPD_R_OK);

@@ -33,6 +33,7 @@ const struct imapd_cmd_row imapd_cmds[] = {
 	{"MOVE",         imapd_cmd_move,          SEL, "set mailbox",     UID | WRITE | SLOW},
 	{"EXPUNGE",      imapd_cmd_expunge,       SEL, "",                WRITE},
 	{"EXPUNGE",      imapd_cmd_expunge,       SEL, "set",             ONLY | WRITE},
+	{"UIDBATCHES",   imapd_cmd_uidbatches,    SEL, "batches",         0},
 	{"CHECK",        imapd_cmd_check,         SEL, "",                0},
 	{"CLOSE",        imapd_cmd_close,         SEL, "",                QUIET},
 	{"UNSELECT",     imapd_cmd_unselect,      SEL, "",                QUIET},

@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "imapd/limit.h"
 #include "imapd/login.h"
 
 #define COMMANDS_A_RUN  64 /* pipelined commands before others have their turn */
@@ -127,9 +128,10 @@ struct imapd_sync_how
 imapd_news_how(const struct imapd_conn *c, bool is_uid)
 {
 	return (struct imapd_sync_how){
-		.with_uid = is_uid || c->qresync, /* RFC 7162 3.2.4: always then */
+		.with_uid = (is_uid || c->qresync) && !c->uid_only, /* RFC 7162 3.2.4 */
 		.with_modseq = c->condstore,
-		.vanished = c->qresync,
+		.vanished = c->qresync || c->uid_only,
+		.uid_only = c->uid_only,
 	};
 }
 
@@ -149,6 +151,14 @@ send_news(struct imapd_conn *c)
 		return true;
 	cv_log(cv_conn_id(c->conn), CV_WARN, "imap.mailbox_gone", "error=\"%s\"", err.text);
 	return false;
+}
+
+void
+imapd_write_fetch(struct cv_buf *out, bool uid_only, uint32_t seq, uint32_t uid)
+{
+	cv_buf_add(out, "* ", 2);
+	cv_buf_u64(out, uid_only ? uid : seq);
+	cv_buf_z(out, uid_only ? " UIDFETCH (" : " FETCH (");
 }
 
 static enum cv_step
@@ -182,6 +192,7 @@ finish_command(struct imapd_conn *c)
 		release_command(c);
 		return bye(c, "The selected mailbox was deleted");
 	}
+	imapd_choose_code(c);
 	imapd_respond(imapd_out(c), cmd->tag, cmd->reply, cmd->code, cmd->row->name, NULL);
 	bool is_bad = imapd_reply_is_bad(cmd->reply);
 	if (imapd_reply_is_ok(cmd->reply) && (c->state & IMAPD_S_IN))
@@ -237,6 +248,7 @@ start_command(struct imapd_conn *c, struct cv_str text)
 		.utf8 = c->utf8,
 		.no_charset = c->utf8_accept && !c->rev2,
 		.rev2 = c->rev2,
+		.uid_only = c->uid_only,
 	};
 	struct cv_str tag, name;
 	bool is_uid = false;
@@ -258,12 +270,16 @@ start_command(struct imapd_conn *c, struct cv_str text)
 	if (!(row->states & c->state))
 		return answer_fault(c, tag, IMAPD_R_BAD_STATE, NULL);
 
+	if (c->uid_only && !is_uid && (row->flags & IMAPD_CMD_UID))
+		return answer_fault(c, tag, IMAPD_R_UID_REQUIRED, NULL);
+
 	struct imapd_cmd *cmd = CV_ARENA_NEW(&c->arena, struct imapd_cmd);
 	cmd->tag = tag;
 	cmd->row = row;
 	cmd->is_uid = is_uid;
 	if (!imapd_parse_args(&p, row->grammar, &cmd->args))
-		return answer_fault(c, tag, IMAPD_R_SYNTAX, p.fault);
+		return answer_fault(c, tag,
+			p.has_numbers ? IMAPD_R_UID_REQUIRED : IMAPD_R_SYNTAX, p.fault);
 	c->cmd = cmd;
 	if (c->session)
 		imapd_set_bind(&cmd->args.set, c->session->saved, c->session->saved_count,
@@ -369,7 +385,8 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 			      "UNAUTHENTICATE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
 			      "QRESYNC ESEARCH SEARCHRES PARTIAL WITHIN SAVEDATE OBJECTID PREVIEW SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
 			      "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 MULTIAPPEND QUOTA "
-			      "QUOTA=RES-STORAGE UTF8=ACCEPT BINARY REPLACE CATENATE");
+			      "QUOTA=RES-STORAGE UTF8=ACCEPT BINARY REPLACE CATENATE UIDONLY UIDBATCHES");
+		imapd_write_limit_capability(c, out);
 		cv_buf_z(out, cv_conn_is_compressed(c->conn) ? "" : " COMPRESS=DEFLATE");
 		cv_buf_printf(out, " APPENDLIMIT=%llu",
 			(unsigned long long)imapd_config(c->server)->imapd->max_append);

@@ -62,6 +62,7 @@ struct imapd_cmd {
 	struct cv_str untagged;      /* complete lines sent before the news, once durable */
 	enum imapd_reply reply;
 	struct cv_str code; /* replaces the reply's code: "APPENDUID 1 2" */
+	struct cv_str limit_code; /* "MESSAGELIMIT 1000 23221", beside CODE; limit.h */
 };
 
 struct imapd_conn {
@@ -75,6 +76,7 @@ struct imapd_conn {
 	bool utf8;           /* enabled: names are UTF-8; by either of the next two */
 	bool utf8_accept;    /* UTF8=ACCEPT (RFC 9755) */
 	bool rev2;           /* IMAP4rev2 (RFC 9051) */
+	bool uid_only;       /* UIDONLY (RFC 9586): no message numbers either way */
 	bool is_compressing; /* COMPRESS was answered: what follows its answer is compressed */
 	bool is_slow;        /* marked so */
 	bool is_handshaking; /* STARTTLS was answered; nothing is read before it is done */
@@ -115,6 +117,9 @@ void imapd_know_modseq(struct imapd_conn *c);
 
 /* How news are told to this client, in a UID command or not; expunges not yet. */
 struct imapd_sync_how imapd_news_how(const struct imapd_conn *c, bool is_uid);
+
+/* Begins the answer that tells of a message: "* 3 FETCH (", or "* 4711 UIDFETCH (" (RFC 9586 3.3). */
+void imapd_write_fetch(struct cv_buf *out, bool uid_only, uint32_t seq, uint32_t uid);
 
 /* Reads one line that answers a "+". False: none is there yet, return CV_STEP_READ. *is_bad_out: it
  * was too long. */
@@ -168,6 +173,7 @@ enum cv_step imapd_cmd_subscribe(struct imapd_conn *c);
 enum cv_step imapd_cmd_thread(struct imapd_conn *c);
 enum cv_step imapd_cmd_unauthenticate(struct imapd_conn *c);
 enum cv_step imapd_cmd_unselect(struct imapd_conn *c);
+enum cv_step imapd_cmd_uidbatches(struct imapd_conn *c);
 enum cv_step imapd_cmd_unsubscribe(struct imapd_conn *c);
 
 extern const struct imapd_cmd_row imapd_cmds[];

@@ -50,6 +50,13 @@ imapd_fault(struct imapd_parse *p, const char *why)
 }
 
 bool
+imapd_fault_numbers(struct imapd_parse *p)
+{
+	p->has_numbers = !p->fault;
+	return imapd_fault(p, "UIDONLY is enabled: no message numbers");
+}
+
+bool
 imapd_at_end(const struct imapd_parse *p)
 {
 	return p->pos == p->text.n;

@@ -21,10 +21,14 @@ struct imapd_parse {
 	bool utf8;       /* mailbox names are UTF-8, and so is what is searched for */
 	bool no_charset; /* SEARCH may name none (RFC 9755 3) */
 	bool rev2;       /* IMAP4rev2: what RFC 9051 took away is not there */
+	bool uid_only;   /* UIDONLY: message numbers are a fault */
+	bool has_numbers; /* and that was the fault */
 };
 
 /* Keeps WHY unless a fault is known already; answers false. */
 bool imapd_fault(struct imapd_parse *p, const char *why);
+/* The same for message numbers where UIDONLY forbids them (RFC 9586 3). */
+bool imapd_fault_numbers(struct imapd_parse *p);
 
 bool imapd_is_tag_char(unsigned char c);
 bool imapd_is_atom_char(unsigned char c);

@@ -18,6 +18,12 @@
 	R(NO_TAG, "BAD", "", "A tag and a command were expected")                                  \
 	R(BAD_STATE, "BAD", "", "Not in this state")                                               \
 	R(NO_MESSAGE, "BAD", "", "There is no message of that number")                             \
+	R(UID_REQUIRED, "BAD", "UIDREQUIRED", "UIDONLY is enabled: no message numbers")            \
+	R(BATCH_RANGE, "BAD", "CLIENTBUG", "Batches are named from the first to the last")         \
+	R(BATCH_TOO_SMALL, "NO", "TOOFEW", "A batch has at least 500 messages")                    \
+	R(BATCHES_TOO_MANY, "NO", "TOOMANY", "More than 100000 messages at once")                  \
+	R(BATCHES_AGAIN, "NO", "LIMIT", "These batches were told, and they have hardly changed")   \
+	R(MESSAGE_LIMIT, "NO", "MESSAGELIMIT", "More messages than one command may work on")       \
 	R(LINE_TOO_LONG, "BAD", "LIMIT", "Command line too long")                                  \
 	R(LITERAL_TOO_LARGE, "BAD", "LIMIT", "Literal too large")                                  \
 	R(MESSAGE_TOO_LARGE, "NO", "TOOBIG", "Message is larger than this server takes")           \

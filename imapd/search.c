@@ -19,6 +19,8 @@ enum arg {
 	ARG_SECONDS,
 	ARG_KEYWORD,
 	ARG_UIDS,
+	ARG_UID_AFTER,
+	ARG_UID_BEFORE,
 	ARG_ID,
 	ARG_MODSEQ,
 	ARG_OR,
@@ -70,6 +72,8 @@ static const struct key_row {
 	{"THREADID",   IMAPD_KEY_THREADID,   ARG_ID,      false, 0               },
 	{"TO",         IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0               },
 	{"UID",        IMAPD_KEY_UIDS,       ARG_UIDS,    false, 0               },
+	{"UIDAFTER",   IMAPD_KEY_UIDS,       ARG_UID_AFTER, false, 0             },
+	{"UIDBEFORE",  IMAPD_KEY_UIDS,       ARG_UID_BEFORE, false, 0            },
 	{"UNANSWERED", IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_ANSWERED},
 	{"UNDELETED",  IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_DELETED },
 	{"UNDRAFT",    IMAPD_KEY_FLAG,       ARG_NONE,    true,  CV_FLAG_DRAFT   },
@@ -197,6 +201,25 @@ read_modseq(struct reader *r, uint64_t *out)
 	return imapd_parse_number(r->p, INT64_MAX, out);
 }
 
+/* UIDAFTER, UIDBEFORE (RFC 9738 3.2): what is above or below one UID. */
+static bool
+read_uid_side(struct reader *r, bool is_after, struct imapd_set *out)
+{
+	uint64_t uid;
+
+	if (!imapd_parse_sp(r->p) || !imapd_parse_number(r->p, UINT32_MAX, &uid))
+		return false;
+	if (!uid)
+		return imapd_fault(r->p, "a UID is not zero");
+	*out = (struct imapd_set){.ranges = CV_ARENA_NEW(r->p->arena, struct imapd_range)};
+	if (is_after ? uid < UINT32_MAX - 1 : uid > 1) {
+		out->count = 1;
+		out->ranges[0] = is_after ? (struct imapd_range){(uint32_t)uid + 1, UINT32_MAX - 1}
+					  : (struct imapd_range){1, (uint32_t)uid - 1};
+	}
+	return true;
+}
+
 /* The column that holds the field NAME. */
 static enum imapd_column
 column_of(struct cv_str name)
@@ -285,6 +308,10 @@ read_argument(struct reader *r, const struct key_row *row, uint32_t index)
 	case ARG_UIDS:
 		ok = imapd_parse_sp(r->p) && imapd_parse_set(r->p, &node.set);
 		break;
+	case ARG_UID_AFTER:
+	case ARG_UID_BEFORE:
+		ok = read_uid_side(r, row->arg == ARG_UID_AFTER, &node.set);
+		break;
 	case ARG_MODSEQ:
 		ok = read_modseq(r, &node.number);
 		break;
@@ -365,6 +392,8 @@ read_key_inside(struct reader *r)
 	struct cv_str word;
 	unsigned char c = imapd_peek(r->p);
 
+	if (r->p->uid_only && (c == '*' || cv_is_digit(c)))
+		return imapd_fault_numbers(r->p);
 	if (c == '*' || c == '$' || cv_is_digit(c))
 		return read_set(r);
 	if (imapd_take(r->p, '('))

@@ -75,6 +75,12 @@ imapd_seek_new(struct imapd_conn *c, struct imapd_search *search)
 	return s;
 }
 
+void
+imapd_seek_from(struct imapd_seek *s, uint32_t seq)
+{
+	s->next = seq;
+}
+
 uint32_t *
 imapd_seek_found(struct imapd_seek *s, size_t *count_out)
 {

@@ -17,6 +17,8 @@
 struct imapd_seek;
 /* SEARCH is bound to the session's view, which must not move on before the seek ends. */
 struct imapd_seek *imapd_seek_new(struct imapd_conn *c, struct imapd_search *search);
+/* Before the first step: messages below number SEQ are not looked at. */
+void imapd_seek_from(struct imapd_seek *s, uint32_t seq);
 void imapd_seek_free(struct imapd_seek *s);
 /* Works for a few milliseconds; *done_out: the result is complete. */
 CV_MUST_CHECK enum cv_status imapd_seek_step(

@@ -318,7 +318,8 @@ write_change(struct imapd_session *s, const struct imapd_change *change, struct 
 
 	if (knows && (!how.with_modseq || how.silent_modseq_untold))
 		return;
-	write_number(out, change->seq, " FETCH (");
+	write_number(out, how.uid_only ? e->uid : change->seq,
+		how.uid_only ? " UIDFETCH (" : " FETCH (");
 	if (how.with_uid) {
 		cv_buf_z(out, "UID ");
 		cv_buf_u64(out, e->uid);

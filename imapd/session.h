@@ -47,6 +47,9 @@ struct imapd_session {
 	unsigned silent_count;
 	uint32_t *saved; /* UIDs that SEARCH saved for "$" (RFC 5182), ascending; heap */
 	uint32_t saved_count;
+	struct imapd_told_batches { /* by the last UIDBATCHES; size 0: none */
+		uint32_t size, first, last, uidnext, exists;
+	} batches;
 };
 
 /* Takes MBOX over, whatever happens. */
@@ -80,6 +83,7 @@ struct imapd_sync_how {
 	bool with_uid;    /* the command was a UID command */
 	bool with_modseq;
 	bool vanished;    /* expunges are told as VANISHED (RFC 7162 3.2.10) */
+	bool uid_only;    /* no message numbers (RFC 9586) */
 	bool silent_modseq_untold; /* not even the MODSEQ of silent changes: the caller tells it */
 };
 /* Appends the news as untagged answers and moves `view` on. CV_NOT_FOUND when the mailbox is gone.

@@ -33,8 +33,8 @@
 #define CV_BODY_STRIPES    16u
 #define CV_TRIES           16         /* of a change that meets conflicts */
 #define CV_UID_GAP         (1u << 17) /* how far a fence jumps */
-#define CV_AHEAD_MAX       8192u      /* numbers of one account the disk may be behind */
 #define CV_ACT_MAX         100000u    /* UIDs one act may give */
+#define CV_AHEAD_MAX       8192u      /* numbers of one account the disk may be behind */
 #define CV_MODSEQ_GAP      (1u << 20)
 #define CV_ID_GAP          4096u        /* mailbox ids, UIDVALIDITY */
 #define CV_BATCH_SOFT      (700u << 10) /* above it rows are written ahead, in batches of theirs */

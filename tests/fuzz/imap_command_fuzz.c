@@ -16,7 +16,8 @@ parse_as_command(struct imapd_input *in, bool is_new)
 		.spool_count = in->spool_count,
 		.utf8 = is_new,
 		.no_charset = is_new,
-		.rev2 = is_new};
+		.rev2 = is_new,
+		.uid_only = is_new};
 	struct imapd_args args = {0};
 	struct cv_str tag, name;
 

@@ -15,3 +15,6 @@ set_tests_properties(protocol/imap/mutated PROPERTIES TIMEOUT 120 LABELS protoco
 add_test(NAME protocol/imap/index COMMAND ${Python3_EXECUTABLE}
 	${CMAKE_CURRENT_LIST_DIR}/index_test.py $<TARGET_FILE:congvu-imapd>)
 set_tests_properties(protocol/imap/index PROPERTIES TIMEOUT 400 LABELS protocol)
+add_test(NAME protocol/imap/batches COMMAND ${Python3_EXECUTABLE}
+	${CMAKE_CURRENT_LIST_DIR}/batches_test.py $<TARGET_FILE:congvu-imapd>)
+set_tests_properties(protocol/imap/batches PROPERTIES TIMEOUT 120 LABELS protocol)

@@ -57,6 +57,37 @@ test_args__change_with_what_is_enabled(void **state)
 }
 
 static void
+test_args__have_no_message_numbers_under_uidonly(void **state)
+{
+	static const struct {
+		const char *grammar, *text;
+		bool ok;
+	} rows[] = {
+		{"search", " 1", false},
+		{"search", " *", false},
+		{"search", " OR SEEN (NOT 1:2)", false},
+		{"search", " UID 1 $", true},
+		{"sort", " (DATE) UTF-8 3", false},
+		{"thread", " REFS UTF-8 UID 3", true},
+		{"mailbox ?select", " a (QRESYNC (1 2 1:9))", true},
+		{"mailbox ?select", " a (QRESYNC (1 2 1:9 (1 1)))", false},
+		{"mailbox ?select", " a (QRESYNC (1 2 (1 1)))", false},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct cv_arena arena = CV_ARENA_INIT;
+		struct imapd_args args = {0};
+		struct imapd_parse p = {
+			.text = cv_str_z(rows[i].text), .arena = &arena, .uid_only = true};
+		bool ok = imapd_parse_args(&p, rows[i].grammar, &args);
+		if (ok != rows[i].ok || p.has_numbers == ok)
+			fail_msg("row %zu: %s", i, rows[i].text);
+		cv_arena_done(&arena);
+	}
+}
+
+static void
 test_args__tells_good_from_bad(void **state)
 {
 	/* clang-format off */
@@ -97,6 +128,20 @@ test_args__tells_good_from_bad(void **state)
 		{"id", " (\"name\" \"x\" \"os\" NIL)", true},
 		{"id", " (\"name\")", false},
 		{"names", " CONDSTORE X", true},
+		{"batches", " 500", true},
+		{"batches", " 500 1:2", true},
+		{"batches", " 500 2:1", true},
+		{"batches", " 0", false},
+		{"batches", " 500 0:1", false},
+		{"batches", " 500 1", false},
+		{"batches", " 500 1:*", false},
+		{"batches", " 500 1:2,3:4", false},
+		{"batches", " 4294967296", false},
+		{"search", " UIDAFTER 1", true},
+		{"search", " UIDBEFORE 4294967295", true},
+		{"search", " UIDAFTER 0", false},
+		{"search", " UIDAFTER $", false},
+		{"search", " UIDBEFORE 1:2", false},
 		{"set", " 1", true},
 		{"set", " 1:*,5,7:3", true},
 		{"set", " 0", false},
@@ -286,6 +331,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_args__change_with_what_is_enabled),
+		cmocka_unit_test(test_args__have_no_message_numbers_under_uidonly),
 		cmocka_unit_test(test_args__tells_good_from_bad),
 		cmocka_unit_test(test_args__names_mailboxes_in_utf8),
 		cmocka_unit_test(test_args__gives_sections_back_as_labels),
