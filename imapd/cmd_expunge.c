@@ -23,7 +23,8 @@ limit_deleted(struct imapd_conn *c, uint32_t *uids, uint32_t *count)
 	const struct cv_view *view;
 	uint32_t n = 0;
 
-	if (imapd_limit_uids(c, uids, *count) == *count || cv_mbox_view(c->session->mbox, &view, NULL))
+	if (imapd_limit_uids(c, uids, *count) == *count ||
+		cv_mbox_view(c->session->mbox, &view, NULL))
 		return *count;
 	for (uint32_t i = 0; i < *count; i++) {
 		const struct cv_entry *e = cv_view_uid(view, uids[i]);

@@ -118,7 +118,8 @@ void imapd_know_modseq(struct imapd_conn *c);
 /* How news are told to this client, in a UID command or not; expunges not yet. */
 struct imapd_sync_how imapd_news_how(const struct imapd_conn *c, bool is_uid);
 
-/* Begins the answer that tells of a message: "* 3 FETCH (", or "* 4711 UIDFETCH (" (RFC 9586 3.3). */
+/* Begins the answer that tells of a message: "* 3 FETCH (", or "* 4711 UIDFETCH (" (RFC 9586
+ * 3.3). */
 void imapd_write_fetch(struct cv_buf *out, bool uid_only, uint32_t seq, uint32_t uid);
 
 /* Reads one line that answers a "+". False: none is there yet, return CV_STEP_READ. *is_bad_out: it
