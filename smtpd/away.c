@@ -3,17 +3,20 @@
 #include "smtpd/away.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
+#include "common/net/pool.h"
 #include "common/text/date.h"
 #include "common/text/encode.h"
 #include "common/text/encoded_word.h"
 #include "common/text/header.h"
 #include "smtpd/envelope.h"
 #include "smtpd/outbound.h"
+#include "smtpd/own_mail.h"
 
 #define AWAY_ACCT    cv_acct(CV_CLASS_SYSTEM, 0x61776179)
 #define PAUSE_SECS   (7 * 86400)
@@ -22,6 +25,9 @@
 #define ROWS_MAX     100000u /* a day of that many strangers is no correspondence */
 #define ADDRESSES_MAX 200u
 #define REFERENCES_MAX 1500u
+#define LIFE_SECS    86400u
+#define SENDERS      2u     /* threads */
+#define JOBS_MAX     256u   /* messages whose answers wait for a thread */
 
 /* ---- who is answered ---- */
 
@@ -302,35 +308,37 @@ smtpd_away_compose(const struct smtpd_away_text *t, struct cv_buf *out)
 
 /* ---- sending ---- */
 
+struct smtpd_away {
+	struct smtpd_server *server;
+	pthread_mutex_t lock;
+	struct cv_pool *pool;      /* NULL once stopped */
+	atomic_bool stop;
+};
+
 /* What of a message is needed after it. */
 struct job {
 	struct cv_arena arena;
-	struct smtpd_server *server;
+	struct smtpd_away *away;
 	struct cv_str sender, message_id, references, subject;
 	cv_acct_no accts[SMTPD_ABSENT_MAX];
 	size_t count;
 };
 
 static enum cv_status
-queue_answer(struct smtpd_server *server, struct cv_str to, cv_acct_id local_acct,
-	struct cv_str answer, const char *id, struct cv_err *err)
+send_answer(struct job *j, const struct smtpd_away_text *t, struct cv_err *err)
 {
-	int64_t now = cv_wall_secs();
-	struct cv_queue_rcpt rcpt = { .address = to, .notify = CV_NOTIFY_NEVER,
-		.local_acct = local_acct, .next_secs = now };
-	struct cv_queue_msg msg = { .delivery_id = cv_str_z(id),
-		.smtputf8 = smtpd_envelope_has_8bit(to),
-		.body_kind = smtpd_envelope_has_8bit(answer) ? CV_BODY_8BITMIME : CV_BODY_7BIT,
-		.arrived_secs = now, .expires_secs = now + 86400, .rcpt_count = 1, .rcpts = &rcpt };
-	struct cv_spool spool;
-	cv_ticket ticket;
+	struct cv_buf out = CV_BUF_INIT(64u << 10);
+	char *to = cv_str_dup(t->to), *from = cv_str_dup(t->from);
 
-	cv_spool_init(&spool, server->spool_dir);
-	enum cv_status status = cv_spool_write(&spool, answer, err);
-	if (status == CV_OK)
-		status = cv_queue_put(server->queue, &msg, local_acct
-			? CV_STR("Return-Path: <>\r\n") : CV_STR_EMPTY, &spool, &ticket, err);
-	cv_spool_done(&spool);
+	smtpd_away_compose(t, &out);
+	struct smtpd_own_mail m = { .sender = "", .author = from, .rcpt = to,
+		.text = cv_buf_view(&out), .life_secs = LIFE_SECS, .id = t->id };
+	enum cv_status status = out.full
+		? cv_fail(err, CV_LIMIT, "the answer is too long")
+		: smtpd_own_mail_send(j->away->server, &m, &j->away->stop, err);
+	free(to);
+	free(from);
+	cv_buf_done(&out);
 	return status;
 }
 
@@ -339,7 +347,7 @@ static void
 answer_for(struct job *j, const struct cv_snapshot *snap, const struct cv_reg_hit *sender,
 	cv_acct_no acct)
 {
-	struct cv_buf out = CV_BUF_INIT(64u << 10);
+	struct smtpd_server *server = j->away->server;
 	struct cv_reg_account a;
 	struct cv_reg_route route;
 	struct cv_err err = { 0 };
@@ -347,7 +355,7 @@ answer_for(struct job *j, const struct cv_snapshot *snap, const struct cv_reg_hi
 
 	if (!cv_snapshot_account(snap, acct, &a) || !cv_snapshot_route(snap, acct, &route) ||
 		(sender->found == CV_REG_ACCOUNT && sender->account.acct == acct) ||
-		!may_answer(cv_queue_engine(j->server->queue), acct, j->sender))
+		!may_answer(cv_queue_engine(server->queue), acct, j->sender))
 		return;
 	snprintf(id, sizeof id, "a%llx%08llx", (unsigned long long)cv_wall_ms(),
 		(unsigned long long)cv_random_u64() & 0xffffffff);
@@ -357,22 +365,28 @@ answer_for(struct job *j, const struct cv_snapshot *snap, const struct cv_reg_hi
 		.references = j->references,
 		.vi = outside ? route.absence_outside : route.absence_vi,
 		.en = outside ? CV_STR_EMPTY : route.absence_en,
-		.id = id, .hostname = j->server->main->hostname, .now_secs = cv_wall_secs() };
-	smtpd_away_compose(&t, &out);
-	cv_acct_id local = sender->found == CV_REG_ACCOUNT ? sender->account.acct : 0;
-	if (out.full || queue_answer(j->server, j->sender, local, cv_buf_view(&out), id, &err))
-		cv_log(0, CV_ERROR, "away.failed", "error=\"%s\"", err.text);
+		.id = id, .hostname = server->main->hostname, .now_secs = cv_wall_secs() };
+	if (send_answer(j, &t, &err) != CV_OK)
+		cv_log(0, CV_ERROR, "away.failed", "id=%s account=%.*s error=\"%s\"", id,
+			CV_STR_ARGS(a.address), err.text);
 	else
 		cv_log(0, CV_INFO, "away.answered", "id=%s account=%.*s", id,
 			CV_STR_ARGS(a.address));
-	cv_buf_done(&out);
+}
+
+static void
+job_free(struct job *j)
+{
+	cv_arena_done(&j->arena);
+	free(j);
 }
 
 static void
 run(void *arg)
 {
 	struct job *j = arg;
-	const struct cv_snapshot *snap = cv_register_get(j->server->reg);
+	struct smtpd_server *server = j->away->server;
+	const struct cv_snapshot *snap = cv_register_get(server->reg);
 	struct cv_reg_hit sender;
 
 	cv_snapshot_find_address(snap, j->sender, &sender);
@@ -380,9 +394,17 @@ run(void *arg)
 		for (size_t i = 0; i < j->count; i++)
 			answer_for(j, snap, &sender, j->accts[i]);
 	cv_snapshot_unref(snap);
-	smtpd_outbound_kick(j->server->outbound);
-	cv_arena_done(&j->arena);
-	free(j);
+	smtpd_outbound_kick(server->outbound);
+	job_free(j);
+}
+
+static bool
+start(struct smtpd_away *a, struct job *j)
+{
+	pthread_mutex_lock(&a->lock);
+	bool started = a->pool && cv_pool_run(a->pool, run, j) == CV_OK;
+	pthread_mutex_unlock(&a->lock);
+	return started;
 }
 
 void
@@ -391,7 +413,7 @@ smtpd_away_answer(struct smtpd_session *s)
 	struct smtpd_tx *tx = s->tx;
 	struct smtpd_away_facts facts;
 	struct cv_str message;
-	struct cv_err err;
+	struct cv_err err = { 0 };
 
 	if (!tx->absent_count || tx->quarantined || !smtpd_away_is_person(tx->sender) ||
 		cv_spool_map(&tx->message, &message, &err) != CV_OK)
@@ -400,7 +422,7 @@ smtpd_away_answer(struct smtpd_session *s)
 	smtpd_away_look(header, &facts);
 	struct job *j = cv_calloc(1, sizeof *j);
 	j->arena = (struct cv_arena)CV_ARENA_INIT;
-	j->server = s->server;
+	j->away = s->server->away;
 	const struct cv_snapshot *snap = cv_register_get(s->server->reg);
 	for (size_t i = 0; facts.is_personal && i < tx->absent_count; i++)
 		if (is_named(snap, header, tx->absent[i]))
@@ -411,8 +433,49 @@ smtpd_away_answer(struct smtpd_session *s)
 	j->references = cv_arena_str(&j->arena, cv_str_sub(facts.references, 0, 8000));
 	j->subject = cv_arena_str(&j->arena, cv_str_sub(facts.subject, 0, 1000));
 	cv_spool_unmap(&tx->message, message);
-	if (j->count && cv_net_run(s->server->net, run, j))
+	if (!j->count) {
+		job_free(j);
+	} else if (!start(s->server->away, j)) {
+		cv_log(cv_conn_id(s->conn), CV_WARN, "away.too_many", "id=%s", tx->id);
+		job_free(j);
+	}
+}
+
+enum cv_status
+smtpd_away_new(struct smtpd_server *server, struct smtpd_away **out, struct cv_err *err)
+{
+	struct smtpd_away *a = cv_calloc(1, sizeof *a);
+
+	a->server = server;
+	pthread_mutex_init(&a->lock, NULL);
+	enum cv_status status = cv_pool_new("away", SENDERS, JOBS_MAX, &a->pool, err);
+	if (status == CV_OK)
+		*out = a;
+	else
+		smtpd_away_free(a);
+	return status;
+}
+
+void
+smtpd_away_stop(struct smtpd_away *a)
+{
+	if (!a)
 		return;
-	cv_arena_done(&j->arena);
-	free(j);
+	pthread_mutex_lock(&a->lock);
+	struct cv_pool *pool = a->pool;
+	a->pool = NULL;
+	pthread_mutex_unlock(&a->lock);
+	atomic_store(&a->stop, true);
+	if (pool)
+		cv_pool_free(pool);
+}
+
+void
+smtpd_away_free(struct smtpd_away *a)
+{
+	if (!a)
+		return;
+	smtpd_away_stop(a);
+	pthread_mutex_destroy(&a->lock);
+	free(a);
 }

@@ -3,7 +3,7 @@
  * One answer a sender and box in seven days, kept as hashes in rows of the queue's environment.
  * Only people who wrote to the box itself are answered: never lists, robots, bounces, other
  * answers, mail that a filter marked. Answers have the null sender, say "Auto-Submitted:
- * auto-replied" and go through the queue. Decided by one flag of the register at RCPT, so mail for
+ * auto-replied", pass the filters of submissions (which sign them) and go through the queue. Decided by one flag of the register at RCPT, so mail for
  * those who are there costs nothing. Threads: any.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -12,7 +12,15 @@
 
 #include "smtpd/session.h"
 
-/* The message of S was taken: answers for tx->absent are composed on a worker. */
+struct smtpd_away;
+CV_MUST_CHECK enum cv_status smtpd_away_new(struct smtpd_server *server, struct smtpd_away **out,
+                                            struct cv_err *err);
+/* Gives up answers that wait for filters, and makes no more; call it while the net still runs. NULL:
+ * nothing, here and below. */
+void smtpd_away_stop(struct smtpd_away *a);
+void smtpd_away_free(struct smtpd_away *a); /* no session is left */
+
+/* The message of S was taken: answers for tx->absent are made on a thread of its own. */
 void smtpd_away_answer(struct smtpd_session *s);
 
 /* What a header says about answering by machine. Pure. */

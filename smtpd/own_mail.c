@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/text/header.h"
+#include "smtpd/envelope.h"
 #include "smtpd/milter.h"
 #include "smtpd/outbound.h"
 
@@ -69,7 +70,7 @@ tell_connect(struct chain *c, const struct smtpd_own_mail *m)
 	in->sin_family = AF_INET;
 	in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	smtpd_milter_macro(c->milter, "i", m->id);
-	smtpd_milter_macro(c->milter, "{auth_authen}", m->sender);
+	smtpd_milter_macro(c->milter, "{auth_authen}", m->author);
 	smtpd_milter_macro(c->milter, "{auth_type}", "internal");
 	smtpd_milter_connect(c->milter, "localhost", &here);
 }
@@ -166,9 +167,14 @@ put(struct smtpd_server *server, const struct smtpd_own_mail *m, cv_acct_id loca
 	struct cv_queue_rcpt rcpt = { .address = cv_str_z(m->rcpt), .notify = CV_NOTIFY_NEVER,
 		.local_acct = local_acct, .next_secs = now };
 	struct cv_queue_msg msg = { .delivery_id = cv_str_z(m->id), .sender = cv_str_z(m->sender),
+		.smtputf8 = smtpd_envelope_has_8bit(rcpt.address),
 		.tls_optional = m->tls_optional, .body_kind = CV_BODY_7BIT, .arrived_secs = now,
 		.expires_secs = now + m->life_secs, .rcpt_count = 1, .rcpts = &rcpt };
 	char path[400];
+
+	/* A header field with an address beyond ASCII. */
+	if (smtpd_envelope_has_8bit(m->text))
+		msg.body_kind = CV_BODY_8BITMIME;
 	cv_ticket ticket;
 
 	snprintf(path, sizeof path, "Return-Path: <%s>\r\n", m->sender);

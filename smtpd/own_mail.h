@@ -10,7 +10,8 @@
 #include "smtpd/server.h"
 
 struct smtpd_own_mail {
-	const char *sender, *rcpt; /* addresses without brackets */
+	const char *sender, *rcpt; /* addresses without brackets; the sender may be "" */
+	const char *author;        /* the account of ours that it is from, for filters */
 	struct cv_str text;        /* header and body, CRLF lines */
 	bool tls_optional;         /* arriving matters more than TLS (RFC 8689 4) */
 	unsigned life_secs;        /* in the queue */

@@ -76,7 +76,7 @@ mail(struct smtpd_tlsrpt *t, const char *address, const struct smtpd_tlsrpt_repo
 	snprintf(id, sizeof id, "t%llx%08llx", (unsigned long long)cv_wall_ms(),
 		(unsigned long long)cv_random_u64() & 0xffffffff);
 	enum cv_status status = smtpd_tlsrpt_mail(r, address, packed, &text, err);
-	struct smtpd_own_mail m = { .sender = t->contact, .rcpt = address,
+	struct smtpd_own_mail m = { .sender = t->contact, .author = t->contact, .rcpt = address,
 		.text = cv_buf_view(&text), .tls_optional = true, .life_secs = MAIL_SECS,
 		.id = id };
 	if (status == CV_OK)

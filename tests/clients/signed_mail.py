@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Signed mail through smtpd, store and IMAP, and through smtpd and its queue to another server, still
 verifies: DKIM with the strictest canonical form by dkimpy, S/MIME by openssl. Needs python3-dkim."""
+import json
 import os
 import re
 import ssl
@@ -13,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), HERE]
 from certs import Authority  # noqa: E402
 from filter_kit import Key  # noqa: E402
-from kit import DOMAIN, PASSWORD, Province, expect, run_tests, skip, wait_until  # noqa: E402
+from kit import BUILD, DOMAIN, Province, expect, run, run_tests, skip, wait_until  # noqa: E402
 from harness import free_ports  # noqa: E402
 from sink import Sink  # noqa: E402
 
@@ -169,6 +170,35 @@ def test_what_leaves_for_other_servers_still_verifies():
                 else:
                     check_smime(w, got, words)
             expect(not [f for f in sink.faults if "bare" in f], sink.faults)
+        finally:
+            sink.close()
+
+
+def test_an_answer_of_who_is_away_is_signed():
+    """RFC 3834's null sender leaves DMARC only the signature."""
+    with Province(zone=ZONE, smtpd={"outbound_port": str(PORT), "retry_min": "1s"},
+                  spamfilter={}) as p:
+        congvu = [os.path.join(BUILD, "bin", "congvu"), "--conf", p.conf]
+        p.domain(DOMAIN)
+        p.user(A)
+        run(congvu + ["dkim", "keygen", DOMAIN])
+        shown = json.loads(run(congvu + ["--json", "dkim", "show", DOMAIN]))
+        records = {r["name"].rstrip("."): r["value"] for r in shown["records"]}
+        p.daemons["spamfilter"].kill()  # it reads its keys when it starts
+        p.daemons["spamfilter"].start()
+        p.ask("imapd", "absence.set", address=A, until="2099-01-01", vi="Tôi nghỉ phép.", en="Away.",
+              outside="Đang vắng.")
+        p.refresh()
+        sink = Sink("127.0.0.2", PORT)
+        try:
+            with p.smtp("mx") as session:
+                session.sendmail("dan@far.example", [A],
+                                 f"From: <dan@far.example>\r\nTo: <{A}>\r\nSubject: x\r\n\r\ny\r\n")
+            wait_until("the answer", lambda: sink.messages)
+            expect(sink.messages[0].sender == "" and dkim.verify(
+                sink.messages[0].data, dnsfunc=lambda n, timeout=5:
+                records.get(n.decode().rstrip("."), "").encode() or None),
+                "the signature does not verify", sink.messages[0].data)
         finally:
             sink.close()
 
