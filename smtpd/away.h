@@ -3,8 +3,9 @@
  * One answer a sender and box in seven days, kept as hashes in rows of the queue's environment.
  * Only people who wrote to the box itself are answered: never lists, robots, bounces, other
  * answers, mail that a filter marked. Answers have the null sender, say "Auto-Submitted:
- * auto-replied", pass the filters of submissions (which sign them) and go through the queue. Decided by one flag of the register at RCPT, so mail for
- * those who are there costs nothing. Threads: any.
+ * auto-replied", pass the filters of submissions (which sign them) and go through the queue.
+ * Decided by one flag of the register at RCPT, so mail for those who are there costs nothing.
+ * Threads: any.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SMTPD_AWAY_H
@@ -15,8 +16,8 @@
 struct smtpd_away;
 CV_MUST_CHECK enum cv_status smtpd_away_new(struct smtpd_server *server, struct smtpd_away **out,
                                             struct cv_err *err);
-/* Gives up answers that wait for filters, and makes no more; call it while the net still runs. NULL:
- * nothing, here and below. */
+/* Gives up answers that wait for filters, and makes no more; call it while the net still runs.
+ * NULL: nothing, here and below. */
 void smtpd_away_stop(struct smtpd_away *a);
 void smtpd_away_free(struct smtpd_away *a); /* no session is left */
 
