@@ -180,6 +180,7 @@ static enum cv_status
 add_url(struct imapd_conn *c, struct cv_str text, struct cv_spool *out, struct cv_err *err)
 {
 	struct imapd_url url;
+	struct imapd_place place;
 	struct cv_mbox *mbox;
 
 	if (!imapd_parse_url(text, &c->arena, &url))
@@ -189,7 +190,9 @@ add_url(struct imapd_conn *c, struct cv_str text, struct cv_spool *out, struct c
 			return cv_fail(err, CV_INVALID, "no mailbox is selected");
 		return add_from(c, c->session->mbox, &url, out, err);
 	}
-	enum cv_status status = cv_mbox_open(c->acct, url.mailbox, &mbox, err);
+	enum cv_status status = imapd_place(c, url.mailbox, &place, err);
+	if (!status)
+		status = imapd_place_mbox(&place, &mbox, err);
 	if (status)
 		return status;
 	status = add_from(c, mbox, &url, out, err);

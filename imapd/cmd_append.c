@@ -47,6 +47,7 @@ append_messages(struct imapd_conn *c, struct cv_str *code_out, cv_ticket *ticket
 {
 	const struct imapd_args *a = &c->cmd->args;
 	struct cv_err err = {0};
+	struct imapd_place place;
 	struct cv_mbox *mbox;
 
 	if (!imapd_catenate(c))
@@ -58,7 +59,9 @@ append_messages(struct imapd_conn *c, struct cv_str *code_out, cv_ticket *ticket
 		imapd_refuse(c, status, &err);
 		return false;
 	}
-	status = cv_mbox_open(c->acct, a->mailbox[0], &mbox, &err);
+	status = imapd_place(c, a->mailbox[0], &place, &err);
+	if (!status)
+		status = imapd_place_mbox(&place, &mbox, &err);
 	if (status) {
 		status == CV_NOT_FOUND ? imapd_done(c, IMAPD_R_TRY_CREATE)
 				       : imapd_refuse(c, status, &err);

@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/text/envelope.h"
 #include "imapd/conn.h"
+#include "imapd/names.h"
 
 enum cv_step
 imapd_cmd_noop(struct imapd_conn *c)
@@ -87,15 +88,36 @@ imapd_cmd_compress(struct imapd_conn *c)
 	return imapd_done(c, IMAPD_R_OK);
 }
 
-enum cv_step
-imapd_cmd_namespace(struct imapd_conn *c)
+/* One branch, the prefix of its names with the separator behind it (RFC 2342 5). */
+static void
+write_space(struct imapd_conn *c, enum imapd_space space)
 {
 	char separator[] = {cv_store_separator(c->server->store), '\0'};
 	struct cv_buf *out = imapd_out(c);
+	struct cv_str name = imapd_space_name(c, space);
 
-	cv_buf_z(out, "* NAMESPACE ((\"\" ");
+	if (!name.n && space != IMAPD_SPACE_OWN) {
+		cv_buf_z(out, " NIL");
+		return;
+	}
+	cv_buf_z(out, " ((");
+	if (name.n)
+		name = cv_arena_printf(
+			&c->arena, "%.*s%c", CV_STR_ARGS(name), separator[0]);
+	imapd_write_name(out, name, c->utf8);
+	cv_buf_c(out, ' ');
 	cv_imap_string(out, cv_str_z(separator));
-	cv_buf_z(out, ")) NIL NIL\r\n");
+	cv_buf_z(out, "))");
+}
+
+enum cv_step
+imapd_cmd_namespace(struct imapd_conn *c)
+{
+	cv_buf_z(imapd_out(c), "* NAMESPACE");
+	write_space(c, IMAPD_SPACE_OWN);
+	write_space(c, IMAPD_SPACE_OTHERS);
+	write_space(c, IMAPD_SPACE_SHARED);
+	cv_buf_z(imapd_out(c), "\r\n");
 	return imapd_done(c, IMAPD_R_OK);
 }
 

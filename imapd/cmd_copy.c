@@ -36,12 +36,15 @@ copy_messages(struct imapd_conn *c, bool move)
 {
 	struct imapd_args *a = &c->cmd->args;
 	struct copy copy = {0};
+	struct imapd_place place;
 	struct imapd_range *seqs;
 	struct cv_err err = {0};
 	cv_ticket ticket = 0;
 	uint32_t n;
 
-	enum cv_status status = cv_mbox_open(c->acct, a->mailbox[0], &copy.dst, &err);
+	enum cv_status status = imapd_place(c, a->mailbox[0], &place, &err);
+	if (!status)
+		status = imapd_place_mbox(&place, &copy.dst, &err);
 	if (status == CV_NOT_FOUND)
 		return imapd_done(c, IMAPD_R_TRY_CREATE);
 	if (status)

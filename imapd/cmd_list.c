@@ -4,6 +4,7 @@
 #include "common/text/envelope.h"
 #include "imapd/conn.h"
 #include "imapd/names.h"
+#include "imapd/others_list.h"
 
 struct listing {
 	struct imapd_conn *c;
@@ -204,6 +205,9 @@ run_list(struct imapd_conn *c, void (*each)(struct listing *l))
 	for (size_t i = 0; i < args->pattern_count; i++)
 		l.patterns[i] = cv_arena_printf(&c->arena, "%.*s%.*s", CV_STR_ARGS(args->reference),
 			CV_STR_ARGS(args->patterns[i]));
+	status = imapd_list_others(c, l.patterns, args->pattern_count, &l.boxes, &l.count, &err);
+	if (status)
+		return imapd_refuse(c, status, &err);
 	cv_map_init(&l.parents);
 	each(&l);
 	cv_map_done(&l.parents);

@@ -21,56 +21,79 @@ without_separator(struct imapd_conn *c, struct cv_str name)
 /* RFC 9051 6.3.4, 6.3.6: the name as it is kept, with the one that the client knows it by. Told
  * once the change is durable. */
 static void
-tell_name(struct imapd_conn *c, struct cv_str name, struct cv_str old_name)
+tell_name(struct imapd_conn *c, const struct imapd_place *place, struct cv_str old_name)
 {
 	struct cv_mbox_info info;
 	struct cv_buf line = CV_BUF_INIT(16u << 10);
 
-	if (!cv_mbox_info(c->acct, name, &c->arena, &info, NULL)) {
+	if (!imapd_place_info(c, place, &info, NULL)) {
 		imapd_write_list(c, &info, old_name, &line);
 		c->cmd->untagged = cv_arena_str(&c->arena, cv_buf_view(&line));
 	}
 	cv_buf_done(&line);
 }
 
+/* Where a mailbox of that name may be made or changed: not at the levels above others' boxes. */
+static enum cv_status
+find_changeable(struct imapd_conn *c, struct cv_str name, struct imapd_place *out,
+	struct cv_err *err)
+{
+	enum cv_status status = imapd_place(c, name, out, err);
+
+	if (!status && (!out->name.n || (out->space == IMAPD_SPACE_OWN && out->is_reserved)))
+		status = cv_fail(err, CV_DENIED, "the name stands for boxes of others");
+	return status;
+}
+
 enum cv_step
 imapd_cmd_create(struct imapd_conn *c)
 {
 	struct cv_str name = without_separator(c, c->cmd->args.mailbox[0]);
+	enum cv_special_use use = c->cmd->args.use;
+	struct imapd_place place;
 	struct cv_mbox_info info;
 	struct cv_err err = {0};
 	cv_ticket ticket = 0;
 	uint64_t id;
 	char objectid[IMAPD_OBJECTID_MAX];
 
-	enum cv_status status = cv_mbox_create(c->acct, name, c->cmd->args.use, &id, &ticket, &err);
+	enum cv_status status = find_changeable(c, name, &place, &err);
+	if (!status && use != CV_USE_NONE && place.space != IMAPD_SPACE_OWN)
+		return imapd_done(c, IMAPD_R_USE_TAKEN); /* in their session it is not told */
+	if (!status)
+		status = cv_mbox_create(place.acct, place.name, use, &id, &ticket, &err);
 	/* Two things may exist already: the name, or another mailbox of that use (RFC 6154). */
-	if (status == CV_EXISTS && c->cmd->args.use != CV_USE_NONE &&
-		cv_mbox_info(c->acct, name, &c->arena, &info, NULL) == CV_NOT_FOUND)
+	if (status == CV_EXISTS && use != CV_USE_NONE &&
+		cv_mbox_info(place.acct, place.name, &c->arena, &info, NULL) == CV_NOT_FOUND)
 		return imapd_done(c, IMAPD_R_USE_TAKEN);
 	if (!status)
 		c->cmd->code = cv_arena_printf(
 			&c->arena, "MAILBOXID (%s)", imapd_mailbox_id(id, objectid));
 	struct cv_str given = without_separator(c, c->cmd->args.given[0]);
 	if (!status && c->rev2 && !cv_str_eq(given, name))
-		tell_name(c, name, given);
+		tell_name(c, &place, given);
 	return done_or_refuse(c, status, ticket, &err);
 }
 
 enum cv_step
 imapd_cmd_delete(struct imapd_conn *c)
 {
+	struct imapd_place place;
 	struct cv_err err = {0};
 	cv_ticket ticket = 0;
 	struct cv_mbox *mbox;
 
+	enum cv_status status = imapd_place(c, c->cmd->args.mailbox[0], &place, &err);
+	if (!status && !place.name.n)
+		status = cv_fail(&err, CV_DENIED, "the name stands for a box of somebody");
 	/* Deleting the mailbox one is in means leaving it first. */
-	if (c->session && !cv_mbox_open(c->acct, c->cmd->args.mailbox[0], &mbox, &err)) {
-		if (cv_mbox_id(mbox) == cv_mbox_id(c->session->mbox))
+	if (!status && c->session && !imapd_place_mbox(&place, &mbox, NULL)) {
+		if (mbox == c->session->mbox)
 			imapd_conn_enter(c, IMAPD_S_AUTH);
 		cv_mbox_close(mbox);
 	}
-	enum cv_status status = cv_mbox_delete(c->acct, c->cmd->args.mailbox[0], &ticket, &err);
+	if (!status)
+		status = cv_mbox_delete(place.acct, place.name, &ticket, &err);
 	return done_or_refuse(c, status, ticket, &err);
 }
 
@@ -78,23 +101,36 @@ enum cv_step
 imapd_cmd_rename(struct imapd_conn *c)
 {
 	const struct imapd_args *a = &c->cmd->args;
+	struct imapd_place from, to;
 	struct cv_err err = {0};
 	cv_ticket ticket = 0;
 
-	struct cv_str name = without_separator(c, a->mailbox[1]);
-	enum cv_status status = cv_mbox_rename(c->acct, a->mailbox[0], name, &ticket, &err);
+	enum cv_status status = imapd_place(c, a->mailbox[0], &from, &err);
+	if (!status)
+		status = find_changeable(c, without_separator(c, a->mailbox[1]), &to, &err);
+	if (!status && (!from.name.n || from.acct != to.acct))
+		status = cv_fail(&err, CV_DENIED, "a mailbox stays its owner's");
+	/* INBOX of somebody else is where their mail comes in: it is not emptied by its name. */
+	if (!status && from.space != IMAPD_SPACE_OWN && cv_str_eq_z(from.name, "INBOX"))
+		status = cv_fail(&err, CV_DENIED, "the inbox of others keeps its name");
+	if (!status)
+		status = cv_mbox_rename(from.acct, from.name, to.name, &ticket, &err);
 	if (!status && c->rev2)
-		tell_name(c, name, a->mailbox[0]);
+		tell_name(c, &to, a->mailbox[0]);
 	return done_or_refuse(c, status, ticket, &err);
 }
 
+/* Subscriptions are the person's own, under the name that the client knows. */
 static enum cv_step
 subscribe(struct imapd_conn *c, bool on)
 {
 	struct cv_str name = without_separator(c, c->cmd->args.mailbox[0]);
+	struct imapd_place place;
 	struct cv_err err = {0};
 	cv_ticket ticket = 0;
 
+	if (!imapd_place(c, name, &place, NULL))
+		name = imapd_place_name(c, &place, place.name);
 	enum cv_status status = cv_mbox_subscribe(c->acct, name, on, &ticket, &err);
 	return done_or_refuse(c, status, ticket, &err);
 }

@@ -130,9 +130,9 @@ open_mailbox(struct imapd_conn *c, bool read_only)
 		return imapd_done(c, IMAPD_R_SYNTAX); /* RFC 7162 3.2.5: ENABLE comes first */
 	const struct imapd_args *a = &c->cmd->args;
 	struct cv_mbox_info info = {0};
+	struct imapd_place place;
 	struct cv_mbox *mbox;
 	struct cv_err err = {0};
-	enum cv_status status = CV_OK;
 
 	if (c->state == IMAPD_S_SELECTED) {
 		cv_buf_z(imapd_out(c), "* OK [CLOSED] The mailbox before is closed\r\n");
@@ -140,19 +140,22 @@ open_mailbox(struct imapd_conn *c, bool read_only)
 	}
 	if (a->condstore)
 		imapd_know_modseq(c);
-	if (read_only || c->rev2)
-		status = cv_mbox_info(c->acct, a->mailbox[0], &c->arena, &info, &err);
+	enum cv_status status = imapd_place(c, a->mailbox[0], &place, &err);
+	if (!status && (read_only || c->rev2))
+		status = imapd_place_info(c, &place, &info, &err);
 	if (!status)
-		status = cv_mbox_open(c->acct, a->mailbox[0], &mbox, &err);
+		status = imapd_place_mbox(&place, &mbox, &err);
 	if (status)
 		return imapd_refuse(c, status, &err);
 	status = imapd_session_open(c->conn, mbox, read_only, info.recent, &c->session, &err);
 	if (status)
 		return imapd_refuse(c, status, &err);
 	c->session->hides_recent = c->rev2;
+	imapd_session_set_owner(c->session, place.owner, place.space != IMAPD_SPACE_OWN,
+		place.address, place.name);
 	imapd_conn_enter(c, IMAPD_S_SELECTED);
-	if (cv_str_eq_z(a->mailbox[0], "INBOX"))
-		cv_audit_count(c->server->audit, c->login.acct, CV_COUNT_CHECKS, 1);
+	if (cv_str_eq_z(place.name, "INBOX"))
+		cv_audit_count(c->server->audit, place.owner, CV_COUNT_CHECKS, 1);
 	write_mailbox(c, &info);
 	if (a->qresync.is_given && a->qresync.uidvalidity == c->session->view->uidvalidity)
 		return begin_resync(c, read_only);

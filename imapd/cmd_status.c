@@ -49,10 +49,13 @@ enum cv_step
 imapd_cmd_status(struct imapd_conn *c)
 {
 	const struct imapd_args *a = &c->cmd->args;
+	struct imapd_place place;
 	struct cv_mbox_info info;
 	struct cv_err err = {0};
 
-	enum cv_status status = cv_mbox_info(c->acct, a->mailbox[0], &c->arena, &info, &err);
+	enum cv_status status = imapd_place(c, a->mailbox[0], &place, &err);
+	if (!status)
+		status = imapd_place_info(c, &place, &info, &err);
 	if (!status && (!info.selectable || !info.id))
 		status = CV_NOT_FOUND;
 	if (status)

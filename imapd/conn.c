@@ -114,6 +114,7 @@ release_command(struct imapd_conn *c)
 	if (c->cmd && c->cmd->release)
 		c->cmd->release(c->cmd->step);
 	c->cmd = NULL;
+	imapd_places_done(c);
 	if (c->is_slow) {
 		cv_conn_mark_slow(c->conn, false);
 		c->is_slow = false;
@@ -511,6 +512,7 @@ closed(struct cv_conn *conn)
 		return;
 	if (c->cmd && c->cmd->release)
 		c->cmd->release(c->cmd->step);
+	imapd_places_done(c);
 	imapd_input_done(&c->input);
 	cv_arena_done(&c->arena);
 	imapd_session_close(c->session);

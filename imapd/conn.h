@@ -17,6 +17,7 @@
 
 #include "imapd/args.h"
 #include "imapd/input.h"
+#include "imapd/others.h"
 #include "imapd/respond.h"
 #include "imapd/server.h"
 #include "imapd/session.h"
@@ -88,7 +89,9 @@ struct imapd_conn {
 	struct cv_arena arena; /* gone when the command is */
 	struct imapd_cmd *cmd;
 	char *idle_tag; /* of IDLE, while it lasts; heap */
-	struct cv_acct *acct;
+	struct cv_acct *acct;               /* one's own */
+	struct cv_acct *held[IMAPD_HELD_MAX]; /* others', of the command under way */
+	unsigned held_count;
 	struct imapd_login login;
 	struct imapd_session *session;
 	int64_t login_deadline_ms;

@@ -334,6 +334,7 @@ imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
 	pthread_mutex_init(&d->users_lock, NULL);
 	pthread_mutex_init(&d->reload_lock, NULL);
 	cv_map_init(&d->users);
+	imapd_holdings_init(&d->holdings);
 	d->started_secs = cv_wall_secs();
 	d->columns = imapd_columns_cache_new(config->imapd->search_cache);
 	enum cv_status status = open_store(d, config, err);
@@ -397,6 +398,7 @@ imapd_close(struct imapd *d)
 	imapd_index_close(d->index);
 	imapd_columns_cache_free(d->columns);
 	cv_map_done(&d->users);
+	imapd_holdings_done(&d->holdings);
 	pthread_mutex_destroy(&d->users_lock);
 	pthread_mutex_destroy(&d->reload_lock);
 	imapd_config_free(atomic_load(&d->config));

@@ -22,6 +22,7 @@
 #include "common/store/deliver.h"
 #include "common/store/mailbox.h"
 #include "imapd/columns.h"
+#include "imapd/holdings.h"
 #include "imapd/index.h"
 
 /* The options of one reading of the configuration; kept until the daemon ends. */
@@ -51,6 +52,7 @@ struct imapd {
 	struct cv_net *net;
 	struct imapd_columns_cache *columns;
 	struct imapd_index *index; /* NULL: it cannot be opened */
+	struct imapd_holdings_cache holdings;
 	struct cv_ctl_server *ctl;
 	struct cv_metrics_source metrics;
 	struct cv_deliver_server *deliver;

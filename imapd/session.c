@@ -142,7 +142,17 @@ imapd_session_close(struct imapd_session *s)
 	cv_mbox_close(s->mbox);
 	free(s->recent);
 	free(s->saved);
+	free(s->owner.address);
+	free(s->owner.mailbox);
 	free(s);
+}
+
+void
+imapd_session_set_owner(struct imapd_session *s, cv_acct_no acct, bool is_other,
+	struct cv_str address, struct cv_str mailbox)
+{
+	s->owner = (struct imapd_owner){
+		acct, is_other, cv_str_dup(address), cv_str_dup(mailbox)};
 }
 
 const struct cv_entry *

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "common/net/net.h"
+#include "common/register/register.h"
 #include "common/store/mailbox.h"
 #include "imapd/set.h"
 
@@ -27,8 +28,17 @@ struct imapd_silent {
 	uint64_t keywords;
 };
 
+/* Whose the selected mailbox is; who reads it, the connection's login says. */
+struct imapd_owner {
+	cv_acct_no acct;
+	bool is_other;  /* not the account that is logged in */
+	char *address;  /* primary */
+	char *mailbox;  /* its name in that account when it was selected */
+};
+
 struct imapd_session {
 	struct cv_mbox *mbox;
+	struct imapd_owner owner;
 	const struct cv_view *view;
 	const struct cv_view *fresh; /* newer than view, or NULL */
 	struct cv_entry *ghosts;     /* in view, no longer in fresh; heap */
@@ -56,6 +66,9 @@ struct imapd_session {
 CV_MUST_CHECK enum cv_status imapd_session_open(struct cv_conn *conn, struct cv_mbox *mbox,
 	bool read_only, uint32_t recent_before, struct imapd_session **out, struct cv_err *err);
 void imapd_session_close(struct imapd_session *s);
+/* Says whose the mailbox is; copies both texts. */
+void imapd_session_set_owner(struct imapd_session *s, cv_acct_no acct, bool is_other,
+	struct cv_str address, struct cv_str mailbox);
 
 /* Message SEQ of the client's numbering, with its newest flags. */
 const struct cv_entry *imapd_session_entry(const struct imapd_session *s, uint32_t seq);

@@ -138,6 +138,8 @@
 	OPT(secs, pop3_idle_timeout, "10m", "5s", "24h", "silence after which a POP3 session ends (RFC 1939 wants 10m at least)", "thời gian chờ phiên POP3") \
 	OPT(list, metrics_listen, "", "", "1024", "loopback addresses for Prometheus and health checks: GET /metrics, /health, /ready", "địa chỉ nội máy cho Prometheus và kiểm tra sức khỏe") \
 	OPT(text, separator, "/", "1", "1", "hierarchy separator in mailbox names", "dấu phân cấp thư mục") \
+	OPT(text, shared_namespace, "Dùng chung", "", "100", "where people find the role and agency boxes they hold or may open; empty: nowhere", "tên nhánh chứa hộp thư chức danh, đơn vị được giao hoặc chia sẻ") \
+	OPT(text, others_namespace, "Người khác", "", "100", "where people find the boxes of others that were delegated to them or shared; empty: nowhere", "tên nhánh chứa hộp thư người khác ủy quyền hoặc chia sẻ") \
 	OPT(list, plain_login_networks, "", "", "65536", "networks from which LOGIN without TLS is taken", "mạng được đăng nhập không TLS") \
 	OPT(num, max_conns, "20000", "1", "200000", "connections at once", "số kết nối tối đa") \
 	OPT(num, max_conns_per_ip, "0", "0", "100000", "connections from one address; 0: no limit (agencies sit behind one address)", "số kết nối tối đa một địa chỉ") \
