@@ -67,7 +67,9 @@ write_level(struct cv_buf *out, struct cv_str address, char sep)
 static int
 hex(char ch)
 {
-	return cv_is_digit((unsigned char)ch) ? ch - '0' : ch >= 'A' && ch <= 'F' ? ch - 'A' + 10 : -1;
+	if (cv_is_digit((unsigned char)ch))
+		return ch - '0';
+	return ch >= 'A' && ch <= 'F' ? ch - 'A' + 10 : -1;
 }
 
 static struct cv_str

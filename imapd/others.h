@@ -13,7 +13,8 @@
  * A name is turned into a *place*: the account and the mailbox's name in it. Everything that works
  * on mailboxes takes a place, so that no command knows whose mailbox it has. Nothing of all this
  * exists in a session before a name asks for it: other accounts are opened for a command and given
- * back at its end (the store keeps what is used in memory); only the selected mailbox holds its own.
+ * back at its end (the store keeps what is used in memory); only the selected mailbox holds on to
+ * its account.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef IMAPD_OTHERS_H
