@@ -433,8 +433,12 @@ arg_sort(struct imapd_parse *p, struct imapd_args *a)
 {
 	a->search = CV_ARENA_NEW(p->arena, struct imapd_search);
 	a->sort = CV_ARENA_NEW(p->arena, struct imapd_sort);
-	return imapd_parse_returns(p, a->search) && imapd_parse_sort(p, a->sort) &&
-	       imapd_parse_sp(p) && imapd_parse_charset_search(p, a->search);
+	if (!imapd_parse_returns(p, a->search) || !imapd_parse_sort(p, a->sort) ||
+		!imapd_parse_sp(p) || !imapd_parse_charset_search(p, a->search))
+		return false;
+	if (a->sort->by_relevancy && !a->search->has_fuzzy)
+		return imapd_fault(p, "RELEVANCY needs FUZZY"); /* RFC 6203 6 */
+	return true;
 }
 
 /* algorithm charset search-keys */

@@ -14,6 +14,7 @@ struct results {
 	struct imapd_conn *c;
 	const struct imapd_search *search;
 	uint32_t *found; /* message numbers, at the end UIDs for UID SEARCH */
+	const uint8_t *scores; /* their relevancy, or NULL */
 	size_t n;
 };
 
@@ -58,6 +59,23 @@ write_partial(const struct results *s, struct cv_buf *out)
 	cv_buf_c(out, ')');
 }
 
+/* RFC 6203 4: for those that are told, or for all where only the ends are. */
+static void
+write_relevancy(const struct results *s, struct cv_buf *out)
+{
+	size_t from = 0, to = s->n;
+
+	if (s->search->returns & IMAPD_RETURN_PARTIAL)
+		imapd_partial_cut(&s->search->partial, s->n, &from, &to);
+	cv_buf_z(out, " RELEVANCY (");
+	for (size_t i = from; i < to; i++) {
+		if (i > from)
+			cv_buf_c(out, ' ');
+		cv_buf_u64(out, s->scores[i]);
+	}
+	cv_buf_c(out, ')');
+}
+
 static void
 write_esearch(struct results *s, struct cv_buf *out)
 {
@@ -79,6 +97,8 @@ write_esearch(struct results *s, struct cv_buf *out)
 	}
 	if (r & IMAPD_RETURN_PARTIAL)
 		write_partial(s, out);
+	if (r & IMAPD_RETURN_RELEVANCY)
+		write_relevancy(s, out);
 }
 
 static int
@@ -197,6 +217,7 @@ imapd_cmd_search(struct imapd_conn *c)
 	if (step != CV_STEP_DONE || c->cmd->is_answered)
 		return step;
 	r.found = imapd_seek_found(c->cmd->step, &r.n);
+	r.scores = imapd_seek_scores(c->cmd->step);
 	write_results(&r, "SEARCH");
 	return imapd_done(c, IMAPD_R_OK);
 }
@@ -230,17 +251,24 @@ imapd_cmd_sort(struct imapd_conn *c)
 	if (step != CV_STEP_DONE || c->cmd->is_answered)
 		return step;
 	r.found = imapd_seek_found(c->cmd->step, &found);
+	const uint8_t *scores = imapd_seek_scores(c->cmd->step);
+	uint8_t *sorted_scores = CV_ARENA_ARRAY(&c->arena, uint8_t, scores ? found + 1 : 1);
 	struct imapd_sorted *items = cv_malloc((found + 1) * sizeof *items);
 	for (size_t i = 0; i < found; i++) {
 		uint32_t uid = cv_view_seq(c->session->view, r.found[i])->uid;
 		items[n].seq = r.found[i];
+		items[n].score = scores ? scores[i] : 0;
 		items[n].facts = imapd_columns_find(columns, uid, &items[n].block);
 		n += items[n].facts != NULL;
 	}
 	imapd_sort_messages(c->cmd->args.sort, items, n);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		r.found[i] = items[i].seq;
+		if (scores)
+			sorted_scores[i] = items[i].score;
+	}
 	free(items);
+	r.scores = sorted_scores;
 	r.n = n;
 	write_results(&r, "SORT");
 	return imapd_done(c, IMAPD_R_OK);

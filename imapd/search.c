@@ -9,6 +9,9 @@
 #include "common/text/header.h"
 #include "imapd/names.h"
 
+#define FUZZY_DAYS  7 /* a date so many days off is out of reach */
+#define FUZZY_SHARE 4 /* so is a size or age that is off by a share of what was asked for */
+
 enum arg {
 	ARG_NONE,
 	ARG_TEXT,
@@ -25,6 +28,7 @@ enum arg {
 	ARG_MODSEQ,
 	ARG_OR,
 	ARG_NOT,
+	ARG_FUZZY,
 	ARG_NEW
 };
 
@@ -46,6 +50,7 @@ static const struct key_row {
 	{"EMAILID",    IMAPD_KEY_EMAILID,    ARG_ID,      false, 0               },
 	{"FLAGGED",    IMAPD_KEY_FLAG,       ARG_NONE,    false, CV_FLAG_FLAGGED },
 	{"FROM",       IMAPD_KEY_HEADER,     ARG_FIELD,   false, 0               },
+	{"FUZZY",      IMAPD_KEY_AND,        ARG_FUZZY,   false, 0               },
 	{"HEADER",     IMAPD_KEY_HEADER,     ARG_HEADER,  false, 0               },
 	{"KEYWORD",    IMAPD_KEY_KEYWORD,    ARG_KEYWORD, false, 0               },
 	{"LARGER",     IMAPD_KEY_LARGER,     ARG_NUMBER,  false, 0               },
@@ -110,7 +115,7 @@ struct reader {
 	struct imapd_parse *p;
 	struct imapd_search *search;
 	struct cv_str charset;
-	unsigned depth;
+	unsigned depth, fuzzy; /* fuzzy: so many FUZZY are around the key */
 	uint32_t cap;
 };
 
@@ -139,6 +144,7 @@ add_node(struct reader *r, enum imapd_key key)
 	node->key = key;
 	node->needs = (size_t)key < CV_COUNT(key_needs) ? key_needs[key] : 0;
 	node->end = s->count + 1;
+	node->is_fuzzy = r->fuzzy > 0;
 	return s->count++;
 }
 
@@ -244,6 +250,8 @@ read_field(struct reader *r, struct imapd_search_node *node, struct cv_str name)
 		return false;
 	node->name = cv_arena_str(r->p->arena, name);
 	node->column = column_of(name);
+	if (node->is_fuzzy && node->needle.n)
+		node->fuzzy = imapd_fuzzy_new(node->needle, r->p->arena);
 	if (!cv_summary_has_field(name))
 		node->needs = IMAPD_NEED_HEADER;
 	return true;
@@ -261,10 +269,18 @@ read_body_text(struct reader *r, struct imapd_search_node *node)
 		return true;
 	}
 	struct cv_str *texts = CV_ARENA_ARRAY(r->p->arena, struct cv_str, s->text_count + 1);
-	if (s->text_count)
+	const struct imapd_fuzzy **fuzzies =
+		CV_ARENA_ARRAY(r->p->arena, const struct imapd_fuzzy *, s->text_count + 1);
+	if (s->text_count) {
 		memcpy(texts, s->texts, s->text_count * sizeof(*texts));
+		memcpy(fuzzies, s->fuzzies, s->text_count * sizeof(struct imapd_fuzzy *));
+	}
 	texts[s->text_count] = node->needle;
+	if (node->is_fuzzy)
+		node->fuzzy = imapd_fuzzy_new(node->needle, r->p->arena);
+	fuzzies[s->text_count] = node->fuzzy;
 	s->texts = texts;
+	s->fuzzies = fuzzies;
 	node->text = s->text_count++;
 	return true;
 }
@@ -336,6 +352,17 @@ read_new(struct reader *r, uint32_t and)
 	return close_node(r, not ) && close_node(r, and);
 }
 
+/* RFC 6203 3: everything inside is matched as near as it comes. */
+static bool
+read_fuzzy(struct reader *r, uint32_t and)
+{
+	r->search->has_fuzzy = true;
+	r->fuzzy++;
+	bool ok = imapd_parse_sp(r->p) && read_key(r);
+	r->fuzzy--;
+	return ok && close_node(r, and);
+}
+
 static bool
 read_row(struct reader *r, const struct key_row *row)
 {
@@ -349,6 +376,8 @@ read_row(struct reader *r, const struct key_row *row)
 	switch (row->arg) {
 	case ARG_NEW:
 		return read_new(r, index);
+	case ARG_FUZZY:
+		return read_fuzzy(r, index);
 	case ARG_NOT:
 		return imapd_parse_sp(r->p) && read_key(r) && close_node(r, index);
 	case ARG_OR:
@@ -430,6 +459,7 @@ imapd_parse_returns(struct imapd_parse *p, struct imapd_search *s)
 		{"ALL",   IMAPD_RETURN_ALL  },
 		{"SAVE",  IMAPD_RETURN_SAVE },
 		{"PARTIAL", IMAPD_RETURN_PARTIAL},
+		{"RELEVANCY", IMAPD_RETURN_RELEVANCY},
 	};
 
 	if (!imapd_take_word(p, "RETURN"))
@@ -469,6 +499,8 @@ read_keys(struct imapd_parse *p, struct imapd_search *s, struct cv_str charset)
 			return false;
 	} while (imapd_take(p, ' '));
 	close_node(&r, all);
+	if ((s->returns & IMAPD_RETURN_RELEVANCY) && !s->has_fuzzy)
+		return imapd_fault(p, "RELEVANCY needs FUZZY"); /* RFC 6203 4 */
 	for (uint32_t i = 0; i < s->count; i++)
 		s->needs |= s->nodes[i].needs;
 	return true;
@@ -537,29 +569,62 @@ value_has(struct cv_str value, struct cv_str needle)
 	return found;
 }
 
+/* SCORE, of a key inside FUZZY, as a verdict. */
+static enum imapd_verdict
+scored(const struct imapd_candidate *c, unsigned score)
+{
+	if (!score)
+		return IMAPD_NO;
+	if (c->relevancy) {
+		c->relevancy->sum += score;
+		c->relevancy->count++;
+	}
+	return IMAPD_YES;
+}
+
+static void
+look_at_value(
+	const struct imapd_fuzzy *fuzzy, struct cv_str value, struct imapd_fuzzy_found *found)
+{
+	struct cv_buf text = CV_BUF_INIT(4 * CV_HEADER_BYTES_MAX);
+	struct cv_buf folded = CV_BUF_INIT(12 * CV_HEADER_BYTES_MAX);
+
+	cv_words_decode(value, CV_STR_EMPTY, &text);
+	if (!cv_fold(cv_buf_view(&text), &folded))
+		imapd_fuzzy_look(fuzzy, cv_buf_view(&folded), found);
+	cv_buf_done(&text);
+	cv_buf_done(&folded);
+}
+
 /* Whether a field NAME of HEADER holds NEEDLE. */
-static bool
-header_has(struct cv_str header, const struct imapd_search_node *node)
+static enum imapd_verdict
+judge_fields(struct cv_str header, const struct imapd_search_node *node,
+	const struct imapd_candidate *c)
 {
 	struct cv_header_scan scan;
 	struct cv_field field;
+	struct imapd_fuzzy_found found = {0};
 
 	cv_header_scan_init(&scan, header);
-	while (cv_header_next(&scan, &field))
-		if (cv_str_ieq(field.name, node->name) &&
-			(!node->needle.n || value_has(field.value, node->needle)))
-			return true;
-	return false;
+	while (cv_header_next(&scan, &field)) {
+		if (!cv_str_ieq(field.name, node->name))
+			continue;
+		if (node->fuzzy)
+			look_at_value(node->fuzzy, field.value, &found);
+		else if (!node->needle.n || value_has(field.value, node->needle))
+			return IMAPD_YES;
+	}
+	return node->fuzzy ? scored(c, imapd_fuzzy_score(node->fuzzy, &found)) : IMAPD_NO;
 }
 
 static enum imapd_verdict
 judge_header(const struct imapd_search_node *node, const struct imapd_candidate *c)
 {
 	if (c->has & IMAPD_NEED_HEADER)
-		return header_has(c->header, node) ? IMAPD_YES : IMAPD_NO;
+		return judge_fields(c->header, node, c);
 	if (node->needs == IMAPD_NEED_HEADER || (c->summary->missing & CV_SUMMARY_HEADERS))
 		return IMAPD_MAYBE;
-	return header_has(c->summary->headers, node) ? IMAPD_YES : IMAPD_NO;
+	return judge_fields(c->summary->headers, node, c);
 }
 
 /* What dates and sizes are judged by, wherever it comes from. */
@@ -591,8 +656,61 @@ core_of(const struct imapd_candidate *c)
 	return core;
 }
 
+/* By how much A falls short of B. */
+static uint64_t
+short_of(uint64_t a, uint64_t b)
+{
+	return a < b ? b - a : 0;
+}
+
+/* RFC 6203 5: dates a week off, and sizes a quarter off, still count a little. */
+static enum imapd_verdict
+judge_core_near(const struct imapd_search_node *node, const struct imapd_candidate *c,
+	const struct core *core)
+{
+	const int64_t far = 1ll << 40;
+	bool is_sent = node->needs & IMAPD_NEED_SUMMARY;
+	int64_t day = is_sent ? cv_date_local_days(cv_date_at(core->sent_secs, core->sent_zone))
+	                      : cv_date_local_days(cv_date_at(core->internal_secs,
+	                                                      core->internal_zone));
+	uint64_t is = (uint64_t)(far + day), want = (uint64_t)(far + node->days);
+	uint64_t age = (uint64_t)CV_MAX(c->now_secs - core->internal_secs, (int64_t)0);
+	uint64_t slack = FUZZY_DAYS, off;
+
+	switch (node->key) {
+	case IMAPD_KEY_LARGER:
+		off = short_of(core->size_bytes, node->number + 1);
+		slack = node->number / FUZZY_SHARE + 1;
+		break;
+	case IMAPD_KEY_SMALLER:
+		off = short_of(node->number, core->size_bytes + 1);
+		slack = node->number / FUZZY_SHARE + 1;
+		break;
+	case IMAPD_KEY_OLDER:
+		off = short_of(age, node->number);
+		slack = node->number / FUZZY_SHARE + 1;
+		break;
+	case IMAPD_KEY_YOUNGER:
+		off = short_of(node->number, age);
+		slack = node->number / FUZZY_SHARE + 1;
+		break;
+	case IMAPD_KEY_BEFORE:
+	case IMAPD_KEY_SENTBEFORE:
+		off = short_of(want, is + 1);
+		break;
+	case IMAPD_KEY_ON:
+	case IMAPD_KEY_SENTON:
+		off = short_of(is, want) + short_of(want, is);
+		break;
+	default:
+		off = short_of(is, want);
+		break;
+	}
+	return scored(c, imapd_fuzzy_near(off, slack));
+}
+
 static bool
-judge_core(const struct imapd_search_node *node, const struct imapd_candidate *c)
+judge_core_exactly(const struct imapd_search_node *node, const struct imapd_candidate *c)
 {
 	struct core core = core_of(c);
 	bool is_sent = node->needs & IMAPD_NEED_SUMMARY;
@@ -620,6 +738,17 @@ judge_core(const struct imapd_search_node *node, const struct imapd_candidate *c
 	default:
 		return day >= node->days;
 	}
+}
+
+static enum imapd_verdict
+judge_core(const struct imapd_search_node *node, const struct imapd_candidate *c)
+{
+	if (judge_core_exactly(node, c))
+		return node->is_fuzzy ? scored(c, 100) : IMAPD_YES;
+	struct core core = core_of(c);
+	if (!node->is_fuzzy || ((node->needs & IMAPD_NEED_SUMMARY) && !core.has_sent))
+		return IMAPD_NO;
+	return judge_core_near(node, c, &core);
 }
 
 /* Told by the message's row alone. */
@@ -659,14 +788,31 @@ judge_facts(const struct imapd_search_node *node, const struct imapd_candidate *
 	if (is_of_row(node->key))
 		return IMAPD_MAYBE;
 	if (node->key != IMAPD_KEY_HEADER)
-		return judge_core(node, c) ? IMAPD_YES : IMAPD_NO;
+		return judge_core(node, c);
 	if (node->column == IMAPD_COLS || c->facts->missing & bit)
 		return IMAPD_MAYBE;
 	if (c->facts->absent & bit)
 		return IMAPD_NO;
 	struct cv_str text = imapd_facts_text(c->block, c->facts, node->column);
+	if (node->fuzzy) {
+		struct imapd_fuzzy_found found = {0};
+		imapd_fuzzy_look(node->fuzzy, text, &found);
+		return scored(c, imapd_fuzzy_score(node->fuzzy, &found));
+	}
 	return !node->needle.n || cv_str_search(text, node->needle) < text.n ? IMAPD_YES
 									       : IMAPD_NO;
+}
+
+/* What stands in a header says more of what a message is about than the same in its body. */
+static unsigned
+score_of_text(const struct imapd_search_node *node, const struct imapd_candidate *c)
+{
+	unsigned body = c->body_scores[node->text];
+
+	if (node->key == IMAPD_KEY_BODY)
+		return body;
+	unsigned in_header = c->header_scores[node->text];
+	return CV_MAX(in_header, body - body / 5);
 }
 
 static bool
@@ -689,7 +835,7 @@ judge_fact(const struct imapd_search_node *node, const struct imapd_candidate *c
 	case IMAPD_KEY_TEXT:
 		return c->in_body[node->text] || c->in_header[node->text];
 	default:
-		return is_of_row(node->key) ? judge_row(node, c) : judge_core(node, c);
+		return judge_row(node, c);
 	}
 }
 
@@ -722,15 +868,21 @@ judge(const struct imapd_search *s, uint32_t index, const struct imapd_candidate
 	}
 	if (node->key == IMAPD_KEY_HEADER && (c->has & (IMAPD_NEED_SUMMARY | IMAPD_NEED_HEADER)))
 		return judge_header(node, c);
-	if (c->absent && (node->needs & IMAPD_NEED_BODY) && c->absent[node->text])
+	if (c->absent && !node->fuzzy && (node->needs & IMAPD_NEED_BODY) && c->absent[node->text])
 		return IMAPD_NO;
 	if (node->needs & ~c->has)
 		return IMAPD_MAYBE;
+	if (node->fuzzy)
+		return scored(c, score_of_text(node, c));
+	if (node->needs & (IMAPD_NEED_CORE | IMAPD_NEED_SUMMARY) && !is_of_row(node->key))
+		return judge_core(node, c);
 	return judge_fact(node, c) ? IMAPD_YES : IMAPD_NO;
 }
 
 enum imapd_verdict
 imapd_search_judge(const struct imapd_search *search, const struct imapd_candidate *candidate)
 {
+	if (candidate->relevancy)
+		*candidate->relevancy = (struct imapd_relevancy){0};
 	return judge(search, 0, candidate);
 }

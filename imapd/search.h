@@ -11,6 +11,7 @@
 
 #include "common/text/summary.h"
 #include "imapd/columns.h"
+#include "imapd/fuzzy.h"
 #include "imapd/parse.h"
 #include "imapd/set.h"
 
@@ -68,6 +69,8 @@ struct imapd_search_node {
 	uint32_t flag;
 	struct cv_str name;   /* of a header field or keyword; EMAILID, THREADID: the id */
 	struct cv_str needle; /* folded */
+	bool is_fuzzy;        /* inside FUZZY (RFC 6203) */
+	const struct imapd_fuzzy *fuzzy; /* HEADER, BODY, TEXT inside FUZZY: the needle's words */
 	uint64_t number;
 	int64_t days; /* since 1970 */
 };
@@ -78,7 +81,8 @@ enum imapd_search_return {
 	IMAPD_RETURN_COUNT = 4,
 	IMAPD_RETURN_ALL = 8,
 	IMAPD_RETURN_SAVE = 16,
-	IMAPD_RETURN_PARTIAL = 32
+	IMAPD_RETURN_PARTIAL = 32,
+	IMAPD_RETURN_RELEVANCY = 64
 };
 
 struct imapd_search {
@@ -87,10 +91,12 @@ struct imapd_search {
 	struct imapd_partial partial;
 	bool is_bad_charset;
 	bool has_modseq;                 /* some key is MODSEQ: the answer tells the highest */
+	bool has_fuzzy;                  /* some key is FUZZY: messages have a relevancy */
 	unsigned needs;                  /* of all nodes together */
 	struct imapd_search_node *nodes; /* nodes[0] is an AND of all */
 	uint32_t count;
 	struct cv_str *texts; /* folded needles of BODY and TEXT */
+	const struct imapd_fuzzy **fuzzies; /* their words, or NULL where the text is exact */
 	uint32_t text_count;
 };
 
@@ -121,7 +127,21 @@ struct imapd_candidate {
 	struct cv_str header;             /* HEADER */
 	const bool *in_header, *in_body;  /* BODY: for each text, whether it was found there */
 	const bool *absent;               /* for each text: it is nowhere in the message; or NULL */
+	/* BODY: for each text inside FUZZY its score there; NULL: no text is */
+	const uint8_t *header_scores, *body_scores;
+	struct imapd_relevancy *relevancy; /* filled in by a judge that says YES; or NULL */
 };
+
+/* How well the keys inside FUZZY were met: their mean. */
+struct imapd_relevancy {
+	unsigned sum, count;
+};
+/* 1..100 (RFC 6203 4); what has no fuzzy key that was looked at is met fully. */
+static inline uint8_t
+imapd_relevancy_score(const struct imapd_relevancy *r)
+{
+	return (uint8_t)(r->count ? r->sum / r->count : 100);
+}
 enum imapd_verdict { IMAPD_NO, IMAPD_YES, IMAPD_MAYBE }; /* MAYBE: fill in more and ask again */
 
 enum imapd_verdict imapd_search_judge(
@@ -142,5 +162,8 @@ void imapd_finder_finish(struct imapd_finder *f);
 struct cv_str imapd_finder_header(const struct imapd_finder *f); /* raw */
 const bool *imapd_finder_in_header(const struct imapd_finder *f);
 const bool *imapd_finder_in_body(const struct imapd_finder *f);
+/* For each text inside FUZZY, 0..100; NULL when there is none. */
+const uint8_t *imapd_finder_header_scores(const struct imapd_finder *f);
+const uint8_t *imapd_finder_body_scores(const struct imapd_finder *f);
 
 #endif

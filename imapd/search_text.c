@@ -22,6 +22,9 @@ struct imapd_finder {
 	const struct imapd_search *search;
 	struct imapd_signer *signer; /* gets all that is compared; or NULL */
 	bool *in_header, *in_body;
+	/* for each text what was seen of its words, then its score; NULL: none is inside FUZZY */
+	struct imapd_fuzzy_found *fuzzy_header, *fuzzy_body;
+	uint8_t *header_scores, *body_scores;
 	size_t overlap; /* bytes kept between two windows */
 	struct cv_arena arena;
 	struct cv_mime_scan *scan;
@@ -47,6 +50,12 @@ imapd_finder_new(const struct imapd_search *search)
 	f->in_body = cv_calloc(search->text_count + 1, sizeof(bool));
 	for (uint32_t i = 0; i < search->text_count; i++)
 		f->overlap = CV_MAX(f->overlap, search->texts[i].n);
+	if (search->has_fuzzy && search->text_count) {
+		f->fuzzy_header = cv_calloc(search->text_count, sizeof(*f->fuzzy_header));
+		f->fuzzy_body = cv_calloc(search->text_count, sizeof(*f->fuzzy_body));
+		f->header_scores = cv_calloc(search->text_count, 1);
+		f->body_scores = cv_calloc(search->text_count, 1);
+	}
 	cv_buf_init(&f->raw, RAW_MAX);
 	cv_buf_init(&f->utf8, CV_CHARSET_GROWTH * RAW_MAX + 1024);
 	cv_buf_init(&f->folded, 3 * CV_CHARSET_GROWTH * RAW_MAX + IMAPD_SEARCH_NEEDLE_MAX + 1024);
@@ -79,6 +88,10 @@ imapd_finder_free(struct imapd_finder *f)
 	cv_buf_done(&f->header);
 	free(f->in_header);
 	free(f->in_body);
+	free(f->fuzzy_header);
+	free(f->fuzzy_body);
+	free(f->header_scores);
+	free(f->body_scores);
 	free(f);
 }
 
@@ -93,9 +106,14 @@ contains(struct cv_str hay, struct cv_str needle)
 static void
 look(const struct imapd_finder *f, struct cv_str hay, bool *found)
 {
-	for (uint32_t i = 0; i < f->search->text_count; i++)
-		if (!found[i])
+	struct imapd_fuzzy_found *fuzzy = found == f->in_header ? f->fuzzy_header : f->fuzzy_body;
+
+	for (uint32_t i = 0; i < f->search->text_count; i++) {
+		if (fuzzy && f->search->fuzzies[i])
+			imapd_fuzzy_look(f->search->fuzzies[i], hay, &fuzzy[i]);
+		else if (!found[i])
 			found[i] = contains(hay, f->search->texts[i]);
+	}
 	if (f->signer)
 		imapd_signer_add(f->signer, hay);
 }
@@ -183,6 +201,10 @@ imapd_finder_reset(struct imapd_finder *f)
 	cv_arena_reset(&f->arena);
 	memset(f->in_header, 0, f->search->text_count * sizeof(bool));
 	memset(f->in_body, 0, f->search->text_count * sizeof(bool));
+	if (f->fuzzy_header) {
+		memset(f->fuzzy_header, 0, f->search->text_count * sizeof(*f->fuzzy_header));
+		memset(f->fuzzy_body, 0, f->search->text_count * sizeof(*f->fuzzy_body));
+	}
 	f->part = CV_MIME_NONE;
 	cv_buf_reset(&f->raw);
 	cv_buf_reset(&f->folded);
@@ -266,6 +288,18 @@ search_part_facts(struct imapd_finder *f, const struct cv_mime_tree *tree)
 	cv_buf_done(&folded);
 }
 
+static void
+score(struct imapd_finder *f)
+{
+	for (uint32_t i = 0; f->fuzzy_header && i < f->search->text_count; i++) {
+		const struct imapd_fuzzy *fuzzy = f->search->fuzzies[i];
+		if (!fuzzy)
+			continue;
+		f->header_scores[i] = (uint8_t)imapd_fuzzy_score(fuzzy, &f->fuzzy_header[i]);
+		f->body_scores[i] = (uint8_t)imapd_fuzzy_score(fuzzy, &f->fuzzy_body[i]);
+	}
+}
+
 void
 imapd_finder_finish(struct imapd_finder *f)
 {
@@ -275,6 +309,7 @@ imapd_finder_finish(struct imapd_finder *f)
 	end_part(f);
 	search_part_facts(f, tree);
 	search_header(f);
+	score(f);
 }
 
 struct cv_str
@@ -293,4 +328,16 @@ const bool *
 imapd_finder_in_body(const struct imapd_finder *f)
 {
 	return f->in_body;
+}
+
+const uint8_t *
+imapd_finder_header_scores(const struct imapd_finder *f)
+{
+	return f->header_scores;
+}
+
+const uint8_t *
+imapd_finder_body_scores(const struct imapd_finder *f)
+{
+	return f->body_scores;
 }

@@ -16,6 +16,7 @@ enum phase { BY_FLAGS, FILLING, LOADING, BY_FACTS, COLLECTING, DONE };
 struct pending {
 	uint32_t seq;
 	enum imapd_verdict verdict;
+	uint8_t score; /* relevancy, with FUZZY */
 };
 
 struct batch_item {
@@ -40,7 +41,9 @@ struct imapd_seek {
 	struct batch_item *batch;    /* room for batch_max */
 	unsigned batch_count, batch_at, batch_max;
 	uint32_t *found;
+	uint8_t *scores; /* of found; NULL without FUZZY */
 	size_t found_count;
+	struct imapd_relevancy relevancy; /* of the candidate judged last */
 	int64_t now_secs;
 };
 
@@ -56,6 +59,7 @@ imapd_seek_free(struct imapd_seek *s)
 	free(s->pending);
 	free(s->batch);
 	free(s->found);
+	free(s->scores);
 	free(s);
 }
 
@@ -88,6 +92,12 @@ imapd_seek_found(struct imapd_seek *s, size_t *count_out)
 	return s->found;
 }
 
+const uint8_t *
+imapd_seek_scores(const struct imapd_seek *s)
+{
+	return s->scores;
+}
+
 const struct cv_view *
 imapd_seek_view(const struct imapd_seek *s)
 {
@@ -95,7 +105,7 @@ imapd_seek_view(const struct imapd_seek *s)
 }
 
 static struct imapd_candidate
-candidate_of(const struct imapd_seek *s, uint32_t seq, const struct cv_entry *entry)
+candidate_of(struct imapd_seek *s, uint32_t seq, const struct cv_entry *entry)
 {
 	return (struct imapd_candidate){
 		.seq = seq,
@@ -103,6 +113,7 @@ candidate_of(const struct imapd_seek *s, uint32_t seq, const struct cv_entry *en
 		.keywords = imapd_session_keywords(s->c->session),
 		.is_recent = imapd_session_is_recent(s->c->session, entry->uid),
 		.now_secs = s->now_secs,
+		.relevancy = s->search->has_fuzzy ? &s->relevancy : NULL,
 	};
 }
 
@@ -115,7 +126,8 @@ add_pending(struct imapd_seek *s, uint32_t seq, enum imapd_verdict verdict)
 		s->pending_room = s->pending_room ? 2 * s->pending_room : 256;
 		s->pending = cv_realloc(s->pending, s->pending_room * sizeof(*s->pending));
 	}
-	s->pending[s->pending_count++] = (struct pending){seq, verdict};
+	s->pending[s->pending_count++] =
+		(struct pending){seq, verdict, imapd_relevancy_score(&s->relevancy)};
 	s->open_count += verdict == IMAPD_MAYBE;
 }
 
@@ -207,6 +219,7 @@ on_msg(void *arg, const struct cv_msg *msg)
 		candidate.has |= IMAPD_NEED_SUMMARY;
 	}
 	p->verdict = imapd_search_judge(s->search, &candidate);
+	p->score = imapd_relevancy_score(&s->relevancy);
 	item->is_there = true;
 	if (p->verdict == IMAPD_MAYBE) {
 		item->msg = *msg;
@@ -267,6 +280,8 @@ judge_by_reading(struct imapd_seek *s, struct batch_item *item, struct cv_err *e
 		candidate.header = imapd_finder_header(r.finder);
 		candidate.in_header = imapd_finder_in_header(r.finder);
 		candidate.in_body = imapd_finder_in_body(r.finder);
+		candidate.header_scores = imapd_finder_header_scores(r.finder);
+		candidate.body_scores = imapd_finder_body_scores(r.finder);
 		candidate.has = IMAPD_NEED_BODY;
 	} else {
 		candidate.header = cv_buf_view(&r.header);
@@ -274,8 +289,10 @@ judge_by_reading(struct imapd_seek *s, struct batch_item *item, struct cv_err *e
 	candidate.msg = &item->msg;
 	candidate.summary = &summary;
 	candidate.has |= IMAPD_NEED_CORE | IMAPD_NEED_SUMMARY | IMAPD_NEED_HEADER;
-	if (!status)
+	if (!status) {
 		p->verdict = imapd_search_judge(s->search, &candidate);
+		p->score = imapd_relevancy_score(&s->relevancy);
+	}
 	cv_buf_done(&r.header);
 	return status;
 }
@@ -342,8 +359,10 @@ judge_pending(struct imapd_seek *s, int64_t end, struct cv_err *err)
 	while (s->next < s->pending_count) {
 		uint32_t index = s->next++;
 		struct pending *p = &s->pending[index];
-		if (p->verdict == IMAPD_MAYBE && (s->columns || s->look))
+		if (p->verdict == IMAPD_MAYBE && (s->columns || s->look)) {
 			p->verdict = judge_by_memory(s, p->seq);
+			p->score = imapd_relevancy_score(&s->relevancy);
+		}
 		if (p->verdict == IMAPD_MAYBE)
 			add_to_batch(s, index);
 		bool was_full = s->batch_count == s->batch_max;
@@ -365,9 +384,15 @@ static void
 collect(struct imapd_seek *s)
 {
 	s->found = cv_malloc((s->pending_count + 1) * sizeof(*s->found));
-	for (uint32_t i = 0; i < s->pending_count; i++)
-		if (s->pending[i].verdict == IMAPD_YES)
-			s->found[s->found_count++] = s->pending[i].seq;
+	if (s->search->has_fuzzy)
+		s->scores = cv_malloc(s->pending_count + 1);
+	for (uint32_t i = 0; i < s->pending_count; i++) {
+		if (s->pending[i].verdict != IMAPD_YES)
+			continue;
+		if (s->scores)
+			s->scores[s->found_count] = s->pending[i].score;
+		s->found[s->found_count++] = s->pending[i].seq;
+	}
 	s->phase = DONE;
 }
 

@@ -25,6 +25,8 @@ CV_MUST_CHECK enum cv_status imapd_seek_step(
 	struct imapd_seek *s, bool *done_out, struct cv_err *err);
 /* Message numbers, ascending; the caller may change them in place. */
 uint32_t *imapd_seek_found(struct imapd_seek *s, size_t *count_out);
+/* For each of them its relevancy, 1..100; NULL without FUZZY. The seek's. */
+const uint8_t *imapd_seek_scores(const struct imapd_seek *s);
 const struct cv_view *imapd_seek_view(const struct imapd_seek *s);
 /* The columns with every message of the view, for a few milliseconds' work at a time as above. */
 CV_MUST_CHECK enum cv_status imapd_seek_columns(

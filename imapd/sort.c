@@ -14,6 +14,7 @@ static const struct {
 	[IMAPD_SORT_DISPLAYFROM] = {"DISPLAYFROM", IMAPD_COL_SORT_DISPLAY_FROM},
 	[IMAPD_SORT_DISPLAYTO] = {"DISPLAYTO",     IMAPD_COL_SORT_DISPLAY_TO  },
 	[IMAPD_SORT_FROM] = {"FROM",               IMAPD_COL_SORT_FROM        },
+	[IMAPD_SORT_RELEVANCY] = {"RELEVANCY",     IMAPD_COLS                 },
 	[IMAPD_SORT_SIZE] = {"SIZE",               IMAPD_COLS                 },
 	[IMAPD_SORT_SUBJECT] = {"SUBJECT",         IMAPD_COL_SORT_SUBJECT     },
 	[IMAPD_SORT_TO] = {"TO",                   IMAPD_COL_SORT_TO          },
@@ -38,14 +39,19 @@ imapd_parse_sort(struct imapd_parse *p, struct imapd_sort *out)
 			i++;
 		if (i == CV_COUNT(rows))
 			return imapd_fault(p, "an unknown sort key");
+		out->by_relevancy |= i == IMAPD_SORT_RELEVANCY;
 		out->keys[out->count++].key = (enum imapd_sort_key)i;
 	} while (imapd_take(p, ' '));
 	return imapd_need(p, ')', "a parenthesis is missing");
 }
 
 static uint64_t
-number_of(enum imapd_sort_key key, const struct imapd_facts *f)
+number_of(enum imapd_sort_key key, const struct imapd_sorted *item)
 {
+	const struct imapd_facts *f = item->facts;
+
+	if (key == IMAPD_SORT_RELEVANCY)
+		return UINT8_MAX - item->score;
 	if (key == IMAPD_SORT_SIZE)
 		return f->size_bytes;
 	int64_t secs = key == IMAPD_SORT_DATE ? imapd_facts_sent(f) : f->internal_secs;
@@ -74,7 +80,7 @@ compare_by(enum imapd_sort_key key, const struct imapd_sorted *a, const struct i
 {
 	if (rows[key].column != IMAPD_COLS)
 		return cv_str_cmp(text_of(key, a), text_of(key, b));
-	uint64_t x = number_of(key, a->facts), y = number_of(key, b->facts);
+	uint64_t x = number_of(key, a), y = number_of(key, b);
 	return (x > y) - (x < y);
 }
 
@@ -101,7 +107,7 @@ imapd_sort_messages(const struct imapd_sort *sort, struct imapd_sorted *items, s
 
 	for (size_t i = 0; i < count; i++) {
 		items[i].first = rows[key].column == IMAPD_COLS
-		                         ? number_of(key, items[i].facts)
+		                         ? number_of(key, &items[i])
 		                         : prefix_of(text_of(key, &items[i]));
 		if (sort->keys[0].is_reverse)
 			items[i].first = ~items[i].first;

@@ -15,6 +15,7 @@ enum imapd_sort_key {
 	IMAPD_SORT_DISPLAYFROM,
 	IMAPD_SORT_DISPLAYTO,
 	IMAPD_SORT_FROM,
+	IMAPD_SORT_RELEVANCY, /* RFC 6203 6: the highest first */
 	IMAPD_SORT_SIZE,
 	IMAPD_SORT_SUBJECT,
 	IMAPD_SORT_TO
@@ -26,6 +27,7 @@ struct imapd_sort {
 		bool is_reverse;
 	} keys[IMAPD_SORT_KEYS_MAX];
 	unsigned count;
+	bool by_relevancy; /* some key is it: only with FUZZY */
 };
 
 /* "(REVERSE DATE SUBJECT)". */
@@ -36,6 +38,7 @@ struct imapd_sorted {
 	uint32_t seq;
 	const struct imapd_facts *facts;
 	const struct imapd_block *block;
+	uint8_t score; /* relevancy */
 	uint64_t first; /* imapd_sort_messages() fills it in: orders most by the first key */
 };
 /* Equal ones stay in the order of their numbers. */

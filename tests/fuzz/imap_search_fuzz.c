@@ -14,6 +14,7 @@ judge(struct imapd_search *search, struct cv_str message, const struct cv_summar
 	static const struct cv_keywords keywords = {1, 1, {"x"}};
 	struct cv_msg msg = {.uid = 7, .size_bytes = message.n};
 	struct imapd_finder *finder = imapd_finder_new(search);
+	struct imapd_relevancy relevancy;
 
 	imapd_finder_reset(finder);
 	for (size_t at = 0; at < message.n; at += piece)
@@ -27,9 +28,14 @@ judge(struct imapd_search *search, struct cv_str message, const struct cv_summar
 		.summary = summary,
 		.header = imapd_finder_header(finder),
 		.in_header = imapd_finder_in_header(finder),
-		.in_body = imapd_finder_in_body(finder)};
+		.in_body = imapd_finder_in_body(finder),
+		.header_scores = imapd_finder_header_scores(finder),
+		.body_scores = imapd_finder_body_scores(finder),
+		.relevancy = &relevancy};
 	enum imapd_verdict verdict = imapd_search_judge(search, &c);
 	imapd_finder_free(finder);
+	assert(verdict != IMAPD_YES || (imapd_relevancy_score(&relevancy) >= 1 &&
+					       imapd_relevancy_score(&relevancy) <= 100));
 	return verdict;
 }
 

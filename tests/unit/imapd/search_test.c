@@ -88,6 +88,8 @@ judge(struct cv_arena *arena, struct imapd_search *search)
 		c.header = imapd_finder_header(finder);
 		c.in_header = imapd_finder_in_header(finder);
 		c.in_body = imapd_finder_in_body(finder);
+		c.header_scores = imapd_finder_header_scores(finder);
+		c.body_scores = imapd_finder_body_scores(finder);
 		enum imapd_verdict late = imapd_search_judge(search, &c);
 		assert_int_not_equal(late, IMAPD_MAYBE);
 		if (early != IMAPD_MAYBE)
@@ -144,6 +146,18 @@ test_search__judges_by_every_key(void **state)
 		{"SUBJECT {10}\r\nHọp giao",         true },
 		{"SUBJECT {12}\r\nHọp giao b",       true },
 		{"SUBJECT hopgiao",                    false},
+		{"FUZZY SUBJECT \"giao hop\"",         true },
+		{"SUBJECT \"giao hop\"",               false},
+		{"FUZZY (SUBJECT \"giao hop\" SEEN)",  true },
+		{"FUZZY FROM \"hong nga\"",            false},
+		{"FUZZY FROM \"rang thi\"",            true },
+		{"FUZZY HEADER X-Rare vung",           true },
+		{"FUZZY BODY \"gui cac dongg chi\"",   true },
+		{"FUZZY BODY \"hop giao ban\"",        false},
+		{"FUZZY TEXT \"ban giao hop\"",        true },
+		{"FUZZY SENTON 22-Nov-2026",           true },
+		{"FUZZY SENTON 22-Dec-2026",           false},
+		{"FUZZY FUZZY NOT BODY xuan",          true },
 		{"FROM \"dang thi\"",                  true },
 		{"FROM dtduyen",                       true },
 		{"TO dtduyen",                         false},
