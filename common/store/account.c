@@ -155,6 +155,7 @@ cv_accts_free(struct cv_store *s)
 
 struct loading {
 	struct cv_acct *a;
+	struct cv_mbox *last; /* whose list may follow */
 	enum cv_status status;
 };
 
@@ -175,7 +176,7 @@ add_sub(struct cv_acct *a, uint32_t number, struct cv_str name)
 }
 
 /* A row of a mailbox that may be in memory from before a conflict. */
-static void
+static struct cv_mbox *
 take_box(struct cv_acct *a, uint32_t id, struct cv_row_box *row)
 {
 	cv_fence_box(a->store, row);
@@ -189,11 +190,13 @@ take_box(struct cv_acct *a, uint32_t id, struct cv_row_box *row)
 		m->name = name;
 		m->row = *row;
 		m->row.name = cv_str_z(name);
+		cv_box_set_acl(m, CV_STR_EMPTY); /* its row follows, if there is one */
 	}
 	m->seen = true;
 	a->used_bytes += row->size_bytes;
 	a->used_messages += row->exists;
 	a->modseq = CV_MAX(a->modseq, row->highest_modseq);
+	return m;
 }
 
 static bool
@@ -205,7 +208,10 @@ load_row(void *arg, struct cv_str key, struct cv_str value)
 	if (cv_key_read_uid(key, 'B', &box, &number)) {
 		add_sub(l->a, number, value);
 	} else if (cv_key_read_box(key, 'B', &box) && !cv_row_box_decode(value, &row)) {
-		take_box(l->a, box, &row);
+		l->last = take_box(l->a, box, &row);
+	} else if (cv_key_read_acl(key, &box) && l->last && l->last->id == box &&
+		   cv_acl_is_valid(value)) {
+		cv_box_set_acl(l->last, value);
 	} else {
 		l->status = CV_CORRUPT;
 		return false;

@@ -111,6 +111,9 @@ struct cv_mbox {
 	/* under acct->lock */
 	char *name; /* row.name points here */
 	struct cv_row_box row;
+	char *acl; /* the list's row; NULL: none */
+	uint32_t acl_n;
+	atomic_uint acl_version; /* goes up when the list changes; read without a lock */
 	bool gone;
 	bool seen; /* while reading the account again */
 	bool keywords_known;
@@ -194,6 +197,9 @@ void cv_box_gone(struct cv_mbox *m); /* marks it, drops the view, tells the watc
 struct cv_mbox *cv_box_find(struct cv_acct *a, struct cv_str canon);
 struct cv_mbox *cv_box_find_use(struct cv_acct *a, enum cv_special_use use);
 void cv_box_put(uint32_t id, const struct cv_row_box *row, struct cv_writer *w);
+/* The list's row, empty when there is none. */
+struct cv_str cv_box_acl(const struct cv_mbox *m);
+void cv_box_set_acl(struct cv_mbox *m, struct cv_str row);
 /* Locks M's account and checks that M is there and may hold messages. */
 CV_MUST_CHECK enum cv_status cv_box_lock(struct cv_mbox *m, struct cv_err *err);
 /* The rows of a new account: head and default folders. */
@@ -220,6 +226,7 @@ struct cv_page_change {
 };
 /* Puts the pages CHANGED (ascending) in place and tells the watchers; m->row is the new one. */
 void cv_box_publish(struct cv_mbox *m, const struct cv_page_change *changed, size_t count);
+void cv_box_tell(struct cv_mbox *m); /* the watchers, of a change that is not in the view */
 
 /* ---- edit.c: a change of one mailbox, worked out before it is committed ---- */
 struct cv_draft {

@@ -34,6 +34,7 @@ cv_box_unref(struct cv_mbox *m)
 	cv_keywords_unref(m->keywords);
 	pthread_mutex_destroy(&m->view_lock);
 	free(m->name);
+	free(m->acl);
 	free(m);
 }
 
@@ -64,6 +65,36 @@ cv_box_put(uint32_t id, const struct cv_row_box *row, struct cv_writer *w)
 	cv_key_box(cv_writer_key(w), 'B', id);
 	cv_row_box_encode(row, cv_writer_value(w));
 	cv_writer_end(w);
+}
+
+static void
+put_acl(uint32_t id, struct cv_str row, struct cv_writer *w)
+{
+	cv_key_acl(cv_writer_key(w), id);
+	if (!row.n) {
+		cv_writer_delete(w);
+		return;
+	}
+	cv_buf_str(cv_writer_value(w), row);
+	cv_writer_end(w);
+}
+
+struct cv_str
+cv_box_acl(const struct cv_mbox *m)
+{
+	return cv_str(m->acl, m->acl_n);
+}
+
+void
+cv_box_set_acl(struct cv_mbox *m, struct cv_str row)
+{
+	char *copy = row.n ? cv_malloc(row.n) : NULL;
+	if (copy)
+		memcpy(copy, row.p, row.n);
+	free(m->acl);
+	m->acl = copy;
+	m->acl_n = (uint32_t)row.n;
+	atomic_fetch_add(&m->acl_version, 1);
 }
 
 /* ---- the sorted list ---- */
@@ -239,6 +270,32 @@ act_add(struct act *t, struct cv_str name, enum cv_special_use use, bool selecta
 	t->added[t->added_count++] = m;
 }
 
+/* What is new has the list of the mailbox above it (RFC 4314 4), which may be new itself. */
+static struct cv_str
+inherited_acl(const struct act *t, struct cv_str name)
+{
+	struct cv_str above = parent_of(t->a, name);
+	if (!above.n)
+		return CV_STR_EMPTY;
+	for (size_t i = 0; i < t->added_count; i++)
+		if (cv_str_eq(t->added[i]->row.name, above))
+			return cv_box_acl(t->added[i]);
+	const struct cv_mbox *parent = cv_box_find(t->a, above);
+	return parent ? cv_box_acl(parent) : CV_STR_EMPTY;
+}
+
+static void
+act_add_child(struct act *t, struct cv_str name, enum cv_special_use use)
+{
+	struct cv_str acl = inherited_acl(t, name);
+	act_add(t, name, use, true, false);
+	struct cv_mbox *m = t->added[t->added_count - 1];
+	if (!acl.n)
+		return;
+	put_acl(m->id, acl, &t->w);
+	cv_box_set_acl(m, acl);
+}
+
 static void
 act_row(struct act *t, struct cv_mbox *m, const struct cv_row_box *row)
 {
@@ -255,6 +312,8 @@ act_remove(struct act *t, struct cv_mbox *m)
 	cv_writer_delete(&t->w);
 	cv_key_box(cv_writer_key(&t->w), 'K', m->id);
 	cv_writer_delete(&t->w);
+	if (m->acl_n)
+		put_acl(m->id, CV_STR_EMPTY, &t->w);
 	struct cv_row_removed gone = {.kind = CV_REMOVED_BOX, .box = m->id, .name = m->row.name};
 	cv_key_removed(cv_writer_key(&t->w), cv_wall_secs(), cv_acct_new_id(&t->head));
 	cv_row_removed_encode(&gone, cv_writer_value(&t->w));
@@ -350,11 +409,11 @@ add_with_parents(struct act *t, struct cv_str name, enum cv_special_use use, str
 			break;
 		struct cv_str parent = cv_str_sub(name, 0, at);
 		if (!cv_box_find(t->a, parent))
-			act_add(t, parent, CV_USE_NONE, true, false);
+			act_add_child(t, parent, CV_USE_NONE);
 	}
 	if (use && cv_box_find_use(t->a, use))
 		return cv_fail(err, CV_EXISTS, "another mailbox has that special use");
-	act_add(t, name, use, true, false);
+	act_add_child(t, name, use);
 	if (t->a->count + t->added_count > CV_MBOXES_MAX)
 		return cv_fail(err, CV_LIMIT, "an account has at most %u mailboxes", CV_MBOXES_MAX);
 	return CV_OK;
@@ -375,12 +434,14 @@ do_create(struct act *t, struct cv_str name, struct cv_str none, void *arg, cv_t
 	if (m && m->row.selectable)
 		return cv_fail(err, CV_EXISTS, "the mailbox exists");
 	enum cv_status status = CV_OK;
+	struct cv_str acl = m ? inherited_acl(t, name) : CV_STR_EMPTY;
 	if (m) {
 		struct cv_row_box row = m->row;
 		row.selectable = true;
 		row.use = c->use;
 		row.uidvalidity = cv_acct_new_uidvalidity(t->a->store, &t->head);
 		act_row(t, m, &row);
+		put_acl(m->id, acl, &t->w);
 	} else {
 		status = add_with_parents(t, name, c->use, err);
 	}
@@ -389,7 +450,10 @@ do_create(struct act *t, struct cv_str name, struct cv_str none, void *arg, cv_t
 	uint64_t id = m ? m->id : t->added[t->added_count - 1]->id;
 	if (c->id_out)
 		*c->id_out = id;
-	return act_commit(t, ticket_out, err);
+	status = act_commit(t, ticket_out, err);
+	if (m && !status)
+		cv_box_set_acl(m, acl);
+	return status;
 }
 
 /* Runs ACT on canonical names, again after a conflict. */
@@ -572,7 +636,7 @@ do_rename(struct act *t, struct cv_str from, struct cv_str to, void *arg, cv_tic
 		return cv_fail(err, CV_INVALID, "a mailbox cannot move below itself");
 	for (struct cv_str up = parent_of(t->a, to); up.n; up = parent_of(t->a, up))
 		if (!cv_box_find(t->a, up))
-			act_add(t, up, CV_USE_NONE, true, false);
+			act_add_child(t, up, CV_USE_NONE);
 	if (t->a->count + t->added_count > CV_MBOXES_MAX)
 		return cv_fail(err, CV_LIMIT, "an account has at most %u mailboxes", CV_MBOXES_MAX);
 	rename_one(t, m, to);
@@ -656,6 +720,66 @@ cv_mbox_subscribe(
 	return run(a, do_subscribe, name, CV_STR_EMPTY, &on, ticket_out, err);
 }
 
+/* ---- access control ---- */
+
+struct acl_act {
+	const struct cv_acl_change *change;
+	bool *changed_out;
+};
+
+static enum cv_status
+do_change_acl(struct act *t, struct cv_str name, struct cv_str none, void *arg,
+	cv_ticket *ticket_out, struct cv_err *err)
+{
+	(void)none;
+	const struct acl_act *act = arg;
+	struct cv_mbox *m = cv_box_find(t->a, name);
+	if (!m)
+		return cv_fail(err, CV_NOT_FOUND, "no such mailbox");
+	struct cv_buf row = CV_BUF_INIT(2 * CV_ACL_ROW_MAX);
+	enum cv_status status = cv_acl_apply(cv_box_acl(m), act->change, &row, err);
+	bool changes = !status && !cv_str_eq(cv_box_acl(m), cv_buf_view(&row));
+	if (act->changed_out)
+		*act->changed_out = changes;
+	if (changes) {
+		put_acl(m->id, cv_buf_view(&row), &t->w);
+		status = act_commit(t, ticket_out, err);
+	}
+	if (changes && !status) {
+		cv_box_set_acl(m, cv_buf_view(&row));
+		cv_box_tell(m);
+	}
+	cv_buf_done(&row);
+	return status;
+}
+
+enum cv_status
+cv_mbox_change_acl(struct cv_acct *a, struct cv_str name, const struct cv_acl_change *change,
+	bool *changed_out, cv_ticket *ticket_out, struct cv_err *err)
+{
+	struct acl_act act = {change, changed_out};
+	return run(a, do_change_acl, name, CV_STR_EMPTY, &act, ticket_out, err);
+}
+
+enum cv_status
+cv_mbox_acl(struct cv_mbox *m, struct cv_arena *arena, struct cv_str *out, struct cv_err *err)
+{
+	*out = CV_STR_EMPTY;
+	enum cv_status status = cv_acct_lock(m->acct, err);
+	if (status)
+		return status;
+	if (m->acl_n)
+		*out = cv_arena_str(arena, cv_box_acl(m));
+	cv_acct_unlock(m->acct);
+	return CV_OK;
+}
+
+unsigned
+cv_mbox_acl_version(const struct cv_mbox *m)
+{
+	return atomic_load(&((struct cv_mbox *)(uintptr_t)m)->acl_version);
+}
+
 /* ---- list ---- */
 
 static void
@@ -677,6 +801,7 @@ fill_info(struct cv_acct *a, const struct cv_mbox *m, struct cv_arena *arena,
 		.selectable = m->row.selectable,
 		.subscribed = m->row.subscribed,
 		.has_children = has_children(a, m->row.name, arena),
+		.acl = m->acl_n ? cv_arena_str(arena, cv_box_acl(m)) : CV_STR_EMPTY,
 	};
 }
 

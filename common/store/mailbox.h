@@ -18,6 +18,7 @@
 #include "common/base/arena.h"
 #include "common/base/list.h"
 #include "common/base/spool.h"
+#include "common/store/acl.h"
 #include "common/store/store.h"
 
 struct cv_acct;
@@ -71,6 +72,7 @@ struct cv_mbox_info {
 	bool selectable;             /* false: only a parent in the hierarchy (\NoSelect) */
 	bool subscribed;
 	bool has_children;
+	struct cv_str acl;           /* the access control list's row (acl.h); empty: none */
 };
 /* All mailboxes, and subscribed names without mailbox (id 0, subscribed), sorted by name, INBOX
  * first. Counts come from memory. */
@@ -94,6 +96,14 @@ CV_MUST_CHECK enum cv_status cv_mbox_rename(struct cv_acct *a, struct cv_str fro
 CV_MUST_CHECK enum cv_status cv_mbox_subscribe(struct cv_acct *a, struct cv_str name, bool on,
                                                cv_ticket *ticket_out, struct cv_err *err);
 
+/* Changes the access control list of NAME, which RENAME keeps, DELETE drops and a new mailbox takes
+ * over from the one above it. Who has the mailbox open hears of it as of other changes. *changed_out
+ * (may be NULL) is false when the list was so already. Errors of cv_acl_apply(), CV_NOT_FOUND. */
+CV_MUST_CHECK enum cv_status cv_mbox_change_acl(struct cv_acct *a, struct cv_str name,
+                                                const struct cv_acl_change *change,
+                                                bool *changed_out, cv_ticket *ticket_out,
+                                                struct cv_err *err);
+
 /* A counted handle on a selectable mailbox; it survives a rename; after a delete every call answers
  * CV_NOT_FOUND. */
 CV_MUST_CHECK enum cv_status cv_mbox_open(struct cv_acct *a, struct cv_str name,
@@ -101,6 +111,12 @@ CV_MUST_CHECK enum cv_status cv_mbox_open(struct cv_acct *a, struct cv_str name,
 void cv_mbox_close(struct cv_mbox *m);
 struct cv_acct *cv_mbox_acct(struct cv_mbox *m);
 uint64_t cv_mbox_id(const struct cv_mbox *m);
+/* The row of M's access control list, in ARENA; empty when there is none. */
+CV_MUST_CHECK enum cv_status cv_mbox_acl(struct cv_mbox *m, struct cv_arena *arena,
+                                         struct cv_str *out, struct cv_err *err);
+/* Another number after each change of that list; without a lock. Rights worked out from the list
+ * are good as long as the number taken before it was read is the same. */
+unsigned cv_mbox_acl_version(const struct cv_mbox *m);
 
 /* ---- views ---- */
 #define CV_PAGE_UIDS 128

@@ -50,6 +50,13 @@ cv_key_sub(struct cv_buf *out, uint32_t number)
 }
 
 void
+cv_key_acl(struct cv_buf *out, uint32_t box)
+{
+	cv_key_box(out, 'B', box);
+	cv_buf_c(out, 'A');
+}
+
+void
 cv_key_delivery(struct cv_buf *out, struct cv_str id)
 {
 	cv_buf_c(out, 'D');
@@ -71,6 +78,14 @@ cv_key_read_box(struct cv_str key, char kind, uint32_t *box_out)
 	struct cv_rd r = key_reader(key, kind, 5);
 	*box_out = cv_rd_be32(&r);
 	return !r.bad;
+}
+
+bool
+cv_key_read_acl(struct cv_str key, uint32_t *box_out)
+{
+	struct cv_rd r = key_reader(key, 'B', 6);
+	*box_out = cv_rd_be32(&r);
+	return cv_rd_u8(&r) == 'A' && !r.bad;
 }
 
 bool

@@ -7,6 +7,7 @@
  *   H                      head: fence epoch, MODSEQ floor, next mailbox id, quota limit
  *   B/<mbox>               mailbox: name, UIDVALIDITY, UIDNEXT, HIGHESTMODSEQ, counts (hot, small)
  *   K/<mbox>               the mailbox's keyword names (bit i of an entry is name i)
+ *   B/<mbox>/A             the mailbox's access control list, in the form of acl.h; missing: none
  *   B/ffffffff/<number>    a subscribed name that has no mailbox
  *   M/<mbox>/<uid>         message core, written once
  *   S/<mbox>/<uid>         summary of a message that has one recipient (else S in the body account)
@@ -37,9 +38,11 @@ void cv_key_uid(struct cv_buf *out, char kind, uint32_t box, uint32_t uid); /* M
 void cv_key_modseq(struct cv_buf *out, uint32_t box, uint64_t modseq);      /* X */
 void cv_key_removed(struct cv_buf *out, int64_t secs, uint32_t number);     /* R */
 void cv_key_sub(struct cv_buf *out, uint32_t number);                       /* B/ffffffff */
+void cv_key_acl(struct cv_buf *out, uint32_t box);                          /* B/<mbox>/A */
 void cv_key_delivery(struct cv_buf *out, struct cv_str id);                 /* D */
 /* Takes the numbers of a key apart; false when KEY has another form. */
 bool cv_key_read_box(struct cv_str key, char kind, uint32_t *box_out);
+bool cv_key_read_acl(struct cv_str key, uint32_t *box_out);
 bool cv_key_read_uid(struct cv_str key, char kind, uint32_t *box_out, uint32_t *uid_out);
 bool cv_key_read_modseq(struct cv_str key, uint32_t *box_out, uint64_t *modseq_out);
 bool cv_key_read_removed(struct cv_str key, int64_t *secs_out, uint32_t *number_out);

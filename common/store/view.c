@@ -364,6 +364,24 @@ keep_tail(struct cv_mbox *m, const struct cv_page_change *changed, size_t count)
 	}
 }
 
+/* The view lock is held. */
+static void
+call_watches(struct cv_mbox *m)
+{
+	CV_LIST_EACH (it, next, &m->watches) {
+		struct cv_watch *w = CV_CONTAINER(it, struct cv_watch, link);
+		w->fn(w);
+	}
+}
+
+void
+cv_box_tell(struct cv_mbox *m)
+{
+	pthread_mutex_lock(&m->view_lock);
+	call_watches(m);
+	pthread_mutex_unlock(&m->view_lock);
+}
+
 void
 cv_box_publish(struct cv_mbox *m, const struct cv_page_change *changed, size_t count)
 {
@@ -373,10 +391,7 @@ cv_box_publish(struct cv_mbox *m, const struct cv_page_change *changed, size_t c
 		keep_tail(m, changed, count);
 	pthread_mutex_lock(&m->view_lock);
 	m->view = new_view;
-	CV_LIST_EACH (it, next, &m->watches) {
-		struct cv_watch *w = CV_CONTAINER(it, struct cv_watch, link);
-		w->fn(w);
-	}
+	call_watches(m);
 	pthread_mutex_unlock(&m->view_lock);
 	cv_view_unref(old);
 }
