@@ -7,36 +7,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/register/snapshot_format.h"
+#include "common/register/snapshot_impl.h"
 #include "common/text/address.h"
 #include "common/text/domain.h"
-
-struct cv_snapshot {
-	_Atomic uint32_t refs;
-	void *map, *secret_map;        /* NULL when the bytes belong to somebody else */
-	size_t map_bytes, secret_map_bytes;
-	const struct snap_header *h;   /* NULL: empty */
-	const char *texts;
-	const struct snap_domain *domains;
-	const struct snap_agency *agencies;
-	const struct snap_account *accounts;
-	const struct snap_address *addresses;
-	const struct snap_route *routes;
-	const struct snap_target *targets;
-	const uint32_t *slots, *links;
-	size_t n_domains, n_agencies, n_accounts, n_addresses, n_slots, n_routes;
-	const struct snap_secret_header *sh;
-	const struct snap_secret *secrets;
-	size_t n_secrets;
-	const struct snap_device *devices;
-	const struct snap_certificate *certificates;
-	size_t n_devices, n_certificates;
-};
 
 static struct cv_str
 str_at(const struct cv_snapshot *s, struct snap_ref ref)
@@ -303,6 +280,7 @@ snap_free(struct cv_snapshot *s)
 		munmap(s->map, s->map_bytes);
 	if (s->secret_map)
 		munmap(s->secret_map, s->secret_map_bytes);
+	snap_reverse_free(atomic_load(&s->reverse));
 	free(s);
 }
 
@@ -563,8 +541,8 @@ cv_snapshot_find_address(const struct cv_snapshot *s, struct cv_str address, str
 
 /* ---- accounts ---- */
 
-static const struct snap_account *
-find_account(const struct cv_snapshot *s, cv_acct_no acct)
+const struct snap_account *
+snap_find_account(const struct cv_snapshot *s, cv_acct_no acct)
 {
 	size_t low = 0, high = s->n_accounts;
 	while (low < high) {
@@ -582,7 +560,7 @@ find_account(const struct cv_snapshot *s, cv_acct_no acct)
 bool
 cv_snapshot_account(const struct cv_snapshot *s, cv_acct_no acct, struct cv_reg_account *out)
 {
-	const struct snap_account *a = find_account(s, acct);
+	const struct snap_account *a = snap_find_account(s, acct);
 	if (a)
 		fill_account(s, a, out);
 	return a != NULL;
@@ -591,7 +569,7 @@ cv_snapshot_account(const struct cv_snapshot *s, cv_acct_no acct, struct cv_reg_
 size_t
 cv_snapshot_members(const struct cv_snapshot *s, cv_acct_no acct, cv_acct_no *out, size_t max)
 {
-	const struct snap_account *a = find_account(s, acct);
+	const struct snap_account *a = snap_find_account(s, acct);
 	if (!a)
 		return 0;
 	for (size_t i = 0; i < a->members_count && i < max; i++)
@@ -622,7 +600,7 @@ find_route(const struct cv_snapshot *s, const struct snap_account *a)
 bool
 cv_snapshot_route(const struct cv_snapshot *s, cv_acct_no acct, struct cv_reg_route *out)
 {
-	const struct snap_route *r = find_route(s, find_account(s, acct));
+	const struct snap_route *r = find_route(s, snap_find_account(s, acct));
 	*out = (struct cv_reg_route){ .post = CV_POST_STAFF };
 	if (!r)
 		return false;
@@ -646,7 +624,7 @@ bool
 cv_snapshot_target(const struct cv_snapshot *s, cv_acct_no acct, size_t n,
                    struct cv_reg_target *out)
 {
-	const struct snap_route *r = find_route(s, find_account(s, acct));
+	const struct snap_route *r = find_route(s, snap_find_account(s, acct));
 	if (!r || n >= r->targets_count)
 		return false;
 	const struct snap_target *t = &s->targets[r->targets_first + n];
@@ -675,7 +653,7 @@ is_member(const struct cv_snapshot *s, const struct snap_account *group, cv_acct
 bool
 cv_snapshot_is_member(const struct cv_snapshot *s, cv_acct_no group, cv_acct_no acct)
 {
-	const struct snap_account *a = find_account(s, group);
+	const struct snap_account *a = snap_find_account(s, group);
 	size_t looks = 0;
 	return a && is_member(s, a, acct, 0, &looks);
 }
@@ -692,7 +670,7 @@ has_link(const struct cv_snapshot *s, uint32_t first, uint32_t count, cv_acct_no
 bool
 cv_snapshot_is_poster(const struct cv_snapshot *s, cv_acct_no group, cv_acct_no acct)
 {
-	const struct snap_route *r = find_route(s, find_account(s, group));
+	const struct snap_route *r = find_route(s, snap_find_account(s, group));
 	return r && has_link(s, r->posters_first, r->posters_count, acct);
 }
 
@@ -706,7 +684,7 @@ cv_snapshot_may_send_as(const struct cv_snapshot *s, cv_acct_no acct, struct cv_
 		return false;
 	if (hit.account.acct == acct)
 		return true;
-	const struct snap_account *a = find_account(s, hit.account.acct);
+	const struct snap_account *a = snap_find_account(s, hit.account.acct);
 	if (!a)
 		return false;
 	bool is_shared = a->kind == CV_KIND_ROLE || a->kind == CV_KIND_AGENCY;

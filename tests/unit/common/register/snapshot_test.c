@@ -209,6 +209,48 @@ test_ADR_05__holders_and_delegates_may_send_as(void **state)
 }
 
 static void
+test_links__are_found_from_the_member_too(void **state)
+{
+	(void)state;
+	struct reg_model m;
+	struct cv_buf snap = CV_BUF_INIT(SNAP_BYTES_MAX), secret = CV_BUF_INIT(SNAP_BYTES_MAX);
+	struct cv_err err = {0};
+	struct cv_snapshot *s;
+	cv_acct_no list[8];
+
+	small_province(&m);
+	struct reg_account *outer = add(&m, 10, CV_KIND_GROUP, "khoi@lamgiang.example", "Khối");
+	struct reg_account *loop = add(&m, 11, CV_KIND_GROUP, "vong@lamgiang.example", "Vòng");
+	reg_list_add(&outer->members, BASE + 5);
+	reg_list_add(&outer->members, BASE + 11);
+	reg_list_add(&loop->members, BASE + 10); /* the register allows none; a file may have it */
+	reg_list_add(&loop->members, BASE + 3);  /* who holds the box is not in the group for it */
+	snap_build(&m, 7, dummy, &snap, &secret);
+	reg_model_done(&m);
+	assert_int_equal(snap_open_bytes(cv_buf_view(&snap), cv_buf_view(&secret), true, &s, &err),
+		CV_OK);
+	assert_int_equal(cv_snapshot_memberships(s, BASE + 1, list, 8), 2);
+	assert_true(list[0] == BASE + 3 && list[1] == BASE + 5);
+	assert_int_equal(cv_snapshot_memberships(s, BASE + 1, list, 1), 2);
+	assert_int_equal(cv_snapshot_memberships(s, BASE + 8, list, 8), 0);
+	assert_int_equal(cv_snapshot_memberships(s, BASE + 99, list, 8), 0);
+	assert_int_equal(cv_snapshot_all_memberships(s, BASE + 1, list, 8), 4);
+	assert_true(list[0] == BASE + 3 && list[1] == BASE + 5 && list[2] == BASE + 10 &&
+		list[3] == BASE + 11);
+	assert_int_equal(cv_snapshot_all_memberships(s, BASE + 1, list, 1), 1);
+	assert_int_equal(cv_snapshot_all_memberships(s, BASE + 8, list, 8), 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(cv_snapshot_is_member(s, list[i] == BASE + 3 ? BASE + 3 : BASE + 10,
+			BASE + 1), true);
+	assert_int_equal(cv_snapshot_delegations(s, BASE + 1, list, 8), 1);
+	assert_true(list[0] == BASE + 2);
+	assert_int_equal(cv_snapshot_delegations(s, BASE + 2, list, 8), 0);
+	cv_snapshot_unref(s);
+	cv_buf_done(&snap);
+	cv_buf_done(&secret);
+}
+
+static void
 test_snapshot__refuses_every_flipped_byte_and_every_cut(void **state)
 {
 	(void)state;
@@ -363,6 +405,7 @@ main(void)
 		cmocka_unit_test(test_find__answers_for_every_way_to_write_an_address),
 		cmocka_unit_test(test_snapshot__gives_back_what_the_model_held),
 		cmocka_unit_test(test_ADR_05__holders_and_delegates_may_send_as),
+		cmocka_unit_test(test_links__are_found_from_the_member_too),
 		cmocka_unit_test(test_snapshot__refuses_every_flipped_byte_and_every_cut),
 		cmocka_unit_test(test_snapshot__lookups_stay_inside_a_hostile_file),
 		cmocka_unit_test(test_register__maps_the_newest_and_keeps_it_when_the_next_is_bad),
