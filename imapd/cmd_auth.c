@@ -77,7 +77,9 @@ imapd_cmd_unauthenticate(struct imapd_conn *c)
 	cv_log(cv_conn_id(c->conn), CV_INFO, "imap.unauthenticated", "user=%s", c->address);
 	cv_acct_close(c->acct);
 	free(c->address);
+	free(c->groups);
 	c->acct = NULL;
+	c->groups = NULL;
 	c->address = NULL;
 	c->condstore = c->qresync = c->utf8 = c->utf8_accept = c->rev2 = c->uid_only =
 		false;

@@ -530,6 +530,7 @@ closed(struct cv_conn *conn)
 	}
 	free(c->idle_tag);
 	free(c->address);
+	free(c->groups);
 }
 
 const struct cv_proto imapd_proto_model = {

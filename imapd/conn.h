@@ -96,6 +96,7 @@ struct imapd_conn {
 	struct imapd_session *session;
 	int64_t login_deadline_ms;
 	char *address; /* of who is logged in; heap */
+	struct imapd_groups *groups; /* of the log-in: rights.c; heap, or NULL */
 };
 
 extern const struct cv_proto imapd_proto_model; /* limits are filled in from the options */

@@ -48,6 +48,10 @@ struct imapd_session {
 	atomic_bool has_news;  /* the mailbox changed since `view` was taken */
 	atomic_bool is_idling; /* wake the connection at once */
 	bool is_read_only;
+	bool has_rights; /* the three below are known: imapd_rights_selected() */
+	unsigned rights_version;
+	uint64_t rights_generation;
+	uint32_t rights;
 	bool hides_recent;      /* IMAP4rev2 knows no \Recent */
 	uint32_t recent_told;   /* the number in the last RECENT */
 	uint32_t keywords_told; /* keywords in the last FLAGS */
