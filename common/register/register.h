@@ -116,9 +116,9 @@ bool cv_snapshot_account(const struct cv_snapshot *s, cv_acct_no acct, struct cv
 /* Members of a group or holders of a role box, as accounts; a group may be a member. */
 size_t cv_snapshot_members(const struct cv_snapshot *s, cv_acct_no acct, cv_acct_no *out,
                            size_t max);
-/* What ACCT is a member of or holds, itself: groups, role and agency boxes. How many, at most MAX of
- * them in OUT, ascending. The first call on a snapshot looks at every link once, later ones only at
- * ACCT's. */
+/* What ACCT is a member of or holds, itself: groups, role and agency boxes. How many, at most MAX
+ * of them in OUT, ascending. The first call on a snapshot looks at every link once, later ones only
+ * at ACCT's. */
 size_t cv_snapshot_memberships(const struct cv_snapshot *s, cv_acct_no acct, cv_acct_no *out,
                                size_t max);
 /* The same with the groups that those groups are in, in no order; how many stand in OUT. */

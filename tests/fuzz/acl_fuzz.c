@@ -18,7 +18,8 @@ static void
 try_change(struct cv_str row, struct cv_str given, struct cv_str rights, struct cv_arena *arena)
 {
 	struct cv_acl_change change = {0};
-	struct cv_buf out = CV_BUF_INIT(2 * CV_ACL_ROW_MAX), again = CV_BUF_INIT(2 * CV_ACL_ROW_MAX);
+	struct cv_buf out = CV_BUF_INIT(2 * CV_ACL_ROW_MAX);
+	struct cv_buf again = CV_BUF_INIT(2 * CV_ACL_ROW_MAX);
 	struct cv_err err;
 	uint32_t have = 0;
 

@@ -334,7 +334,8 @@ test_evaluation__agrees_with_a_simple_model(void **state)
 			model_change(&m, &row);
 			assert_true(cv_acl_is_valid(cv_buf_view(&row)));
 			for (m.who = 0; m.who < PEOPLE; m.who++)
-				assert_int_equal(cv_acl_rights(cv_buf_view(&row), base, model_is, &m),
+				assert_int_equal(
+					cv_acl_rights(cv_buf_view(&row), base, model_is, &m),
 					model_rights(&m, base));
 		}
 		struct cv_arena arena = CV_ARENA_INIT;

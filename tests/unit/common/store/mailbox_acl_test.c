@@ -1,4 +1,4 @@
-/* mailbox_acl_test.c - lists of rights stay with their mailboxes: over a restart, renames, deletes. */
+/* mailbox_acl_test.c - lists of rights stay with their mailboxes, over a restart and a rename. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "tests/unit/common/store/mailbox_kit.h"
 
