@@ -4,7 +4,8 @@
  *   a holder of the role or agency box     CV_RIGHTS_HOLDER, unless the list has "$holders"
  *   everybody                              what the list gives: by address, group, "anyone"
  * All that applies is added up, then what negative entries say is taken away. Groups and holders
- * are those of the register as it is now: who leaves a group loses its rights with the next command.
+ * are those of the register as it is now: who leaves a group loses its rights with the next
+ * command.
  *
  * Belongs to the connection's thread. Nothing is asked of the disk but an account that is not in
  * memory.
@@ -22,8 +23,8 @@ struct imapd_conn;
 uint32_t imapd_rights(struct imapd_conn *c, cv_acct_no owner, struct cv_str acl);
 
 /* The same for the mailbox NAME of A, which *info_out (in the command's arena) describes.
- * CV_NOT_FOUND when there is none; *rights_out is 0 then. Who has none of CV_RIGHTS_KNOWING must get the same
- * answer as if there were none (imapd_may_know()). */
+ * CV_NOT_FOUND when there is none; *rights_out is 0 then. Who has none of CV_RIGHTS_KNOWING must
+ * get the same answer as if there were none (imapd_may_know()). */
 CV_MUST_CHECK enum cv_status imapd_rights_on(struct imapd_conn *c, struct cv_acct *a,
 	struct cv_str name, struct cv_mbox_info *info_out, uint32_t *rights_out,
 	struct cv_err *err);

@@ -97,8 +97,9 @@ CV_MUST_CHECK enum cv_status cv_mbox_subscribe(struct cv_acct *a, struct cv_str 
                                                cv_ticket *ticket_out, struct cv_err *err);
 
 /* Changes the access control list of NAME, which RENAME keeps, DELETE drops and a new mailbox
- * takes over from the one above it. Who has the mailbox open hears of it as of other changes. *changed_out
- * (may be NULL) is false when the list was so already. Errors of cv_acl_apply(), CV_NOT_FOUND. */
+ * takes over from the one above it. Who has the mailbox open hears of it as of other changes.
+ * *changed_out (may be NULL) is false when the list was so already. Errors of cv_acl_apply(),
+ * CV_NOT_FOUND. */
 CV_MUST_CHECK enum cv_status cv_mbox_change_acl(struct cv_acct *a, struct cv_str name,
                                                 const struct cv_acl_change *change,
                                                 bool *changed_out, cv_ticket *ticket_out,
