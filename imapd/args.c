@@ -479,6 +479,7 @@ static const struct {
 	{"fetch",   imapd_parse_fetch  },
 	{"store",   arg_store          },
 	{"search",  arg_search         },
+	{"esearch", imapd_parse_esearch},
 	{"sort",    arg_sort           },
 	{"thread",  arg_thread         },
 	{"append",  arg_append         },

@@ -7,6 +7,7 @@
 #ifndef IMAPD_ARGS_H
 #define IMAPD_ARGS_H
 
+#include "imapd/filter.h"
 #include "imapd/parse.h"
 #include "imapd/search.h"
 #include "imapd/set.h"
@@ -19,6 +20,7 @@
 #define IMAPD_PATTERNS_MAX 100
 #define IMAPD_URLS_MAX     100 /* in one CATENATE */
 #define IMAPD_URL_MAX      4000
+#define IMAPD_SOURCES_MAX  50 /* mailbox specifiers of one ESEARCH */
 
 enum imapd_item {
 	IMAPD_ITEM_UID = 1,
@@ -136,6 +138,13 @@ struct imapd_batches {
 	uint32_t first, last; /* batches; as they came, in any order */
 };
 
+/* ESEARCH: the search itself is in imapd_args. */
+struct imapd_esearch_args {
+	struct imapd_filter *sources;
+	size_t count;           /* 0: the selected mailbox */
+	bool is_selected_alone; /* nothing but the selected mailbox is searched */
+};
+
 struct imapd_args {
 	struct cv_str mailbox[2]; /* UTF-8 in NFC */
 	struct cv_str given[2];   /* as they came */
@@ -161,6 +170,7 @@ struct imapd_args {
 	struct imapd_append_args *append;
 	struct imapd_list_args *list;
 	struct imapd_search *search;
+	struct imapd_esearch_args *esearch;
 	struct imapd_sort *sort;
 	enum imapd_thread_how thread;
 	struct imapd_batches batches;
@@ -173,6 +183,7 @@ bool imapd_parse_args(struct imapd_parse *p, const char *grammar, struct imapd_a
 /* Shared by the readers of single arguments. */
 bool imapd_parse_flags(struct imapd_parse *p, struct imapd_flag_list *out); /* "(\Seen word)" */
 bool imapd_parse_fetch(struct imapd_parse *p, struct imapd_args *args);
+bool imapd_parse_esearch(struct imapd_parse *p, struct imapd_args *args);
 bool imapd_parse_list(struct imapd_parse *p, struct imapd_args *args, bool is_lsub);
 bool imapd_parse_status_items(struct imapd_parse *p, unsigned *out);
 /* A name or pattern as it came, in the words that the client speaks, to UTF-8. */

@@ -4,168 +4,9 @@
  * All three find messages first (seek.h). SORT and THREAD then need the columns of the whole
  * mailbox; what they make of them is pure work in memory (sort.h, thread.h). */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <stdlib.h>
-
 #include "imapd/limit.h"
+#include "imapd/results.h"
 #include "imapd/seek.h"
-
-/* What was found, on its way into the answer. */
-struct results {
-	struct imapd_conn *c;
-	const struct imapd_search *search;
-	uint32_t *found; /* message numbers, at the end UIDs for UID SEARCH */
-	const uint8_t *scores; /* their relevancy, or NULL */
-	size_t n;
-};
-
-/* The highest MODSEQ of what is told (RFC 4731 3.2). */
-static uint64_t
-highest_modseq(const struct results *s)
-{
-	unsigned r = s->search->returns;
-	bool ends_only = s->search->is_extended && !(r & (IMAPD_RETURN_ALL | IMAPD_RETURN_COUNT));
-	uint64_t highest = 0;
-
-	for (size_t i = 0; i < s->n; i++) {
-		bool counts = !ends_only || (i == 0 && (r & IMAPD_RETURN_MIN)) ||
-			      (i == s->n - 1 && (r & IMAPD_RETURN_MAX));
-		if (counts)
-			highest = CV_MAX(
-				highest, imapd_session_entry(s->c->session, s->found[i])->modseq);
-	}
-	return highest;
-}
-
-static void
-write_word_number(struct cv_buf *out, const char *word, uint64_t n)
-{
-	cv_buf_z(out, word);
-	cv_buf_u64(out, n);
-}
-
-static void
-write_partial(const struct results *s, struct cv_buf *out)
-{
-	const struct imapd_partial *p = &s->search->partial;
-	const char *sign = p->from_end ? "-" : "";
-	size_t from, to;
-
-	imapd_partial_cut(p, s->n, &from, &to);
-	cv_buf_printf(out, " PARTIAL (%s%u:%s%u ", sign, p->first, sign, p->last);
-	if (from < to)
-		imapd_set_write(out, s->found + from, to - from);
-	else
-		cv_buf_z(out, "NIL");
-	cv_buf_c(out, ')');
-}
-
-/* RFC 6203 4: for those that are told, or for all where only the ends are. */
-static void
-write_relevancy(const struct results *s, struct cv_buf *out)
-{
-	size_t from = 0, to = s->n;
-
-	if (s->search->returns & IMAPD_RETURN_PARTIAL)
-		imapd_partial_cut(&s->search->partial, s->n, &from, &to);
-	cv_buf_z(out, " RELEVANCY (");
-	for (size_t i = from; i < to; i++) {
-		if (i > from)
-			cv_buf_c(out, ' ');
-		cv_buf_u64(out, s->scores[i]);
-	}
-	cv_buf_c(out, ')');
-}
-
-static void
-write_esearch(struct results *s, struct cv_buf *out)
-{
-	unsigned r = s->search->returns;
-	size_t n = s->n;
-
-	cv_buf_z(out, "* ESEARCH (TAG \"");
-	cv_buf_str(out, s->c->cmd->tag);
-	cv_buf_z(out, s->c->cmd->is_uid ? "\") UID" : "\")");
-	if (n && (r & IMAPD_RETURN_MIN))
-		write_word_number(out, " MIN ", s->found[0]);
-	if (n && (r & IMAPD_RETURN_MAX))
-		write_word_number(out, " MAX ", s->found[n - 1]);
-	if (r & IMAPD_RETURN_COUNT)
-		write_word_number(out, " COUNT ", n);
-	if (n && (r & IMAPD_RETURN_ALL)) {
-		cv_buf_z(out, " ALL ");
-		imapd_set_write(out, s->found, n);
-	}
-	if (r & IMAPD_RETURN_PARTIAL)
-		write_partial(s, out);
-	if (r & IMAPD_RETURN_RELEVANCY)
-		write_relevancy(s, out);
-}
-
-static int
-by_uid(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	return (x > y) - (x < y);
-}
-
-/* What "$" stands for from now on (RFC 5182 2.1): all, or only the ends that were asked for. */
-static void
-save(const struct results *s)
-{
-	unsigned r = s->search->returns;
-	unsigned ends = r & (IMAPD_RETURN_MIN | IMAPD_RETURN_MAX);
-	bool ends_only = ends && !(r & ~(unsigned)(ends | IMAPD_RETURN_SAVE));
-	const struct cv_view *view = s->c->session->view;
-	uint32_t *uids = cv_malloc((s->n + 1) * sizeof *uids), count = 0;
-	size_t from = 0, to = s->n;
-
-	if (r & IMAPD_RETURN_PARTIAL)
-		imapd_partial_cut(&s->search->partial, s->n, &from, &to);
-	for (size_t i = from; i < to; i++)
-		if (!ends_only || (i == 0 && (r & IMAPD_RETURN_MIN)) ||
-			(i + 1 == s->n && (r & IMAPD_RETURN_MAX)))
-			uids[count++] = cv_view_seq(view, s->found[i])->uid;
-	qsort(uids, count, sizeof *uids, by_uid); /* SORT has another order */
-	imapd_session_save(s->c->session, uids, count);
-}
-
-static uint32_t
-number_of(const struct imapd_conn *c, uint32_t seq)
-{
-	return c->cmd->is_uid ? cv_view_seq(c->session->view, seq)->uid : seq;
-}
-
-/* In the order in which they are; WORD names a plain answer. */
-static void
-write_results(struct results *s, const char *word)
-{
-	struct cv_buf *out = imapd_out(s->c);
-	uint64_t modseq = s->search->has_modseq ? highest_modseq(s) : 0;
-
-	if (s->search->returns & IMAPD_RETURN_SAVE)
-		save(s);
-	if (s->search->returns == IMAPD_RETURN_SAVE)
-		return; /* nothing is told then */
-	for (size_t i = 0; i < s->n; i++)
-		s->found[i] = number_of(s->c, s->found[i]);
-	if (s->search->is_extended) {
-		write_esearch(s, out);
-		if (modseq)
-			write_word_number(out, " MODSEQ ", modseq);
-	} else {
-		cv_buf_z(out, "* ");
-		cv_buf_z(out, word);
-		for (size_t i = 0; i < s->n; i++) {
-			cv_buf_c(out, ' ');
-			cv_buf_u64(out, s->found[i]);
-		}
-		if (modseq) {
-			write_word_number(out, " (MODSEQ ", modseq);
-			cv_buf_c(out, ')');
-		}
-	}
-	cv_buf_add(out, "\r\n", 2);
-}
 
 static void
 free_seek(void *seek)
@@ -189,7 +30,7 @@ seek(struct imapd_conn *c)
 	if (!c->cmd->step) {
 		if (search->has_modseq)
 			imapd_know_modseq(c);
-		c->cmd->step = imapd_seek_new(c, search);
+		c->cmd->step = imapd_seek_new(c, c->session, search);
 		c->cmd->release = free_seek;
 		if (c->cmd->row->run == imapd_cmd_search)
 			imapd_seek_from(c->cmd->step, imapd_limit_search(c, search));
@@ -203,6 +44,15 @@ seek(struct imapd_conn *c)
 	return done ? CV_STEP_DONE : imapd_yield(c);
 }
 
+static struct imapd_results
+results_of(struct imapd_conn *c)
+{
+	return (struct imapd_results){.c = c,
+		.session = c->session,
+		.search = c->cmd->args.search,
+		.is_uid = c->cmd->is_uid};
+}
+
 enum cv_step
 imapd_cmd_search(struct imapd_conn *c)
 {
@@ -212,13 +62,13 @@ imapd_cmd_search(struct imapd_conn *c)
 		c->cmd->args.search->returns = IMAPD_RETURN_ALL;
 	}
 	enum cv_step step = seek(c);
-	struct results r = {.c = c, .search = c->cmd->args.search};
+	struct imapd_results r = results_of(c);
 
 	if (step != CV_STEP_DONE || c->cmd->is_answered)
 		return step;
 	r.found = imapd_seek_found(c->cmd->step, &r.n);
 	r.scores = imapd_seek_scores(c->cmd->step);
-	write_results(&r, "SEARCH");
+	imapd_results_write(&r, "SEARCH");
 	return imapd_done(c, IMAPD_R_OK);
 }
 
@@ -243,7 +93,7 @@ seek_with_columns(struct imapd_conn *c, struct imapd_columns **columns_out)
 enum cv_step
 imapd_cmd_sort(struct imapd_conn *c)
 {
-	struct results r = {.c = c, .search = c->cmd->args.search};
+	struct imapd_results r = results_of(c);
 	struct imapd_columns *columns;
 	enum cv_step step = seek_with_columns(c, &columns);
 	size_t n = 0, found;
@@ -270,7 +120,7 @@ imapd_cmd_sort(struct imapd_conn *c)
 	free(items);
 	r.scores = sorted_scores;
 	r.n = n;
-	write_results(&r, "SORT");
+	imapd_results_write(&r, "SORT");
 	return imapd_done(c, IMAPD_R_OK);
 }
 
@@ -306,7 +156,7 @@ imapd_cmd_thread(struct imapd_conn *c)
 		uint32_t uid = cv_view_seq(c->session->view, seqs[i])->uid;
 		const struct imapd_facts *facts = imapd_columns_find(columns, uid, &block);
 		if (facts)
-			items[n++] = threaded_of(facts, block, number_of(c, seqs[i]));
+			items[n++] = threaded_of(facts, block, c->cmd->is_uid ? uid : seqs[i]);
 	}
 	cv_buf_z(imapd_out(c), "* THREAD");
 	imapd_thread_write(c->cmd->args.thread, items, n, imapd_out(c));

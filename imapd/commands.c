@@ -23,6 +23,8 @@ const struct imapd_cmd_row imapd_cmds[] = {
 	{"SEARCH",       imapd_cmd_search,        SEL, "search",          UID | NUMS},
 	{"SORT",         imapd_cmd_sort,          SEL, "sort",            UID | NUMS},
 	{"THREAD",       imapd_cmd_thread,        SEL, "thread",          UID | NUMS},
+	{"ESEARCH",      imapd_cmd_esearch,       IN,  "esearch",         0},
+	{"ESEARCH",      imapd_cmd_esearch,       IN,  "esearch",         ONLY},
 	{"SELECT",       imapd_cmd_select,        IN,  "mailbox ?select", QUIET},
 	{"EXAMINE",      imapd_cmd_examine,       IN,  "mailbox ?select", QUIET},
 	{"IDLE",         imapd_cmd_idle,          IN,  "",                0},

@@ -151,6 +151,7 @@ enum cv_step imapd_cmd_copy(struct imapd_conn *c);
 enum cv_step imapd_cmd_create(struct imapd_conn *c);
 enum cv_step imapd_cmd_delete(struct imapd_conn *c);
 enum cv_step imapd_cmd_enable(struct imapd_conn *c);
+enum cv_step imapd_cmd_esearch(struct imapd_conn *c);
 enum cv_step imapd_cmd_examine(struct imapd_conn *c);
 enum cv_step imapd_cmd_expunge(struct imapd_conn *c);
 enum cv_step imapd_cmd_fetch(struct imapd_conn *c);

@@ -62,6 +62,8 @@
 	R(DENIED, "NO", "CANNOT", "That cannot be done with this mailbox")                         \
 	R(INVALID, "NO", "CANNOT", "Not a valid name or value")                                    \
 	R(LIMIT, "NO", "LIMIT", "A limit was reached")                                             \
+	R(TOO_MANY_BOXES, "NO", "LIMIT",                                                          \
+		"More mailboxes than one search may take / Qua nhieu thu muc trong mot lan tim")   \
 	R(OVERQUOTA, "NO", "OVERQUOTA", "The mailbox is full / Hop thu da day")                    \
 	R(FULL, "NO", "UNAVAILABLE", "The server's disk is full, nothing was changed")             \
 	R(TEMPFAIL, "NO", "UNAVAILABLE", "A fault of the server, try again later")                 \

@@ -28,6 +28,7 @@ struct batch_item {
 
 struct imapd_seek {
 	struct imapd_conn *c;
+	struct imapd_session *session; /* whose view is searched */
 	struct imapd_search *search;
 	const struct cv_view *view; /* the session's; it does not move while the command runs */
 	enum phase phase;
@@ -38,6 +39,7 @@ struct imapd_seek {
 	struct imapd_index_look *look; /* NULL: the index cannot help */
 	struct imapd_finder *finder; /* when bodies are to be read */
 	struct cv_arena arena;       /* of one batch */
+	struct cv_arena bound;       /* message sets of the search */
 	struct batch_item *batch;    /* room for batch_max */
 	unsigned batch_count, batch_at, batch_max;
 	uint32_t *found;
@@ -56,6 +58,7 @@ imapd_seek_free(struct imapd_seek *s)
 	imapd_index_look_end(s->look);
 	imapd_columns_close(s->columns);
 	cv_arena_done(&s->arena);
+	cv_arena_done(&s->bound);
 	free(s->pending);
 	free(s->batch);
 	free(s->found);
@@ -64,18 +67,19 @@ imapd_seek_free(struct imapd_seek *s)
 }
 
 struct imapd_seek *
-imapd_seek_new(struct imapd_conn *c, struct imapd_search *search)
+imapd_seek_new(
+	struct imapd_conn *c, struct imapd_session *session, struct imapd_search *search)
 {
 	struct imapd_seek *s = cv_calloc(1, sizeof(*s));
 
 	s->c = c;
 	s->search = search;
-	s->view = c->session->view;
+	s->session = session;
+	s->view = session->view;
 	s->next = 1;
 	s->now_secs = cv_wall_secs();
 	s->batch_max = search->needs & IMAPD_NEED_BODY ? BATCH_BODIES : BATCH;
-	imapd_search_bind(
-		search, s->view, c->session->saved, c->session->saved_count, &c->arena);
+	imapd_search_bind(search, s->view, session->saved, session->saved_count, &s->bound);
 	return s;
 }
 
@@ -110,8 +114,8 @@ candidate_of(struct imapd_seek *s, uint32_t seq, const struct cv_entry *entry)
 	return (struct imapd_candidate){
 		.seq = seq,
 		.entry = entry,
-		.keywords = imapd_session_keywords(s->c->session),
-		.is_recent = imapd_session_is_recent(s->c->session, entry->uid),
+		.keywords = imapd_session_keywords(s->session),
+		.is_recent = imapd_session_is_recent(s->session, entry->uid),
 		.now_secs = s->now_secs,
 		.relevancy = s->search->has_fuzzy ? &s->relevancy : NULL,
 	};
@@ -140,11 +144,11 @@ next_phase(struct imapd_seek *s)
 	if (!s->open_count)
 		return COLLECTING;
 	if (s->c->server->index && s->search->needs & IMAPD_NEED_BODY)
-		s->look = imapd_index_look(s->c->server->index, s->c->session->mbox,
+		s->look = imapd_index_look(s->c->server->index, s->session->mbox,
 			s->view->uidvalidity, s->search);
 	if (s->search->needs & facts) {
 		s->columns = imapd_columns_open(
-			s->c->server->columns, s->c->session->mbox, s->view->uidvalidity);
+			s->c->server->columns, s->session->mbox, s->view->uidvalidity);
 		if (imapd_columns_lacking(s->columns, s->view) <= (uint64_t)s->open_count * SHARE)
 			return FILLING;
 		imapd_columns_close(s->columns);
@@ -161,7 +165,7 @@ judge_by_flags(struct imapd_seek *s, int64_t end)
 	for (; s->next <= s->view->exists; s->next++) {
 		if (++rounds % ROUNDS_A_LOOK == 0 && cv_mono_us() > end)
 			return;
-		const struct cv_entry *entry = imapd_session_entry(s->c->session, s->next);
+		const struct cv_entry *entry = imapd_session_entry(s->session, s->next);
 		struct imapd_candidate candidate = candidate_of(s, s->next, entry);
 		enum imapd_verdict v = imapd_search_judge(s->search, &candidate);
 		if (v != IMAPD_NO)
@@ -190,7 +194,7 @@ imapd_seek_columns(struct imapd_seek *s, struct imapd_columns **columns_out, boo
 {
 	if (!s->columns)
 		s->columns = imapd_columns_open(
-			s->c->server->columns, s->c->session->mbox, s->view->uidvalidity);
+			s->c->server->columns, s->session->mbox, s->view->uidvalidity);
 	enum cv_status status = fill(s, cv_mono_us() + SLICE_US, err);
 	*columns_out = s->columns;
 	*done_out = !imapd_columns_lacking(s->columns, s->view);
@@ -272,7 +276,7 @@ judge_by_reading(struct imapd_seek *s, struct batch_item *item, struct cv_err *e
 	if (!has_summary)
 		r.scan = cv_summary_begin(&s->arena);
 	enum cv_status status =
-		cv_msg_read(s->c->session->mbox, &item->msg.body, 0, length, on_bytes, &r, err);
+		cv_msg_read(s->session->mbox, &item->msg.body, 0, length, on_bytes, &r, err);
 	if (r.scan)
 		cv_summary_finish(r.scan, &summary, NULL);
 	if (r.finder) {
@@ -309,7 +313,7 @@ judge_batch(struct imapd_seek *s, struct cv_err *err)
 		uids[i] = s->batch[i].entry->uid;
 	s->batch_at = 0;
 	enum cv_status status = cv_msg_each(
-		s->c->session->mbox, uids, s->batch_count, with_summary, on_msg, s, err);
+		s->session->mbox, uids, s->batch_count, with_summary, on_msg, s, err);
 	for (unsigned i = 0; !status && i < s->batch_count; i++) {
 		struct batch_item *item = &s->batch[i];
 		struct pending *p = &s->pending[item->index];
@@ -330,7 +334,7 @@ add_to_batch(struct imapd_seek *s, uint32_t index)
 		s->batch = cv_malloc(s->batch_max * sizeof(*s->batch));
 	struct batch_item *item = &s->batch[s->batch_count++];
 	item->index = index;
-	item->entry = imapd_session_entry(s->c->session, s->pending[index].seq);
+	item->entry = imapd_session_entry(s->session, s->pending[index].seq);
 	item->is_there = false;
 }
 
@@ -338,7 +342,7 @@ add_to_batch(struct imapd_seek *s, uint32_t index)
 static enum imapd_verdict
 judge_by_memory(struct imapd_seek *s, uint32_t seq)
 {
-	const struct cv_entry *entry = imapd_session_entry(s->c->session, seq);
+	const struct cv_entry *entry = imapd_session_entry(s->session, seq);
 	struct imapd_candidate candidate = candidate_of(s, seq, entry);
 
 	if (s->columns) {

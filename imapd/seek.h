@@ -1,4 +1,4 @@
-/* seek.h - runs a search program over the selected mailbox, slice by slice.
+/* seek.h - runs a search program over a mailbox, slice by slice.
  *
  * SEARCH, SORT and THREAD begin with the same question: which messages match. All are judged by
  * flags and numbers first; where many are left that need stored facts the mailbox's columns answer
@@ -15,8 +15,10 @@
 #include "imapd/conn.h"
 
 struct imapd_seek;
-/* SEARCH is bound to the session's view, which must not move on before the seek ends. */
-struct imapd_seek *imapd_seek_new(struct imapd_conn *c, struct imapd_search *search);
+/* SEARCH is bound to the view of SESSION, the selected one or another, which must not move on
+ * before the seek ends. */
+struct imapd_seek *imapd_seek_new(
+	struct imapd_conn *c, struct imapd_session *session, struct imapd_search *search);
 /* Before the first step: messages below number SEQ are not looked at. */
 void imapd_seek_from(struct imapd_seek *s, uint32_t seq);
 void imapd_seek_free(struct imapd_seek *s);

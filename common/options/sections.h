@@ -153,6 +153,7 @@
 	OPT(num, workers, "0", "0", "256", "worker threads; 0: twice the cores", "số luồng") \
 	OPT(size, cache, "256M", "16M", "64G", "memory for the database cache", "bộ nhớ đệm cơ sở dữ liệu") \
 	OPT(size, search_cache, "128M", "1M", "64G", "memory for what SEARCH, SORT and THREAD look at", "bộ nhớ đệm cho tìm và sắp xếp thư") \
+	OPT(num, search_mailboxes_max, "1000", "1", "10000", "mailboxes that one ESEARCH command may search", "số thư mục tối đa trong một lần tìm ESEARCH") \
 	OPT(flag, search_index, "yes", "", "", "keep an index of the mailboxes in which texts are searched", "lập chỉ mục các hộp thư hay được tìm kiếm") \
 	OPT(size, search_index_max, "8G", "1M", "4T", "disk space for the index", "dung lượng đĩa cho chỉ mục tìm kiếm") \
 	OPT(secs, restore_window, "14d", "1h", "365d", "expunged mail can be restored this long", "thời hạn khôi phục thư đã xóa") \

@@ -1,0 +1,202 @@
+/* cmd_esearch.c - ESEARCH (RFC 7377): one search over many mailboxes, a slice at a time.
+ *
+ * The mailboxes are listed once, when the command begins; each is then opened as if it were
+ * examined, searched as the selected one would be (seek.h), answered, and closed again. One that
+ * goes meanwhile is passed over. The selected mailbox is searched as its client knows it.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/base/clock.h"
+#include "imapd/results.h"
+#include "imapd/seek.h"
+
+#define SLICE_US 4000
+
+struct multi {
+	struct imapd_conn *c;
+	struct cv_mbox_info *boxes; /* those to be searched */
+	size_t count, at;
+	struct imapd_session *session; /* of boxes[at]: the selected one, or opened for this */
+	struct imapd_seek *seek;
+};
+
+static void
+close_box(struct multi *m)
+{
+	imapd_seek_free(m->seek);
+	m->seek = NULL;
+	if (m->session != m->c->session)
+		imapd_session_close(m->session);
+	m->session = NULL;
+}
+
+static void
+free_multi(void *arg)
+{
+	close_box(arg);
+}
+
+static bool
+is_selected(const struct imapd_conn *c, const struct cv_mbox_info *box)
+{
+	return c->session && box->id && cv_mbox_id(c->session->mbox) == box->id;
+}
+
+static bool
+is_meant(const struct imapd_conn *c, const struct cv_mbox_info *box)
+{
+	const struct imapd_esearch_args *e = c->cmd->args.esearch;
+	char separator = cv_store_separator(c->server->store);
+
+	if (!e->count)
+		return is_selected(c, box);
+	for (size_t i = 0; i < e->count; i++) {
+		const struct imapd_filter *f = &e->sources[i];
+		if (f->kind == IMAPD_FILTER_SELECTED ? is_selected(c, box)
+						     : imapd_filter_has(f, box, true, separator))
+			return true;
+	}
+	return false;
+}
+
+/* RFC 7377 2.2: with "selected" there must be a selected mailbox. */
+static bool
+needs_selected(const struct imapd_esearch_args *e)
+{
+	for (size_t i = 0; i < e->count; i++)
+		if (e->sources[i].kind == IMAPD_FILTER_SELECTED)
+			return true;
+	return !e->count;
+}
+
+static enum cv_status
+list_boxes(struct multi *m, struct cv_err *err)
+{
+	struct cv_mbox_info *all;
+	size_t count;
+
+	enum cv_status status = cv_mbox_list(m->c->acct, &m->c->arena, &all, &count, err);
+	if (status)
+		return status;
+	m->boxes = all;
+	for (size_t i = 0; i < count; i++)
+		if (is_meant(m->c, &all[i]))
+			m->boxes[m->count++] = all[i];
+	if (m->count > imapd_config(m->c->server)->imapd->search_mailboxes_max)
+		return cv_fail(err, CV_LIMIT, "too many mailboxes to search");
+	return CV_OK;
+}
+
+static enum cv_status
+open_box(struct multi *m, struct cv_err *err)
+{
+	const struct cv_mbox_info *box = &m->boxes[m->at];
+	struct imapd_conn *c = m->c;
+	struct cv_mbox *mbox;
+
+	if (is_selected(c, box)) {
+		m->session = c->session;
+	} else {
+		enum cv_status status = cv_mbox_open(c->acct, box->name, &mbox, err);
+		if (!status)
+			status = imapd_session_open(
+				c->conn, mbox, true, box->recent, &m->session, err);
+		if (status)
+			return status;
+		m->session->hides_recent = c->rev2;
+	}
+	m->seek = imapd_seek_new(c, m->session, c->cmd->args.search);
+	return CV_OK;
+}
+
+static void
+write_box(struct multi *m)
+{
+	struct imapd_results r = {.c = m->c,
+		.session = m->session,
+		.search = m->c->cmd->args.search,
+		.scores = imapd_seek_scores(m->seek),
+		.is_uid = true,
+		.mailbox = m->boxes[m->at].name};
+
+	r.found = imapd_seek_found(m->seek, &r.n);
+	/* RFC 7377 2.1: nothing is told of a mailbox where nothing was found, but what was saved is
+	 * saved (RFC 5182). */
+	if (r.n || (r.search->returns & IMAPD_RETURN_SAVE))
+		imapd_results_write(&r, NULL);
+}
+
+/* A slice of the mailbox that is searched; *done_out: it was the last one of it. */
+static enum cv_status
+search_box(struct multi *m, bool *done_out, struct cv_err *err)
+{
+	enum cv_status status = CV_OK;
+
+	*done_out = false;
+	if (!m->seek)
+		status = open_box(m, err);
+	if (status == CV_NOT_FOUND) {
+		*done_out = true;
+		return CV_OK;
+	}
+	if (!status)
+		status = imapd_seek_step(m->seek, done_out, err);
+	if (!status && *done_out)
+		write_box(m);
+	return status;
+}
+
+static enum cv_step
+begin(struct imapd_conn *c)
+{
+	struct imapd_search *search = c->cmd->args.search;
+	struct multi *m = CV_ARENA_NEW(&c->arena, struct multi);
+	struct cv_err err = {0};
+
+	if (needs_selected(c->cmd->args.esearch) && !c->session)
+		return imapd_done(c, IMAPD_R_BAD_STATE);
+	if (search->is_bad_charset) {
+		if ((search->returns & IMAPD_RETURN_SAVE) && c->session)
+			imapd_session_save(c->session, NULL, 0);
+		return imapd_done(c, IMAPD_R_BAD_CHARSET);
+	}
+	if (search->has_modseq)
+		imapd_know_modseq(c);
+	m->c = c;
+	c->cmd->step = m;
+	c->cmd->release = free_multi;
+	enum cv_status status = list_boxes(m, &err);
+	if (status == CV_LIMIT)
+		return imapd_done(c, IMAPD_R_TOO_MANY_BOXES);
+	return status ? imapd_refuse(c, status, &err) : CV_STEP_DONE;
+}
+
+enum cv_step
+imapd_cmd_esearch(struct imapd_conn *c)
+{
+	int64_t end = cv_mono_us() + SLICE_US;
+	struct cv_err err = {0};
+	bool done;
+
+	if (!c->cmd->step) {
+		enum cv_step step = begin(c);
+		if (step != CV_STEP_DONE || c->cmd->is_answered)
+			return step;
+	}
+	struct multi *m = c->cmd->step;
+	if (!c->cmd->args.esearch->is_selected_alone && !imapd_may_be_slow(c))
+		return CV_STEP_WAIT;
+	while (m->at < m->count) {
+		enum cv_status status = search_box(m, &done, &err);
+		if (status)
+			return imapd_refuse(c, status, &err);
+		if (done) {
+			close_box(m);
+			m->at++;
+		}
+		if (cv_conn_out_is_high(c->conn))
+			return CV_STEP_MORE;
+		if (m->at < m->count && cv_mono_us() > end)
+			return imapd_yield(c);
+	}
+	return imapd_done(c, IMAPD_R_OK);
+}
