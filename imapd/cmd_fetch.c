@@ -232,18 +232,18 @@ feed_summary(void *arg, struct cv_str bytes, struct cv_err *err)
 	return CV_OK;
 }
 
-/* Whether SUMMARY lacks something that this command wants. */
-static bool
-lacks(const struct fetching *f, const struct cv_summary *s)
+/* What this command wants of a summary, in bits of `missing`. */
+static uint32_t
+wanted_of(const struct fetching *f)
 {
-	unsigned wanted = f->args->section_count ? CV_SUMMARY_PARTS : 0;
+	uint32_t wanted = f->args->section_count ? CV_SUMMARY_PARTS : 0;
 	if (f->items & IMAPD_ITEM_ENVELOPE)
 		wanted |= CV_SUMMARY_ENVELOPE;
 	if (f->items & IMAPD_ITEM_BODY)
 		wanted |= CV_SUMMARY_BODY;
 	if (f->items & IMAPD_ITEM_BODYSTRUCTURE)
 		wanted |= CV_SUMMARY_BODYSTRUCTURE;
-	return s->missing & wanted;
+	return wanted;
 }
 
 /* Works the summary out again from the body, into the batch's arena. */
@@ -260,13 +260,7 @@ rebuild_summary(struct fetching *f, const struct cv_msg *msg, struct cv_summary 
 		return status;
 	}
 	cv_summary_finish(scan, out, &tree);
-	if (out->missing & CV_SUMMARY_PARTS) {
-		struct cv_buf places = CV_BUF_INIT(64u << 20);
-		cv_mime_places_encode(tree, &places);
-		out->places = cv_arena_str(&f->arena, cv_buf_view(&places));
-		out->missing &= ~CV_SUMMARY_PARTS;
-		cv_buf_done(&places);
-	}
+	cv_summary_complete(&f->arena, tree, wanted_of(f), out);
 	return CV_OK;
 }
 
@@ -274,7 +268,8 @@ rebuild_summary(struct fetching *f, const struct cv_msg *msg, struct cv_summary 
 static enum cv_status
 summary_of(struct fetching *f, const struct cv_msg *msg, struct cv_summary *out)
 {
-	if (msg->summary.p && !cv_summary_decode(msg->summary, out) && !lacks(f, out))
+	if (msg->summary.p && !cv_summary_decode(msg->summary, out) &&
+		!(out->missing & wanted_of(f)))
 		return CV_OK;
 	return rebuild_summary(f, msg, out);
 }
@@ -320,7 +315,7 @@ on_meta(void *arg, const struct cv_msg *msg)
 	if (!f->wants_summary) {
 		write_meta(f, f->at++, msg, NULL);
 	} else if (msg->summary.p && !cv_summary_decode(msg->summary, &summary) &&
-		   !lacks(f, &summary)) {
+		   !(summary.missing & wanted_of(f))) {
 		write_meta(f, f->at++, msg, &summary);
 	} else {
 		walk->odd = (struct odd_msg){*msg, true};

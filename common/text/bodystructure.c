@@ -101,7 +101,7 @@ open_part(struct cv_buf *out, const struct cv_mime_tree *t, const struct cv_mime
 	if (inner->envelope.n)
 		cv_buf_str(out, inner->envelope);
 	else
-		cv_buf_z(out, "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
+		cv_buf_z(out, CV_ENVELOPE_EMPTY);
 	cv_buf_c(out, ' ');
 }
 

@@ -13,6 +13,8 @@
 #define CV_ENVELOPE_TEXT_MAX   (64u << 10) /* bytes of a subject or another text field */
 #define CV_IMAP_QUOTED_MAX     1000         /* a longer string goes as a literal */
 
+#define CV_ENVELOPE_EMPTY "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
+
 /* Appends S as an IMAP string: quoted when it is short 7-bit text without CR and LF, else as a
  * literal {n}CRLF. NUL bytes, which neither may hold, are left out. */
 void cv_imap_string(struct cv_buf *out, struct cv_str s);

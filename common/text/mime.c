@@ -221,19 +221,23 @@ end_header(struct cv_mime_scan *m, bool too_large)
 	}
 }
 
-/* Closes the leaf that is open and all frames above KEEP. */
+/* Closes the leaf that is open and all frames above KEEP. A header that the delimiter cut short, or
+ * that nothing follows, keeps its last line end: then its part ends behind that, and so does all
+ * that holds the part. */
 static void
 close_down_to(struct cv_mime_scan *m, uint32_t keep, uint64_t end, uint64_t lf)
 {
-	if (m->state == IN_LEAF)
-		close_part(m, m->current, CV_MAX(end, part_at(m, m->current)->at.body_offset),
-		           CV_MAX(lf, m->body_lf[m->current]));
+	if (m->state == IN_LEAF) {
+		end = CV_MAX(end, part_at(m, m->current)->at.body_offset);
+		lf = CV_MAX(lf, m->body_lf[m->current]);
+		close_part(m, m->current, end, lf);
+	}
 	while (m->depth > keep) {
 		struct frame *f = &m->frames[--m->depth];
 		m->boundaries -= f->boundary.n > 0;
-		/* A message whose header was cut short by the delimiter ends where that starts. */
-		close_part(m, f->part, CV_MAX(end, part_at(m, f->part)->at.body_offset),
-		           CV_MAX(lf, m->body_lf[f->part]));
+		end = CV_MAX(end, part_at(m, f->part)->at.body_offset);
+		lf = CV_MAX(lf, m->body_lf[f->part]);
+		close_part(m, f->part, end, lf);
 	}
 }
 

@@ -21,7 +21,8 @@
 #define CV_MIME_ENVELOPES_MAX (16u << 20) /* bytes of all envelopes; inner ones behind it are
 					   * empty */
 #define CV_MIME_BOUNDARY_MAX 250         /* RFC 2046 says 70; some senders do not know */
-#define CV_MIME_PATH_MAX     CV_MIME_DEPTH_MAX /* numbers in a section such as 1.2.3 */
+#define CV_MIME_PATH_MAX     (CV_MIME_DEPTH_MAX + 1) /* numbers in a section such as 1.2.3: a
+						     * message that is no multipart is its part 1 */
 #define CV_MIME_NONE         UINT32_MAX  /* no such part */
 
 enum cv_mime_kind {

@@ -7,6 +7,7 @@
 #include "common/text/charset.h"
 #include "common/text/date.h"
 #include "common/text/encoded_word.h"
+#include "common/text/envelope.h"
 #include "common/text/fold.h"
 #include "common/text/preview.h"
 #include "common/text/summary_internal.h"
@@ -327,6 +328,47 @@ cv_summary_finish(struct cv_summary_scan *s, struct cv_summary *out,
 	if (tree_out)
 		*tree_out = tree;
 	cv_summary_abandon(s);
+}
+
+/* Well formed whatever the message is: the last resort for a structure beyond its limit. */
+static struct cv_str
+opaque_structure(struct cv_arena *arena, const struct cv_mime_tree *tree, bool extended)
+{
+	return cv_arena_printf(arena,
+		"(\"application\" \"octet-stream\" NIL NIL NIL \"binary\" %llu%s)",
+		(unsigned long long)tree->parts[0].at.body_bytes,
+		extended ? " NIL NIL NIL NIL" : "");
+}
+
+static struct cv_str
+whole_structure(struct cv_arena *arena, const struct cv_mime_tree *tree, bool extended)
+{
+	struct cv_buf b = CV_BUF_INIT(CV_SUMMARY_STRUCTURE_MAX);
+	enum cv_status status = cv_bodystructure_format(tree, extended, &b);
+	struct cv_str kept = keep(arena, &b);
+	return status ? opaque_structure(arena, tree, extended) : kept;
+}
+
+void
+cv_summary_complete(struct cv_arena *arena, const struct cv_mime_tree *tree, uint32_t wanted,
+                    struct cv_summary *summary)
+{
+	wanted &= summary->missing & ~CV_SUMMARY_HEADERS;
+	if (wanted & CV_SUMMARY_ENVELOPE) {
+		struct cv_str envelope = tree->parts[0].envelope;
+		summary->envelope = envelope.n ? envelope : CV_STR(CV_ENVELOPE_EMPTY);
+	}
+	if (wanted & CV_SUMMARY_BODY)
+		summary->body = whole_structure(arena, tree, false);
+	if (wanted & CV_SUMMARY_BODYSTRUCTURE)
+		summary->bodystructure = whole_structure(arena, tree, true);
+	if (wanted & CV_SUMMARY_PARTS) {
+		/* Parts are limited, and each has three words of a limited field. */
+		struct cv_buf b = CV_BUF_INIT(CV_MIME_PARTS_MAX * (3 * CV_MIME_VALUE_MAX + 64));
+		cv_mime_places_encode(tree, &b);
+		summary->places = keep(arena, &b);
+	}
+	summary->missing &= ~wanted;
 }
 
 void

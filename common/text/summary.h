@@ -13,6 +13,7 @@
 #define CV_SUMMARY_VERSION      1            /* first byte; goes up with the form or the field
 					      * list */
 #define CV_SUMMARY_MAX          (64u << 10)  /* bytes of a stored summary */
+#define CV_SUMMARY_STRUCTURE_MAX (16u << 20) /* bytes of one that is not stored */
 #define CV_SUMMARY_HEADERS_MAX  (16u << 10)  /* bytes of cached raw fields */
 #define CV_SUMMARY_KEY_MAX      1000         /* bytes of one sort key */
 #define CV_SUMMARY_SUBJECT_MAX  2000
@@ -72,6 +73,12 @@ void cv_summary_feed(struct cv_summary_scan *s, struct cv_str bytes);
 void cv_summary_finish(struct cv_summary_scan *s, struct cv_summary *summary_out,
                        const struct cv_mime_tree **tree_out);
 void cv_summary_abandon(struct cv_summary_scan *s);
+
+/* Puts into SUMMARY what is missing in it and named by WANTED (bits of `missing`, cached fields
+ * excepted), from the TREE of the same message; in ARENA. A structure beyond
+ * CV_SUMMARY_STRUCTURE_MAX is told as one opaque part. */
+void cv_summary_complete(struct cv_arena *arena, const struct cv_mime_tree *tree, uint32_t wanted,
+                         struct cv_summary *summary);
 
 /* The three above for a message in memory. Never fails. */
 void cv_summary_build(struct cv_arena *arena, struct cv_str message,

@@ -42,7 +42,7 @@ cv_summary_cache_fields(struct cv_str header, struct cv_buf *out)
 	struct cv_field f;
 	cv_header_scan_init(&scan, header);
 	while (cv_header_next(&scan, &f)) {
-		if (f.is_odd || !cv_summary_has_field(f.name))
+		if (!cv_summary_has_field(f.name)) /* a blank before the colon does not matter */
 			continue;
 		struct cv_str raw = cv_str_sub(header, f.start, f.end);
 		cv_buf_str(out, raw);

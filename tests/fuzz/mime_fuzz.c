@@ -77,6 +77,8 @@ check_tree(const struct cv_mime_tree *t)
 			const struct cv_mime_part *up = &t->parts[p->parent];
 			assert(p->parent < i && p->at.depth == up->at.depth + 1);
 			assert(p->at.header_offset >= up->at.body_offset);
+			assert(p->at.body_offset + p->at.body_bytes <=
+			       up->at.body_offset + up->at.body_bytes);
 		}
 	}
 }

@@ -136,8 +136,8 @@ static const struct {
 	  HEAD
 	  "Content-Type: multipart/digest; boundary=xx\r\n\r\n--xx\r\n\r\nSubject: inner\r\n\r\nhi\r\n--xx\r\n\r\nSubject: inner\r\n--xx--",
 	  "((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 20 " ENV_INNER " " TEXT_1 "2 0) 2)"
-	  "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 14 " ENV_INNER " " TEXT_1
-	  "0 0) 0) \"digest\")",
+	  "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 16 " ENV_INNER " " TEXT_1
+	  "0 0) 1) \"digest\")",
 	  NULL },
 	{ "an encoded message is not looked into",
 	  HEAD
@@ -165,6 +165,11 @@ static const struct {
 	{ "a delimiter ends a header without an empty line",
 	  "Content-Type: multipart/mixed; boundary=xx\r\n--xx\r\n\r\na\r\n--xx--",
 	  "(" TEXT_1 "1 0) \"mixed\")", NULL },
+	{ "a delimiter of the outermost ends a header of the innermost",
+	  MIXED "--xx\r\nContent-Type: multipart/mixed; boundary=yy\r\n\r\n"
+		"--yy\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n--xx\r\n\r\nb\r\n--xx--\r\n",
+	  "(((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 16 " ENV_INNER " " TEXT_1
+	  "0 0) 1) \"mixed\")" TEXT_1 "1 0) \"mixed\")", NULL },
 	{ "a message that begins with a blank", " x\r\nSubject: s\r\n\r\n", TEXT_1 "18 3)", NULL },
 	{ "an mbox line is skipped", "From a@b Sun\r\nContent-Type: text/html\r\n\r\nx",
 	  "(\"text\" \"html\" NIL NIL NIL \"7bit\" 1 0)", NULL },
@@ -347,6 +352,36 @@ test_mime__shows_the_bytes_of_each_leaf_to_a_watcher(void **state)
 	}
 }
 
+static uint64_t
+end_of(const struct cv_mime_part *p)
+{
+	return p->at.body_offset + p->at.body_bytes;
+}
+
+/* Each part lies inside what holds it, and sections lead to the deepest of them. */
+static void
+check_insides(const char *name, const struct cv_mime_tree *t)
+{
+	struct cv_buf path = CV_BUF_INIT(1000);
+	struct cv_mime_section section;
+	const struct cv_mime_part *last = &t->parts[t->count - 1];
+	for (uint32_t i = 1; i < t->count; i++) {
+		const struct cv_mime_part *p = &t->parts[i], *up = &t->parts[p->parent];
+		if (p->at.header_offset < up->at.body_offset || end_of(p) > end_of(up))
+			fail_msg("%s: part %u is not inside part %u", name, i, p->parent);
+	}
+	if (t->count != last->at.depth + 1)
+		return;
+	for (uint32_t i = 0; i < t->count; i++) {
+		/* A message that is no multipart is its part 1; so is the child of a multipart. */
+		if (i || t->parts[i].at.kind != CV_MIME_MULTIPART)
+			cv_buf_z(&path, path.n ? ".1" : "1");
+	}
+	assert_false(cv_mime_section(cv_mime_tree_places(t), cv_buf_view(&path), &section));
+	assert_int_equal(section.index, t->count - 1);
+	cv_buf_done(&path);
+}
+
 static void
 check_hostile(const char *name, struct cv_buf *message, bool limited, uint32_t max_parts)
 {
@@ -362,6 +397,7 @@ check_hostile(const char *name, struct cv_buf *message, bool limited, uint32_t m
 		assert_true(at->kind != CV_MIME_MULTIPART || t->parts[i].child_count > 0);
 		assert_true(at->kind != CV_MIME_MESSAGE || t->parts[i].child_count == 1);
 	}
+	check_insides(name, t);
 	assert_int_equal(cv_bodystructure_format(t, true, &out), CV_OK);
 	cv_buf_done(&out);
 	cv_arena_done(&arena);

@@ -161,6 +161,56 @@ test_summary__leaves_out_what_is_too_bulky(void **state)
 	cv_arena_done(&arena);
 }
 
+/* What does not fit into a stored summary can be had from the tree. */
+static void
+test_summary__is_completed_without_its_limits(void **state)
+{
+	(void)state;
+	const uint32_t all = CV_SUMMARY_ENVELOPE | CV_SUMMARY_BODY | CV_SUMMARY_BODYSTRUCTURE |
+			     CV_SUMMARY_PARTS;
+	struct cv_arena arena = CV_ARENA_INIT;
+	struct cv_summary s;
+	struct cv_mime_section section;
+	const struct cv_mime_tree *tree;
+	struct cv_buf m = CV_BUF_INIT(8 << 20);
+	cv_buf_z(&m, "Subject: ");
+	for (int i = 0; i < 10000; i++)
+		cv_buf_z(&m, "dai dai ");
+	cv_buf_z(&m, "\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n");
+	for (int i = 0; i < 5000; i++)
+		cv_buf_z(&m, "--x\r\n\r\n");
+	struct cv_summary_scan *scan = cv_summary_begin(&arena);
+	cv_summary_feed(scan, cv_buf_view(&m));
+	cv_summary_finish(scan, &s, &tree);
+	assert_int_equal(s.missing & all, all);
+
+	cv_summary_complete(&arena, tree, CV_SUMMARY_ENVELOPE, &s);
+	assert_int_equal(s.missing & all, all & ~CV_SUMMARY_ENVELOPE);
+	assert_true(cv_str_has_prefix(s.envelope, "(NIL {") && s.envelope.n > 60000);
+	cv_summary_complete(&arena, tree, all, &s);
+	assert_int_equal(s.missing & all, 0);
+	assert_true(cv_str_has_prefix(s.body, "((\"text\""));
+	assert_true(cv_str_has_suffix(s.body, " \"mixed\")"));
+	assert_true(s.bodystructure.n > s.body.n);
+	assert_int_equal(cv_mime_section(cv_summary_places(&s), CV_STR("5000"), &section), CV_OK);
+	cv_buf_done(&m);
+	cv_arena_done(&arena);
+}
+
+static void
+test_summary__answers_for_obsolete_fields_too(void **state)
+{
+	(void)state;
+	struct cv_arena arena = CV_ARENA_INIT;
+	struct cv_summary s;
+	struct cv_buf out = CV_BUF_INIT(4096);
+	cv_summary_build(&arena, CV_STR("Subject : blank\r\nFrom\t: a@b.example\r\n\r\n"), &s);
+	assert_int_equal(cv_summary_fields(&s, &CV_STR("Subject"), 1, &out), CV_OK);
+	assert_str(cv_buf_view(&out), "Subject : blank\r\n\r\n");
+	cv_buf_done(&out);
+	cv_arena_done(&arena);
+}
+
 static void
 test_summary__refuses_damaged_bytes(void **state)
 {
@@ -282,6 +332,8 @@ main(void)
 		cmocka_unit_test(test_summary__holds_what_fetch_and_sort_need),
 		cmocka_unit_test(test_summary__answers_for_common_fields_only),
 		cmocka_unit_test(test_summary__leaves_out_what_is_too_bulky),
+		cmocka_unit_test(test_summary__is_completed_without_its_limits),
+		cmocka_unit_test(test_summary__answers_for_obsolete_fields_too),
 		cmocka_unit_test(test_summary__refuses_damaged_bytes),
 		cmocka_unit_test(test_base_subject__follows_rfc_5256),
 		cmocka_unit_test(test_preview__shows_the_first_words),
