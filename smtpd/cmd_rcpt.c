@@ -220,7 +220,7 @@ rcpt_remote(struct smtpd_session *s, struct smtpd_rcpt *r)
 {
 	r->first_box = s->tx->boxes.n;
 	r->first_out = s->tx->out_count;
-	r->first_absent = s->tx->absent_count;
+	r->first_answer = s->tx->answer_count;
 	push_rcpt(s->tx, r);
 	return rcpt_filter(s);
 }
@@ -469,7 +469,7 @@ smtpd_rcpt_add(struct smtpd_session *s, struct cv_str text, struct cv_str params
 	struct smtpd_rcpt r = {.by_filter = true,
 		.first_box = tx->boxes.n,
 		.first_out = tx->out_count,
-		.first_absent = tx->absent_count};
+		.first_answer = tx->answer_count};
 	struct cv_path path;
 	struct cv_str rest;
 	struct cv_reg_hit hit;
@@ -504,7 +504,7 @@ smtpd_rcpt_again(struct smtpd_session *s)
 	struct smtpd_boxes old = tx->boxes;
 
 	tx->boxes = (struct smtpd_boxes){0};
-	tx->out_count = tx->out_bys = tx->absent_count = 0;
+	tx->out_count = tx->out_bys = tx->answer_count = 0;
 	for (size_t i = 0; i < tx->rcpt_count; i++) {
 		struct smtpd_rcpt *r = &tx->rcpts[i];
 		struct cv_reg_hit hit;

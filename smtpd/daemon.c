@@ -20,7 +20,7 @@
 #include "smtpd/filters.h"
 #include "smtpd/outbound.h"
 #include "smtpd/again.h"
-#include "smtpd/away.h"
+#include "smtpd/answers.h"
 #include "smtpd/room.h"
 #include "smtpd/sending.h"
 #include "smtpd/session.h"
@@ -355,7 +355,7 @@ start_net(struct smtpd_daemon *d)
 	if (status == CV_OK)
 		status = smtpd_sending_start(s->sending, s, d->err);
 	if (status == CV_OK)
-		status = smtpd_away_new(s, &s->away, d->err);
+		status = smtpd_answers_new(s, &s->answers, d->err);
 	return status;
 }
 
@@ -412,12 +412,12 @@ smtpd_daemon_stop(struct smtpd_daemon *d)
 		cv_ctl_server_free(d->ctl);
 	if (s->sending)
 		smtpd_sending_stop(s->sending);
-	smtpd_away_stop(s->away);
+	smtpd_answers_stop(s->answers);
 	if (s->outbound)
 		smtpd_outbound_stop(s->outbound, STOP_GRACE_MS);
 	if (s->net)
 		cv_net_stop(s->net, STOP_GRACE_MS);
-	smtpd_away_free(s->away);
+	smtpd_answers_free(s->answers);
 	/* Ends the deliveries under way, so that nothing holds a connection any more. */
 	if (s->deliverer)
 		cv_deliverer_free(s->deliverer);

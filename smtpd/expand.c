@@ -176,17 +176,26 @@ expand_forwards(struct expansion *x, const struct cv_reg_account *a, unsigned de
 }
 
 static void
-note_absence(struct expansion *x, const struct cv_reg_account *a, const struct cv_reg_route *route)
+add_answer(struct expansion *x, cv_acct_no acct, enum smtpd_answer_kind kind)
 {
 	struct smtpd_tx *tx = x->tx;
 
-	if (x->now < route->absence_from_secs || x->now >= route->absence_until_secs ||
-		tx->absent_count == CV_COUNT(tx->absent))
-		return;
-	for (size_t i = 0; i < tx->absent_count; i++)
-		if (tx->absent[i] == a->acct)
+	for (size_t i = 0; i < tx->answer_count; i++)
+		if (tx->answers[i].acct == acct)
 			return;
-	tx->absent[tx->absent_count++] = a->acct;
+	if (tx->answer_count < CV_COUNT(tx->answers))
+		tx->answers[tx->answer_count++] = (struct smtpd_answer){ acct, kind };
+}
+
+/* An absence says more than a receipt. */
+static void
+note_answer(struct expansion *x, const struct cv_reg_account *a, const struct cv_reg_route *route)
+{
+	if (x->now >= route->absence_from_secs && x->now < route->absence_until_secs)
+		add_answer(x, a->acct, SMTPD_ANSWER_ABSENCE);
+	else if (a->kind == CV_KIND_AGENCY && x->s->kind == SMTPD_MX &&
+		x->s->server->opt->agency_receipts)
+		add_answer(x, a->acct, SMTPD_ANSWER_RECEIPT);
 }
 
 static void
@@ -221,11 +230,12 @@ expand(struct expansion *x, const struct cv_reg_account *a, unsigned depth)
 		expand_group(x, a, depth);
 	} else if (is_plain) {
 		add_box(x, a->acct);
+		note_answer(x, a, &(struct cv_reg_route){ 0 });
 	} else {
 		(void)cv_snapshot_route(x->snap, a->acct, &route);
 		if (expand_forwards(x, a, depth))
 			add_box(x, a->acct);
-		note_absence(x, a, &route);
+		note_answer(x, a, &route);
 	}
 }
 
@@ -239,7 +249,7 @@ smtpd_expand(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_snap
 	r->is_local = true;
 	r->first_box = tx->boxes.n;
 	r->first_out = tx->out_count;
-	r->first_absent = tx->absent_count;
+	r->first_answer = tx->answer_count;
 	if (hit->account.has_route || hit->found == CV_REG_GROUP)
 		x.now = cv_wall_secs();
 	expand(&x, &hit->account, 0);
@@ -260,7 +270,7 @@ smtpd_expand_cut(struct smtpd_tx *tx, const struct smtpd_rcpt *r)
 {
 	smtpd_boxes_cut(&tx->boxes, r->first_box);
 	tx->out_count = CV_MIN(tx->out_count, r->first_out);
-	tx->absent_count = CV_MIN(tx->absent_count, r->first_absent);
+	tx->answer_count = CV_MIN(tx->answer_count, r->first_answer);
 	tx->out_bys = 0;
 	for (size_t i = 0; i < tx->out_count; i++)
 		tx->out_bys += !i || tx->outs[i].by != tx->outs[i - 1].by;

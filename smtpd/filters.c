@@ -8,6 +8,8 @@
 #include "smtpd/envelope.h"
 #include "smtpd/params.h"
 
+#define RESULTS_MAX 20u /* fields of a kind that are looked at */
+
 static void
 woken(void *arg)
 {
@@ -233,4 +235,19 @@ smtpd_filters_refused(struct smtpd_session *s, size_t before)
 	s->resume = refused_told;
 	smtpd_milter_rcpt_rejected(m, s->tx->rcpt_path, s->tx->rcpt_params);
 	return refused_told(s);
+}
+
+bool
+smtpd_filters_said(const struct smtpd_server *server, struct cv_str message, struct cv_str word)
+{
+	struct cv_field f;
+
+	for (size_t i = 0; i < RESULTS_MAX &&
+		cv_header_find(message, "Authentication-Results", i, &f); i++) {
+		struct cv_str value = cv_str_trim(f.value);
+		struct cv_str name = cv_str_sub(value, 0, cv_str_find(value, ';', 0));
+		if (cv_str_ieq_z(cv_str_trim(name), server->main->hostname))
+			return cv_str_isearch(value, word) < value.n;
+	}
+	return false;
 }

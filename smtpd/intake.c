@@ -12,7 +12,7 @@
 #include "common/base/kill.h"
 #include "common/base/log.h"
 #include "common/text/header.h"
-#include "smtpd/away.h"
+#include "smtpd/answers.h"
 #include "smtpd/expand.h"
 #include "smtpd/filters.h"
 #include "smtpd/note.h"
@@ -149,7 +149,7 @@ accept_message(struct smtpd_session *s)
 	else
 		put_answer(s, R_OKAY);
 	CV_KILL_POINT("smtpd.answered");
-	smtpd_away_answer(s);
+	smtpd_answers_give(s);
 	return finish(s);
 }
 

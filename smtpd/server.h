@@ -26,7 +26,7 @@ struct smtpd_defence;
 struct smtpd_milters;
 struct smtpd_outbound;
 struct smtpd_again;
-struct smtpd_away;
+struct smtpd_answers;
 struct smtpd_room_cache;
 struct smtpd_sending;
 struct smtpd_split;
@@ -62,7 +62,7 @@ struct smtpd_server {
 	struct smtpd_outbound *outbound;
 	struct smtpd_again *again;          /* what was taken in part and refused */
 	struct smtpd_room_cache *room;      /* who was seen to have room lately */
-	struct smtpd_away *away;            /* answers for who is absent */
+	struct smtpd_answers *answers;          /* what boxes answer by themselves */
 	struct smtpd_sending *sending;      /* the ledger of what accounts send */
 	_Atomic(struct cv_netset *) inside, proxies, priority_from;
 	_Atomic(struct smtpd_defence *) defence;

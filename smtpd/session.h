@@ -57,7 +57,14 @@ struct smtpd_rcpt {
 	bool deleted;                /* a filter took it out: the client is told it was taken */
 	size_t box;                  /* its place among the boxes, unless a group */
 	size_t first_box, box_count; /* what it added; none when others had named them */
-	size_t first_out, first_absent;
+	size_t first_out, first_answer;
+};
+
+/* A box answers by itself (answers.h). */
+enum smtpd_answer_kind { SMTPD_ANSWER_ABSENCE, SMTPD_ANSWER_RECEIPT };
+struct smtpd_answer {
+	cv_acct_no acct;
+	enum smtpd_answer_kind kind;
 };
 
 /* An address outside that a group or a forward brought (expand.h). Texts are the transaction's. */
@@ -68,7 +75,7 @@ struct smtpd_out {
 	uint32_t notify;
 	bool is_forward;
 };
-#define SMTPD_ABSENT_MAX 20u         /* boxes whose absence one message is answered with */
+#define SMTPD_ANSWERS_MAX 20u        /* boxes that answer one message by machine */
 
 /* One message on its way, from MAIL to the answer. Counted: the session holds one reference and so
  * does every operation under way. */
@@ -98,8 +105,8 @@ struct smtpd_tx {
 	struct smtpd_boxes boxes;    /* every account that gets a copy, each once */
 	struct smtpd_out *outs;
 	size_t out_count, out_room, out_bys;
-	cv_acct_no absent[SMTPD_ABSENT_MAX];
-	size_t absent_count;
+	struct smtpd_answer answers[SMTPD_ANSWERS_MAX];
+	size_t answer_count;
 	struct cv_buf list_fields;   /* of the one group it is for */
 	bool is_list_already;        /* it came from a list */
 	struct smtpd_rcpt asked;     /* the recipient that it is asked for */

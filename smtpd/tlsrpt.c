@@ -12,6 +12,7 @@
 #include "common/net/thread.h"
 #include "common/text/date.h"
 #include "common/text/header.h"
+#include "smtpd/filters.h"
 #include "smtpd/tlsrpt_internal.h"
 
 #define EVENTS_MAX     20000u          /* noted and not yet counted */
@@ -217,23 +218,6 @@ smtpd_tlsrpt_note(struct smtpd_tlsrpt *t, struct smtpd_tlsrpt_event *e)
 
 /* ---- reports that come ---- */
 
-/* Our filter's word on who signed it; RFC 8460 3 wants every report signed. Fields under our name
- * that others wrote are taken out by the filter. */
-static bool
-is_signed(const struct smtpd_tlsrpt *t, struct cv_str message)
-{
-	struct cv_field f;
-
-	for (size_t i = 0; i < 20 && cv_header_find(message, "Authentication-Results", i, &f);
-		i++) {
-		struct cv_str value = cv_str_trim(f.value);
-		struct cv_str name = cv_str_sub(value, 0, cv_str_find(value, ';', 0));
-		if (cv_str_ieq_z(cv_str_trim(name), t->server->main->hostname))
-			return cv_str_isearch(value, CV_STR("dkim=pass")) < value.n;
-	}
-	return false;
-}
-
 static void
 keep_report(struct smtpd_tlsrpt *t, json_t *summary)
 {
@@ -273,7 +257,9 @@ read_report(struct smtpd_tlsrpt *t, struct cv_str message)
 		return;
 	}
 	json_object_set_new(summary, "arrived", json_integer((json_int_t)cv_wall_secs()));
-	json_object_set_new(summary, "signed", json_boolean(is_signed(t, message)));
+	/* RFC 8460 3 wants every report signed. */
+	json_object_set_new(summary, "signed", json_boolean(
+		smtpd_filters_said(t->server, message, CV_STR("dkim=pass"))));
 	keep_report(t, summary);
 	json_decref(summary);
 }

@@ -89,6 +89,7 @@
 	OPT(flag, xclient_login, "no", "", "", "let them also say who has logged in", "cho phép XCLIENT báo tài khoản đã đăng nhập") \
 	OPT(num, max_errors, "20", "1", "1000", "errors after which a session ends", "số lỗi tối đa một phiên") \
 	OPT(text, subaddress_separator, "", "", "1", "local+detail is delivered to local: the character between, such as +; empty: off", "ký tự ngăn phần phụ của địa chỉ, ví dụ +; rỗng: tắt") \
+	OPT(flag, agency_receipts, "no", "", "", "agency boxes tell authenticated senders outside, once a day, that their mail has come", "hộp thư cơ quan báo đã nhận cho người gửi bên ngoài đã xác thực, mỗi ngày một lần") \
 	OPT(secs, srs_validity, "21d", "1d", "365d", "bounces of forwarded mail find their way back this long", "thời hạn nhận báo lỗi của thư chuyển tiếp") \
 	OPT(num, max_hops, "50", "5", "1000", "Received fields after which mail is a loop", "số chặng tối đa") \
 	OPT(num, max_own_hops, "8", "2", "100", "Received fields of this server after which mail is a loop", "số lần thư được phép quay lại máy chủ này") \

@@ -203,6 +203,36 @@ def test_an_answer_of_who_is_away_is_signed():
             sink.close()
 
 
+def test_SMT_08_agencies_tell_who_is_vouched_for_once_a_day_that_mail_has_come():
+    agency = f"snv@{DOMAIN}"
+    zone = ZONE + "far.example. TXT \"v=spf1 ip4:127.0.0.1 -all\"\nforged.example. MX 10 mx.far.example.\n"
+    with Province(zone=zone, spamfilter={}, smtpd={
+            "outbound_port": str(PORT), "retry_min": "1s", "agency_receipts": "yes"}) as p:
+        p.user(A)
+        p.ask("imapd", "agency.add", code="snv", name="Sở Nội vụ", mailbox=True)
+        p.refresh()
+        sink = Sink("127.0.0.2", PORT)
+
+        def write(sender, to=agency, header=""):
+            with p.smtp("mx") as session:
+                session.sendmail(sender, [to], f"{header}From: <{sender}>\r\nTo: <{to}>\r\nSubject: hồ sơ"
+                                 "\r\n\r\ny\r\n".encode())
+        try:
+            write("ai@forged.example")                    # nobody vouches for him
+            write("dan@far.example", A)                   # a person, no agency
+            write("may@far.example", header="Auto-Submitted: auto-generated\r\n")
+            write("dan@far.example")
+            wait_until("the receipt", lambda: sink.messages)
+            write("dan@far.example")
+            write("khac@far.example")
+            wait_until("the other receipt", lambda: len(sink.messages) > 1)
+            wait_until("an empty queue", lambda: p.ask("smtpd", "status")["queue_messages"] == 0)
+            got = [(m.sender, m.rcpts) for m in sink.messages]
+            expect(got == [("", ["dan@far.example"]), ("", ["khac@far.example"])], got)
+        finally:
+            sink.close()
+
+
 if __name__ == "__main__":
     try:
         run_tests(globals())

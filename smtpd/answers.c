@@ -1,6 +1,6 @@
-/* away.c - see away.h. */
+/* answers.c - see answers.h. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "smtpd/away.h"
+#include "smtpd/answers.h"
 
 #include <openssl/evp.h>
 #include <pthread.h>
@@ -10,21 +10,17 @@
 #include "common/base/log.h"
 #include "common/base/rng.h"
 #include "common/net/pool.h"
-#include "common/text/date.h"
-#include "common/text/encode.h"
-#include "common/text/encoded_word.h"
 #include "common/text/header.h"
 #include "smtpd/envelope.h"
+#include "smtpd/filters.h"
 #include "smtpd/outbound.h"
 #include "smtpd/own_mail.h"
 
-#define AWAY_ACCT    cv_acct(CV_CLASS_SYSTEM, 0x61776179)
-#define PAUSE_SECS   (7 * 86400)
+#define ANSWERS_ACCT cv_acct(CV_CLASS_SYSTEM, 0x61776179)
 #define SWEEP_ROWS   500u
 #define SWEEP_MS     (10 * 60 * 1000)
 #define ROWS_MAX     100000u /* a day of that many strangers is no correspondence */
 #define ADDRESSES_MAX 200u
-#define REFERENCES_MAX 1500u
 #define LIFE_SECS    86400u
 #define SENDERS      2u     /* threads */
 #define JOBS_MAX     256u   /* messages whose answers wait for a thread */
@@ -32,7 +28,7 @@
 /* ---- who is answered ---- */
 
 bool
-smtpd_away_is_person(struct cv_str sender)
+smtpd_answers_is_person(struct cv_str sender)
 {
 	static const char *const starts[] = { "owner-", "mailer-daemon", "postmaster", "listserv",
 		"majordomo", "noreply", "no-reply", "no_reply", "donotreply", "do-not-reply",
@@ -78,12 +74,12 @@ speaks_against(struct cv_str name, struct cv_str value)
 }
 
 void
-smtpd_away_look(struct cv_str header, struct smtpd_away_facts *out)
+smtpd_answers_look(struct cv_str header, struct smtpd_answers_facts *out)
 {
 	struct cv_header_scan scan;
 	struct cv_field f;
 
-	*out = (struct smtpd_away_facts){ .is_personal = true };
+	*out = (struct smtpd_answers_facts){ .is_personal = true };
 	cv_header_scan_init(&scan, header);
 	while (cv_header_next(&scan, &f)) {
 		struct cv_str value = cv_str_trim(f.value);
@@ -125,21 +121,30 @@ is_named(const struct cv_snapshot *snap, struct cv_str header, cv_acct_no acct)
 	return found;
 }
 
-/* ---- once in seven days ---- */
+/* ---- once in a while ---- */
+
+/* Rows of each kind: a letter, and the hash of box and sender. */
+static const struct {
+	char row;
+	int64_t pause_secs;
+} kinds[] = {
+	[SMTPD_ANSWER_ABSENCE] = { 'A', 7 * 86400 },
+	[SMTPD_ANSWER_RECEIPT] = { 'B', 86400 },
+};
 
 static void
-row_key(cv_acct_no acct, struct cv_str sender, struct cv_buf *out)
+row_key(const struct smtpd_answer *a, struct cv_str sender, struct cv_buf *out)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	struct cv_buf text = CV_BUF_INIT(1000);
 	unsigned n = 0;
 
-	cv_buf_be64(&text, acct);
+	cv_buf_be64(&text, a->acct);
 	for (size_t i = 0; i < sender.n; i++)
 		cv_buf_c(&text, (char)cv_lower((unsigned char)sender.p[i]));
 	if (!EVP_Digest(text.p, text.n, digest, &n, EVP_sha256(), NULL))
 		cv_die("SHA-256 is not to be had");
-	cv_buf_c(out, 'A');
+	cv_buf_c(out, kinds[a->kind].row);
 	cv_buf_add(out, digest, 16);
 	cv_buf_done(&text);
 }
@@ -185,7 +190,7 @@ sweep(struct cv_engine *e, struct sweep *w, struct cv_err *err)
 		!atomic_compare_exchange_strong(&next_sweep_ms, &next, now + SWEEP_MS))
 		return CV_OK;
 	enum cv_status status =
-		cv_meta_scan(e, AWAY_ACCT, CV_STR("A"), CV_STR("B"), 0, sweep_row, w, err);
+		cv_meta_scan(e, ANSWERS_ACCT, CV_STR("A"), CV_STR("C"), 0, sweep_row, w, err);
 	atomic_store(&rows_kept, w->rows - w->count);
 	return status;
 }
@@ -193,7 +198,7 @@ sweep(struct cv_engine *e, struct sweep *w, struct cv_err *err)
 /* Notes that SENDER gets an answer now; false when he had one lately. Rows whose time is over go in
  * the same commit. */
 static bool
-may_answer(struct cv_engine *e, cv_acct_no acct, struct cv_str sender)
+may_answer(struct cv_engine *e, const struct smtpd_answer *a, struct cv_str sender)
 {
 	struct cv_buf key = CV_BUF_INIT(64), hold = CV_BUF_INIT(CV_VALUE_MAX);
 	struct cv_buf row = CV_BUF_INIT(16);
@@ -205,21 +210,21 @@ may_answer(struct cv_engine *e, cv_acct_no acct, struct cv_str sender)
 
 	w->arena = (struct cv_arena)CV_ARENA_INIT;
 	w->now = cv_wall_secs();
-	row_key(acct, sender, &key);
+	row_key(a, sender, &key);
 	k = cv_buf_view(&key);
-	enum cv_status status = cv_meta_read(e, AWAY_ACCT, &k, 1, &value, &hold, &version, &err);
+	enum cv_status status = cv_meta_read(e, ANSWERS_ACCT, &k, 1, &value, &hold, &version, &err);
 	bool may = status == CV_OK && (!value.p || read_until(value) <= w->now);
 	if (may)
 		status = sweep(e, w, &err);
 	if (may && status == CV_OK && atomic_fetch_add(&rows_kept, 1) < ROWS_MAX) {
-		cv_buf_be64(&row, (uint64_t)(w->now + PAUSE_SECS));
+		cv_buf_be64(&row, (uint64_t)(w->now + kinds[a->kind].pause_secs));
 		size_t n = 0;
 		for (size_t i = 0; i < w->count; i++) /* one put a key */
 			if (!cv_str_eq(w->puts[i].key, k))
 				w->puts[n++] = w->puts[i];
 		w->puts[n++] = (struct cv_put){ k, cv_buf_view(&row) };
 		/* Two messages at the same moment: one of them changes the version first. */
-		struct cv_batch batch = { .acct = AWAY_ACCT, .expect = version, .puts = w->puts,
+		struct cv_batch batch = { .acct = ANSWERS_ACCT, .expect = version, .puts = w->puts,
 			.count = n };
 		status = cv_meta_commit(e, &batch, 1, &ticket, &err);
 		may = status == CV_OK && batch.result == CV_OK;
@@ -227,7 +232,7 @@ may_answer(struct cv_engine *e, cv_acct_no acct, struct cv_str sender)
 		may = false;
 	}
 	if (status != CV_OK)
-		cv_log(0, CV_ERROR, "away.failed", "error=\"%s\"", err.text);
+		cv_log(0, CV_ERROR, "answer.failed", "error=\"%s\"", err.text);
 	cv_arena_done(&w->arena);
 	free(w);
 	cv_buf_done(&key);
@@ -236,79 +241,9 @@ may_answer(struct cv_engine *e, cv_acct_no acct, struct cv_str sender)
 	return may;
 }
 
-/* ---- the answer ---- */
-
-static void
-write_references(const struct smtpd_away_text *t, struct cv_buf *out)
-{
-	struct cv_buf all = CV_BUF_INIT(REFERENCES_MAX);
-	struct cv_str rest = t->message_id, id, own = CV_STR_EMPTY;
-
-	if (cv_msgid_next(&rest, &own) && own.n < 300)
-		cv_buf_printf(out, "In-Reply-To: <%.*s>\r\n", CV_STR_ARGS(own));
-	for (rest = t->references; cv_msgid_next(&rest, &id);)
-		if (id.n < 300 && all.n + id.n < REFERENCES_MAX - 310)
-			cv_buf_printf(&all, "%s<%.*s>", all.n ? " " : "", CV_STR_ARGS(id));
-	if (own.n && own.n < 300)
-		cv_buf_printf(&all, "%s<%.*s>", all.n ? " " : "", CV_STR_ARGS(own));
-	if (all.n)
-		cv_header_fold_tokens(out, "References", cv_buf_view(&all));
-	cv_buf_done(&all);
-}
-
-static void
-write_body(const struct smtpd_away_text *t, struct cv_buf *out)
-{
-	struct cv_base64_writer w = { .n = 0 };
-	struct cv_buf text = CV_BUF_INIT(16u << 10);
-	struct cv_str parts[] = { t->vi, t->en };
-	bool any = false;
-
-	for (size_t i = 0; i < CV_COUNT(parts); i++) {
-		struct cv_str rest = cv_str_trim(parts[i]), line;
-		if (rest.n && any)
-			cv_buf_z(&text, "\r\n-- English --\r\n\r\n");
-		any |= rest.n > 0;
-		while (rest.n && cv_str_split(&rest, '\n', &line)) {
-			if (line.n && line.p[line.n - 1] == '\r')
-				line.n--;
-			cv_buf_str(&text, line);
-			cv_buf_z(&text, "\r\n");
-		}
-	}
-	cv_base64_write(&w, cv_buf_view(&text), out);
-	cv_base64_write_end(&w, out);
-	cv_buf_done(&text);
-}
-
-void
-smtpd_away_compose(const struct smtpd_away_text *t, struct cv_buf *out)
-{
-	struct cv_buf value = CV_BUF_INIT(4000), subject = CV_BUF_INIT(4000);
-
-	cv_phrase_encode(t->from_name, &value);
-	cv_buf_printf(&value, " <%.*s>", CV_STR_ARGS(t->from));
-	cv_header_fold_tokens(out, "From", cv_buf_view(&value));
-	cv_buf_printf(out, "To: <%.*s>\r\n", CV_STR_ARGS(t->to));
-	cv_buf_z(&subject, t->vi.n ? "Trả lời tự động: " : "Auto: ");
-	cv_words_decode(cv_str_sub(t->subject, 0, 500), CV_STR("utf-8"), &subject);
-	cv_header_fold(out, "Subject", cv_buf_view(&subject));
-	cv_buf_z(out, "Date: ");
-	cv_date_write_mail(out, cv_date_at(t->now_secs, CV_ZONE_VIETNAM));
-	cv_buf_printf(out, "\r\nMessage-ID: <%s.away@%s>\r\n", t->id, t->hostname);
-	write_references(t, out);
-	cv_buf_z(out, "Auto-Submitted: auto-replied\r\n"
-		"MIME-Version: 1.0\r\n"
-		"Content-Type: text/plain; charset=utf-8\r\n"
-		"Content-Transfer-Encoding: base64\r\n\r\n");
-	write_body(t, out);
-	cv_buf_done(&value);
-	cv_buf_done(&subject);
-}
-
 /* ---- sending ---- */
 
-struct smtpd_away {
+struct smtpd_answers {
 	struct smtpd_server *server;
 	pthread_mutex_t lock;
 	struct cv_pool *pool;      /* NULL once stopped */
@@ -318,60 +253,73 @@ struct smtpd_away {
 /* What of a message is needed after it. */
 struct job {
 	struct cv_arena arena;
-	struct smtpd_away *away;
-	struct cv_str sender, message_id, references, subject;
-	cv_acct_no accts[SMTPD_ABSENT_MAX];
+	struct smtpd_answers *all;
+	struct cv_str sender, message_id, references, subject, delivery_id;
+	struct smtpd_answer answers[SMTPD_ANSWERS_MAX];
 	size_t count;
 };
 
 static enum cv_status
-send_answer(struct job *j, const struct smtpd_away_text *t, struct cv_err *err)
+send_answer(struct job *j, const struct smtpd_answers_text *t, struct cv_err *err)
 {
 	struct cv_buf out = CV_BUF_INIT(64u << 10);
 	char *to = cv_str_dup(t->to), *from = cv_str_dup(t->from);
 
-	smtpd_away_compose(t, &out);
+	smtpd_answers_compose(t, &out);
 	struct smtpd_own_mail m = { .sender = "", .author = from, .rcpt = to,
 		.text = cv_buf_view(&out), .life_secs = LIFE_SECS, .id = t->id };
 	enum cv_status status = out.full
 		? cv_fail(err, CV_LIMIT, "the answer is too long")
-		: smtpd_own_mail_send(j->away->server, &m, &j->away->stop, err);
+		: smtpd_own_mail_send(j->all->server, &m, &j->all->stop, err);
 	free(to);
 	free(from);
 	cv_buf_done(&out);
 	return status;
 }
 
-/* The answer of ACCT; its text for outside when SENDER is not ours. */
+/* What stands in the answer ONE of A; texts for outside when SENDER is not ours. */
+static void
+fill_text(const struct smtpd_answer *one, const struct cv_reg_hit *sender,
+	const struct cv_reg_route *route, struct smtpd_answers_text *t)
+{
+	bool outside = sender->found == CV_REG_NOT_OURS && route->absence_outside.n;
+
+	t->is_receipt = one->kind == SMTPD_ANSWER_RECEIPT;
+	if (!t->is_receipt) {
+		t->vi = outside ? route->absence_outside : route->absence_vi;
+		t->en = outside ? CV_STR_EMPTY : route->absence_en;
+	}
+}
+
 static void
 answer_for(struct job *j, const struct cv_snapshot *snap, const struct cv_reg_hit *sender,
-	cv_acct_no acct)
+	const struct smtpd_answer *one)
 {
-	struct smtpd_server *server = j->away->server;
+	struct smtpd_server *server = j->all->server;
 	struct cv_reg_account a;
-	struct cv_reg_route route;
+	struct cv_reg_route route = { 0 };
 	struct cv_err err = { 0 };
 	char id[40];
 
-	if (!cv_snapshot_account(snap, acct, &a) || !cv_snapshot_route(snap, acct, &route) ||
-		(sender->found == CV_REG_ACCOUNT && sender->account.acct == acct) ||
-		!may_answer(cv_queue_engine(server->queue), acct, j->sender))
+	if (!cv_snapshot_account(snap, one->acct, &a) ||
+		(sender->found == CV_REG_ACCOUNT && sender->account.acct == one->acct) ||
+		(!cv_snapshot_route(snap, one->acct, &route) &&
+			one->kind == SMTPD_ANSWER_ABSENCE) ||
+		!may_answer(cv_queue_engine(server->queue), one, j->sender))
 		return;
 	snprintf(id, sizeof id, "a%llx%08llx", (unsigned long long)cv_wall_ms(),
 		(unsigned long long)cv_random_u64() & 0xffffffff);
-	bool outside = sender->found == CV_REG_NOT_OURS && route.absence_outside.n;
-	struct smtpd_away_text t = { .from_name = a.display_name, .from = a.address,
+	struct smtpd_answers_text t = { .from_name = a.display_name, .from = a.address,
 		.to = j->sender, .subject = j->subject, .message_id = j->message_id,
-		.references = j->references,
-		.vi = outside ? route.absence_outside : route.absence_vi,
-		.en = outside ? CV_STR_EMPTY : route.absence_en,
+		.references = j->references, .delivery_id = j->delivery_id,
 		.id = id, .hostname = server->main->hostname, .now_secs = cv_wall_secs() };
+	fill_text(one, sender, &route, &t);
 	if (send_answer(j, &t, &err) != CV_OK)
-		cv_log(0, CV_ERROR, "away.failed", "id=%s account=%.*s error=\"%s\"", id,
+		cv_log(0, CV_ERROR, "answer.failed", "id=%s account=%.*s error=\"%s\"", id,
 			CV_STR_ARGS(a.address), err.text);
 	else
-		cv_log(0, CV_INFO, "away.answered", "id=%s account=%.*s", id,
-			CV_STR_ARGS(a.address));
+		cv_log(0, CV_INFO, "answer.sent", "id=%s account=%.*s kind=%s", id,
+			CV_STR_ARGS(a.address), t.is_receipt ? "receipt" : "absence");
 }
 
 static void
@@ -385,21 +333,21 @@ static void
 run(void *arg)
 {
 	struct job *j = arg;
-	struct smtpd_server *server = j->away->server;
+	struct smtpd_server *server = j->all->server;
 	const struct cv_snapshot *snap = cv_register_get(server->reg);
 	struct cv_reg_hit sender;
 
 	cv_snapshot_find_address(snap, j->sender, &sender);
 	if (sender.found == CV_REG_ACCOUNT || sender.found == CV_REG_NOT_OURS)
 		for (size_t i = 0; i < j->count; i++)
-			answer_for(j, snap, &sender, j->accts[i]);
+			answer_for(j, snap, &sender, &j->answers[i]);
 	cv_snapshot_unref(snap);
 	smtpd_outbound_kick(server->outbound);
 	job_free(j);
 }
 
 static bool
-start(struct smtpd_away *a, struct job *j)
+start(struct smtpd_answers *a, struct job *j)
 {
 	pthread_mutex_lock(&a->lock);
 	bool started = a->pool && cv_pool_run(a->pool, run, j) == CV_OK;
@@ -407,57 +355,82 @@ start(struct smtpd_away *a, struct job *j)
 	return started;
 }
 
+/* Receipts go to strangers whose address somebody vouches for: who forges a sender must not make us
+ * write to him. */
+static bool
+may_have_receipt(struct smtpd_session *s, const struct cv_snapshot *snap, struct cv_str header)
+{
+	struct cv_reg_hit hit;
+
+	cv_snapshot_find_address(snap, s->tx->sender, &hit);
+	return hit.found == CV_REG_NOT_OURS &&
+		(smtpd_filters_said(s->server, header, CV_STR("spf=pass")) ||
+			smtpd_filters_said(s->server, header, CV_STR("dmarc=pass")));
+}
+
+static void
+choose(struct smtpd_session *s, struct cv_str header, struct job *j)
+{
+	const struct cv_snapshot *snap = cv_register_get(s->server->reg);
+
+	for (size_t i = 0; i < s->tx->answer_count; i++) {
+		const struct smtpd_answer *a = &s->tx->answers[i];
+		if (is_named(snap, header, a->acct) && (a->kind == SMTPD_ANSWER_ABSENCE ||
+			may_have_receipt(s, snap, header)))
+			j->answers[j->count++] = *a;
+	}
+	cv_snapshot_unref(snap);
+}
+
 void
-smtpd_away_answer(struct smtpd_session *s)
+smtpd_answers_give(struct smtpd_session *s)
 {
 	struct smtpd_tx *tx = s->tx;
-	struct smtpd_away_facts facts;
+	struct smtpd_answers_facts facts;
 	struct cv_str message;
 	struct cv_err err = { 0 };
 
-	if (!tx->absent_count || tx->quarantined || !smtpd_away_is_person(tx->sender) ||
+	if (!tx->answer_count || tx->quarantined || !smtpd_answers_is_person(tx->sender) ||
 		cv_spool_map(&tx->message, &message, &err) != CV_OK)
 		return;
 	struct cv_str header = cv_str_sub(message, 0, cv_header_body_at(message));
-	smtpd_away_look(header, &facts);
+	smtpd_answers_look(header, &facts);
 	struct job *j = cv_calloc(1, sizeof *j);
 	j->arena = (struct cv_arena)CV_ARENA_INIT;
-	j->away = s->server->away;
-	const struct cv_snapshot *snap = cv_register_get(s->server->reg);
-	for (size_t i = 0; facts.is_personal && i < tx->absent_count; i++)
-		if (is_named(snap, header, tx->absent[i]))
-			j->accts[j->count++] = tx->absent[i];
-	cv_snapshot_unref(snap);
+	j->all = s->server->answers;
+	if (facts.is_personal)
+		choose(s, header, j);
 	j->sender = cv_arena_str(&j->arena, tx->sender);
 	j->message_id = cv_arena_str(&j->arena, cv_str_sub(facts.message_id, 0, 1000));
 	j->references = cv_arena_str(&j->arena, cv_str_sub(facts.references, 0, 8000));
 	j->subject = cv_arena_str(&j->arena, cv_str_sub(facts.subject, 0, 1000));
+	j->delivery_id = cv_arena_str(&j->arena, cv_str_z(tx->id));
 	cv_spool_unmap(&tx->message, message);
 	if (!j->count) {
 		job_free(j);
-	} else if (!start(s->server->away, j)) {
-		cv_log(cv_conn_id(s->conn), CV_WARN, "away.too_many", "id=%s", tx->id);
+	} else if (!start(s->server->answers, j)) {
+		cv_log(cv_conn_id(s->conn), CV_WARN, "answer.too_many", "id=%s", tx->id);
 		job_free(j);
 	}
 }
 
 enum cv_status
-smtpd_away_new(struct smtpd_server *server, struct smtpd_away **out, struct cv_err *err)
+smtpd_answers_new(struct smtpd_server *server, struct smtpd_answers **out, struct cv_err *err)
 {
-	struct smtpd_away *a = cv_calloc(1, sizeof *a);
+	struct smtpd_answers *a = cv_calloc(1, sizeof *a);
 
 	a->server = server;
 	pthread_mutex_init(&a->lock, NULL);
-	enum cv_status status = cv_pool_new("away", SENDERS, JOBS_MAX, &a->pool, err);
+	enum cv_status status = cv_pool_new("answers", SENDERS, JOBS_MAX, &a->pool, err);
 	if (status == CV_OK)
 		*out = a;
 	else
-		smtpd_away_free(a);
+		smtpd_answers_free(a);
 	return status;
 }
 
 void
-smtpd_away_stop(struct smtpd_away *a)
+smtpd_answers_stop(struct smtpd_answers *a)
 {
 	if (!a)
 		return;
@@ -471,11 +444,11 @@ smtpd_away_stop(struct smtpd_away *a)
 }
 
 void
-smtpd_away_free(struct smtpd_away *a)
+smtpd_answers_free(struct smtpd_answers *a)
 {
 	if (!a)
 		return;
-	smtpd_away_stop(a);
+	smtpd_answers_stop(a);
 	pthread_mutex_destroy(&a->lock);
 	free(a);
 }

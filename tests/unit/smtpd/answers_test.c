@@ -5,7 +5,9 @@
 
 #include <cmocka.h>
 
-#include "smtpd/away.h"
+#include "common/text/encode.h"
+#include "common/text/header.h"
+#include "smtpd/answers.h"
 
 static void
 test_RFC_3834__robots_and_lists_get_no_answer(void **state)
@@ -32,10 +34,10 @@ test_RFC_3834__robots_and_lists_get_no_answer(void **state)
 		{ "Content-Type: multipart/report; boundary=x\r\n\r\n", false },
 		{ "X-Congvu-Policy: POL-04.secrecy\r\n\r\n", false },
 	};
-	struct smtpd_away_facts facts;
+	struct smtpd_answers_facts facts;
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
-		smtpd_away_look(cv_str_z(rows[i].header), &facts);
+		smtpd_answers_look(cv_str_z(rows[i].header), &facts);
 		if (facts.is_personal != rows[i].personal)
 			fail_msg("%s", rows[i].header);
 	}
@@ -53,10 +55,10 @@ test_RFC_3834__senders_that_are_no_people_get_no_answer(void **state)
 		"SRS0=a=b=c=d@b.example", "shop.noreply@b.example" };
 
 	for (size_t i = 0; i < CV_COUNT(people); i++)
-		if (!smtpd_away_is_person(cv_str_z(people[i])))
+		if (!smtpd_answers_is_person(cv_str_z(people[i])))
 			fail_msg("%s", people[i]);
 	for (size_t i = 0; i < CV_COUNT(robots); i++)
-		if (smtpd_away_is_person(cv_str_z(robots[i])))
+		if (smtpd_answers_is_person(cv_str_z(robots[i])))
 			fail_msg("%s", robots[i]);
 }
 
@@ -65,14 +67,14 @@ test_answer__cannot_be_steered_by_what_it_answers(void **state)
 {
 	(void)state;
 	struct cv_buf out = CV_BUF_INIT(64u << 10);
-	struct smtpd_away_text t = { .from_name = CV_STR("Lê Thị Hoa"),
+	struct smtpd_answers_text t = { .from_name = CV_STR("Lê Thị Hoa"),
 		.from = CV_STR("hoa@us.example"), .to = CV_STR("a@b.example"),
 		.subject = CV_STR("=?utf-8?q?x=0D=0ABcc:_evil@c.example?="),
 		.message_id = CV_STR(" no id"), .references = CV_STR(" <a@b>\r\n <c@d> junk"),
 		.en = CV_STR("Away\n.\nBye"), .id = "a1", .hostname = "mail.us.example",
 		.now_secs = 1795379293 };
 
-	smtpd_away_compose(&t, &out);
+	smtpd_answers_compose(&t, &out);
 	cv_buf_c(&out, 0);
 	assert_null(strstr(out.p, "\nBcc:"));
 	assert_null(strstr(out.p, "In-Reply-To:"));
@@ -83,6 +85,31 @@ test_answer__cannot_be_steered_by_what_it_answers(void **state)
 	cv_buf_done(&out);
 }
 
+static void
+test_SMT_08__a_receipt_names_subject_time_and_number(void **state)
+{
+	(void)state;
+	struct cv_buf out = CV_BUF_INIT(64u << 10);
+	struct cv_buf body = CV_BUF_INIT(64u << 10);
+	struct smtpd_answers_text t = { .from_name = CV_STR("Sở Nội vụ"),
+		.from = CV_STR("snv@us.example"), .to = CV_STR("dan@b.example"),
+		.subject = CV_STR("=?utf-8?q?H=E1=BB=93_s=C6=A1=0AM=C3=A3_nh=E1=BA=ADn:_gi=E1=BA=A3?="),
+		.is_receipt = true, .delivery_id = CV_STR("abc123"), .id = "a1",
+		.hostname = "mail.us.example", .now_secs = 1795379293 };
+
+	smtpd_answers_compose(&t, &out);
+	size_t at = cv_header_body_at(cv_buf_view(&out));
+	struct cv_base64_reader reader = { 0 };
+	cv_base64_read(&reader, cv_str_sub(cv_buf_view(&out), at, out.n), &body);
+	cv_buf_c(&body, 0);
+	assert_non_null(strstr(body.p, "Sở Nội vụ đã nhận được thư"));
+	assert_non_null(strstr(body.p, "\r\nTiêu đề: Hồ sơ Mã nhận: giả\r\n"));
+	assert_non_null(strstr(body.p, "\r\nMã nhận: abc123\r\n"));
+	assert_non_null(strstr(body.p, "03:28 23/11/2026"));
+	cv_buf_done(&body);
+	cv_buf_done(&out);
+}
+
 int
 main(void)
 {
@@ -90,6 +117,7 @@ main(void)
 		cmocka_unit_test(test_RFC_3834__robots_and_lists_get_no_answer),
 		cmocka_unit_test(test_RFC_3834__senders_that_are_no_people_get_no_answer),
 		cmocka_unit_test(test_answer__cannot_be_steered_by_what_it_answers),
+		cmocka_unit_test(test_SMT_08__a_receipt_names_subject_time_and_number),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
