@@ -1,5 +1,5 @@
-/* answers.h - what boxes answer by themselves: that somebody is away (ACC-06), that mail has reached
- * an agency (SMT-08); by RFC 3834.
+/* answers.h - what boxes answer by themselves: that somebody is away (ACC-06), that mail has
+ * reached an agency (SMT-08); by RFC 3834.
  *
  * One answer a sender and box in seven days, one receipt a day, kept as hashes in rows of the
  * queue's environment. Only people who wrote to the box itself are answered: never lists, robots,
@@ -15,8 +15,8 @@
 #include "smtpd/session.h"
 
 struct smtpd_answers;
-CV_MUST_CHECK enum cv_status smtpd_answers_new(struct smtpd_server *server, struct smtpd_answers **out,
-                                            struct cv_err *err);
+CV_MUST_CHECK enum cv_status smtpd_answers_new(struct smtpd_server *server,
+                                               struct smtpd_answers **out, struct cv_err *err);
 /* Gives up answers that wait for filters, and makes no more; call it while the net still runs.
  * NULL: nothing, here and below. */
 void smtpd_answers_stop(struct smtpd_answers *a);

@@ -37,8 +37,8 @@ enum cv_step smtpd_filters_refused(struct smtpd_session *s, size_t before);
  * sender, recipients, quarantine. *nobody_out: no recipient is left. */
 enum cv_status smtpd_filters_apply(struct smtpd_session *s, bool *nobody_out);
 
-/* Has our own filter written WORD ("dkim=pass") into the Authentication-Results of MESSAGE, under our
- * name? It takes out fields under that name that others wrote. */
+/* Has our own filter written WORD ("dkim=pass") into the Authentication-Results of MESSAGE, under
+ * our name? It takes out fields under that name that others wrote. */
 bool smtpd_filters_said(const struct smtpd_server *server, struct cv_str message,
                         struct cv_str word);
 
