@@ -9,6 +9,37 @@ from kit import expect
 
 TRASH, SENT, DRAFTS, ARCHIVE = "Thùng rác", "Thư đã gửi", "Thư nháp", "Lưu trữ"
 
+# Two letters to An, the second with every mark the language has a use for.
+ENGLISH = b"""From: Tran Thi Binh <binh@lamgiang.example>\r
+To: an@lamgiang.example\r
+Subject: Re: lich cong tac\r
+Date: Mon, 16 Nov 2026 08:00:00 +0700\r
+Message-ID: <lich@lamgiang.example>\r
+\r
+Tuan nay khong co gi moi.\r
+"""
+MEETING = """From: =?utf-8?q?Tr=E1=BA=A7n_Th=E1=BB=8B_B=C3=ACnh?= <binh@lamgiang.example>\r
+To: an@lamgiang.example\r
+Subject: =?utf-8?b?SOG7jXAgZ2lhbyBiYW4gdHXhuqduIDQ3?=\r
+Date: Tue, 17 Nov 2026 08:00:00 +0700\r
+Message-ID: <hop@lamgiang.example>\r
+MIME-Version: 1.0\r
+Content-Type: multipart/mixed; boundary=b\r
+\r
+--b\r
+Content-Type: text/plain; charset=utf-8\r
+Content-Transfer-Encoding: 8bit\r
+\r
+Kính mời các đồng chí dự họp lúc 8 giờ tại phòng họp số 2.\r
+--b\r
+Content-Type: application/pdf\r
+Content-Disposition: attachment; filename*=utf-8''gi%E1%BA%A5y%20m%E1%BB%9Di.pdf\r
+Content-Transfer-Encoding: base64\r
+\r
+JVBERi0xLjQKJcOkw7zDtsOfCg==\r
+--b--\r
+""".encode()
+
 
 def utf7(name):
     """A mailbox name as IMAP4rev1 writes it (RFC 3501, 5.1.3)."""

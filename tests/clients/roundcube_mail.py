@@ -18,7 +18,7 @@ import kit  # noqa: E402
 import ports  # noqa: E402
 from browser import Browser  # noqa: E402
 from kit import expect  # noqa: E402
-from mail_kit import SENT, TRASH, folders, held, parsed  # noqa: E402
+from mail_kit import ENGLISH, MEETING, SENT, TRASH, folders, held, parsed  # noqa: E402
 from tap import Tap  # noqa: E402
 
 PHP = kit.need_program("php")
@@ -42,35 +42,6 @@ $config['imap_cache'] = 'db';
 $config['messages_cache'] = 'db';
 $config['prefer_html'] = false;
 """
-ENGLISH = b"""From: Tran Thi Binh <binh@lamgiang.example>\r
-To: an@lamgiang.example\r
-Subject: Re: lich cong tac\r
-Date: Mon, 16 Nov 2026 08:00:00 +0700\r
-Message-ID: <lich@lamgiang.example>\r
-\r
-Tuan nay khong co gi moi.\r
-"""
-MEETING = """From: =?utf-8?q?Tr=E1=BA=A7n_Th=E1=BB=8B_B=C3=ACnh?= <binh@lamgiang.example>\r
-To: an@lamgiang.example\r
-Subject: =?utf-8?b?SOG7jXAgZ2lhbyBiYW4gdHXhuqduIDQ3?=\r
-Date: Tue, 17 Nov 2026 08:00:00 +0700\r
-Message-ID: <hop@lamgiang.example>\r
-MIME-Version: 1.0\r
-Content-Type: multipart/mixed; boundary=b\r
-\r
---b\r
-Content-Type: text/plain; charset=utf-8\r
-Content-Transfer-Encoding: 8bit\r
-\r
-Kính mời các đồng chí dự họp lúc 8 giờ tại phòng họp số 2.\r
---b\r
-Content-Type: application/pdf\r
-Content-Disposition: attachment; filename*=utf-8''gi%E1%BA%A5y%20m%E1%BB%9Di.pdf\r
-Content-Transfer-Encoding: base64\r
-\r
-JVBERi0xLjQKJcOkw7zDtsOfCg==\r
---b--\r
-""".encode()
 FOLDER = "Công văn đến"
 # What Roundcube asks though it may hear NO, and why that is the right answer.
 REFUSALS = {}

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MPL-2.0
 """Listens in between a mail client and imapd, and says which commands imapd refused.
 
-    with Tap(province) as tap:      # TLS with the province's own certificate, at tap.port
+    with Tap(province) as tap:      # TLS with the province's own certificate (or PAIR), at tap.port
         ...
     tap.expect_only({r"SELECT .*": "why a client may ask that and must hear NO"})
 
 A client that gets BAD has been misunderstood, or misunderstands; one that gets NO may carry on with
 less. Tests of clients therefore name every refusal that is right, and fail on any other.
 """
+import os
 import re
 import socket
 import ssl
@@ -85,11 +86,11 @@ class Session:
 
 
 class Tap:
-    def __init__(self, province, listener="imaps"):
+    def __init__(self, province, listener="imaps", pair=None):
         self.province, self.target = province, province.port[listener]
         self.sessions, self.open = [], set()
         self.own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.own.load_cert_chain(province.ca, province.ca.replace("cert.pem", "key.pem"))
+        self.own.load_cert_chain(*(pair or (province.ca, os.path.join(province.dir, "keys", "key.pem"))))
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=50)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
