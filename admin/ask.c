@@ -96,7 +96,7 @@ local_open(struct admin_call *call, struct cv_err *err)
 	struct cv_store_options so = {
 		.engine = {.dir = m->mail_dir, .cache_bytes = imap->cache, .with_blobs = true},
 		.separator = imap->separator[0],
-		.restore_days = imap->restore_window / 86400,
+		.restore_secs = imap->restore_window,
 		.default_quota_bytes = imap->quota_default,
 	};
 

@@ -230,7 +230,7 @@ open_store(struct imapd *d, const struct imapd_config *config, struct cv_err *er
 			   .cache_bytes = o->cache,
 			   .with_blobs = true},
 		.separator = o->separator[0],
-		.restore_days = (o->restore_window + 86399) / 86400,
+		.restore_secs = o->restore_window,
 		.default_quota_bytes = o->quota_default,
 	};
 

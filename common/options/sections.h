@@ -157,7 +157,7 @@
 	OPT(num, search_mailboxes_max, "1000", "1", "10000", "mailboxes that one ESEARCH command may search", "số thư mục tối đa trong một lần tìm ESEARCH") \
 	OPT(flag, search_index, "yes", "", "", "keep an index of the mailboxes in which texts are searched", "lập chỉ mục các hộp thư hay được tìm kiếm") \
 	OPT(size, search_index_max, "8G", "1M", "4T", "disk space for the index", "dung lượng đĩa cho chỉ mục tìm kiếm") \
-	OPT(secs, restore_window, "14d", "1h", "365d", "expunged mail can be restored this long", "thời hạn khôi phục thư đã xóa") \
+	OPT(secs, restore_window, "14d", "1s", "365d", "expunged mail and deleted mailboxes can be restored this long", "thời hạn khôi phục thư và thư mục đã xóa") \
 	OPT(size, quota_default, "2G", "1M", "1T", "quota of a member of staff", "hạn mức hộp thư cán bộ") \
 	OPT(size, quota_agency, "10G", "1M", "1T", "quota of agency and role boxes", "hạn mức hộp thư cơ quan")
 

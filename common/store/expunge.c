@@ -6,17 +6,34 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/internal.h"
 
-#define LIST_MAX 20000u /* UIDs in one X or R row: at worst 4 bytes each, under CV_VALUE_MAX */
+#define LIST_MAX  20000u /* UIDs one batch removes */
+#define PIECE_MAX 4000u  /* in one X or R row: with flags 20 bytes each at worst, under CV_VALUE_MAX */
+
+/* What flags UIDS have, before the edit is applied. Moved messages keep theirs elsewhere. */
+static void
+put_marks(const struct cv_mbox *m, const uint32_t *uids, size_t count, struct cv_arena *arena,
+	struct cv_buf *out)
+{
+	struct cv_entry *entries = CV_ARENA_ARRAY(arena, struct cv_entry, count);
+	for (size_t i = 0; i < count; i++) {
+		const struct cv_entry *e = m->view ? cv_view_uid(m->view, uids[i]) : NULL;
+		entries[i] = e ? *e : (struct cv_entry){0};
+	}
+	cv_marks_encode(entries, count, out);
+}
 
 uint64_t
 cv_removed_put(struct cv_edit *e, const uint32_t *uids, size_t count, enum cv_removed_kind kind,
 	uint64_t modseq, struct cv_writer *w)
 {
 	int64_t now = cv_wall_secs();
-	struct cv_buf list = CV_BUF_INIT(CV_VALUE_MAX);
-	for (size_t i = 0; i < count; i += LIST_MAX, modseq++) {
-		size_t n = CV_MIN(count - i, (size_t)LIST_MAX);
+	struct cv_buf list = CV_BUF_INIT(CV_VALUE_MAX), marks = CV_BUF_INIT(CV_VALUE_MAX);
+	for (size_t i = 0; i < count; i += PIECE_MAX, modseq++) {
+		size_t n = CV_MIN(count - i, (size_t)PIECE_MAX);
 		cv_buf_reset(&list);
+		cv_buf_reset(&marks);
+		if (kind == CV_REMOVED_EXPUNGED)
+			put_marks(e->m, uids + i, n, e->arena, &marks);
 		cv_uids_encode(uids + i, n, &list);
 		cv_key_modseq(cv_writer_key(w), e->m->id, modseq);
 		cv_buf_str(cv_writer_value(w), cv_buf_view(&list));
@@ -24,12 +41,14 @@ cv_removed_put(struct cv_edit *e, const uint32_t *uids, size_t count, enum cv_re
 		struct cv_row_removed row = {.kind = kind,
 			.box = e->m->id,
 			.name = e->row.name,
-			.uids = cv_buf_view(&list)};
+			.uids = cv_buf_view(&list),
+			.marks = cv_buf_view(&marks)};
 		cv_key_removed(cv_writer_key(w), now, (uint32_t)modseq);
 		cv_row_removed_encode(&row, cv_writer_value(w));
 		cv_writer_end(w);
 	}
 	cv_buf_done(&list);
+	cv_buf_done(&marks);
 	return modseq - 1;
 }
 

@@ -45,12 +45,13 @@
 #define CV_MBOXES_MAX      10000u
 #define CV_DELIVERY_DAYS   7
 #define CV_VANISHED_ROWS   2000u /* X rows kept for one mailbox */
+#define CV_REMOVED_BOX_BIT (1u << 31) /* in the number of an R row of a mailbox */
 
 struct cv_store {
 	struct cv_engine *engine;
 	char separator;
 	char *spool_dir;
-	unsigned restore_days;
+	int64_t restore_secs;
 	uint64_t default_quota_bytes;
 	uint64_t epoch; /* of the fence */
 

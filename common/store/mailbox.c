@@ -1,7 +1,7 @@
 /* mailbox.c - the list of mailboxes of an account: make, delete, rename, subscribe.
  *
  * The list is an array sorted by name. Every act here is one batch: the mailbox rows, the head that
- * gives ids, and what subscriptions change. A deleted mailbox only loses its B and K rows; its
+ * gives ids, and what subscriptions change. A deleted mailbox only loses its B row; its
  * messages wait for the end of the restore window, and the reaper takes them then.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -310,12 +310,15 @@ act_remove(struct act *t, struct cv_mbox *m)
 {
 	cv_key_box(cv_writer_key(&t->w), 'B', m->id);
 	cv_writer_delete(&t->w);
-	cv_key_box(cv_writer_key(&t->w), 'K', m->id);
-	cv_writer_delete(&t->w);
 	if (m->acl_n)
 		put_acl(m->id, CV_STR_EMPTY, &t->w);
-	struct cv_row_removed gone = {.kind = CV_REMOVED_BOX, .box = m->id, .name = m->row.name};
-	cv_key_removed(cv_writer_key(&t->w), cv_wall_secs(), cv_acct_new_id(&t->head));
+	/* The names of its keywords stay with its messages; a name without mailbox has nothing to
+	 * restore. Numbers of this kind never meet those of expunges in the same second. */
+	struct cv_row_removed gone = {.kind = CV_REMOVED_BOX,
+		.box = m->id,
+		.name = m->row.selectable ? m->row.name : CV_STR_EMPTY};
+	cv_key_removed(cv_writer_key(&t->w), cv_wall_secs(),
+		CV_REMOVED_BOX_BIT | cv_acct_new_id(&t->head));
 	cv_row_removed_encode(&gone, cv_writer_value(&t->w));
 	cv_writer_end(&t->w);
 	t->head.modseq = CV_MAX(t->head.modseq, m->row.highest_modseq);

@@ -11,7 +11,7 @@
 #include "common/base/log.h"
 #include "common/store/internal.h"
 
-#define PASS_SECS       3600
+#define PASS_SECS_MAX   3600 /* less where the restore window is shorter than four of them */
 #define FIRST_PASS_SECS 60
 #define SLOW_PASSES     6     /* every so many passes ids and history are looked at too */
 #define MOVED_KEEP_SECS 3600  /* a session may still be reading under the old UID */
@@ -66,7 +66,7 @@ static bool
 is_due(const struct reaping *r, const struct cv_row_removed *row, int64_t secs)
 {
 	bool quick = row->kind == CV_REMOVED_MOVED || row->kind == CV_REMOVED_STAGED;
-	return secs + (quick ? MOVED_KEEP_SECS : (int64_t)r->s->restore_days * 86400) <= r->now;
+	return secs + (quick ? MOVED_KEEP_SECS : r->s->restore_secs) <= r->now;
 }
 
 static bool
@@ -174,13 +174,13 @@ doom_key(void *arg, struct cv_str key, struct cv_str value)
 	return true;
 }
 
-/* The pages and the history of mailboxes that are gone. */
+/* The pages, keywords and history of mailboxes that are gone. */
 static enum cv_status
 doom_boxes(struct reaping *r, struct cv_err *err)
 {
 	enum cv_status status = CV_OK;
 	for (size_t i = 0; i < r->list_count && !status; i++) {
-		for (const char *kind = "FX"; r->lists[i].whole && *kind && !status; kind++) {
+		for (const char *kind = "FKX"; r->lists[i].whole && *kind && !status; kind++) {
 			struct cv_buf from = CV_BUF_INIT(16), to = CV_BUF_INIT(16);
 			cv_key_box(&from, *kind, r->lists[i].box);
 			cv_key_box(&to, *kind, r->lists[i].box + 1);
@@ -539,13 +539,14 @@ run(void *arg)
 {
 	struct cv_reaper *r = arg;
 	unsigned passes = 0;
-	bool go_on = wait_ms(r, FIRST_PASS_SECS * 1000);
+	int64_t pass_secs = CV_MAX(CV_MIN(r->s->restore_secs / 4, (int64_t)PASS_SECS_MAX), 1);
+	bool go_on = wait_ms(r, CV_MIN(pass_secs, (int64_t)FIRST_PASS_SECS) * 1000);
 	while (go_on) {
 		bool slow = passes++ % SLOW_PASSES == 0;
 		go_on = pass(r, slow);
 		if (go_on && slow)
 			compact(r);
-		go_on = go_on && wait_ms(r, PASS_SECS * 1000);
+		go_on = go_on && wait_ms(r, pass_secs * 1000);
 	}
 	return NULL;
 }

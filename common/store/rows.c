@@ -324,6 +324,8 @@ cv_row_removed_encode(const struct cv_row_removed *row, struct cv_buf *out)
 	cv_buf_varint(out, row->box);
 	cv_buf_bytes(out, row->name);
 	cv_buf_bytes(out, row->uids);
+	if (row->marks.n)
+		cv_buf_bytes(out, row->marks);
 }
 
 enum cv_status
@@ -338,6 +340,8 @@ cv_row_removed_decode(struct cv_str value, struct cv_row_removed *out)
 	out->box = read_u32(&r);
 	out->name = cv_rd_bytes(&r);
 	out->uids = cv_rd_bytes(&r);
+	if (!r.bad && cv_rd_left(&r))
+		out->marks = cv_rd_bytes(&r);
 	return close_row(&r);
 }
 
@@ -591,5 +595,48 @@ cv_uids_next(struct cv_uids_rd *r, uint32_t *uid_out)
 	}
 	r->left_in_run--;
 	*uid_out = (uint32_t)r->next++;
+	return true;
+}
+
+/* ---- marks: (length - 1) << 6 | has keywords << 5 | flags, then the keywords ---- */
+
+void
+cv_marks_encode(const struct cv_entry *entries, size_t count, struct cv_buf *out)
+{
+	for (size_t i = 0, n; i < count; i += n) {
+		const struct cv_entry *e = &entries[i];
+		for (n = 1; i + n < count && same_flags(e, e + n) && same_keywords(e, e + n);)
+			n++;
+		cv_buf_varint(
+			out, (n - 1) << 6 | (e->keywords ? 1u << 5 : 0) | (e->flags & FLAGS_MASK));
+		if (e->keywords)
+			cv_buf_varint(out, e->keywords);
+	}
+}
+
+struct cv_marks_rd
+cv_marks_read(struct cv_str value)
+{
+	return (struct cv_marks_rd){.rd = cv_rd(value)};
+}
+
+bool
+cv_marks_next(struct cv_marks_rd *r, uint32_t *flags_out, uint64_t *keywords_out)
+{
+	if (!r->left_in_run) {
+		if (r->rd.bad || !cv_rd_left(&r->rd))
+			return false;
+		uint64_t v = cv_rd_varint(&r->rd);
+		r->flags = (uint32_t)(v & FLAGS_MASK);
+		r->keywords = v & 1u << 5 ? cv_rd_varint(&r->rd) : 0;
+		if (v >> 6 >= UINT32_MAX)
+			r->rd.bad = true;
+		if (r->rd.bad)
+			return false;
+		r->left_in_run = (uint32_t)(v >> 6) + 1;
+	}
+	r->left_in_run--;
+	*flags_out = r->flags;
+	*keywords_out = r->keywords;
 	return true;
 }

@@ -97,7 +97,8 @@ struct cv_row_removed {
 	enum cv_removed_kind kind;
 	uint32_t box;
 	struct cv_str name; /* of the mailbox then */
-	struct cv_str uids; /* cv_uids_* form; empty for a whole mailbox */
+	struct cv_str uids;  /* cv_uids_* form; empty for a whole mailbox */
+	struct cv_str marks; /* cv_marks_* form: what flags they had; empty: not known */
 };
 struct cv_row_delivery {
 	int64_t secs;
@@ -139,6 +140,17 @@ struct cv_uids_rd {
 struct cv_uids_rd cv_uids_read(struct cv_str value);
 bool cv_uids_next(
 	struct cv_uids_rd *r, uint32_t *uid_out); /* false at the end; then look at rd.bad */
+
+/* R: flags and keywords of COUNT entries, one after the other, as runs. */
+void cv_marks_encode(const struct cv_entry *entries, size_t count, struct cv_buf *out);
+struct cv_marks_rd {
+	struct cv_rd rd;
+	uint64_t keywords;
+	uint32_t flags, left_in_run;
+};
+struct cv_marks_rd cv_marks_read(struct cv_str value);
+/* False at the end, or when the rest is damaged: then rd.bad. */
+bool cv_marks_next(struct cv_marks_rd *r, uint32_t *flags_out, uint64_t *keywords_out);
 
 /* C */
 void cv_row_count_encode(uint64_t accounts, struct cv_buf *out);

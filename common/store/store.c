@@ -27,7 +27,7 @@ new_store(const struct cv_store_options *o)
 {
 	struct cv_store *s = cv_calloc(1, sizeof *s);
 	s->separator = o->separator ? o->separator : '/';
-	s->restore_days = o->restore_days ? o->restore_days : 14;
+	s->restore_secs = o->restore_secs ? (int64_t)o->restore_secs : 14 * 86400;
 	s->default_quota_bytes = o->default_quota_bytes ? o->default_quota_bytes : 2ull << 30;
 	pthread_rwlockattr_t attr;
 	pthread_rwlockattr_init(&attr);

@@ -23,7 +23,7 @@ struct cv_store_options {
 	char separator;              /* hierarchy separator in names; 0: '/' */
 	const char *spool_dir;       /* for large messages on their way in; NULL:
 				      * <engine.dir>/tmp */
-	unsigned restore_days;       /* expunged bodies are kept this long; 0: 14 */
+	uint64_t restore_secs;       /* expunged messages can be restored this long; 0: 14 days */
 	uint64_t default_quota_bytes;/* of accounts that have none set; 0: 2 GB */
 };
 

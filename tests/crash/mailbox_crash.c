@@ -5,7 +5,8 @@
  * acknowledged (a log written only after the ticket was durable) and shown (a log written before).
  *
  *   S1 S8  UIDNEXT and MODSEQ are past all that were shown
- *   S3     acknowledged deliveries, appends, copies and expunges hold
+ *   S3     acknowledged deliveries, appends, copies and expunges hold; a message that was removed
+ *          and restored is there or can be restored, once
  *   S2 S4 S5 S6  `store check` finds nothing but leaks, and after mending nothing at all
  *   S7     every delivery that was attempted is repeated, and is then there exactly once
  *
@@ -23,6 +24,7 @@
 
 #include "common/base/rng.h"
 #include "common/store/internal.h"
+#include "common/store/restore.h"
 
 #define RCPTS    70 /* three groups of one delivery */
 #define ROUNDS   40 /* of a child that nobody kills */
@@ -214,12 +216,43 @@ one_round(struct cv_mbox *work, struct cv_mbox *dst, struct cv_mbox *other, int 
 	note("X %u\n", uids[1]);
 }
 
+/* A message that is removed and restored, and goes with its mailbox now and then. */
+static void
+restore_round(struct cv_acct *a, int i)
+{
+	struct cv_append item = {0};
+	struct cv_spool spool;
+	struct cv_mbox *back;
+	struct cv_restore_options o = {.mailbox = CV_STR("back")};
+	struct cv_restore_report report;
+	char what[40];
+	size_t done;
+	cv_ticket t;
+	snprintf(what, sizeof what, "back-%u-%d", generation, i);
+	fill(&spool, what);
+	item.message = &spool;
+	MUST(cv_mbox_open(a, CV_STR("back"), &back, &err));
+	MUST(cv_mbox_append(back, &item, 1, &t, &err));
+	wait_for(t);
+	note("B\n");
+	cv_spool_done(&spool);
+	if (i % 5 == 4)
+		MUST(cv_mbox_delete(a, CV_STR("back"), &t, &err));
+	else
+		MUST(cv_mbox_remove(back, &item.uid, 1, &done, &t, &err));
+	MUST(cv_acct_restore(a, &o, &report, &t, &err));
+	PROVE(report.messages, "nothing to restore");
+	wait_for(t);
+	cv_mbox_close(back);
+}
+
 static void
 open_boxes(struct cv_mbox **work, struct cv_mbox **dst, struct cv_mbox **other)
 {
 	struct cv_acct *a = account(1), *b = account(500);
 	cv_ticket t;
 	(void)!cv_mbox_create(a, CV_STR("work"), CV_USE_NONE, NULL, &t, NULL);
+	(void)!cv_mbox_create(a, CV_STR("back"), CV_USE_NONE, NULL, &t, NULL);
 	(void)!cv_mbox_create(a, CV_STR("dst"), CV_USE_NONE, NULL, &t, NULL);
 	MUST(cv_mbox_open(a, CV_STR("work"), work, &err));
 	MUST(cv_mbox_open(a, CV_STR("dst"), dst, &err));
@@ -239,8 +272,10 @@ child(const char *kill_at)
 		setenv("CONGVU_KILL", kill_at, 1);
 	cv_kill_reload();
 	pthread_create(&deliverer, NULL, deliver_rounds, NULL);
-	for (int i = 0; i < ROUNDS; i++)
+	for (int i = 0; i < ROUNDS; i++) {
 		one_round(work, dst, other, i);
+		restore_round(cv_mbox_acct(work), i);
+	}
 	pthread_join(deliverer, NULL);
 	_exit(0);
 }
@@ -255,6 +290,7 @@ struct promises {
 	size_t appended_n, may_go_n, gone_n, copied_n;
 	uint32_t work_next, dst_next;
 	uint64_t modseq;
+	size_t backs;
 };
 static struct promises said;
 
@@ -293,6 +329,9 @@ read_line(const char *line)
 		break;
 	case 'C':
 		push(said.copied, &said.copied_n, line + 2);
+		break;
+	case 'B':
+		said.backs++;
 		break;
 	case 'S':
 		PROVE(sscanf(line + 2, "%c %u %" SCNu64, &box, &next, &modseq) == 3, "log");
@@ -389,6 +428,70 @@ prove_mailboxes(void)
 	cv_mbox_close(other);
 }
 
+/* ---- removed and restored ---- */
+
+struct backs {
+	uint8_t ids[UIDS_MAX][16];
+	size_t count;
+};
+
+static void
+note_back(struct backs *b, const struct cv_msg *msg, const char *where)
+{
+	for (size_t i = 0; i < b->count; i++)
+		PROVE(memcmp(b->ids[i], msg->email_id, 16), "S3: a message is twice %s", where);
+	PROVE(b->count < UIDS_MAX, "too many rounds");
+	memcpy(b->ids[b->count++], msg->email_id, 16);
+}
+
+static bool
+on_live(void *arg, const struct cv_msg *msg)
+{
+	note_back(arg, msg, "in the mailbox");
+	return true;
+}
+
+static bool
+on_restorable(void *arg, const struct cv_restorable *r)
+{
+	if (r->msg)
+		note_back(arg, r->msg, "to be restored");
+	return true;
+}
+
+static void
+prove_backs(void)
+{
+	static size_t before;
+	static struct backs b;
+	struct cv_acct *a = account(1);
+	struct cv_restore_options o = {.mailbox = CV_STR("back"),
+		.dry_run = true,
+		.want = on_restorable,
+		.arg = &b};
+	struct cv_restore_report report;
+	struct cv_mbox *back;
+	cv_ticket t;
+	b.count = 0;
+	if (!cv_mbox_open(a, CV_STR("back"), &back, NULL)) {
+		const struct cv_view *v;
+		MUST(cv_mbox_view(back, &v, &err));
+		uint32_t *uids = cv_malloc((v->exists + 1) * sizeof *uids);
+		for (uint32_t i = 0; i < v->exists; i++)
+			uids[i] = cv_view_seq(v, i + 1)->uid;
+		MUST(cv_msg_each(back, uids, v->exists, false, on_live, &b, &err));
+		free(uids);
+		cv_view_unref(v);
+		cv_mbox_close(back);
+	}
+	MUST(cv_acct_restore(a, &o, &report, &t, &err));
+	PROVE(b.count >= before + said.backs && b.count <= before + said.backs + 1,
+		"S3: %zu messages of %zu are there or can be restored", b.count,
+		before + said.backs);
+	before = b.count;
+	cv_acct_close(a);
+}
+
 struct counting {
 	unsigned times[IDS_MAX];
 };
@@ -440,6 +543,7 @@ prove_all(void)
 	read_log();
 	open_store();
 	prove_mailboxes();
+	prove_backs();
 	prove_deliveries(false);
 	prove_sound();
 	retry_all();
@@ -505,6 +609,10 @@ main(int argc, char **argv)
 		"copy:8",
 		"expunge:1",
 		"expunge:3",
+		"restore:1",
+		"restore:2",
+		"restore:9",
+		"restore:10",
 		"commit.before:60",
 		"commit.after:61",
 		"flush.volume:5",

@@ -61,6 +61,16 @@ try_uids(struct cv_str in)
 	}
 }
 
+static void
+try_marks(struct cv_str in)
+{
+	struct cv_marks_rd r = cv_marks_read(in);
+	uint32_t flags;
+	uint64_t keywords;
+	for (size_t n = 0; n < 100000 && cv_marks_next(&r, &flags, &keywords); n++)
+		assert(flags < 32);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -90,8 +100,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)!cv_row_head_decode(in, &head);
 		break;
 	case 5:
-		if (!cv_row_removed_decode(in, &removed))
+		if (!cv_row_removed_decode(in, &removed)) {
 			try_uids(removed.uids);
+			try_marks(removed.marks);
+		}
 		break;
 	case 6:
 		(void)!cv_row_delivery_decode(in, &delivery);

@@ -107,6 +107,58 @@ test_rows__come_back_and_are_refused_when_cut(void **state)
 	cv_buf_done(&b);
 }
 
+static enum cv_status
+removed(struct cv_str s)
+{
+	struct cv_row_removed row;
+	return cv_row_removed_decode(s, &row);
+}
+
+static void
+test_removed__keeps_the_flags_of_what_went(void **state)
+{
+	(void)state;
+	struct cv_entry in[600] = {0};
+	uint32_t uids[600], uid, flags;
+	uint64_t keywords;
+	for (uint32_t i = 0; i < CV_COUNT(in); i++) {
+		uids[i] = 5 + i + i / 3;
+		in[i].flags = i / 100 % 32;
+		in[i].keywords = i % 50 == 7 ? 1ull << 63 : i > 300 ? 6 : 0;
+	}
+	struct cv_buf list = CV_BUF_INIT(1u << 20), marks = CV_BUF_INIT(1u << 20),
+		      b = CV_BUF_INIT(1u << 20);
+	struct cv_row_removed row = {.kind = CV_REMOVED_EXPUNGED, .box = 7, .name = CV_STR("Đến")},
+			      got;
+	cv_row_removed_encode(&row, &b); /* as written before flags were kept */
+	assert_int_equal(cv_row_removed_decode(cv_buf_view(&b), &got), CV_OK);
+	assert_int_equal(got.marks.n, 0);
+	REFUSES_CUT(b, removed);
+	cv_buf_reset(&b);
+	cv_uids_encode(uids, CV_COUNT(uids), &list);
+	cv_marks_encode(in, CV_COUNT(in), &marks);
+	assert_true(marks.n < 200);
+	row.uids = cv_buf_view(&list);
+	row.marks = cv_buf_view(&marks);
+	cv_row_removed_encode(&row, &b);
+	assert_int_equal(cv_row_removed_decode(cv_buf_view(&b), &got), CV_OK);
+	struct cv_uids_rd u = cv_uids_read(got.uids);
+	struct cv_marks_rd m = cv_marks_read(got.marks);
+	for (size_t i = 0; i < CV_COUNT(in); i++) {
+		assert_true(cv_uids_next(&u, &uid) && cv_marks_next(&m, &flags, &keywords));
+		assert_true(uid == uids[i] && flags == in[i].flags && keywords == in[i].keywords);
+	}
+	assert_false(cv_marks_next(&m, &flags, &keywords));
+	assert_false(m.rd.bad);
+	m = cv_marks_read(cv_str("\x20", 1)); /* keywords are said to come */
+	assert_false(cv_marks_next(&m, &flags, &keywords));
+	assert_true(m.rd.bad);
+	CHECK_END();
+	cv_buf_done(&list);
+	cv_buf_done(&marks);
+	cv_buf_done(&b);
+}
+
 static void
 test_page__is_small_and_exact(void **state)
 {
@@ -197,6 +249,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows__come_back_and_are_refused_when_cut),
+		cmocka_unit_test(test_removed__keeps_the_flags_of_what_went),
 		cmocka_unit_test(test_page__is_small_and_exact),
 		cmocka_unit_test(test_uids__come_back_in_order),
 		cmocka_unit_test(test_keys__sort_as_their_numbers),
