@@ -25,6 +25,7 @@ const struct admin_command *const admin_commands[] = {
 	&admin_account_certificate,
 	&admin_account_unlock,
 	&admin_account_retire,
+	&admin_mailbox_restore,
 	&admin_session_list,
 	&admin_session_kill,
 	&admin_alias_add,

@@ -441,6 +441,7 @@ static const struct {
 	{ "group.poster",    reg_group_poster    },
 	{ "group.set",       reg_group_set       },
 	{ "import",          reg_import          },
+	{ "mailbox.restore", reg_mailbox_restore },
 	{ "role.hold",       reg_role_hold       },
 	{ "role.release",    reg_role_release    },
 };
@@ -486,6 +487,8 @@ cv_registry_do(struct cv_registry *r, const char *actor, json_t *request,
 	pthread_mutex_unlock(&r->lock);
 	if (!status)
 		status = reg_make_boxes(&c, err);
+	if (!status && c.after)
+		status = c.after(&c, err);
 	/* What was committed before a failure is published too. */
 	if (c.was_committed) {
 		struct cv_err second;

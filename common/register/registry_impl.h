@@ -69,6 +69,9 @@ struct reg_call {
 	size_t box_count, box_cap;
 	bool was_changed;             /* the model was touched */
 	bool was_committed;
+	/* What takes long and needs no register: runs after the handler, without the lock. */
+	enum cv_status (*after)(struct reg_call *c, struct cv_err *err);
+	void *after_arg;
 };
 typedef enum cv_status reg_handler(struct reg_call *c, struct cv_err *err);
 
@@ -83,6 +86,7 @@ reg_handler reg_forward_add, reg_forward_del, reg_forward_list;
 reg_handler reg_absence_set, reg_absence_clear;
 reg_handler reg_device_add, reg_device_list, reg_device_revoke, reg_account_unlock;
 reg_handler reg_import;
+reg_handler reg_mailbox_restore;
 
 /* ---- registry_change.c ---- */
 /* Field NAME of the request as NFC text without outer and doubled blanks; empty when absent. */

@@ -1,8 +1,8 @@
 /* restore.c - see restore.h.
  *
- * All R rows that can be restored are read into `marks` (one a row) and `cands` (one a message, those
- * of one mark in a row, by UID). A batch gives some of them new rows and entries, deletes the old
- * message rows and writes the R row, or the old pages of a deleted mailbox, without them. The
+ * All R rows that can be restored are read into `marks` (one a row) and `cands` (one a message,
+ * those of one mark in a row, by UID). A batch gives some of them new rows and entries, deletes the
+ * old message rows and writes the R row, or the old pages of a deleted mailbox, without them. The
  * summary rows stay where they are: copies point at them (CV_SUMMARY_OTHER). When somebody else
  * changed the account between two batches, everything is read again. */
 /* SPDX-License-Identifier: MPL-2.0 */
