@@ -1,4 +1,4 @@
-/* registry_mailbox.c - what administrators do with the mail of an account: restore what was removed.
+/* registry_mailbox.c - what administrators do with an account's mail: restore what was removed.
  *
  * The register only says whose account it is; the rest runs without its lock. Whoever looks at or
  * restores another's mail leaves an event in the audit trail, without subjects. */

@@ -7,7 +7,7 @@
 #include "common/store/internal.h"
 
 #define LIST_MAX  20000u /* UIDs one batch removes */
-#define PIECE_MAX 4000u  /* in one X or R row: with flags 20 bytes each at worst, under CV_VALUE_MAX */
+#define PIECE_MAX 4000u  /* in one X or R row: 20 bytes each at worst, under CV_VALUE_MAX */
 
 /* What flags UIDS have, before the edit is applied. Moved messages keep theirs elsewhere. */
 static void

@@ -25,8 +25,8 @@ struct cv_restore_options {
 	struct cv_str mailbox;            /* only what was there, then or by its present name; p
 	                                   * NULL: all */
 	int64_t since_secs, before_secs;  /* removed at or after, and before; 0: open */
-	struct cv_str to;                 /* the mailbox that gets all; p NULL: where it was. Missing
-	                                   * ones are made */
+	struct cv_str to;                 /* the mailbox that gets all; p NULL: where it was.
+	                                   * Missing ones are made */
 	bool dry_run;                     /* choose and count, change nothing */
 	bool with_summary;                /* WANT needs msg->summary */
 	/* Chooses; NULL: all. Called with the account locked: it must not call the store. */
@@ -38,8 +38,8 @@ struct cv_restore_report {
 	uint64_t mailboxes;            /* made for them */
 	uint64_t without_row;          /* damaged: nothing left to restore */
 };
-/* CV_OVERQUOTA (err says how much room is missing) before anything changed. Other failures may leave
- * a part restored: the same call goes on with the rest. */
+/* CV_OVERQUOTA (err says how much room is missing) before anything changed. Other failures may
+ * leave a part restored: the same call goes on with the rest. */
 CV_MUST_CHECK enum cv_status cv_acct_restore(struct cv_acct *a, const struct cv_restore_options *o,
                                              struct cv_restore_report *report,
                                              cv_ticket *ticket_out, struct cv_err *err);

@@ -312,7 +312,7 @@ test_restore__brings_back_deleted_mailboxes_with_their_messages(void **state)
 	struct cv_restore_report r = restore(k, o);
 	assert_int_equal(r.messages, 1);
 	s = list(k);
-	assert_true(s.count == 299 && s.boxes == 1); /* an empty one comes back under its own name */
+	assert_true(s.count == 299 && s.boxes == 1); /* an empty one keeps its name */
 	r = restore(k, (struct cv_restore_options){0});
 	assert_int_equal(r.messages, 299);
 	assert_int_equal(r.mailboxes, 2);
