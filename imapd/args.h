@@ -37,7 +37,10 @@ enum imapd_item {
 	IMAPD_ITEM_PREVIEW = 2048,
 	/* answered from the view alone */
 	IMAPD_ITEMS_OF_VIEW = IMAPD_ITEM_UID | IMAPD_ITEM_FLAGS | IMAPD_ITEM_MODSEQ,
-	/* answered from the summary */
+	/* from the message's row */
+	IMAPD_ITEMS_OF_CORE = IMAPD_ITEM_INTERNALDATE | IMAPD_ITEM_SIZE | IMAPD_ITEM_EMAILID |
+	                      IMAPD_ITEM_THREADID | IMAPD_ITEM_SAVEDATE,
+	/* from the summary */
 	IMAPD_ITEMS_OF_SUMMARY = IMAPD_ITEM_ENVELOPE | IMAPD_ITEM_BODY |
 	                         IMAPD_ITEM_BODYSTRUCTURE | IMAPD_ITEM_PREVIEW
 };

@@ -1,7 +1,7 @@
 /* cmd_fetch.c - FETCH: metadata straight from view and stored strings, bodies as range reads.
  *
- * Two ways. Without sections a batch of messages is written from inside cv_msg_each(), no copy
- * made; it stops where the output is full. With sections a small batch of core rows is copied,
+ * Two ways. Without sections a batch of messages is written from a sheet (sheets.h) when many are
+ * wanted, else from inside cv_msg_each(); it stops where the output is full. With sections a small batch of core rows is copied,
  * \Seen is set for those messages that will be read, and then each section streams to the peer,
  * however large, a chunk at a time. Message numbers stay as they are meanwhile (I2): the view may
  * grow, but never loses an entry before the command ends.
@@ -17,6 +17,7 @@
 #include "imapd/resync.h"
 
 #define BATCH_META   512
+#define SHEET_WORTH  16u /* messages; fewer are read one by one */
 #define BATCH_BODIES 16
 #define CHUNK_BYTES  (128u << 10)
 #define BUDGET_BYTES (1u << 20)
@@ -34,6 +35,7 @@ struct fetching {
 	const struct imapd_fetch_args *args;
 	unsigned items;
 	bool wants_summary, sets_seen;
+	bool uses_sheets; /* a batch then lies within one */
 	struct imapd_range *ranges;
 	uint32_t ranges_count, range_at, next_seq; /* next_seq 0: at the range's start */
 	cv_ticket ticket;                          /* of \Seen, the newest */
@@ -85,6 +87,8 @@ begin(struct imapd_conn *c)
 	}
 	if (a->section_count)
 		f->batch = cv_calloc(BATCH_BODIES, sizeof(*f->batch));
+	f->uses_sheets = !a->section_count && (f->items & ~(unsigned)IMAPD_ITEMS_OF_VIEW) &&
+			 !(f->items & (IMAPD_ITEM_BODY | IMAPD_ITEM_PREVIEW));
 	imapd_set_seqs(&c->cmd->args.set, c->cmd->is_uid, c->session->view, &c->arena, &f->ranges,
 		&f->ranges_count);
 	if (a->partial.is_given)
@@ -123,6 +127,11 @@ fill_batch(struct fetching *f, unsigned max)
 		const struct cv_entry *e = imapd_session_entry(f->c->session, seq);
 		if (f->args->has_changed_since && e->modseq <= f->args->changed_since)
 			continue;
+		if (f->uses_sheets && f->count &&
+			imapd_sheet_of(e->uid) != imapd_sheet_of(f->uids[0])) {
+			f->next_seq = seq;
+			break;
+		}
 		f->seqs[f->count] = seq;
 		f->uids[f->count++] = e->uid;
 	}
@@ -325,18 +334,13 @@ on_meta(void *arg, const struct cv_msg *msg)
 	return !cv_conn_out_is_high(f->c->conn);
 }
 
-/* Writes from the batch until it ends or the output is full. */
+/* Writes the batch's messages before END from their rows, or as far as the output goes. */
 static enum cv_status
-write_batch_meta(struct fetching *f)
+write_from_rows(struct fetching *f, unsigned end)
 {
-	if (!(f->items & ~(unsigned)IMAPD_ITEMS_OF_VIEW)) {
-		for (; f->at < f->count; f->at++)
-			write_meta(f, f->at, NULL, NULL);
-		return CV_OK;
-	}
 	struct meta_walk walk = {.f = f};
 	unsigned before = f->at;
-	enum cv_status status = cv_msg_each(f->c->session->mbox, f->uids + f->at, f->count - f->at,
+	enum cv_status status = cv_msg_each(f->c->session->mbox, f->uids + f->at, end - f->at,
 		f->wants_summary, on_meta, &walk, &f->err);
 	if (status)
 		return status;
@@ -350,8 +354,90 @@ write_batch_meta(struct fetching *f)
 	}
 	/* All were walked over, unless the output stopped us; then something was written. */
 	if (!cv_conn_out_is_high(f->c->conn) || f->at == before)
-		f->at = f->count;
+		f->at = end;
 	return CV_OK;
+}
+
+/* A sheet is made when a good part of its messages is wanted. */
+static bool
+is_worth_a_sheet(const struct fetching *f)
+{
+	const struct cv_view *view = f->c->session->view;
+	uint64_t first = (uint64_t)imapd_sheet_of(f->uids[0]) * IMAPD_SHEET_UIDS;
+	uint64_t end = CV_MIN(first + IMAPD_SHEET_UIDS, (uint64_t)UINT32_MAX);
+	uint32_t there = cv_view_seq_at(view, (uint32_t)end) - cv_view_seq_at(view, (uint32_t)first);
+
+	return f->wants_summary && f->count >= SHEET_WORTH && f->count >= there / 4;
+}
+
+static void
+write_sheet_row(struct fetching *f, const struct imapd_sheet *sheet,
+	const struct imapd_sheet_row *row)
+{
+	struct cv_summary summary;
+	struct cv_msg msg;
+
+	if (f->items & IMAPD_ITEMS_OF_CORE) {
+		msg = (struct cv_msg){
+			.uid = row->uid,
+			.size_bytes = row->size_bytes,
+			.internal_secs = row->internal_secs,
+			.saved_secs = row->saved_secs,
+			.internal_zone = row->internal_zone,
+		};
+		memcpy(msg.email_id, row->email_id, sizeof msg.email_id);
+		memcpy(msg.thread_id, row->thread_id, sizeof msg.thread_id);
+	}
+	if (f->wants_summary) {
+		summary.envelope = imapd_sheet_envelope(sheet, row);
+		summary.bodystructure = imapd_sheet_structure(sheet, row);
+	}
+	write_meta(f, f->at++, f->items & IMAPD_ITEMS_OF_CORE ? &msg : NULL,
+		f->wants_summary ? &summary : NULL);
+}
+
+static enum cv_status
+write_from_sheet(struct fetching *f, const struct imapd_sheet *sheet)
+{
+	const struct imapd_sheet_row *row;
+	uint32_t from = 0;
+	enum cv_status status = CV_OK;
+
+	while (!status && f->at < f->count && !cv_conn_out_is_high(f->c->conn)) {
+		row = imapd_sheet_find(sheet, from, f->uids[f->at]);
+		if (!row)
+			f->at = f->count;
+		else if (row->uid != f->uids[f->at])
+			f->at++; /* its row is gone */
+		else if (row->is_odd && f->wants_summary)
+			status = write_from_rows(f, f->at + 1);
+		else
+			write_sheet_row(f, sheet, row);
+		from = row ? (uint32_t)(row - sheet->rows) : from;
+	}
+	return status;
+}
+
+/* Writes from the batch until it ends or the output is full. */
+static enum cv_status
+write_batch_meta(struct fetching *f)
+{
+	struct imapd_sheet *sheet = NULL;
+	enum cv_status status = CV_OK;
+
+	if (!(f->items & ~(unsigned)IMAPD_ITEMS_OF_VIEW)) {
+		for (; f->at < f->count; f->at++)
+			write_meta(f, f->at, NULL, NULL);
+		return CV_OK;
+	}
+	if (f->uses_sheets && f->count)
+		status = imapd_sheets_get(f->c->server->sheets, f->c->session->mbox,
+			f->c->session->view, imapd_sheet_of(f->uids[0]), f->uids[f->count - 1],
+			is_worth_a_sheet(f), &sheet, &f->err);
+	if (!status)
+		status = sheet ? write_from_sheet(f, sheet) : write_from_rows(f, f->count);
+	imapd_sheet_unref(sheet);
+	return status;
 }
 
 static enum cv_step

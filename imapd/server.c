@@ -337,6 +337,7 @@ imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
 	imapd_holdings_init(&d->holdings);
 	d->started_secs = cv_wall_secs();
 	d->columns = imapd_columns_cache_new(config->imapd->search_cache);
+	d->sheets = imapd_sheets_new(config->imapd->fetch_cache);
 	enum cv_status status = open_store(d, config, err);
 	if (!status)
 		status = open_register(d, config, err);
@@ -397,6 +398,7 @@ imapd_close(struct imapd *d)
 		cv_tls_server_free(d->tls_pop3);
 	imapd_index_close(d->index);
 	imapd_columns_cache_free(d->columns);
+	imapd_sheets_free(d->sheets);
 	cv_map_done(&d->users);
 	imapd_holdings_done(&d->holdings);
 	pthread_mutex_destroy(&d->users_lock);

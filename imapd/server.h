@@ -24,6 +24,7 @@
 #include "imapd/columns.h"
 #include "imapd/holdings.h"
 #include "imapd/index.h"
+#include "imapd/sheets.h"
 
 /* The options of one reading of the configuration; kept until the daemon ends. */
 struct imapd_config {
@@ -51,6 +52,7 @@ struct imapd {
 	struct cv_tls_server *tls_pop3; /* the same for peers that name this protocol */
 	struct cv_net *net;
 	struct imapd_columns_cache *columns;
+	struct imapd_sheets *sheets;
 	struct imapd_index *index; /* NULL: it cannot be opened */
 	struct imapd_holdings_cache holdings;
 	struct cv_ctl_server *ctl;

@@ -181,14 +181,6 @@ cv_buf_take(struct cv_buf *b)
 	return p;
 }
 
-struct cv_rd
-cv_rd(struct cv_str s)
-{
-	/* A pointer that is never NULL keeps the arithmetic below defined. */
-	const unsigned char *p = (const unsigned char *)(s.p ? s.p : "");
-	return (struct cv_rd){.p = p, .end = p + s.n};
-}
-
 static uint64_t
 read_be(struct cv_rd *r, size_t width)
 {
@@ -197,17 +189,6 @@ read_be(struct cv_rd *r, size_t width)
 	for (size_t i = 0; i < s.n; i++)
 		v = v << 8 | (unsigned char)s.p[i];
 	return v;
-}
-
-/* Rows of a mailbox are read octet by octet, so this one is short. */
-uint8_t
-cv_rd_u8(struct cv_rd *r)
-{
-	if (r->bad || r->p == r->end) {
-		r->bad = true;
-		return 0;
-	}
-	return *r->p++;
 }
 
 uint16_t
@@ -230,11 +211,9 @@ cv_rd_be64(struct cv_rd *r)
 
 /* One number has one spelling: overlong forms and bits past the 64th are bad. */
 uint64_t
-cv_rd_varint(struct cv_rd *r)
+cv_rd_varint_long(struct cv_rd *r)
 {
 	uint64_t v = 0;
-	if (!r->bad && r->p < r->end && *r->p < 0x80) /* most numbers */
-		return *r->p++;
 	for (unsigned shift = 0; shift < 64; shift += 7) {
 		uint8_t byte = cv_rd_u8(r);
 		if (r->bad || (shift == 63 && byte > 1) || (shift && !byte))
@@ -247,31 +226,10 @@ cv_rd_varint(struct cv_rd *r)
 	return 0;
 }
 
-struct cv_str
-cv_rd_take(struct cv_rd *r, size_t n)
-{
-	if (r->bad || n > cv_rd_left(r)) {
-		r->bad = true;
-		return CV_STR_EMPTY;
-	}
-	struct cv_str s = cv_str((const char *)r->p, n);
-	r->p += n;
-	return s;
-}
-
 void
 cv_rd_copy(struct cv_rd *r, void *p, size_t n)
 {
 	struct cv_str s = cv_rd_take(r, n);
 	if (n && s.n == n)
 		memcpy(p, s.p, n);
-}
-
-struct cv_str
-cv_rd_bytes(struct cv_rd *r)
-{
-	uint64_t n = cv_rd_varint(r);
-	if (n > cv_rd_left(r))
-		r->bad = true;
-	return r->bad ? CV_STR_EMPTY : cv_rd_take(r, (size_t)n);
 }

@@ -58,20 +58,66 @@ struct cv_rd {
 	bool bad;
 };
 
-struct cv_rd cv_rd(struct cv_str s);
-uint8_t cv_rd_u8(struct cv_rd *r);
 uint16_t cv_rd_be16(struct cv_rd *r);
 uint32_t cv_rd_be32(struct cv_rd *r);
 uint64_t cv_rd_be64(struct cv_rd *r);
-uint64_t cv_rd_varint(struct cv_rd *r);
-struct cv_str cv_rd_take(struct cv_rd *r, size_t n);
 /* N bytes to P, which stays as it was when there are fewer (then r->bad is set). */
 void cv_rd_copy(struct cv_rd *r, void *p, size_t n);
-struct cv_str cv_rd_bytes(struct cv_rd *r); /* what cv_buf_bytes() wrote */
+uint64_t cv_rd_varint_long(struct cv_rd *r); /* any varint; cv_rd_varint() is faster */
+
+/* Rows are read octet by octet, so these are inline. */
+static inline struct cv_rd
+cv_rd(struct cv_str s)
+{
+	/* A pointer that is never NULL keeps the arithmetic below defined. */
+	const unsigned char *p = (const unsigned char *)(s.p ? s.p : "");
+	return (struct cv_rd){.p = p, .end = p + s.n};
+}
+
 static inline size_t
 cv_rd_left(const struct cv_rd *r)
 {
 	return (size_t)(r->end - r->p);
+}
+
+static inline uint8_t
+cv_rd_u8(struct cv_rd *r)
+{
+	if (r->bad || r->p == r->end) {
+		r->bad = true;
+		return 0;
+	}
+	return *r->p++;
+}
+
+static inline uint64_t
+cv_rd_varint(struct cv_rd *r)
+{
+	if (!r->bad && r->p < r->end && *r->p < 0x80) /* most numbers */
+		return *r->p++;
+	return cv_rd_varint_long(r);
+}
+
+static inline struct cv_str
+cv_rd_take(struct cv_rd *r, size_t n)
+{
+	if (r->bad || n > cv_rd_left(r)) {
+		r->bad = true;
+		return CV_STR_EMPTY;
+	}
+	struct cv_str s = cv_str((const char *)r->p, n);
+	r->p += n;
+	return s;
+}
+
+/* What cv_buf_bytes() wrote. */
+static inline struct cv_str
+cv_rd_bytes(struct cv_rd *r)
+{
+	uint64_t n = cv_rd_varint(r);
+	if (n > cv_rd_left(r))
+		r->bad = true;
+	return r->bad ? CV_STR_EMPTY : cv_rd_take(r, (size_t)n);
 }
 
 #endif

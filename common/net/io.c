@@ -10,7 +10,7 @@
 #include "common/net/private.h"
 
 #define READ_BYTES (32u << 10)
-#define SPARE_BYTES (256u << 10) /* larger buffers are not kept by a worker */
+#define SPARE_BYTES (512u << 10) /* larger buffers are not kept by a worker */
 #define DROP_BYTES (256u << 10)  /* sent bytes kept in front before the rest moves down */
 
 static void

@@ -153,6 +153,7 @@
 	OPT(secs, login_timeout, "1m", "5s", "10m", "time to log in", "thời gian chờ đăng nhập") \
 	OPT(num, workers, "0", "0", "256", "worker threads; 0: twice the cores", "số luồng") \
 	OPT(size, cache, "256M", "16M", "64G", "memory for the database cache", "bộ nhớ đệm cơ sở dữ liệu") \
+	OPT(size, fetch_cache, "64M", "1M", "64G", "memory for the answers to FETCH of envelopes and structures", "bộ nhớ đệm cho danh sách thư") \
 	OPT(size, search_cache, "128M", "1M", "64G", "memory for what SEARCH, SORT and THREAD look at", "bộ nhớ đệm cho tìm và sắp xếp thư") \
 	OPT(num, search_mailboxes_max, "1000", "1", "10000", "mailboxes that one ESEARCH command may search", "số thư mục tối đa trong một lần tìm ESEARCH") \
 	OPT(flag, search_index, "yes", "", "", "keep an index of the mailboxes in which texts are searched", "lập chỉ mục các hộp thư hay được tìm kiếm") \

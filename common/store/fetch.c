@@ -17,7 +17,8 @@ struct piece {
 	struct cv_row_msg *rows;  /* count of them; body.n 0: no row */
 	struct cv_str *summaries; /* those not in S/<mbox>/<uid> */
 	bool with_summary, bad;
-	size_t at; /* next to be handed out */
+	size_t at;   /* next to be handed out */
+	size_t near; /* where the row before was found: rows come in order */
 	cv_msg_fn *fn;
 	void *arg;
 	bool stopped;
@@ -30,9 +31,14 @@ store_of(const struct piece *p)
 }
 
 static size_t
-index_of(const struct piece *p, uint32_t uid)
+index_of(struct piece *p, uint32_t uid)
 {
-	size_t low = 0, high = p->count;
+	size_t low = p->near, high = p->count;
+	while (low < high && low < p->near + 4) {
+		if (p->uids[low] >= uid)
+			return p->near = low;
+		low++;
+	}
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 		if (p->uids[mid] < uid)
@@ -40,7 +46,7 @@ index_of(const struct piece *p, uint32_t uid)
 		else
 			high = mid;
 	}
-	return low;
+	return p->near = low;
 }
 
 /* ---- M rows ---- */
@@ -73,6 +79,7 @@ scan(struct piece *p, char kind, cv_row_fn *fn, struct cv_err *err)
 {
 	struct cv_buf from = CV_BUF_INIT(16), to = CV_BUF_INIT(16);
 	uint32_t last = p->uids[p->count - 1];
+	p->near = 0;
 	cv_key_uid(&from, kind, p->m->id, p->uids[0]);
 	if (last == UINT32_MAX)
 		cv_key_box(&to, kind, p->m->id + 1);

@@ -310,7 +310,8 @@ scan_segment(struct scan *s, enum cv_bdb_tree tree, struct cv_str from, struct c
 		}
 		if (rc || !hand_on(s, &bulk, to, &k) || !s->left)
 			break;
-		room = BULK_LARGE;
+		/* What is read past the end of the scan is read in vain: never more than before. */
+		room = CV_MIN(2 * room, BULK_LARGE);
 	}
 	bulk_give(b, memory);
 	return rc && rc != DB_NOTFOUND ? cv_bdb_fail(b, err, rc, "scanning rows") : CV_OK;

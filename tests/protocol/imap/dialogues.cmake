@@ -18,3 +18,6 @@ set_tests_properties(protocol/imap/index PROPERTIES TIMEOUT 400 LABELS protocol)
 add_test(NAME protocol/imap/batches COMMAND ${Python3_EXECUTABLE}
 	${CMAKE_CURRENT_LIST_DIR}/batches_test.py $<TARGET_FILE:congvu-imapd>)
 set_tests_properties(protocol/imap/batches PROPERTIES TIMEOUT 120 LABELS protocol)
+add_test(NAME protocol/imap/sheets COMMAND ${Python3_EXECUTABLE}
+	${CMAKE_CURRENT_LIST_DIR}/sheets_test.py $<TARGET_FILE:congvu-imapd>)
+set_tests_properties(protocol/imap/sheets PROPERTIES TIMEOUT 240 LABELS protocol)
