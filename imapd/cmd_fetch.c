@@ -1,10 +1,10 @@
 /* cmd_fetch.c - FETCH: metadata straight from view and stored strings, bodies as range reads.
  *
  * Two ways. Without sections a batch of messages is written from a sheet (sheets.h) when many are
- * wanted, else from inside cv_msg_each(); it stops where the output is full. With sections a small batch of core rows is copied,
- * \Seen is set for those messages that will be read, and then each section streams to the peer,
- * however large, a chunk at a time. Message numbers stay as they are meanwhile (I2): the view may
- * grow, but never loses an entry before the command ends.
+ * wanted, else from inside cv_msg_each(); it stops where the output is full. With sections a small
+ * batch of core rows is copied, \Seen is set for those messages that will be read, and then each
+ * section streams to the peer, however large, a chunk at a time. Message numbers stay as they are
+ * meanwhile (I2): the view may grow, but never loses an entry before the command ends.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/log.h"
@@ -365,7 +365,8 @@ is_worth_a_sheet(const struct fetching *f)
 	const struct cv_view *view = f->c->session->view;
 	uint64_t first = (uint64_t)imapd_sheet_of(f->uids[0]) * IMAPD_SHEET_UIDS;
 	uint64_t end = CV_MIN(first + IMAPD_SHEET_UIDS, (uint64_t)UINT32_MAX);
-	uint32_t there = cv_view_seq_at(view, (uint32_t)end) - cv_view_seq_at(view, (uint32_t)first);
+	uint32_t there =
+		cv_view_seq_at(view, (uint32_t)end) - cv_view_seq_at(view, (uint32_t)first);
 
 	return f->wants_summary && f->count >= SHEET_WORTH && f->count >= there / 4;
 }

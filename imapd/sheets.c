@@ -154,7 +154,7 @@ build(struct cv_mbox *m, const struct cv_view *view, uint32_t number, struct ima
 	(void)cv_buf_room(&b->texts, n * TEXT_GUESS);
 	enum cv_status status = n ? cv_msg_each(m, uids, n, true, on_msg, b, err) : CV_OK;
 	if (!status)
-		*out = finish(b, (uint32_t)CV_MIN(CV_MIN(end, UINT32_MAX), (uint64_t)view->uidnext));
+		*out = finish(b, (uint32_t)CV_MIN(CV_MIN(end, UINT32_MAX), view->uidnext));
 	cv_buf_done(&b->texts);
 	free(b);
 	return status;
@@ -257,7 +257,8 @@ imapd_sheets_get(struct imapd_sheets *cache, struct cv_mbox *m, const struct cv_
 	uint32_t number, uint32_t last, bool may_build, struct imapd_sheet **out,
 	struct cv_err *err)
 {
-	struct key key = {cv_acct_number(cv_mbox_acct(m)), cv_mbox_id(m), view->uidvalidity, number};
+	struct key key = {
+		cv_acct_number(cv_mbox_acct(m)), cv_mbox_id(m), view->uidvalidity, number};
 	struct imapd_sheet *old = find(cache, &key);
 
 	*out = NULL;

@@ -2,8 +2,8 @@
  *
  * A sheet covers the UIDs of one range of a mailbox: dates, sizes, ids, and ENVELOPE and
  * BODYSTRUCTURE as they go to the wire. Facts of a message never change, so a sheet is immutable,
- * counted and shared by all sessions; new mail makes a longer one in its place. Sheets are forgotten
- * least lately used first when the cache is full: nothing here is ever the only copy.
+ * counted and shared by all sessions; new mail makes a longer one in its place. Sheets are
+ * forgotten, least lately used first, when the cache is full: nothing here is ever the only copy.
  *
  * Threads: the cache from any; a sheet is read-only.
  */
@@ -22,7 +22,7 @@ struct imapd_sheet_row {
 	uint8_t email_id[16], thread_id[16];
 	uint64_t size_bytes;
 	int64_t internal_secs, saved_secs;
-	uint32_t text_at, envelope_bytes, structure_bytes; /* in the sheet's texts, one after another */
+	uint32_t text_at, envelope_bytes, structure_bytes; /* one after the other in the texts */
 };
 
 struct imapd_sheet {
