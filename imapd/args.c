@@ -494,6 +494,8 @@ static const struct {
 	{"select",  arg_select         },
 	{"create",  arg_create         },
 	{"rest",    arg_rest           },
+	{"getmetadata", imapd_parse_getmetadata},
+	{"setmetadata", imapd_parse_setmetadata},
 	{"batches", arg_batches        },
 };
 

@@ -7,6 +7,7 @@
 #ifndef IMAPD_ARGS_H
 #define IMAPD_ARGS_H
 
+#include "common/store/notes.h"
 #include "imapd/filter.h"
 #include "imapd/parse.h"
 #include "imapd/search.h"
@@ -101,6 +102,14 @@ struct imapd_append_args {
 	struct imapd_catenate *catenates; /* one for each item; NULL: all came whole */
 };
 
+/* GETMETADATA, SETMETADATA, and METADATA that LIST returns */
+struct imapd_metadata_args {
+	struct cv_note *entries; /* names are valid; values only of SETMETADATA */
+	size_t count;
+	uint64_t max_size; /* longer values are not told */
+	unsigned depth;    /* levels below a name that are told too; UINT_MAX: all */
+};
+
 enum imapd_list_option {
 	IMAPD_LIST_SUBSCRIBED = 1, /* selection */
 	IMAPD_LIST_REMOTE = 2,
@@ -110,12 +119,14 @@ enum imapd_list_option {
 	IMAPD_LIST_RET_CHILDREN = 32,
 	IMAPD_LIST_RET_SPECIAL = 64,
 	IMAPD_LIST_RET_STATUS = 128,
+	IMAPD_LIST_RET_METADATA = 512,
 	IMAPD_LIST_EXTENDED = 256 /* any syntax of RFC 5258 was used */
 };
 
 struct imapd_list_args {
 	unsigned options;
 	unsigned status_items;
+	struct imapd_metadata_args *metadata;
 	struct cv_str reference;
 	struct cv_str *patterns; /* UTF-8, with % and * */
 	size_t pattern_count;
@@ -172,6 +183,7 @@ struct imapd_args {
 	struct imapd_store_args *store;
 	struct imapd_append_args *append;
 	struct imapd_list_args *list;
+	struct imapd_metadata_args *metadata;
 	struct imapd_search *search;
 	struct imapd_esearch_args *esearch;
 	struct imapd_sort *sort;
@@ -188,6 +200,9 @@ bool imapd_parse_flags(struct imapd_parse *p, struct imapd_flag_list *out); /* "
 bool imapd_parse_fetch(struct imapd_parse *p, struct imapd_args *args);
 bool imapd_parse_esearch(struct imapd_parse *p, struct imapd_args *args);
 bool imapd_parse_list(struct imapd_parse *p, struct imapd_args *args, bool is_lsub);
+bool imapd_parse_getmetadata(struct imapd_parse *p, struct imapd_args *args);
+bool imapd_parse_setmetadata(struct imapd_parse *p, struct imapd_args *args);
+bool imapd_parse_list_metadata(struct imapd_parse *p, struct imapd_metadata_args **out);
 bool imapd_parse_status_items(struct imapd_parse *p, unsigned *out);
 /* A name or pattern as it came, in the words that the client speaks, to UTF-8. */
 bool imapd_take_name(struct imapd_parse *p, struct cv_str wire, struct cv_str *out);

@@ -1,4 +1,4 @@
-/* args_list.c - the arguments of LIST (RFC 3501, 5258, 5819, 6154) and LSUB. */
+/* args_list.c - the arguments of LIST (RFC 3501, 5258, 5819, 6154, 9590) and LSUB. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/args.h"
 
@@ -20,6 +20,9 @@ parse_options(struct imapd_parse *p, const struct option_row *rows, size_t count
 		list->options |= rows[i].option;
 		if (rows[i].option == IMAPD_LIST_RET_STATUS &&
 			(!imapd_parse_sp(p) || !imapd_parse_status_items(p, &list->status_items)))
+			return false;
+		if (rows[i].option == IMAPD_LIST_RET_METADATA &&
+			(!imapd_parse_sp(p) || !imapd_parse_list_metadata(p, &list->metadata)))
 			return false;
 		if (!imapd_take(p, ' ') && imapd_peek(p) != ')')
 			return imapd_fault(p, "a parenthesis is missing");
@@ -53,6 +56,7 @@ parse_returns(struct imapd_parse *p, struct imapd_list_args *list)
 		{"CHILDREN",    IMAPD_LIST_RET_CHILDREN  },
 		{"SPECIAL-USE", IMAPD_LIST_RET_SPECIAL   },
 		{"STATUS",      IMAPD_LIST_RET_STATUS    },
+		{"METADATA",    IMAPD_LIST_RET_METADATA  },
 	};
 
 	if (!imapd_take_word(p, "RETURN") || !imapd_take(p, ' ') || !imapd_take(p, '('))

@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "imapd/conn.h"
 #include "imapd/login.h"
+#include "imapd/metadata.h"
 
 enum cv_step
 imapd_cmd_starttls(struct imapd_conn *c)
@@ -63,6 +64,7 @@ imapd_log_out(struct imapd_conn *c)
 {
 	if (c->is_counted)
 		imapd_login_remove(c->server, &c->login);
+	imapd_metadata_forget(&c->login);
 	c->is_counted = false;
 }
 
@@ -82,7 +84,8 @@ imapd_cmd_unauthenticate(struct imapd_conn *c)
 	c->groups = NULL;
 	c->address = NULL;
 	c->condstore = c->qresync = c->utf8 = c->utf8_accept = c->rev2 = c->uid_only =
-		false;
+		c->metadata = false;
+	atomic_store(&c->login.wants_metadata, false);
 	c->failures = c->errors = 0;
 	c->login_deadline_ms = cv_mono_ms() + 1000 * (int64_t)o->login_timeout;
 	return imapd_done(c, IMAPD_R_OK);

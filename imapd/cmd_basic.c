@@ -52,6 +52,7 @@ imapd_cmd_enable(struct imapd_conn *c)
 		{"UTF8=ACCEPT", &c->utf8_accept                       },
 		{"IMAP4rev2",   &c->rev2                              },
 		{"UIDONLY",     &c->uid_only                          },
+		{"METADATA",    &c->metadata                          },
 	};
 
 	cv_buf_z(out, "* ENABLED");
@@ -68,6 +69,7 @@ imapd_cmd_enable(struct imapd_conn *c)
 	if (wants_modseq || c->qresync)
 		imapd_know_modseq(c);
 	c->utf8 = c->utf8_accept || c->rev2;
+	atomic_store(&c->login.wants_metadata, c->metadata);
 	if (c->session)
 		c->session->hides_recent = c->rev2;
 	return imapd_done(c, IMAPD_R_OK);

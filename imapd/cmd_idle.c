@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/log.h"
 #include "imapd/conn.h"
+#include "imapd/metadata.h"
 
 enum cv_step
 imapd_cmd_idle(struct imapd_conn *c)
@@ -46,6 +47,7 @@ imapd_idle_run(struct imapd_conn *c)
 		cv_buf_z(imapd_out(c), "* BYE The selected mailbox was deleted\r\n");
 		return CV_STEP_CLOSE;
 	}
+	imapd_metadata_news(c);
 	if (cv_conn_out_is_high(c->conn))
 		return CV_STEP_MORE;
 	if (!imapd_read_line(c, &line, &is_bad)) {

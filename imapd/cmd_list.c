@@ -3,6 +3,7 @@
 #include "common/base/map.h"
 #include "common/text/envelope.h"
 #include "imapd/conn.h"
+#include "imapd/metadata.h"
 #include "imapd/names.h"
 #include "imapd/others_list.h"
 
@@ -15,6 +16,8 @@ struct listing {
 	char separator;
 	struct cv_str *patterns; /* reference and pattern joined */
 	struct cv_map parents;   /* names with something subscribed below them */
+	struct cv_note *notes;   /* of all mailboxes, when LIST returns METADATA */
+	size_t note_count;
 };
 
 static bool
@@ -76,6 +79,34 @@ write_box(const struct listing *l, const struct cv_mbox_info *box, bool has_chil
 	cv_buf_add(out, "\r\n", 2);
 	if ((l->args->options & IMAPD_LIST_RET_STATUS) && box->id && box->selectable)
 		imapd_write_status(l->c, box, l->args->status_items);
+}
+
+/* The index of the first note of the mailbox BOX or a later one. */
+static size_t
+note_at(const struct listing *l, uint64_t box)
+{
+	size_t low = 0, high = l->note_count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (l->notes[mid].box < box)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* RFC 9590 3 */
+static void
+write_metadata(const struct listing *l, const struct cv_mbox_info *box)
+{
+	size_t from = note_at(l, box->id);
+	struct imapd_noted noted = {box->name, box->id, box->use, l->notes + from,
+		note_at(l, box->id + 1) - from};
+	uint64_t unused = 0;
+
+	imapd_write_metadata(l->c, &noted, l->args->metadata, &unused, l->out);
 }
 
 void
@@ -145,8 +176,13 @@ list_boxes(struct listing *l)
 			(o & IMAPD_LIST_SUBSCRIBED) ? box->subscribed || is_parent : box->id != 0;
 		if ((o & IMAPD_LIST_ONLY_SPECIAL) && box->use == CV_USE_NONE)
 			selected = false;
-		if (selected && is_wanted(l, box->name))
-			write_box(l, box, is_parent);
+		if (!selected || !is_wanted(l, box->name))
+			continue;
+		write_box(l, box, is_parent);
+		/* what is there only for its children was not selected itself */
+		bool is_own = !(o & IMAPD_LIST_SUBSCRIBED) || box->subscribed;
+		if ((o & IMAPD_LIST_RET_METADATA) && box->id && is_own)
+			write_metadata(l, box);
 	}
 	if ((o & IMAPD_LIST_RECURSIVE) && !(o & IMAPD_LIST_ONLY_SPECIAL))
 		list_missing_parents(l);
@@ -199,6 +235,11 @@ run_list(struct imapd_conn *c, void (*each)(struct listing *l))
 
 	l.separator = cv_store_separator(c->server->store);
 	enum cv_status status = cv_mbox_list(c->acct, &c->arena, &l.boxes, &l.count, &err);
+	if (status)
+		return imapd_refuse(c, status, &err);
+	if (args->options & IMAPD_LIST_RET_METADATA)
+		status = cv_notes_get(c->acct, CV_NOTES_ALL, c->login.acct, &c->arena, &l.notes,
+			&l.note_count, &err);
 	if (status)
 		return imapd_refuse(c, status, &err);
 	l.patterns = CV_ARENA_ARRAY(&c->arena, struct cv_str, args->pattern_count);

@@ -46,6 +46,8 @@ const struct imapd_cmd_row imapd_cmds[] = {
 	{"CREATE",       imapd_cmd_create,        IN,  "mailbox ?create", 0},
 	{"DELETE",       imapd_cmd_delete,        IN,  "mailbox",         0},
 	{"RENAME",       imapd_cmd_rename,        IN,  "mailbox mailbox", 0},
+	{"GETMETADATA",  imapd_cmd_getmetadata,   IN,  "getmetadata",     0},
+	{"SETMETADATA",  imapd_cmd_setmetadata,   IN,  "setmetadata",     0},
 	{"NAMESPACE",    imapd_cmd_namespace,     IN,  "",                0},
 	{"GETQUOTA",     imapd_cmd_getquota,      IN,  "word",            0},
 	{"GETQUOTAROOT", imapd_cmd_getquotaroot,  IN,  "mailbox",         0},

@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "imapd/limit.h"
 #include "imapd/login.h"
+#include "imapd/metadata.h"
 
 #define COMMANDS_A_RUN  64 /* pipelined commands before others have their turn */
 #define ERRORS_MAX      50 /* BAD answers; with fewer than that before log-in */
@@ -189,6 +190,7 @@ finish_command(struct imapd_conn *c)
 	if (!imapd_is_durable(c->server, c->conn, cmd->ticket, &cmd->is_waiting))
 		return CV_STEP_DURABLE;
 	cv_buf_str(imapd_out(c), cmd->untagged);
+	imapd_metadata_news(c);
 	if (!send_news(c)) {
 		release_command(c);
 		return bye(c, "The selected mailbox was deleted");
@@ -386,7 +388,7 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 			      "UNAUTHENTICATE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
 			      "QRESYNC ESEARCH SEARCHRES SEARCH=FUZZY MULTISEARCH PARTIAL WITHIN SAVEDATE OBJECTID PREVIEW SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
 			      "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 MULTIAPPEND QUOTA "
-			      "QUOTA=RES-STORAGE UTF8=ACCEPT BINARY REPLACE CATENATE UIDONLY UIDBATCHES");
+			      "QUOTA=RES-STORAGE UTF8=ACCEPT BINARY REPLACE CATENATE UIDONLY UIDBATCHES METADATA LIST-METADATA");
 		imapd_write_limit_capability(c, out);
 		cv_buf_z(out, cv_conn_is_compressed(c->conn) ? "" : " COMPRESS=DEFLATE");
 		cv_buf_printf(out, " APPENDLIMIT=%llu",

@@ -77,6 +77,7 @@ struct imapd_conn {
 	bool utf8;           /* enabled: names are UTF-8; by either of the next two */
 	bool utf8_accept;    /* UTF8=ACCEPT (RFC 9755) */
 	bool rev2;           /* IMAP4rev2 (RFC 9051) */
+	bool metadata;       /* wants to hear of changes (RFC 5464 4.1) */
 	bool uid_only;       /* UIDONLY (RFC 9586): no message numbers either way */
 	bool is_compressing; /* COMPRESS was answered: what follows its answer is compressed */
 	bool is_slow;        /* marked so */
@@ -155,6 +156,7 @@ enum cv_step imapd_cmd_esearch(struct imapd_conn *c);
 enum cv_step imapd_cmd_examine(struct imapd_conn *c);
 enum cv_step imapd_cmd_expunge(struct imapd_conn *c);
 enum cv_step imapd_cmd_fetch(struct imapd_conn *c);
+enum cv_step imapd_cmd_getmetadata(struct imapd_conn *c);
 enum cv_step imapd_cmd_getquota(struct imapd_conn *c);
 enum cv_step imapd_cmd_getquotaroot(struct imapd_conn *c);
 enum cv_step imapd_cmd_id(struct imapd_conn *c);
@@ -170,6 +172,7 @@ enum cv_step imapd_cmd_rename(struct imapd_conn *c);
 enum cv_step imapd_cmd_replace(struct imapd_conn *c);
 enum cv_step imapd_cmd_search(struct imapd_conn *c);
 enum cv_step imapd_cmd_select(struct imapd_conn *c);
+enum cv_step imapd_cmd_setmetadata(struct imapd_conn *c);
 enum cv_step imapd_cmd_setquota(struct imapd_conn *c);
 enum cv_step imapd_cmd_sort(struct imapd_conn *c);
 enum cv_step imapd_cmd_starttls(struct imapd_conn *c);

@@ -202,7 +202,7 @@ parse_marker(struct imapd_parse *p, uint64_t *n_out)
 }
 
 static bool
-parse_literal(struct imapd_parse *p, struct cv_str *out)
+parse_any_literal(struct imapd_parse *p, bool may_hold_nul, struct cv_str *out)
 {
 	size_t from = p->pos;
 	uint64_t n;
@@ -214,12 +214,18 @@ parse_literal(struct imapd_parse *p, struct cv_str *out)
 		return imapd_fault(p, "a literal is not allowed here");
 	}
 	*out = cv_str(p->text.p + p->pos, (size_t)n);
-	if (memchr(out->p, 0, out->n)) {
+	if (!may_hold_nul && memchr(out->p, 0, out->n)) {
 		p->pos = from;
 		return imapd_fault(p, "a literal holds NUL");
 	}
 	p->pos += (size_t)n;
 	return true;
+}
+
+static bool
+parse_literal(struct imapd_parse *p, struct cv_str *out)
+{
+	return parse_any_literal(p, false, out);
 }
 
 bool
@@ -255,6 +261,19 @@ imapd_parse_nstring(struct imapd_parse *p, struct cv_str *out)
 		return imapd_fault(p, "a string or NIL is missing");
 	*out = CV_STR_EMPTY;
 	return true;
+}
+
+bool
+imapd_parse_octets(struct imapd_parse *p, struct cv_str *out)
+{
+	size_t from = p->pos;
+
+	if (!imapd_take(p, '~'))
+		return imapd_parse_nstring(p, out);
+	if (imapd_peek(p) == '{' && parse_any_literal(p, true, out))
+		return true;
+	p->pos = from;
+	return imapd_fault(p, "a literal is missing");
 }
 
 bool

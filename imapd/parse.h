@@ -52,6 +52,8 @@ bool imapd_parse_atom(struct imapd_parse *p, struct cv_str *out);
 bool imapd_parse_string(struct imapd_parse *p, struct cv_str *out);
 bool imapd_parse_astring(struct imapd_parse *p, struct cv_str *out); /* "]" allowed in the atom */
 bool imapd_parse_nstring(struct imapd_parse *p, struct cv_str *out); /* NIL: p NULL */
+/* The same, or literal8 ("~{n}"): any bytes (RFC 5464 5, value). */
+bool imapd_parse_octets(struct imapd_parse *p, struct cv_str *out);
 bool imapd_parse_list_mailbox(struct imapd_parse *p, struct cv_str *out); /* "%" and "*" too */
 /* Digits, at most MAX. */
 bool imapd_parse_number(struct imapd_parse *p, uint64_t max, uint64_t *out);

@@ -59,6 +59,9 @@
 	R(TRY_CREATE, "NO", "TRYCREATE", "There is no such mailbox / Khong co thu muc nay")        \
 	R(EXISTS, "NO", "ALREADYEXISTS", "The mailbox exists already / Thu muc da co")             \
 	R(USE_TAKEN, "NO", "USEATTR", "Another mailbox has this special use")                      \
+	R(USE_UNKNOWN, "NO", "USEATTR", "Not one special use that this server has")                \
+	R(METADATA_SIZE, "NO", "METADATA MAXSIZE 16384", "A value is too long")                    \
+	R(METADATA_TOO_MANY, "NO", "METADATA TOOMANY", "Too many entries")                         \
 	R(DENIED, "NO", "CANNOT", "That cannot be done with this mailbox")                         \
 	R(INVALID, "NO", "CANNOT", "Not a valid name or value")                                    \
 	R(LIMIT, "NO", "LIMIT", "A limit was reached")                                             \

@@ -86,6 +86,12 @@ key_of(const cv_acct_no *acct)
 	return cv_str((const char *)acct, sizeof(*acct));
 }
 
+struct imapd_user *
+imapd_user_find(struct imapd *d, cv_acct_no acct)
+{
+	return cv_map_get(&d->users, key_of(&acct));
+}
+
 enum cv_status
 imapd_login_add(struct imapd *d, struct imapd_login *login, struct cv_err *err)
 {

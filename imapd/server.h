@@ -111,6 +111,8 @@ struct imapd_login {
 	int64_t since_secs;
 	_Atomic uint64_t commands;
 	_Atomic int64_t last_secs; /* of the last command */
+	atomic_bool wants_metadata, has_metadata_news;
+	struct imapd_metadata_change *metadata_news; /* metadata.h; under users_lock */
 };
 /* CV_LIMIT when ACCT has as many sessions as it may; CV_EXISTS when LOGIN is a POP3 session and
  * ACCT has one (RFC 1939 4). */
@@ -122,6 +124,7 @@ void imapd_logins_review(struct imapd *d);
 /* "session.list" {account}, "session.kill" {account | id}: sessions.c. */
 CV_MUST_CHECK enum cv_status imapd_sessions_do(
 	struct imapd *d, const json_t *request, json_t **reply_out, struct cv_err *err);
+struct imapd_metadata_change;
 /* One account's sessions, under users_lock. */
 struct imapd_user {
 	cv_acct_no acct;
@@ -129,6 +132,9 @@ struct imapd_user {
 	bool has_pop3;           /* one of them is a POP3 session */
 	struct cv_link sessions; /* of struct imapd_login */
 };
+
+/* The sessions of ACCT, or NULL; users_lock is held. */
+struct imapd_user *imapd_user_find(struct imapd *d, cv_acct_no acct);
 
 /* Whether TICKET is on disk; else CONN will be woken, once, and *is_waiting says that this is under
  * way. */

@@ -148,6 +148,8 @@
 	OPT(num, max_conns_per_user, "40", "1", "10000", "sessions of one account", "số phiên tối đa một tài khoản") \
 	OPT(size, max_append, "64M", "64K", "1G", "largest message appended", "cỡ thư lưu tối đa") \
 	OPT(size, max_line, "64K", "1000", "1M", "longest command line without literals", "độ dài lệnh tối đa") \
+	OPT(text, server_comment, "", "0", "1000", "what clients are told of this server (METADATA /shared/comment)", "lời giới thiệu máy chủ cho phần mềm thư") \
+	OPT(text, admin_contact, "", "0", "1000", "address of who runs this server, as a URI such as mailto: or tel: (METADATA /shared/admin)", "địa chỉ liên hệ người quản trị (dạng URI)") \
 	OPT(num, message_limit, "0", "0", "10000000", "messages one IMAP command may work on (MESSAGELIMIT; 1000 at least is advised); 0: no limit", "số thư tối đa một lệnh IMAP được xử lý") \
 	OPT(secs, idle_timeout, "30m", "1m", "24h", "silence after which a session ends", "thời gian chờ phiên") \
 	OPT(secs, login_timeout, "1m", "5s", "10m", "time to log in", "thời gian chờ đăng nhập") \

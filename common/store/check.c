@@ -193,6 +193,20 @@ check_delivery(void *arg, struct cv_str key, struct cv_str value)
 }
 
 static bool
+check_note(void *arg, struct cv_str key, struct cv_str value)
+{
+	struct account *t = arg;
+	cv_acct_id person;
+	struct cv_str name;
+	uint32_t box;
+	if (!cv_key_read_note(key, &box, &person, &name) ||
+		cv_row_note_decode(value, &name, &value))
+		tell(t->c, &t->c->r->bad_rows, "a note of account %llx is damaged",
+			(unsigned long long)t->a->id);
+	return true;
+}
+
+static bool
 check_summary(void *arg, struct cv_str key, struct cv_str value)
 {
 	struct account *t = arg;
@@ -337,6 +351,8 @@ static enum cv_status
 check_locked(struct account *t)
 {
 	enum cv_status status = scan(t, "M", "N", note_msg);
+	if (!status)
+		status = scan(t, "N", "O", check_note);
 	if (!status)
 		status = scan(t, "R", "S", note_removed);
 	if (!status)

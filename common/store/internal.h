@@ -303,6 +303,11 @@ uint64_t cv_removed_put(struct cv_edit *e, const uint32_t *uids, size_t count,
 CV_MUST_CHECK enum cv_status cv_edit_remove_all(
 	struct cv_edit *e, const uint32_t *uids, size_t count, struct cv_err *err);
 
+/* ---- notes.c ---- */
+/* Puts the removal of every note of the mailbox BOX into W; account lock held. */
+CV_MUST_CHECK enum cv_status cv_notes_drop(
+	struct cv_acct *a, uint64_t box, struct cv_writer *w, struct cv_err *err);
+
 /* ---- fetch.c ---- */
 /* The M rows of UIDS (ascending) in ARENA; body.n is 0 where there is none. */
 CV_MUST_CHECK enum cv_status cv_msg_rows(struct cv_mbox *m, const uint32_t *uids, size_t count,

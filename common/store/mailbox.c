@@ -6,6 +6,7 @@
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/internal.h"
+#include "common/store/notes.h"
 
 /* ---- one mailbox ---- */
 
@@ -395,7 +396,11 @@ act_commit(struct act *t, cv_ticket *ticket_out, struct cv_err *err)
 	t->head.epoch = t->a->store->epoch;
 	t->head.modseq = CV_MAX(t->head.modseq, t->a->modseq + 1);
 	cv_acct_put_head(&t->head, &t->w);
-	enum cv_status status = cv_acct_commit(t->a, &t->w, ticket_out, err);
+	enum cv_status status = CV_OK;
+	for (size_t i = 0; !status && i < t->removed_count; i++)
+		status = cv_notes_drop(t->a, t->removed[i]->id, &t->w, err);
+	if (!status)
+		status = cv_acct_commit(t->a, &t->w, ticket_out, err);
 	if (!status)
 		act_apply(t);
 	return status;
@@ -651,7 +656,8 @@ do_rename(struct act *t, struct cv_str from, struct cv_str to, void *arg, cv_tic
 	return act_commit(t, ticket_out, err);
 }
 
-/* INBOX itself stays; its messages move to a new mailbox (RFC 3501 6.3.5). */
+/* INBOX itself stays; its messages move to a new mailbox (RFC 3501 6.3.5), its notes are on both
+ * then (RFC 5464 4.1). */
 static enum cv_status
 rename_inbox(struct cv_acct *a, struct cv_str to, cv_ticket *ticket_out, struct cv_err *err)
 {
@@ -663,6 +669,8 @@ rename_inbox(struct cv_acct *a, struct cv_str to, cv_ticket *ticket_out, struct 
 		status = cv_mbox_open(a, CV_STR("INBOX"), &inbox, err);
 	if (!status)
 		status = cv_mbox_open(a, to, &dst, err);
+	if (!status)
+		status = cv_notes_copy(a, inbox->id, dst->id, ticket_out, err);
 	if (!status)
 		status = cv_mbox_view(inbox, &view, err);
 	if (!status && view->exists) {

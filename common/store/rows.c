@@ -63,6 +63,14 @@ cv_key_delivery(struct cv_buf *out, struct cv_str id)
 	cv_buf_str(out, id);
 }
 
+void
+cv_key_note(struct cv_buf *out, uint32_t box, cv_acct_id person, struct cv_str name)
+{
+	cv_key_box(out, CV_KEY_NOTE, box);
+	cv_buf_be64(out, person);
+	cv_buf_str(out, name);
+}
+
 static struct cv_rd
 key_reader(struct cv_str key, char kind, size_t n)
 {
@@ -104,6 +112,19 @@ cv_key_read_modseq(struct cv_str key, uint32_t *box_out, uint64_t *modseq_out)
 	*box_out = cv_rd_be32(&r);
 	*modseq_out = cv_rd_be64(&r);
 	return !r.bad;
+}
+
+bool
+cv_key_read_note(
+	struct cv_str key, uint32_t *box_out, cv_acct_id *person_out, struct cv_str *name_out)
+{
+	struct cv_rd r = cv_rd(key);
+	if (cv_rd_u8(&r) != CV_KEY_NOTE)
+		r.bad = true;
+	*box_out = cv_rd_be32(&r);
+	*person_out = cv_rd_be64(&r);
+	*name_out = cv_str_sub(key, 13, key.n);
+	return !r.bad && name_out->n;
 }
 
 bool
@@ -197,6 +218,25 @@ cv_row_head_decode(struct cv_str value, struct cv_row_head *out)
 	out->last_uidvalidity = read_u32(&r);
 	out->quota_bytes = read_counter(&r);
 	out->created_secs = unzigzag(cv_rd_varint(&r));
+	return close_row(&r);
+}
+
+/* ---- N ---- */
+
+void
+cv_row_note_encode(struct cv_str name, struct cv_str value, struct cv_buf *out)
+{
+	begin(out);
+	cv_buf_bytes(out, name);
+	cv_buf_bytes(out, value);
+}
+
+enum cv_status
+cv_row_note_decode(struct cv_str row, struct cv_str *name_out, struct cv_str *value_out)
+{
+	struct cv_rd r = open_row(row);
+	*name_out = cv_rd_bytes(&r);
+	*value_out = cv_rd_bytes(&r);
 	return close_row(&r);
 }
 

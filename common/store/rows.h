@@ -14,6 +14,7 @@
  *   F/<mbox>/<uid div 128> page of entries: a message exists exactly when it has an entry
  *   X/<mbox>/<modseq>      UIDs that went with that change
  *   R/<secs>/<number>      M and S rows that wait for the end of the restore window
+ *   N/<mbox>/<person>/<name> a note (notes.h); mbox 0: on the account; person 0: shared
  *   D/<delivery id>        a delivery that was applied
  * In a body account: C/<place> the number of accounts that name the body; S/<place> the summary.
  *
@@ -40,11 +41,15 @@ void cv_key_removed(struct cv_buf *out, int64_t secs, uint32_t number);     /* R
 void cv_key_sub(struct cv_buf *out, uint32_t number);                       /* B/ffffffff */
 void cv_key_acl(struct cv_buf *out, uint32_t box);                          /* B/<mbox>/A */
 void cv_key_delivery(struct cv_buf *out, struct cv_str id);                 /* D */
+#define CV_KEY_NOTE 'N'
+void cv_key_note(struct cv_buf *out, uint32_t box, cv_acct_id person, struct cv_str name); /* N */
 /* Takes the numbers of a key apart; false when KEY has another form. */
 bool cv_key_read_box(struct cv_str key, char kind, uint32_t *box_out);
 bool cv_key_read_acl(struct cv_str key, uint32_t *box_out);
 bool cv_key_read_uid(struct cv_str key, char kind, uint32_t *box_out, uint32_t *uid_out);
 bool cv_key_read_modseq(struct cv_str key, uint32_t *box_out, uint64_t *modseq_out);
+bool cv_key_read_note(
+	struct cv_str key, uint32_t *box_out, cv_acct_id *person_out, struct cv_str *name_out);
 bool cv_key_read_removed(struct cv_str key, int64_t *secs_out, uint32_t *number_out);
 
 /* ---- values ---- */
@@ -117,6 +122,11 @@ CV_MUST_CHECK enum cv_status cv_row_msg_decode(struct cv_str value, struct cv_ro
 CV_MUST_CHECK enum cv_status cv_row_removed_decode(struct cv_str value, struct cv_row_removed *out);
 CV_MUST_CHECK enum cv_status cv_row_delivery_decode(
 	struct cv_str value, struct cv_row_delivery *out);
+
+/* N: the name as it was given, in lower case in the key, and any bytes. */
+void cv_row_note_encode(struct cv_str name, struct cv_str value, struct cv_buf *out);
+CV_MUST_CHECK enum cv_status cv_row_note_decode(
+	struct cv_str row, struct cv_str *name_out, struct cv_str *value_out);
 
 /* K: names of at most CV_KEYWORDS_MAX keywords. Decoding yields slices into VALUE. */
 void cv_row_keywords_encode(const struct cv_str *names, size_t count, struct cv_buf *out);

@@ -71,6 +71,19 @@ try_marks(struct cv_str in)
 		assert(flags < 32);
 }
 
+static void
+try_note(struct cv_str in)
+{
+	struct cv_str name, value, same_name, same_value;
+	if (cv_row_note_decode(in, &name, &value))
+		return;
+	struct cv_buf again = CV_BUF_INIT(1u << 20);
+	cv_row_note_encode(name, value, &again);
+	assert(!cv_row_note_decode(cv_buf_view(&again), &same_name, &same_value));
+	assert(cv_str_eq(name, same_name) && cv_str_eq(value, same_value));
+	cv_buf_done(&again);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -83,7 +96,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct cv_str names[CV_KEYWORDS_MAX];
 	size_t count;
 	uint64_t accounts;
-	switch (data[0] % 9) {
+	switch (data[0] % 10) {
 	case 0:
 		try_page(in);
 		break;
@@ -110,6 +123,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 7:
 		(void)!cv_row_keywords_decode(in, names, &count);
+		break;
+	case 9:
+		try_note(in);
 		break;
 	default:
 		(void)!cv_row_count_decode(in, &accounts);

@@ -21,3 +21,6 @@ set_tests_properties(protocol/imap/batches PROPERTIES TIMEOUT 120 LABELS protoco
 add_test(NAME protocol/imap/sheets COMMAND ${Python3_EXECUTABLE}
 	${CMAKE_CURRENT_LIST_DIR}/sheets_test.py $<TARGET_FILE:congvu-imapd>)
 set_tests_properties(protocol/imap/sheets PROPERTIES TIMEOUT 240 LABELS protocol)
+add_test(NAME protocol/imap/metadata_limits COMMAND ${Python3_EXECUTABLE}
+	${CMAKE_CURRENT_LIST_DIR}/metadata_test.py $<TARGET_FILE:congvu-imapd>)
+set_tests_properties(protocol/imap/metadata_limits PROPERTIES TIMEOUT 120 LABELS protocol)

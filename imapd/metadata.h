@@ -1,0 +1,44 @@
+/* metadata.h - METADATA (RFC 5464) in a session: what the entries of a mailbox are, and how other
+ * sessions hear of a change.
+ *
+ * Most entries are notes of the store (common/store/notes.h). Some are not: /private/specialuse is
+ * the mailbox's special use (RFC 6154 4), and /shared/comment and /shared/admin of the server come
+ * from the options server_comment and admin_contact.
+ *
+ * Who said ENABLE METADATA hears of what other sessions of the account change, by names alone
+ * (4.4.2), between any two commands and in IDLE.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef IMAPD_METADATA_H
+#define IMAPD_METADATA_H
+
+#include "common/store/notes.h"
+#include "imapd/args.h"
+#include "imapd/server.h"
+
+struct imapd_conn;
+
+/* A mailbox, or the server when its name is empty. */
+struct imapd_noted {
+	struct cv_str name; /* as the client knows it */
+	uint64_t box;
+	enum cv_special_use use;
+	const struct cv_note *notes; /* of this mailbox alone */
+	size_t note_count;
+};
+
+/* Appends the METADATA response for what ARGS asks for, none when there is nothing to tell.
+ * *longest_io becomes the size of the longest value that was too long to be told. */
+void imapd_write_metadata(struct imapd_conn *c, const struct imapd_noted *noted,
+	const struct imapd_metadata_args *args, uint64_t *longest_io, struct cv_buf *out);
+
+/* Notes of the mailbox BOX of the account ACCT were changed by the session LOGIN: others of the
+ * account hear of it. Every change of metadata by a client passes here. */
+void imapd_metadata_changed(struct imapd *d, const struct imapd_login *by, cv_acct_no acct,
+	uint64_t box, const struct cv_note *notes, size_t count);
+/* Tells C of such changes, if it wants to know. */
+void imapd_metadata_news(struct imapd_conn *c);
+/* Forgets what LOGIN was not told; it is in no list. */
+void imapd_metadata_forget(struct imapd_login *login);
+
+#endif
