@@ -88,46 +88,13 @@ test_args__have_no_message_numbers_under_uidonly(void **state)
 }
 
 static void
-test_args__tells_good_from_bad(void **state)
+test_args__of_limits_and_notes(void **state)
 {
 	/* clang-format off */
 	static const struct {
 		const char *grammar, *text;
 		bool ok;
 	} rows[] = {
-		{"", "", true},
-		{"", " x", false},
-		{"mailbox", " INBOX", true},
-		{"mailbox", "INBOX", false},
-		{"mailbox", " \"a b\"", true},
-		{"mailbox", " a b", false},
-		{"mailbox", " {3}\r\na b", true},
-		{"mailbox", " {4}\r\na b", false},
-		{"mailbox", " \"a", false},
-		{"mailbox", " \"a\\x\"", false},
-		{"mailbox ?select", " a (CONDSTORE)", true},
-		{"mailbox ?select", " a (QRESYNC (1 2))", true},
-		{"mailbox ?select", " a (QRESYNC (1 2 1:9))", true},
-		{"mailbox ?select", " a (CONDSTORE QRESYNC (1 2 1:9 (1,5 7,9)))", true},
-		{"mailbox ?select", " a (QRESYNC (1 2 (1,5 7,9)))", true},
-		{"mailbox ?select", " a (QRESYNC (1))", false},
-		{"mailbox ?select", " a (QRESYNC (1 2 ))", false},
-		{"mailbox ?select", " a (QRESYNC (1 2 $))", false},
-		{"mailbox ?select", " a (QRESYNC (1 2 1:9 (1,5)))", false},
-		{"mailbox ?select", " a (QRESYNC)", false},
-		{"mailbox ?create", " a (USE (\\Sent))", true},
-		{"mailbox ?create", " a (USE (\\Sent \\Junk))", false},
-		{"mailbox ?create", " a (USE (\\Nonsense))", false},
-		{"mailbox mailbox", " a b", true},
-		{"mailbox mailbox", " a", false},
-		{"word word", " joe \"p w\"", true},
-		{"word word", " joe p]w", true},
-		{"atom ?initial", " PLAIN =", true},
-		{"atom ?initial", " PLAIN", true},
-		{"id", " NIL", true},
-		{"id", " (\"name\" \"x\" \"os\" NIL)", true},
-		{"id", " (\"name\")", false},
-		{"names", " CONDSTORE X", true},
 		{"batches", " 500", true},
 		{"batches", " 500 1:2", true},
 		{"batches", " 500 2:1", true},
@@ -169,6 +136,62 @@ test_args__tells_good_from_bad(void **state)
 		{"list", " \"\" * RETURN (METADATA (/shared/a) CHILDREN)", true},
 		{"list", " \"\" * RETURN (METADATA)", false},
 		{"list", " \"\" * RETURN (METADATA ())", false},
+	};
+	/* clang-format on */
+	(void)state;
+
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct cv_arena arena = CV_ARENA_INIT;
+		struct imapd_args args;
+		const char *fault;
+		bool ok = parse(&arena, rows[i].grammar, cv_str_z(rows[i].text), &args, &fault);
+		if (ok != rows[i].ok || (!ok && !fault))
+			fail_msg("row %zu: %s", i, rows[i].text);
+		cv_arena_done(&arena);
+	}
+}
+
+static void
+test_args__tells_good_from_bad(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		const char *grammar, *text;
+		bool ok;
+	} rows[] = {
+		{"", "", true},
+		{"", " x", false},
+		{"mailbox", " INBOX", true},
+		{"mailbox", "INBOX", false},
+		{"mailbox", " \"a b\"", true},
+		{"mailbox", " a b", false},
+		{"mailbox", " {3}\r\na b", true},
+		{"mailbox", " {4}\r\na b", false},
+		{"mailbox", " \"a", false},
+		{"mailbox", " \"a\\x\"", false},
+		{"mailbox ?select", " a (CONDSTORE)", true},
+		{"mailbox ?select", " a (QRESYNC (1 2))", true},
+		{"mailbox ?select", " a (QRESYNC (1 2 1:9))", true},
+		{"mailbox ?select", " a (CONDSTORE QRESYNC (1 2 1:9 (1,5 7,9)))", true},
+		{"mailbox ?select", " a (QRESYNC (1 2 (1,5 7,9)))", true},
+		{"mailbox ?select", " a (QRESYNC (1))", false},
+		{"mailbox ?select", " a (QRESYNC (1 2 ))", false},
+		{"mailbox ?select", " a (QRESYNC (1 2 $))", false},
+		{"mailbox ?select", " a (QRESYNC (1 2 1:9 (1,5)))", false},
+		{"mailbox ?select", " a (QRESYNC)", false},
+		{"mailbox ?create", " a (USE (\\Sent))", true},
+		{"mailbox ?create", " a (USE (\\Sent \\Junk))", false},
+		{"mailbox ?create", " a (USE (\\Nonsense))", false},
+		{"mailbox mailbox", " a b", true},
+		{"mailbox mailbox", " a", false},
+		{"word word", " joe \"p w\"", true},
+		{"word word", " joe p]w", true},
+		{"atom ?initial", " PLAIN =", true},
+		{"atom ?initial", " PLAIN", true},
+		{"id", " NIL", true},
+		{"id", " (\"name\" \"x\" \"os\" NIL)", true},
+		{"id", " (\"name\")", false},
+		{"names", " CONDSTORE X", true},
 		{"set", " 1", true},
 		{"set", " 1:*,5,7:3", true},
 		{"set", " 0", false},
@@ -359,6 +382,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_args__change_with_what_is_enabled),
 		cmocka_unit_test(test_args__have_no_message_numbers_under_uidonly),
+		cmocka_unit_test(test_args__of_limits_and_notes),
 		cmocka_unit_test(test_args__tells_good_from_bad),
 		cmocka_unit_test(test_args__names_mailboxes_in_utf8),
 		cmocka_unit_test(test_args__gives_sections_back_as_labels),

@@ -121,8 +121,9 @@ test_notes__are_limited_and_changed_all_or_none(void **state)
 	for (size_t i = 0; i < CV_COUNT(notes); i++)
 		notes[i] = (struct cv_note){.name = cv_arena_printf(&k->arena, "/private/%zu", i),
 			.value = CV_STR("v")};
-	assert_int_equal(cv_notes_set(k->a, inbox, AN, notes, CV_COUNT(notes), NULL, &k->t, &k->err),
-		CV_LIMIT);
+	enum cv_status status = cv_notes_set(
+		k->a, inbox, AN, notes, CV_COUNT(notes), NULL, &k->t, &k->err);
+	assert_int_equal(status, CV_LIMIT);
 	assert_string_equal(seen(k, inbox, AN), "");
 	OK(cv_notes_set(k->a, inbox, AN, notes, CV_NOTES_MAX, NULL, &k->t, &k->err));
 	assert_int_equal(set(k, inbox, AN, "/private/more", "v"), CV_LIMIT);
