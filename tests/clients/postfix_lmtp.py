@@ -3,16 +3,12 @@
 """Real Postfix in front of our store: it takes mail by SMTP and delivers it to us by LMTP, one answer
 a recipient. usage: postfix_lmtp.py BUILD
 
-Postfix runs as in postfix_milter.py: own configuration, queue and data folders, on loopback, started
-and stopped here. It needs root and the program.
+Postfix runs as postfix_kit.py says. It needs root and the program.
 """
 import os
 import re
-import shutil
 import smtplib
-import subprocess
 import sys
-import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -21,20 +17,13 @@ if len(sys.argv) > 1:
     os.environ["CONGVU_BUILD"] = sys.argv.pop(1)
 from harness import free_ports  # noqa: E402
 import postfix_kit  # noqa: E402
-from kit import DOMAIN, ZONE, Province, expect, run_tests, skip, wait_until  # noqa: E402
+from kit import DOMAIN, ZONE, Province, expect, run_tests, wait_until  # noqa: E402
 
 A, B, SMALL = f"hoa.snv@{DOMAIN}", f"nam.stp@{DOMAIN}", f"nho.snv@{DOMAIN}"
 BODY = "dòng thư\r\n.\r\n" + "0123456789\r\n" * 4000  # more than SMALL may keep
 MAIN_CF = """
-compatibility_level = 3.6
-queue_directory = {dir}/queue
-data_directory = {dir}/data
-maillog_file_prefixes = {dir}
-maillog_file = {dir}/maillog
 myhostname = relay.far.example
-mydestination =
 inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
 relay_domains = {domain}
 relay_transport = lmtp:inet:127.0.0.1:{lmtp}
@@ -44,78 +33,14 @@ lmtp_tls_security_level = {tls}
 lmtp_destination_recipient_limit = 50
 relay_recipient_maps =
 smtpd_relay_restrictions = permit_mynetworks, reject
-alias_maps =
-alias_database =
-local_recipient_maps =
-smtputf8_enable = yes
-in_flow_delay = 0
 minimal_backoff_time = 300s
 """
-MASTER_CF = """
-127.0.0.1:{port} inet n - n - - smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-tlsmgr unix - - n 1000? 1 tlsmgr
-proxymap unix - - n - - proxymap
-lmtp unix - - n - - lmtp
-smtp unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-flush unix n - n 1000? 0 flush
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-"""
+MASTER_CF = "{host}:{port} inet n - n - - smtpd\n"
 
 
-class Postfix:
+class Postfix(postfix_kit.Postfix):
     def __init__(self, lmtp_port, tls):
-        self.dir = tempfile.mkdtemp(prefix="congvu-postfix-")
-        os.chmod(self.dir, 0o755)
-        self.port = free_ports(1)[0]
-        for name in ("etc", "queue", "data"):
-            os.mkdir(os.path.join(self.dir, name), 0o755)
-        shutil.chown(os.path.join(self.dir, "data"), "postfix")
-        words = {"dir": self.dir, "domain": DOMAIN, "lmtp": lmtp_port, "port": self.port, "tls": tls}
-        for name, text in (("main.cf", MAIN_CF), ("master.cf", MASTER_CF)):
-            with open(os.path.join(self.dir, "etc", name), "w", encoding="utf-8") as f:
-                f.write(text.format(**words))
-
-    def run(self, *argv):
-        return subprocess.run([*argv[:1], "-c", os.path.join(self.dir, "etc"), *argv[1:]],
-                              capture_output=True, text=True, check=False)
-
-    def start(self):
-        postfix_kit.make_room_for_log()
-        done = self.run("postfix", "start")
-        expect(done.returncode == 0, done.stderr, self.log())
-
-        def answers():
-            try:
-                smtplib.SMTP("127.0.0.1", self.port, timeout=10).quit()
-                return True
-            except OSError:
-                return False
-        wait_until("Postfix", answers, every=0.1)
-        return self
-
-    def stop(self):
-        self.run("postfix", "stop")
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-    def log(self):
-        try:
-            with open(os.path.join(self.dir, "maillog"), encoding="utf-8", errors="replace") as f:
-                return f.read()
-        except OSError:
-            return "(no maillog)"
+        super().__init__(MAIN_CF, MASTER_CF, domain=DOMAIN, lmtp=lmtp_port, tls=tls)
 
     def fate(self, rcpt, nth=0):
         """What the log says of the delivery to RCPT: (status, our reply)."""
@@ -166,8 +91,7 @@ WORLD = []
 
 
 def world():
-    if os.geteuid() or not shutil.which("postfix"):
-        skip("needs root and postfix (./dev setup)")
+    postfix_kit.need_postfix()
     if not WORLD:
         WORLD.append(World())
     return WORLD[0]

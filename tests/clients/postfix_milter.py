@@ -10,16 +10,14 @@ import re
 import shutil
 import smtplib
 import socketserver
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from email import message_from_bytes
 from email.header import Header
 
 import postfix_kit
-from filter_kit import DOMAIN, Checks, Filter, Key, free_port, txt
+from filter_kit import DOMAIN, Checks, Filter, Key, txt
 
 try:
     import dkim
@@ -76,15 +74,8 @@ def wait_message(marker, seconds=20):
 # ---- Postfix ----
 
 MAIN_CF = """
-compatibility_level = 3.6
-queue_directory = {dir}/queue
-data_directory = {dir}/data
-maillog_file_prefixes = {dir}
-maillog_file = {dir}/maillog
 myhostname = {ours}
-mydestination =
 inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
 mynetworks = 127.0.0.0/8 10.0.0.0/8 203.0.113.0/24
 relay_domains = {domain}
 relay_transport = smtp:[127.0.0.1]:{sink}
@@ -96,76 +87,16 @@ smtpd_sasl_auth_enable = no
 smtpd_milters = {milter}
 milter_protocol = 6
 milter_default_action = tempfail
-alias_maps =
-alias_database =
-local_recipient_maps =
-smtputf8_enable = yes
-in_flow_delay = 0
 """
 
 MASTER_CF = """
 127.0.0.1:{port} inet n - n - - smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
 """
 
 
-class Postfix:
+class Postfix(postfix_kit.Postfix):
     def __init__(self, milter, sink_port):
-        self.dir = tempfile.mkdtemp(prefix="congvu-postfix-")
-        os.chmod(self.dir, 0o755)
-        self.port = free_port()
-        for name in ("etc", "queue", "data"):
-            os.mkdir(os.path.join(self.dir, name), 0o755)
-        shutil.chown(os.path.join(self.dir, "data"), "postfix")
-        words = {"dir": self.dir, "ours": OURS, "domain": DOMAIN, "sink": sink_port,
-                 "milter": milter, "port": self.port}
-        for name, text in (("main.cf", MAIN_CF), ("master.cf", MASTER_CF)):
-            with open(os.path.join(self.dir, "etc", name), "w", encoding="utf-8") as f:
-                f.write(text.format(**words))
-
-    def control(self, verb):
-        return subprocess.run(["postfix", "-c", os.path.join(self.dir, "etc"), verb],
-                              capture_output=True, text=True, check=False)
-
-    def start(self):
-        postfix_kit.make_room_for_log()
-        done = self.control("start")
-        assert done.returncode == 0, done.stderr + self.log()
-        end = time.time() + 20
-        while True:
-            try:
-                smtplib.SMTP("127.0.0.1", self.port, timeout=10).quit()
-                return
-            except OSError:
-                assert time.time() < end, self.log()
-                time.sleep(0.1)
-
-    def stop(self):
-        self.control("stop")
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-    def log(self):
-        try:
-            with open(os.path.join(self.dir, "maillog"), encoding="utf-8", errors="replace") as f:
-                return f.read()
-        except OSError:
-            return "(no maillog)"
+        super().__init__(MAIN_CF, MASTER_CF, ours=OURS, domain=DOMAIN, sink=sink_port, milter=milter)
 
     def send(self, message, sender, rcpts, client=OUTSIDE, login=None, helo="mail.out.test"):
         """The server's last answer: (code, text)."""

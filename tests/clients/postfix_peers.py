@@ -7,9 +7,7 @@ import email
 import email.policy
 import glob
 import os
-import shutil
 import smtplib
-import subprocess
 import sys
 import tempfile
 
@@ -18,7 +16,7 @@ sys.path[:0] = [os.path.dirname(HERE), HERE]
 import postfix_kit  # noqa: E402
 from certs import Authority  # noqa: E402
 from harness import free_ports  # noqa: E402
-from kit import (DOMAIN, PASSWORD, PATIENCE, Province, expect, run_tests, skip,  # noqa: E402
+from kit import (DOMAIN, PASSWORD, PATIENCE, Province, expect, run_tests,  # noqa: E402
                  wait_until)
 from sink import Sink  # noqa: E402
 
@@ -39,14 +37,7 @@ far.example. MX 10 mx.far.example.
 mx.far.example. A 127.0.0.6
 """
 MAIN_CF = """
-compatibility_level = 3.6
-queue_directory = {dir}/queue
-data_directory = {dir}/data
-maillog_file_prefixes = {dir}
-maillog_file = {dir}/maillog
 myhostname = mail.postfix.example
-mydestination =
-inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
 virtual_mailbox_domains = may.example, verify.example, misnamed.example, must.example, plain.example
 virtual_mailbox_maps = static:box/
@@ -69,12 +60,7 @@ transport_maps = inline:{{ {{ {verified} = checked:[127.0.0.1]:{mx} }},
 smtp_tls_security_level = may
 smtp_sasl_password_maps = inline:{{ {{ [127.0.0.1]:{submission} = {user}:{password} }} }}
 smtp_sasl_security_options = noanonymous
-alias_maps =
-alias_database =
-local_recipient_maps =
-smtputf8_enable = yes
 message_size_limit = 20000000
-in_flow_delay = 0
 minimal_backoff_time = 600s
 """
 MASTER_CF = """
@@ -83,72 +69,15 @@ MASTER_CF = """
 	-o {{ smtpd_discard_ehlo_keywords=pipelining, chunking, smtputf8, dsn, starttls }}
 127.0.0.4:{port} inet n - n - - smtpd -o smtpd_tls_security_level=encrypt
 127.0.0.5:{port} inet n - n - - smtpd -o content_filter=
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 1 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-proxymap unix - - n - - proxymap
-tlsmgr unix - - n 1000? 1 tlsmgr
-virtual unix - n n - - virtual
-smtp unix - - n - - smtp
 checked unix - - n - - smtp -o smtp_tls_security_level=verify -o smtp_tls_verify_cert_match=mail.{domain}
 misnamed unix - - n - - smtp -o smtp_tls_security_level=verify -o smtp_tls_verify_cert_match=other.example
 login unix - - n - - smtp -o smtp_sasl_auth_enable=yes -o smtp_tls_security_level=encrypt
-error unix - - n - - error
-retry unix - - n - - error
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
 """
 
 
-class Postfix:
-    def __init__(self, **words):
-        self.dir = tempfile.mkdtemp(prefix="congvu-postfix-", dir="/tmp")
-        os.chmod(self.dir, 0o755)
-        for name in ("etc", "queue", "data", "mail"):
-            os.mkdir(os.path.join(self.dir, name), 0o755)
-        shutil.chown(os.path.join(self.dir, "data"), "postfix")
-        shutil.chown(os.path.join(self.dir, "mail"), "nobody")
-        self.port = words["port"]
-        uid = os.stat(os.path.join(self.dir, "mail"))
-        words = {"dir": self.dir, "uid": uid.st_uid, "gid": uid.st_uid, **words}
-        for name, text in (("main.cf", MAIN_CF), ("master.cf", MASTER_CF)):
-            with open(os.path.join(self.dir, "etc", name), "w", encoding="utf-8") as f:
-                f.write(text.format(**words))
-
-    def control(self, verb):
-        return subprocess.run(["postfix", "-c", os.path.join(self.dir, "etc"), verb],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              check=False, timeout=PATIENCE)
-
-    def start(self):
-        postfix_kit.make_room_for_log()
-        done = self.control("start")
-        expect(done.returncode == 0, done.stderr, self.log())
-
-        def is_up():
-            try:
-                smtplib.SMTP("127.0.0.5", self.port, timeout=10).quit()
-                return True
-            except OSError:
-                return False
-        wait_until("Postfix", is_up)
-
-    def stop(self):
-        self.control("stop")
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-    def log(self):
-        try:
-            with open(os.path.join(self.dir, "maillog"), encoding="utf-8", errors="replace") as f:
-                return f.read()
-        except OSError:
-            return "(no log)"
+class Postfix(postfix_kit.Postfix):
+    def __init__(self, port, **words):
+        super().__init__(MAIN_CF, MASTER_CF, "127.0.0.5", port, **words)
 
     def messages(self):
         """What its mailboxes hold."""
@@ -172,8 +101,7 @@ class Postfix:
 
 class World:
     def __init__(self):
-        if not shutil.which("postfix") or os.geteuid() != 0:
-            skip("needs root and postfix")
+        postfix_kit.need_postfix()
         self.port = free_ports(1)[0]
         self.authority = Authority(tempfile.mkdtemp(prefix="congvu-certs-", dir="/tmp"))
         chain, key = self.authority.issue("mx.postfix.example", "must.postfix.example")
