@@ -6,6 +6,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/rng.h"
 #include "common/store/internal.h"
+#include "common/store/seen.h"
 
 void
 cv_msg_put(uint32_t box, uint32_t uid, const struct cv_row_msg *row, struct cv_writer *w)
@@ -75,6 +76,8 @@ struct appending {
 	char id[24];
 	struct cv_writer counts; /* rows in the body account */
 	bool counted;            /* they are committed */
+	const struct cv_viewer *viewer;
+	struct cv_seen_edit seen;
 };
 
 static uint64_t
@@ -151,7 +154,10 @@ fill_edit(struct appending *t, struct cv_edit *e, struct cv_writer *bulk, uint32
 			cv_edit_keywords(e, f->keywords, f->keyword_count, true, &mask, err);
 		if (status)
 			return status;
-		uids[i] = cv_edit_add(e, f->flags & 31u, mask, modseq, t->intakes[i].size_bytes);
+		uint32_t flags = f->flags & 31u;
+		if (flags & CV_FLAG_SEEN)
+			flags = cv_seen_set(&t->seen, e->row.uidnext, 0, flags);
+		uids[i] = cv_edit_add(e, flags, mask, modseq, t->intakes[i].size_bytes);
 		put_message(t, i, uids[i], bulk);
 	}
 	return CV_OK;
@@ -180,6 +186,7 @@ commit_append(struct appending *t, struct cv_edit *e, struct cv_writer *bulk, co
 	cv_ticket ticket = 0;
 	if (!status) {
 		cv_edit_write(e, a->modseq + 1, w);
+		cv_seen_write(&t->seen, &e->row, w);
 		t->counted = true;
 		status = cv_acct_commit_after(a, &first, w, &ticket, err);
 	}
@@ -189,6 +196,7 @@ commit_append(struct appending *t, struct cv_edit *e, struct cv_writer *bulk, co
 	CV_KILL_POINT("append");
 	a->modseq++;
 	cv_acct_gave(a, t->count, ticket);
+	cv_seen_apply(&t->seen, &e->row);
 	cv_edit_apply(e);
 	*ticket_out = ticket;
 	return CV_OK;
@@ -212,6 +220,8 @@ try_append(struct appending *t, struct cv_arena *arena, cv_ticket *ticket_out, s
 		status = cv_box_load_keywords(m, err);
 	if (!status)
 		status = cv_box_load_tail(m, err);
+	if (!status)
+		status = cv_seen_begin(&t->seen, m, t->viewer, arena, err);
 	if (status)
 		return status;
 	uint32_t *uids = CV_ARENA_ARRAY(arena, uint32_t, t->count);
@@ -311,7 +321,14 @@ enum cv_status
 cv_mbox_append(struct cv_mbox *m, struct cv_append *items, size_t count, cv_ticket *ticket_out,
 	struct cv_err *err)
 {
-	struct appending t = {.m = m, .items = items, .count = count, .counts = CV_WRITER_INIT};
+	return cv_mbox_append_as(m, NULL, items, count, ticket_out, err);
+}
+
+enum cv_status
+cv_mbox_append_as(struct cv_mbox *m, const struct cv_viewer *viewer, struct cv_append *items,
+	size_t count, cv_ticket *ticket_out, struct cv_err *err)
+{
+	struct appending t = {.m = m, .viewer = viewer, .items = items, .count = count, .counts = CV_WRITER_INIT};
 	*ticket_out = 0;
 	if (!count)
 		return CV_OK;

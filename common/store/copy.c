@@ -6,6 +6,7 @@
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/internal.h"
+#include "common/store/seen.h"
 
 struct copying {
 	struct cv_mbox *src, *dst;
@@ -21,6 +22,9 @@ struct copying {
 	struct cv_str *summaries; /* across accounts only */
 	struct cv_writer bulk;
 	uint64_t bits[CV_KEYWORDS_MAX]; /* of src's keyword i in dst; 0: not asked yet */
+	const struct cv_viewer *src_viewer, *dst_viewer;
+	struct cv_seen_edit src_seen, dst_seen;
+	struct cv_seen_carry others; /* within an account only */
 };
 
 /* ---- what is there to copy ---- */
@@ -115,6 +119,53 @@ put_copy(struct copying *c, size_t i, uint32_t uid)
 	cv_writer_outside(&c->bulk, c->summaries[i]);
 }
 
+/* The mailbox's own flags of the copy UID of E. Within an account those who saw the message keep
+ * having seen it; to another account goes what the one who copies has seen. */
+static uint32_t
+flags_of_copy(struct copying *c, const struct cv_entry *e, uint32_t uid)
+{
+	uint32_t flags = cv_seen_flags(&c->src_seen, e);
+	uint32_t own = c->across ? 0 : e->flags;
+
+	if (c->dst_seen.s && ((flags | own) & CV_FLAG_SEEN))
+		flags = cv_seen_set(&c->dst_seen, uid, own, flags);
+	cv_seen_carry_add(&c->others, e->uid, uid, flags);
+	return flags;
+}
+
+static enum cv_status
+begin_seen(struct copying *c, struct cv_err *err)
+{
+	enum cv_status status =
+		cv_seen_begin(&c->src_seen, c->src, c->src_viewer, &c->arena, err);
+
+	if (!status)
+		status = cv_seen_begin(&c->dst_seen, c->dst, c->dst_viewer, &c->arena, err);
+	if (status || c->across)
+		return status;
+	cv_acct_id me = c->dst_seen.s ? c->dst_seen.s->person : 0;
+	return cv_seen_carry_begin(&c->others, c->src, c->dst, me, &c->arena, err);
+}
+
+/* What changes in the destination, as it will be. */
+static void
+write_into(struct copying *c, uint64_t modseq, struct cv_writer *w)
+{
+	cv_edit_write(c->into, modseq, w);
+	cv_seen_write(&c->dst_seen, &c->into->row, w);
+	for (size_t i = 0; i < c->others.count; i++)
+		cv_seen_write(&c->others.edits[i], &c->into->row, w);
+}
+
+static void
+apply_into(struct copying *c)
+{
+	cv_seen_apply(&c->dst_seen, &c->into->row);
+	for (size_t i = 0; i < c->others.count; i++)
+		cv_seen_apply(&c->others.edits[i], &c->into->row);
+	cv_edit_apply(c->into);
+}
+
 static enum cv_status
 add_copies(struct copying *c, struct cv_err *err)
 {
@@ -124,7 +175,8 @@ add_copies(struct copying *c, struct cv_err *err)
 		enum cv_status status = map_keywords(c, e->keywords, &keywords, err);
 		if (status)
 			return status;
-		c->to[i] = cv_edit_add(c->into, e->flags, keywords, modseq, c->rows[i].size_bytes);
+		uint32_t flags = flags_of_copy(c, e, c->into->row.uidnext);
+		c->to[i] = cv_edit_add(c->into, flags, keywords, modseq, c->rows[i].size_bytes);
 		put_copy(c, i, c->to[i]);
 	}
 	return CV_OK;
@@ -133,8 +185,14 @@ add_copies(struct copying *c, struct cv_err *err)
 static void
 remove_sources(struct copying *c)
 {
-	for (size_t i = 0; i < c->done; i++)
+	for (size_t i = 0; i < c->done; i++) {
 		cv_edit_remove(c->out_of, c->from[i], c->rows[i].size_bytes);
+		if (c->out_of != c->into)
+			continue;
+		cv_seen_gone(&c->dst_seen, c->from[i]);
+		for (size_t k = 0; k < c->others.count; k++)
+			cv_seen_gone(&c->others.edits[k], c->from[i]);
+	}
 }
 
 /* ---- within one account: one batch ---- */
@@ -155,7 +213,7 @@ commit_within(struct copying *c, cv_ticket *ticket_out, struct cv_err *err)
 		if (c->move)
 			modseq = cv_removed_put(
 				c->out_of, c->from, c->done, CV_REMOVED_MOVED, modseq, w);
-		cv_edit_write(c->into, modseq, w);
+		write_into(c, modseq, w);
 		if (c->move && c->out_of != c->into)
 			cv_edit_write(c->out_of, modseq, w);
 		cv_ticket ticket;
@@ -164,7 +222,7 @@ commit_within(struct copying *c, cv_ticket *ticket_out, struct cv_err *err)
 			CV_KILL_POINT("copy");
 			a->modseq = modseq;
 			cv_acct_gave(a, c->done, ticket);
-			cv_edit_apply(c->into);
+			apply_into(c);
 			if (c->move && c->out_of != c->into)
 				cv_edit_apply(c->out_of);
 			*ticket_out = ticket;
@@ -228,13 +286,14 @@ commit_destination(struct copying *c, cv_ticket *ticket_out, struct cv_err *err)
 		status = cv_acct_stage(a, c->dst->id, c->to, c->done, &c->bulk, &last, err);
 	}
 	if (!status) {
-		cv_edit_write(c->into, a->modseq + 1, w);
+		write_into(c, a->modseq + 1, w);
 		status = cv_acct_commit(a, w, ticket_out, err);
 	}
 	if (!status) {
+		CV_KILL_POINT("move");
 		a->modseq++;
 		cv_acct_gave(a, c->done, *ticket_out);
-		cv_edit_apply(c->into);
+		apply_into(c);
 	}
 	cv_writer_done(&last);
 	return status;
@@ -311,7 +370,9 @@ try_copy(struct copying *c, cv_ticket *ticket_out, struct cv_err *err)
 	cv_edit_begin(&c->src_edit, c->src, &c->arena);
 	c->into = &c->dst_edit;
 	c->out_of = c->src == c->dst ? &c->dst_edit : &c->src_edit;
-	status = add_copies(c, err);
+	status = begin_seen(c, err);
+	if (!status)
+		status = add_copies(c, err);
 	if (!status && c->move)
 		remove_sources(c);
 	if (!status)
@@ -344,6 +405,16 @@ cv_mbox_copy(struct cv_mbox *m, const uint32_t *uids, size_t count, struct cv_mb
 	uint32_t *from_uids, uint32_t *to_uids, size_t *done_out, cv_ticket *ticket_out,
 	struct cv_err *err)
 {
+	return cv_mbox_copy_as(m, NULL, uids, count, dst, NULL, move, from_uids, to_uids, done_out,
+		ticket_out, err);
+}
+
+enum cv_status
+cv_mbox_copy_as(struct cv_mbox *m, const struct cv_viewer *src_viewer, const uint32_t *uids,
+	size_t count, struct cv_mbox *dst, const struct cv_viewer *dst_viewer, bool move,
+	uint32_t *from_uids, uint32_t *to_uids, size_t *done_out, cv_ticket *ticket_out,
+	struct cv_err *err)
+{
 	*ticket_out = 0;
 	*done_out = 0;
 	struct copying c = {.src = m,
@@ -352,6 +423,8 @@ cv_mbox_copy(struct cv_mbox *m, const uint32_t *uids, size_t count, struct cv_mb
 		.across = m->acct != dst->acct,
 		.uids = uids,
 		.count = count,
+		.src_viewer = src_viewer,
+		.dst_viewer = dst_viewer,
 		.from = from_uids,
 		.to = to_uids};
 	cv_gate_enter(m->acct->store);

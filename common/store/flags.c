@@ -1,6 +1,7 @@
 /* flags.c - STORE and the claim of \Recent. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/internal.h"
+#include "common/store/seen.h"
 
 struct storing {
 	enum cv_store_op op;
@@ -40,7 +41,7 @@ present(const struct cv_edit *e, uint32_t uid)
 /* Works UIDS into the edit until it holds all the pages one batch may change; returns how many were
  * taken. */
 static size_t
-change_some(struct storing *t, struct cv_edit *e, const uint32_t *uids, size_t count,
+change_some(struct storing *t, struct cv_edit *e, struct cv_seen_edit *seen, const uint32_t *uids, size_t count,
 	uint64_t modseq, bool *changed_out)
 {
 	size_t i;
@@ -53,11 +54,12 @@ change_some(struct storing *t, struct cv_edit *e, const uint32_t *uids, size_t c
 			t->failed[(*t->failed_count)++] = uids[i];
 			continue;
 		}
-		uint32_t flags = now->flags;
+		uint32_t old = cv_seen_flags(seen, now), flags = old;
 		uint64_t keywords = now->keywords;
 		apply_op(t, &flags, &keywords);
-		if (flags == now->flags && keywords == now->keywords)
+		if (flags == old && keywords == now->keywords)
 			continue;
+		flags = cv_seen_set(seen, uids[i], now->flags, flags);
 		cv_edit_set(e, cv_edit_find(e, uids[i]), flags, keywords, modseq);
 		*changed_out = true;
 	}
@@ -65,19 +67,22 @@ change_some(struct storing *t, struct cv_edit *e, const uint32_t *uids, size_t c
 }
 
 static enum cv_status
-try_store(struct cv_mbox *m, const uint32_t *uids, size_t count, struct storing *t,
+try_store(struct cv_mbox *m, const struct cv_viewer *viewer, const uint32_t *uids, size_t count, struct storing *t,
 	const struct cv_flag_change *change, size_t *taken_out, uint64_t *modseq_out,
 	cv_ticket *ticket_out, struct cv_err *err)
 {
 	struct cv_acct *a = m->acct;
 	struct cv_arena arena = CV_ARENA_INIT;
 	struct cv_edit e;
+	struct cv_seen_edit seen;
 	struct cv_writer w = CV_WRITER_INIT;
 	if (m->gone)
 		return cv_fail(err, CV_NOT_FOUND, "the mailbox is gone");
 	enum cv_status status = cv_box_load(m, err);
 	if (!status)
 		status = cv_acct_may_give(a, 1, err);
+	if (!status)
+		status = cv_seen_begin(&seen, m, viewer, &arena, err);
 	if (status)
 		return status;
 	cv_edit_begin(&e, m, &arena);
@@ -86,14 +91,18 @@ try_store(struct cv_mbox *m, const uint32_t *uids, size_t count, struct storing 
 	status = cv_edit_keywords(&e, change->keywords, change->keyword_count,
 		t->op != CV_STORE_REMOVE, &t->keywords, err);
 	if (!status)
-		*taken_out = change_some(t, &e, uids, count, a->modseq + 1, &changed);
+		*taken_out = change_some(t, &e, &seen, uids, count, a->modseq + 1, &changed);
 	if (!status && changed) {
 		cv_edit_write(&e, a->modseq + 1, &w);
+		cv_seen_write(&seen, &e.row, &w);
 		cv_ticket ticket;
+		CV_KILL_POINT("store");
 		status = cv_acct_commit(a, &w, &ticket, err);
 		if (!status) {
+			CV_KILL_POINT("store");
 			a->modseq++;
 			cv_acct_gave(a, 1, ticket);
+			cv_seen_apply(&seen, &e.row);
 			cv_edit_apply(&e);
 			*ticket_out = ticket;
 			*modseq_out = a->modseq;
@@ -112,6 +121,16 @@ cv_mbox_store(struct cv_mbox *m, const uint32_t *uids, size_t count, enum cv_sto
 	const struct cv_flag_change *change, uint64_t unchanged_since, uint32_t *failed,
 	size_t *failed_count, uint64_t *modseq_out, cv_ticket *ticket_out, struct cv_err *err)
 {
+	return cv_mbox_store_as(m, NULL, uids, count, op, change, unchanged_since, failed,
+		failed_count, modseq_out, ticket_out, err);
+}
+
+enum cv_status
+cv_mbox_store_as(struct cv_mbox *m, const struct cv_viewer *viewer, const uint32_t *uids,
+	size_t count, enum cv_store_op op, const struct cv_flag_change *change,
+	uint64_t unchanged_since, uint32_t *failed, size_t *failed_count, uint64_t *modseq_out,
+	cv_ticket *ticket_out, struct cv_err *err)
+{
 	size_t none_failed = 0;
 	uint64_t modseq = 0;
 	struct storing t = {.op = op,
@@ -128,8 +147,7 @@ cv_mbox_store(struct cv_mbox *m, const uint32_t *uids, size_t count, enum cv_sto
 		size_t taken = 0;
 		status = cv_acct_fresh(m->acct, err);
 		if (!status)
-			status = try_store(
-				m, uids, count, &t, change, &taken, &modseq, ticket_out, err);
+			status = try_store(m, viewer, uids, count, &t, change, &taken, &modseq, ticket_out, err);
 		if (status == CV_CONFLICT || status == CV_UNKNOWN) {
 			tries++;
 			continue;

@@ -125,6 +125,7 @@ struct cv_mbox {
 	pthread_mutex_t view_lock;
 	struct cv_view *view; /* NULL: not read yet, or gone */
 	struct cv_link watches;
+	struct cv_seen *seens; /* people in memory; seen.h */
 };
 
 /* ---- writer.c: the puts of one batch, bytes in one buffer ---- */
@@ -225,6 +226,11 @@ struct cv_page_change {
 	uint32_t number;
 	struct cv_page *page; /* NULL: gone; the reference passes to the view */
 };
+/* A view with BASE's numbers and no pages; room for as many. Pages are added in order: one that is
+ * the view's from now on, or one that another view has. */
+struct cv_view *cv_view_like(const struct cv_view *base);
+void cv_view_add(struct cv_view *v, struct cv_page *page);
+void cv_view_share(struct cv_view *v, const struct cv_page *page);
 /* Puts the pages CHANGED (ascending) in place and tells the watchers; m->row is the new one. */
 void cv_box_publish(struct cv_mbox *m, const struct cv_page_change *changed, size_t count);
 void cv_box_tell(struct cv_mbox *m); /* the watchers, of a change that is not in the view */

@@ -7,6 +7,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/internal.h"
 #include "common/store/notes.h"
+#include "common/store/seen.h"
 
 /* ---- one mailbox ---- */
 
@@ -30,6 +31,7 @@ cv_box_unref(struct cv_mbox *m)
 {
 	if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	cv_seen_free(m);
 	cv_view_unref(m->view);
 	cv_page_unref(m->tail);
 	cv_keywords_unref(m->keywords);
@@ -824,21 +826,41 @@ by_info(const void *a, const void *b)
 	return x_inbox != y_inbox ? (x_inbox ? -1 : 1) : cv_str_cmp(x->name, y->name);
 }
 
+/* With the counts of VIEWER where that is a person. */
+static enum cv_status
+fill_info_as(struct cv_mbox *m, const struct cv_viewer *viewer, struct cv_arena *arena,
+	struct cv_mbox_info *out, struct cv_err *err)
+{
+	fill_info(m->acct, m, arena, out);
+	if (!viewer || !viewer->person || !m->row.selectable)
+		return CV_OK;
+	return cv_seen_counts(m, viewer->person, &out->unseen, &out->recent, err);
+}
+
 enum cv_status
 cv_mbox_list(struct cv_acct *a, struct cv_arena *arena, struct cv_mbox_info **list_out,
 	size_t *count_out, struct cv_err *err)
+{
+	return cv_mbox_list_as(a, NULL, arena, list_out, count_out, err);
+}
+
+enum cv_status
+cv_mbox_list_as(struct cv_acct *a, const struct cv_viewer *viewer, struct cv_arena *arena,
+	struct cv_mbox_info **list_out, size_t *count_out, struct cv_err *err)
 {
 	enum cv_status status = cv_acct_lock(a, err);
 	if (status)
 		return status;
 	size_t count = a->count + a->sub_count;
 	struct cv_mbox_info *list = CV_ARENA_ARRAY(arena, struct cv_mbox_info, count + 1);
-	for (size_t i = 0; i < a->count; i++)
-		fill_info(a, a->boxes[i], arena, &list[i]);
+	for (size_t i = 0; i < a->count && !status; i++)
+		status = fill_info_as(a->boxes[i], viewer, arena, &list[i], err);
 	for (size_t i = 0; i < a->sub_count; i++)
 		list[a->count + i] = (struct cv_mbox_info){
 			.name = cv_arena_str(arena, cv_str_z(a->subs[i].name)), .subscribed = true};
 	cv_acct_unlock(a);
+	if (status)
+		return status;
 	qsort(list, count, sizeof *list, by_info);
 	*list_out = list;
 	*count_out = count;
@@ -849,6 +871,13 @@ enum cv_status
 cv_mbox_info(struct cv_acct *a, struct cv_str name, struct cv_arena *arena,
 	struct cv_mbox_info *out, struct cv_err *err)
 {
+	return cv_mbox_info_as(a, NULL, name, arena, out, err);
+}
+
+enum cv_status
+cv_mbox_info_as(struct cv_acct *a, const struct cv_viewer *viewer, struct cv_str name,
+	struct cv_arena *arena, struct cv_mbox_info *out, struct cv_err *err)
+{
 	struct cv_str canon;
 	enum cv_status status = cv_name_canon(a->store->separator, name, arena, &canon, err);
 	if (!status)
@@ -857,7 +886,7 @@ cv_mbox_info(struct cv_acct *a, struct cv_str name, struct cv_arena *arena,
 		return status;
 	struct cv_mbox *m = cv_box_find(a, canon);
 	if (m)
-		fill_info(a, m, arena, out);
+		status = fill_info_as(m, viewer, arena, out, err);
 	else
 		status = cv_fail(err, CV_NOT_FOUND, "no such mailbox");
 	cv_acct_unlock(a);

@@ -60,6 +60,16 @@ CV_MUST_CHECK enum cv_status cv_acct_set_quota(struct cv_acct *a, uint64_t limit
 CV_MUST_CHECK enum cv_status cv_acct_purge(struct cv_store *s, cv_acct_id id, cv_ticket *ticket_out,
                                            struct cv_err *err);
 
+/* ---- people ---- */
+/* Through whose eyes a mailbox is looked at. \Seen and \Recent can be a person's own; every other
+ * flag is the mailbox's. Functions that end in _as take one; NULL or person 0: the mailbox's own.
+ * A person who never selected the mailbox sees it as it is; from the first cv_mbox_enter_as() on
+ * what the person has seen is kept apart. */
+struct cv_viewer {
+	cv_acct_id person;
+	bool marks_common; /* what the person sees counts as seen for the mailbox itself too */
+};
+
 /* ---- mailboxes ---- */
 struct cv_mbox_info {
 	struct cv_str name;
@@ -82,6 +92,14 @@ CV_MUST_CHECK enum cv_status cv_mbox_list(struct cv_acct *a, struct cv_arena *ar
 CV_MUST_CHECK enum cv_status cv_mbox_info(struct cv_acct *a, struct cv_str name,
                                           struct cv_arena *arena, struct cv_mbox_info *out,
                                           struct cv_err *err);
+/* The same, with `unseen` and `recent` as VIEWER has them. */
+CV_MUST_CHECK enum cv_status cv_mbox_list_as(struct cv_acct *a, const struct cv_viewer *viewer,
+                                             struct cv_arena *arena,
+                                             struct cv_mbox_info **list_out, size_t *count_out,
+                                             struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_mbox_info_as(struct cv_acct *a, const struct cv_viewer *viewer,
+                                             struct cv_str name, struct cv_arena *arena,
+                                             struct cv_mbox_info *out, struct cv_err *err);
 /* Missing parents are made too (RFC 3501 6.3.3). CV_EXISTS, CV_INVALID (bad name), CV_LIMIT (depth,
  * length 255 bytes a level / 1000 whole, 10,000 mailboxes). */
 CV_MUST_CHECK enum cv_status cv_mbox_create(struct cv_acct *a, struct cv_str name,
@@ -157,6 +175,18 @@ const struct cv_entry *cv_view_uid(const struct cv_view *v, uint32_t uid);  /* o
 /* The sequence number of the first entry with uid >= UID; exists + 1 when there is none. */
 uint32_t cv_view_seq_at(const struct cv_view *v, uint32_t uid);
 
+/* The mailbox as VIEWER sees it: pages in which that is no different are the mailbox's own. */
+CV_MUST_CHECK enum cv_status cv_mbox_view_as(struct cv_mbox *m, const struct cv_viewer *viewer,
+                                             const struct cv_view **out, struct cv_err *err);
+/* VIEWER needs no view of M any more: what nobody else of that person holds is freed. */
+void cv_mbox_view_done(struct cv_mbox *m, const struct cv_viewer *viewer);
+/* VIEWER, a person, selects M: the person's state begins, when it has not. With CLAIMS \Recent is
+ * taken as by cv_mbox_claim_recent(), from the person's own. */
+CV_MUST_CHECK enum cv_status cv_mbox_enter_as(struct cv_mbox *m, const struct cv_viewer *viewer,
+                                              bool claims, uint32_t *first_uid_out,
+                                              uint32_t *next_uid_out, cv_ticket *ticket_out,
+                                              struct cv_err *err);
+
 /* Takes \Recent: UIDs from *first_uid_out up to, but without, *next_uid_out are recent for this
  * session and no other. */
 CV_MUST_CHECK enum cv_status cv_mbox_claim_recent(struct cv_mbox *m, uint32_t *first_uid_out,
@@ -200,6 +230,17 @@ CV_MUST_CHECK enum cv_status cv_mbox_store(struct cv_mbox *m, const uint32_t *ui
                                            uint64_t unchanged_since, uint32_t *failed,
                                            size_t *failed_count, uint64_t *modseq_out,
                                            cv_ticket *ticket_out, struct cv_err *err);
+/* The same by VIEWER. */
+CV_MUST_CHECK enum cv_status cv_mbox_append_as(struct cv_mbox *m, const struct cv_viewer *viewer,
+                                               struct cv_append *items, size_t count,
+                                               cv_ticket *ticket_out, struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_mbox_store_as(struct cv_mbox *m, const struct cv_viewer *viewer,
+                                              const uint32_t *uids, size_t count,
+                                              enum cv_store_op op,
+                                              const struct cv_flag_change *change,
+                                              uint64_t unchanged_since, uint32_t *failed,
+                                              size_t *failed_count, uint64_t *modseq_out,
+                                              cv_ticket *ticket_out, struct cv_err *err);
 /* Removes those of UIDS (NULL: of all) that have \Deleted. Bodies stay restorable for a while. */
 CV_MUST_CHECK enum cv_status cv_mbox_expunge(struct cv_mbox *m, const uint32_t *uids, size_t count,
                                              size_t *removed_out, cv_ticket *ticket_out,
@@ -215,6 +256,15 @@ CV_MUST_CHECK enum cv_status cv_mbox_copy(struct cv_mbox *m, const uint32_t *uid
                                           struct cv_mbox *dst, bool move, uint32_t *from_uids,
                                           uint32_t *to_uids, size_t *done_out,
                                           cv_ticket *ticket_out, struct cv_err *err);
+/* The same by SRC_VIEWER of M, who is DST_VIEWER of DST. Over two accounts the copy is committed
+ * before the originals go: a crash between the two leaves both. */
+CV_MUST_CHECK enum cv_status cv_mbox_copy_as(struct cv_mbox *m, const struct cv_viewer *src_viewer,
+                                             const uint32_t *uids, size_t count,
+                                             struct cv_mbox *dst,
+                                             const struct cv_viewer *dst_viewer, bool move,
+                                             uint32_t *from_uids, uint32_t *to_uids,
+                                             size_t *done_out, cv_ticket *ticket_out,
+                                             struct cv_err *err);
 /* UIDs expunged after MODSEQ, ascending (QRESYNC). CV_NOT_FOUND when that history is gone. */
 CV_MUST_CHECK enum cv_status cv_mbox_vanished(struct cv_mbox *m, uint64_t since_modseq,
                                               struct cv_arena *arena, uint32_t **uids_out,

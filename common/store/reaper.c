@@ -174,13 +174,13 @@ doom_key(void *arg, struct cv_str key, struct cv_str value)
 	return true;
 }
 
-/* The pages, keywords and history of mailboxes that are gone. */
+/* The pages, keywords, history and readers of mailboxes that are gone. */
 static enum cv_status
 doom_boxes(struct reaping *r, struct cv_err *err)
 {
 	enum cv_status status = CV_OK;
 	for (size_t i = 0; i < r->list_count && !status; i++) {
-		for (const char *kind = "FKX"; r->lists[i].whole && *kind && !status; kind++) {
+		for (const char *kind = "FKXP"; r->lists[i].whole && *kind && !status; kind++) {
 			struct cv_buf from = CV_BUF_INIT(16), to = CV_BUF_INIT(16);
 			cv_key_box(&from, *kind, r->lists[i].box);
 			cv_key_box(&to, *kind, r->lists[i].box + 1);

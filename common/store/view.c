@@ -7,6 +7,7 @@
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/internal.h"
+#include "common/store/seen.h"
 
 static void
 count_up(uint32_t *refs)
@@ -77,11 +78,30 @@ view_new(struct cv_mbox *m, uint32_t pages)
 	return v;
 }
 
-static void
-view_add(struct cv_view *v, struct cv_page *page)
+void
+cv_view_add(struct cv_view *v, struct cv_page *page)
 {
 	v->pages[v->pages_count++] = (struct cv_view_page){v->exists + 1, page};
 	v->exists += page->count;
+}
+
+struct cv_view *
+cv_view_like(const struct cv_view *base)
+{
+	struct cv_view *v = cv_malloc(sizeof *v + base->pages_count * sizeof v->pages[0]);
+	*v = *base;
+	v->refs = 1;
+	v->exists = v->pages_count = 0;
+	count_up(&((struct cv_keywords *)(uintptr_t)v->keywords)->refs);
+	return v;
+}
+
+void
+cv_view_share(struct cv_view *v, const struct cv_page *page)
+{
+	struct cv_page *mine = (struct cv_page *)(uintptr_t)page;
+	count_up(&mine->refs);
+	cv_view_add(v, mine);
 }
 
 void
@@ -238,7 +258,7 @@ cv_box_load(struct cv_mbox *m, struct cv_err *err)
 	if (!status) {
 		struct cv_view *v = view_new(m, list.count);
 		for (uint32_t i = 0; i < list.count; i++)
-			view_add(v, list.pages[i]);
+			cv_view_add(v, list.pages[i]);
 		pthread_mutex_lock(&m->view_lock);
 		m->view = v;
 		pthread_mutex_unlock(&m->view_lock);
@@ -301,6 +321,7 @@ cv_box_drop_view(struct cv_mbox *m)
 	cv_page_unref(m->tail);
 	m->tail = NULL;
 	m->tail_known = false;
+	cv_seen_forget(m);
 }
 
 enum cv_status
@@ -342,12 +363,12 @@ merge(struct cv_mbox *m, const struct cv_view *old, const struct cv_page_change 
 			if (p && changed[c].number == p->number)
 				i++;
 			if (changed[c].page)
-				view_add(v, changed[c].page);
+				cv_view_add(v, changed[c].page);
 			c++;
 			continue;
 		}
 		count_up(&p->refs);
-		view_add(v, p);
+		cv_view_add(v, p);
 		i++;
 	}
 	return v;
