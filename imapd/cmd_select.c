@@ -147,12 +147,13 @@ open_mailbox(struct imapd_conn *c, bool read_only)
 		status = imapd_place_mbox(&place, &mbox, &err);
 	if (status)
 		return imapd_refuse(c, status, &err);
-	status = imapd_session_open(c->conn, mbox, read_only, info.recent, &c->session, &err);
+	status = imapd_session_open(c->conn, mbox, &place.viewer, read_only, info.recent, &c->session, &err);
 	if (status)
 		return imapd_refuse(c, status, &err);
 	c->session->hides_recent = c->rev2;
 	imapd_session_set_owner(c->session, place.owner, place.space != IMAPD_SPACE_OWN,
 		place.address, place.name);
+	atomic_store(&c->login.has_other, c->session->owner.is_other);
 	imapd_conn_enter(c, IMAPD_S_SELECTED);
 	if (cv_str_eq_z(place.name, "INBOX"))
 		cv_audit_count(c->server->audit, place.owner, CV_COUNT_CHECKS, 1);

@@ -212,9 +212,26 @@ finish_command(struct imapd_conn *c)
 	return is_bad ? count_error(c) : CV_STEP_DONE;
 }
 
+/* The selected mailbox is somebody else's, who shares it no more. */
+static enum cv_step
+leave_lost(struct imapd_conn *c)
+{
+	bool is_inside = c->cmd && c->cmd->step; /* a BYE would be taken for a part of the answer */
+
+	cv_log(cv_conn_id(c->conn), CV_INFO, "imap.share_ended", "user=%s box=%s", c->address,
+		c->session->owner.address);
+	release_command(c);
+	if (is_inside)
+		return CV_STEP_CLOSE;
+	return bye(c, "This mailbox is not shared with you any more / Hop thu nay khong con duoc "
+		      "chia se");
+}
+
 static enum cv_step
 run_command(struct imapd_conn *c)
 {
+	if (!imapd_may_stay(c))
+		return leave_lost(c);
 	if (!c->cmd->is_answered) {
 		if ((c->cmd->row->flags & IMAPD_CMD_SLOW) && !imapd_may_be_slow(c))
 			return CV_STEP_WAIT;
@@ -452,7 +469,7 @@ static enum cv_step
 one_step(struct imapd_conn *c)
 {
 	if (c->is_idling)
-		return imapd_idle_run(c);
+		return imapd_may_stay(c) ? imapd_idle_run(c) : leave_lost(c);
 	return c->cmd ? run_command(c) : next_command(c);
 }
 

@@ -3,7 +3,7 @@
 #include "imapd/others.h"
 
 #include "imapd/conn.h"
-#include "imapd/holdings.h"
+#include "imapd/rights.h"
 
 struct cv_str
 imapd_space_name(struct imapd_conn *c, enum imapd_space space)
@@ -117,39 +117,36 @@ space_of_kind(enum cv_reg_kind kind)
 	return is_shared ? IMAPD_SPACE_SHARED : IMAPD_SPACE_OTHERS;
 }
 
-/* What the register gives the person of OWNER's box; 0: nothing. */
-static unsigned
-how_of(struct imapd_conn *c, const struct cv_snapshot *s, cv_acct_no owner)
-{
-	struct imapd_holdings *h = imapd_holdings_get(&c->server->holdings, s);
-	unsigned how = imapd_holdings_how(h, c->login.acct, owner);
-
-	imapd_holdings_unref(&c->server->holdings, h);
-	return how;
-}
-
-/* The one question whether the person may know of OWNER's box at all. */
+/* Can anything of the box BOX be shared with the person at all? */
 static bool
-may_know(struct imapd_conn *c, const struct cv_snapshot *s, const struct cv_reg_account *owner,
-	unsigned *how_out)
+is_shareable(struct imapd_conn *c, const struct cv_reg_account *box)
 {
-	if (owner->state != CV_STATE_ACTIVE || owner->kind == CV_KIND_GROUP ||
-		owner->acct == c->login.acct)
-		return false;
-	*how_out = how_of(c, s, owner->acct);
-	return *how_out != 0;
+	return box->state == CV_STATE_ACTIVE && box->kind != CV_KIND_GROUP &&
+	       box->acct != c->login.acct;
 }
 
 bool
-imapd_may_keep(struct imapd_conn *c, cv_acct_no owner)
+imapd_may_stay(struct imapd_conn *c)
 {
-	const struct cv_snapshot *s = cv_register_get(c->server->reg);
-	struct cv_reg_account account;
-	unsigned how;
-	bool may = cv_snapshot_account(s, owner, &account) && may_know(c, s, &account, &how);
+	return !c->session || !c->session->owner.is_other ||
+	       (imapd_rights_selected(c) & CV_RIGHT_R);
+}
 
-	cv_snapshot_unref(s);
-	return may;
+/* How the person looks at a box of others. */
+static struct cv_viewer
+viewer_of(struct imapd_conn *c, const struct imapd_place *place)
+{
+	const struct imapd_options *o = imapd_config(c->server)->imapd;
+	struct cv_str rest = cv_str_z(o->common_seen_boxes), address;
+
+	if (o->common_seen)
+		return (struct cv_viewer){0};
+	while (cv_str_split(&rest, ' ', &address))
+		if (cv_str_ieq(address, place->address))
+			return (struct cv_viewer){0};
+	/* Nobody logs in as a role box: its own \Seen says that somebody has seen a message. */
+	return (struct cv_viewer){.person = c->login.acct,
+		.marks_common = place->space == IMAPD_SPACE_SHARED};
 }
 
 /* ---- places ---- */
@@ -161,14 +158,22 @@ imapd_places_done(struct imapd_conn *c)
 		cv_acct_close(c->held[--c->held_count]);
 }
 
+/* The box of OWNER, with its first folders when nothing was ever in it: they are made anew when the
+ * disk has not got them in time, so nobody waits for that. */
+static enum cv_status
+open_box(struct imapd_conn *c, cv_acct_no owner, struct cv_acct **out, struct cv_err *err)
+{
+	cv_ticket unused;
+
+	return cv_acct_open(c->server->store, owner, true, out, &unused, err);
+}
+
 static enum cv_status
 hold_account(struct imapd_conn *c, cv_acct_no owner, struct cv_acct **out, struct cv_err *err)
 {
-	cv_ticket unused; /* an account made anew has nothing that anyone was promised */
-
 	if (c->held_count == IMAPD_HELD_MAX)
 		return cv_fail(err, CV_LIMIT, "too many accounts in one command");
-	enum cv_status status = cv_acct_open(c->server->store, owner, true, out, &unused, err);
+	enum cv_status status = open_box(c, owner, out, err);
 	if (!status)
 		c->held[c->held_count++] = *out;
 	return status;
@@ -180,7 +185,8 @@ own_place(struct imapd_conn *c, struct cv_str name)
 	return (struct imapd_place){.acct = c->acct,
 		.owner = c->login.acct,
 		.name = name,
-		.address = cv_str_z(c->address)};
+		.address = cv_str_z(c->address),
+		.rights = CV_RIGHTS_ALL};
 }
 
 static bool
@@ -202,7 +208,7 @@ find_owner(
 	bool is_any = place->space == IMAPD_SPACE_OWN;
 	bool ok = hit.found == CV_REG_ACCOUNT && !hit.by_alias &&
 		  (is_any || space_of_kind(hit.account.kind) == place->space) &&
-		  may_know(c, s, &hit.account, &place->how);
+		  is_shareable(c, &hit.account);
 	if (ok) {
 		place->space = space_of_kind(hit.account.kind);
 		place->owner = hit.account.acct;
@@ -210,6 +216,32 @@ find_owner(
 	}
 	cv_snapshot_unref(s);
 	return ok ? CV_OK : cv_fail(err, CV_NOT_FOUND, "no such mailbox");
+}
+
+/* Of the mailbox, or of the nearest one above it that is there, or of the box. */
+static enum cv_status
+find_rights(struct imapd_conn *c, struct imapd_place *place, struct cv_err *err)
+{
+	struct cv_mbox_info info;
+	enum cv_status status = CV_NOT_FOUND;
+	struct cv_str name = place->name;
+
+	while (name.n) {
+		status = imapd_rights_on(c, place->acct, name, &info, &place->rights, err);
+		if (status != CV_NOT_FOUND)
+			break;
+		while (name.n && name.p[name.n - 1] != separator(c))
+			name.n--;
+		name.n -= name.n > 0;
+	}
+	if (status && status != CV_NOT_FOUND)
+		return status;
+	if (status)
+		place->rights = imapd_rights(c, place->owner, CV_STR_EMPTY);
+	place->exists = !status && name.n == place->name.n;
+	if (!imapd_may_know(place->rights))
+		return cv_fail(err, CV_NOT_FOUND, "no such mailbox");
+	return CV_OK;
 }
 
 enum cv_status
@@ -232,7 +264,11 @@ imapd_place(struct imapd_conn *c, struct cv_str name, struct imapd_place *out, s
 	out->name = end < rest.n ? cv_str_sub(rest, end + 1, rest.n) : CV_STR_EMPTY;
 	if (cv_str_ieq_z(out->name, "INBOX"))
 		out->name = CV_STR("INBOX");
-	return hold_account(c, out->owner, &out->acct, err);
+	status = hold_account(c, out->owner, &out->acct, err);
+	if (!status)
+		status = find_rights(c, out, err);
+	out->viewer = viewer_of(c, out);
+	return status;
 }
 
 enum cv_status
@@ -244,7 +280,9 @@ imapd_place_of_owner(struct imapd_conn *c, struct cv_str address, struct imapd_p
 		return CV_OK;
 	*out = (struct imapd_place){0};
 	enum cv_status status = find_owner(c, address, out, err);
-	return status ? status : hold_account(c, out->owner, &out->acct, err);
+	if (!status)
+		status = hold_account(c, out->owner, &out->acct, err);
+	return status ? status : find_rights(c, out, err);
 }
 
 enum cv_status
@@ -261,7 +299,8 @@ imapd_place_info(struct imapd_conn *c, const struct imapd_place *place, struct c
 {
 	if (!place->name.n)
 		return cv_fail(err, CV_NOT_FOUND, "no such mailbox");
-	enum cv_status status = cv_mbox_info(place->acct, place->name, &c->arena, out, err);
+	enum cv_status status = cv_mbox_info_as(
+		place->acct, &place->viewer, place->name, &c->arena, out, err);
 	if (status)
 		return status;
 	out->name = imapd_place_name(c, place, out->name);
@@ -280,35 +319,47 @@ by_address(const void *a, const void *b)
 	return cv_str_cmp(x->address, y->address);
 }
 
+struct collecting {
+	struct imapd_conn *c;
+	const struct cv_snapshot *s;
+	enum imapd_space space;
+	struct imapd_place *places;
+	size_t count;
+};
+
+static void
+add_box(struct collecting *t, cv_acct_no acct)
+{
+	struct cv_reg_account box;
+
+	for (size_t i = 0; i < t->count; i++)
+		if (t->places[i].owner == acct)
+			return;
+	if (!cv_snapshot_account(t->s, acct, &box) || !is_shareable(t->c, &box) ||
+		space_of_kind(box.kind) != t->space)
+		return;
+	struct imapd_place *place = &t->places[t->count++];
+	*place = (struct imapd_place){.space = t->space,
+		.owner = acct,
+		.address = cv_arena_str(&t->c->arena, box.address)};
+	place->viewer = viewer_of(t->c, place);
+}
+
 /* The boxes of SPACE without their accounts; in the command's arena. */
 static struct imapd_place *
 collect(struct imapd_conn *c, enum imapd_space space, size_t *count_out)
 {
-	const struct cv_snapshot *s = cv_register_get(c->server->reg);
-	struct imapd_holdings *h = imapd_holdings_get(&c->server->holdings, s);
-	const struct imapd_holding *first;
-	size_t count, n = 0;
+	struct collecting t = {.c = c, .s = cv_register_get(c->server->reg), .space = space};
+	const struct imapd_groups *groups = imapd_groups_now(c, t.s);
 
-	imapd_holdings_of(h, c->login.acct, &first, &count);
-	struct imapd_place *places = CV_ARENA_ARRAY(&c->arena, struct imapd_place, count + 1);
-	for (size_t i = 0; i < count; i++) {
-		struct cv_reg_account owner;
-		if (!cv_snapshot_account(s, first[i].owner, &owner) ||
-			space_of_kind(owner.kind) != space)
-			continue;
-		struct imapd_place *place = &places[n];
-		*place = (struct imapd_place){.space = space, .owner = owner.acct};
-		if (!may_know(c, s, &owner, &place->how))
-			continue;
-		place->address = cv_arena_str(&c->arena, owner.address);
-		n++;
-	}
-	imapd_holdings_unref(&c->server->holdings, h);
-	cv_snapshot_unref(s);
-	if (n)
-		qsort(places, n, sizeof(*places), by_address);
-	*count_out = n;
-	return places;
+	t.places = CV_ARENA_ARRAY(&c->arena, struct imapd_place, groups->count + 1);
+	for (size_t i = 0; i < groups->count; i++)
+		add_box(&t, groups->list[i]);
+	cv_snapshot_unref(t.s);
+	if (t.count)
+		qsort(t.places, t.count, sizeof(*t.places), by_address);
+	*count_out = t.count;
+	return t.places;
 }
 
 enum cv_status
@@ -322,10 +373,8 @@ imapd_each_other(struct imapd_conn *c, enum imapd_space space, bool opens, imapd
 	struct imapd_place *places = collect(c, space, &count);
 	enum cv_status status = CV_OK;
 	for (size_t i = 0; i < count; i++) {
-		cv_ticket unused;
 		if (opens)
-			status = cv_acct_open(c->server->store, places[i].owner, true,
-				&places[i].acct, &unused, err);
+			status = open_box(c, places[i].owner, &places[i].acct, err);
 		if (status)
 			break;
 		bool goes_on = fn(arg, &places[i]);

@@ -37,11 +37,14 @@ struct imapd_place {
 	struct cv_str name;     /* of the mailbox in that account; "": the owner's level itself */
 	struct cv_str address;  /* the owner's primary one; of one's own too */
 	bool is_reserved;       /* one's own name stands in a branch of others */
-	unsigned how;           /* enum imapd_hold: what the register gives; 0 for one's own */
+	bool exists;            /* there is such a mailbox, or only a level of names */
+	uint32_t rights;        /* CV_RIGHT_* on it; while there is none, on what is above it */
+	struct cv_viewer viewer; /* who looks at it: \Seen is by person in boxes of others */
 };
 
-/* What NAME, as the client wrote it, in UTF-8, means. CV_NOT_FOUND: a box that is not there, or of
- * which this person may know nothing. */
+/* What NAME, as the client wrote it, in UTF-8, means. CV_NOT_FOUND: a box that is not there, or a
+ * mailbox of which this person may know nothing. What may be done there, the rights say: it is for
+ * the command to look at them. */
 CV_MUST_CHECK enum cv_status imapd_place(
 	struct imapd_conn *c, struct cv_str name, struct imapd_place *out, struct cv_err *err);
 /* The level of the box whose primary address is ADDRESS; of one's own when that is empty. */
@@ -72,7 +75,7 @@ typedef bool imapd_place_fn(void *arg, const struct imapd_place *place);
 CV_MUST_CHECK enum cv_status imapd_each_other(struct imapd_conn *c, enum imapd_space space,
 	bool opens, imapd_place_fn *fn, void *arg, struct cv_err *err);
 
-/* Whether the person may still have the box of OWNER open, HOW as when it was opened. */
-bool imapd_may_keep(struct imapd_conn *c, cv_acct_no owner);
+/* Whether the person may still read the selected mailbox. */
+bool imapd_may_stay(struct imapd_conn *c);
 
 #endif

@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include "common/base/map.h"
+#include "imapd/rights.h"
 
 #define LEVEL_ID UINT64_MAX /* a level above mailboxes is no mailbox, but it is there */
 
@@ -60,19 +61,29 @@ add_level(struct merging *m, struct cv_str name)
 }
 
 static bool
+may_list(struct merging *m, const struct imapd_place *place, const struct cv_mbox_info *box)
+{
+	return imapd_rights(m->c, place->owner, box->acl) & CV_RIGHT_L;
+}
+
+static bool
 add_owner(void *arg, const struct imapd_place *place)
 {
 	struct merging *m = arg;
 	struct cv_mbox_info *list;
 	size_t count;
 
-	m->status = cv_mbox_list(place->acct, &m->c->arena, &list, &count, m->err);
+	m->status = cv_mbox_list_as(
+		place->acct, &place->viewer, &m->c->arena, &list, &count, m->err);
 	if (m->status)
 		return false;
-	add_level(m, imapd_place_name(m->c, place, CV_STR_EMPTY));
+	bool is_told = false;
 	for (size_t i = 0; i < count; i++) {
-		if (!list[i].id)
-			continue; /* subscriptions of the owner */
+		if (!list[i].id || !may_list(m, place, &list[i]))
+			continue; /* subscriptions of the owner are no mailboxes */
+		if (!is_told)
+			add_level(m, imapd_place_name(m->c, place, CV_STR_EMPTY));
+		is_told = true;
 		list[i].name = imapd_place_name(m->c, place, list[i].name);
 		list[i].use = CV_USE_NONE; /* not this person's "Sent" */
 		add_other(m, list[i]);

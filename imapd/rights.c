@@ -59,10 +59,14 @@ imapd_rights_of(const struct cv_snapshot *s, cv_acct_no who, const struct imapd_
 	cv_acct_no owner, struct cv_str acl)
 {
 	struct asking q = {.s = s, .who = who, .owner = owner, .groups = groups};
+	struct cv_reg_account box;
 	uint32_t base = 0, unused;
 
 	if (who == owner)
 		return CV_RIGHTS_ALL;
+	/* While a box is suspended, and after it was retired, nobody has anything to do in it. */
+	if (!cv_snapshot_account(s, owner, &box) || box.state != CV_STATE_ACTIVE)
+		return 0;
 	if (!cv_acl_find(acl, cv_acl_holders, false, &unused) && is_in(&q, owner))
 		base = CV_RIGHTS_HOLDER;
 	uint32_t rights = cv_acl_rights(acl, base, is_meant, &q);
@@ -70,8 +74,8 @@ imapd_rights_of(const struct cv_snapshot *s, cv_acct_no who, const struct imapd_
 	return rights;
 }
 
-static const struct imapd_groups *
-groups_now(struct imapd_conn *c, const struct cv_snapshot *s)
+const struct imapd_groups *
+imapd_groups_now(struct imapd_conn *c, const struct cv_snapshot *s)
 {
 	struct imapd_groups *g = c->groups;
 
@@ -87,7 +91,7 @@ imapd_rights(struct imapd_conn *c, cv_acct_no owner, struct cv_str acl)
 	if (owner == c->login.acct)
 		return CV_RIGHTS_ALL;
 	const struct cv_snapshot *s = cv_register_get(c->server->reg);
-	uint32_t rights = imapd_rights_of(s, c->login.acct, groups_now(c, s), owner, acl);
+	uint32_t rights = imapd_rights_of(s, c->login.acct, imapd_groups_now(c, s), owner, acl);
 	cv_snapshot_unref(s);
 	return rights;
 }
@@ -117,7 +121,7 @@ look_again(struct imapd_conn *c, const struct cv_snapshot *s)
 	bool is_read = !cv_mbox_acl(session->mbox, &arena, &acl, NULL);
 	if (is_read) {
 		session->rights =
-			imapd_rights_of(s, c->login.acct, groups_now(c, s), owner, acl);
+			imapd_rights_of(s, c->login.acct, imapd_groups_now(c, s), owner, acl);
 		session->rights_version = version;
 		session->rights_generation = cv_snapshot_generation(s);
 		session->has_rights = true;

@@ -48,5 +48,7 @@ struct imapd_groups {
 uint32_t imapd_rights_of(const struct cv_snapshot *s, cv_acct_no who,
 	const struct imapd_groups *groups, cv_acct_no owner, struct cv_str acl);
 struct imapd_groups *imapd_groups_of(const struct cv_snapshot *s, cv_acct_no who); /* heap */
+/* Those of the connection's log-in in S; the connection's until it asks for newer ones. */
+const struct imapd_groups *imapd_groups_now(struct imapd_conn *c, const struct cv_snapshot *s);
 
 #endif

@@ -183,6 +183,17 @@ end_sessions(struct imapd_user *user)
 		cv_conn_kill(CV_CONTAINER(link, struct imapd_login, link)->conn);
 }
 
+/* Who has a mailbox of somebody else open looks again whether that may be; also in IDLE. */
+static void
+wake_guests(struct imapd_user *user)
+{
+	CV_LIST_EACH (link, next, &user->sessions) {
+		struct imapd_login *login = CV_CONTAINER(link, struct imapd_login, link);
+		if (atomic_load(&login->has_other))
+			cv_conn_wake(login->conn);
+	}
+}
+
 void
 imapd_logins_review(struct imapd *d)
 {
@@ -198,8 +209,10 @@ imapd_logins_review(struct imapd *d)
 			struct imapd_user *user = value;
 			struct cv_reg_account account;
 			if (cv_snapshot_account(snapshot, user->acct, &account) &&
-				account.state == CV_STATE_ACTIVE)
+				account.state == CV_STATE_ACTIVE) {
+				wake_guests(user);
 				continue;
+			}
 			cv_log(0, CV_INFO, "imap.sessions_ended", "account=%llu sessions=%u",
 				(unsigned long long)user->acct, user->count);
 			end_sessions(user);
@@ -340,7 +353,6 @@ imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
 	pthread_mutex_init(&d->users_lock, NULL);
 	pthread_mutex_init(&d->reload_lock, NULL);
 	cv_map_init(&d->users);
-	imapd_holdings_init(&d->holdings);
 	d->started_secs = cv_wall_secs();
 	d->columns = imapd_columns_cache_new(config->imapd->search_cache);
 	d->sheets = imapd_sheets_new(config->imapd->fetch_cache);
@@ -406,7 +418,6 @@ imapd_close(struct imapd *d)
 	imapd_columns_cache_free(d->columns);
 	imapd_sheets_free(d->sheets);
 	cv_map_done(&d->users);
-	imapd_holdings_done(&d->holdings);
 	pthread_mutex_destroy(&d->users_lock);
 	pthread_mutex_destroy(&d->reload_lock);
 	imapd_config_free(atomic_load(&d->config));

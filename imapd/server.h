@@ -22,7 +22,6 @@
 #include "common/store/deliver.h"
 #include "common/store/mailbox.h"
 #include "imapd/columns.h"
-#include "imapd/holdings.h"
 #include "imapd/index.h"
 #include "imapd/sheets.h"
 
@@ -54,7 +53,6 @@ struct imapd {
 	struct imapd_columns_cache *columns;
 	struct imapd_sheets *sheets;
 	struct imapd_index *index; /* NULL: it cannot be opened */
-	struct imapd_holdings_cache holdings;
 	struct cv_ctl_server *ctl;
 	struct cv_metrics_source metrics;
 	struct cv_deliver_server *deliver;
@@ -109,6 +107,7 @@ struct imapd_login {
 	const char *protocol; /* "imap", "pop3" */
 	bool is_secure;
 	int64_t since_secs;
+	atomic_bool has_other; /* has selected a mailbox of somebody else */
 	_Atomic uint64_t commands;
 	_Atomic int64_t last_secs; /* of the last command */
 	atomic_bool wants_metadata, has_metadata_news;

@@ -39,7 +39,11 @@ claim(struct imapd_session *s)
 
 	if (s->is_read_only)
 		return;
-	if (cv_mbox_claim_recent(s->mbox, &first, &next, &unused, NULL))
+	enum cv_status status =
+		s->viewer.person
+			? cv_mbox_enter_as(s->mbox, &s->viewer, true, &first, &next, &unused, NULL)
+			: cv_mbox_claim_recent(s->mbox, &first, &next, &unused, NULL);
+	if (status)
 		return; /* nothing is recent then: a nicety, not a promise */
 	/* Some may have come after the view was taken: they are told as recent when they are told.
 	 */
@@ -47,19 +51,34 @@ claim(struct imapd_session *s)
 		add_recent(s, first, next - 1);
 }
 
+/* From now on what the person has seen is the person's own, also when nothing is changed here. */
+static enum cv_status
+begin_person(struct imapd_session *s, struct cv_err *err)
+{
+	uint32_t first, next;
+	cv_ticket unused; /* a crash before it is on disk: it begins when the person comes again */
+
+	if (!s->viewer.person)
+		return CV_OK;
+	return cv_mbox_enter_as(s->mbox, &s->viewer, false, &first, &next, &unused, err);
+}
+
 enum cv_status
-imapd_session_open(struct cv_conn *conn, struct cv_mbox *mbox, bool read_only,
-	uint32_t recent_before, struct imapd_session **out, struct cv_err *err)
+imapd_session_open(struct cv_conn *conn, struct cv_mbox *mbox, const struct cv_viewer *viewer,
+	bool read_only, uint32_t recent_before, struct imapd_session **out, struct cv_err *err)
 {
 	struct imapd_session *s = cv_calloc(1, sizeof(*s));
 
 	s->mbox = mbox;
+	s->viewer = *viewer;
 	s->conn = conn;
 	s->is_read_only = read_only;
 	s->watch.fn = on_change;
 	cv_list_init(&s->watch.link);
 	cv_mbox_watch(mbox, &s->watch);
-	enum cv_status status = cv_mbox_view(mbox, &s->view, err);
+	enum cv_status status = begin_person(s, err);
+	if (!status)
+		status = cv_mbox_view_as(mbox, viewer, &s->view, err);
 	if (status) {
 		cv_mbox_unwatch(mbox, &s->watch);
 		cv_mbox_close(mbox);
@@ -139,6 +158,7 @@ imapd_session_close(struct imapd_session *s)
 	drop_fresh(s);
 	drop_ghosts(s);
 	cv_view_unref(s->view);
+	cv_mbox_view_done(s->mbox, &s->viewer);
 	cv_mbox_close(s->mbox);
 	free(s->recent);
 	free(s->saved);
@@ -348,6 +368,14 @@ write_change(struct imapd_session *s, const struct imapd_change *change, struct 
 	cv_buf_add(out, ")\r\n", 3);
 }
 
+/* A new MODSEQ may be all: another reader has seen the message. */
+static bool
+has_changed(const struct imapd_change *change)
+{
+	return change->entry->flags != change->old->flags ||
+	       change->entry->keywords != change->old->keywords;
+}
+
 static void
 write_expunges(const struct imapd_session *s, const struct imapd_diff *diff,
 	struct imapd_sync_how how, struct cv_arena *arena, struct cv_buf *out)
@@ -379,7 +407,7 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 		return CV_OK;
 	/* Before the view is taken, so that a change behind it raises the flag again. */
 	atomic_store(&s->has_news, false);
-	enum cv_status status = cv_mbox_view(s->mbox, &view, err);
+	enum cv_status status = cv_mbox_view_as(s->mbox, &s->viewer, &view, err);
 	if (status) {
 		atomic_store(&s->has_news, true);
 		return status;
@@ -393,6 +421,8 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 		tell_keywords(s, out);
 		return CV_OK;
 	}
+	/* What the client was told of flags is what `view` has: then the same flags are no news. */
+	bool is_plain = !s->fresh && !s->silent_count;
 	write_expunges(s, &diff, how, arena, out);
 	drop_fresh(s);
 	drop_ghosts(s);
@@ -408,7 +438,8 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 	s->recent_told = recent;
 	tell_keywords(s, out);
 	for (uint32_t i = 0; i < diff.changed_count; i++)
-		write_change(s, &diff.changed[i], how, out);
+		if (how.with_modseq || !is_plain || has_changed(&diff.changed[i]))
+			write_change(s, &diff.changed[i], how, out);
 	cv_view_unref(old);
 	s->silent_count = 0;
 	return CV_OK;

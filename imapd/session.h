@@ -39,6 +39,7 @@ struct imapd_owner {
 struct imapd_session {
 	struct cv_mbox *mbox;
 	struct imapd_owner owner;
+	struct cv_viewer viewer; /* whose \Seen and \Recent the client is told */
 	const struct cv_view *view;
 	const struct cv_view *fresh; /* newer than view, or NULL */
 	struct cv_entry *ghosts;     /* in view, no longer in fresh; heap */
@@ -66,9 +67,9 @@ struct imapd_session {
 	} batches;
 };
 
-/* Takes MBOX over, whatever happens. */
+/* Takes MBOX over, whatever happens. VIEWER is copied. */
 CV_MUST_CHECK enum cv_status imapd_session_open(struct cv_conn *conn, struct cv_mbox *mbox,
-	bool read_only, uint32_t recent_before, struct imapd_session **out, struct cv_err *err);
+	const struct cv_viewer *viewer, bool read_only, uint32_t recent_before, struct imapd_session **out, struct cv_err *err);
 void imapd_session_close(struct imapd_session *s);
 /* Says whose the mailbox is; copies both texts. */
 void imapd_session_set_owner(struct imapd_session *s, cv_acct_no acct, bool is_other,

@@ -141,6 +141,8 @@
 	OPT(text, separator, "/", "1", "1", "hierarchy separator in mailbox names", "dấu phân cấp thư mục") \
 	OPT(text, shared_namespace, "Dùng chung", "", "100", "where people find the role and agency boxes they hold or may open; empty: nowhere", "tên nhánh chứa hộp thư chức danh, đơn vị được giao hoặc chia sẻ") \
 	OPT(text, others_namespace, "Người khác", "", "100", "where people find the boxes of others that were delegated to them or shared; empty: nowhere", "tên nhánh chứa hộp thư người khác ủy quyền hoặc chia sẻ") \
+	OPT(flag, common_seen, "no", "", "", "what one reader of a shared box has seen counts as seen for all its readers", "thư một người đã đọc trong hộp thư dùng chung tính là đã đọc cho mọi người") \
+	OPT(list, common_seen_boxes, "", "", "65536", "addresses of boxes for which it does so when common_seen = no", "các hộp thư dùng chung một trạng thái đã đọc") \
 	OPT(list, plain_login_networks, "", "", "65536", "networks from which LOGIN without TLS is taken", "mạng được đăng nhập không TLS") \
 	OPT(num, max_conns, "20000", "1", "200000", "connections at once", "số kết nối tối đa") \
 	OPT(num, max_conns_per_ip, "0", "0", "100000", "connections from one address; 0: no limit (agencies sit behind one address)", "số kết nối tối đa một địa chỉ") \
