@@ -13,6 +13,7 @@
  *   S/<mbox>/<uid>         summary of a message that has one recipient (else S in the body account)
  *   F/<mbox>/<uid div 128> page of entries: a message exists exactly when it has an entry
  *   X/<mbox>/<modseq>      UIDs that went with that change
+ *   P/<mbox>/<person>/<n>  what a person has seen, when several read the mailbox: seen.h
  *   R/<secs>/<number>      M and S rows that wait for the end of the restore window
  *   N/<mbox>/<person>/<name> a note (notes.h); mbox 0: on the account; person 0: shared
  *   D/<delivery id>        a delivery that was applied
