@@ -38,7 +38,9 @@ free_multi(void *arg)
 static bool
 is_selected(const struct imapd_conn *c, const struct cv_mbox_info *box)
 {
-	return c->session && box->id && cv_mbox_id(c->session->mbox) == box->id;
+	if (!c->session || !box->id || cv_mbox_id(c->session->mbox) != box->id)
+		return false;
+	return !c->session->owner.is_other || cv_str_eq_z(box->name, c->session->owner.told);
 }
 
 static bool
@@ -77,10 +79,17 @@ list_boxes(struct multi *m, struct cv_err *err)
 	enum cv_status status = cv_mbox_list(m->c->acct, &m->c->arena, &all, &count, err);
 	if (status)
 		return status;
-	m->boxes = all;
+	m->boxes = CV_ARENA_ARRAY(&m->c->arena, struct cv_mbox_info, count + 1);
 	for (size_t i = 0; i < count; i++)
 		if (is_meant(m->c, &all[i]))
 			m->boxes[m->count++] = all[i];
+	if (m->c->session && m->c->session->owner.is_other) {
+		struct cv_mbox_info theirs = {.id = cv_mbox_id(m->c->session->mbox),
+			.name = cv_str_z(m->c->session->owner.told),
+			.selectable = true};
+		if (is_meant(m->c, &theirs))
+			m->boxes[m->count++] = theirs;
+	}
 	if (m->count > imapd_config(m->c->server)->imapd->search_mailboxes_max)
 		return cv_fail(err, CV_LIMIT, "too many mailboxes to search");
 	return CV_OK;
@@ -90,6 +99,7 @@ static enum cv_status
 open_box(struct multi *m, struct cv_err *err)
 {
 	const struct cv_mbox_info *box = &m->boxes[m->at];
+	static const struct cv_viewer own;
 	struct imapd_conn *c = m->c;
 	struct cv_mbox *mbox;
 
@@ -98,8 +108,8 @@ open_box(struct multi *m, struct cv_err *err)
 	} else {
 		enum cv_status status = cv_mbox_open(c->acct, box->name, &mbox, err);
 		if (!status)
-			status = imapd_session_open(
-				c->conn, mbox, true, box->recent, &m->session, err);
+			status = imapd_session_open(c->conn, mbox, &own, true, box->recent,
+				&m->session, err);
 		if (status)
 			return status;
 		m->session->hides_recent = c->rev2;

@@ -152,7 +152,7 @@ open_mailbox(struct imapd_conn *c, bool read_only)
 		return imapd_refuse(c, status, &err);
 	c->session->hides_recent = c->rev2;
 	imapd_session_set_owner(c->session, place.owner, place.space != IMAPD_SPACE_OWN,
-		place.address, place.name);
+		place.address, place.name, imapd_place_name(c, &place, place.name));
 	atomic_store(&c->login.has_other, c->session->owner.is_other);
 	imapd_conn_enter(c, IMAPD_S_SELECTED);
 	if (cv_str_eq_z(place.name, "INBOX"))

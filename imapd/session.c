@@ -164,15 +164,16 @@ imapd_session_close(struct imapd_session *s)
 	free(s->saved);
 	free(s->owner.address);
 	free(s->owner.mailbox);
+	free(s->owner.told);
 	free(s);
 }
 
 void
 imapd_session_set_owner(struct imapd_session *s, cv_acct_no acct, bool is_other,
-	struct cv_str address, struct cv_str mailbox)
+	struct cv_str address, struct cv_str mailbox, struct cv_str told)
 {
-	s->owner = (struct imapd_owner){
-		acct, is_other, cv_str_dup(address), cv_str_dup(mailbox)};
+	s->owner = (struct imapd_owner){acct, is_other, cv_str_dup(address), cv_str_dup(mailbox),
+		cv_str_dup(told)};
 }
 
 const struct cv_entry *

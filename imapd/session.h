@@ -34,6 +34,7 @@ struct imapd_owner {
 	bool is_other;  /* not the account that is logged in */
 	char *address;  /* primary */
 	char *mailbox;  /* its name in that account when it was selected */
+	char *told;     /* the name that the client knows it by */
 };
 
 struct imapd_session {
@@ -71,9 +72,9 @@ struct imapd_session {
 CV_MUST_CHECK enum cv_status imapd_session_open(struct cv_conn *conn, struct cv_mbox *mbox,
 	const struct cv_viewer *viewer, bool read_only, uint32_t recent_before, struct imapd_session **out, struct cv_err *err);
 void imapd_session_close(struct imapd_session *s);
-/* Says whose the mailbox is; copies both texts. */
+/* Says whose the mailbox is; copies the texts. */
 void imapd_session_set_owner(struct imapd_session *s, cv_acct_no acct, bool is_other,
-	struct cv_str address, struct cv_str mailbox);
+	struct cv_str address, struct cv_str mailbox, struct cv_str told);
 
 /* Message SEQ of the client's numbering, with its newest flags. */
 const struct cv_entry *imapd_session_entry(const struct imapd_session *s, uint32_t seq);
