@@ -67,7 +67,8 @@ append_messages(struct imapd_conn *c, struct cv_str *code_out, cv_ticket *ticket
 				       : imapd_refuse(c, status, &err);
 		return false;
 	}
-	status = cv_mbox_append_as(mbox, &place.viewer, a->append->items, a->append->count, ticket_out, &err);
+	status = cv_mbox_append_as(
+		mbox, &place.viewer, a->append->items, a->append->count, ticket_out, &err);
 	if (status)
 		imapd_refuse(c, status, &err);
 	else

@@ -61,7 +61,8 @@ copy_messages(struct imapd_conn *c, bool move)
 		copy.from = CV_ARENA_ARRAY(&c->arena, uint32_t, copy.count);
 		copy.to = CV_ARENA_ARRAY(&c->arena, uint32_t, copy.count);
 		status = cv_mbox_copy_as(c->session->mbox, &c->session->viewer, copy.uids,
-			copy.count, copy.dst, &place.viewer, move, copy.from, copy.to, &copy.done, &ticket, &err);
+			copy.count, copy.dst, &place.viewer, move, copy.from, copy.to, &copy.done,
+			&ticket, &err);
 	}
 	struct cv_str code = status ? CV_STR_EMPTY : copy_code(c, &copy);
 	cv_mbox_close(copy.dst);

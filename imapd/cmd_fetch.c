@@ -513,8 +513,9 @@ set_seen(struct fetching *f)
 		return CV_OK;
 	how.silent_modseq_untold = true;
 	f->seen_modseq = 0;
-	enum cv_status status = cv_mbox_store_as(session->mbox, &session->viewer, uids, n, CV_STORE_ADD, &seen,
-		UINT64_MAX, failed, &failed_count, &f->seen_modseq, &ticket, &f->err);
+	enum cv_status status =
+		cv_mbox_store_as(session->mbox, &session->viewer, uids, n, CV_STORE_ADD, &seen,
+			UINT64_MAX, failed, &failed_count, &f->seen_modseq, &ticket, &f->err);
 	if (status)
 		return status;
 	f->ticket = CV_MAX(f->ticket, ticket);

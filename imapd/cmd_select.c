@@ -147,7 +147,8 @@ open_mailbox(struct imapd_conn *c, bool read_only)
 		status = imapd_place_mbox(&place, &mbox, &err);
 	if (status)
 		return imapd_refuse(c, status, &err);
-	status = imapd_session_open(c->conn, mbox, &place.viewer, read_only, info.recent, &c->session, &err);
+	status = imapd_session_open(
+		c->conn, mbox, &place.viewer, read_only, info.recent, &c->session, &err);
 	if (status)
 		return imapd_refuse(c, status, &err);
 	c->session->hides_recent = c->rev2;

@@ -108,7 +108,8 @@ imapd_cmd_store(struct imapd_conn *c)
 	if (!s.count)
 		return imapd_done(c, IMAPD_R_OK);
 	s.failed = CV_ARENA_ARRAY(&c->arena, uint32_t, s.count);
-	enum cv_status status = cv_mbox_store_as(session->mbox, &session->viewer, s.uids, s.count, a->store->op, &change,
+	enum cv_status status = cv_mbox_store_as(session->mbox, &session->viewer, s.uids, s.count,
+		a->store->op, &change,
 		a->store->has_unchanged_since ? a->store->unchanged_since : UINT64_MAX, s.failed,
 		&s.failed_count, &modseq, &ticket, &err);
 	if (status)

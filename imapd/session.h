@@ -70,7 +70,8 @@ struct imapd_session {
 
 /* Takes MBOX over, whatever happens. VIEWER is copied. */
 CV_MUST_CHECK enum cv_status imapd_session_open(struct cv_conn *conn, struct cv_mbox *mbox,
-	const struct cv_viewer *viewer, bool read_only, uint32_t recent_before, struct imapd_session **out, struct cv_err *err);
+	const struct cv_viewer *viewer, bool read_only, uint32_t recent_before,
+	struct imapd_session **out, struct cv_err *err);
 void imapd_session_close(struct imapd_session *s);
 /* Says whose the mailbox is; copies the texts. */
 void imapd_session_set_owner(struct imapd_session *s, cv_acct_no acct, bool is_other,

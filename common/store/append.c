@@ -328,7 +328,8 @@ enum cv_status
 cv_mbox_append_as(struct cv_mbox *m, const struct cv_viewer *viewer, struct cv_append *items,
 	size_t count, cv_ticket *ticket_out, struct cv_err *err)
 {
-	struct appending t = {.m = m, .viewer = viewer, .items = items, .count = count, .counts = CV_WRITER_INIT};
+	struct appending t = {
+		.m = m, .viewer = viewer, .items = items, .count = count, .counts = CV_WRITER_INIT};
 	*ticket_out = 0;
 	if (!count)
 		return CV_OK;

@@ -41,8 +41,8 @@ present(const struct cv_edit *e, uint32_t uid)
 /* Works UIDS into the edit until it holds all the pages one batch may change; returns how many were
  * taken. */
 static size_t
-change_some(struct storing *t, struct cv_edit *e, struct cv_seen_edit *seen, const uint32_t *uids, size_t count,
-	uint64_t modseq, bool *changed_out)
+change_some(struct storing *t, struct cv_edit *e, struct cv_seen_edit *seen, const uint32_t *uids,
+	size_t count, uint64_t modseq, bool *changed_out)
 {
 	size_t i;
 	*changed_out = false;
@@ -67,9 +67,9 @@ change_some(struct storing *t, struct cv_edit *e, struct cv_seen_edit *seen, con
 }
 
 static enum cv_status
-try_store(struct cv_mbox *m, const struct cv_viewer *viewer, const uint32_t *uids, size_t count, struct storing *t,
-	const struct cv_flag_change *change, size_t *taken_out, uint64_t *modseq_out,
-	cv_ticket *ticket_out, struct cv_err *err)
+try_store(struct cv_mbox *m, const struct cv_viewer *viewer, const uint32_t *uids, size_t count,
+	struct storing *t, const struct cv_flag_change *change, size_t *taken_out,
+	uint64_t *modseq_out, cv_ticket *ticket_out, struct cv_err *err)
 {
 	struct cv_acct *a = m->acct;
 	struct cv_arena arena = CV_ARENA_INIT;
@@ -147,7 +147,8 @@ cv_mbox_store_as(struct cv_mbox *m, const struct cv_viewer *viewer, const uint32
 		size_t taken = 0;
 		status = cv_acct_fresh(m->acct, err);
 		if (!status)
-			status = try_store(m, viewer, uids, count, &t, change, &taken, &modseq, ticket_out, err);
+			status = try_store(m, viewer, uids, count, &t, change, &taken, &modseq,
+				ticket_out, err);
 		if (status == CV_CONFLICT || status == CV_UNKNOWN) {
 			tries++;
 			continue;

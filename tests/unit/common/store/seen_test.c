@@ -324,23 +324,26 @@ test_chunk_rows_come_back_as_they_were(void **state)
 		cv_buf_done(&out);
 	}
 	struct cv_seen_chunk back;
-	assert_int_equal(cv_row_chunk_decode(CV_STR("\x01\x00\xff\xff\x03\x00"), &back), CV_CORRUPT);
+	assert_int_equal(
+		cv_row_chunk_decode(CV_STR("\x01\x00\xff\xff\x03\x00"), &back), CV_CORRUPT);
 	assert_int_equal(cv_row_chunk_decode(CV_STR("\x01\x02"), &back), CV_CORRUPT);
 }
+
+#define WITH_KIT(test) cmocka_unit_test_setup_teardown(test, kit_setup, kit_teardown)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_what_one_has_seen_the_other_has_not, kit_setup, kit_teardown),
-		cmocka_unit_test_setup_teardown(test_a_delegate_marks_nothing_for_the_owner, kit_setup, kit_teardown),
-		cmocka_unit_test_setup_teardown(test_who_comes_later_has_seen_what_somebody_had, kit_setup, kit_teardown),
-		cmocka_unit_test_setup_teardown(test_a_change_of_one_has_a_modseq_for_all, kit_setup, kit_teardown),
-		cmocka_unit_test_setup_teardown(test_it_outlives_the_process_and_expunges, kit_setup, kit_teardown),
-		cmocka_unit_test_setup_teardown(test_recent_is_a_persons_own, kit_setup, kit_teardown),
-		cmocka_unit_test_setup_teardown(test_filing_keeps_what_each_has_seen, kit_setup, kit_teardown),
-		cmocka_unit_test_setup_teardown(test_appending_as_seen_is_for_who_appends, kit_setup, kit_teardown),
-		cmocka_unit_test_setup_teardown(test_rows_are_short_and_go_with_the_messages, kit_setup, kit_teardown),
+		WITH_KIT(test_what_one_has_seen_the_other_has_not),
+		WITH_KIT(test_a_delegate_marks_nothing_for_the_owner),
+		WITH_KIT(test_who_comes_later_has_seen_what_somebody_had),
+		WITH_KIT(test_a_change_of_one_has_a_modseq_for_all),
+		WITH_KIT(test_it_outlives_the_process_and_expunges),
+		WITH_KIT(test_recent_is_a_persons_own),
+		WITH_KIT(test_filing_keeps_what_each_has_seen),
+		WITH_KIT(test_appending_as_seen_is_for_who_appends),
+		WITH_KIT(test_rows_are_short_and_go_with_the_messages),
 		cmocka_unit_test(test_chunk_rows_come_back_as_they_were),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
