@@ -33,6 +33,7 @@
 #define REST_MS       1000  /* between two visits of a mailbox, and REST_TIMES what one took */
 #define REST_TIMES    50
 #define LOOK_MS       500   /* between two looks at what changed */
+#define MISSED_MAX    256u  /* messages that a search read unsigned: more are signed at once */
 #define SWEEP_MS      (24 * 3600 * 1000)
 #define FIRST_MS      (10 * 60 * 1000) /* after the start, to the first sweep */
 #define HOLD_OFF_MS   (10 * 60 * 1000) /* after a failure to write */
@@ -55,6 +56,7 @@ struct box {
 	struct cv_watch watch;
 	atomic_bool has_changed;
 	int64_t visited_ms, took_ms, tidied_secs;
+	bool is_hurried; /* the visit under way is for a search */
 };
 
 struct imapd_index {
@@ -74,6 +76,7 @@ struct imapd_index {
 	/* the thread's: */
 	struct imapd_indexer *indexer;
 	int64_t sweep_ms, hold_off_ms;
+	struct imapd_quiet quiet;
 };
 
 static struct cv_str
@@ -246,6 +249,7 @@ visit(struct imapd_index *index, struct box *b)
 			.path = path,
 			.key = b->key,
 			.mbox = b->mbox,
+			.quiet = b->is_hurried ? NULL : &index->quiet,
 			.tidy = cv_wall_secs() - b->tidied_secs > TIDY_SECS,
 			.room_bytes = index->max_bytes - CV_MIN(index->max_bytes, used),
 			.publish = publish,
@@ -263,6 +267,8 @@ visit(struct imapd_index *index, struct box *b)
 		atomic_fetch_add(&index->bytes, size_of(path) - before);
 		if (task.tidy && !status)
 			b->tidied_secs = cv_wall_secs();
+		if (task.was_left_out)
+			atomic_store(&b->has_changed, true);
 		b->took_ms = task.signed_out ? 0 : cv_mono_ms() - began;
 	}
 	if (status == CV_NOT_FOUND) {
@@ -417,11 +423,12 @@ sweep(struct imapd_index *index)
 
 /* ---- the thread ---- */
 
+/* What a search waits for is signed now, what only arrived when the daemon is QUIET. */
 static bool
-is_due(const struct box *b, int64_t now)
+is_due(const struct box *b, int64_t now, bool quiet)
 {
 	bool asked = b->is_wanted ||
-		     atomic_load_explicit(&b->has_changed, memory_order_relaxed);
+		     (quiet && atomic_load_explicit(&b->has_changed, memory_order_relaxed));
 	int64_t rest_ms = REST_MS + REST_TIMES * b->took_ms;
 	return asked && (!b->visited_ms || now - b->visited_ms >= rest_ms);
 }
@@ -431,6 +438,7 @@ static struct box *
 next_box(struct imapd_index *index, struct box **drop_out)
 {
 	int64_t now = cv_mono_ms();
+	bool is_quiet = imapd_quiet_now(&index->quiet);
 	unsigned watched = 0, seen = 0;
 	struct box *due = NULL;
 
@@ -438,7 +446,7 @@ next_box(struct imapd_index *index, struct box **drop_out)
 	CV_LIST_EACH (link, next, &index->by_use) {
 		struct box *b = CV_CONTAINER(link, struct box, link);
 		watched += b->mbox != NULL;
-		if (!due && is_due(b, now))
+		if (!due && is_due(b, now, is_quiet))
 			due = b;
 		bool is_old = (b->mbox && watched > WATCHED_MAX) || ++seen > BOXES_MAX;
 		if (is_old && b != due && !b->holds && !*drop_out)
@@ -446,6 +454,7 @@ next_box(struct imapd_index *index, struct box **drop_out)
 	}
 	if (due) {
 		due->holds++;
+		due->is_hurried = due->is_wanted;
 		due->is_wanted = false;
 	}
 	if (*drop_out)
@@ -671,7 +680,8 @@ struct imapd_index_look {
 	uint32_t uidvalidity;
 	struct imapd_index_image *image;   /* whole; NULL: nothing is known */
 	struct imapd_index_image *loading; /* not whole yet */
-	bool is_ready, has_missed;
+	bool is_ready;
+	uint32_t missed; /* messages of which nothing is known */
 	uint32_t hint, text_count;
 	uint32_t *places, *ends; /* of text i: from ends[i - 1] to ends[i] */
 	bool *absent;
@@ -767,7 +777,7 @@ imapd_index_look_absent(struct imapd_index_look *l, uint32_t uid)
 	if (l->image && l->image->uidvalidity == l->uidvalidity)
 		row = imapd_index_image_find(l->image, uid, &l->hint);
 	if (!row) {
-		l->has_missed = true;
+		l->missed++;
 		return NULL;
 	}
 	for (uint32_t i = 0, from = 0; i < l->text_count; from = l->ends[i++])
@@ -784,10 +794,12 @@ imapd_index_look_end(struct imapd_index_look *l)
 	if (l->box) {
 		pthread_mutex_lock(&l->index->lock);
 		l->box->holds--;
-		if (l->has_missed) {
-			l->box->is_wanted = true;
+		if (!l->image || l->missed > MISSED_MAX)
+			l->box->is_wanted |= l->missed > 0;
+		else if (l->missed)
+			atomic_store(&l->box->has_changed, true);
+		if (l->missed)
 			pthread_cond_signal(&l->index->wake);
-		}
 		pthread_mutex_unlock(&l->index->lock);
 	}
 	imapd_index_image_unref(l->image);

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "imapd/search.h"
+#include "imapd/read_text.h"
 #include "imapd/signature.h"
 
 #define BATCH         64u
@@ -268,14 +268,6 @@ on_msg(void *arg, const struct cv_msg *msg)
 	return b->count < BATCH;
 }
 
-static enum cv_status
-on_bytes(void *arg, struct cv_str bytes, struct cv_err *err)
-{
-	(void)err;
-	imapd_finder_feed(arg, bytes);
-	return CV_OK;
-}
-
 /* A message that cannot be read stays out: a search reads it, and says what is wrong. */
 static void
 sign(struct imapd_indexer *x, struct imapd_index_task *t, const struct cv_msg *msg)
@@ -284,8 +276,7 @@ sign(struct imapd_indexer *x, struct imapd_index_task *t, const struct cv_msg *m
 
 	imapd_signer_reset(x->signer);
 	imapd_finder_reset(x->finder);
-	enum cv_status status = cv_msg_read(
-		t->mbox, &msg->body, 0, msg->size_bytes, on_bytes, x->finder, &unused);
+	enum cv_status status = imapd_read_text(x->finder, t->mbox, msg, &unused);
 	imapd_finder_finish(x->finder);
 	if (status)
 		return;
@@ -322,6 +313,14 @@ sign_batch(struct imapd_indexer *x, struct imapd_index_task *t, const uint32_t *
 	return status;
 }
 
+/* Nobody waits for this, and others need the time. */
+static bool
+leaves_off(struct imapd_index_task *t)
+{
+	t->was_left_out |= t->quiet && !imapd_quiet_now(t->quiet);
+	return t->was_left_out;
+}
+
 /* Signs every message of VIEW that has no row. */
 static enum cv_status
 sign_lacking(struct imapd_indexer *x, struct imapd_index_task *t, const struct cv_view *view,
@@ -338,10 +337,12 @@ sign_lacking(struct imapd_indexer *x, struct imapd_index_task *t, const struct c
 			if (imapd_index_image_find(t->image, page->entries[i].uid, &hint))
 				continue;
 			uids[count++] = page->entries[i].uid;
-			if (count == BATCH) {
-				status = sign_batch(x, t, uids, count, err);
-				count = 0;
-			}
+			if (count < BATCH)
+				continue;
+			if (leaves_off(t))
+				return CV_OK;
+			status = sign_batch(x, t, uids, count, err);
+			count = 0;
 		}
 	}
 	return count && !status ? sign_batch(x, t, uids, count, err) : status;

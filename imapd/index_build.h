@@ -10,6 +10,7 @@
 
 #include "common/store/mailbox.h"
 #include "imapd/index_file.h"
+#include "imapd/quiet.h"
 
 struct imapd_indexer; /* buffers that are used again for each mailbox */
 /* Work ends soon once *STOP is set. */
@@ -21,16 +22,19 @@ struct imapd_index_task {
 	struct imapd_index_key key;
 	struct cv_mbox *mbox;
 	struct imapd_index_image *image; /* whole, counted, or NULL; replaced as the file grows */
+	struct imapd_quiet *quiet; /* NULL: do it now; else as long as the daemon is quiet */
 	bool tidy;            /* rows of expunged messages go, however few */
 	uint64_t room_bytes;  /* that the file may grow by; counted down */
 	uint64_t signed_out;  /* messages that were added */
 	bool was_rewritten_out;
+	bool was_left_out;    /* the daemon was busy: not all is in */
 	/* Tells of a new image: take a reference. */
 	void (*publish)(void *arg, struct imapd_index_image *image);
 	void *arg;
 };
-/* CV_OK: every message that can be read is in, or it was told to stop. CV_NOT_FOUND: the mailbox is
- * gone. CV_FULL: no room on the disk or in room_bytes. What was added before a failure stays. */
+/* CV_OK: every message that can be read is in, or it was told to stop, or left off.
+ * CV_NOT_FOUND: the mailbox is gone. CV_FULL: no room on the disk or in room_bytes. What was added
+ * before a failure stays. */
 CV_MUST_CHECK enum cv_status imapd_indexer_run(
 	struct imapd_indexer *x, struct imapd_index_task *task, struct cv_err *err);
 

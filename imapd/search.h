@@ -158,6 +158,9 @@ void imapd_finder_free(struct imapd_finder *f);
 /* A new message begins. */
 void imapd_finder_reset(struct imapd_finder *f);
 void imapd_finder_feed(struct imapd_finder *f, struct cv_str bytes);
+/* Passes over N bytes inside the body at offset BODY_AT of the message, when they would not be
+ * searched; else false, and they must be fed. */
+bool imapd_finder_skip(struct imapd_finder *f, uint64_t body_at, uint64_t n);
 void imapd_finder_finish(struct imapd_finder *f);
 struct cv_str imapd_finder_header(const struct imapd_finder *f); /* raw */
 const bool *imapd_finder_in_header(const struct imapd_finder *f);

@@ -30,12 +30,14 @@ struct imapd_finder {
 	struct cv_mime_scan *scan;
 	uint32_t part; /* whose bytes are in `raw`; CV_MIME_NONE: none */
 	bool is_text;
+	uint64_t body_at; /* where that part's body begins */
 	enum cv_mime_encoding encoding;
 	struct cv_base64_reader base64;
 	struct cv_qp_reader qp;
 	struct cv_str charset; /* in the arena */
 	struct cv_buf raw, utf8, folded;
 	struct cv_buf header; /* of the message, raw */
+	struct cv_buf line, folded_line; /* one field of it */
 	bool is_header_whole;
 };
 
@@ -60,6 +62,8 @@ imapd_finder_new(const struct imapd_search *search)
 	cv_buf_init(&f->utf8, CV_CHARSET_GROWTH * RAW_MAX + 1024);
 	cv_buf_init(&f->folded, 3 * CV_CHARSET_GROWTH * RAW_MAX + IMAPD_SEARCH_NEEDLE_MAX + 1024);
 	cv_buf_init(&f->header, CV_HEADER_BYTES_MAX);
+	cv_buf_init(&f->line, 8 * CV_HEADER_BYTES_MAX);
+	cv_buf_init(&f->folded_line, 24 * CV_HEADER_BYTES_MAX);
 	return f;
 }
 
@@ -86,6 +90,8 @@ imapd_finder_free(struct imapd_finder *f)
 	cv_buf_done(&f->utf8);
 	cv_buf_done(&f->folded);
 	cv_buf_done(&f->header);
+	cv_buf_done(&f->line);
+	cv_buf_done(&f->folded_line);
 	free(f->in_header);
 	free(f->in_body);
 	free(f->fuzzy_header);
@@ -163,6 +169,7 @@ begin_part(struct imapd_finder *f, uint32_t index, const struct cv_mime_part *pa
 	end_part(f);
 	f->part = index;
 	f->is_text = part->at.kind == CV_MIME_TEXT || cv_str_ieq_z(part->at.type, "text");
+	f->body_at = part->at.body_offset;
 	f->encoding = part->at.encoding;
 	f->charset = part->at.charset;
 	f->base64 = (struct cv_base64_reader){0};
@@ -212,6 +219,7 @@ imapd_finder_reset(struct imapd_finder *f)
 	f->is_header_whole = false;
 	f->scan = cv_mime_begin(&f->arena);
 	cv_mime_watch(f->scan, on_body, f);
+	cv_mime_leave_envelope(f->scan); /* the header is searched as it is shown */
 }
 
 /* Keeps the message's header: everything up to the first empty line. */
@@ -244,27 +252,30 @@ imapd_finder_feed(struct imapd_finder *f, struct cv_str bytes)
 	cv_mime_feed(f->scan, bytes);
 }
 
+bool
+imapd_finder_skip(struct imapd_finder *f, uint64_t body_at, uint64_t n)
+{
+	return f->is_header_whole && f->part != CV_MIME_NONE && !f->is_text &&
+	       f->body_at == body_at && cv_mime_skip(f->scan, n);
+}
+
 /* TEXT searches the header as it is shown: unfolded, words decoded, names of fields included. */
 static void
 search_header(struct imapd_finder *f)
 {
 	struct cv_header_scan scan;
 	struct cv_field field;
-	struct cv_buf line = CV_BUF_INIT(8 * CV_HEADER_BYTES_MAX);
-	struct cv_buf folded = CV_BUF_INIT(24 * CV_HEADER_BYTES_MAX);
 
 	cv_header_scan_init(&scan, cv_buf_view(&f->header));
 	while (cv_header_next(&scan, &field)) {
-		cv_buf_reset(&line);
-		cv_buf_reset(&folded);
-		cv_buf_str(&line, field.name);
-		cv_buf_add(&line, ": ", 2);
-		cv_words_decode(field.value, CV_STR_EMPTY, &line);
-		if (!cv_fold(cv_buf_view(&line), &folded))
-			look(f, cv_buf_view(&folded), f->in_header);
+		cv_buf_reset(&f->line);
+		cv_buf_reset(&f->folded_line);
+		cv_buf_str(&f->line, field.name);
+		cv_buf_add(&f->line, ": ", 2);
+		cv_words_decode(field.value, CV_STR_EMPTY, &f->line);
+		if (!cv_fold(cv_buf_view(&f->line), &f->folded_line))
+			look(f, cv_buf_view(&f->folded_line), f->in_header);
 	}
-	cv_buf_done(&line);
-	cv_buf_done(&folded);
 }
 
 /* The headers of parts belong to the body: file names, subjects of enclosed messages. */
@@ -277,6 +288,8 @@ search_part_facts(struct imapd_finder *f, const struct cv_mime_tree *tree)
 		struct cv_str name = cv_mime_filename(&f->arena, &tree->parts[i]);
 		struct cv_str texts[] = {name, tree->parts[i].description, tree->parts[i].envelope};
 		for (size_t k = 0; k < CV_COUNT(texts); k++) {
+			if (!texts[k].n)
+				continue;
 			struct cv_buf plain = CV_BUF_INIT(1u << 20);
 			cv_words_decode(texts[k], CV_STR_EMPTY, &plain);
 			cv_buf_reset(&folded);

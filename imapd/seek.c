@@ -3,9 +3,10 @@
 #include "imapd/seek.h"
 
 #include "common/base/clock.h"
+#include "imapd/read_text.h"
 
 #define BATCH         512
-#define BATCH_BODIES  8 /* the same when bodies must be read */
+#define BATCH_BODIES  64 /* the same when bodies must be read */
 #define SLICE_US      4000
 #define ROUNDS_A_LOOK 1024 /* messages judged from memory between two looks at the clock */
 #define SHARE         8    /* the columns are worth filling for one message in so many */
@@ -42,6 +43,7 @@ struct imapd_seek {
 	struct cv_arena bound;       /* message sets of the search */
 	struct batch_item *batch;    /* room for batch_max */
 	unsigned batch_count, batch_at, batch_max;
+	bool is_reading; /* the batch's rows were judged; what is open from batch_at on is read */
 	uint32_t *found;
 	uint8_t *scores; /* of found; NULL without FUZZY */
 	size_t found_count;
@@ -235,8 +237,8 @@ on_msg(void *arg, const struct cv_msg *msg)
 /* ---- the message itself ---- */
 
 struct reading {
+	struct cv_summary_scan *scan; /* NULL: nothing more of the summary is needed */
 	struct imapd_finder *finder;  /* NULL: only the header is wanted */
-	struct cv_summary_scan *scan; /* NULL: the summary is there */
 	struct cv_buf header;
 };
 
@@ -273,10 +275,12 @@ judge_by_reading(struct imapd_seek *s, struct batch_item *item, struct cv_err *e
 	} else if (has_summary) {
 		length = CV_MIN(summary.header_bytes, CV_HEADER_BYTES_MAX);
 	}
-	if (!has_summary)
+	if (!has_summary && s->search->needs & IMAPD_NEED_SUMMARY)
 		r.scan = cv_summary_begin(&s->arena);
-	enum cv_status status =
-		cv_msg_read(s->session->mbox, &item->msg.body, 0, length, on_bytes, &r, err);
+	struct cv_mbox *m = s->session->mbox;
+	enum cv_status status = r.finder && !r.scan
+		? imapd_read_text(r.finder, m, &item->msg, err)
+		: cv_msg_read(m, &item->msg.body, 0, length, on_bytes, &r, err);
 	if (r.scan)
 		cv_summary_finish(r.scan, &summary, NULL);
 	if (r.finder) {
@@ -291,8 +295,11 @@ judge_by_reading(struct imapd_seek *s, struct batch_item *item, struct cv_err *e
 		candidate.header = cv_buf_view(&r.header);
 	}
 	candidate.msg = &item->msg;
-	candidate.summary = &summary;
-	candidate.has |= IMAPD_NEED_CORE | IMAPD_NEED_SUMMARY | IMAPD_NEED_HEADER;
+	candidate.has |= IMAPD_NEED_CORE | IMAPD_NEED_HEADER;
+	if (has_summary || r.scan) {
+		candidate.summary = &summary;
+		candidate.has |= IMAPD_NEED_SUMMARY;
+	}
 	if (!status) {
 		p->verdict = imapd_search_judge(s->search, &candidate);
 		p->score = imapd_relevancy_score(&s->relevancy);
@@ -301,28 +308,46 @@ judge_by_reading(struct imapd_seek *s, struct batch_item *item, struct cv_err *e
 	return status;
 }
 
-/* Judges the batch by what is stored, then one by one by reading. */
+/* Judges the batch by what is stored. Those still open are to be read. */
 static enum cv_status
 judge_batch(struct imapd_seek *s, struct cv_err *err)
 {
 	uint32_t uids[BATCH];
-	bool with_summary =
-		s->search->needs & (IMAPD_NEED_SUMMARY | IMAPD_NEED_HEADER | IMAPD_NEED_BODY);
+	bool with_summary = s->search->needs & (IMAPD_NEED_SUMMARY | IMAPD_NEED_HEADER);
 
-	for (unsigned i = 0; i < s->batch_count; i++)
-		uids[i] = s->batch[i].entry->uid;
+	for (unsigned i = 0; i < s->batch_count; i++) {
+		struct batch_item *item = &s->batch[i];
+		item->entry = imapd_session_entry(s->session, s->pending[item->index].seq);
+		uids[i] = item->entry->uid;
+	}
 	s->batch_at = 0;
 	enum cv_status status = cv_msg_each(
 		s->session->mbox, uids, s->batch_count, with_summary, on_msg, s, err);
-	for (unsigned i = 0; !status && i < s->batch_count; i++) {
-		struct batch_item *item = &s->batch[i];
+	s->batch_at = 0;
+	s->is_reading = true;
+	return status;
+}
+
+/* Judges the batch's open messages by reading them, until END. */
+static enum cv_status
+read_batch(struct imapd_seek *s, int64_t end, struct cv_err *err)
+{
+	enum cv_status status = CV_OK;
+
+	while (!status && s->batch_at < s->batch_count) {
+		struct batch_item *item = &s->batch[s->batch_at++];
 		struct pending *p = &s->pending[item->index];
-		if (!item->is_there)
+		if (!item->is_there) {
 			p->verdict = IMAPD_NO; /* its row is gone */
-		else if (p->verdict == IMAPD_MAYBE)
+		} else if (p->verdict == IMAPD_MAYBE) {
+			item->entry = imapd_session_entry(s->session, p->seq);
 			status = judge_by_reading(s, item, err);
+			if (cv_mono_us() > end && s->batch_at < s->batch_count)
+				return status;
+		}
 	}
 	s->batch_count = 0;
+	s->is_reading = false;
 	cv_arena_reset(&s->arena);
 	return status;
 }
@@ -334,7 +359,6 @@ add_to_batch(struct imapd_seek *s, uint32_t index)
 		s->batch = cv_malloc(s->batch_max * sizeof(*s->batch));
 	struct batch_item *item = &s->batch[s->batch_count++];
 	item->index = index;
-	item->entry = imapd_session_entry(s->session, s->pending[index].seq);
 	item->is_there = false;
 }
 
@@ -355,12 +379,13 @@ judge_by_memory(struct imapd_seek *s, uint32_t seq)
 	return imapd_search_judge(s->search, &candidate);
 }
 
-static enum cv_status
-judge_pending(struct imapd_seek *s, int64_t end, struct cv_err *err)
+/* Puts the next messages that memory leaves open into the batch, until it is full. */
+static void
+fill_batch(struct imapd_seek *s, int64_t end)
 {
 	unsigned rounds = 0;
 
-	while (s->next < s->pending_count) {
+	while (s->next < s->pending_count && s->batch_count < s->batch_max) {
 		uint32_t index = s->next++;
 		struct pending *p = &s->pending[index];
 		if (p->verdict == IMAPD_MAYBE && (s->columns || s->look)) {
@@ -369,18 +394,29 @@ judge_pending(struct imapd_seek *s, int64_t end, struct cv_err *err)
 		}
 		if (p->verdict == IMAPD_MAYBE)
 			add_to_batch(s, index);
-		bool was_full = s->batch_count == s->batch_max;
-		if (was_full) {
-			enum cv_status status = judge_batch(s, err);
-			if (status)
-				return status;
-		}
-		if ((was_full || ++rounds % ROUNDS_A_LOOK == 0) && cv_mono_us() > end)
-			return CV_OK;
+		if (++rounds % ROUNDS_A_LOOK == 0 && cv_mono_us() > end)
+			return;
 	}
-	enum cv_status status = s->batch_count ? judge_batch(s, err) : CV_OK;
-	if (!status)
-		s->phase = COLLECTING;
+}
+
+static enum cv_status
+judge_pending(struct imapd_seek *s, int64_t end, struct cv_err *err)
+{
+	enum cv_status status = CV_OK;
+
+	while (!status && cv_mono_us() <= end) {
+		if (s->is_reading) {
+			status = read_batch(s, end, err);
+			continue;
+		}
+		fill_batch(s, end);
+		if (s->batch_count == s->batch_max || s->next == s->pending_count)
+			status = s->batch_count ? judge_batch(s, err) : CV_OK;
+		if (s->next == s->pending_count && !s->is_reading) {
+			s->phase = COLLECTING;
+			break;
+		}
+	}
 	return status;
 }
 

@@ -36,6 +36,7 @@ struct cv_mime_scan {
 	struct cv_mime_tree *tree;
 	uint32_t cap;
 	size_t envelopes_left; /* bytes */
+	bool leaves_envelope;  /* of the message itself */
 	uint64_t *body_lf; /* for each part: line ends before its body */
 	struct frame frames[CV_MIME_DEPTH_MAX];
 	uint32_t depth;       /* frames in use */
@@ -195,8 +196,9 @@ end_header(struct cv_mime_scan *m, bool too_large)
 	m->body_lf[index] = m->lf;
 	struct cv_str boundary = CV_STR_EMPTY;
 	struct cv_str block = cv_buf_view(&m->header);
+	bool is_left = !index && m->leaves_envelope;
 	cv_mime_read_fields(m->arena, &m->scratch, block, in_digest,
-	                    is_message ? m->envelopes_left : 0, p, &boundary);
+	                    is_message && !is_left ? m->envelopes_left : 0, p, &boundary);
 	m->envelopes_left -= p->envelope.n;
 	m->tree->has_8bit_header |= cv_mime_has_8bit(block);
 	cv_arena_reset(&m->scratch);
@@ -545,6 +547,25 @@ cv_mime_feed(struct cv_mime_scan *m, struct cv_str in)
 		in.n -= n;
 		drain_replay(m);
 	}
+}
+
+void
+cv_mime_leave_envelope(struct cv_mime_scan *m)
+{
+	m->leaves_envelope = true;
+}
+
+bool
+cv_mime_skip(struct cv_mime_scan *m, uint64_t n)
+{
+	if (m->state != IN_LEAF || m->in_delimiter || m->held.n || m->replay.n)
+		return false;
+	m->tree->size_bytes += n;
+	m->pos += n;
+	m->pending_n = 0;
+	m->at_line_start = false;
+	m->last_byte = 0;
+	return true;
 }
 
 void

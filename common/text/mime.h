@@ -104,7 +104,13 @@ void cv_mime_watch(struct cv_mime_scan *m, cv_mime_body_fn *body, void *ctx);
 typedef void cv_mime_header_fn(void *ctx, uint32_t index, const struct cv_mime_part *part,
                                struct cv_str block);
 void cv_mime_watch_headers(struct cv_mime_scan *m, cv_mime_header_fn *header, void *ctx);
+/* The message's own envelope (part 0) is not wanted and stays empty. */
+void cv_mime_leave_envelope(struct cv_mime_scan *m);
 void cv_mime_feed(struct cv_mime_scan *m, struct cv_str bytes);
+/* Passes over the next N bytes of the leaf that is open, of which they must not be the last line:
+ * nobody is given them, and lines and NULs are not counted. False, and nothing done, where the scan
+ * does not stand inside a leaf. */
+bool cv_mime_skip(struct cv_mime_scan *m, uint64_t n);
 /* The end of the message. The tree is valid until the arena is reset; M is gone. */
 const struct cv_mime_tree *cv_mime_finish(struct cv_mime_scan *m);
 void cv_mime_abandon(struct cv_mime_scan *m);

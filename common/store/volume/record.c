@@ -4,7 +4,9 @@
  * index: a body cannot hold something that passes for a record of the volume it lies in.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <pthread.h>
 
 #include "common/store/volume/volume.h"
 
@@ -143,17 +145,31 @@ cv_record_bytes(uint64_t size, uint64_t stored)
 	return (n + CV_RECORD_ALIGN - 1) / CV_RECORD_ALIGN * CV_RECORD_ALIGN;
 }
 
+/* SHA256() looks its algorithm up each time. */
+static EVP_MD *sha256;
+
+static void
+fetch_sha256(void)
+{
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (!sha256)
+		cv_die("OpenSSL has no SHA-256");
+}
+
 static void
 check_of(const unsigned char *head, size_t n, const uint8_t salt[16], unsigned char out[8])
 {
 	static const unsigned char zeros[8];
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	unsigned char digest[SHA256_DIGEST_LENGTH];
 	unsigned char small[16 + CV_RECORD_HEADER + 8 * 8];
 	unsigned char *all = n <= sizeof small - 16 ? small : cv_malloc(n + 16);
 	memcpy(all, salt, 16);
 	memcpy(all + 16, head, n);
 	memcpy(all + 16 + CHECK_AT, zeros, 8);
-	SHA256(all, n + 16, digest);
+	pthread_once(&once, fetch_sha256);
+	if (EVP_Digest(all, n + 16, digest, NULL, sha256, NULL) != 1)
+		cv_die("SHA-256 failed");
 	memcpy(out, digest, 8);
 	if (all != small)
 		free(all);
