@@ -9,12 +9,17 @@ runs, after each answer:
   flags       one (UID, MODSEQ) means one set of flags, in every session
   own keyword each session has one that it alone sets: it shows in every later answer, and SEARCH
               finds exactly the messages that have it
-  MODSEQ      never falls; CHANGEDSINCE and UNCHANGEDSINCE keep to it
+  MODSEQ      never falls; CHANGEDSINCE and UNCHANGEDSINCE keep to it; HIGHESTMODSEQ is not below
+              what any session was told before
+  VANISHED    instead of EXPUNGE once QRESYNC is enabled, of messages that were there; who comes
+              back with QRESYNC knows from what is told then exactly what is there
+  $           is what was saved, without what is gone
   \\Recent     a message is recent in one session at most
   constants   content, size, date of (UIDVALIDITY, UID) never change, COPY and MOVE keep them
   UIDNEXT     above every UID; UIDVALIDITY of a name that was deleted and made again is new
 
-In the end all is quiet, and every session's belief must be what a fresh session reads.
+Some sessions are compressed, some know QRESYNC, some know nothing. In the end all is quiet, and every
+session's belief must be what a fresh session reads.
 
 usage: imap_consistency.py DAEMON [SECONDS] [SESSIONS] [SEED]
 """
@@ -28,6 +33,7 @@ import socket
 import sys
 import threading
 import time
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../protocol/imap"))
 from run import NAMES, Daemon  # noqa: E402
@@ -53,6 +59,7 @@ class World:
         self.lock = threading.Lock()
         self.facts = {}
         self.uidnext = {}
+        self.highest = {}  # of a UIDVALIDITY: the highest MODSEQ that anybody was told
         self.stop = threading.Event()
         self.faults = []
         self.count = 0
@@ -70,6 +77,7 @@ class Session:
         self.rng = random.Random(seed)
         self.own = b"$rieng%d" % number
         self.epoch = 0
+        self.qresync, self.past = False, None  # what it knew of BOX when it went
         self.connect()
 
     def connect(self):
@@ -77,15 +85,44 @@ class Session:
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.settimeout(60)
         self.buf, self.tags, self.trace = b"", 0, []
+        self.pack = self.unpack = None
+        self.qresync, self.saved = False, None
         self.leave()
         self.answer()
         self.run(b'LOGIN "%s" "%s"' % (NAMES["user"].encode(), NAMES["pass"].encode()))
-        if self.rng.random() < 0.7:
+        if self.rng.random() < 0.3:
+            self.run(b"COMPRESS DEFLATE")
+            self.pack = zlib.compressobj(wbits=-15)
+            self.unpack = zlib.decompressobj(wbits=-15)
+        kind = self.rng.random()
+        if kind < 0.4:
+            self.run(b"ENABLE QRESYNC")
+            self.qresync = True
+        elif kind < 0.8:
             self.run(b"ENABLE CONDSTORE")
+
+    def send(self, data):
+        if self.pack:
+            data = self.pack.compress(data) + self.pack.flush(zlib.Z_SYNC_FLUSH)
+        self.sock.sendall(data)
+
+    def reconnect(self):
+        """Goes without a word, and comes back."""
+        self.remember()
+        self.sock.close()
+        self.connect()
+        self.reselect()
+
+    def remember(self):
+        """What a client keeps for QRESYNC, if it knows all of it."""
+        if self.box == BOX and self.highest and None not in self.uids and \
+                all(u in self.flags for u in self.uids):
+            self.past = (self.validity, self.highest, list(self.uids), dict(self.flags))
 
     def leave(self):
         self.box, self.uids, self.flags, self.modseq = None, [], {}, {}
         self.dead, self.validity, self.is_reader = set(), 0, False
+        self.highest, self.saved = 0, None
         self.suspects = set()  # their own keyword is wrong: so they must be gone already
         self.no_expunge, self.is_quiet, self.has_news = False, True, False
 
@@ -99,7 +136,10 @@ class Session:
         got = self.sock.recv(1 << 16)
         if not got:
             raise Gone()
-        self.buf += got
+        self.buf += self.unpack.decompress(got) if self.unpack else got
+
+    def is_told(self, secs=0):
+        return bool(self.buf or select.select([self.sock], [], [], secs)[0])
 
     def answer(self):
         """One answer with its literals, as (text, literals)."""
@@ -173,12 +213,48 @@ class Session:
             if modseq < self.modseq.get(uid, 0):
                 self.fail("MODSEQ of UID %d fell to %d" % (uid, modseq))
             self.modseq[uid] = modseq
+            with self.world.lock:
+                self.world.highest[self.validity] = max(modseq, self.world.highest.get(self.validity, 0))
         found = re.search(rb"FLAGS \(([^)]*)\)", text)
         if found:
             self.check_flags(uid, set(found.group(1).split()), modseq)
         self.check_constants(uid, text)
 
+    def on_vanished(self, text):
+        if not self.qresync:
+            self.fail("VANISHED without QRESYNC")
+        if text.startswith(b"(EARLIER) "):
+            return  # what was gone before: select_box() and vanished_since() look
+        if self.no_expunge:
+            self.fail("VANISHED while numbers are in use")
+        for uid in expand(text.strip()):
+            if uid in self.uids:
+                self.uids.remove(uid)
+            else:
+                # One whose UID was never told: between those known below and above it.
+                at = next((i for i, u in enumerate(self.uids) if u and u > uid), len(self.uids))
+                if not at or self.uids[at - 1] is not None:
+                    self.fail("VANISHED of UID %d, which was not there" % uid)
+                self.uids.pop(at - 1)
+            self.dead.add(uid)
+            self.flags.pop(uid, None)
+
+    def on_highest(self, text):
+        found = re.search(rb"\[HIGHESTMODSEQ (\d+)\]", text)
+        if found:
+            highest = int(found.group(1))
+            if highest < self.highest:
+                self.fail("HIGHESTMODSEQ fell from %d to %d" % (self.highest, highest))
+            self.highest = highest
+
     def on_untagged(self, text):
+        if text.startswith(b"* OK [HIGHESTMODSEQ"):
+            self.on_highest(text)
+        if text.startswith(b"* VANISHED "):
+            if self.is_quiet:
+                self.fail("an answer while no command runs")
+            self.on_vanished(text[len(b"* VANISHED "):])
+            return
         found = re.match(rb"\* (\d+) (EXISTS|EXPUNGE|FETCH|RECENT)(.*)", text, re.S)
         if not found:
             return
@@ -188,6 +264,8 @@ class Session:
         if word == b"EXPUNGE":
             if self.no_expunge:
                 self.fail("EXPUNGE while numbers are in use")
+            if self.qresync:
+                self.fail("EXPUNGE, though QRESYNC is enabled")
             if not 1 <= n <= len(self.uids):
                 self.fail("EXPUNGE of number %d of %d" % (n, len(self.uids)))
             uid = self.uids.pop(n - 1)
@@ -208,17 +286,18 @@ class Session:
     def run(self, command, may_fail=False, no_expunge=False):
         self.tags += 1
         tag = b"x%d " % self.tags
-        if self.buf or (self.rng.random() < 0.05 and select.select([self.sock], [], [], 0)[0]):
+        if self.buf or (not self.unpack and self.rng.random() < 0.05 and self.is_told()):
             self.is_quiet = True
             self.on_untagged(self.answer())
         self.trace = self.trace[-40:] + [b">" + command]
         self.is_quiet, self.no_expunge = False, no_expunge
-        self.sock.sendall(tag + command + b"\r\n")
+        self.send(tag + command + b"\r\n")
         got = []
         while not (text := self.answer()).startswith(tag):
             got.append(text)
             self.on_untagged(text)
         self.no_expunge = False
+        self.on_highest(text)
         if not text.startswith(tag + b"OK") and not may_fail:
             self.fail("refused: %r" % text)
         if command == b"NOOP" and self.suspects & set(self.uids):
@@ -227,15 +306,69 @@ class Session:
         return got
 
     def select_box(self, box, word=b"SELECT"):
+        self.remember()
         self.leave()
         self.epoch += 1
         self.is_reader = word == b"EXAMINE"
-        got = b"".join(self.run(word + b" " + box, may_fail=True))
-        if b"[UIDVALIDITY " not in got:
+        with self.world.lock:
+            told = dict(self.world.highest)
+            uidnext = dict(self.world.uidnext)
+        resyncs = self.qresync and box == BOX and self.past
+        if resyncs:
+            # What is told of messages comes before UIDVALIDITY is known to be the same.
+            validity, highest, uids, flags = self.past
+            data = self.match_data(uids)
+            command = b"%s %s (QRESYNC (%d %d%s))" % (word, box, validity, highest, data)
+        else:
+            command = word + b" " + box
+        got = self.run(command, may_fail=True)
+        text = b"".join(got)
+        if b"[UIDVALIDITY " not in text:
             return False
         self.box = box
-        self.validity = int(re.search(rb"UIDVALIDITY (\d+)", got).group(1))
+        self.validity = int(re.search(rb"UIDVALIDITY (\d+)", text).group(1))
+        if self.highest < told.get(self.validity, 0):
+            self.fail("HIGHESTMODSEQ %d, but %d was told" % (self.highest, told[self.validity]))
+        if int(re.search(rb"UIDNEXT (\d+)", text).group(1)) < uidnext.get(self.validity, 0):
+            self.fail("UIDNEXT fell")
+        if resyncs and validity == self.validity:
+            self.resync(uids, flags, got, data)
+        self.past = None
         return True
+
+    def match_data(self, uids):
+        """Known UIDs, and numbers with their UIDs, which only help the server (RFC 7162 3.2.5.2)."""
+        kind = self.rng.random()
+        if kind < 0.5 or not uids:
+            return b""
+        known = b" 1:%d" % uids[-1]
+        if kind < 0.7:
+            return known
+        numbers = sorted(self.rng.sample(range(1, len(uids) + 1), min(3, len(uids))))
+        return known + b" (%s %s)" % (b",".join(b"%d" % n for n in numbers),
+                                      b",".join(b"%d" % uids[n - 1] for n in numbers))
+
+    def resync(self, uids, flags, answers, data):
+        """Old knowledge and the news make exactly what is there."""
+        text = b"".join(answers)
+        gone = {u for part in re.findall(rb"\* VANISHED \(EARLIER\) ([\d:,]+)", text) for u in expand(part)}
+        news = {int(u): set(f.split()) - {b"\\Recent"} for u, f in re.findall(
+            rb"\* \d+ FETCH \(UID (\d+) FLAGS \(([^)]*)\) MODSEQ", text)}
+        want = sorted((set(uids) - gone) | set(news))
+        exists = int(re.search(rb"\* (\d+) EXISTS", text).group(1))
+        # With a list of known UIDs no others are told of.
+        if len(want) > exists or (len(want) < exists and not data):
+            self.fail("QRESYNC: of %r gone %r, new %r, but %d EXISTS" % (uids, gone, list(news), exists))
+        self.uids = want + [None] * (exists - len(want))
+        self.flags = {u: set(news.get(u, flags.get(u, ()))) for u in want}
+        # Whatever has not changed since must be as it was believed to be.
+        believed, top = {u: set(f) for u, f in self.flags.items()}, self.highest
+        answers = self.run(b"UID FETCH 1:* (FLAGS MODSEQ)")
+        for uid, told, modseq in re.findall(
+                rb"FETCH \(UID (\d+) FLAGS \(([^)]*)\) MODSEQ \((\d+)\)", b"".join(answers)):
+            told = set(told.split()) - {b"\\Recent"}
+            if int(modseq) <= top and told != believed.get(int(uid), told):
+                self.fail("QRESYNC: UID %s believed %r is %r" % (uid, believed[int(uid)], told))
 
     def some_set(self):
         n = len(self.uids)
@@ -276,13 +409,20 @@ class Session:
             return
         text, numbers = self.some_set()
         since = self.rng.choice(list(self.modseq.values()))
+        uids = list(self.uids)
+        newer = {n for n in numbers if self.modseq.get(uids[n - 1], 0) > since}
         for n in numbers:  # the own keyword is left alone here
             self.flags.pop(self.uids[n - 1], None)
         got = self.run(b"STORE %s (UNCHANGEDSINCE %d) +FLAGS (%s)" %
                        (text, since, self.rng.choice(SHARED)), no_expunge=True)
         found = re.search(rb"\[MODIFIED ([\d:,]+)\]", got[-1])
-        if found and not set(numbers) >= set(expand(found.group(1))):
-            self.fail("MODIFIED %r of %r" % (found.group(1), numbers))
+        modified = set(expand(found.group(1))) if found else set()
+        if not set(numbers) >= modified:
+            self.fail("MODIFIED %r of %r" % (modified, numbers))
+        if missing := {uids[n - 1] for n in newer - modified}:
+            self.run(b"NOOP")  # they may be gone
+            if missing & set(self.uids):
+                self.fail("not MODIFIED, though newer: %r" % (missing & set(self.uids)))
 
     def changed_since(self):
         since = self.rng.choice(list(self.modseq.values()) or [1])
@@ -291,6 +431,60 @@ class Session:
         found = {int(u) for u in re.findall(rb"FETCH \(UID (\d+)", b"".join(got))}
         if not want <= found:
             self.fail("CHANGEDSINCE %d: %r is missing" % (since, want - found))
+
+    def vanished_since(self):
+        """UID FETCH with VANISHED: all that is gone of what was known, and nothing that is there."""
+        if not self.qresync or not self.highest:
+            return
+        there, dead = {u for u in self.uids if u}, set(self.dead)
+        got = self.run(b"UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1 VANISHED)")
+        told = [expand(part) for part in re.findall(rb"\* VANISHED \(EARLIER\) ([\d:,]+)", b"".join(got))]
+        told = {u for part in told for u in part}
+        if not dead <= told or told & there & set(self.uids):
+            self.fail("VANISHED (EARLIER): missing %r, there %r" % (dead - told, told & there))
+
+    def save_result(self):
+        if None in self.uids or not self.uids:
+            return
+        before = set(self.uids)
+        got = b"".join(self.run(b"UID SEARCH RETURN (SAVE ALL) " + self.rng.choice(
+            [b"ALL", b"UNSEEN", b"KEYWORD " + self.own, b"LARGER 300"])))
+        found = re.search(rb"\* ESEARCH \(TAG \"[^\"]*\"\) UID(?: ALL ([\d:,]+))?", got)
+        if not found:
+            self.fail("no ESEARCH in %r" % got)
+        self.saved = set(expand(found.group(1))) if found.group(1) else set()
+        if not self.saved <= before:
+            self.fail("saved %r of %r" % (self.saved, before))
+
+    def use_result(self):
+        if self.saved is None or None in self.uids:
+            return
+        want = self.saved & set(self.uids)
+        command, pattern = self.rng.choice([(b"UID FETCH $ (UID)", rb"FETCH \(UID (\d+)"),
+                                            (b"FETCH $ (UID FLAGS)", rb"FETCH \(UID (\d+)"),
+                                            (b"UID SEARCH RETURN (ALL) UID $", rb"UID ALL ([\d:,]+)")])
+        got = b"".join(t for t in self.run(command) if b"MODSEQ" not in t)
+        found = {u for part in re.findall(pattern, got) for u in expand(part)}
+        if not found & self.saved <= want or (b"SEARCH" in command and not found <= want):
+            self.fail("$ had %r, is %r" % (want, found))
+        if missing := want - found:
+            self.run(b"NOOP")
+            if b"FLAGS" not in command and missing & set(self.uids):
+                self.fail("$ lost %r" % (missing & set(self.uids)))
+
+    def replace(self):
+        if not self.uids or self.is_reader or None in self.uids:
+            return
+        n = self.rng.randint(1, len(self.uids))
+        number, message = self.new_message()
+        uid = self.uids[n - 1]
+        got = self.run(b"UID REPLACE %d %s {%d+}\r\n%s" % (uid, BOX, len(message), message), may_fail=True)
+        found = re.search(rb"APPENDUID (\d+) (\d+)\]", b"".join(got))
+        if not got[-1].split(b" ")[1] == b"OK":
+            return  # somebody else removed it first
+        if uid in self.uids:
+            self.fail("UID %d was replaced, but is there" % uid)
+        self.new_facts(found, number, message)
 
     def search_own(self):
         if not self.uids or None in self.uids or any(u not in self.flags for u in self.uids):
@@ -318,24 +512,32 @@ class Session:
         if None not in before and not set(uids) <= set(before):
             self.fail("UID SEARCH found %r" % (set(uids) - set(before)))
 
-    def append(self):
+    def new_message(self):
         with self.world.lock:
             self.world.count += 1
             number = self.world.count
-        message = (b"From: an@lamgiang.example\r\nX-Id: %d\r\nSubject: thu %d\r\nMIME-Version: 1.0\r\n"
-                   b"Content-Type: text/plain\r\n\r\n%s\r\n" %
-                   (number, number, b"noi dung " * self.rng.choice([1, 30, 3000])))
+        return number, (
+            b"From: an@lamgiang.example\r\nX-Id: %d\r\nSubject: thu %d\r\nMIME-Version: 1.0\r\n"
+            b"Content-Type: text/plain\r\n\r\n%s\r\n" %
+            (number, number, b"noi dung " * self.rng.choice([1, 30, 3000])))
+
+    def new_facts(self, appended, number, message):
+        """Of a message that the server gave a UID, if it did."""
+        if not appended:
+            return
+        where = (int(appended.group(1)), int(appended.group(2)))
+        for name, value in (("id", b"%d" % number), ("size", b"%d" % len(message))):
+            if self.world.fact((name, where), value):
+                self.fail("UID %r was given twice" % (where,))
+
+    def append(self):
+        number, message = self.new_message()
         box = self.rng.choice([BOX] * 4 + SIDE)
         flags = [f for f in self.some_flags() if f != self.own]
         got = self.run(b"APPEND %s (%s) \"%02d-Nov-2026 10:%02d:00 +0700\" {%d+}\r\n%s" %
                        (box, b" ".join(flags), number % 28 + 1, number % 60, len(message), message),
                        may_fail=box != BOX)
-        found = re.search(rb"APPENDUID (\d+) (\d+)\]", got[-1])
-        if found:
-            where = (int(found.group(1)), int(found.group(2)))
-            for name, value in (("id", b"%d" % number), ("size", b"%d" % len(message))):
-                if self.world.fact((name, where), value):
-                    self.fail("UID %r was given twice" % (where,))
+        self.new_facts(re.search(rb"APPENDUID (\d+) (\d+)\]", got[-1]), number, message)
 
     def copy(self, word):
         if not self.uids:
@@ -378,15 +580,17 @@ class Session:
         self.tags += 1
         self.is_quiet = False
         self.trace.append(b"> IDLE")
-        self.sock.sendall(b"x%d IDLE\r\n" % self.tags)
+        self.send(b"x%d IDLE\r\n" % self.tags)
         while not (text := self.answer()).startswith(b"+"):
             self.on_untagged(text)
         end = time.monotonic() + self.rng.random() / 10
         while (left := end - time.monotonic()) > 0:
-            if self.buf or select.select([self.sock], [], [], left)[0]:
-                self.on_untagged(self.answer())
+            if self.is_told(left):
+                self.more()
+                while b"\r\n" in self.buf:  # what was unpacked may be nothing yet
+                    self.on_untagged(self.answer())
         # The next command is on its way before the answer to DONE is.
-        self.sock.sendall(b"DONE\r\nnext UID FETCH 1:* (FLAGS)\r\n")
+        self.send(b"DONE\r\nnext UID FETCH 1:* (FLAGS)\r\n")
         for tag in (b"x%d OK" % self.tags, b"next OK"):
             while not (text := self.answer()).startswith(tag):
                 self.on_untagged(text)
@@ -394,7 +598,7 @@ class Session:
     def pipeline(self):
         self.is_quiet = False
         self.trace.append(b"> pipeline")
-        self.sock.sendall(b"p1 NOOP\r\np2 UID FETCH 1:* (FLAGS)\r\np3 UID SEARCH ALL\r\np4 CHECK\r\n")
+        self.send(b"p1 NOOP\r\np2 UID FETCH 1:* (FLAGS)\r\np3 UID SEARCH ALL\r\np4 CHECK\r\n")
         for tag in (b"p1 OK", b"p2 OK", b"p3 OK", b"p4 OK"):
             while not (text := self.answer()).startswith(tag):
                 self.on_untagged(text)
@@ -435,10 +639,10 @@ class Session:
 
     def reselect(self):
         kind = self.rng.random()
-        if kind < 0.2:
-            self.run(b"CLOSE")
-        elif kind < 0.3:
-            self.run(b"UNSELECT")
+        if self.box and kind < 0.3:
+            self.remember()
+            self.run(b"CLOSE" if kind < 0.2 else b"UNSELECT")
+            self.leave()
         box = BOX if kind < 0.85 else self.rng.choice(SIDE)
         while not self.select_box(box, b"EXAMINE" if self.rng.random() < 0.1 else b"SELECT"):
             box = BOX
@@ -449,11 +653,12 @@ class Session:
         if self.box != BOX and self.rng.random() < 0.2:
             return self.reselect()
         acts = [(self.fetch, 14), (self.append, 9), (self.status, 2), (self.idle, 2), (self.pipeline, 3),
-                (self.esearch, 4), (self.search_own, 5), (self.changed_since, 2), (self.reselect, 2),
+                (self.vanished_since, 1), (self.save_result, 2), (self.use_result, 4),
+                (self.reconnect, 1), (self.esearch, 4), (self.search_own, 5), (self.changed_since, 2), (self.reselect, 2),
                 (self.remake, 3), (lambda: self.run(b"NOOP"), 6), (lambda: self.copy(b"COPY"), 3)]
         if not self.is_reader:
             acts += [(self.store, 14), (self.conditional, 2), (self.mark_deleted, 5),
-                     (self.expunge, 4), (lambda: self.copy(b"MOVE"), 1)]
+                     (self.expunge, 4), (self.replace, 2), (lambda: self.copy(b"MOVE"), 1)]
         act = self.rng.choices([a for a, _ in acts], [w for _, w in acts])[0]
         if self.uids or act not in (self.store, self.fetch):
             act()
