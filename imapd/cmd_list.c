@@ -97,10 +97,28 @@ note_at(const struct listing *l, uint64_t box)
 	return low;
 }
 
+/* Of a mailbox in another account; nothing is told when its entries cannot be read (RFC 9590 3). */
+static void
+write_others_metadata(const struct listing *l, const struct cv_mbox_info *box)
+{
+	struct imapd_noted_place place;
+	uint64_t unused = 0;
+
+	if (!imapd_noted_find(l->c, box->name, &place, NULL) &&
+		!imapd_noted_load(l->c, &place, NULL))
+		imapd_write_metadata(
+			l->c, &place.noted, l->args->metadata, &unused, l->out);
+	imapd_places_done(l->c);
+}
+
 /* RFC 9590 3 */
 static void
 write_metadata(const struct listing *l, const struct cv_mbox_info *box)
 {
+	if (imapd_is_others_name(l->c, box->name)) {
+		write_others_metadata(l, box);
+		return;
+	}
 	size_t from = note_at(l, box->id);
 	struct imapd_noted noted = {box->name, box->id, box->use, l->notes + from,
 		note_at(l, box->id + 1) - from};

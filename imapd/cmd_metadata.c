@@ -8,55 +8,34 @@
 #include "imapd/conn.h"
 #include "imapd/metadata.h"
 #include "imapd/names.h"
-#include "imapd/rights.h"
 
-#define WITH_MAIL (CV_RIGHT_R | CV_RIGHT_S | CV_RIGHT_W | CV_RIGHT_I | CV_RIGHT_P)
-
-/* What the command's mailbox name means: number, name and special use, and what one may do there.
- * False: it is answered. */
+/* False: the command is answered. */
 static bool
-find_target(struct imapd_conn *c, struct imapd_noted *out, uint32_t *rights_out)
+find_target(struct imapd_conn *c, struct imapd_noted_place *out)
 {
-	struct cv_str name = c->cmd->args.mailbox[0];
-	struct cv_mbox_info info;
 	struct cv_err err = {0};
+	enum cv_status status = imapd_noted_find(c, c->cmd->args.mailbox[0], out, &err);
 
-	*out = (struct imapd_noted){0};
-	*rights_out = 0;
-	if (!name.n)
-		return true;
-	enum cv_status status = imapd_rights_on(c, c->acct, name, &info, rights_out, &err);
-	if (!status && (!info.id || !imapd_may_know(*rights_out)))
-		status = CV_NOT_FOUND;
-	if (status) {
-		imapd_refuse(c, status, &err);
-		return false;
-	}
-	if (!(*rights_out & CV_RIGHT_L) || !(*rights_out & WITH_MAIL)) {
+	if (status == CV_DENIED)
 		imapd_done(c, IMAPD_R_NO_PERMISSION);
-		return false;
-	}
-	*out = (struct imapd_noted){.name = info.name, .box = info.id, .use = info.use};
-	return true;
+	else if (status)
+		imapd_refuse(c, status, &err);
+	return !status;
 }
 
 enum cv_step
 imapd_cmd_getmetadata(struct imapd_conn *c)
 {
-	struct imapd_noted noted;
-	uint32_t rights;
-	struct cv_note *notes;
+	struct imapd_noted_place place;
 	uint64_t longest = 0;
 	struct cv_err err = {0};
 
-	if (!find_target(c, &noted, &rights))
+	if (!find_target(c, &place))
 		return CV_STEP_DONE;
-	enum cv_status status = cv_notes_get(c->acct, noted.box, c->login.acct, &c->arena, &notes,
-		&noted.note_count, &err);
+	enum cv_status status = imapd_noted_load(c, &place, &err);
 	if (status)
 		return imapd_refuse(c, status, &err);
-	noted.notes = notes;
-	imapd_write_metadata(c, &noted, c->cmd->args.metadata, &longest, imapd_out(c));
+	imapd_write_metadata(c, &place.noted, c->cmd->args.metadata, &longest, imapd_out(c));
 	if (longest)
 		c->cmd->code = cv_arena_printf(&c->arena, "METADATA LONGENTRIES %llu",
 			(unsigned long long)longest);
@@ -110,18 +89,20 @@ imapd_cmd_setmetadata(struct imapd_conn *c)
 {
 	const struct imapd_metadata_args *a = c->cmd->args.metadata;
 	struct setting s = {.notes = CV_ARENA_ARRAY(&c->arena, struct cv_note, a->count)};
-	struct imapd_noted noted;
-	uint32_t rights;
+	struct imapd_noted_place place;
 	struct cv_err err = {0};
 	cv_ticket ticket = 0;
 
-	if (!find_target(c, &noted, &rights))
+	if (!find_target(c, &place))
 		return CV_STEP_DONE;
-	enum imapd_reply reply = take_changes(c, !noted.name.n, rights & CV_RIGHT_W, &s);
+	enum imapd_reply reply =
+		take_changes(c, !place.noted.name.n, place.rights & CV_RIGHT_W, &s);
+	if (reply == IMAPD_R_OK && s.sets_use && place.owner != c->login.acct)
+		reply = IMAPD_R_NO_PERMISSION; /* it is told to the owner alone */
 	if (reply != IMAPD_R_OK)
 		return imapd_done(c, reply);
-	enum cv_status status = cv_notes_set(c->acct, noted.box, c->login.acct, s.notes, s.count,
-		s.sets_use ? &s.use : NULL, &ticket, &err);
+	enum cv_status status = cv_notes_set(place.acct, place.noted.box, c->login.acct, s.notes,
+		s.count, s.sets_use ? &s.use : NULL, &ticket, &err);
 	if (status == CV_LIMIT)
 		return imapd_done(c, IMAPD_R_METADATA_TOO_MANY);
 	if (status == CV_EXISTS)
@@ -129,7 +110,7 @@ imapd_cmd_setmetadata(struct imapd_conn *c)
 	if (status)
 		return imapd_refuse(c, status, &err);
 	if (ticket)
-		imapd_metadata_changed(
-			c->server, &c->login, c->login.acct, noted.box, a->entries, a->count);
+		imapd_metadata_changed(c->server, &c->login, place.owner, place.noted.box,
+			a->entries, a->count);
 	return imapd_done_durable(c, ticket);
 }

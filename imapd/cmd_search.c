@@ -41,6 +41,7 @@ seek(struct imapd_conn *c)
 	enum cv_status status = imapd_seek_step(c->cmd->step, &done, &err);
 	if (status)
 		return imapd_refuse(c, status, &err);
+	imapd_seek_progress(c->cmd->step, &c->cmd->done, &c->cmd->goal);
 	return done ? CV_STEP_DONE : imapd_yield(c);
 }
 

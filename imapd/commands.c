@@ -12,13 +12,14 @@
 #define WRITE IMAPD_CMD_WRITES
 #define SLOW  IMAPD_CMD_SLOW
 #define ONLY  IMAPD_CMD_ONLY_UID
+#define STREAM IMAPD_CMD_STREAMS
 
 /* clang-format off */
 
 const struct imapd_cmd_row imapd_cmds[] = {
 	/* name          handler                  in   arguments          flags */
 	{"NOOP",         imapd_cmd_noop,          ANY, "",                0},
-	{"FETCH",        imapd_cmd_fetch,         SEL, "set fetch",       UID | NUMS},
+	{"FETCH",        imapd_cmd_fetch,         SEL, "set fetch",       UID | NUMS | STREAM},
 	{"STORE",        imapd_cmd_store,         SEL, "set store",       UID | NUMS | WRITE},
 	{"SEARCH",       imapd_cmd_search,        SEL, "search",          UID | NUMS},
 	{"SORT",         imapd_cmd_sort,          SEL, "sort",            UID | NUMS},

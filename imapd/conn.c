@@ -7,6 +7,7 @@
 #include "imapd/limit.h"
 #include "imapd/login.h"
 #include "imapd/metadata.h"
+#include "imapd/progress.h"
 
 #define COMMANDS_A_RUN  64 /* pipelined commands before others have their turn */
 #define ERRORS_MAX      50 /* BAD answers; with fewer than that before log-in */
@@ -405,7 +406,7 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 			      "UNAUTHENTICATE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
 			      "QRESYNC ESEARCH SEARCHRES SEARCH=FUZZY MULTISEARCH PARTIAL WITHIN SAVEDATE OBJECTID PREVIEW SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
 			      "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 MULTIAPPEND QUOTA "
-			      "QUOTA=RES-STORAGE UTF8=ACCEPT BINARY REPLACE CATENATE UIDONLY UIDBATCHES METADATA LIST-METADATA");
+			      "QUOTA=RES-STORAGE UTF8=ACCEPT BINARY REPLACE CATENATE UIDONLY UIDBATCHES METADATA LIST-METADATA INPROGRESS");
 		imapd_write_limit_capability(c, out);
 		cv_buf_z(out, cv_conn_is_compressed(c->conn) ? "" : " COMPRESS=DEFLATE");
 		cv_buf_printf(out, " APPENDLIMIT=%llu",
@@ -486,6 +487,8 @@ park(struct imapd_conn *c, enum cv_step step)
 			return time_is_up(c, CV_EV_TIMEOUT);
 		cv_conn_set_deadline(c->conn, (unsigned)left);
 	}
+	if (step == CV_STEP_WAIT)
+		imapd_progress_park(c);
 	return step;
 }
 
@@ -501,7 +504,8 @@ run(struct cv_conn *conn, unsigned events)
 	}
 	if (events & CV_EV_FAILED)
 		return CV_STEP_CLOSE;
-	if (events & CV_EV_TIMEOUT)
+	if ((events & CV_EV_KILLED) ||
+		((events & CV_EV_TIMEOUT) && !imapd_progress_was_timer(c)))
 		return time_is_up(c, events);
 	if (events & CV_EV_SECURE) {
 		take_tls(c);
@@ -510,6 +514,7 @@ run(struct cv_conn *conn, unsigned events)
 	if (events & CV_EV_EOF)
 		c->has_eof = true;
 	c->events = events;
+	imapd_progress_tell(c);
 
 	for (unsigned i = 0; i < COMMANDS_A_RUN; i++) {
 		enum cv_step step = one_step(c);

@@ -37,7 +37,8 @@ enum imapd_cmd_flags {
 	IMAPD_CMD_NUMBERS = 4,  /* without UID no EXPUNGE may be sent: numbers are in use */
 	IMAPD_CMD_QUIET = 8,    /* sends no news of the mailbox */
 	IMAPD_CMD_WRITES = 16,  /* needs a mailbox opened for writing */
-	IMAPD_CMD_SLOW = 32     /* at most half of the workers at once */
+	IMAPD_CMD_SLOW = 32,    /* at most half of the workers at once */
+	IMAPD_CMD_STREAMS = 64  /* nothing may come between what it writes */
 };
 
 struct imapd_conn;
@@ -63,6 +64,9 @@ struct imapd_cmd {
 	struct cv_str untagged;      /* complete lines sent before the news, once durable */
 	enum imapd_reply reply;
 	struct cv_str code; /* replaces the reply's code: "APPENDUID 1 2" */
+	int64_t parked_ms, tell_ms; /* progress.h: first parked; next to be told */
+	bool has_timer;             /* the deadline of this wait is tell_ms */
+	uint32_t done, goal;        /* messages; goal 0: not known */
 	struct cv_str limit_code; /* "MESSAGELIMIT 1000 23221", beside CODE; limit.h */
 };
 

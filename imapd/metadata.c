@@ -5,8 +5,54 @@
 #include "common/text/envelope.h"
 #include "imapd/conn.h"
 #include "imapd/names.h"
+#include "imapd/others.h"
+#include "imapd/rights.h"
 
 #define NEWS_MAX 200 /* changes kept for one session; older ones are not told then */
+
+/* ---- whose ---- */
+
+#define WITH_MAIL (CV_RIGHT_R | CV_RIGHT_S | CV_RIGHT_W | CV_RIGHT_I | CV_RIGHT_P)
+
+enum cv_status
+imapd_noted_find(struct imapd_conn *c, struct cv_str name, struct imapd_noted_place *out,
+	struct cv_err *err)
+{
+	struct imapd_place place;
+	struct cv_mbox_info info;
+
+	*out = (struct imapd_noted_place){.acct = c->acct, .owner = c->login.acct};
+	if (!name.n)
+		return CV_OK;
+	enum cv_status status = imapd_place(c, name, &place, err);
+	if (!status && !place.name.n)
+		status = cv_fail(err, CV_NOT_FOUND, "no such mailbox");
+	if (!status)
+		status = imapd_rights_on(c, place.acct, place.name, &info, &out->rights, err);
+	if (!status && !imapd_may_know(out->rights))
+		status = cv_fail(err, CV_NOT_FOUND, "no such mailbox");
+	if (!status && (!(out->rights & CV_RIGHT_L) || !(out->rights & WITH_MAIL)))
+		status = cv_fail(err, CV_DENIED, "its entries are not for everybody");
+	if (status)
+		return status;
+	out->acct = place.acct;
+	out->owner = place.owner;
+	out->noted = (struct imapd_noted){.name = imapd_place_name(c, &place, info.name),
+		.box = info.id,
+		.use = place.space == IMAPD_SPACE_OWN ? info.use : CV_USE_NONE};
+	return CV_OK;
+}
+
+enum cv_status
+imapd_noted_load(struct imapd_conn *c, struct imapd_noted_place *place, struct cv_err *err)
+{
+	struct cv_note *notes;
+	enum cv_status status = cv_notes_get(place->acct, place->noted.box, c->login.acct,
+		&c->arena, &notes, &place->noted.note_count, err);
+
+	place->noted.notes = notes;
+	return status;
+}
 
 /* ---- what there is ---- */
 
@@ -182,18 +228,19 @@ keep_news(struct imapd_login *l, uint64_t box, struct cv_str name)
 }
 
 void
-imapd_metadata_changed(struct imapd *d, const struct imapd_login *by, cv_acct_no acct,
+imapd_metadata_changed(struct imapd *d, const struct imapd_login *by, cv_acct_no owner,
 	uint64_t box, const struct cv_note *notes, size_t count)
 {
 	pthread_mutex_lock(&d->users_lock);
-	struct imapd_user *user = imapd_user_find(d, acct);
+	struct imapd_user *user = imapd_user_find(d, owner);
 	for (struct cv_link *at = user ? user->sessions.next : NULL;
 		user && at != &user->sessions; at = at->next) {
 		struct imapd_login *l = CV_CONTAINER(at, struct imapd_login, link);
 		if (l == by || !atomic_load(&l->wants_metadata))
 			continue;
 		for (size_t i = 0; i < count; i++)
-			keep_news(l, box, notes[i].name);
+			if (by->acct == owner || !cv_note_is_private(notes[i].name))
+				keep_news(l, box, notes[i].name);
 		atomic_store(&l->has_metadata_news, true);
 		cv_conn_wake(l->conn);
 	}

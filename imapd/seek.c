@@ -86,6 +86,17 @@ imapd_seek_new(
 }
 
 void
+imapd_seek_progress(const struct imapd_seek *s, uint32_t *done_out, uint32_t *goal_out)
+{
+	uint32_t left = s->phase == BY_FLAGS   ? s->view->exists
+			: s->phase == BY_FACTS ? s->pending_count - s->next
+					       : s->pending_count;
+
+	*goal_out = s->view->exists;
+	*done_out = s->phase == DONE ? s->view->exists : s->view->exists - left;
+}
+
+void
 imapd_seek_from(struct imapd_seek *s, uint32_t seq)
 {
 	s->next = seq;

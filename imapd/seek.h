@@ -25,6 +25,8 @@ void imapd_seek_free(struct imapd_seek *s);
 /* Works for a few milliseconds; *done_out: the result is complete. */
 CV_MUST_CHECK enum cv_status imapd_seek_step(
 	struct imapd_seek *s, bool *done_out, struct cv_err *err);
+/* How many messages of how many are decided, for progress.h. */
+void imapd_seek_progress(const struct imapd_seek *s, uint32_t *done_out, uint32_t *goal_out);
 /* Message numbers, ascending; the caller may change them in place. */
 uint32_t *imapd_seek_found(struct imapd_seek *s, size_t *count_out);
 /* For each of them its relevancy, 1..100; NULL without FUZZY. The seek's. */

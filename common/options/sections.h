@@ -155,6 +155,7 @@
 	OPT(num, message_limit, "0", "0", "10000000", "messages one IMAP command may work on (MESSAGELIMIT; 1000 at least is advised); 0: no limit", "số thư tối đa một lệnh IMAP được xử lý") \
 	OPT(secs, idle_timeout, "30m", "1m", "24h", "silence after which a session ends", "thời gian chờ phiên") \
 	OPT(secs, login_timeout, "1m", "5s", "10m", "time to log in", "thời gian chờ đăng nhập") \
+	OPT(secs, progress_interval, "10s", "0s", "5m", "a client whose command runs longer is told so each time so much has passed (INPROGRESS); 0: never", "báo cho phần mềm thư khi lệnh chạy lâu, cứ mỗi") \
 	OPT(num, workers, "0", "0", "256", "worker threads; 0: twice the cores", "số luồng") \
 	OPT(size, cache, "256M", "16M", "64G", "memory for the database cache", "bộ nhớ đệm cơ sở dữ liệu") \
 	OPT(size, fetch_cache, "64M", "1M", "64G", "memory for the answers to FETCH of envelopes and structures", "bộ nhớ đệm cho danh sách thư") \

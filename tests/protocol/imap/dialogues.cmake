@@ -27,3 +27,6 @@ set_tests_properties(protocol/imap/metadata_limits PROPERTIES TIMEOUT 120 LABELS
 add_test(NAME protocol/imap/attachments COMMAND ${Python3_EXECUTABLE}
 	${CMAKE_CURRENT_LIST_DIR}/attachments_test.py $<TARGET_FILE:congvu-imapd>)
 set_tests_properties(protocol/imap/attachments PROPERTIES TIMEOUT 240 LABELS protocol)
+add_test(NAME protocol/imap/progress COMMAND ${Python3_EXECUTABLE}
+	${CMAKE_CURRENT_LIST_DIR}/progress_test.py $<TARGET_FILE:congvu-imapd>)
+set_tests_properties(protocol/imap/progress PROPERTIES TIMEOUT 240 LABELS protocol)
