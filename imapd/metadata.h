@@ -34,8 +34,8 @@ struct imapd_noted_place {
 	cv_acct_no owner;
 	uint32_t rights;
 };
-/* What the client's mailbox NAME means, "" for the server. CV_NOT_FOUND, also for one of which C may
- * know nothing; CV_DENIED: its entries are not for C (RFC 5464 3.3). */
+/* What the client's mailbox NAME means, "" for the server. CV_NOT_FOUND, also for one of which C
+ * may know nothing; CV_DENIED: its entries are not for C (RFC 5464 3.3). */
 CV_MUST_CHECK enum cv_status imapd_noted_find(struct imapd_conn *c, struct cv_str name,
 	struct imapd_noted_place *out, struct cv_err *err);
 /* Reads the notes that C sees there. */

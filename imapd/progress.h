@@ -1,10 +1,10 @@
 /* progress.h - INPROGRESS (RFC 9585): a client whose command takes long hears that it is worked on.
  *
  * "* OK [INPROGRESS ("tag" done goal)]" goes out when a command has run for progress_interval, and
- * each time so much has passed again, whatever it waits for: its turn among slow commands, the disk,
- * or its own slices. Handlers that know how far they are say so; of others only the tag is told.
- * A quick command costs nothing: its clock starts when it is parked for the first time. FETCH is
- * left out, since it answers as it goes and may be in the middle of a literal.
+ * each time so much has passed again, whatever it waits for: its turn among slow commands, the
+ * disk, or its own slices. Handlers that know how far they are say so; of others only the tag is
+ * told. A quick command costs nothing: its clock starts when it is parked for the first time. FETCH
+ * is left out, since it answers as it goes and may be in the middle of a literal.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef IMAPD_PROGRESS_H
