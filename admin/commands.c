@@ -32,6 +32,8 @@ const struct admin_command *const admin_commands[] = {
 	&admin_alias_remove,
 	&admin_role_add,
 	&admin_role_remove,
+	&admin_delegate_add,
+	&admin_delegate_remove,
 	&admin_group_create,
 	&admin_group_add,
 	&admin_group_remove,

@@ -14,7 +14,7 @@ extern const struct admin_command admin_account_add, admin_account_list, admin_a
 	admin_account_app_password, admin_account_certificate, admin_account_unlock;
 extern const struct admin_command admin_account_retire;
 extern const struct admin_command admin_alias_add, admin_alias_remove, admin_role_add,
-	admin_role_remove;
+	admin_role_remove, admin_delegate_add, admin_delegate_remove;
 extern const struct admin_command admin_group_create, admin_group_add, admin_group_remove,
 	admin_group_set, admin_group_show;
 extern const struct admin_command admin_forward_add, admin_forward_remove, admin_forward_list;

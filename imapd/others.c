@@ -5,6 +5,8 @@
 #include "imapd/conn.h"
 #include "imapd/rights.h"
 
+#define DELEGATED_MAX 500 /* boxes delegated to one person; those beyond are not listed */
+
 struct cv_str
 imapd_space_name(struct imapd_conn *c, enum imapd_space space)
 {
@@ -352,9 +354,16 @@ collect(struct imapd_conn *c, enum imapd_space space, size_t *count_out)
 	struct collecting t = {.c = c, .s = cv_register_get(c->server->reg), .space = space};
 	const struct imapd_groups *groups = imapd_groups_now(c, t.s);
 
-	t.places = CV_ARENA_ARRAY(&c->arena, struct imapd_place, groups->count + 1);
+	cv_acct_no *delegated = CV_ARENA_ARRAY(&c->arena, cv_acct_no, DELEGATED_MAX);
+	size_t n = cv_snapshot_delegations(t.s, c->login.acct, delegated, DELEGATED_MAX);
+	n = CV_MIN(n, (size_t)DELEGATED_MAX);
+	t.places = CV_ARENA_ARRAY(&c->arena, struct imapd_place, groups->count + n + 1);
 	for (size_t i = 0; i < groups->count; i++)
 		add_box(&t, groups->list[i]);
+	for (size_t i = 0; i < n; i++)
+		if (cv_snapshot_delegated(t.s, delegated[i], c->login.acct) &
+			(CV_DELEGATED_READ | CV_DELEGATED_FULL))
+			add_box(&t, delegated[i]);
 	cv_snapshot_unref(t.s);
 	if (t.count)
 		qsort(t.places, t.count, sizeof(*t.places), by_address);

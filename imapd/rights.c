@@ -69,6 +69,11 @@ imapd_rights_of(const struct cv_snapshot *s, cv_acct_no who, const struct imapd_
 		return 0;
 	if (!cv_acl_find(acl, cv_acl_holders, false, &unused) && is_in(&q, owner))
 		base = CV_RIGHTS_HOLDER;
+	unsigned how = cv_snapshot_delegated(s, owner, who);
+	if (how & CV_DELEGATED_READ)
+		base |= CV_RIGHT_L | CV_RIGHT_R | CV_RIGHT_S;
+	if (how & CV_DELEGATED_FULL)
+		base |= CV_RIGHTS_HOLDER;
 	uint32_t rights = cv_acl_rights(acl, base, is_meant, &q);
 	free(q.own);
 	return rights;

@@ -2,6 +2,7 @@
  *
  *   the account's own log-in               everything, whatever the list says
  *   a holder of the role or agency box     CV_RIGHTS_HOLDER, unless the list has "$holders"
+ *   who the box is delegated to            l, r, s for reading; CV_RIGHTS_HOLDER for the whole
  *   everybody                              what the list gives: by address, group, "anyone"
  * All that applies is added up, then what negative entries say is taken away. Groups and holders
  * are those of the register as it is now: who leaves a group loses its rights with the next

@@ -67,6 +67,8 @@ reg_account_copy(const struct reg_account *a)
 		copy->text[i] = cv_strdup(a->text[i]);
 	copy->members = list_copy(&a->members);
 	copy->delegates = list_copy(&a->delegates);
+	copy->readers = list_copy(&a->readers);
+	copy->stewards = list_copy(&a->stewards);
 	copy->posters = list_copy(&a->posters);
 	reg_routing_copy(copy, a);
 	copy->devices = reg_devices_copy(&a->devices);
@@ -82,6 +84,8 @@ reg_account_free(struct reg_account *a)
 		free(a->text[i]);
 	free(a->members.items);
 	free(a->delegates.items);
+	free(a->readers.items);
+	free(a->stewards.items);
 	free(a->posters.items);
 	reg_routing_free(a);
 	reg_devices_done(&a->devices);

@@ -72,6 +72,8 @@ struct reg_account {
 	struct reg_secret secret;
 	struct reg_list members;   /* of a group; holders of a role or agency box */
 	struct reg_list delegates; /* who may send as this account */
+	struct reg_list readers;   /* who may read all its mailboxes */
+	struct reg_list stewards;  /* who may read, change and send as it: delegated whole */
 	struct reg_list posters;   /* who may write to this group, when it is for named accounts */
 	struct reg_route *route;   /* NULL: the default */
 	struct reg_target *targets;

@@ -124,7 +124,10 @@ size_t cv_snapshot_memberships(const struct cv_snapshot *s, cv_acct_no acct, cv_
 /* The same with the groups that those groups are in, in no order; how many stand in OUT. */
 size_t cv_snapshot_all_memberships(const struct cv_snapshot *s, cv_acct_no acct, cv_acct_no *out,
                                    size_t max);
-/* Accounts that are delegated to ACCT. */
+/* How OWNER's box is delegated to ACCT: of the bits; a box delegated whole may be sent as too. */
+enum { CV_DELEGATED_SEND_AS = 1, CV_DELEGATED_READ = 2, CV_DELEGATED_FULL = 4 };
+unsigned cv_snapshot_delegated(const struct cv_snapshot *s, cv_acct_no owner, cv_acct_no acct);
+/* Accounts that are delegated to ACCT, in any of these ways; as memberships above. */
 size_t cv_snapshot_delegations(const struct cv_snapshot *s, cv_acct_no acct, cv_acct_no *out,
                                size_t max);
 /* False when there is nothing beyond the box. */

@@ -151,6 +151,8 @@ load_row(void *arg, struct cv_str key, struct cv_str value)
 	case 'L':
 	case 'M':
 	case 'O':
+	case 'U':
+	case 'V':
 		ok = load_link(l->r, key);
 		break;
 	case 'N':

@@ -659,6 +659,7 @@ reg_account_show(struct reg_call *c, struct cv_err *err)
 	json_object_set_new(o, "member_of", holds);
 	json_object_set_new(o, "members", address_list(m, &a->members));
 	json_object_set_new(o, "delegates", address_list(m, &a->delegates));
+	json_object_set_new(o, "delegated", reg_delegates_json(m, a));
 	reg_route_json(c, a, o);
 	add_use(c, a, o);
 	json_object_set_new(c->reply, "account", o);

@@ -11,6 +11,7 @@
  *   N + address  who has or had it               D + name   domain, value: target of an alias
  *   domain
  *   G + code     agency           M + owner + member            L + owner + delegate
+ *   U + owner + steward          V + owner + reader
  *   O + group + poster            Q + number   route            T + number + kind + address: target
  *   W + number of account + number   one of its devices: app password or certificate
  */
@@ -148,7 +149,9 @@ CV_MUST_CHECK enum cv_status reg_time(struct reg_call *c, const char *name, bool
 CV_MUST_CHECK enum cv_status reg_link(struct reg_call *c, char kind, struct reg_account *owner,
                                       struct reg_account *other, bool add, const char *action,
                                       struct cv_err *err);
-/* Which of an account's lists rows of KIND are: M, L or O. */
+/* [{"who", "rights"}] of everybody to whom OWNER's box is delegated (registry_link.c). */
+json_t *reg_delegates_json(const struct reg_model *m, struct reg_account *owner);
+/* Which of an account's lists rows of KIND are: M, L, O, U or V. */
 struct reg_list *reg_list_of(struct reg_account *a, char kind);
 /* What the requests of an account's routing add to its description. */
 void reg_route_json(struct reg_call *c, const struct reg_account *a, json_t *out);

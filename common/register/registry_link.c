@@ -114,27 +114,132 @@ reg_role_release(struct reg_call *c, struct cv_err *err)
 	return change_holder(c, false, "role.release", err);
 }
 
+/* The ways to stand for somebody else's box, each a list of its own. */
+static const struct {
+	const char *word;
+	char kind;
+} delegations[] = {
+	{ "send-as", 'L' },
+	{ "read",    'V' },
+	{ "full",    'U' },
+};
+
+/* "read,send-as" as bits of the rows above. */
 static enum cv_status
-change_delegate(struct reg_call *c, bool add, const char *action, struct cv_err *err)
+parse_delegation(struct cv_str words, unsigned *set_out, struct cv_err *err)
+{
+	struct cv_str rest = words, word;
+
+	*set_out = 0;
+	while (cv_str_split(&rest, ',', &word)) {
+		size_t i = 0;
+		while (i < CV_COUNT(delegations) &&
+		       !cv_str_eq_z(cv_str_trim(word), delegations[i].word))
+			i++;
+		if (i == CV_COUNT(delegations))
+			return cv_fail(err, CV_INVALID,
+				"field 'rights' is made of read, full and send-as");
+		*set_out |= 1u << i;
+	}
+	return CV_OK;
+}
+
+/* What DELEGATE may do in OWNER's box becomes SET. */
+static enum cv_status
+set_delegation(struct reg_call *c, struct reg_account *owner, struct reg_account *delegate,
+	unsigned set, bool *changed_out, struct cv_err *err)
+{
+	*changed_out = false;
+	for (size_t i = 0; i < CV_COUNT(delegations); i++) {
+		struct reg_list *list = reg_list_of(owner, delegations[i].kind);
+		bool wants = set >> i & 1;
+		if (reg_list_has(list, delegate->acct) == wants)
+			continue;
+		if (wants && list->n >= LINKS_MAX)
+			return cv_fail(err, CV_LIMIT, "%s is delegated to %d people already",
+				owner->text[T_ADDRESS], LINKS_MAX);
+		reg_save_link(c, delegations[i].kind, owner->acct, delegate->acct, wants);
+		if (wants)
+			reg_list_add(list, delegate->acct);
+		else
+			reg_list_del(list, delegate->acct);
+		*changed_out = true;
+	}
+	return CV_OK;
+}
+
+static json_t *
+delegation_words(unsigned set)
+{
+	json_t *words = json_array();
+
+	for (size_t i = 0; i < CV_COUNT(delegations); i++)
+		if (set >> i & 1)
+			json_array_append_new(words, json_string(delegations[i].word));
+	return words;
+}
+
+static enum cv_status
+change_delegate(struct reg_call *c, unsigned set, const char *action, struct cv_err *err)
 {
 	struct reg_account *owner, *delegate;
+	bool changed = false;
+
 	enum cv_status status = two_accounts(c, "owner", "delegate", &owner, &delegate, err);
 	if (status)
 		return status;
 	if (owner->kind == CV_KIND_GROUP || delegate->kind != CV_KIND_PERSON)
 		return cv_fail(err, CV_INVALID, "a box is delegated to a person");
-	return reg_link(c, 'L', owner, delegate, add, action, err);
+	if (owner == delegate)
+		return cv_fail(err, CV_INVALID, "%s cannot stand for itself",
+		               owner->text[T_ADDRESS]);
+	status = set_delegation(c, owner, delegate, set, &changed, err);
+	if (status)
+		return status;
+	json_object_set_new(c->reply, "changed", json_boolean(changed));
+	json_object_set_new(c->reply, "rights", delegation_words(set));
+	if (!changed)
+		return CV_OK;
+	return reg_commit(c, action, owner->text[T_ADDRESS],
+		json_pack("{s:s, s:o}", "who", delegate->text[T_ADDRESS], "rights",
+			delegation_words(set)), err);
 }
 
-/* {"owner", "delegate"}: the delegate may send as the owner. */
+/* {"owner", "delegate", "rights"?}: what the delegate may do with the owner's box is these and
+ * nothing else: "read", "full" (read, change, send as the owner), "send-as"; with commas between
+ * several. Without the field: send as the owner. */
 enum cv_status
 reg_delegate_add(struct reg_call *c, struct cv_err *err)
 {
-	return change_delegate(c, true, "delegate.add", err);
+	struct cv_str words;
+	unsigned set = 1;
+
+	enum cv_status status = reg_field(c, c->request, "rights", 40, &words, err);
+	if (!status && words.n)
+		status = parse_delegation(words, &set, err);
+	return status ? status : change_delegate(c, set, "delegate.add", err);
 }
 
+/* {"owner", "delegate"}: nothing any more. */
 enum cv_status
 reg_delegate_del(struct reg_call *c, struct cv_err *err)
 {
-	return change_delegate(c, false, "delegate.del", err);
+	return change_delegate(c, 0, "delegate.del", err);
+}
+
+json_t *
+reg_delegates_json(const struct reg_model *m, struct reg_account *owner)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < m->count; i++) {
+		unsigned set = 0;
+		for (size_t k = 0; k < CV_COUNT(delegations); k++)
+			if (reg_list_has(reg_list_of(owner, delegations[k].kind), m->accounts[i]->acct))
+				set |= 1u << k;
+		if (set)
+			json_array_append_new(list, json_pack("{s:s, s:o}", "who",
+				m->accounts[i]->text[T_ADDRESS], "rights", delegation_words(set)));
+	}
+	return list;
 }

@@ -18,7 +18,18 @@
 struct reg_list *
 reg_list_of(struct reg_account *a, char kind)
 {
-	return kind == 'M' ? &a->members : kind == 'O' ? &a->posters : &a->delegates;
+	switch (kind) {
+	case 'M':
+		return &a->members;
+	case 'O':
+		return &a->posters;
+	case 'U':
+		return &a->stewards;
+	case 'V':
+		return &a->readers;
+	default:
+		return &a->delegates;
+	}
 }
 
 enum cv_status

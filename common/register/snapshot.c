@@ -84,7 +84,9 @@ check_accounts(const struct cv_snapshot *s)
 		    a->state > CV_STATE_RETIRED)
 			return false;
 		if ((uint64_t)a->members_first + a->members_count > links ||
-		    (uint64_t)a->delegates_first + a->delegates_count > links)
+		    (uint64_t)a->delegates_first + a->delegates_count > links ||
+		    (uint64_t)a->readers_first + a->readers_count > links ||
+		    (uint64_t)a->stewards_first + a->stewards_count > links)
 			return false;
 		if (i && s->accounts[i - 1].acct >= a->acct)
 			return false;
@@ -689,7 +691,23 @@ cv_snapshot_may_send_as(const struct cv_snapshot *s, cv_acct_no acct, struct cv_
 		return false;
 	bool is_shared = a->kind == CV_KIND_ROLE || a->kind == CV_KIND_AGENCY;
 	return (is_shared && has_link(s, a->members_first, a->members_count, acct)) ||
-		has_link(s, a->delegates_first, a->delegates_count, acct);
+		has_link(s, a->delegates_first, a->delegates_count, acct) ||
+		has_link(s, a->stewards_first, a->stewards_count, acct);
+}
+
+unsigned
+cv_snapshot_delegated(const struct cv_snapshot *s, cv_acct_no owner, cv_acct_no acct)
+{
+	const struct snap_account *a = snap_find_account(s, owner);
+	unsigned how = 0;
+
+	if (a && has_link(s, a->delegates_first, a->delegates_count, acct))
+		how |= CV_DELEGATED_SEND_AS;
+	if (a && has_link(s, a->readers_first, a->readers_count, acct))
+		how |= CV_DELEGATED_READ;
+	if (a && has_link(s, a->stewards_first, a->stewards_count, acct))
+		how |= CV_DELEGATED_FULL;
+	return how;
 }
 
 size_t

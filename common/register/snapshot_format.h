@@ -23,7 +23,7 @@
 #define SNAP_FILE "register.snap"
 #define SNAP_SECRET_FILE "register.secret"
 #define SNAP_GEN_FILE "register.gen"
-#define SNAP_MAGIC "CVREGSN2"
+#define SNAP_MAGIC "CVREGSN3"
 #define SNAP_SECRET_MAGIC "CVREGSC2"
 #define SNAP_ORDER 0x01020304u
 #define SNAP_BYTES_MAX (1u << 30)
@@ -42,6 +42,7 @@ struct snap_account {
 	int64_t created_secs;
 	struct snap_ref text[T_COUNT];
 	uint32_t members_first, members_count, delegates_first, delegates_count;
+	uint32_t readers_first, readers_count, stewards_first, stewards_count;
 	uint32_t rank;
 	uint8_t kind, state, flags, reserved;
 };

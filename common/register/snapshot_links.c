@@ -16,33 +16,43 @@ struct snap_reverse {
 	struct turned members, delegates;
 };
 
-static void
-links_of(const struct snap_account *a, bool of_members, uint32_t *first, uint32_t *count)
+struct run {
+	uint32_t first, count;
+};
+#define RUNS_MAX 3
+
+/* The links of A that are turned round together. */
+static size_t
+runs_of(const struct snap_account *a, bool of_members, struct run runs[RUNS_MAX])
 {
-	*first = of_members ? a->members_first : a->delegates_first;
-	*count = of_members ? a->members_count : a->delegates_count;
+	runs[0] = (struct run){ a->delegates_first, a->delegates_count };
+	runs[1] = (struct run){ a->readers_first, a->readers_count };
+	runs[2] = (struct run){ a->stewards_first, a->stewards_count };
+	if (!of_members)
+		return 3;
+	runs[0] = (struct run){ a->members_first, a->members_count };
+	return 1;
 }
 
 static struct turned
 turn(const struct cv_snapshot *s, bool of_members)
 {
-	uint32_t n = (uint32_t)s->n_accounts, first, count;
+	uint32_t n = (uint32_t)s->n_accounts;
 	struct turned t = {.first = cv_calloc((size_t)n + 2, sizeof(*t.first))};
+	struct run runs[RUNS_MAX];
 
 	/* first[i + 2] counts, then first[i + 1] is where the next of i goes. */
-	for (uint32_t i = 0; i < n; i++) {
-		links_of(&s->accounts[i], of_members, &first, &count);
-		for (uint32_t k = 0; k < count; k++)
-			t.first[s->links[first + k] + 2]++;
-	}
+	for (uint32_t i = 0; i < n; i++)
+		for (size_t r = runs_of(&s->accounts[i], of_members, runs); r > 0; r--)
+			for (uint32_t k = 0; k < runs[r - 1].count; k++)
+				t.first[s->links[runs[r - 1].first + k] + 2]++;
 	for (uint32_t i = 1; i <= n; i++)
 		t.first[i + 1] += t.first[i];
 	t.items = cv_calloc((size_t)t.first[n + 1] + 1, sizeof(*t.items));
-	for (uint32_t i = 0; i < n; i++) {
-		links_of(&s->accounts[i], of_members, &first, &count);
-		for (uint32_t k = 0; k < count; k++)
-			t.items[t.first[s->links[first + k] + 1]++] = i;
-	}
+	for (uint32_t i = 0; i < n; i++)
+		for (size_t r = runs_of(&s->accounts[i], of_members, runs); r > 0; r--)
+			for (uint32_t k = 0; k < runs[r - 1].count; k++)
+				t.items[t.first[s->links[runs[r - 1].first + k] + 1]++] = i;
 	return t;
 }
 
@@ -83,10 +93,16 @@ give(const struct cv_snapshot *s, const struct turned *t, cv_acct_no acct, cv_ac
 
 	if (!a)
 		return 0;
-	size_t index = (size_t)(a - s->accounts), from = t->first[index], to = t->first[index + 1];
-	for (size_t i = from; i < to && i - from < max; i++)
-		out[i - from] = s->accounts[t->items[i]].acct;
-	return to - from;
+	size_t index = (size_t)(a - s->accounts), to = t->first[index + 1], n = 0;
+	for (size_t i = t->first[index]; i < to; i++) {
+		/* Whoever is named in two ways stands there twice, side by side. */
+		if (i > t->first[index] && t->items[i] == t->items[i - 1])
+			continue;
+		if (n < max)
+			out[n] = s->accounts[t->items[i]].acct;
+		n++;
+	}
+	return n;
 }
 
 size_t

@@ -178,6 +178,10 @@ build_accounts(struct builder *b)
 		record.members_count = build_links(b, &a->members);
 		record.delegates_first = (uint32_t)b->link_count;
 		record.delegates_count = build_links(b, &a->delegates);
+		record.readers_first = (uint32_t)b->link_count;
+		record.readers_count = build_links(b, &a->readers);
+		record.stewards_first = (uint32_t)b->link_count;
+		record.stewards_count = build_links(b, &a->stewards);
 		cv_buf_add(&b->accounts, &record, sizeof record);
 		if (is_routed(a))
 			build_route(b, a, (uint32_t)i);

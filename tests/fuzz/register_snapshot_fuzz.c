@@ -24,6 +24,7 @@ look_around(const struct cv_snapshot *s)
 			cv_snapshot_find_address(s, other.address, &hit);
 		(void)cv_snapshot_is_member(s, a.acct, a.acct + 1);
 		(void)cv_snapshot_is_poster(s, a.acct, a.acct + 1);
+		(void)cv_snapshot_delegated(s, a.acct, a.acct + 1);
 		cv_snapshot_may_send_as(s, a.acct + 1, a.given, CV_STR("lamgiang.example"));
 	}
 	for (size_t i = 0; i < 50 && cv_snapshot_nth_agency(s, i, &g); i++)

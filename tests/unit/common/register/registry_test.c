@@ -129,6 +129,32 @@ test_ADR_05__role_boxes_have_holders_and_no_password(void **state)
 	assert_true(cv_snapshot_may_send_as(s, binh.account.acct, CV_STR("lthoa.stp"), domain));
 	assert_false(cv_snapshot_may_send_as(s, hoa.account.acct, CV_STR("tvbinh.stp"), domain));
 	cv_snapshot_unref(s);
+	/* What is given replaces what was; the whole box includes sending. */
+	refused("{\"do\":\"delegate.add\",\"owner\":\"lthoa.stp\",\"delegate\":\"tvbinh.stp\","
+		"\"rights\":\"read,write\"}", CV_INVALID);
+	static const struct { const char *request; unsigned how; bool sends; } rows[] = {
+		{ "{\"do\":\"delegate.add\",\"owner\":\"lthoa.stp\",\"delegate\":\"tvbinh.stp\","
+		  "\"rights\":\"read\"}", CV_DELEGATED_READ, false },
+		{ "{\"do\":\"delegate.add\",\"owner\":\"lthoa.stp\",\"delegate\":\"tvbinh.stp\","
+		  "\"rights\":\"read, send-as\"}", CV_DELEGATED_READ | CV_DELEGATED_SEND_AS, true },
+		{ "{\"do\":\"delegate.add\",\"owner\":\"lthoa.stp\",\"delegate\":\"tvbinh.stp\","
+		  "\"rights\":\"full\"}", CV_DELEGATED_FULL, true },
+		{ "{\"do\":\"delegate.del\",\"owner\":\"lthoa.stp\",\"delegate\":\"tvbinh.stp\"}",
+		  0, false },
+	};
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		cv_acct_no list[4];
+		must(rows[i].request);
+		close_all();
+		open_all();
+		s = cv_register_get(reg);
+		assert_int_equal(cv_snapshot_delegated(s, hoa.account.acct, binh.account.acct),
+			rows[i].how);
+		assert_int_equal(cv_snapshot_delegations(s, binh.account.acct, list, 4), !!rows[i].how);
+		assert_int_equal(cv_snapshot_may_send_as(s, binh.account.acct, CV_STR("lthoa.stp"),
+			domain), rows[i].sends);
+		cv_snapshot_unref(s);
+	}
 	assert_int_equal(found("stp@lamgiang.example").account.kind, CV_KIND_AGENCY);
 	assert_int_equal(found("stp@lamgiang.example").account.quota_bytes, (uint64_t)10 << 30);
 }
