@@ -1,5 +1,5 @@
-/* delegate.c - `congvu delegate add|remove`: a person reads, keeps or answers for somebody else's box
- * without knowing a password that is not theirs. */
+/* delegate.c - `congvu delegate add|remove`: a person reads, keeps or answers for somebody else's
+ * box without knowing a password that is not theirs. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "admin/commands.h"
 

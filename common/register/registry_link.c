@@ -235,7 +235,8 @@ reg_delegates_json(const struct reg_model *m, struct reg_account *owner)
 	for (size_t i = 0; i < m->count; i++) {
 		unsigned set = 0;
 		for (size_t k = 0; k < CV_COUNT(delegations); k++)
-			if (reg_list_has(reg_list_of(owner, delegations[k].kind), m->accounts[i]->acct))
+			if (reg_list_has(
+				    reg_list_of(owner, delegations[k].kind), m->accounts[i]->acct))
 				set |= 1u << k;
 		if (set)
 			json_array_append_new(list, json_pack("{s:s, s:o}", "who",

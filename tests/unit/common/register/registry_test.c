@@ -150,9 +150,11 @@ test_ADR_05__role_boxes_have_holders_and_no_password(void **state)
 		s = cv_register_get(reg);
 		assert_int_equal(cv_snapshot_delegated(s, hoa.account.acct, binh.account.acct),
 			rows[i].how);
-		assert_int_equal(cv_snapshot_delegations(s, binh.account.acct, list, 4), !!rows[i].how);
-		assert_int_equal(cv_snapshot_may_send_as(s, binh.account.acct, CV_STR("lthoa.stp"),
-			domain), rows[i].sends);
+		assert_int_equal(
+			cv_snapshot_delegations(s, binh.account.acct, list, 4), !!rows[i].how);
+		assert_int_equal(
+			cv_snapshot_may_send_as(s, binh.account.acct, CV_STR("lthoa.stp"), domain),
+			rows[i].sends);
 		cv_snapshot_unref(s);
 	}
 	assert_int_equal(found("stp@lamgiang.example").account.kind, CV_KIND_AGENCY);
