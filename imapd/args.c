@@ -480,6 +480,7 @@ static const struct {
 	{"store",   arg_store          },
 	{"search",  arg_search         },
 	{"esearch", imapd_parse_esearch},
+	{"notify",  imapd_parse_notify },
 	{"sort",    arg_sort           },
 	{"thread",  arg_thread         },
 	{"append",  arg_append         },

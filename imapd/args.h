@@ -21,6 +21,8 @@
 #define IMAPD_PATTERNS_MAX 100
 #define IMAPD_URLS_MAX     100 /* in one CATENATE */
 #define IMAPD_URL_MAX      4000
+#define IMAPD_GROUPS_MAX   50 /* groups of events of one NOTIFY */
+#define IMAPD_DESCRIBED_MAX 2000 /* bytes of the items for new messages */
 #define IMAPD_SOURCES_MAX  50 /* mailbox specifiers of one ESEARCH */
 
 enum imapd_item {
@@ -159,6 +161,31 @@ struct imapd_esearch_args {
 	bool is_selected_alone; /* nothing but the selected mailbox is searched */
 };
 
+/* RFC 5465 5 */
+enum imapd_event {
+	IMAPD_EVENT_NEW = 1,
+	IMAPD_EVENT_EXPUNGE = 2,
+	IMAPD_EVENT_FLAGS = 4,
+	IMAPD_EVENTS_OF_MESSAGES = 7,
+	IMAPD_EVENT_NAME = 8,
+	IMAPD_EVENT_SUBSCRIPTION = 16,
+	IMAPD_EVENT_METADATA = 32,
+	IMAPD_EVENT_SERVER_METADATA = 64 /* of no mailbox: any group may ask for it */
+};
+
+struct imapd_notify_group {
+	struct imapd_filter filter;
+	unsigned events;         /* enum imapd_event */
+	struct cv_str described; /* items to be fetched of new messages: "(UID FLAGS)"; or empty */
+};
+
+struct imapd_notify_args {
+	bool is_set, with_status;
+	bool has_unsupported; /* an event that this server does not know */
+	struct imapd_notify_group *groups;
+	size_t count;
+};
+
 struct imapd_args {
 	struct cv_str mailbox[2]; /* UTF-8 in NFC */
 	struct cv_str given[2];   /* as they came */
@@ -186,6 +213,7 @@ struct imapd_args {
 	struct imapd_metadata_args *metadata;
 	struct imapd_search *search;
 	struct imapd_esearch_args *esearch;
+	struct imapd_notify_args *notify;
 	struct imapd_sort *sort;
 	enum imapd_thread_how thread;
 	struct imapd_batches batches;
@@ -198,6 +226,10 @@ bool imapd_parse_args(struct imapd_parse *p, const char *grammar, struct imapd_a
 /* Shared by the readers of single arguments. */
 bool imapd_parse_flags(struct imapd_parse *p, struct imapd_flag_list *out); /* "(\Seen word)" */
 bool imapd_parse_fetch(struct imapd_parse *p, struct imapd_args *args);
+bool imapd_parse_notify(struct imapd_parse *p, struct imapd_args *args);
+/* "(UID BODY.PEEK[])": items of FETCH; the second keeps them as they are written. */
+bool imapd_parse_fetch_items(struct imapd_parse *p, struct imapd_fetch_args *out);
+bool imapd_parse_described(struct imapd_parse *p, struct cv_str *out);
 bool imapd_parse_esearch(struct imapd_parse *p, struct imapd_args *args);
 bool imapd_parse_list(struct imapd_parse *p, struct imapd_args *args, bool is_lsub);
 bool imapd_parse_getmetadata(struct imapd_parse *p, struct imapd_args *args);

@@ -262,16 +262,24 @@ parse_modifiers(struct imapd_parse *p, struct imapd_fetch_args *f)
 }
 
 bool
+imapd_parse_fetch_items(struct imapd_parse *p, struct imapd_fetch_args *f)
+{
+	if (!imapd_need(p, '(', "items in parentheses were expected"))
+		return false;
+	do {
+		if (!parse_item(p, f))
+			return false;
+	} while (imapd_take(p, ' '));
+	return imapd_need(p, ')', "a parenthesis is missing");
+}
+
+bool
 imapd_parse_fetch(struct imapd_parse *p, struct imapd_args *args)
 {
 	struct imapd_fetch_args *f = args->fetch = CV_ARENA_NEW(p->arena, struct imapd_fetch_args);
 
-	if (imapd_take(p, '(')) {
-		do {
-			if (!parse_item(p, f))
-				return false;
-		} while (imapd_take(p, ' '));
-		if (!imapd_need(p, ')', "a parenthesis is missing"))
+	if (imapd_peek(p) == '(') {
+		if (!imapd_parse_fetch_items(p, f))
 			return false;
 	} else if (!parse_macro(p, f) && !parse_item(p, f)) {
 		return false;

@@ -8,6 +8,7 @@
 #include "imapd/conn.h"
 #include "imapd/login.h"
 #include "imapd/metadata.h"
+#include "imapd/notify.h"
 
 enum cv_step
 imapd_cmd_starttls(struct imapd_conn *c)
@@ -66,6 +67,7 @@ imapd_log_out(struct imapd_conn *c)
 		imapd_login_remove(c->server, &c->login);
 	imapd_metadata_forget(&c->login);
 	c->is_counted = false;
+	imapd_notify_free(c);
 }
 
 /* RFC 8437: the connection is as it was before the log-in, but for TLS. */

@@ -2,8 +2,8 @@
  * and no arena, only its tag. A change of the mailbox wakes the connection; see session.c. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/log.h"
-#include "imapd/conn.h"
 #include "imapd/metadata.h"
+#include "imapd/notify.h"
 
 enum cv_step
 imapd_cmd_idle(struct imapd_conn *c)
@@ -42,7 +42,8 @@ imapd_idle_run(struct imapd_conn *c)
 	bool is_bad;
 
 	how.may_expunge = true;
-	if (c->session && imapd_session_sync(c->session, how, &c->arena, imapd_out(c), &err)) {
+	if (c->session && imapd_notify_may_sync(c, false, &how) &&
+		imapd_session_sync(c->session, how, &c->arena, imapd_out(c), &err)) {
 		cv_log(cv_conn_id(c->conn), CV_WARN, "imap.mailbox_gone", "error=\"%s\"", err.text);
 		cv_buf_z(imapd_out(c), "* BYE The selected mailbox was deleted\r\n");
 		return CV_STEP_CLOSE;

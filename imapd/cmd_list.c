@@ -127,12 +127,12 @@ write_metadata(const struct listing *l, const struct cv_mbox_info *box)
 	imapd_write_metadata(l->c, &noted, l->args->metadata, &unused, l->out);
 }
 
-void
-imapd_write_list(struct imapd_conn *c, const struct cv_mbox_info *box, struct cv_str old_name,
-	struct cv_buf *out)
+static void
+write_alone(struct imapd_conn *c, const struct cv_mbox_info *box, struct cv_str old_name,
+	unsigned options, struct cv_buf *out)
 {
-	static const struct imapd_list_args plain;
-	struct listing l = {.c = c, .out = out, .args = &plain};
+	const struct imapd_list_args args = {.options = options};
+	struct listing l = {.c = c, .out = out, .args = &args};
 
 	l.separator = cv_store_separator(c->server->store);
 	cv_buf_z(out, "* LIST (");
@@ -145,6 +145,20 @@ imapd_write_list(struct imapd_conn *c, const struct cv_mbox_info *box, struct cv
 		cv_buf_add(out, "))", 2);
 	}
 	cv_buf_add(out, "\r\n", 2);
+}
+
+void
+imapd_write_list(struct imapd_conn *c, const struct cv_mbox_info *box, struct cv_str old_name,
+	struct cv_buf *out)
+{
+	write_alone(c, box, old_name, 0, out);
+}
+
+void
+imapd_write_list_subscribed(struct imapd_conn *c, const struct cv_mbox_info *box,
+	struct cv_str old_name, struct cv_buf *out)
+{
+	write_alone(c, box, old_name, IMAPD_LIST_RET_SUBSCRIBED, out);
 }
 
 /* Remembers every name above a subscribed one that is not listed itself: of others CHILDINFO would

@@ -29,6 +29,7 @@ const struct imapd_cmd_row imapd_cmds[] = {
 	{"SELECT",       imapd_cmd_select,        IN,  "mailbox ?select", QUIET},
 	{"EXAMINE",      imapd_cmd_examine,       IN,  "mailbox ?select", QUIET},
 	{"IDLE",         imapd_cmd_idle,          IN,  "",                0},
+	{"NOTIFY",       imapd_cmd_notify,        IN,  "notify",          0},
 	{"STATUS",       imapd_cmd_status,        IN,  "mailbox status",  0},
 	{"APPEND",       imapd_cmd_append,        IN,  "mailbox append",  0},
 	{"REPLACE",      imapd_cmd_replace,       SEL, "set mailbox append", UID | WRITE},

@@ -4,9 +4,12 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/store/feed.h"
+#include "imapd/describe.h"
 #include "imapd/limit.h"
 #include "imapd/login.h"
 #include "imapd/metadata.h"
+#include "imapd/notify.h"
 #include "imapd/progress.h"
 
 #define COMMANDS_A_RUN  64 /* pipelined commands before others have their turn */
@@ -146,9 +149,12 @@ send_news(struct imapd_conn *c)
 	struct cv_err err = {0};
 	struct imapd_sync_how how = imapd_news_how(c, cmd->is_uid);
 
-	if (!c->session || (cmd->row->flags & IMAPD_CMD_QUIET))
+	if (cmd->row->flags & IMAPD_CMD_QUIET)
 		return true;
+	imapd_notify_tell(c);
 	how.may_expunge = cmd->is_uid || !(cmd->row->flags & IMAPD_CMD_NUMBERS);
+	if (!c->session || !imapd_notify_may_sync(c, cmd->row->flags & IMAPD_CMD_WRITES, &how))
+		return true;
 	enum cv_status status = imapd_session_sync(c->session, how, &c->arena, imapd_out(c), &err);
 	if (status == CV_OK)
 		return true;
@@ -190,6 +196,8 @@ finish_command(struct imapd_conn *c)
 
 	if (!imapd_is_durable(c->server, c->conn, cmd->ticket, &cmd->is_waiting))
 		return CV_STEP_DURABLE;
+	if (imapd_describe_ended(c))
+		return CV_STEP_DONE;
 	cv_buf_str(imapd_out(c), cmd->untagged);
 	imapd_metadata_news(c);
 	if (!send_news(c)) {
@@ -359,7 +367,9 @@ next_command(struct imapd_conn *c)
 	switch (r) {
 	case IMAPD_INPUT_MORE:
 		cv_conn_consume(c->conn, used);
-		return c->has_eof ? CV_STEP_CLOSE : CV_STEP_READ;
+		if (c->has_eof)
+			return CV_STEP_CLOSE;
+		return imapd_notify_is_on(c) ? CV_STEP_LISTEN : CV_STEP_READ;
 	case IMAPD_INPUT_GO:
 		cv_conn_consume(c->conn, used);
 		cv_buf_z(imapd_out(c), "+ OK\r\n");
@@ -404,7 +414,7 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 	if (c->state & IMAPD_S_IN) {
 		cv_buf_z(out, " NAMESPACE CHILDREN UIDPLUS MOVE UNSELECT SPECIAL-USE "
 			      "UNAUTHENTICATE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
-			      "QRESYNC ESEARCH SEARCHRES SEARCH=FUZZY MULTISEARCH PARTIAL WITHIN SAVEDATE OBJECTID PREVIEW SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
+			      "QRESYNC ESEARCH SEARCHRES SEARCH=FUZZY MULTISEARCH NOTIFY PARTIAL WITHIN SAVEDATE OBJECTID PREVIEW SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
 			      "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 MULTIAPPEND QUOTA "
 			      "QUOTA=RES-STORAGE UTF8=ACCEPT BINARY REPLACE CATENATE UIDONLY UIDBATCHES METADATA LIST-METADATA INPROGRESS");
 		imapd_write_limit_capability(c, out);
@@ -469,9 +479,18 @@ time_is_up(struct imapd_conn *c, unsigned events)
 static enum cv_step
 one_step(struct imapd_conn *c)
 {
+	if (!c->cmd && c->notify) {
+		if (!imapd_may_stay(c))
+			return leave_lost(c);
+		enum cv_step step = imapd_notify_run(c);
+		if (step != CV_STEP_DONE)
+			return step;
+	}
+	if (c->cmd)
+		return run_command(c);
 	if (c->is_idling)
 		return imapd_may_stay(c) ? imapd_idle_run(c) : leave_lost(c);
-	return c->cmd ? run_command(c) : next_command(c);
+	return next_command(c);
 }
 
 /* What the wait after this run costs and how long it may be. */
@@ -490,6 +509,20 @@ park(struct imapd_conn *c, enum cv_step step)
 	if (step == CV_STEP_WAIT)
 		imapd_progress_park(c);
 	return step;
+}
+
+static enum cv_step
+run_steps(struct imapd_conn *c)
+{
+	for (unsigned i = 0; i < COMMANDS_A_RUN; i++) {
+		enum cv_step step = one_step(c);
+		c->events = 0;
+		if (step != CV_STEP_DONE)
+			return park(c, step);
+		if (cv_conn_out_is_high(c->conn))
+			return CV_STEP_MORE;
+	}
+	return imapd_yield(c);
 }
 
 static enum cv_step
@@ -516,15 +549,11 @@ run(struct cv_conn *conn, unsigned events)
 	c->events = events;
 	imapd_progress_tell(c);
 
-	for (unsigned i = 0; i < COMMANDS_A_RUN; i++) {
-		enum cv_step step = one_step(c);
-		c->events = 0;
-		if (step != CV_STEP_DONE)
-			return park(c, step);
-		if (cv_conn_out_is_high(conn))
-			return CV_STEP_MORE;
-	}
-	return imapd_yield(c);
+	/* So that it is not told what it does itself. */
+	cv_feed_as(cv_conn_id(conn));
+	enum cv_step step = run_steps(c);
+	cv_feed_as(0);
+	return step;
 }
 
 static void
@@ -534,8 +563,9 @@ closed(struct cv_conn *conn)
 
 	if (!c->server)
 		return;
-	if (c->cmd && c->cmd->release)
-		c->cmd->release(c->cmd->step);
+	for (struct imapd_cmd *cmd = c->cmd; cmd; cmd = cmd->interrupted)
+		if (cmd->release)
+			cmd->release(cmd->step);
 	imapd_places_done(c);
 	imapd_input_done(&c->input);
 	cv_arena_done(&c->arena);

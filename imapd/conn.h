@@ -57,6 +57,8 @@ struct imapd_cmd {
 	bool is_uid;      /* UID stood before it */
 	bool is_answered; /* the reply below is set */
 	bool is_waiting;  /* a waiter is out for the ticket */
+	bool is_description; /* none of the client's: describe.h */
+	struct imapd_cmd *interrupted; /* by a description; or NULL */
 	struct imapd_args args;
 	void *step;                  /* the handler's own, between calls */
 	void (*release)(void *step); /* what the arena does not give back; may be NULL */
@@ -99,6 +101,7 @@ struct imapd_conn {
 	unsigned held_count;
 	struct imapd_login login;
 	struct imapd_session *session;
+	struct imapd_notify *notify; /* NULL: NOTIFY was not used */
 	int64_t login_deadline_ms;
 	char *address; /* of who is logged in; heap */
 	struct imapd_groups *groups; /* of the log-in: rights.c; heap, or NULL */
@@ -172,6 +175,7 @@ enum cv_step imapd_cmd_lsub(struct imapd_conn *c);
 enum cv_step imapd_cmd_move(struct imapd_conn *c);
 enum cv_step imapd_cmd_namespace(struct imapd_conn *c);
 enum cv_step imapd_cmd_noop(struct imapd_conn *c);
+enum cv_step imapd_cmd_notify(struct imapd_conn *c);
 enum cv_step imapd_cmd_rename(struct imapd_conn *c);
 enum cv_step imapd_cmd_replace(struct imapd_conn *c);
 enum cv_step imapd_cmd_search(struct imapd_conn *c);
@@ -198,6 +202,10 @@ const struct imapd_cmd_row *imapd_cmd_find(struct cv_str name, bool is_uid);
  * OLD_NAME.p is NULL (RFC 9051 7.3.1). */
 void imapd_write_list(struct imapd_conn *c, const struct cv_mbox_info *box, struct cv_str old_name,
 	struct cv_buf *out);
+
+/* The same, with \Subscribed where it is. */
+void imapd_write_list_subscribed(struct imapd_conn *c, const struct cv_mbox_info *box,
+	struct cv_str old_name, struct cv_buf *out);
 
 /* Writes the status items of one mailbox: "(MESSAGES 3 UIDNEXT 4)". */
 void imapd_write_status(

@@ -65,6 +65,10 @@
 	R(DENIED, "NO", "CANNOT", "That cannot be done with this mailbox")                         \
 	R(INVALID, "NO", "CANNOT", "Not a valid name or value")                                    \
 	R(LIMIT, "NO", "LIMIT", "A limit was reached")                                             \
+	R(BAD_EVENT, "NO",                                                                        \
+		"BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange "   \
+		"MailboxMetadataChange ServerMetadataChange)",                                     \
+		"An event that this server does not tell")                                         \
 	R(TOO_MANY_BOXES, "NO", "LIMIT",                                                          \
 		"More mailboxes than one search may take / Qua nhieu thu muc trong mot lan tim")   \
 	R(OVERQUOTA, "NO", "OVERQUOTA", "The mailbox is full / Hop thu da day")                    \

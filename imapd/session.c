@@ -429,6 +429,8 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 	drop_ghosts(s);
 	const struct cv_view *old = s->view;
 	s->view = view;
+	if (diff.arrived && !s->undescribed)
+		s->undescribed = cv_view_seq(view, view->exists - diff.arrived + 1)->uid;
 	if (diff.arrived)
 		claim(s);
 	if (diff.arrived)
@@ -438,7 +440,7 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 		write_number(out, recent, " RECENT\r\n");
 	s->recent_told = recent;
 	tell_keywords(s, out);
-	for (uint32_t i = 0; i < diff.changed_count; i++)
+	for (uint32_t i = 0; i < diff.changed_count && !how.no_flags; i++)
 		if (how.with_modseq || !is_plain || has_changed(&diff.changed[i]))
 			write_change(s, &diff.changed[i], how, out);
 	cv_view_unref(old);

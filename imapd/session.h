@@ -61,6 +61,7 @@ struct imapd_session {
 	struct imapd_range *recent; /* UIDs that are \Recent here, ascending; heap */
 	struct imapd_silent silent[IMAPD_SILENT_MAX];
 	unsigned silent_count;
+	uint32_t undescribed; /* messages from this UID on were told by EXISTS, and no more; 0 */
 	uint32_t *saved; /* UIDs that SEARCH saved for "$" (RFC 5182), ascending; heap */
 	uint32_t saved_count;
 	struct imapd_told_batches { /* by the last UIDBATCHES; size 0: none */
@@ -104,6 +105,7 @@ struct imapd_sync_how {
 	bool with_modseq;
 	bool vanished;    /* expunges are told as VANISHED (RFC 7162 3.2.10) */
 	bool uid_only;    /* no message numbers (RFC 9586) */
+	bool no_flags;    /* changed flags are not told (RFC 5465) */
 	bool silent_modseq_untold; /* not even the MODSEQ of silent changes: the caller tells it */
 };
 /* Appends the news as untagged answers and moves `view` on. CV_NOT_FOUND when the mailbox is gone.

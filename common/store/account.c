@@ -41,6 +41,7 @@ static void
 free_acct(struct cv_acct *a)
 {
 	forget_rows(a);
+	cv_feed_free(a);
 	free(a->boxes);
 	free(a->subs);
 	pthread_mutex_destroy(&a->lock);
@@ -295,8 +296,10 @@ load(struct cv_acct *a, struct cv_err *err)
 	if (!status && l.status)
 		status = cv_fail(err, l.status, "a mailbox row of account %llx is damaged",
 			(unsigned long long)a->id);
-	if (!status && again)
+	if (!status && again) {
 		status = refresh_boxes(a, err);
+		cv_feed_lost(a);
+	}
 	a->loaded = !status;
 	return status;
 }

@@ -136,6 +136,7 @@ void
 cv_edit_set(struct cv_edit *e, struct cv_entry *entry, uint32_t flags, uint64_t keywords,
 	uint64_t modseq)
 {
+	e->sets_flags = true;
 	count_flags(&e->row, entry->flags, false);
 	count_flags(&e->row, flags, true);
 	entry->flags = flags;
@@ -256,6 +257,17 @@ cv_edit_write(struct cv_edit *e, uint64_t modseq, struct cv_writer *w)
 	}
 }
 
+/* What the watchers of the account's feed are told of E. */
+static unsigned
+kinds_of(const struct cv_edit *e)
+{
+	uint32_t added = e->row.uidnext - e->m->row.uidnext;
+	bool has_gone = e->m->row.exists + added > e->row.exists;
+
+	return (added ? CV_FEED_NEW : 0u) | (has_gone ? CV_FEED_GONE : 0u) |
+	       (e->sets_flags ? CV_FEED_FLAGS : 0u);
+}
+
 void
 cv_edit_apply(struct cv_edit *e)
 {
@@ -263,6 +275,7 @@ cv_edit_apply(struct cv_edit *e)
 	struct cv_acct *a = m->acct;
 	a->used_bytes = a->used_bytes - m->row.size_bytes + e->row.size_bytes;
 	a->used_messages = a->used_messages - m->row.exists + e->row.exists;
+	unsigned kinds = kinds_of(e);
 	m->row = e->row;
 	if (e->keywords) {
 		cv_keywords_unref(m->keywords);
@@ -277,4 +290,5 @@ cv_edit_apply(struct cv_edit *e)
 			.page = d->count ? cv_page_new(d->number, d->entries, d->count) : NULL};
 	}
 	cv_box_publish(m, changes, e->count);
+	cv_feed_messages(m, kinds);
 }

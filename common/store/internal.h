@@ -24,6 +24,7 @@
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/store/deliver.h"
+#include "common/store/feed.h"
 #include "common/store/mailbox.h"
 #include "common/store/rows.h"
 
@@ -103,6 +104,7 @@ struct cv_acct {
 	uint64_t mark_given; /* so many are once `mark` is */
 	cv_ticket mark;      /* 0: none taken */
 	struct cv_ids ids;
+	struct cv_acct_feed *feed; /* NULL: nobody ever watched it */
 };
 
 struct cv_mbox {
@@ -121,6 +123,7 @@ struct cv_mbox {
 	struct cv_keywords *keywords; /* counted */
 	bool tail_known; /* without view: the page new entries go to is `tail` (NULL: none) */
 	struct cv_page *tail;
+	struct cv_box_feed *feed; /* NULL: nothing happened while somebody watched */
 	/* under view_lock */
 	pthread_mutex_t view_lock;
 	struct cv_view *view; /* NULL: not read yet, or gone */
@@ -197,6 +200,9 @@ void cv_box_insert(struct cv_acct *a, struct cv_mbox *m);
 void cv_box_take_out(struct cv_acct *a, struct cv_mbox *m);
 void cv_box_gone(struct cv_mbox *m); /* marks it, drops the view, tells the watchers */
 struct cv_mbox *cv_box_find(struct cv_acct *a, struct cv_str canon);
+void cv_box_info(const struct cv_mbox *m, struct cv_arena *arena, struct cv_mbox_info *out);
+/* Whether NAME, which is no mailbox, is subscribed. */
+bool cv_box_is_subscribed(struct cv_acct *a, struct cv_str name);
 struct cv_mbox *cv_box_find_use(struct cv_acct *a, enum cv_special_use use);
 void cv_box_put(uint32_t id, const struct cv_row_box *row, struct cv_writer *w);
 /* The list's row, empty when there is none. */
@@ -248,6 +254,7 @@ struct cv_edit {
 	struct cv_draft **drafts; /* ascending */
 	size_t count, cap;
 	struct cv_keywords *keywords; /* new ones, or NULL */
+	bool sets_flags;
 };
 void cv_edit_begin(struct cv_edit *e, struct cv_mbox *m, struct cv_arena *arena);
 void cv_edit_done(struct cv_edit *e);
@@ -334,6 +341,15 @@ CV_MUST_CHECK enum cv_status cv_accts_list(struct cv_store *s, enum cv_acct_clas
  * account's lock is held. */
 CV_MUST_CHECK enum cv_status cv_box_mend(struct cv_mbox *m, const uint32_t *drop, size_t count,
 	cv_ticket *ticket_out, struct cv_err *err);
+
+/* ---- feed.c; account lock held ---- */
+/* KINDS of CV_FEED_MESSAGES happened to M. */
+void cv_feed_messages(struct cv_mbox *m, unsigned kinds);
+void cv_feed_event(
+	struct cv_acct *a, enum cv_feed_kind kind, struct cv_str name, struct cv_str detail);
+/* Anything may have happened. */
+void cv_feed_lost(struct cv_acct *a);
+void cv_feed_free(struct cv_acct *a);
 
 /* ---- fence.c ---- */
 /* Reads the fence epoch; after a crash it goes up, durably, before anyone is served. */

@@ -35,6 +35,7 @@ cv_box_unref(struct cv_mbox *m)
 	cv_view_unref(m->view);
 	cv_page_unref(m->tail);
 	cv_keywords_unref(m->keywords);
+	free(m->feed);
 	pthread_mutex_destroy(&m->view_lock);
 	free(m->name);
 	free(m->acl);
@@ -193,6 +194,34 @@ find_sub(struct cv_acct *a, struct cv_str name)
 		if (cv_str_eq_z(name, a->subs[i].name))
 			return &a->subs[i];
 	return NULL;
+}
+
+bool
+cv_box_is_subscribed(struct cv_acct *a, struct cv_str name)
+{
+	return find_sub(a, name) != NULL;
+}
+
+void
+cv_box_info(const struct cv_mbox *m, struct cv_arena *arena, struct cv_mbox_info *out)
+{
+	*out = (struct cv_mbox_info){
+		.name = cv_arena_str(arena, m->row.name),
+		.id = m->id,
+		.uidvalidity = m->row.uidvalidity,
+		.uidnext = m->row.uidnext,
+		.highest_modseq = m->row.highest_modseq,
+		.exists = m->row.exists,
+		.unseen = m->row.unseen,
+		.deleted = m->row.deleted,
+		.recent = m->row.recent,
+		.size_bytes = m->row.size_bytes,
+		.use = m->row.use,
+		.selectable = m->row.selectable,
+		.subscribed = m->row.subscribed,
+		.has_children = has_children(m->acct, m->row.name, arena),
+		.acl = m->acl_n ? cv_arena_str(arena, cv_box_acl(m)) : CV_STR_EMPTY,
+	};
 }
 
 /* ---- one act: what will change, written, committed, then done in memory ---- */
@@ -364,10 +393,50 @@ apply_renames(struct act *t)
 	}
 }
 
+/* What becomes of rows that stay: a new name for the first of them and for all below it, a
+ * subscription, a mailbox where there was only a name. */
+static void
+tell_changed(struct act *t)
+{
+	for (size_t i = 0; i < t->renamed_count; i++) {
+		const struct cv_row_box *was = &t->renamed[i].m->row, *is = &t->renamed[i].row;
+		if (!cv_str_eq(was->name, is->name)) {
+			if (!i)
+				cv_feed_event(t->a, CV_FEED_RENAMED, is->name, was->name);
+		} else if (!was->selectable && is->selectable) {
+			cv_feed_event(t->a, CV_FEED_CREATED, is->name, CV_STR_EMPTY);
+		} else if (was->subscribed != is->subscribed) {
+			cv_feed_event(t->a, CV_FEED_SUBSCRIBED, is->name, CV_STR_EMPTY);
+		}
+	}
+}
+
+/* To be called before anything is applied; nobody reads the feed before all is. */
+static void
+act_tell(struct act *t)
+{
+	for (size_t i = 0; i < t->removed_count; i++)
+		cv_feed_event(t->a, CV_FEED_DELETED, t->removed[i]->row.name, CV_STR_EMPTY);
+	for (size_t i = 0; i < t->added_count; i++) {
+		struct cv_str name = t->added[i]->row.name;
+		/* What stays for its children was told as deleted. */
+		if (!t->removed_count || !cv_str_eq(name, t->removed[0]->row.name))
+			cv_feed_event(t->a, CV_FEED_CREATED, name, CV_STR_EMPTY);
+	}
+	tell_changed(t);
+	/* A subscription that moves between a row of its own and a mailbox's is none. */
+	if (t->subs_added.name && !t->removed_count)
+		cv_feed_event(t->a, CV_FEED_SUBSCRIBED, cv_str_z(t->subs_added.name), CV_STR_EMPTY);
+	for (size_t i = 0; i < t->subs_removed_count; i++)
+		if (!t->added_count && !t->renamed_count)
+			cv_feed_event(t->a, CV_FEED_SUBSCRIBED, t->subs_removed[i], CV_STR_EMPTY);
+}
+
 static void
 act_apply(struct act *t)
 {
 	struct cv_acct *a = t->a;
+	act_tell(t);
 	a->head = t->head;
 	if (t->added_count)
 		a->modseq++;
@@ -795,29 +864,6 @@ cv_mbox_acl_version(const struct cv_mbox *m)
 
 /* ---- list ---- */
 
-static void
-fill_info(struct cv_acct *a, const struct cv_mbox *m, struct cv_arena *arena,
-	struct cv_mbox_info *out)
-{
-	*out = (struct cv_mbox_info){
-		.name = cv_arena_str(arena, m->row.name),
-		.id = m->id,
-		.uidvalidity = m->row.uidvalidity,
-		.uidnext = m->row.uidnext,
-		.highest_modseq = m->row.highest_modseq,
-		.exists = m->row.exists,
-		.unseen = m->row.unseen,
-		.deleted = m->row.deleted,
-		.recent = m->row.recent,
-		.size_bytes = m->row.size_bytes,
-		.use = m->row.use,
-		.selectable = m->row.selectable,
-		.subscribed = m->row.subscribed,
-		.has_children = has_children(a, m->row.name, arena),
-		.acl = m->acl_n ? cv_arena_str(arena, cv_box_acl(m)) : CV_STR_EMPTY,
-	};
-}
-
 static int
 by_info(const void *a, const void *b)
 {
@@ -831,7 +877,7 @@ static enum cv_status
 fill_info_as(struct cv_mbox *m, const struct cv_viewer *viewer, struct cv_arena *arena,
 	struct cv_mbox_info *out, struct cv_err *err)
 {
-	fill_info(m->acct, m, arena, out);
+	cv_box_info(m, arena, out);
 	if (!viewer || !viewer->person || !m->row.selectable)
 		return CV_OK;
 	return cv_seen_counts(m, viewer->person, &out->unseen, &out->recent, err);

@@ -307,6 +307,11 @@ try_set(struct cv_acct *a, const struct setting *s, struct cv_arena *arena, cv_t
 		m->row.use = *s->use;
 		m->row.epoch = a->store->epoch;
 	}
+	/* Private notes of others are nobody's business who watches this account. */
+	for (size_t i = 0; !status && i < s->count; i++)
+		if (s->person == a->id || !cv_note_is_private(s->changes[i].name))
+			cv_feed_event(a, CV_FEED_METADATA, m ? m->row.name : CV_STR(""),
+				s->changes[i].name);
 	cv_writer_done(&v.w);
 	return status;
 }
