@@ -83,6 +83,51 @@ check_tree(const struct cv_mime_tree *t)
 	}
 }
 
+/* Whether part I is a message: the whole, or what is in a message/rfc822. */
+static bool
+is_message(const struct cv_mime_tree *t, uint32_t i)
+{
+	uint32_t parent = t->parts[i].parent;
+	return parent == CV_MIME_NONE || t->parts[parent].at.kind == CV_MIME_MESSAGE;
+}
+
+/* The number that leads from its parent to part I; 0 for a multipart that is a whole message. */
+static uint32_t
+number_of(const struct cv_mime_tree *t, uint32_t i)
+{
+	uint32_t number = 1;
+	if (is_message(t, i))
+		return t->parts[i].at.kind == CV_MIME_MULTIPART ? 0 : 1;
+	for (uint32_t k = t->parts[t->parts[i].parent].first_child; k != i;
+	     k = t->parts[k].next_sibling)
+		number++;
+	return number;
+}
+
+/* Each part is found by its numbers. */
+static void
+check_sections(const struct cv_mime_tree *t)
+{
+	for (uint32_t i = 0; i < t->count && i < 100; i++) {
+		uint32_t numbers[CV_MIME_DEPTH_MAX + 1], n = 0;
+		struct cv_buf path = CV_BUF_INIT(2000);
+		struct cv_mime_section s;
+		if (!number_of(t, i))
+			continue;
+		for (uint32_t k = i; k != CV_MIME_NONE; k = t->parts[k].parent)
+			if (number_of(t, k))
+				numbers[n++] = number_of(t, k);
+		while (n--)
+			cv_buf_printf(&path, "%s%u", path.n ? "." : "", numbers[n]);
+		enum cv_status status =
+			cv_mime_section(cv_mime_tree_places(t), cv_buf_view(&path), &s);
+		assert(status == CV_OK && s.index == i);
+		assert(s.offset == t->parts[i].at.body_offset);
+		assert(s.bytes == t->parts[i].at.body_bytes);
+		cv_buf_done(&path);
+	}
+}
+
 static void
 describe(const struct cv_mime_tree *t, struct cv_buf *out)
 {
@@ -129,6 +174,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(t->parts[0].at.header_bytes == cv_header_body_at(in));
 	describe(t, &whole);
 	check_places(t);
+	check_sections(t);
 	struct cv_mime_scan *m = cv_mime_begin(&arena);
 	for (size_t i = 0; i < in.n; i += piece)
 		cv_mime_feed(m, cv_str_sub(in, i, i + piece));
