@@ -277,7 +277,8 @@ take_delimiter(struct cv_mime_scan *m, uint32_t frame, struct cv_str line)
 	struct cv_str rest = cv_str_sub(line, 2 + f->boundary.n, line.n);
 	m->state = BETWEEN;
 	m->in_delimiter = true;
-	if (cv_str_has_prefix(rest, "--")) {
+	/* A boundary that was told with blanks at its end, which is forbidden, ends in them. */
+	if (cv_str_has_prefix(cv_str_trim(rest), "--")) {
 		f->boundary = CV_STR_EMPTY;
 		m->boundaries--;
 		return;

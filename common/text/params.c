@@ -138,14 +138,32 @@ take_param(struct reader *r, struct cv_param *out)
 	return found;
 }
 
-/* What stands before the first ";", without comments and blanks. */
+/* Whether "name=" comes next. */
+static bool
+is_param_next(const struct reader *r)
+{
+	size_t at = r->at;
+	while (at < r->s.n && is_token_byte((unsigned char)r->s.p[at]))
+		at++;
+	return at > r->at && at < r->s.n && r->s.p[at] == '=';
+}
+
+/* What stands before the first ";", without comments and blanks. Some senders forget the ";". */
 static struct cv_str
 take_value(struct reader *r)
 {
 	char *text = cv_arena_alloc(r->arena, r->s.n + 1);
 	size_t n = 0;
-	for (skip_cfws(r); r->at < r->s.n && r->s.p[r->at] != ';'; skip_cfws(r))
+	skip_cfws(r);
+	while (r->at < r->s.n && r->s.p[r->at] != ';') {
 		text[n++] = r->s.p[r->at++];
+		size_t end = r->at;
+		skip_cfws(r);
+		if (r->at > end && is_param_next(r)) {
+			r->broken = true;
+			break;
+		}
+	}
 	return cv_str(text, n);
 }
 
@@ -158,7 +176,7 @@ cv_params_parse(struct cv_arena *arena, struct cv_str value, struct cv_params *o
 	r.s.n = CV_MIN(value.n, CV_PARAM_BYTES_MAX);
 	*out = (struct cv_params){.value = take_value(&r)};
 	while (r.at < r.s.n && n < CV_PARAMS_MAX) {
-		r.at++; /* the ";" */
+		r.at += r.s.p[r.at] == ';';
 		n += take_param(&r, &found[n]);
 	}
 	out->is_broken = r.broken || r.at < r.s.n;

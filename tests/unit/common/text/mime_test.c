@@ -170,6 +170,9 @@ static const struct {
 		"--yy\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n--xx\r\n\r\nb\r\n--xx--\r\n",
 	  "(((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 16 " ENV_INNER " " TEXT_1
 	  "0 0) 1) \"mixed\")" TEXT_1 "1 0) \"mixed\")", NULL },
+	{ "a boundary told with a blank at its end",
+	  HEAD "Content-Type: multipart/mixed; boundary=\"xx \"\r\n\r\n--xx \r\n\r\na\r\n--xx --\r\n",
+	  "(" TEXT_1 "1 0) \"mixed\")", NULL },
 	{ "a message that begins with a blank", " x\r\nSubject: s\r\n\r\n", TEXT_1 "18 3)", NULL },
 	{ "an mbox line is skipped", "From a@b Sun\r\nContent-Type: text/html\r\n\r\nx",
 	  "(\"text\" \"html\" NIL NIL NIL \"7bit\" 1 0)", NULL },

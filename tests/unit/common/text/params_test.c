@@ -51,6 +51,11 @@ test_parameters__are_read_forgivingly(void **state)
 		{ "a/b; x=\"1\"2; z=3", "a/b|x=1|z=3", true },
 		{ "a/b; (unended; z=3", "a/b", true },
 		{ "a/b;;; z=3", "a/b|z=3", false },
+		{ "a/b c=d; e=f", "a/b|c=d|e=f", true },
+		{ "attachment filename=\"a b\"", "attachment|filename=a b", true },
+		{ "a/b(x)c=d", "a/b|c=d", true },
+		{ "a/bc=d", "a/bc=d", false },
+		{ "base 64", "base64", false },
 		{ "a/b; x=\"\\", "a/b|x=", true },
 	};
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
