@@ -69,14 +69,33 @@ arg_names(struct imapd_parse *p, struct imapd_args *a)
 	return true;
 }
 
-/* ID: NIL or ("name" "value" ...); RFC 2971 limits. What it says is of no use here. */
+/* Keeps what is of use here. */
+static void
+take_id(struct imapd_id *id, struct cv_str name, struct cv_str value)
+{
+	const struct {
+		const char *name;
+		struct cv_str *value;
+	} rows[] = {
+		{"x-originating-ip",   &id->ip            },
+		{"x-originating-port", &id->port          },
+		{"x-connected-ip",     &id->connected_ip  },
+		{"x-connected-port",   &id->connected_port},
+		{"x-session-id",       &id->session       },
+	};
+
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		if (cv_str_ieq_z(name, rows[i].name))
+			*rows[i].value = value;
+}
+
+/* ID: NIL or ("name" "value" ...); RFC 2971 limits. */
 static bool
 arg_id(struct imapd_parse *p, struct imapd_args *a)
 {
 	struct cv_str name, value;
 	unsigned count = 0;
 
-	(void)a;
 	if (imapd_take_word(p, "NIL"))
 		return true;
 	if (!imapd_need(p, '(', "NIL or a list was expected"))
@@ -91,6 +110,7 @@ arg_id(struct imapd_parse *p, struct imapd_args *a)
 			return false;
 		if (name.n > 30 || value.n > 1024)
 			return imapd_fault(p, "a field is too long");
+		take_id(&a->id, name, value);
 	}
 	return true;
 }

@@ -147,6 +147,11 @@ enum imapd_status_item {
 	IMAPD_STATUS_APPENDLIMIT = 512
 };
 
+/* What a front end says by ID; p NULL: it does not. */
+struct imapd_id {
+	struct cv_str ip, port, connected_ip, connected_port, session;
+};
+
 /* UIDBATCHES (RFC 10022 3.1) */
 struct imapd_batches {
 	uint32_t size;
@@ -217,6 +222,7 @@ struct imapd_args {
 	struct imapd_sort *sort;
 	enum imapd_thread_how thread;
 	struct imapd_batches batches;
+	struct imapd_id id;
 };
 
 /* Reads the arguments behind the command's name up to the end of the command. False: p->fault says

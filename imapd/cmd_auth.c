@@ -150,7 +150,8 @@ imapd_cmd_login(struct imapd_conn *c)
 static struct imapd_exchange *
 begin_exchange(struct imapd_conn *c)
 {
-	c->cmd->step = imapd_exchange_begin(c->server, c->conn, c->cmd->args.word[0]);
+	c->cmd->step = imapd_exchange_begin(
+		c->server, c->conn, c->is_forwarded, c->cmd->args.word[0]);
 	c->cmd->release = c->cmd->step ? imapd_exchange_free : NULL;
 	return c->cmd->step;
 }

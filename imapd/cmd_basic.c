@@ -1,4 +1,4 @@
-/* cmd_basic.c - commands that need no mailbox: NOOP, CHECK, CAPABILITY, ID, ENABLE, NAMESPACE,
+/* cmd_basic.c - commands that need no mailbox: NOOP, CHECK, CAPABILITY, ENABLE, NAMESPACE,
  * LOGOUT. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/text/envelope.h"
@@ -25,13 +25,6 @@ imapd_cmd_capability(struct imapd_conn *c)
 	cv_buf_z(out, "* ");
 	imapd_write_capabilities(c, out);
 	cv_buf_z(out, "\r\n");
-	return imapd_done(c, IMAPD_R_OK);
-}
-
-enum cv_step
-imapd_cmd_id(struct imapd_conn *c)
-{
-	cv_buf_z(imapd_out(c), "* ID (\"name\" \"congvu\" \"version\" \"" CV_VERSION "\")\r\n");
 	return imapd_done(c, IMAPD_R_OK);
 }
 

@@ -861,8 +861,10 @@ imapd_cmd_fetch(struct imapd_conn *c)
 	struct cv_err err = {0};
 
 	if (!c->cmd->step && c->cmd->args.fetch->vanished) {
-		if (!c->cmd->is_uid || !c->qresync)
+		if (!c->cmd->is_uid)
 			return imapd_done(c, IMAPD_R_SYNTAX);
+		if (!c->qresync)
+			return imapd_done(c, IMAPD_R_ENABLE_FIRST);
 		enum cv_status status = write_vanished(c, &err);
 		if (status)
 			return imapd_refuse(c, status, &err);

@@ -75,6 +75,15 @@ imapd_cmd_create(struct imapd_conn *c)
 	return done_or_refuse(c, status, ticket, &err);
 }
 
+static bool
+stands_for_children(struct imapd_conn *c, const struct imapd_place *place)
+{
+	struct cv_mbox_info info;
+
+	return place->name.n && !cv_mbox_info(place->acct, place->name, &c->arena, &info, NULL) &&
+	       !info.selectable && info.has_children;
+}
+
 enum cv_step
 imapd_cmd_delete(struct imapd_conn *c)
 {
@@ -94,6 +103,8 @@ imapd_cmd_delete(struct imapd_conn *c)
 	}
 	if (!status)
 		status = cv_mbox_delete(place.acct, place.name, &ticket, &err);
+	if (status == CV_DENIED && stands_for_children(c, &place))
+		return imapd_done(c, IMAPD_R_HAS_CHILDREN);
 	return done_or_refuse(c, status, ticket, &err);
 }
 

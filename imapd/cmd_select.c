@@ -127,7 +127,7 @@ open_mailbox(struct imapd_conn *c, bool read_only)
 	if (c->cmd->step)
 		return tell_missed(c);
 	if (c->cmd->args.qresync.is_given && !c->qresync)
-		return imapd_done(c, IMAPD_R_SYNTAX); /* RFC 7162 3.2.5: ENABLE comes first */
+		return imapd_done(c, IMAPD_R_ENABLE_FIRST); /* RFC 7162 3.2.5 */
 	const struct imapd_args *a = &c->cmd->args;
 	struct cv_mbox_info info = {0};
 	struct imapd_place place;

@@ -347,6 +347,7 @@ answer_refused(struct imapd_conn *c)
 		[IMAPD_REFUSAL_LINE] = IMAPD_R_LINE_TOO_LONG,
 		[IMAPD_REFUSAL_LITERAL] = IMAPD_R_LITERAL_TOO_LARGE,
 		[IMAPD_REFUSAL_MESSAGE] = IMAPD_R_MESSAGE_TOO_LARGE,
+		[IMAPD_REFUSAL_COUNT] = IMAPD_R_TOO_MANY_MESSAGES,
 	};
 	char tag[IMAPD_TAG_MAX + 1];
 	memcpy(tag, c->input.tag, sizeof(tag));
@@ -430,13 +431,15 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 		return;
 	}
 	struct cv_sasl_env env;
-	imapd_conn_sasl_env(c->server, c->conn, &env);
+	imapd_conn_sasl_env(c->server, c->conn, c->is_forwarded, &env);
 	cv_sasl_mechanisms(&env, " AUTH=", out);
 }
 
 bool
 imapd_may_log_in(struct imapd_conn *c)
 {
+	if (c->is_forwarded)
+		return c->front_may_log_in || c->is_secure;
 	return imapd_peer_may_log_in(c->server, c->conn, c->is_secure);
 }
 
@@ -455,6 +458,7 @@ open_conn(struct imapd_conn *c)
 
 	take_tls(c);
 	cv_list_init(&c->login.link);
+	c->may_forward = cv_netset_has(config->id_from, cv_conn_peer(c->conn));
 	imapd_conn_enter(c, IMAPD_S_GREETED);
 	c->login_deadline_ms = cv_mono_ms() + 1000 * (int64_t)config->imapd->login_timeout;
 	struct cv_buf *out = imapd_out(c);

@@ -90,6 +90,9 @@ struct imapd_conn {
 	bool is_handshaking; /* STARTTLS was answered; nothing is read before it is done */
 	bool is_counted;     /* among the sessions of its account */
 	bool is_unwelcome;   /* too many failed log-ins: close after the answer */
+	bool may_forward;    /* a front end: ID says for whom it speaks (cmd_id.c) */
+	bool is_forwarded;   /* it has; the peer is its client */
+	bool front_may_log_in; /* without TLS or with it, between the front end and us */
 	unsigned errors; /* BAD answers in a row, once logged in */
 	unsigned failures;
 	struct imapd_input input;

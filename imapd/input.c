@@ -139,9 +139,10 @@ begin_literal(struct imapd_input *in, const struct imapd_input_limits *limits, u
 {
 	struct cv_str none = CV_STR_EMPTY;
 
-	if (is_message && (n > limits->message || in->message_bytes + n > 2 * limits->message ||
-				  in->spool_count == IMAPD_MESSAGES_MAX))
+	if (is_message && (n > limits->message || in->message_bytes + n > 2 * limits->message))
 		refuse(in, IMAPD_REFUSAL_MESSAGE, none);
+	else if (is_message && in->spool_count == IMAPD_MESSAGES_MAX)
+		refuse(in, IMAPD_REFUSAL_COUNT, none);
 	else if (!is_message && (n > limits->literal || in->text.n + n > limits->text))
 		refuse(in, IMAPD_REFUSAL_LITERAL, none);
 

@@ -36,6 +36,7 @@ enum imapd_refusal {
 	IMAPD_REFUSAL_LINE,    /* line too long */
 	IMAPD_REFUSAL_LITERAL, /* literal too large */
 	IMAPD_REFUSAL_MESSAGE, /* message larger than is taken */
+	IMAPD_REFUSAL_COUNT,   /* more messages than are taken at once */
 };
 
 struct imapd_input {

@@ -102,6 +102,16 @@ bind_channel(void *arg, const char *type, struct cv_buf *out)
 	return cv_conn_channel_binding(arg, type, out);
 }
 
+/* TLS is the front end's: what its client bound to is another. */
+static enum cv_status
+bind_nothing(void *arg, const char *type, struct cv_buf *out)
+{
+	(void)arg;
+	(void)type;
+	(void)out;
+	return CV_NOT_FOUND;
+}
+
 static bool
 client_cert(void *arg, struct cv_tls_cert *out)
 {
@@ -109,13 +119,14 @@ client_cert(void *arg, struct cv_tls_cert *out)
 }
 
 void
-imapd_conn_sasl_env(struct imapd *d, struct cv_conn *conn, struct cv_sasl_env *out)
+imapd_conn_sasl_env(
+	struct imapd *d, struct cv_conn *conn, bool is_forwarded, struct cv_sasl_env *out)
 {
 	*out = (struct cv_sasl_env){
 		.auth = d->auth,
 		.peer = cv_conn_peer(conn),
-		.channel_binding = bind_channel,
-		.client_cert = client_cert,
+		.channel_binding = is_forwarded ? bind_nothing : bind_channel,
+		.client_cert = is_forwarded ? NULL : client_cert,
 		.use = CV_AUTH_READ,
 		.wake = wake_conn,
 		.arg = conn,
@@ -123,12 +134,13 @@ imapd_conn_sasl_env(struct imapd *d, struct cv_conn *conn, struct cv_sasl_env *o
 }
 
 struct imapd_exchange *
-imapd_exchange_begin(struct imapd *d, struct cv_conn *conn, struct cv_str mechanism)
+imapd_exchange_begin(
+	struct imapd *d, struct cv_conn *conn, bool is_forwarded, struct cv_str mechanism)
 {
 	struct imapd_exchange *x = cv_calloc(1, sizeof(*x));
 	struct cv_sasl_env env;
 
-	imapd_conn_sasl_env(d, conn, &env);
+	imapd_conn_sasl_env(d, conn, is_forwarded, &env);
 	x->sasl = cv_sasl_new(mechanism, &env);
 	if (!x->sasl) {
 		free(x);

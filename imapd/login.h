@@ -14,8 +14,10 @@
 
 /* Whether CONN may log in: TLS runs, or the peer is in plain_login_networks. */
 bool imapd_peer_may_log_in(struct imapd *d, struct cv_conn *conn, bool is_secure);
-/* What a SASL exchange on CONN may look at. */
-void imapd_conn_sasl_env(struct imapd *d, struct cv_conn *conn, struct cv_sasl_env *out);
+/* What a SASL exchange on CONN may look at; IS_FORWARDED: its TLS is a front end's, not the
+ * client's. */
+void imapd_conn_sasl_env(
+	struct imapd *d, struct cv_conn *conn, bool is_forwarded, struct cv_sasl_env *out);
 /* Counts a log-in that failed; the word for the log. */
 const char *imapd_login_failed(struct imapd *d, enum cv_auth_result result);
 
@@ -48,7 +50,7 @@ struct imapd_exchange {
 };
 /* NULL: MECHANISM is not offered here. */
 struct imapd_exchange *imapd_exchange_begin(
-	struct imapd *d, struct cv_conn *conn, struct cv_str mechanism);
+	struct imapd *d, struct cv_conn *conn, bool is_forwarded, struct cv_str mechanism);
 void imapd_exchange_free(void *x);
 /* The first step: INITIAL is base64 or "=", p NULL when there is no initial response (RFC 4959,
  * 5034). Challenges go to the connection's output: "+ base64". ARENA keeps what was decoded. */

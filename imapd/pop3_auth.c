@@ -124,7 +124,7 @@ write_mechanisms(struct imapd_pop3 *c, const char *prefix, struct cv_buf *out)
 {
 	struct cv_sasl_env env;
 
-	imapd_conn_sasl_env(c->server, c->conn, &env);
+	imapd_conn_sasl_env(c->server, c->conn, false, &env);
 	cv_sasl_mechanisms(&env, prefix, out);
 }
 
@@ -151,7 +151,7 @@ static enum imapd_exchange_step
 begin_or_resume(struct imapd_pop3 *c)
 {
 	if (!c->step) {
-		c->step = imapd_exchange_begin(c->server, c->conn, c->args.word[0]);
+		c->step = imapd_exchange_begin(c->server, c->conn, false, c->args.word[0]);
 		if (!c->step)
 			return IMAPD_X_FAIL;
 		c->release = imapd_exchange_free;

@@ -27,6 +27,8 @@
 	R(LINE_TOO_LONG, "BAD", "LIMIT", "Command line too long")                                  \
 	R(LITERAL_TOO_LARGE, "BAD", "LIMIT", "Literal too large")                                  \
 	R(MESSAGE_TOO_LARGE, "NO", "TOOBIG", "Message is larger than this server takes")           \
+	R(TOO_MANY_MESSAGES, "NO", "LIMIT", "Too many messages for one command")                   \
+	R(ENABLE_FIRST, "BAD", "CLIENTBUG", "ENABLE QRESYNC comes first")                          \
 	R(CANCELLED, "BAD", "", "Cancelled")                                                       \
 	R(BAD_BASE64, "BAD", "", "Not base64")                                                     \
 	R(NO_MECHANISM, "NO", "CANNOT", "This mechanism is not offered")                           \
@@ -47,6 +49,7 @@
 		"The first password has expired, ask your administrator / Mat khau ban dau het "   \
 		"han")                                                                             \
 	R(AUTH_BUSY, "NO", "UNAVAILABLE", "Too many log-ins at once, try again")                   \
+	R(TOO_MANY_PEERS, "NO", "LIMIT", "Too many connections from that address")                 \
 	R(TOO_MANY_SESSIONS, "NO", "LIMIT", "Too many sessions of this account")                   \
 	R(READ_ONLY_BOX, "NO", "READ-ONLY", "The mailbox was opened for reading only")             \
 	R(BAD_NAME, "NO", "CANNOT", "Not a mailbox name in modified UTF-7 or UTF-8")                        \
@@ -63,6 +66,7 @@
 	R(METADATA_SIZE, "NO", "METADATA MAXSIZE 16384", "A value is too long")                    \
 	R(METADATA_TOO_MANY, "NO", "METADATA TOOMANY", "Too many entries")                         \
 	R(DENIED, "NO", "CANNOT", "That cannot be done with this mailbox")                         \
+	R(HAS_CHILDREN, "NO", "HASCHILDREN", "The name only stands for those below it")             \
 	R(INVALID, "NO", "CANNOT", "Not a valid name or value")                                    \
 	R(LIMIT, "NO", "LIMIT", "A limit was reached")                                             \
 	R(BAD_EVENT, "NO",                                                                        \
@@ -74,7 +78,7 @@
 	R(OVERQUOTA, "NO", "OVERQUOTA", "The mailbox is full / Hop thu da day")                    \
 	R(FULL, "NO", "UNAVAILABLE", "The server's disk is full, nothing was changed")             \
 	R(TEMPFAIL, "NO", "UNAVAILABLE", "A fault of the server, try again later")                 \
-	R(CORRUPT, "NO", "SERVERBUG", "A stored message cannot be read; it was reported")
+	R(CORRUPT, "NO", "CORRUPTION", "A stored message cannot be read; it was reported")
 
 enum imapd_reply {
 #define IMAPD_REPLY_NAME(name, word, code, text) IMAPD_R_##name,

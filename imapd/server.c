@@ -38,6 +38,9 @@ imapd_config_load(const char *file, struct imapd_config **config_out, struct cv_
 			cv_str_z(config->imapd->plain_login_networks), &config->plain_from, err);
 		if (!status)
 			status = cv_netset_parse(
+				cv_str_z(config->imapd->id_networks), &config->id_from, err);
+		if (!status)
+			status = cv_netset_parse(
 				cv_str_z(config->common->inside_networks), &config->inside, err);
 		if (!status)
 			status = cv_netset_parse(
@@ -69,6 +72,7 @@ imapd_config_free(struct imapd_config *config)
 	while (config) {
 		struct imapd_config *older = config->older;
 		cv_netset_free(config->plain_from);
+		cv_netset_free(config->id_from);
 		cv_netset_free(config->inside);
 		cv_netset_free(config->proxies);
 		if (config->conf)

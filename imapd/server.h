@@ -32,6 +32,7 @@ struct imapd_config {
 	const struct imapd_options *imapd;
 	const struct admin_options *admin;
 	struct cv_netset *plain_from; /* who may log in without TLS */
+	struct cv_netset *id_from;    /* front ends that say by ID for whom they speak */
 	struct cv_netset *inside, *proxies; /* read when the daemon starts */
 	struct imapd_config *older;
 };

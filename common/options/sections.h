@@ -144,6 +144,7 @@
 	OPT(flag, common_seen, "no", "", "", "what one reader of a shared box has seen counts as seen for all its readers", "thư một người đã đọc trong hộp thư dùng chung tính là đã đọc cho mọi người") \
 	OPT(list, common_seen_boxes, "", "", "65536", "addresses of boxes for which it does so when common_seen = no", "các hộp thư dùng chung một trạng thái đã đọc") \
 	OPT(list, plain_login_networks, "", "", "65536", "networks from which LOGIN without TLS is taken", "mạng được đăng nhập không TLS") \
+	OPT(list, id_networks, "", "", "65536", "front ends that may say by ID for whom they speak (x-originating-ip)", "mạng của máy chủ phía trước được báo địa chỉ thật bằng lệnh ID") \
 	OPT(num, max_conns, "20000", "1", "200000", "connections at once", "số kết nối tối đa") \
 	OPT(num, max_conns_per_ip, "0", "0", "100000", "connections from one address; 0: no limit (agencies sit behind one address)", "số kết nối tối đa một địa chỉ") \
 	OPT(num, rate_conns, "0", "0", "1000000", "new connections a minute from one network (IPv4 /24, IPv6 /64); inside networks excepted; 0: no limit", "số kết nối mới mỗi phút từ một mạng") \

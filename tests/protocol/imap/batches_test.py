@@ -57,6 +57,9 @@ def play(daemon):
     for _ in range(0, MESSAGES, 50):
         peer.send(b"a2 APPEND INBOX" + b" {1+}\r\nx" * 50 + b"\r\n")
         need(peer.line().split()[1], b"OK", "APPEND")
+    # RFC 5530 3, LIMIT: one APPEND takes 256 messages
+    peer.send(b"a2 APPEND INBOX" + b" {1+}\r\nx" * 257 + b"\r\n")
+    need(peer.line()[:13], b"a2 NO [LIMIT]", "257 messages")
     run(peer, b"a3 SELECT INBOX")
     gone = sorted(r.sample(range(1, MESSAGES + 1), GONE))
     run(peer, b"a4 UID STORE %s +FLAGS.SILENT (\\Deleted)" % b",".join(b"%d" % u for u in gone))
