@@ -20,7 +20,7 @@
 #include "common/base/err.h"
 
 #define CV_ACL_ENTRIES_MAX 128u
-#define CV_ACL_ID_MAX      512u /* bytes of an identifier in its one spelling */
+#define CV_ACL_ID_MAX      400u /* bytes of an identifier in its one spelling */
 #define CV_ACL_ROW_MAX     (CV_ACL_ENTRIES_MAX * (CV_ACL_ID_MAX + 8))
 
 /* The letters of RFC 4314 2.1. */

@@ -55,6 +55,7 @@ struct cv_store {
 	int64_t restore_secs;
 	uint64_t default_quota_bytes;
 	uint64_t epoch; /* of the fence */
+	atomic_uint_fast64_t grants_version; /* goes up with each change of grants.h's rows */
 
 	pthread_mutex_t lock; /* the table below */
 	struct cv_acct *buckets[CV_TABLE_BUCKETS];
@@ -213,6 +214,15 @@ CV_MUST_CHECK enum cv_status cv_box_lock(struct cv_mbox *m, struct cv_err *err);
 /* The rows of a new account: head and default folders. */
 CV_MUST_CHECK enum cv_status cv_boxes_create_default(
 	struct cv_acct *a, cv_ticket *ticket_out, struct cv_err *err);
+
+/* ---- grants.c; account lock held ---- */
+/* Before ID gets an entry in a list of A: the row that tells of it. */
+CV_MUST_CHECK enum cv_status cv_grant_note(
+	struct cv_acct *a, struct cv_str id, struct cv_err *err);
+/* After the list ROW went or changed: takes away what no list of A says any more. */
+void cv_grants_drop(struct cv_acct *a, struct cv_str row);
+CV_MUST_CHECK enum cv_status cv_grants_purge(
+	struct cv_store *s, cv_acct_id owner, struct cv_err *err);
 
 /* ---- view.c ---- */
 struct cv_page *cv_page_new(uint32_t number, const struct cv_entry *entries, uint32_t count);

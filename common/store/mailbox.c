@@ -662,7 +662,11 @@ do_delete(struct act *t, struct cv_str name, struct cv_str none, void *arg, cv_t
 			act_keep_sub(t, name);
 		remove_empty_parents(t, name);
 	}
-	return act_commit(t, ticket_out, err);
+	struct cv_str acl = cv_arena_str(&t->arena, cv_box_acl(m));
+	enum cv_status status = act_commit(t, ticket_out, err);
+	if (!status)
+		cv_grants_drop(t->a, acl);
+	return status;
 }
 
 enum cv_status
@@ -823,12 +827,18 @@ do_change_acl(struct act *t, struct cv_str name, struct cv_str none, void *arg,
 	bool changes = !status && !cv_str_eq(cv_box_acl(m), cv_buf_view(&row));
 	if (act->changed_out)
 		*act->changed_out = changes;
-	if (changes) {
+	uint32_t unused;
+	if (changes && !act->change->is_negative &&
+		cv_acl_find(cv_buf_view(&row), act->change->id, false, &unused))
+		status = cv_grant_note(t->a, act->change->id, err);
+	if (changes && !status) {
 		put_acl(m->id, cv_buf_view(&row), &t->w);
 		status = act_commit(t, ticket_out, err);
 	}
 	if (changes && !status) {
+		struct cv_str before = cv_arena_str(&t->arena, cv_box_acl(m));
 		cv_box_set_acl(m, cv_buf_view(&row));
+		cv_grants_drop(t->a, before);
 		cv_box_tell(m);
 	}
 	cv_buf_done(&row);

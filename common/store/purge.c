@@ -124,6 +124,8 @@ cv_acct_purge(struct cv_store *s, cv_acct_id id, cv_ticket *ticket_out, struct c
 		if (!status)
 			status = mark(&p, ticket_out, err);
 		if (!status)
+			status = cv_grants_purge(s, id, err);
+		if (!status)
 			status = remove_rows(&p, ticket_out, err);
 		forget(p.a);
 	}

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "tests/unit/common/store/mailbox_kit.h"
 
+#include "common/store/grants.h"
+
 static enum cv_status
 change(struct kit *k, const char *box, const char *id, const char *rights)
 {
@@ -124,6 +126,54 @@ test_change__is_told_to_who_has_the_mailbox_open(void **state)
 	cv_mbox_close(m);
 }
 
+static bool
+write_grant(void *arg, cv_acct_id owner, struct cv_str id)
+{
+	cv_buf_printf(arg, "%llu %.*s|", (unsigned long long)(owner & 0xff), CV_STR_ARGS(id));
+	return true;
+}
+
+static void
+expect_grants(struct kit *k, const char *want)
+{
+	struct cv_buf text = CV_BUF_INIT(1u << 16);
+
+	OK(cv_grants_each(k->s, write_grant, &text, &k->err));
+	cv_buf_c(&text, '\0');
+	assert_string_equal(text.p, want);
+	cv_buf_done(&text);
+}
+
+static void
+test_grants__tell_who_gives_rights_to_whom(void **state)
+{
+	struct kit *k = *state;
+
+	expect_grants(k, "");
+	uint64_t version = cv_grants_version(k->s);
+	OK(cv_mbox_create(k->a, CV_STR("A/B"), CV_USE_NONE, NULL, &k->t, &k->err));
+	OK(change(k, "A", "hoa@x", "lr"));
+	assert_true(cv_grants_version(k->s) != version);
+	OK(change(k, "A/B", "hoa@x", "l"));
+	OK(change(k, "A/B", "group:to@x", "l"));
+	version = cv_grants_version(k->s);
+	OK(change(k, "A/B", "hoa@x", "lrs"));
+	assert_true(cv_grants_version(k->s) == version);
+	expect_grants(k, "1 group:to@x|1 hoa@x|");
+	OK(change(k, "A", "hoa@x", ""));
+	expect_grants(k, "1 group:to@x|1 hoa@x|");
+	kit_close(k);
+	kit_open(k);
+	expect_grants(k, "1 group:to@x|1 hoa@x|");
+	OK(change(k, "A/B", "hoa@x", ""));
+	expect_grants(k, "1 group:to@x|");
+	OK(cv_mbox_delete(k->a, CV_STR("A/B"), &k->t, &k->err));
+	expect_grants(k, "");
+	OK(change(k, "INBOX", "an@x", "l"));
+	OK(cv_acct_purge(k->s, KIT_USER(1), &k->t, &k->err));
+	expect_grants(k, "");
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, kit_setup, kit_teardown)
 
 int
@@ -132,6 +182,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_acl__stays_over_restart_and_rename_and_goes_with_delete),
 		TEST(test_RFC_4314_4__a_new_mailbox_has_the_list_of_the_one_above),
+		TEST(test_grants__tell_who_gives_rights_to_whom),
 		TEST(test_change__is_told_to_who_has_the_mailbox_open),
 	};
 	return cmocka_run_group_tests_name("mailbox_acl", tests, NULL, NULL);
