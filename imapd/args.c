@@ -401,7 +401,9 @@ arg_append(struct imapd_parse *p, struct imapd_args *a)
 		if (!parse_append_data(p, append))
 			return false;
 		item->flags =
-			(struct cv_flag_change){flags.flags, flags.keywords, flags.keyword_count};
+			(struct cv_flag_change){.flags = flags.flags,
+				.keywords = flags.keywords,
+				.keyword_count = flags.keyword_count};
 		append->count++;
 	} while (imapd_take(p, ' '));
 	return true;

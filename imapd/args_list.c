@@ -57,6 +57,7 @@ parse_returns(struct imapd_parse *p, struct imapd_list_args *list)
 		{"SPECIAL-USE", IMAPD_LIST_RET_SPECIAL   },
 		{"STATUS",      IMAPD_LIST_RET_STATUS    },
 		{"METADATA",    IMAPD_LIST_RET_METADATA  },
+		{"MYRIGHTS",    IMAPD_LIST_RET_MYRIGHTS  },
 	};
 
 	if (!imapd_take_word(p, "RETURN") || !imapd_take(p, ' ') || !imapd_take(p, '('))

@@ -191,6 +191,8 @@ add_url(struct imapd_conn *c, struct cv_str text, struct cv_spool *out, struct c
 		return add_from(c, c->session->mbox, &url, out, err);
 	}
 	enum cv_status status = imapd_place(c, url.mailbox, &place, err);
+	if (!status && !(place.rights & CV_RIGHT_R))
+		status = cv_fail(err, CV_NOT_FOUND, "a mailbox that may not be read");
 	if (!status)
 		status = imapd_place_mbox(&place, &mbox, err);
 	if (status)

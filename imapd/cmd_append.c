@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/catenate.h"
 #include "imapd/limit.h"
+#include "imapd/rights.h"
 
 /* "APPENDUID 38505 3955:3957" */
 static struct cv_str
@@ -67,6 +68,8 @@ append_messages(struct imapd_conn *c, struct cv_str *code_out, cv_ticket *ticket
 				       : imapd_refuse(c, status, &err);
 		return false;
 	}
+	for (size_t i = 0; i < a->append->count; i++)
+		imapd_limit_flags(place.rights, &a->append->items[i].flags);
 	status = cv_mbox_append_as(
 		mbox, &place.viewer, a->append->items, a->append->count, ticket_out, &err);
 	if (status)

@@ -15,6 +15,7 @@
 #include "imapd/limit.h"
 #include "imapd/names.h"
 #include "imapd/resync.h"
+#include "imapd/rights.h"
 
 #define BATCH_META   512
 #define SHEET_WORTH  16u /* messages; fewer are read one by one */
@@ -68,6 +69,13 @@ free_fetching(void *arg)
 	free(f);
 }
 
+/* RFC 4314 4: without s the message is read all the same. */
+static bool
+may_set_seen(struct imapd_conn *c)
+{
+	return !c->session->is_read_only && (imapd_rights_selected(c) & CV_RIGHT_S);
+}
+
 static struct fetching *
 begin(struct imapd_conn *c)
 {
@@ -83,7 +91,7 @@ begin(struct imapd_conn *c)
 	f->wants_summary = f->items & IMAPD_ITEMS_OF_SUMMARY;
 	for (unsigned i = 0; i < a->section_count; i++) {
 		f->wants_summary |= a->sections[i].path.n > 0;
-		f->sets_seen |= !a->sections[i].is_peek && !c->session->is_read_only;
+		f->sets_seen |= !a->sections[i].is_peek && may_set_seen(c);
 	}
 	if (a->section_count)
 		f->batch = cv_calloc(BATCH_BODIES, sizeof(*f->batch));

@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "imapd/metadata.h"
 #include "imapd/notify.h"
+#include "imapd/rights.h"
 
 enum cv_step
 imapd_cmd_idle(struct imapd_conn *c)
@@ -42,6 +43,7 @@ imapd_idle_run(struct imapd_conn *c)
 	bool is_bad;
 
 	how.may_expunge = true;
+	imapd_tell_rights(c);
 	if (c->session && imapd_notify_may_sync(c, false, &how) &&
 		imapd_session_sync(c->session, how, &c->arena, imapd_out(c), &err)) {
 		cv_log(cv_conn_id(c->conn), CV_WARN, "imap.mailbox_gone", "error=\"%s\"", err.text);

@@ -77,7 +77,14 @@ write_box(const struct listing *l, const struct cv_mbox_info *box, bool has_chil
 	if (has_childinfo)
 		cv_buf_z(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
 	cv_buf_add(out, "\r\n", 2);
-	if ((l->args->options & IMAPD_LIST_RET_STATUS) && box->id && box->selectable)
+	bool is_other = imapd_is_others_name(l->c, box->name) && box->rights;
+	uint32_t rights = is_other ? box->rights : CV_RIGHTS_ALL;
+	if (!box->id || !box->selectable)
+		return;
+	if (l->args->options & IMAPD_LIST_RET_MYRIGHTS)
+		imapd_write_myrights(l->c, box->name, rights);
+	/* RFC 5819 2: none where STATUS would be refused. */
+	if ((l->args->options & IMAPD_LIST_RET_STATUS) && (rights & CV_RIGHT_R))
 		imapd_write_status(l->c, box, l->args->status_items);
 }
 

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/conn.h"
 #include "imapd/names.h"
+#include "imapd/rights.h"
 
 static enum cv_step
 done_or_refuse(
@@ -33,12 +34,11 @@ tell_name(struct imapd_conn *c, const struct imapd_place *place, struct cv_str o
 	cv_buf_done(&line);
 }
 
-/* Where a mailbox of that name may be made or changed: not at the levels above others' boxes. */
+/* Where a mailbox of that name may be made: not at the levels above others' boxes. */
 static enum cv_status
-find_changeable(struct imapd_conn *c, struct cv_str name, struct imapd_place *out,
-	struct cv_err *err)
+find_new(struct imapd_conn *c, struct cv_str name, struct imapd_place *out, struct cv_err *err)
 {
-	enum cv_status status = imapd_place(c, name, out, err);
+	enum cv_status status = imapd_place_new(c, name, out, err);
 
 	if (!status && (!out->name.n || (out->space == IMAPD_SPACE_OWN && out->is_reserved)))
 		status = cv_fail(err, CV_DENIED, "the name stands for boxes of others");
@@ -57,7 +57,9 @@ imapd_cmd_create(struct imapd_conn *c)
 	uint64_t id;
 	char objectid[IMAPD_OBJECTID_MAX];
 
-	enum cv_status status = find_changeable(c, name, &place, &err);
+	enum cv_status status = find_new(c, name, &place, &err);
+	if (!status && !imapd_may_create(c, &place))
+		return imapd_done(c, IMAPD_R_NO_PERMISSION);
 	if (!status && use != CV_USE_NONE && place.space != IMAPD_SPACE_OWN)
 		return imapd_done(c, IMAPD_R_USE_TAKEN); /* in their session it is not told */
 	if (!status)
@@ -118,12 +120,14 @@ imapd_cmd_rename(struct imapd_conn *c)
 
 	enum cv_status status = imapd_place(c, a->mailbox[0], &from, &err);
 	if (!status)
-		status = find_changeable(c, without_separator(c, a->mailbox[1]), &to, &err);
+		status = find_new(c, without_separator(c, a->mailbox[1]), &to, &err);
 	if (!status && (!from.name.n || from.acct != to.acct))
 		status = cv_fail(&err, CV_DENIED, "a mailbox stays its owner's");
 	/* INBOX of somebody else is where their mail comes in: it is not emptied by its name. */
 	if (!status && from.space != IMAPD_SPACE_OWN && cv_str_eq_z(from.name, "INBOX"))
 		status = cv_fail(&err, CV_DENIED, "the inbox of others keeps its name");
+	if (!status && !imapd_may_create(c, &to))
+		return imapd_done(c, IMAPD_R_NO_PERMISSION);
 	if (!status)
 		status = cv_mbox_rename(from.acct, from.name, to.name, &ticket, &err);
 	if (!status && c->rev2)

@@ -4,6 +4,7 @@
 #include "imapd/diff.h"
 #include "imapd/names.h"
 #include "imapd/resync.h"
+#include "imapd/rights.h"
 
 static void
 write_ok_code(struct cv_buf *out, const char *code, uint64_t number, const char *text)
@@ -58,7 +59,6 @@ struct resync {
 	uint64_t modseq;
 	struct imapd_range *known; /* UIDs; NULL: all */
 	uint32_t known_count, next_seq;
-	bool read_only;
 };
 
 static bool
@@ -82,6 +82,13 @@ write_missed(struct imapd_conn *c, uint32_t seq, const struct cv_entry *e)
 	cv_buf_printf(out, ") MODSEQ (%llu))\r\n", (unsigned long long)e->modseq);
 }
 
+/* RFC 4314 5.2: who may change nothing has it for reading, whatever was asked. */
+static enum cv_step
+selected(struct imapd_conn *c)
+{
+	return imapd_done(c, imapd_may_write(c) ? IMAPD_R_READ_WRITE : IMAPD_R_READ_ONLY);
+}
+
 /* Goes on where the output was full. */
 static enum cv_step
 tell_missed(struct imapd_conn *c)
@@ -97,17 +104,17 @@ tell_missed(struct imapd_conn *c)
 		if (cv_conn_out_is_high(c->conn))
 			return CV_STEP_MORE;
 	}
-	return imapd_done(c, r->read_only ? IMAPD_R_READ_ONLY : IMAPD_R_READ_WRITE);
+	return selected(c);
 }
 
 static enum cv_step
-begin_resync(struct imapd_conn *c, bool read_only)
+begin_resync(struct imapd_conn *c)
 {
 	const struct imapd_qresync *q = &c->cmd->args.qresync;
 	struct resync *r = CV_ARENA_NEW(&c->arena, struct resync);
 	struct cv_err err = {0};
 
-	*r = (struct resync){.modseq = q->modseq, .next_seq = 1, .read_only = read_only};
+	*r = (struct resync){.modseq = q->modseq, .next_seq = 1};
 	if (q->has_known)
 		imapd_set_resolve(&q->known, c->session->view->uidnext - 1, &c->arena, &r->known,
 			&r->known_count);
@@ -141,6 +148,8 @@ open_mailbox(struct imapd_conn *c, bool read_only)
 	if (a->condstore)
 		imapd_know_modseq(c);
 	enum cv_status status = imapd_place(c, a->mailbox[0], &place, &err);
+	if (!status && place.exists && !(place.rights & CV_RIGHT_R))
+		return imapd_done(c, IMAPD_R_NO_PERMISSION);
 	if (!status && (read_only || c->rev2))
 		status = imapd_place_info(c, &place, &info, &err);
 	if (!status)
@@ -158,10 +167,11 @@ open_mailbox(struct imapd_conn *c, bool read_only)
 	imapd_conn_enter(c, IMAPD_S_SELECTED);
 	if (cv_str_eq_z(place.name, "INBOX"))
 		cv_audit_count(c->server->audit, place.owner, CV_COUNT_CHECKS, 1);
+	imapd_rights_selected(c);
 	write_mailbox(c, &info);
 	if (a->qresync.is_given && a->qresync.uidvalidity == c->session->view->uidvalidity)
-		return begin_resync(c, read_only);
-	return imapd_done(c, read_only ? IMAPD_R_READ_ONLY : IMAPD_R_READ_WRITE);
+		return begin_resync(c);
+	return selected(c);
 }
 
 enum cv_step
@@ -205,7 +215,8 @@ imapd_cmd_close(struct imapd_conn *c)
 	cv_ticket ticket = 0;
 	size_t removed;
 
-	if (!c->session->is_read_only) {
+	/* RFC 4314 4: without e the mailbox is left as if nothing were deleted. */
+	if (!c->session->is_read_only && (imapd_rights_selected(c) & CV_RIGHT_E)) {
 		enum cv_status status =
 			cv_mbox_expunge(c->session->mbox, NULL, 0, &removed, &ticket, &err);
 		if (status && status != CV_NOT_FOUND)

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/limit.h"
 #include "imapd/names.h"
+#include "imapd/rights.h"
 
 struct store {
 	struct imapd_range *seqs;
@@ -87,18 +88,37 @@ modified_code(struct imapd_conn *c, const struct store *s)
 	return code;
 }
 
+/* RFC 4314 4: what of the flags may not be changed is left out without a word, unless that is
+ * everything. */
+static bool
+limit_change(struct imapd_conn *c, struct cv_flag_change *change)
+{
+	uint32_t rights = imapd_rights_selected(c);
+	bool asks = change->flags || change->keyword_count;
+
+	imapd_limit_flags(rights, change);
+	change->keep_flags = ~imapd_flags_of_rights(rights);
+	change->keep_keywords = !(rights & CV_RIGHT_W);
+	if (c->cmd->args.store->op == CV_STORE_SET)
+		return imapd_flags_of_rights(rights) != 0;
+	return !asks || change->flags || change->keyword_count;
+}
+
 enum cv_step
 imapd_cmd_store(struct imapd_conn *c)
 {
 	struct imapd_args *a = &c->cmd->args;
 	struct imapd_session *session = c->session;
-	struct cv_flag_change change = {
-		a->store->flags.flags, a->store->flags.keywords, a->store->flags.keyword_count};
+	struct cv_flag_change change = {.flags = a->store->flags.flags,
+		.keywords = a->store->flags.keywords,
+		.keyword_count = a->store->flags.keyword_count};
 	struct store s = {0};
 	struct cv_err err = {0};
 	cv_ticket ticket = 0;
 	uint64_t modseq = 0;
 
+	if (!limit_change(c, &change))
+		return imapd_done(c, IMAPD_R_NO_PERMISSION);
 	if (a->store->has_unchanged_since)
 		imapd_know_modseq(c);
 	struct imapd_sync_how how = imapd_news_how(c, c->cmd->is_uid);

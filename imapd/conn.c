@@ -11,6 +11,7 @@
 #include "imapd/metadata.h"
 #include "imapd/notify.h"
 #include "imapd/progress.h"
+#include "imapd/rights.h"
 
 #define COMMANDS_A_RUN  64 /* pipelined commands before others have their turn */
 #define ERRORS_MAX      50 /* BAD answers; with fewer than that before log-in */
@@ -155,6 +156,7 @@ send_news(struct imapd_conn *c)
 	how.may_expunge = cmd->is_uid || !(cmd->row->flags & IMAPD_CMD_NUMBERS);
 	if (!c->session || !imapd_notify_may_sync(c, cmd->row->flags & IMAPD_CMD_WRITES, &how))
 		return true;
+	imapd_tell_rights(c);
 	enum cv_status status = imapd_session_sync(c->session, how, &c->arena, imapd_out(c), &err);
 	if (status == CV_OK)
 		return true;
@@ -320,6 +322,8 @@ start_command(struct imapd_conn *c, struct cv_str text)
 		imapd_done(c, IMAPD_R_NO_MESSAGE);
 	else if ((row->flags & IMAPD_CMD_WRITES) && c->session->is_read_only)
 		imapd_done(c, IMAPD_R_READ_ONLY_BOX);
+	else
+		imapd_check_rights(c);
 	return run_command(c);
 }
 
@@ -417,7 +421,7 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 			      "UNAUTHENTICATE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
 			      "QRESYNC ESEARCH SEARCHRES SEARCH=FUZZY MULTISEARCH NOTIFY PARTIAL WITHIN SAVEDATE OBJECTID PREVIEW SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
 			      "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 MULTIAPPEND QUOTA "
-			      "QUOTA=RES-STORAGE UTF8=ACCEPT BINARY REPLACE CATENATE UIDONLY UIDBATCHES METADATA LIST-METADATA INPROGRESS");
+			      "QUOTA=RES-STORAGE ACL RIGHTS=texk LIST-MYRIGHTS UTF8=ACCEPT BINARY REPLACE CATENATE UIDONLY UIDBATCHES METADATA LIST-METADATA INPROGRESS");
 		imapd_write_limit_capability(c, out);
 		cv_buf_z(out, cv_conn_is_compressed(c->conn) ? "" : " COMPRESS=DEFLATE");
 		cv_buf_printf(out, " APPENDLIMIT=%llu",

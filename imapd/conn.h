@@ -48,6 +48,7 @@ struct imapd_cmd_row {
 	unsigned states;                           /* allowed in */
 	const char *grammar; /* words of args.c; "?" before what may be left out */
 	unsigned flags;
+	const char *rights; /* letters of RFC 4314: on the mailbox named first, "/", on the selected */
 };
 
 /* The command under way; in the connection's arena. */
@@ -161,21 +162,25 @@ enum cv_step imapd_cmd_compress(struct imapd_conn *c);
 enum cv_step imapd_cmd_copy(struct imapd_conn *c);
 enum cv_step imapd_cmd_create(struct imapd_conn *c);
 enum cv_step imapd_cmd_delete(struct imapd_conn *c);
+enum cv_step imapd_cmd_deleteacl(struct imapd_conn *c);
 enum cv_step imapd_cmd_enable(struct imapd_conn *c);
 enum cv_step imapd_cmd_esearch(struct imapd_conn *c);
 enum cv_step imapd_cmd_examine(struct imapd_conn *c);
 enum cv_step imapd_cmd_expunge(struct imapd_conn *c);
 enum cv_step imapd_cmd_fetch(struct imapd_conn *c);
 enum cv_step imapd_cmd_getmetadata(struct imapd_conn *c);
+enum cv_step imapd_cmd_getacl(struct imapd_conn *c);
 enum cv_step imapd_cmd_getquota(struct imapd_conn *c);
 enum cv_step imapd_cmd_getquotaroot(struct imapd_conn *c);
 enum cv_step imapd_cmd_id(struct imapd_conn *c);
 enum cv_step imapd_cmd_idle(struct imapd_conn *c);
 enum cv_step imapd_cmd_list(struct imapd_conn *c);
+enum cv_step imapd_cmd_listrights(struct imapd_conn *c);
 enum cv_step imapd_cmd_login(struct imapd_conn *c);
 enum cv_step imapd_cmd_logout(struct imapd_conn *c);
 enum cv_step imapd_cmd_lsub(struct imapd_conn *c);
 enum cv_step imapd_cmd_move(struct imapd_conn *c);
+enum cv_step imapd_cmd_myrights(struct imapd_conn *c);
 enum cv_step imapd_cmd_namespace(struct imapd_conn *c);
 enum cv_step imapd_cmd_noop(struct imapd_conn *c);
 enum cv_step imapd_cmd_notify(struct imapd_conn *c);
@@ -184,6 +189,7 @@ enum cv_step imapd_cmd_replace(struct imapd_conn *c);
 enum cv_step imapd_cmd_search(struct imapd_conn *c);
 enum cv_step imapd_cmd_select(struct imapd_conn *c);
 enum cv_step imapd_cmd_setmetadata(struct imapd_conn *c);
+enum cv_step imapd_cmd_setacl(struct imapd_conn *c);
 enum cv_step imapd_cmd_setquota(struct imapd_conn *c);
 enum cv_step imapd_cmd_sort(struct imapd_conn *c);
 enum cv_step imapd_cmd_starttls(struct imapd_conn *c);
@@ -209,7 +215,8 @@ void imapd_write_list(struct imapd_conn *c, const struct cv_mbox_info *box, stru
 /* The same, with \Subscribed where it is. */
 void imapd_write_list_subscribed(struct imapd_conn *c, const struct cv_mbox_info *box,
 	struct cv_str old_name, struct cv_buf *out);
-
+/* Appends "* MYRIGHTS name rights". */
+void imapd_write_myrights(struct imapd_conn *c, struct cv_str name, uint32_t rights);
 /* Writes the status items of one mailbox: "(MESSAGES 3 UIDNEXT 4)". */
 void imapd_write_status(
 	struct imapd_conn *c, const struct cv_mbox_info *info, unsigned items);

@@ -6,6 +6,7 @@
 #include "imapd/rights.h"
 
 #define DELEGATED_MAX 500 /* boxes delegated to one person; those beyond are not listed */
+#define OPENS (CV_DELEGATED_READ | CV_DELEGATED_FULL) /* delegations that open a box */
 
 struct cv_str
 imapd_space_name(struct imapd_conn *c, enum imapd_space space)
@@ -127,6 +128,19 @@ is_shareable(struct imapd_conn *c, const struct cv_reg_account *box)
 	       box->acct != c->login.acct;
 }
 
+/* Is anything of OWNER's box shared with the person? Others are as if they were not there. */
+static bool
+may_know_of(struct imapd_conn *c, const struct cv_snapshot *s, cv_acct_no owner)
+{
+	const struct imapd_groups *groups = imapd_groups_now(c, s);
+
+	for (size_t i = 0; i < groups->count; i++)
+		if (groups->list[i] == owner)
+			return true;
+	return (cv_snapshot_delegated(s, owner, c->login.acct) & OPENS) ||
+	       imapd_is_granted(c, s, owner);
+}
+
 bool
 imapd_may_stay(struct imapd_conn *c)
 {
@@ -173,6 +187,11 @@ open_box(struct imapd_conn *c, cv_acct_no owner, struct cv_acct **out, struct cv
 static enum cv_status
 hold_account(struct imapd_conn *c, cv_acct_no owner, struct cv_acct **out, struct cv_err *err)
 {
+	for (unsigned i = 0; i < c->held_count; i++)
+		if (cv_acct_number(c->held[i]) == owner) {
+			*out = c->held[i];
+			return CV_OK;
+		}
 	if (c->held_count == IMAPD_HELD_MAX)
 		return cv_fail(err, CV_LIMIT, "too many accounts in one command");
 	enum cv_status status = open_box(c, owner, out, err);
@@ -210,7 +229,7 @@ find_owner(
 	bool is_any = place->space == IMAPD_SPACE_OWN;
 	bool ok = hit.found == CV_REG_ACCOUNT && !hit.by_alias &&
 		  (is_any || space_of_kind(hit.account.kind) == place->space) &&
-		  is_shareable(c, &hit.account);
+		  is_shareable(c, &hit.account) && may_know_of(c, s, hit.account.acct);
 	if (ok) {
 		place->space = space_of_kind(hit.account.kind);
 		place->owner = hit.account.acct;
@@ -241,13 +260,27 @@ find_rights(struct imapd_conn *c, struct imapd_place *place, struct cv_err *err)
 	if (status)
 		place->rights = imapd_rights(c, place->owner, CV_STR_EMPTY);
 	place->exists = !status && name.n == place->name.n;
-	if (!imapd_may_know(place->rights))
-		return cv_fail(err, CV_NOT_FOUND, "no such mailbox");
 	return CV_OK;
+}
+
+static enum cv_status
+hide(const struct imapd_place *place, struct cv_err *err)
+{
+	return imapd_may_know(place->rights) ? CV_OK
+					     : cv_fail(err, CV_NOT_FOUND, "no such mailbox");
 }
 
 enum cv_status
 imapd_place(struct imapd_conn *c, struct cv_str name, struct imapd_place *out, struct cv_err *err)
+{
+	enum cv_status status = imapd_place_new(c, name, out, err);
+
+	return status ? status : hide(out, err);
+}
+
+enum cv_status
+imapd_place_new(
+	struct imapd_conn *c, struct cv_str name, struct imapd_place *out, struct cv_err *err)
 {
 	enum imapd_space space = space_of(c, name);
 	size_t branch = imapd_space_name(c, space).n + 1;
@@ -270,6 +303,9 @@ imapd_place(struct imapd_conn *c, struct cv_str name, struct imapd_place *out, s
 	if (!status)
 		status = find_rights(c, out, err);
 	out->viewer = viewer_of(c, out);
+	/* RFC 4314 4: copies have only the flags that the person may set. */
+	out->viewer.bars = ~imapd_flags_of_rights(out->rights) & 31u;
+	out->viewer.bars_keywords = !(out->rights & CV_RIGHT_W);
 	return status;
 }
 
@@ -284,6 +320,7 @@ imapd_place_of_owner(struct imapd_conn *c, struct cv_str address, struct imapd_p
 	enum cv_status status = find_owner(c, address, out, err);
 	if (!status)
 		status = hold_account(c, out->owner, &out->acct, err);
+	/* Of the box as a whole those may ask who may know of any mailbox in it. */
 	return status ? status : find_rights(c, out, err);
 }
 
@@ -326,7 +363,7 @@ struct collecting {
 	const struct cv_snapshot *s;
 	enum imapd_space space;
 	struct imapd_place *places;
-	size_t count;
+	size_t count, cap;
 };
 
 static void
@@ -334,12 +371,17 @@ add_box(struct collecting *t, cv_acct_no acct)
 {
 	struct cv_reg_account box;
 
-	for (size_t i = 0; i < t->count; i++)
-		if (t->places[i].owner == acct)
-			return;
 	if (!cv_snapshot_account(t->s, acct, &box) || !is_shareable(t->c, &box) ||
 		space_of_kind(box.kind) != t->space)
 		return;
+	if (t->count == t->cap) {
+		t->cap = t->cap * 2 + 16;
+		struct imapd_place *grown =
+			CV_ARENA_ARRAY(&t->c->arena, struct imapd_place, t->cap);
+		if (t->count)
+			memcpy(grown, t->places, t->count * sizeof(*grown));
+		t->places = grown;
+	}
 	struct imapd_place *place = &t->places[t->count++];
 	*place = (struct imapd_place){.space = t->space,
 		.owner = acct,
@@ -347,27 +389,57 @@ add_box(struct collecting *t, cv_acct_no acct)
 	place->viewer = viewer_of(t->c, place);
 }
 
+static void
+add_granted(struct collecting *t, const struct imapd_grants *g, cv_acct_no to)
+{
+	const struct imapd_grant *first;
+	size_t count;
+
+	imapd_grants_to(g, to, &first, &count);
+	for (size_t i = 0; i < count; i++)
+		add_box(t, first[i].owner);
+}
+
+/* Some may be added twice. */
+static void
+add_boxes(struct collecting *t)
+{
+	struct imapd *d = t->c->server;
+	const struct imapd_groups *groups = imapd_groups_now(t->c, t->s);
+	struct imapd_grants *g = imapd_grants_get(&d->grants, d->store, t->s);
+
+	for (size_t i = 0; i < groups->count; i++) {
+		add_box(t, groups->list[i]);
+		if (g)
+			add_granted(t, g, groups->list[i]);
+	}
+	cv_acct_no *delegated = CV_ARENA_ARRAY(&t->c->arena, cv_acct_no, DELEGATED_MAX);
+	size_t n = cv_snapshot_delegations(t->s, t->c->login.acct, delegated, DELEGATED_MAX);
+	for (size_t i = 0; i < CV_MIN(n, (size_t)DELEGATED_MAX); i++)
+		if (cv_snapshot_delegated(t->s, delegated[i], t->c->login.acct) & OPENS)
+			add_box(t, delegated[i]);
+	if (!g)
+		return;
+	add_granted(t, g, t->c->login.acct);
+	add_granted(t, g, IMAPD_GRANT_ANYONE);
+	imapd_grants_unref(&d->grants, g);
+}
+
 /* The boxes of SPACE without their accounts; in the command's arena. */
 static struct imapd_place *
 collect(struct imapd_conn *c, enum imapd_space space, size_t *count_out)
 {
 	struct collecting t = {.c = c, .s = cv_register_get(c->server->reg), .space = space};
-	const struct imapd_groups *groups = imapd_groups_now(c, t.s);
+	size_t n = 0;
 
-	cv_acct_no *delegated = CV_ARENA_ARRAY(&c->arena, cv_acct_no, DELEGATED_MAX);
-	size_t n = cv_snapshot_delegations(t.s, c->login.acct, delegated, DELEGATED_MAX);
-	n = CV_MIN(n, (size_t)DELEGATED_MAX);
-	t.places = CV_ARENA_ARRAY(&c->arena, struct imapd_place, groups->count + n + 1);
-	for (size_t i = 0; i < groups->count; i++)
-		add_box(&t, groups->list[i]);
-	for (size_t i = 0; i < n; i++)
-		if (cv_snapshot_delegated(t.s, delegated[i], c->login.acct) &
-			(CV_DELEGATED_READ | CV_DELEGATED_FULL))
-			add_box(&t, delegated[i]);
+	add_boxes(&t);
 	cv_snapshot_unref(t.s);
 	if (t.count)
 		qsort(t.places, t.count, sizeof(*t.places), by_address);
-	*count_out = t.count;
+	for (size_t i = 0; i < t.count; i++)
+		if (!n || t.places[n - 1].owner != t.places[i].owner)
+			t.places[n++] = t.places[i];
+	*count_out = n;
 	return t.places;
 }
 

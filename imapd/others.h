@@ -47,6 +47,10 @@ struct imapd_place {
  * the command to look at them. */
 CV_MUST_CHECK enum cv_status imapd_place(
 	struct imapd_conn *c, struct cv_str name, struct imapd_place *out, struct cv_err *err);
+/* The same for a name that is to be made: a mailbox of which nothing may be known is no fault, and
+ * the rights are for the command to look at (imapd_may_create()). */
+CV_MUST_CHECK enum cv_status imapd_place_new(
+	struct imapd_conn *c, struct cv_str name, struct imapd_place *out, struct cv_err *err);
 /* The level of the box whose primary address is ADDRESS; of one's own when that is empty. */
 CV_MUST_CHECK enum cv_status imapd_place_of_owner(struct imapd_conn *c, struct cv_str address,
 	struct imapd_place *out, struct cv_err *err);

@@ -60,10 +60,30 @@ add_level(struct merging *m, struct cv_str name)
 	add_other(m, (struct cv_mbox_info){.name = name, .id = LEVEL_ID, .has_children = true});
 }
 
-static bool
-may_list(struct merging *m, const struct imapd_place *place, const struct cv_mbox_info *box)
+/* Leaves of LIST what has l (RFC 4314 4): a mailbox that has not is as if it were not there, and
+ * neither are those below it a reason to show it. */
+static size_t
+keep_visible(struct merging *m, const struct imapd_place *place, struct cv_mbox_info *list,
+	size_t count)
 {
-	return imapd_rights(m->c, place->owner, box->acl) & CV_RIGHT_L;
+	struct cv_map parents;
+	size_t n = 0;
+
+	cv_map_init(&parents);
+	for (size_t i = 0; i < count; i++) {
+		list[i].rights = imapd_rights(m->c, place->owner, list[i].acl);
+		/* Without an id it is a subscription of the owner. */
+		if (!list[i].id || !(list[i].rights & CV_RIGHT_L))
+			continue;
+		for (size_t at = list[i].name.n; at > 0; at--)
+			if (list[i].name.p[at - 1] == m->separator)
+				cv_map_put(&parents, cv_str(list[i].name.p, at - 1), m);
+		list[n++] = list[i];
+	}
+	for (size_t i = 0; i < n; i++)
+		list[i].has_children = cv_map_get(&parents, list[i].name);
+	cv_map_done(&parents);
+	return n;
 }
 
 static bool
@@ -77,13 +97,10 @@ add_owner(void *arg, const struct imapd_place *place)
 		place->acct, &place->viewer, &m->c->arena, &list, &count, m->err);
 	if (m->status)
 		return false;
-	bool is_told = false;
+	count = keep_visible(m, place, list, count);
+	if (count)
+		add_level(m, imapd_place_name(m->c, place, CV_STR_EMPTY));
 	for (size_t i = 0; i < count; i++) {
-		if (!list[i].id || !may_list(m, place, &list[i]))
-			continue; /* subscriptions of the owner are no mailboxes */
-		if (!is_told)
-			add_level(m, imapd_place_name(m->c, place, CV_STR_EMPTY));
-		is_told = true;
 		list[i].name = imapd_place_name(m->c, place, list[i].name);
 		list[i].use = CV_USE_NONE; /* not this person's "Sent" */
 		add_other(m, list[i]);

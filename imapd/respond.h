@@ -58,6 +58,13 @@
 	R(BAD_URL, "NO", "BADURL", "Not a message of this account, or a part that it has not")         \
 	R(UNKNOWN_CTE, "NO", "UNKNOWN-CTE", "A part has a transfer encoding that nobody knows")       \
 	R(NO_PERMISSION, "NO", "NOPERM", "Not allowed")                                            \
+	R(BAD_RIGHTS, "BAD", "", "Rights are of lrswipkxtea in small letters, after + or - or nothing")  \
+	R(BAD_IDENTIFIER, "BAD", "", "An identifier is an address, group:ADDRESS or anyone")       \
+	R(NO_IDENTIFIER, "NO", "CANNOT",                                                           \
+		"No such person or group in the register / Khong co nguoi hay nhom nay trong so "  \
+		"dang ky")                                                                         \
+	R(OWNER_RIGHTS, "NO", "CANNOT",                                                            \
+		"The owner always has all rights / Chu hop thu luon co moi quyen")                 \
 	R(NOT_FOUND, "NO", "NONEXISTENT", "There is no such mailbox / Khong co thu muc nay")       \
 	R(TRY_CREATE, "NO", "TRYCREATE", "There is no such mailbox / Khong co thu muc nay")        \
 	R(EXISTS, "NO", "ALREADYEXISTS", "The mailbox exists already / Thu muc da co")             \

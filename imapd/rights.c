@@ -151,3 +151,135 @@ imapd_rights_selected(struct imapd_conn *c)
 	cv_snapshot_unref(s);
 	return is_known ? session->rights : 0;
 }
+
+bool
+imapd_may_write(struct imapd_conn *c)
+{
+	const struct imapd_session *s = c->session;
+	uint32_t shared = CV_RIGHT_I | CV_RIGHT_E | CV_RIGHT_W | CV_RIGHT_T;
+
+	/* \Seen that is the person's own changes nothing for others. */
+	if (!s->viewer.person || s->viewer.marks_common)
+		shared |= CV_RIGHT_S;
+	return !s->is_read_only && (imapd_rights_selected(c) & shared);
+}
+
+bool
+imapd_is_granted(struct imapd_conn *c, const struct cv_snapshot *s, cv_acct_no owner)
+{
+	struct imapd_grants *g = imapd_grants_get(&c->server->grants, c->server->store, s);
+	const struct imapd_groups *groups = imapd_groups_now(c, s);
+
+	if (!g)
+		return false;
+	bool is_granted = imapd_grants_has(g, c->login.acct, owner) ||
+			  imapd_grants_has(g, IMAPD_GRANT_ANYONE, owner);
+	for (size_t i = 0; i < groups->count && !is_granted; i++)
+		is_granted = imapd_grants_has(g, groups->list[i], owner);
+	imapd_grants_unref(&c->server->grants, g);
+	return is_granted;
+}
+
+void
+imapd_tell_rights(struct imapd_conn *c)
+{
+	if (!c->session || !c->session->owner.is_other)
+		return;
+	uint32_t flags = imapd_flags_of_rights(imapd_rights_selected(c));
+	if (flags != c->session->flags_told)
+		imapd_session_write_flags(c->session, imapd_out(c));
+}
+
+/* ---- flags ---- */
+
+/* RFC 4314 4: what has no row of its own, keywords too, needs w. */
+static const struct {
+	uint32_t flag, right;
+} flag_rights[] = {
+	{CV_FLAG_SEEN,     CV_RIGHT_S},
+	{CV_FLAG_DELETED,  CV_RIGHT_T},
+	{CV_FLAG_ANSWERED, CV_RIGHT_W},
+	{CV_FLAG_FLAGGED,  CV_RIGHT_W},
+	{CV_FLAG_DRAFT,    CV_RIGHT_W},
+};
+
+uint32_t
+imapd_flags_of_rights(uint32_t rights)
+{
+	uint32_t flags = 0;
+
+	for (size_t i = 0; i < CV_COUNT(flag_rights); i++)
+		if (rights & flag_rights[i].right)
+			flags |= flag_rights[i].flag;
+	return flags;
+}
+
+void
+imapd_limit_flags(uint32_t rights, struct cv_flag_change *flags)
+{
+	flags->flags &= imapd_flags_of_rights(rights);
+	if (!(rights & CV_RIGHT_W))
+		flags->keyword_count = 0;
+}
+
+/* ---- what commands need ---- */
+
+/* "i/te": on the mailbox that is named first, on the one that is selected. */
+static void
+read_needs(const char *text, uint32_t *named, uint32_t *selected)
+{
+	struct cv_str rest = cv_str_z(text), first = CV_STR_EMPTY;
+
+	cv_str_split(&rest, '/', &first);
+	bool is_known = cv_rights_parse(first, named) && cv_rights_parse(rest, selected);
+	assert(is_known);
+}
+
+static bool
+may_name(struct imapd_conn *c, uint32_t need)
+{
+	struct imapd_place place;
+
+	if (!need || !c->cmd->args.mailbox_count ||
+		imapd_place(c, c->cmd->args.mailbox[0], &place, NULL))
+		return true; /* the handler misses it too */
+	return !place.exists || (place.rights & need) == need;
+}
+
+bool
+imapd_check_rights(struct imapd_conn *c)
+{
+	uint32_t named, selected;
+
+	if (!c->cmd->row->rights[0])
+		return true;
+	read_needs(c->cmd->row->rights, &named, &selected);
+	bool may = !selected || (imapd_rights_selected(c) & selected) == selected;
+	if (may && may_name(c, named))
+		return true;
+	imapd_done(c, IMAPD_R_NO_PERMISSION);
+	return false;
+}
+
+bool
+imapd_may_create(struct imapd_conn *c, const struct imapd_place *place)
+{
+	char separator = cv_store_separator(c->server->store);
+	struct cv_str name = place->name;
+	struct cv_mbox_info info;
+
+	if (place->space == IMAPD_SPACE_OWN)
+		return true;
+	while (name.n) {
+		name.n--;
+		if (name.p[name.n] != separator)
+			continue;
+		if (cv_mbox_info(place->acct, name, &c->arena, &info, NULL))
+			continue;
+		uint32_t rights = imapd_rights(c, place->owner, info.acl);
+		if (imapd_may_know(rights))
+			return rights & CV_RIGHT_K;
+	}
+	/* Beside the account's own folders: who has k whatever a list says. */
+	return imapd_rights(c, place->owner, CV_STR_EMPTY) & CV_RIGHT_K;
+}

@@ -357,6 +357,7 @@ imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
 	pthread_mutex_init(&d->users_lock, NULL);
 	pthread_mutex_init(&d->reload_lock, NULL);
 	cv_map_init(&d->users);
+	imapd_grants_init(&d->grants);
 	d->started_secs = cv_wall_secs();
 	d->columns = imapd_columns_cache_new(config->imapd->search_cache);
 	d->sheets = imapd_sheets_new(config->imapd->fetch_cache);
@@ -422,6 +423,7 @@ imapd_close(struct imapd *d)
 	imapd_columns_cache_free(d->columns);
 	imapd_sheets_free(d->sheets);
 	cv_map_done(&d->users);
+	imapd_grants_done(&d->grants);
 	pthread_mutex_destroy(&d->users_lock);
 	pthread_mutex_destroy(&d->reload_lock);
 	imapd_config_free(atomic_load(&d->config));

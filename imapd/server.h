@@ -22,6 +22,7 @@
 #include "common/store/deliver.h"
 #include "common/store/mailbox.h"
 #include "imapd/columns.h"
+#include "imapd/grants.h"
 #include "imapd/index.h"
 #include "imapd/sheets.h"
 
@@ -54,6 +55,7 @@ struct imapd {
 	struct imapd_columns_cache *columns;
 	struct imapd_sheets *sheets;
 	struct imapd_index *index; /* NULL: it cannot be opened */
+	struct imapd_grants_cache grants;
 	struct cv_ctl_server *ctl;
 	struct cv_metrics_source metrics;
 	struct cv_deliver_server *deliver;

@@ -4,6 +4,7 @@
 
 #include "imapd/diff.h"
 #include "imapd/names.h"
+#include "imapd/rights.h"
 
 /* On the changing thread: quick, and no call to the store. */
 static void
@@ -276,6 +277,8 @@ imapd_session_silence_store(struct imapd_session *s, uint64_t modseq, enum cv_st
 	add_silent(s, (struct imapd_silent){.modseq = modseq,
 			      .op = op,
 			      .flags = change->flags,
+			      .keep_flags = change->keep_flags,
+			      .keep_keywords = change->keep_keywords,
 			      .keywords = keyword_bits(now->keywords, change)});
 	cv_view_unref(now);
 }
@@ -284,6 +287,19 @@ static uint64_t
 after(enum cv_store_op op, uint64_t old, uint64_t change)
 {
 	return op == CV_STORE_SET ? change : op == CV_STORE_ADD ? old | change : old & ~change;
+}
+
+/* What SILENT made of E: flags and keywords that its client may not change stay. */
+static bool
+is_made_by(const struct imapd_silent *silent, const struct cv_entry *old, const struct cv_entry *e)
+{
+	uint32_t keep = silent->op == CV_STORE_SET ? silent->keep_flags : 0;
+	uint64_t flags = after(silent->op, old->flags, silent->flags) & ~(uint64_t)keep;
+	bool keeps_words = silent->op == CV_STORE_SET && silent->keep_keywords;
+
+	return (flags | (old->flags & keep)) == e->flags &&
+	       (keeps_words ? old->keywords
+			    : after(silent->op, old->keywords, silent->keywords)) == e->keywords;
 }
 
 /* Whether the client knows the flags that CHANGE tells of. */
@@ -295,10 +311,7 @@ is_known(const struct imapd_session *s, const struct imapd_change *change)
 	for (unsigned i = 0; i < s->silent_count; i++) {
 		const struct imapd_silent *silent = &s->silent[i];
 		if (silent->modseq == e->modseq)
-			return silent->is_told ||
-			       (after(silent->op, old->flags, silent->flags) == e->flags &&
-				       after(silent->op, old->keywords, silent->keywords) ==
-					       e->keywords);
+			return silent->is_told || is_made_by(silent, old, e);
 	}
 	return false;
 }
@@ -311,13 +324,16 @@ imapd_session_write_flags(struct imapd_session *s, struct cv_buf *out)
 	uint32_t all =
 		CV_FLAG_SEEN | CV_FLAG_ANSWERED | CV_FLAG_FLAGGED | CV_FLAG_DELETED | CV_FLAG_DRAFT;
 	uint64_t words = count == 64 ? UINT64_MAX : ((uint64_t)1 << count) - 1;
+	uint32_t may = s->has_rights ? s->rights : CV_RIGHTS_ALL;
 
 	cv_buf_z(out, "* FLAGS (");
 	imapd_write_flags(out, all, words, names, false);
 	cv_buf_z(out, ")\r\n* OK [PERMANENTFLAGS (");
+	s->flags_told = imapd_flags_of_rights(may);
 	if (!s->is_read_only) {
-		imapd_write_flags(out, all, words, names, false);
-		if (count < CV_KEYWORDS_MAX)
+		bool may_words = may & CV_RIGHT_W;
+		imapd_write_flags(out, s->flags_told, may_words ? words : 0, names, false);
+		if (may_words && count < CV_KEYWORDS_MAX)
 			cv_buf_z(out, " \\*");
 	}
 	cv_buf_z(out, ")] Flags that stay\r\n");

@@ -24,7 +24,8 @@ struct imapd_silent {
 	uint64_t modseq;
 	bool is_told; /* the new flags were told as they are; else OP by .SILENT made them */
 	enum cv_store_op op;
-	uint32_t flags;
+	uint32_t flags, keep_flags; /* keep: as in struct cv_flag_change */
+	bool keep_keywords;
 	uint64_t keywords;
 };
 
@@ -54,6 +55,7 @@ struct imapd_session {
 	unsigned rights_version;
 	uint64_t rights_generation;
 	uint32_t rights;
+	uint32_t flags_told; /* CV_FLAG_* in the last PERMANENTFLAGS */
 	bool hides_recent;      /* IMAP4rev2 knows no \Recent */
 	uint32_t recent_told;   /* the number in the last RECENT */
 	uint32_t keywords_told; /* keywords in the last FLAGS */

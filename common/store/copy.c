@@ -124,8 +124,9 @@ put_copy(struct copying *c, size_t i, uint32_t uid)
 static uint32_t
 flags_of_copy(struct copying *c, const struct cv_entry *e, uint32_t uid)
 {
-	uint32_t flags = cv_seen_flags(&c->src_seen, e);
-	uint32_t own = c->across ? 0 : e->flags;
+	uint32_t bars = c->dst_viewer ? c->dst_viewer->bars : 0;
+	uint32_t flags = cv_seen_flags(&c->src_seen, e) & ~bars;
+	uint32_t own = c->across ? 0 : e->flags & ~bars;
 
 	if (c->dst_seen.s && ((flags | own) & CV_FLAG_SEEN))
 		flags = cv_seen_set(&c->dst_seen, uid, own, flags);
@@ -172,7 +173,9 @@ add_copies(struct copying *c, struct cv_err *err)
 	uint64_t modseq = c->dst->acct->modseq + 1, keywords;
 	for (size_t i = 0; i < c->done; i++) {
 		const struct cv_entry *e = cv_view_uid(c->src->view, c->from[i]);
-		enum cv_status status = map_keywords(c, e->keywords, &keywords, err);
+		bool is_barred = c->dst_viewer && c->dst_viewer->bars_keywords;
+		enum cv_status status =
+			map_keywords(c, is_barred ? 0 : e->keywords, &keywords, err);
 		if (status)
 			return status;
 		uint32_t flags = flags_of_copy(c, e, c->into->row.uidnext);

@@ -5,8 +5,9 @@
 
 struct storing {
 	enum cv_store_op op;
-	uint32_t flags;
+	uint32_t flags, keep_flags;
 	uint64_t keywords;
+	bool keep_keywords;
 	uint64_t unchanged_since;
 	uint32_t *failed;
 	size_t *failed_count;
@@ -17,8 +18,9 @@ apply_op(const struct storing *t, uint32_t *flags, uint64_t *keywords)
 {
 	switch (t->op) {
 	case CV_STORE_SET:
-		*flags = t->flags;
-		*keywords = t->keywords;
+		*flags = (*flags & t->keep_flags) | (t->flags & ~t->keep_flags);
+		if (!t->keep_keywords)
+			*keywords = t->keywords;
 		break;
 	case CV_STORE_ADD:
 		*flags |= t->flags;
@@ -135,6 +137,8 @@ cv_mbox_store_as(struct cv_mbox *m, const struct cv_viewer *viewer, const uint32
 	uint64_t modseq = 0;
 	struct storing t = {.op = op,
 		.flags = change->flags & 31u,
+		.keep_flags = change->keep_flags,
+		.keep_keywords = change->keep_keywords,
 		.unchanged_since = unchanged_since,
 		.failed = failed,
 		.failed_count = failed_count ? failed_count : &none_failed};

@@ -68,6 +68,8 @@ CV_MUST_CHECK enum cv_status cv_acct_purge(struct cv_store *s, cv_acct_id id, cv
 struct cv_viewer {
 	cv_acct_id person;
 	bool marks_common; /* what the person sees counts as seen for the mailbox itself too */
+	uint32_t bars;     /* CV_FLAG_* that copies made by the viewer do not have here */
+	bool bars_keywords;
 };
 
 /* ---- mailboxes ---- */
@@ -83,6 +85,7 @@ struct cv_mbox_info {
 	bool subscribed;
 	bool has_children;
 	struct cv_str acl;           /* the access control list's row (acl.h); empty: none */
+	uint32_t rights;             /* 0; whoever knows who asks may keep here what they may do */
 };
 /* All mailboxes, and subscribed names without mailbox (id 0, subscribed), sorted by name, INBOX
  * first. Counts come from memory. */
@@ -208,6 +211,8 @@ struct cv_flag_change {
 	const struct cv_str *keywords; /* names; new ones are added to the mailbox (CV_LIMIT over
 				        * 64) */
 	size_t keyword_count;
+	uint32_t keep_flags;           /* what CV_STORE_SET leaves as it is */
+	bool keep_keywords;
 };
 struct cv_append {
 	struct cv_spool *message;      /* the whole message, CRLF lines */
