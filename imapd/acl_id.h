@@ -19,8 +19,8 @@ struct imapd_acl_id {
 enum imapd_reply imapd_acl_id(struct imapd *d, struct cv_str given, cv_acct_no owner,
 	struct cv_arena *arena, struct imapd_acl_id *out);
 
-/* Completes CHANGE, whose op and rights are set, for GIVEN in the list ACL. With an owner nothing is
- * left to change: IMAPD_R_OK when all rights stay, else OWNER_RIGHTS. What the register does not
+/* Completes CHANGE, whose op and rights are set, for GIVEN in the list ACL. For the owner nothing
+ * is left to change: IMAPD_R_OK when all rights stay, else OWNER_RIGHTS. What the register does not
  * know any more may still be taken out. */
 enum imapd_reply imapd_acl_id_for(struct imapd *d, struct cv_str given, cv_acct_no owner,
 	struct cv_str acl, struct cv_acl_change *change, struct cv_arena *arena,

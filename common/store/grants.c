@@ -1,4 +1,4 @@
-/* grants.c - see grants.h. Keys are G, the owner's number, the identifier; values a version byte. */
+/* grants.c - see grants.h. Keys: G, the owner's number, the identifier; values: a version byte. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/grants.h"
 

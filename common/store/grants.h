@@ -1,5 +1,5 @@
-/* grants.h - which accounts give rights to whom, over all accounts, for who looks for what is shared
- * with a person without opening 12,000 accounts.
+/* grants.h - which accounts give rights to whom, over all accounts, for who looks for what is
+ * shared with a person without opening 12,000 accounts.
  *
  * A row for each pair of account and identifier that has a positive entry in one of its mailboxes'
  * lists (acl.h), in an account of the store's own. It is written before the list and taken away
