@@ -1,6 +1,6 @@
 /* cmd_acl.c - SETACL, DELETEACL, GETACL, LISTRIGHTS, MYRIGHTS (RFC 4314): lists of rights as
- * clients see them. Besides what the list says, answers show the owner and, of role and agency boxes, the
- * holders: they have their rights without an entry. */
+ * clients see them. Besides what the list says, answers show the owner and, of role and agency
+ * boxes, the holders: they have their rights without an entry. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/text/envelope.h"
 #include "imapd/acl_id.h"

@@ -1,6 +1,6 @@
 /* grants.h - which accounts share a mailbox with a person by a list of rights: a table over the
- * rows of common/store/grants.h with identifiers as numbers, made anew when somebody asks after they or
- * the register changed. Counted, immutable, shared by all. Threads: any.
+ * rows of common/store/grants.h, identifiers as numbers, made anew when somebody asks after they
+ * or the register changed. Counted, immutable, shared by all. Threads: any.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef IMAPD_GRANTS_H
