@@ -48,7 +48,7 @@ struct imapd_cmd_row {
 	unsigned states;                           /* allowed in */
 	const char *grammar; /* words of args.c; "?" before what may be left out */
 	unsigned flags;
-	const char *rights; /* letters: on the mailbox named first, "/", on the selected (rights.h) */
+	const char *rights; /* on the mailbox named first, "/", on the selected one: rights.h */
 };
 
 /* The command under way; in the connection's arena. */
