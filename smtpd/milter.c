@@ -421,6 +421,10 @@ put_message(struct smtpd_milter *m, struct milter_link *l, struct cv_buf *out)
 				m->phase = PHASE_EOH;
 				continue;
 			}
+			if (!m->header.fields[m->field_at].name.n) {
+				m->field_at++; /* ": x" ends the talk with most filters */
+				continue;
+			}
 			put_header_packet(l, &m->header.fields[m->field_at++], out);
 			if (!(l->peer->offer.protocol & MILTER_NR_HEADER))
 				return true;
