@@ -1,5 +1,6 @@
 /* cmd_select.c - SELECT, EXAMINE, CLOSE, UNSELECT: into a mailbox and out of it. */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "common/base/log.h"
 #include "imapd/conn.h"
 #include "imapd/diff.h"
 #include "imapd/names.h"
@@ -164,6 +165,10 @@ open_mailbox(struct imapd_conn *c, bool read_only)
 	imapd_session_set_owner(c->session, place.owner, place.space != IMAPD_SPACE_OWN,
 		place.address, place.name, imapd_place_name(c, &place, place.name));
 	atomic_store(&c->login.has_other, c->session->owner.is_other);
+	if (c->session->owner.is_other)
+		cv_log(cv_conn_id(c->conn), CV_INFO, "imap.share_opened",
+			"user=%s box=%s mailbox=%llu", c->address, c->session->owner.address,
+			(unsigned long long)cv_mbox_id(mbox));
 	imapd_conn_enter(c, IMAPD_S_SELECTED);
 	if (cv_str_eq_z(place.name, "INBOX"))
 		cv_audit_count(c->server->audit, place.owner, CV_COUNT_CHECKS, 1);

@@ -129,6 +129,43 @@ smtpd_submission_count_refuses(struct smtpd_session *s)
 
 /* ---- what it says ---- */
 
+/* ACC-08: who acts for another box stands in the log, once a box. *LAST is the box named before. */
+static void
+note_box(struct smtpd_session *s, const struct cv_reg_hit *box, cv_acct_no *last)
+{
+	if (box->found != CV_REG_ACCOUNT || box->account.acct == s->acct ||
+		box->account.acct == *last)
+		return;
+	*last = box->account.acct;
+	cv_log(cv_conn_id(s->conn), CV_INFO, "send.on_behalf", "id=%s account=%s box=%.*s",
+		s->tx->id, s->login, CV_STR_ARGS(box->account.address));
+}
+
+static void
+note_boxes(struct smtpd_session *s, const struct cv_snapshot *snap, struct cv_str header)
+{
+	struct cv_header_scan scan;
+	struct cv_field field;
+	struct cv_from from;
+	struct cv_reg_hit box;
+	cv_acct_no last = 0;
+
+	if (s->tx->sender.n) {
+		cv_snapshot_find_address(snap, s->tx->sender, &box);
+		note_box(s, &box, &last);
+	}
+	cv_header_scan_init(&scan, header);
+	while (cv_header_next(&scan, &field)) {
+		if (!cv_str_ieq_z(field.name, "From") ||
+			cv_from_strict(&s->tx->arena, field.value, &from, NULL))
+			continue;
+		for (size_t i = 0; i < from.n; i++) {
+			cv_snapshot_find(snap, from.items[i].local, from.items[i].domain, &box);
+			note_box(s, &box, &last);
+		}
+	}
+}
+
 static void
 judge_identity(struct smtpd_session *s, struct cv_str header, struct cv_decision *d)
 {
@@ -136,6 +173,8 @@ judge_identity(struct smtpd_session *s, struct cv_str header, struct cv_decision
 
 	cv_policy_header_from(
 		s->server->policy, snap, s->acct, header, !s->tx->sender.n, d);
+	if (!is_refusal(d))
+		note_boxes(s, snap, header);
 	cv_snapshot_unref(snap);
 }
 

@@ -89,9 +89,13 @@ struct cv_view *
 cv_view_like(const struct cv_view *base)
 {
 	struct cv_view *v = cv_malloc(sizeof *v + base->pages_count * sizeof v->pages[0]);
-	*v = *base;
-	v->refs = 1;
-	v->exists = v->pages_count = 0;
+	*v = (struct cv_view){
+		.refs = 1,
+		.uidvalidity = base->uidvalidity,
+		.uidnext = base->uidnext,
+		.highest_modseq = base->highest_modseq,
+		.keywords = base->keywords,
+	};
 	count_up(&((struct cv_keywords *)(uintptr_t)v->keywords)->refs);
 	return v;
 }
