@@ -1,8 +1,10 @@
 /* crash: store */
 /* seen_crash.c - the owner of a store dies at a named point, or at any moment, while three people
- * read and file in one mailbox and move messages to another account. Then the store is opened again:
+ * read and file in one mailbox and move messages to another account. Then the store is opened
+ * again:
  *
- *   - what each person was told to have seen, or not, is so; only the change under way may be either
+ *   - what each person was told to have seen, or not, is so; only the change under way may be
+ * either
  *   - no message is lost; only a move to another account that was under way may have left two
  *   - the counts of every person are what the messages say, and `store check` finds no fault
  *   - MODSEQ is past all that were shown

@@ -85,7 +85,8 @@ come_and_go(void *arg)
 		uint32_t uid = view->exists > 20 ? cv_view_seq(view, 1)->uid : 0;
 		cv_view_unref(view);
 		if (uid && i % 2)
-			OK(cv_mbox_copy_as(m, &v, &uid, 1, to, &v, true, from, there, &done, &t, &err));
+			OK(cv_mbox_copy_as(
+				m, &v, &uid, 1, to, &v, true, from, there, &done, &t, &err));
 		else if (uid)
 			OK(cv_mbox_remove(m, &uid, 1, &done, &t, &err));
 	}
