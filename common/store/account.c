@@ -301,6 +301,8 @@ load(struct cv_acct *a, struct cv_err *err)
 		cv_feed_lost(a);
 	}
 	a->loaded = !status;
+	if (!status)
+		cv_quota_changed(a);
 	return status;
 }
 
@@ -454,66 +456,4 @@ cv_acct_id
 cv_acct_number(const struct cv_acct *a)
 {
 	return a->id;
-}
-
-/* ---- quota ---- */
-
-uint64_t
-cv_acct_quota_limit(const struct cv_acct *a)
-{
-	return a->head.has_quota ? a->head.quota_bytes : a->store->default_quota_bytes;
-}
-
-bool
-cv_acct_has_room(const struct cv_acct *a, uint64_t size_bytes)
-{
-	uint64_t limit = cv_acct_quota_limit(a);
-	return !limit || (a->used_bytes <= limit && size_bytes <= limit - a->used_bytes);
-}
-
-void
-cv_acct_quota(struct cv_acct *a, struct cv_quota *out)
-{
-	pthread_mutex_lock(&a->lock);
-	*out = (struct cv_quota){
-		.used_bytes = a->used_bytes,
-		.used_messages = a->used_messages,
-		.limit_bytes = cv_acct_quota_limit(a),
-	};
-	pthread_mutex_unlock(&a->lock);
-}
-
-static enum cv_status
-set_quota(struct cv_acct *a, uint64_t limit_bytes, cv_ticket *ticket_out, struct cv_err *err)
-{
-	struct cv_row_head head = a->head;
-	head.has_quota = true;
-	head.quota_bytes = limit_bytes;
-	struct cv_writer w = CV_WRITER_INIT;
-	cv_acct_put_head(&head, &w);
-	enum cv_status status = cv_acct_commit(a, &w, ticket_out, err);
-	if (!status)
-		a->head = head;
-	cv_writer_done(&w);
-	return status;
-}
-
-enum cv_status
-cv_acct_set_quota(
-	struct cv_acct *a, uint64_t limit_bytes, cv_ticket *ticket_out, struct cv_err *err)
-{
-	if (limit_bytes > (uint64_t)1 << 60)
-		return cv_fail(err, CV_LIMIT, "the quota is too large");
-	enum cv_status status = cv_acct_lock(a, err);
-	if (status)
-		return status;
-	for (int i = 0; i < CV_TRIES; i++) {
-		status = cv_acct_fresh(a, err);
-		if (!status)
-			status = set_quota(a, limit_bytes, ticket_out, err);
-		if (status != CV_CONFLICT && status != CV_UNKNOWN)
-			break;
-	}
-	cv_acct_unlock(a);
-	return status;
 }

@@ -78,6 +78,7 @@ struct appending {
 	bool counted;            /* they are committed */
 	const struct cv_viewer *viewer;
 	struct cv_seen_edit seen;
+	enum cv_quota_level notice; /* it is that of this level: no limit holds it up */
 };
 
 static uint64_t
@@ -169,6 +170,7 @@ commit_append(struct appending *t, struct cv_edit *e, struct cv_writer *bulk, co
 {
 	struct cv_acct *a = t->m->acct;
 	struct cv_writer last = CV_WRITER_INIT;
+	struct cv_row_head head = a->head;
 	struct cv_batch first;
 	enum cv_status status = CV_OK;
 	struct cv_writer *w = bulk;
@@ -187,6 +189,10 @@ commit_append(struct appending *t, struct cv_edit *e, struct cv_writer *bulk, co
 	if (!status) {
 		cv_edit_write(e, a->modseq + 1, w);
 		cv_seen_write(&t->seen, &e->row, w);
+		if (t->notice) {
+			head.notice = (uint8_t)t->notice;
+			cv_acct_put_head(&head, w);
+		}
 		t->counted = true;
 		status = cv_acct_commit_after(a, &first, w, &ticket, err);
 	}
@@ -194,6 +200,7 @@ commit_append(struct appending *t, struct cv_edit *e, struct cv_writer *bulk, co
 	if (status)
 		return status;
 	CV_KILL_POINT("append");
+	a->head = head;
 	a->modseq++;
 	cv_acct_gave(a, t->count, ticket);
 	cv_seen_apply(&t->seen, &e->row);
@@ -211,7 +218,9 @@ try_append(struct appending *t, struct cv_arena *arena, cv_ticket *ticket_out, s
 	struct cv_writer bulk = CV_WRITER_INIT;
 	if (m->gone)
 		return cv_fail(err, CV_NOT_FOUND, "the mailbox is gone");
-	if (!cv_acct_has_room(a, total_bytes(t)))
+	if (t->notice && !cv_quota_is_due(a, t->notice))
+		return cv_fail(err, CV_EXISTS, "no notice is due");
+	if (!t->notice && !cv_acct_has_room(a, total_bytes(t), t->count))
 		return cv_fail(err, CV_OVERQUOTA, "the mailbox's owner has no room left");
 	if (m->row.uidnext > UINT32_MAX - t->count - 1)
 		return cv_fail(err, CV_LIMIT, "the mailbox has no UIDs left");
@@ -312,9 +321,40 @@ check_room(struct appending *t, struct cv_err *err)
 	enum cv_status status = cv_box_lock(t->m, err);
 	if (status)
 		return status;
-	bool fits = cv_acct_has_room(t->m->acct, total);
+	bool fits = cv_acct_has_room(t->m->acct, total, t->count);
 	cv_acct_unlock(t->m->acct);
 	return fits ? CV_OK : cv_fail(err, CV_OVERQUOTA, "the mailbox's owner has no room left");
+}
+
+static enum cv_status
+run_append(struct appending *t, cv_ticket *ticket_out, struct cv_err *err)
+{
+	struct cv_mbox *m = t->m;
+	enum cv_status status = CV_OK;
+	snprintf(t->id, sizeof t->id, "append-%016llx", (unsigned long long)cv_random_u64());
+	t->intakes = cv_calloc(t->count, sizeof *t->intakes);
+	cv_gate_enter(m->acct->store);
+	size_t stored = 0;
+	while (!status && stored < t->count) {
+		status = cv_intake_store(m->acct->store, cv_str_z(t->id), CV_STR_EMPTY,
+			t->items[stored].message, &t->intakes[stored], err);
+		stored += !status;
+	}
+	CV_KILL_POINT("append");
+	if (!status)
+		status = cv_box_lock(m, err);
+	if (!status) {
+		status = append_locked(t, ticket_out, err);
+		cv_acct_unlock(m->acct);
+	}
+	if (status && status != CV_UNKNOWN)
+		give_up_bodies(t, stored);
+	cv_gate_leave(m->acct->store);
+	for (size_t i = 0; i < t->count; i++)
+		cv_intake_done(&t->intakes[i]);
+	free(t->intakes);
+	cv_writer_done(&t->counts);
+	return status;
 }
 
 enum cv_status
@@ -333,31 +373,22 @@ cv_mbox_append_as(struct cv_mbox *m, const struct cv_viewer *viewer, struct cv_a
 	*ticket_out = 0;
 	if (!count)
 		return CV_OK;
-	snprintf(t.id, sizeof t.id, "append-%016llx", (unsigned long long)cv_random_u64());
 	enum cv_status status = check_room(&t, err);
+	return status ? status : run_append(&t, ticket_out, err);
+}
+
+enum cv_status
+cv_quota_put_notice(struct cv_acct *a, enum cv_quota_level level, struct cv_spool *message,
+	cv_ticket *ticket_out, struct cv_err *err)
+{
+	struct cv_append item = {.message = message, .internal_secs = cv_wall_secs()};
+	struct appending t = {
+		.items = &item, .count = 1, .counts = CV_WRITER_INIT, .notice = level};
+	*ticket_out = 0;
+	enum cv_status status = cv_mbox_open(a, CV_STR("INBOX"), &t.m, err);
 	if (status)
 		return status;
-	t.intakes = cv_calloc(count, sizeof *t.intakes);
-	cv_gate_enter(m->acct->store);
-	size_t stored = 0;
-	while (!status && stored < count) {
-		status = cv_intake_store(m->acct->store, cv_str_z(t.id), CV_STR_EMPTY,
-			items[stored].message, &t.intakes[stored], err);
-		stored += !status;
-	}
-	CV_KILL_POINT("append");
-	if (!status)
-		status = cv_box_lock(m, err);
-	if (!status) {
-		status = append_locked(&t, ticket_out, err);
-		cv_acct_unlock(m->acct);
-	}
-	if (status && status != CV_UNKNOWN)
-		give_up_bodies(&t, stored);
-	cv_gate_leave(m->acct->store);
-	for (size_t i = 0; i < count; i++)
-		cv_intake_done(&t.intakes[i]);
-	free(t.intakes);
-	cv_writer_done(&t.counts);
+	status = run_append(&t, ticket_out, err);
+	cv_mbox_close(t.m);
 	return status;
 }

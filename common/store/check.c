@@ -364,6 +364,22 @@ check_locked(struct account *t)
 	return status ? status : check_stray(t);
 }
 
+/* The account's part of its pool; it is only in memory, and put right with the next change. */
+static void
+check_pool(struct check *c, struct cv_acct *a)
+{
+	uint64_t bytes;
+	if (!cv_pool_is_wrong(a, &bytes))
+		return;
+	tell(c, &c->r->wrong_quotas, "S6: account %llx: %llu bytes used, %llu in its pool",
+		(unsigned long long)a->id, (unsigned long long)a->used_bytes,
+		(unsigned long long)bytes);
+	if (c->repair) {
+		cv_quota_changed(a);
+		c->r->repaired++;
+	}
+}
+
 static enum cv_status
 check_acct(struct check *c, cv_acct_id id)
 {
@@ -380,6 +396,7 @@ check_acct(struct check *c, cv_acct_id id)
 		return cv_fail(c->err, status, "%s", why.text);
 	status = cv_acct_lock(t.a, c->err);
 	if (!status) {
+		check_pool(c, t.a);
 		status = check_locked(&t);
 		cv_acct_unlock(t.a);
 	}

@@ -365,7 +365,7 @@ try_copy(struct copying *c, cv_ticket *ticket_out, struct cv_err *err)
 	uint64_t total = 0;
 	for (size_t i = 0; i < c->done; i++)
 		total += c->rows[i].size_bytes;
-	if ((!c->move || c->across) && !cv_acct_has_room(c->dst->acct, total))
+	if ((!c->move || c->across) && !cv_acct_has_room(c->dst->acct, total, c->done))
 		return cv_fail(err, CV_OVERQUOTA, "the mailbox's owner has no room left");
 	if (c->dst->row.uidnext > UINT32_MAX - c->done - 1)
 		return cv_fail(err, CV_LIMIT, "the mailbox has no UIDs left");

@@ -220,7 +220,7 @@ plan(struct job *j, struct target *t)
 		cv_acct_put_head(&a->head, &t->w);
 		return true;
 	}
-	if (!status && !cv_acct_has_room(a, j->in.size_bytes))
+	if (!status && !cv_acct_has_room(a, j->in.size_bytes, 1))
 		status = CV_OVERQUOTA;
 	if (!status)
 		status = cv_acct_may_give(a, 1, &j->err);
@@ -441,7 +441,7 @@ cv_probe_now(struct cv_store *s, struct cv_probe *probe)
 	enum cv_status status = cv_acct_open(s, probe->acct, false, &a, NULL, NULL);
 	if (!status) {
 		pthread_mutex_lock(&a->lock);
-		if (!cv_acct_has_room(a, probe->size_bytes))
+		if (!cv_acct_has_room(a, probe->size_bytes, 1))
 			status = CV_OVERQUOTA;
 		pthread_mutex_unlock(&a->lock);
 		cv_acct_close(a);

@@ -276,6 +276,7 @@ cv_edit_apply(struct cv_edit *e)
 	a->used_bytes = a->used_bytes - m->row.size_bytes + e->row.size_bytes;
 	a->used_messages = a->used_messages - m->row.exists + e->row.exists;
 	unsigned kinds = kinds_of(e);
+	cv_quota_changed(a);
 	m->row = e->row;
 	if (e->keywords) {
 		cv_keywords_unref(m->keywords);

@@ -26,6 +26,7 @@
 #include "common/store/deliver.h"
 #include "common/store/feed.h"
 #include "common/store/mailbox.h"
+#include "common/store/quota.h"
 #include "common/store/rows.h"
 
 #define CV_TABLE_BUCKETS   8192u
@@ -53,7 +54,7 @@ struct cv_store {
 	char separator;
 	char *spool_dir;
 	int64_t restore_secs;
-	uint64_t default_quota_bytes;
+	uint64_t default_quota_bytes, max_messages;
 	uint64_t epoch; /* of the fence */
 	atomic_uint_fast64_t grants_version; /* goes up with each change of grants.h's rows */
 
@@ -64,6 +65,11 @@ struct cv_store {
 	uint64_t idle_bytes;
 
 	pthread_mutex_t body_locks[CV_BODY_STRIPES];
+	pthread_mutex_t pools_lock; /* rank: leaf; guards pools */
+	struct cv_pools *pools;     /* NULL: none */
+	atomic_bool has_pools;
+	void (*on_quota)(void *arg, cv_acct_id id);
+	void *on_quota_arg;
 	struct cv_reaper *reaper;
 	/* Whoever changes which bodies are named enters; `store check` shuts it to see them at
 	 * rest. Taken before any other lock. */
@@ -106,6 +112,7 @@ struct cv_acct {
 	cv_ticket mark;      /* 0: none taken */
 	struct cv_ids ids;
 	struct cv_acct_feed *feed; /* NULL: nobody ever watched it */
+	bool notice_asked; /* the watcher of quotas was told and has not looked yet */
 };
 
 struct cv_mbox {
@@ -172,8 +179,6 @@ CV_MUST_CHECK enum cv_status cv_acct_commit_after(struct cv_acct *a, struct cv_b
 CV_MUST_CHECK enum cv_status cv_acct_may_give(
 	struct cv_acct *a, uint64_t count, struct cv_err *err);
 void cv_acct_gave(struct cv_acct *a, uint64_t count, cv_ticket ticket);
-uint64_t cv_acct_quota_limit(const struct cv_acct *a);
-bool cv_acct_has_room(const struct cv_acct *a, uint64_t size_bytes);
 void cv_acct_ref(struct cv_acct *a);
 uint32_t cv_acct_new_id(struct cv_row_head *head);
 uint32_t cv_acct_new_uidvalidity(struct cv_store *s, struct cv_row_head *head);
@@ -182,6 +187,17 @@ void cv_acct_put_head(const struct cv_row_head *head, struct cv_writer *w);
 struct cv_acct *cv_acct_find_or_add(struct cv_store *s, cv_acct_id id);
 /* Frees what cv_acct_close() left in memory, at store close. */
 void cv_accts_free(struct cv_store *s);
+
+/* ---- quota.c; account lock held ---- */
+uint64_t cv_acct_quota_limit(const struct cv_acct *a);
+/* Whether so much more fits into the account and its pool. */
+bool cv_acct_has_room(const struct cv_acct *a, uint64_t size_bytes, uint64_t messages);
+/* Use or limit of the account changed: moves the pool's sum, tells the watcher. */
+void cv_quota_changed(struct cv_acct *a);
+/* Whether the pool's sum holds something else for the account than *BYTES_OUT. */
+bool cv_pool_is_wrong(const struct cv_acct *a, uint64_t *bytes_out);
+bool cv_quota_is_due(const struct cv_acct *a, enum cv_quota_level level);
+void cv_pools_free(struct cv_store *s);
 
 /* ---- ids.c; account lock held ---- */
 /* False: no delivery with ID was applied to A. True: ask the rows. */
@@ -375,6 +391,9 @@ CV_MUST_CHECK enum cv_status cv_lost_open(struct cv_store *s, struct cv_err *err
 /* ---- reaper.c ---- */
 CV_MUST_CHECK enum cv_status cv_reaper_start(struct cv_store *s, struct cv_err *err);
 void cv_reaper_stop(struct cv_store *s);
+/* Sums pools soon. */
+void cv_reaper_wake(struct cv_store *s);
+bool cv_reaper_is_ending(struct cv_store *s);
 /* Does now, for every account, what is due at NOW_SECS. */
 CV_MUST_CHECK enum cv_status cv_store_reap(
 	struct cv_store *s, int64_t now_secs, struct cv_err *err);

@@ -455,6 +455,8 @@ act_apply(struct act *t)
 		cv_box_gone(m);
 		cv_box_unref(m);
 	}
+	if (t->removed_count)
+		cv_quota_changed(a);
 	apply_renames(t);
 	for (size_t i = 0; i < t->added_count; i++)
 		cv_box_insert(a, t->added[i]);

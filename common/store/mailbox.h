@@ -50,7 +50,7 @@ cv_acct_id cv_acct_number(const struct cv_acct *a);
 
 struct cv_quota {
 	uint64_t used_bytes, used_messages;
-	uint64_t limit_bytes; /* 0: none */
+	uint64_t limit_bytes, limit_messages; /* 0: none */
 };
 void cv_acct_quota(struct cv_acct *a, struct cv_quota *out);
 CV_MUST_CHECK enum cv_status cv_acct_set_quota(struct cv_acct *a, uint64_t limit_bytes,

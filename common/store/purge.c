@@ -107,6 +107,7 @@ forget(struct cv_acct *a)
 	a->loaded = false;
 	a->head = (struct cv_row_head){0};
 	a->used_bytes = a->used_messages = 0;
+	cv_quota_changed(a);
 }
 
 enum cv_status

@@ -25,7 +25,7 @@ struct cv_reaper {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool stop;
+	bool stop, sum; /* sum: pools wait for it */
 };
 
 /* ---- what is due in one account ---- */
@@ -479,6 +479,42 @@ cv_store_reap(struct cv_store *s, int64_t now_secs, struct cv_err *err)
 	return status;
 }
 
+/* The lock is held, and given back meanwhile. */
+static void
+sum_pools(struct cv_reaper *r)
+{
+	struct cv_err err;
+	r->sum = false;
+	pthread_mutex_unlock(&r->lock);
+	if (cv_pools_sum(r->s, &err))
+		cv_log(0, CV_WARN, "store.pools_not_summed", "error=\"%s\"", err.text);
+	pthread_mutex_lock(&r->lock);
+}
+
+void
+cv_reaper_wake(struct cv_store *s)
+{
+	struct cv_reaper *r = s->reaper;
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->sum = true;
+	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->lock);
+}
+
+bool
+cv_reaper_is_ending(struct cv_store *s)
+{
+	struct cv_reaper *r = s->reaper;
+	if (!r)
+		return false;
+	pthread_mutex_lock(&r->lock);
+	bool stop = r->stop;
+	pthread_mutex_unlock(&r->lock);
+	return stop;
+}
+
 /* Waits; false when the store closes. */
 static bool
 wait_ms(struct cv_reaper *r, int64_t ms)
@@ -492,8 +528,9 @@ wait_ms(struct cv_reaper *r, int64_t ms)
 		until.tv_nsec -= 1000000000;
 	}
 	pthread_mutex_lock(&r->lock);
-	while (!r->stop && !pthread_cond_timedwait(&r->wake, &r->lock, &until))
-		;
+	while (!r->stop && (r->sum || !pthread_cond_timedwait(&r->wake, &r->lock, &until)))
+		if (r->sum)
+			sum_pools(r);
 	bool stop = r->stop;
 	pthread_mutex_unlock(&r->lock);
 	return !stop;

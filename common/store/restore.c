@@ -512,7 +512,7 @@ commit(struct batch *b, cv_ticket *ticket_out, struct cv_err *err)
 		return CV_OK;
 	if (b->dst->row.uidnext > UINT32_MAX - b->count - 1)
 		return cv_fail(err, CV_LIMIT, "the mailbox has no UIDs left");
-	if (!cv_acct_has_room(a, b->size_bytes))
+	if (!cv_acct_has_room(a, b->size_bytes, b->count))
 		return cv_fail(err, CV_OVERQUOTA, "the mailbox's owner has no room left");
 	cv_edit_write(&b->edit, b->modseq, &b->w);
 	CV_KILL_POINT("restore");
@@ -590,7 +590,7 @@ step(struct restoring *r, bool *more_out, struct cv_str *missing_out, cv_ticket 
 static enum cv_status
 check_room(struct restoring *r, uint64_t messages, uint64_t size_bytes, struct cv_err *err)
 {
-	if (cv_acct_has_room(r->a, size_bytes))
+	if (cv_acct_has_room(r->a, size_bytes, messages))
 		return CV_OK;
 	uint64_t limit = cv_acct_quota_limit(r->a);
 	return cv_fail(err, CV_OVERQUOTA,

@@ -202,6 +202,8 @@ cv_row_head_encode(const struct cv_row_head *row, struct cv_buf *out)
 	cv_buf_varint(out, row->last_uidvalidity);
 	cv_buf_varint(out, row->quota_bytes);
 	cv_buf_varint(out, zigzag(row->created_secs));
+	if (row->notice)
+		cv_buf_c(out, (char)row->notice);
 }
 
 enum cv_status
@@ -218,6 +220,8 @@ cv_row_head_decode(struct cv_str value, struct cv_row_head *out)
 	out->last_uidvalidity = read_u32(&r);
 	out->quota_bytes = read_counter(&r);
 	out->created_secs = unzigzag(cv_rd_varint(&r));
+	if (!r.bad && cv_rd_left(&r))
+		out->notice = cv_rd_u8(&r);
 	return close_row(&r);
 }
 

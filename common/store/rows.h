@@ -64,6 +64,7 @@ struct cv_row_head {
 	uint32_t last_uidvalidity;
 	uint64_t quota_bytes; /* when has_quota */
 	bool has_quota;
+	uint8_t notice; /* enum cv_quota_level that was told */
 	int64_t created_secs;
 };
 struct cv_row_box {

@@ -34,7 +34,9 @@ new_store(const struct cv_store_options *o)
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&s->gate, &attr);
 	pthread_rwlockattr_destroy(&attr);
+	s->max_messages = o->max_messages;
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->pools_lock, NULL);
 	cv_list_init(&s->idle);
 	for (size_t i = 0; i < CV_BODY_STRIPES; i++)
 		pthread_mutex_init(&s->body_locks[i], NULL);
@@ -78,6 +80,8 @@ cv_store_close(struct cv_store *s)
 	for (size_t i = 0; i < CV_BODY_STRIPES; i++)
 		pthread_mutex_destroy(&s->body_locks[i]);
 	pthread_mutex_destroy(&s->lock);
+	cv_pools_free(s);
+	pthread_mutex_destroy(&s->pools_lock);
 	pthread_rwlock_destroy(&s->gate);
 	free(s->spool_dir);
 	free(s);

@@ -25,6 +25,7 @@ struct cv_store_options {
 				      * <engine.dir>/tmp */
 	uint64_t restore_secs;       /* expunged messages can be restored this long; 0: 14 days */
 	uint64_t default_quota_bytes;/* of accounts that have none set; 0: 2 GB */
+	uint64_t max_messages;       /* in one account; 0: no limit */
 };
 
 CV_MUST_CHECK enum cv_status cv_store_open(const struct cv_store_options *o, struct cv_store **out,
