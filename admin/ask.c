@@ -98,6 +98,7 @@ local_open(struct admin_call *call, struct cv_err *err)
 		.separator = imap->separator[0],
 		.restore_secs = imap->restore_window,
 		.default_quota_bytes = imap->quota_default,
+		.max_messages = imap->quota_messages,
 	};
 
 	call->local = local;
@@ -116,6 +117,7 @@ local_open(struct admin_call *call, struct cv_err *err)
 		.address_template = admin->address_template,
 		.reserved_local_parts = admin->reserved_local_parts,
 		.quota_default = imap->quota_default,
+		.quota_leader = imap->quota_leader,
 		.quota_agency = imap->quota_agency,
 	};
 	return cv_registry_open(&ro, &local->registry, err);

@@ -255,6 +255,7 @@ open_store(struct imapd *d, const struct imapd_config *config, struct cv_err *er
 		.separator = o->separator[0],
 		.restore_secs = o->restore_window,
 		.default_quota_bytes = o->quota_default,
+		.max_messages = o->quota_messages,
 	};
 
 	enum cv_status status = make_dir(config->common->base_dir, 0755, err);
@@ -279,6 +280,7 @@ open_register(struct imapd *d, const struct imapd_config *config, struct cv_err 
 		.address_template = config->admin->address_template,
 		.reserved_local_parts = config->admin->reserved_local_parts,
 		.quota_default = config->imapd->quota_default,
+		.quota_leader = config->imapd->quota_leader,
 		.quota_agency = config->imapd->quota_agency,
 	};
 

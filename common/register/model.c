@@ -346,6 +346,7 @@ reg_agency_encode(const struct reg_agency *g, struct cv_buf *out)
 	cv_buf_varint(out, AG_COUNT);
 	for (size_t i = 0; i < AG_COUNT; i++)
 		cv_buf_bytes(out, cv_str_z(g->text[i]));
+	cv_buf_varint(out, g->pool_bytes);
 }
 
 enum cv_status
@@ -361,6 +362,7 @@ reg_agency_decode(struct cv_str row, struct reg_agency *g)
 		if (i < AG_COUNT)
 			reg_agency_set(g, (enum reg_agency_text)i, text);
 	}
+	g->pool_bytes = !r.bad && cv_rd_left(&r) ? cv_rd_varint(&r) : 0;
 	return r.bad ? CV_CORRUPT : CV_OK;
 }
 

@@ -95,6 +95,7 @@ extern const struct reg_text_row reg_agency_texts[AG_COUNT];
 struct reg_agency {
 	char *code;
 	uint32_t rank;
+	uint64_t pool_bytes;     /* that its accounts share; 0: none */
 	char *text[AG_COUNT];
 };
 struct reg_domain {

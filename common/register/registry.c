@@ -349,6 +349,7 @@ start(struct cv_registry *r, struct cv_err *err)
 	call_done(&c);
 	if (status)
 		return status;
+	reg_tell_pools(r);
 	r->generation = last_generation(r);
 	return publish(r, true, err);
 }
@@ -362,6 +363,7 @@ cv_registry_open(const struct cv_registry_options *o, struct cv_registry **out, 
 	r->dir = cv_strdup(o->dir);
 	r->more_reserved = cv_strdup(o->reserved_local_parts ? o->reserved_local_parts : "");
 	r->quota_default = o->quota_default;
+	r->quota_leader = o->quota_leader ? o->quota_leader : o->quota_default;
 	r->quota_agency = o->quota_agency;
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_mutex_init(&r->publish_lock, NULL);
@@ -444,6 +446,9 @@ static const struct {
 	{ "group.set",       reg_group_set       },
 	{ "import",          reg_import          },
 	{ "mailbox.restore", reg_mailbox_restore },
+	{ "quota.list",      reg_quota_list      },
+	{ "quota.report",    reg_quota_report    },
+	{ "quota.set",       reg_quota_set       },
 	{ "role.hold",       reg_role_hold       },
 	{ "role.release",    reg_role_release    },
 };
@@ -486,6 +491,8 @@ cv_registry_do(struct cv_registry *r, const char *actor, json_t *request,
 		.progress = progress, .arg = arg };
 	pthread_mutex_lock(&r->lock);
 	enum cv_status status = run_locked(&c, run, err);
+	if (c.was_committed)
+		reg_tell_pools(r);
 	pthread_mutex_unlock(&r->lock);
 	if (!status)
 		status = reg_make_boxes(&c, err);

@@ -21,7 +21,7 @@ struct cv_registry_options {
 	const char *default_domain;
 	const char *address_template;    /* "initials", "flat", "given" */
 	const char *reserved_local_parts;
-	uint64_t quota_default, quota_agency;
+	uint64_t quota_default, quota_leader, quota_agency; /* 0 for leaders: as staff */
 };
 CV_MUST_CHECK enum cv_status cv_registry_open(const struct cv_registry_options *o,
                                               struct cv_registry **out, struct cv_err *err);
@@ -34,7 +34,8 @@ CV_MUST_CHECK enum cv_status cv_registry_publish(struct cv_registry *r, struct c
  * account.list, account.show, account.passwd, account.suspend, account.resume, account.retire;
  * alias.add, alias.del; role.hold, role.release; group.member, group.set, group.poster;
  * delegate.add, delegate.del; forward.add, forward.del, forward.list; absence.set, absence.clear;
- * import; mailbox.restore.
+ * import; mailbox.restore;
+ * quota.list, quota.set, quota.report.
  * Fields are described at each handler and in docs/control.md. Blocks until the change is durable
  * and published. ACTOR stands in the audit trail. PROGRESS takes its note over. CV_NOT_FOUND for an
  * unknown request. */

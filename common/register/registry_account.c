@@ -331,11 +331,13 @@ fill_new(struct reg_call *c, json_t *object, struct reg_account *a, struct cv_er
 	if (status)
 		return status;
 	bool is_shared = a->kind == CV_KIND_AGENCY || a->kind == CV_KIND_ROLE;
-	a->quota_bytes = is_shared ? c->r->quota_agency : c->r->quota_default;
 	a->rank = 50;
 	a->listed = *a->text[T_AGENCY] && (a->kind == CV_KIND_PERSON || is_shared);
 	a->created_secs = a->state_secs = cv_wall_secs();
-	return read_numbers(object, a, err);
+	status = read_numbers(object, a, err);
+	if (!json_object_get(object, "quota"))
+		a->quota_bytes = reg_class_quota(c->r, a);
+	return status;
 }
 
 enum cv_status

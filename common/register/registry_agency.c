@@ -41,7 +41,7 @@ same_agency(const struct reg_agency *a, const struct reg_agency *b)
 	for (size_t i = 0; i < AG_COUNT; i++)
 		if (strcmp(a->text[i], b->text[i]))
 			return false;
-	return a->rank == b->rank;
+	return a->rank == b->rank && a->pool_bytes == b->pool_bytes;
 }
 
 /* Fills G with the fields OBJECT has. */
@@ -63,6 +63,9 @@ read_fields(struct reg_call *c, json_t *object, struct reg_agency *g, struct cv_
 	if (status)
 		return status;
 	g->rank = (uint32_t)rank;
+	status = reg_number(object, "pool", (uint64_t)1 << 50, &g->pool_bytes, &given, err);
+	if (status)
+		return status;
 	if (!*g->text[AG_NAME])
 		return cv_fail(err, CV_INVALID, "agency '%s' needs a name", g->code);
 	return check_parent(c->r, cv_str_z(g->code), cv_str_z(g->text[AG_PARENT]), err);
@@ -81,6 +84,7 @@ add_one(struct reg_call *c, json_t *object, bool update, bool *changed_out, stru
 	const struct reg_agency *old = reg_find_agency(c->r, code);
 	struct reg_agency *g = reg_agency_new(code);
 	g->rank = old ? old->rank : 50;
+	g->pool_bytes = old ? old->pool_bytes : 0;
 	for (size_t i = 0; old && i < AG_COUNT; i++)
 		reg_agency_set(g, (enum reg_agency_text)i, cv_str_z(old->text[i]));
 	status = read_fields(c, object, g, err);
@@ -150,7 +154,7 @@ add_many(struct reg_call *c, json_t *list, bool update, struct cv_err *err)
 	                  json_pack("{s:i}", "agencies", (int)c->put_count), err);
 }
 
-/* {"code", "name", "parent", "type", "rank", "address", "phone", "website", "location", "mailbox"?,
+/* {"code", "name", "parent", "type", "rank", "pool", "address", "phone", "website", "location", "mailbox"?,
  *  "update"?} -> {"code", "address", "changed"}, or {"agencies": [...], "update"?} -> {"changed"}:
  * parents before children. */
 enum cv_status
@@ -223,6 +227,7 @@ reg_agency_list(struct reg_call *c, struct cv_err *err)
 			                    json_string(list[i]->text[j]));
 		uintptr_t accounts = (uintptr_t)cv_map_get(&counts, cv_str_z(list[i]->code));
 		json_object_set_new(o, "accounts", json_integer((json_int_t)accounts));
+		json_object_set_new(o, "pool", json_integer((json_int_t)list[i]->pool_bytes));
 		json_array_append_new(out, o);
 	}
 	cv_map_done(&counts);

@@ -36,7 +36,7 @@ struct cv_registry {
 	struct cv_audit *audit;
 	char *dir, *more_reserved;
 	enum cv_name_template name_template;
-	uint64_t quota_default, quota_agency;
+	uint64_t quota_default, quota_leader, quota_agency;
 
 	pthread_mutex_t lock;         /* rank: above audit's and the store's */
 	struct reg_model model;
@@ -47,6 +47,7 @@ struct cv_registry {
 	uint8_t dummy_key[32];
 
 	pthread_mutex_t publish_lock; /* rank: above `lock` */
+	bool has_pools;               /* the store was told of some; under `lock` */
 	uint64_t published;           /* `changes` of the newest snapshot */
 	uint64_t generation;
 	_Atomic uint64_t *gen;        /* mapped register.gen */
@@ -88,6 +89,7 @@ reg_handler reg_absence_set, reg_absence_clear;
 reg_handler reg_device_add, reg_device_list, reg_device_revoke, reg_account_unlock;
 reg_handler reg_import;
 reg_handler reg_mailbox_restore;
+reg_handler reg_quota_list, reg_quota_set, reg_quota_report;
 
 /* ---- registry_change.c ---- */
 /* Field NAME of the request as NFC text without outer and doubled blanks; empty when absent. */
@@ -159,6 +161,12 @@ void reg_route_json(struct reg_call *c, const struct reg_account *a, json_t *out
 CV_MUST_CHECK enum cv_status reg_retire_route(struct reg_call *c, struct reg_account *a,
                                               bool *changed_out, struct cv_err *err);
 struct reg_agency *reg_find_agency(const struct cv_registry *r, struct cv_str code);
+
+/* ---- registry_quota.c ---- */
+/* What an account of A's class gets when nothing else is said. */
+uint64_t reg_class_quota(const struct cv_registry *r, const struct reg_account *a);
+/* Tells the store which accounts share a pool now. */
+void reg_tell_pools(struct cv_registry *r);
 
 /* ---- registry_account.c, for registry_import.c too ---- */
 /* Makes the account that OBJECT describes, in model and rows. PASSWORD_OUT (24 bytes, may be NULL)
