@@ -202,6 +202,7 @@ imapd_parse_status_items(struct imapd_parse *p, unsigned *out)
 		{"UNSEEN",        IMAPD_STATUS_UNSEEN       },
 		{"HIGHESTMODSEQ", IMAPD_STATUS_HIGHESTMODSEQ},
 		{"SIZE",          IMAPD_STATUS_SIZE         },
+		{"DELETED-STORAGE", IMAPD_STATUS_DELETED_STORAGE},
 		{"DELETED",       IMAPD_STATUS_DELETED      },
 		{"MAILBOXID",     IMAPD_STATUS_MAILBOXID    },
 		{"APPENDLIMIT",   IMAPD_STATUS_APPENDLIMIT  },

@@ -1,6 +1,6 @@
 /* cmd_status.c - STATUS, and its items for LIST-STATUS. Counts come from memory. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "imapd/conn.h"
+#include "imapd/cmd_quota.h"
 #include "imapd/names.h"
 
 void
@@ -36,6 +36,11 @@ imapd_write_status(struct imapd_conn *c, const struct cv_mbox_info *info, unsign
 		is_first = false;
 		cv_buf_z(out, rows[i].word);
 		cv_buf_u64(out, rows[i].value);
+	}
+	if (items & IMAPD_STATUS_DELETED_STORAGE) {
+		cv_buf_printf(out, "%sDELETED-STORAGE %llu", is_first ? "" : " ",
+			(unsigned long long)imapd_deleted_storage(c, info));
+		is_first = false;
 	}
 	if (items & IMAPD_STATUS_MAILBOXID) {
 		char id[IMAPD_OBJECTID_MAX];

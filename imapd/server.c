@@ -15,6 +15,7 @@
 #include "common/config/check.h"
 #include "imapd/conn.h"
 #include "imapd/listen.h"
+#include "imapd/notices.h"
 
 #define REVIEW_MS 2000
 #define STOP_MS   5000
@@ -366,6 +367,8 @@ imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
 	enum cv_status status = open_store(d, config, err);
 	if (!status)
 		status = open_register(d, config, err);
+	if (!status)
+		status = imapd_notices_start(d, &d->notices, err);
 	if (!status) {
 		open_index(d, config);
 		open_tls(d, config);
@@ -403,6 +406,7 @@ imapd_close(struct imapd *d)
 		cv_deliver_server_free(d->deliver);
 	if (d->ctl)
 		cv_ctl_server_free(d->ctl);
+	imapd_notices_stop(d->notices);
 	if (d->auth)
 		cv_auth_free(d->auth);
 	if (d->reg)
@@ -414,6 +418,7 @@ imapd_close(struct imapd *d)
 	imapd_index_stop(d->index);
 	if (d->store)
 		cv_store_close(d->store);
+	imapd_notices_free(d->notices);
 	/* Until here a late ticket or password check could still wake a connection. */
 	if (d->net)
 		cv_net_free(d->net);

@@ -54,6 +54,7 @@ struct imapd {
 	struct cv_net *net;
 	struct imapd_columns_cache *columns;
 	struct imapd_sheets *sheets;
+	struct imapd_notices *notices;
 	struct imapd_index *index; /* NULL: it cannot be opened */
 	struct imapd_grants_cache grants;
 	struct cv_ctl_server *ctl;

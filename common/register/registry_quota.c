@@ -1,8 +1,8 @@
 /* registry_quota.c - who may keep how much mail: by class, for one account, for an agency's pool.
  *
  * The class follows from kind and rank; its quota is given when an account is made, or set for all
- * of a class at once. A pool belongs to an agency and holds the accounts of that agency and of those
- * below it that have none of their own. */
+ * of a class at once. A pool belongs to an agency and holds the accounts of that agency and of
+ * those below it that have none of their own. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdlib.h>
 #include <string.h>

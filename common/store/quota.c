@@ -1,5 +1,5 @@
-/* quota.c - see quota.h. The table of pools has a lock of its own, the last one taken; the values of
- * a member change only under its account's lock. */
+/* quota.c - see quota.h. The table of pools has a lock of its own, the last one taken; the values
+ * of a member change only under its account's lock. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/quota.h"
 

@@ -1,11 +1,11 @@
 /* quota.h - how much room an account has: its own limits, the pool it shares, and the notices.
  *
- * An account's use is the sum over its mailbox rows, so it changes in the batch of the change (S6).
- * A *pool* is a limit that several accounts share (those of an agency). Its use is the sum of theirs
- * and lives in memory alone: after a start each account is summed once, in the background, and every
- * later change of an account moves the sum. So there is nothing to be wrong after a crash; until all
- * are summed the pool refuses nobody. Two deliveries at the same moment to two accounts may pass
- * the pool's limit by what they bring.
+ * An account's use is the sum over its mailbox rows, so it changes in the batch of the change
+ * (S6). A *pool* is a limit that several accounts share (those of an agency). Its use is the sum of
+ * theirs and lives in memory alone: after a start each account is summed once, in the background,
+ * and every later change of an account moves the sum. So there is nothing to be wrong after a
+ * crash; until all are summed the pool refuses nobody. Two deliveries at the same moment to two
+ * accounts may pass the pool's limit by what they bring.
  *
  * A *notice* is due when use has reached 75 or 90 per cent. Which was sent stands in the account's
  * head row and is written in the batch that puts the message into INBOX: once is once. It is due
@@ -42,8 +42,8 @@ bool cv_pool_named(struct cv_store *s, struct cv_str name, struct cv_pool_info *
 /* Sums what is not summed yet; the reaper's thread does the same after a start or a change. */
 CV_MUST_CHECK enum cv_status cv_pools_sum(struct cv_store *s, struct cv_err *err);
 
-/* What account ID holds and may hold, read without taking it into memory. CV_OK with zeros for one
- * that has no rows. */
+/* What account ID holds and may hold, read without taking it into memory. CV_OK with zeros for
+ * one that has no rows. */
 CV_MUST_CHECK enum cv_status cv_quota_used(struct cv_store *s, cv_acct_id id,
                                            struct cv_quota *out, struct cv_err *err);
 

@@ -243,7 +243,7 @@ test_notice__comes_once_and_again_only_after_use_fell(void **state)
 	assert_int_equal(due(k), CV_QUOTA_FULL_SOON);
 	assert_int_equal(told, 1);
 	assert_int_equal(put(k, k->a, 9000), CV_OK);
-	assert_int_equal(notify(k, CV_QUOTA_FULL_SOON), CV_OK); /* into a box that is all but full */
+	assert_int_equal(notify(k, CV_QUOTA_FULL_SOON), CV_OK); /* into a full box */
 	struct cv_mbox *m = kit_mbox(k, "INBOX");
 	size_t done;
 	uint32_t uid = 5; /* 14,000: down to 85 per cent */
