@@ -155,8 +155,8 @@ add_many(struct reg_call *c, json_t *list, bool update, struct cv_err *err)
 }
 
 /* {"code", "name", "parent", "type", "rank", "pool", "address", "phone", "website", "location",
- *  "mailbox"?, "update"?} -> {"code", "address", "changed"}, or {"agencies": [...], "update"?} -> {"changed"}:
- * parents before children. */
+ *  "mailbox"?, "update"?} -> {"code", "address", "changed"}, or {"agencies": [...], "update"?}
+ * -> {"changed"}: parents before children. */
 enum cv_status
 reg_agency_add(struct reg_call *c, struct cv_err *err)
 {
