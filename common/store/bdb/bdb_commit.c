@@ -13,6 +13,7 @@
 
 #define GROUP 16u
 #define HEAD_BYTES 9u
+#define BULK_ROWS 32u /* of a batch that is written with a bulk cursor */
 
 static struct cv_bdb *
 bdb(struct cv_meta *m)
@@ -34,21 +35,56 @@ put_head(struct cv_bdb *b, DB_TXN *txn, cv_acct_id acct, uint64_t version, bool 
 	return hot->put(hot, txn, &key, &value, 0);
 }
 
+/* The rows of a large batch lie close together: a bulk cursor goes on in the page it has. */
+struct puts {
+	struct cv_bdb *b;
+	DB_TXN *txn;
+	cv_acct_id acct;
+	DB *tree;
+	DBC *cursor; /* in tree, or NULL */
+};
+
 static int
-put_row(struct cv_bdb *b, DB_TXN *txn, cv_acct_id acct, const struct cv_put *put)
+end_bulk(struct puts *p)
+{
+	int rc = p->cursor ? p->cursor->close(p->cursor) : 0;
+	p->cursor = NULL;
+	return rc;
+}
+
+static int
+put_bulk(struct puts *p, DB *tree, DBT *key, DBT *value)
+{
+	int rc = 0;
+	if (p->cursor && p->tree != tree)
+		rc = end_bulk(p);
+	if (!rc && !p->cursor) {
+		p->tree = tree;
+		rc = tree->cursor(tree, p->txn, &p->cursor, DB_CURSOR_BULK);
+	}
+	return rc ? rc : p->cursor->put(p->cursor, key, value, DB_KEYLAST);
+}
+
+static int
+put_row(struct puts *p, const struct cv_put *put, bool is_bulk)
 {
 	struct cv_bdb_key k;
-	cv_bdb_key(&k, acct, put->key);
-	DB *tree = cv_bdb_tree_of(b, put->key);
+	cv_bdb_key(&k, p->acct, put->key);
+	DB *tree = cv_bdb_tree_of(p->b, put->key);
 	DBT key = {.data = k.bytes, .size = k.n};
 	if (!put->value.p) {
-		int rc = tree->del(tree, txn, &key, 0);
+		int rc = end_bulk(p);
+		if (!rc)
+			rc = tree->del(tree, p->txn, &key, 0);
 		return rc == DB_NOTFOUND ? 0 : rc;
 	}
 	DBT value = {.size = (uint32_t)put->value.n};
 	memcpy(&value.data, &put->value.p, sizeof value.data); /* the library does not write to
 							        * it */
-	return tree->put(tree, txn, &key, &value, 0);
+	if (is_bulk)
+		return put_bulk(p, tree, &key, &value);
+	int rc = end_bulk(p);
+	return rc ? rc : tree->put(tree, p->txn, &key, &value, 0);
 }
 
 /* Decides on BATCH and writes it. Only faults of the library are returned. */
@@ -68,11 +104,12 @@ apply(struct cv_bdb *b, DB_TXN *txn, struct cv_batch *batch, bool importing)
 		atomic_fetch_add(&b->conflicts, batch->result == CV_CONFLICT);
 		return 0;
 	}
-	for (size_t i = 0; i < batch->count; i++) {
-		rc = put_row(b, txn, batch->acct, &batch->puts[i]);
-		if (rc)
-			return rc;
-	}
+	struct puts p = {.b = b, .txn = txn, .acct = batch->acct};
+	for (size_t i = 0; !rc && i < batch->count; i++)
+		rc = put_row(&p, &batch->puts[i], batch->count >= BULK_ROWS);
+	int closed = end_bulk(&p);
+	if (rc || closed)
+		return rc ? rc : closed;
 	batch->version = head.version + 1;
 	return put_head(b, txn, batch->acct, batch->version, importing);
 }
