@@ -179,6 +179,23 @@ class Congvu:
     def imap_pids(self):
         return [self.p.daemons["imapd"].process.pid]
 
+    def stored_bytes(self):
+        """Rows and bodies, but for what is the same however much mail there is: log, ballast, and
+        the zeros ahead of the newest body, which go when the daemon ends."""
+        self.p.daemons["imapd"].stop()
+        mail = os.path.join(self.p.dir, "mail")
+        total = disk_bytes(mail + "/bodies") + sum(
+            os.stat(name).st_blocks * 512 for name in glob.glob(mail + "/rows/*.db"))
+        self.p.daemons["imapd"].start()
+        return total
+
+    def more_users(self, count):
+        """Accounts up to number COUNT."""
+        for i in range(USERS, count):
+            self.p.ask("imapd", "account.add", address=f"u{i:05d}@{self.domain}",
+                       name="Nguyễn Văn Đo", password=PASSWORD, allow_weak=True)
+        self.p.refresh()
+
     def fresh(self):
         """The store's owner as it is after its start: memory of earlier work is not reused."""
         self.p.daemons["imapd"].stop()
@@ -270,8 +287,23 @@ service stats {{
 """
 
 
+ZSTD = """mail_plugins = $mail_plugins zlib
+plugin {
+  zlib_save = zstd
+}
+"""
+
+
+def disk_bytes(path):
+    """Blocks that the files below PATH take."""
+    total = 0
+    for folder, _, files in os.walk(path):
+        total += sum(os.lstat(os.path.join(folder, name)).st_blocks * 512 for name in files)
+    return total
+
+
 class Dovecot:
-    def __init__(self, name, location, folder):
+    def __init__(self, name, location, folder, more=""):
         self.name = "dovecot-" + name
         self.dir = os.path.join(folder, name)
         self.login, self.password = "u#", PASSWORD
@@ -284,8 +316,11 @@ class Dovecot:
             f.write(DOVECOT.format(
                 name=name, dir=self.dir, cert=folder + "/cert.pem", key=folder + "/key.pem",
                 location=location, vmail=VMAIL, password=PASSWORD, imap=self.imap,
-                imaps=self.imaps, lmtp=self.deliver))
+                imaps=self.imaps, lmtp=self.deliver) + more)
         self.process = None
+
+    def stored_bytes(self):
+        return disk_bytes(self.dir + "/mail")
 
     def start(self):
         self.process = subprocess.Popen(["/usr/sbin/dovecot", "-F", "-c", self.conf],

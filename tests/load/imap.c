@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -78,8 +79,11 @@ load_imap_login(struct load_conn *c, const struct load_options *o, unsigned user
 	if (ok && o->target.tls == LOAD_STARTTLS)
 		ok = load_print(c, "t STARTTLS\r\n") && load_imap_answer(c, "t") &&
 			load_handshake(c);
-	ok = ok && load_print(c, "l LOGIN \"%s\" \"%s\"\r\n", name, o->password) &&
-		load_imap_answer(c, "l");
+	if (ok && o->sasl)
+		ok = load_imap_sasl(c, o->sasl, name, o->password);
+	else
+		ok = ok && load_print(c, "l LOGIN \"%s\" \"%s\"\r\n", name, o->password) &&
+			load_imap_answer(c, "l");
 	long exists = ok && select ? select_box(c, o->mailbox) : ok ? 0 : -1;
 	if (exists < 0)
 		load_close(c);
@@ -244,6 +248,20 @@ load_imap(const struct load_options *o)
 
 /* ---- idle sessions ---- */
 
+/* IDLE in a stored DEFLATE block; what is answered is packed, so that it came is all that is
+ * looked at. */
+static bool
+start_idle_packed(struct load_conn *c)
+{
+	static const char packed[] = "\0\x08\0\xf7\xffi IDLE\r\n";
+	char byte;
+
+	if (!load_print(c, "z COMPRESS DEFLATE\r\n") || !load_imap_answer(c, "z") ||
+		!load_write(c, packed, sizeof packed - 1))
+		return false;
+	return c->ssl ? SSL_read(c->ssl, &byte, 1) == 1 : recv(c->fd, &byte, 1, 0) == 1;
+}
+
 static bool
 start_idle(struct load_conn *c)
 {
@@ -273,7 +291,8 @@ load_hold(const struct load_options *o)
 	double begin_secs = load_now();
 	for (unsigned i = 0; i < o->sessions; i++) {
 		double start = load_now();
-		if (load_imap_login(c, o, i % o->users, true) < 0 || !start_idle(c)) {
+		if (load_imap_login(c, o, i % o->users, true) < 0 ||
+			!(o->compress ? start_idle_packed(c) : start_idle(c))) {
 			stats.failed++;
 			break;
 		}

@@ -82,7 +82,9 @@ struct load_options {
 	const char *auth_user, *password;
 	const char *mode, *command, *mailbox;
 	const char *acked_file; /* Message-IDs that were answered 250 */
-	bool lmtp;
+	const char *sasl;       /* "plain" or "scram"; NULL: LOGIN */
+	double rate;            /* operations begun a second; 0: as many as there can be */
+	bool lmtp, compress;
 };
 /* USER numbers the pattern; OUT has 256 octets. */
 void load_user(const struct load_options *o, unsigned number, char *out);
@@ -95,6 +97,9 @@ int load_latency(const struct load_options *o);
 /* Logs USER in and selects the mailbox of the options when SELECT; the number of messages, -1 on
  * failure. */
 long load_imap_login(struct load_conn *c, const struct load_options *o, unsigned user, bool select);
+/* Logs in by AUTHENTICATE. */
+bool load_imap_sasl(
+	struct load_conn *c, const char *mechanism, const char *user, const char *password);
 /* Reads to the tagged answer of TAG; true when it is OK. */
 bool load_imap_answer(struct load_conn *c, const char *tag);
 /* Opens an SMTP or LMTP session up to the answer to EHLO/LHLO (and AUTH when the options have

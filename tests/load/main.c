@@ -5,11 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "tests/load/load.h"
 
 static atomic_uint_fast64_t taken;
-static _Atomic double deadline;
+static _Atomic double deadline, begun;
+
+/* Operation NUMBER begins when its time has come. */
+static void
+pace(const struct load_options *o, uint64_t number)
+{
+	double now = load_now(), none = 0;
+
+	atomic_compare_exchange_strong(&begun, &none, now);
+	double wait = atomic_load(&begun) + (double)number / o->rate - now;
+	struct timespec t = {.tv_sec = (time_t)wait};
+	t.tv_nsec = (long)((wait - (double)t.tv_sec) * 1e9);
+	if (wait > 0)
+		nanosleep(&t, NULL);
+}
 
 bool
 load_take(const struct load_options *o, uint64_t *number_out)
@@ -19,6 +34,8 @@ load_take(const struct load_options *o, uint64_t *number_out)
 		return false;
 	}
 	*number_out = atomic_fetch_add(&taken, 1);
+	if (o->rate > 0)
+		pace(o, *number_out);
 	if (o->count)
 		return *number_out < o->count;
 	double now = load_now(), none = 0;
@@ -62,6 +79,9 @@ usage(FILE *to)
 	      "  --size OCTETS        of a message (10240)\n"
 	      "  --rcpts N            recipients of a message (1)\n"
 	      "  --per-session N      messages of a connection (0: all)\n"
+	      "  --rate N             operations begun a second (0: as many as there can be)\n"
+	      "  --sasl plain|scram   log in by AUTHENTICATE\n"
+	      "  --compress           hold: sessions with COMPRESS=DEFLATE\n"
 	      "  --mailbox NAME       (INBOX)\n"
 	      "  --acked FILE         Message-IDs that were answered 250\n",
 		to);
@@ -82,7 +102,7 @@ parse_target(char *text, struct load_target *t)
 
 enum { O_TARGET = 256, O_DELIVER, O_TLS, O_STARTTLS, O_USERS, O_USER_COUNT, O_PASSWORD, O_AUTH,
 	O_SESSIONS, O_COUNT, O_SECONDS, O_SIZE, O_RCPTS, O_PER_SESSION, O_MAILBOX, O_ACKED,
-	O_COMMAND, O_LMTP };
+	O_COMMAND, O_LMTP, O_RATE, O_SASL, O_COMPRESS };
 
 static bool
 take_option(struct load_options *o, int option, char *value)
@@ -106,6 +126,9 @@ take_option(struct load_options *o, int option, char *value)
 	case O_ACKED: o->acked_file = value; break;
 	case O_COMMAND: o->command = value; break;
 	case O_LMTP: o->lmtp = true; break;
+	case O_RATE: o->rate = strtod(value, NULL); break;
+	case O_SASL: o->sasl = value; break;
+	case O_COMPRESS: o->compress = true; break;
 	default: return false;
 	}
 	return true;
@@ -133,6 +156,9 @@ parse_options(int argc, char **argv, struct load_options *o)
 		{"acked", required_argument, NULL, O_ACKED},
 		{"command", required_argument, NULL, O_COMMAND},
 		{"lmtp", no_argument, NULL, O_LMTP},
+		{"rate", required_argument, NULL, O_RATE},
+		{"sasl", required_argument, NULL, O_SASL},
+		{"compress", no_argument, NULL, O_COMPRESS},
 		{0},
 	};
 
