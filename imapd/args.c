@@ -69,6 +69,21 @@ arg_names(struct imapd_parse *p, struct imapd_args *a)
 	return true;
 }
 
+/* CANCELUPDATE: 1*(SP quoted), RFC 5267 5 */
+static bool
+arg_tags(struct imapd_parse *p, struct imapd_args *a)
+{
+	a->names = CV_ARENA_ARRAY(p->arena, struct cv_str, IMAPD_FLAGS_MAX);
+	do {
+		if (a->name_count == IMAPD_FLAGS_MAX)
+			return imapd_fault(p, "too many tags");
+		if (!imapd_parse_string(p, &a->names[a->name_count]))
+			return false;
+		a->name_count++;
+	} while (imapd_take(p, ' '));
+	return true;
+}
+
 /* Keeps what is of use here. */
 static void
 take_id(struct imapd_id *id, struct cv_str name, struct cv_str value)
@@ -457,7 +472,11 @@ arg_sort(struct imapd_parse *p, struct imapd_args *a)
 	a->search = CV_ARENA_NEW(p->arena, struct imapd_search);
 	a->sort = CV_ARENA_NEW(p->arena, struct imapd_sort);
 	if (!imapd_parse_returns(p, a->search) || !imapd_parse_sort(p, a->sort) ||
-		!imapd_parse_sp(p) || !imapd_parse_charset_search(p, a->search))
+		!imapd_parse_sp(p))
+		return false;
+	a->search->program = cv_str_sub(p->text, p->pos, p->text.n);
+	a->search->is_utf8 = p->utf8;
+	if (!imapd_parse_charset_search(p, a->search))
 		return false;
 	if (a->sort->by_relevancy && !a->search->has_fuzzy)
 		return imapd_fault(p, "RELEVANCY needs FUZZY"); /* RFC 6203 6 */
@@ -503,6 +522,7 @@ static const struct {
 	{"store",   arg_store          },
 	{"search",  arg_search         },
 	{"esearch", imapd_parse_esearch},
+	{"tags",    arg_tags           },
 	{"notify",  imapd_parse_notify },
 	{"sort",    arg_sort           },
 	{"thread",  arg_thread         },

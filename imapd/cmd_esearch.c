@@ -6,6 +6,7 @@
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
+#include "imapd/context.h"
 #include "imapd/results.h"
 #include "imapd/seek.h"
 
@@ -17,6 +18,7 @@ struct multi {
 	size_t count, at;
 	struct imapd_session *session; /* of boxes[at]: the selected one, or opened for this */
 	struct imapd_seek *seek;
+	bool is_kept; /* the selected mailbox was searched */
 };
 
 static void
@@ -129,6 +131,11 @@ write_box(struct multi *m)
 		.mailbox = m->boxes[m->at].name};
 
 	r.found = imapd_seek_found(m->seek, &r.n);
+	/* RFC 7377 2.2: UPDATE is about the selected mailbox alone. */
+	if (m->session == m->c->session) {
+		imapd_context_keep(m->c, r.found, r.n);
+		m->is_kept = true;
+	}
 	/* RFC 7377 2.1: nothing is told of a mailbox where nothing was found, but what was saved is
 	 * saved (RFC 5182). */
 	if (r.n || (r.search->returns & IMAPD_RETURN_SAVE))
@@ -164,6 +171,11 @@ begin(struct imapd_conn *c)
 
 	if (needs_selected(c->cmd->args.esearch) && !c->session)
 		return imapd_done(c, IMAPD_R_BAD_STATE);
+	if ((search->returns & IMAPD_RETURN_UPDATE) && !c->session)
+		return imapd_done(c, IMAPD_R_BAD_STATE);
+	if ((search->returns & IMAPD_RETURN_UPDATE) &&
+		imapd_context_has_tag(c->session, c->cmd->tag))
+		return imapd_done(c, IMAPD_R_TAG_REUSE);
 	if (search->is_bad_charset) {
 		if ((search->returns & IMAPD_RETURN_SAVE) && c->session)
 			imapd_session_save(c->session, NULL, 0);
@@ -208,5 +220,7 @@ imapd_cmd_esearch(struct imapd_conn *c)
 		if (m->at < m->count && cv_mono_us() > end)
 			return imapd_yield(c);
 	}
+	if ((c->cmd->args.search->returns & IMAPD_RETURN_UPDATE) && !m->is_kept)
+		imapd_context_refuse(c, "The selected mailbox is not among those searched");
 	return imapd_done(c, IMAPD_R_OK);
 }

@@ -2,6 +2,7 @@
  * and no arena, only its tag. A change of the mailbox wakes the connection; see session.c. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/log.h"
+#include "imapd/context.h"
 #include "imapd/metadata.h"
 #include "imapd/notify.h"
 #include "imapd/rights.h"
@@ -44,13 +45,17 @@ imapd_idle_run(struct imapd_conn *c)
 
 	how.may_expunge = true;
 	imapd_tell_rights(c);
-	if (c->session && imapd_notify_may_sync(c, false, &how) &&
+	if (c->session && !imapd_contexts_are_due(c->session) &&
+		imapd_notify_may_sync(c, false, &how) &&
 		imapd_session_sync(c->session, how, &c->arena, imapd_out(c), &err)) {
 		cv_log(cv_conn_id(c->conn), CV_WARN, "imap.mailbox_gone", "error=\"%s\"", err.text);
 		cv_buf_z(imapd_out(c), "* BYE The selected mailbox was deleted\r\n");
 		return CV_STEP_CLOSE;
 	}
 	imapd_metadata_news(c);
+	enum cv_step step = imapd_contexts_step(c);
+	if (step != CV_STEP_DONE || imapd_contexts_describe(c))
+		return step;
 	if (cv_conn_out_is_high(c->conn))
 		return CV_STEP_MORE;
 	if (!imapd_read_line(c, &line, &is_bad)) {

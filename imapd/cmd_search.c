@@ -4,6 +4,7 @@
  * All three find messages first (seek.h). SORT and THREAD then need the columns of the whole
  * mailbox; what they make of them is pure work in memory (sort.h, thread.h). */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "imapd/context.h"
 #include "imapd/limit.h"
 #include "imapd/results.h"
 #include "imapd/seek.h"
@@ -27,6 +28,9 @@ seek(struct imapd_conn *c)
 			imapd_session_save(c->session, NULL, 0);
 		return imapd_done(c, IMAPD_R_BAD_CHARSET);
 	}
+	if (!c->cmd->step && (search->returns & IMAPD_RETURN_UPDATE) &&
+		imapd_context_has_tag(c->session, c->cmd->tag))
+		return imapd_done(c, IMAPD_R_TAG_REUSE);
 	if (!c->cmd->step) {
 		if (search->has_modseq)
 			imapd_know_modseq(c);
@@ -54,6 +58,18 @@ results_of(struct imapd_conn *c)
 		.is_uid = c->cmd->is_uid};
 }
 
+/* Writing turns numbers into UIDs, so a context comes first; its refusal behind (RFC 5267 4.3.1) is
+ * as good as before. */
+static void
+write_and_keep(struct imapd_results *r, const char *word)
+{
+	if (r->c->cmd->limit_code.n && (r->search->returns & IMAPD_RETURN_UPDATE))
+		imapd_context_refuse(r->c, "The result is cut by a limit");
+	else
+		imapd_context_keep(r->c, r->found, r->n);
+	imapd_results_write(r, word);
+}
+
 enum cv_step
 imapd_cmd_search(struct imapd_conn *c)
 {
@@ -69,7 +85,7 @@ imapd_cmd_search(struct imapd_conn *c)
 		return step;
 	r.found = imapd_seek_found(c->cmd->step, &r.n);
 	r.scores = imapd_seek_scores(c->cmd->step);
-	imapd_results_write(&r, "SEARCH");
+	write_and_keep(&r, "SEARCH");
 	return imapd_done(c, IMAPD_R_OK);
 }
 
@@ -121,7 +137,7 @@ imapd_cmd_sort(struct imapd_conn *c)
 	free(items);
 	r.scores = sorted_scores;
 	r.n = n;
-	imapd_results_write(&r, "SORT");
+	write_and_keep(&r, "SORT");
 	return imapd_done(c, IMAPD_R_OK);
 }
 

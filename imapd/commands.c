@@ -26,6 +26,7 @@ const struct imapd_cmd_row imapd_cmds[] = {
 	{"THREAD",       imapd_cmd_thread,        SEL, "thread",          UID | NUMS, ""},
 	{"ESEARCH",      imapd_cmd_esearch,       IN,  "esearch",         0, ""},
 	{"ESEARCH",      imapd_cmd_esearch,       IN,  "esearch",         ONLY, ""},
+	{"CANCELUPDATE", imapd_cmd_cancelupdate,  SEL, "tags",            0, ""},
 	{"SELECT",       imapd_cmd_select,        IN,  "mailbox ?select", QUIET, ""},
 	{"EXAMINE",      imapd_cmd_examine,       IN,  "mailbox ?select", QUIET, ""},
 	{"IDLE",         imapd_cmd_idle,          IN,  "",                0, ""},

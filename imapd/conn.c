@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/store/feed.h"
+#include "imapd/context.h"
 #include "imapd/describe.h"
 #include "imapd/limit.h"
 #include "imapd/login.h"
@@ -200,12 +201,18 @@ finish_command(struct imapd_conn *c)
 		return CV_STEP_DURABLE;
 	if (imapd_describe_ended(c))
 		return CV_STEP_DONE;
-	cv_buf_str(imapd_out(c), cmd->untagged);
-	imapd_metadata_news(c);
-	if (!send_news(c)) {
-		release_command(c);
-		return bye(c, "The selected mailbox was deleted");
+	if (!cmd->is_news_told) {
+		cmd->is_news_told = true;
+		cv_buf_str(imapd_out(c), cmd->untagged);
+		imapd_metadata_news(c);
+		if (!send_news(c)) {
+			release_command(c);
+			return bye(c, "The selected mailbox was deleted");
+		}
 	}
+	enum cv_step step = imapd_contexts_step(c);
+	if (step != CV_STEP_DONE || imapd_contexts_describe(c))
+		return step;
 	imapd_choose_code(c);
 	imapd_respond(imapd_out(c), cmd->tag, cmd->reply, cmd->code, cmd->row->name, NULL);
 	bool is_bad = imapd_reply_is_bad(cmd->reply);
@@ -419,7 +426,7 @@ imapd_write_capabilities(struct imapd_conn *c, struct cv_buf *out)
 	if (c->state & IMAPD_S_IN) {
 		cv_buf_z(out, " NAMESPACE CHILDREN UIDPLUS MOVE UNSELECT SPECIAL-USE "
 			      "UNAUTHENTICATE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE "
-			      "QRESYNC ESEARCH SEARCHRES SEARCH=FUZZY MULTISEARCH NOTIFY PARTIAL WITHIN SAVEDATE OBJECTID PREVIEW SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
+			      "QRESYNC ESEARCH SEARCHRES SEARCH=FUZZY MULTISEARCH NOTIFY CONTEXT=SEARCH CONTEXT=SORT PARTIAL WITHIN SAVEDATE OBJECTID PREVIEW SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
 			      "THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 MULTIAPPEND QUOTA "
 			      "QUOTA=RES-STORAGE ACL RIGHTS=texk LIST-MYRIGHTS UTF8=ACCEPT BINARY REPLACE CATENATE UIDONLY UIDBATCHES METADATA LIST-METADATA INPROGRESS");
 		cv_buf_z(out, " QUOTA=RES-MESSAGE");

@@ -58,6 +58,7 @@ struct imapd_cmd {
 	bool is_uid;      /* UID stood before it */
 	bool is_answered; /* the reply below is set */
 	bool is_waiting;  /* a waiter is out for the ticket */
+	bool is_news_told;   /* what comes before its tagged answer, but for contexts */
 	bool is_description; /* none of the client's: describe.h */
 	struct imapd_cmd *interrupted; /* by a description; or NULL */
 	struct imapd_args args;
@@ -155,6 +156,7 @@ enum cv_step imapd_idle_run(struct imapd_conn *c);
 /* cmd_*.c */
 enum cv_step imapd_cmd_append(struct imapd_conn *c);
 enum cv_step imapd_cmd_authenticate(struct imapd_conn *c);
+enum cv_step imapd_cmd_cancelupdate(struct imapd_conn *c);
 enum cv_step imapd_cmd_capability(struct imapd_conn *c);
 enum cv_step imapd_cmd_check(struct imapd_conn *c);
 enum cv_step imapd_cmd_close(struct imapd_conn *c);

@@ -3,7 +3,8 @@
 #include "imapd/describe.h"
 
 static const struct imapd_cmd_row row = {
-	"NOTIFY", imapd_cmd_fetch, IMAPD_S_SELECTED, "", IMAPD_CMD_NUMBERS | IMAPD_CMD_QUIET, ""};
+	"NOTIFY", imapd_cmd_fetch, IMAPD_S_SELECTED, "",
+	IMAPD_CMD_NUMBERS | IMAPD_CMD_QUIET | IMAPD_CMD_STREAMS, ""};
 
 void
 imapd_describe(struct imapd_conn *c, struct cv_str items, const struct imapd_range *ranges,

@@ -7,6 +7,9 @@
 
 #include "imapd/conn.h"
 
+/* Messages that come at once and are still described. */
+#define IMAPD_DESCRIBED_AT_ONCE 1000u
+
 /* Begins to describe messages RANGES, of the session's numbers, by ITEMS: "(UID FLAGS)". It runs
  * before the command under way goes on; the connection has a command now in any case. */
 void imapd_describe(struct imapd_conn *c, struct cv_str items, const struct imapd_range *ranges,

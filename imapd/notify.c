@@ -5,6 +5,7 @@
 #include "common/base/log.h"
 #include "common/store/feed.h"
 #include "common/text/envelope.h"
+#include "imapd/context.h"
 #include "imapd/describe.h"
 #include "imapd/metadata.h"
 #include "imapd/names.h"
@@ -369,13 +370,18 @@ imapd_notify_run(struct imapd_conn *c)
 	imapd_notify_tell(c);
 	n = c->notify;
 	how.may_expunge = c->is_idling || !n->is_delayed;
-	if (s && n->selected && imapd_notify_may_sync(c, false, &how) &&
+	if (s && n->selected && !imapd_contexts_are_due(s) &&
+		imapd_notify_may_sync(c, false, &how) &&
 		imapd_session_sync(s, how, &c->arena, imapd_out(c), &err)) {
 		cv_log(cv_conn_id(c->conn), CV_WARN, "imap.mailbox_gone", "error=\"%s\"", err.text);
 		cv_buf_z(imapd_out(c), "* BYE The selected mailbox was deleted\r\n");
 		return CV_STEP_CLOSE;
 	}
-	describe(c);
+	enum cv_step step = imapd_contexts_step(c);
+	if (step != CV_STEP_DONE)
+		return step;
+	if (!imapd_contexts_describe(c))
+		describe(c);
 	if (!c->cmd)
 		cv_arena_reset(&c->arena);
 	return cv_conn_out_is_high(c->conn) ? CV_STEP_MORE : CV_STEP_DONE;

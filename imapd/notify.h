@@ -14,9 +14,6 @@
 
 #include "imapd/conn.h"
 
-/* Messages that come at once and are still described to a client that wants them described. */
-#define IMAPD_DESCRIBED_AT_ONCE 1000u
-
 /* Whether one-sided news may come now: call it with no command under way. DONE: there were none, or
  * they are written; then go on with input. */
 enum cv_step imapd_notify_run(struct imapd_conn *c);

@@ -80,6 +80,8 @@
 		"BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange "   \
 		"MailboxMetadataChange ServerMetadataChange)",                                     \
 		"An event that this server does not tell")                                         \
+	R(TAG_REUSE, "BAD", "", "This tag names a search that is kept up to date")                \
+	R(NO_CONTEXT, "NO", "", "No search with this tag is kept up to date")                      \
 	R(TOO_MANY_BOXES, "NO", "LIMIT",                                                          \
 		"More mailboxes than one search may take / Qua nhieu thu muc trong mot lan tim")   \
 	R(OVERQUOTA, "NO", "OVERQUOTA", "The mailbox is full / Hop thu da day")                    \

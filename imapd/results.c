@@ -95,18 +95,11 @@ write_esearch(struct imapd_results *s, struct cv_buf *out)
 		write_relevancy(s, out);
 }
 
-static int
-by_uid(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	return (x > y) - (x < y);
-}
-
 /* What "$" stands for from now on (RFC 5182 2.1): all, or only the ends that were asked for. */
 static void
 save(const struct imapd_results *s)
 {
-	unsigned r = s->search->returns;
+	unsigned r = s->search->returns & ~(unsigned)IMAPD_RETURNS_NOTHING;
 	unsigned ends = r & (IMAPD_RETURN_MIN | IMAPD_RETURN_MAX);
 	bool ends_only = ends && !(r & ~(unsigned)(ends | IMAPD_RETURN_SAVE));
 	const struct cv_view *view = s->session->view;
@@ -119,7 +112,7 @@ save(const struct imapd_results *s)
 		if (!ends_only || (i == 0 && (r & IMAPD_RETURN_MIN)) ||
 			(i + 1 == s->n && (r & IMAPD_RETURN_MAX)))
 			uids[count++] = cv_view_seq(view, s->found[i])->uid;
-	qsort(uids, count, sizeof *uids, by_uid); /* SORT has another order */
+	qsort(uids, count, sizeof *uids, imapd_by_number); /* SORT has another order */
 	imapd_session_save(s->session, uids, count);
 }
 

@@ -7,6 +7,7 @@
 #include "common/text/encoded_word.h"
 #include "common/text/fold.h"
 #include "common/text/header.h"
+#include "imapd/args.h"
 #include "imapd/names.h"
 
 #define FUZZY_DAYS  7 /* a date so many days off is out of reach */
@@ -446,6 +447,15 @@ read_key(struct reader *r)
 	return ok;
 }
 
+/* RFC 5465 7: the grammar there has no blank before the items, its examples have. */
+static bool
+parse_described(struct imapd_parse *p, struct imapd_search *s)
+{
+	if (imapd_take_prefix(p, " ("))
+		p->pos--;
+	return imapd_peek(p) != '(' || imapd_parse_described(p, &s->described);
+}
+
 bool
 imapd_parse_returns(struct imapd_parse *p, struct imapd_search *s)
 {
@@ -460,6 +470,8 @@ imapd_parse_returns(struct imapd_parse *p, struct imapd_search *s)
 		{"SAVE",  IMAPD_RETURN_SAVE },
 		{"PARTIAL", IMAPD_RETURN_PARTIAL},
 		{"RELEVANCY", IMAPD_RETURN_RELEVANCY},
+		{"CONTEXT", IMAPD_RETURN_CONTEXT},
+		{"UPDATE", IMAPD_RETURN_UPDATE},
 	};
 
 	if (!imapd_take_word(p, "RETURN"))
@@ -476,6 +488,8 @@ imapd_parse_returns(struct imapd_parse *p, struct imapd_search *s)
 		s->returns |= rows[i].bit;
 		if (rows[i].bit == IMAPD_RETURN_PARTIAL &&
 			(!imapd_parse_sp(p) || !imapd_parse_partial(p, &s->partial)))
+			return false;
+		if (rows[i].bit == IMAPD_RETURN_UPDATE && !parse_described(p, s))
 			return false;
 		if (!imapd_take(p, ' ') && imapd_peek(p) != ')')
 			return imapd_fault(p, "a parenthesis is missing");
@@ -522,6 +536,8 @@ imapd_parse_search(struct imapd_parse *p, struct imapd_search **out)
 
 	if (!imapd_parse_returns(p, s))
 		return false;
+	s->program = cv_str_sub(p->text, p->pos, p->text.n);
+	s->is_utf8 = p->utf8;
 	if (imapd_take_prefix(p, "CHARSET ")) {
 		if (p->no_charset)
 			return imapd_fault(p, "the charset is UTF-8 and not said");
@@ -541,6 +557,27 @@ imapd_search_bind(struct imapd_search *search, const struct cv_view *view, const
 		imapd_set_bind(&node->set, saved, saved_count, arena);
 		imapd_set_seqs(&node->set, node->key == IMAPD_KEY_UIDS, view, arena, &node->ranges,
 			&node->range_count);
+	}
+}
+
+void
+imapd_search_settle(struct imapd_search *search, const struct cv_view *view,
+	const uint32_t *saved, uint32_t saved_count, struct cv_arena *arena)
+{
+	imapd_search_bind(search, view, saved, saved_count, arena);
+	for (uint32_t i = 0; i < search->count; i++) {
+		struct imapd_search_node *node = &search->nodes[i];
+		if (node->key == IMAPD_KEY_SEQS) {
+			for (uint32_t k = 0; k < node->range_count; k++) {
+				struct imapd_range *r = &node->ranges[k];
+				r->from = cv_view_seq(view, r->from)->uid;
+				r->to = cv_view_seq(view, r->to)->uid;
+			}
+			node->key = IMAPD_KEY_UIDS;
+			node->set.ranges = node->ranges;
+			node->set.count = node->range_count;
+		}
+		node->set.is_saved = false;
 	}
 }
 

@@ -82,13 +82,20 @@ enum imapd_search_return {
 	IMAPD_RETURN_ALL = 8,
 	IMAPD_RETURN_SAVE = 16,
 	IMAPD_RETURN_PARTIAL = 32,
-	IMAPD_RETURN_RELEVANCY = 64
+	IMAPD_RETURN_RELEVANCY = 64,
+	IMAPD_RETURN_CONTEXT = 128, /* RFC 5267 */
+	IMAPD_RETURN_UPDATE = 256,
+	/* without a word in the answer, or beside others */
+	IMAPD_RETURNS_NOTHING = IMAPD_RETURN_RELEVANCY | IMAPD_RETURN_CONTEXT | IMAPD_RETURN_UPDATE
 };
 
 struct imapd_search {
 	bool is_extended; /* RETURN (...) was given: answer ESEARCH */
 	unsigned returns;
 	struct imapd_partial partial;
+	struct cv_str described; /* UPDATE (...): items for new messages (RFC 5465 7); or empty */
+	struct cv_str program;   /* the keys as they were written, with their charset */
+	bool is_utf8;            /* and how they were read */
 	bool is_bad_charset;
 	bool has_modseq;                 /* some key is MODSEQ: the answer tells the highest */
 	bool has_fuzzy;                  /* some key is FUZZY: messages have a relevancy */
@@ -109,6 +116,11 @@ bool imapd_parse_charset_search(struct imapd_parse *p, struct imapd_search *sear
 
 /* Resolves message sets for VIEW; SAVED are the UIDs that "$" stands for. */
 void imapd_search_bind(struct imapd_search *search, const struct cv_view *view,
+	const uint32_t *saved, uint32_t saved_count, struct cv_arena *arena);
+
+/* Puts UIDs in place of message numbers and of "$", as they are in VIEW, so that the search means
+ * the same messages later. */
+void imapd_search_settle(struct imapd_search *search, const struct cv_view *view,
 	const uint32_t *saved, uint32_t saved_count, struct cv_arena *arena);
 
 /* One message before the judge. `has` says which of the rest is filled in. */

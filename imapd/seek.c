@@ -34,6 +34,8 @@ struct imapd_seek {
 	const struct cv_view *view; /* the session's; it does not move while the command runs */
 	enum phase phase;
 	uint32_t next; /* message number; later index into pending */
+	const uint32_t *only; /* NULL: all; else `next` counts these first */
+	uint32_t only_count;
 	struct pending *pending;
 	uint32_t pending_count, pending_room, open_count;
 	struct imapd_columns *columns;
@@ -100,6 +102,13 @@ void
 imapd_seek_from(struct imapd_seek *s, uint32_t seq)
 {
 	s->next = seq;
+}
+
+void
+imapd_seek_only(struct imapd_seek *s, const uint32_t *seqs, size_t count)
+{
+	s->only = seqs;
+	s->only_count = (uint32_t)count;
 }
 
 uint32_t *
@@ -173,16 +182,18 @@ next_phase(struct imapd_seek *s)
 static void
 judge_by_flags(struct imapd_seek *s, int64_t end)
 {
+	uint32_t last = s->only ? s->only_count : s->view->exists;
 	unsigned rounds = 0;
 
-	for (; s->next <= s->view->exists; s->next++) {
+	for (; s->next <= last; s->next++) {
 		if (++rounds % ROUNDS_A_LOOK == 0 && cv_mono_us() > end)
 			return;
-		const struct cv_entry *entry = imapd_session_entry(s->session, s->next);
-		struct imapd_candidate candidate = candidate_of(s, s->next, entry);
+		uint32_t seq = s->only ? s->only[s->next - 1] : s->next;
+		const struct cv_entry *entry = imapd_session_entry(s->session, seq);
+		struct imapd_candidate candidate = candidate_of(s, seq, entry);
 		enum imapd_verdict v = imapd_search_judge(s->search, &candidate);
 		if (v != IMAPD_NO)
-			add_pending(s, s->next, v);
+			add_pending(s, seq, v);
 	}
 	s->next = 0;
 	s->phase = next_phase(s);

@@ -22,6 +22,8 @@ struct imapd_seek *imapd_seek_new(
 /* Before the first step: messages below number SEQ are not looked at. */
 void imapd_seek_from(struct imapd_seek *s, uint32_t seq);
 void imapd_seek_free(struct imapd_seek *s);
+/* Looks at no other messages than SEQS, ascending, the caller's as long as the seek. */
+void imapd_seek_only(struct imapd_seek *s, const uint32_t *seqs, size_t count);
 /* Works for a few milliseconds; *done_out: the result is complete. */
 CV_MUST_CHECK enum cv_status imapd_seek_step(
 	struct imapd_seek *s, bool *done_out, struct cv_err *err);

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/session.h"
 
+#include "imapd/context.h"
 #include "imapd/diff.h"
 #include "imapd/names.h"
 #include "imapd/rights.h"
@@ -161,6 +162,7 @@ imapd_session_close(struct imapd_session *s)
 	cv_view_unref(s->view);
 	cv_mbox_view_done(s->mbox, &s->viewer);
 	cv_mbox_close(s->mbox);
+	imapd_contexts_free(s->contexts);
 	free(s->recent);
 	free(s->saved);
 	free(s->owner.address);
@@ -440,6 +442,7 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 	}
 	/* What the client was told of flags is what `view` has: then the same flags are no news. */
 	bool is_plain = !s->fresh && !s->silent_count;
+	imapd_contexts_expunge(s->contexts, s->view, &diff, out);
 	write_expunges(s, &diff, how, arena, out);
 	drop_fresh(s);
 	drop_ghosts(s);
@@ -459,6 +462,7 @@ imapd_session_sync(struct imapd_session *s, struct imapd_sync_how how, struct cv
 	for (uint32_t i = 0; i < diff.changed_count && !how.no_flags; i++)
 		if (how.with_modseq || !is_plain || has_changed(&diff.changed[i]))
 			write_change(s, &diff.changed[i], how, out);
+	imapd_contexts_note(s->contexts, view, &diff);
 	cv_view_unref(old);
 	s->silent_count = 0;
 	return CV_OK;

@@ -64,6 +64,7 @@ struct imapd_session {
 	struct imapd_silent silent[IMAPD_SILENT_MAX];
 	unsigned silent_count;
 	uint32_t undescribed; /* messages from this UID on were told by EXISTS, and no more; 0 */
+	struct imapd_contexts *contexts; /* kept up to date for the client (context.h); or NULL */
 	uint32_t *saved; /* UIDs that SEARCH saved for "$" (RFC 5182), ascending; heap */
 	uint32_t saved_count;
 	struct imapd_told_batches { /* by the last UIDBATCHES; size 0: none */

@@ -283,3 +283,10 @@ imapd_set_write(struct cv_buf *out, const uint32_t *values, size_t count)
 		i = end;
 	}
 }
+
+int
+imapd_by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return (x > y) - (x < y);
+}

@@ -60,6 +60,9 @@ uint32_t imapd_ranges_total(const struct imapd_range *ranges, uint32_t count);
 uint32_t *imapd_seqs_uids(const struct imapd_range *ranges, uint32_t count,
 	const struct cv_view *view, struct cv_arena *arena, uint32_t *total_out);
 
+/* For qsort() of numbers. */
+int imapd_by_number(const void *a, const void *b);
+
 /* Appends VALUES as a set: "1:3,7". Runs are joined only where each value is one more than the one
  * before. */
 void imapd_set_write(struct cv_buf *out, const uint32_t *values, size_t count);

@@ -84,20 +84,26 @@ compare_by(enum imapd_sort_key key, const struct imapd_sorted *a, const struct i
 	return (x > y) - (x < y);
 }
 
-static int
-compare(const void *va, const void *vb, void *arg)
+int
+imapd_sort_compare(const struct imapd_sort *sort, const struct imapd_sorted *a,
+	const struct imapd_sorted *b)
 {
-	const struct imapd_sorted *a = va, *b = vb;
-	const struct imapd_sort *sort = arg;
-
-	if (a->first != b->first)
-		return a->first < b->first ? -1 : 1;
 	for (unsigned i = 0; i < sort->count; i++) {
 		int order = compare_by(sort->keys[i].key, a, b);
 		if (order)
 			return sort->keys[i].is_reverse ? -order : order;
 	}
 	return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+static int
+compare(const void *va, const void *vb, void *arg)
+{
+	const struct imapd_sorted *a = va, *b = vb;
+
+	if (a->first != b->first)
+		return a->first < b->first ? -1 : 1;
+	return imapd_sort_compare(arg, a, b);
 }
 
 void

@@ -41,6 +41,9 @@ struct imapd_sorted {
 	uint8_t score; /* relevancy */
 	uint64_t first; /* imapd_sort_messages() fills it in: orders most by the first key */
 };
+/* Less than, equal to or greater than 0, as A comes before B or behind it. */
+int imapd_sort_compare(const struct imapd_sort *sort, const struct imapd_sorted *a,
+	const struct imapd_sorted *b);
 /* Equal ones stay in the order of their numbers. */
 void imapd_sort_messages(const struct imapd_sort *sort, struct imapd_sorted *items, size_t count);
 

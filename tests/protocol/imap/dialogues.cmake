@@ -9,6 +9,9 @@ endforeach()
 add_test(NAME protocol/imap/sessions COMMAND ${Python3_EXECUTABLE}
 	${CMAKE_CURRENT_LIST_DIR}/sessions_test.py $<TARGET_FILE:congvu-imapd>)
 set_tests_properties(protocol/imap/sessions PROPERTIES TIMEOUT 120 LABELS protocol)
+add_test(NAME protocol/imap/contexts COMMAND ${Python3_EXECUTABLE}
+	${CMAKE_CURRENT_LIST_DIR}/context_test.py $<TARGET_FILE:congvu-imapd>)
+set_tests_properties(protocol/imap/contexts PROPERTIES TIMEOUT 120 LABELS protocol)
 add_test(NAME protocol/imap/notify_sessions COMMAND ${Python3_EXECUTABLE}
 	${CMAKE_CURRENT_LIST_DIR}/notify_test.py $<TARGET_FILE:congvu-imapd>)
 set_tests_properties(protocol/imap/notify_sessions PROPERTIES TIMEOUT 120 LABELS "protocol;tsan")

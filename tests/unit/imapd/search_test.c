@@ -226,11 +226,63 @@ test_search__finds_text_across_windows(void **state)
 	cv_arena_done(&arena);
 }
 
+/* RFC 5267 4.3: numbers and "$" mean the messages that they meant when the search was made. */
+static void
+test_search__settles_what_numbers_mean(void **state)
+{
+	static const struct cv_entry before[] = {
+		{5, 0, 10, 0},
+		{7, 0, 20, 0},
+		{9, 0, 30, 0}
+	};
+	static const struct cv_entry after[] = {
+		{7,  0, 20, 0},
+		{9,  0, 30, 0},
+		{12, 0, 40, 0}
+	};
+	static const struct {
+		const char *keys, *want; /* a letter for each message of `after` */
+	} rows[] = {
+		{"1:2",         "ynn"},
+		{"1:*",         "yyn"},
+		{"3",           "nyn"},
+		{"NOT 1",       "yyy"},
+		{"$",           "nyn"},
+		{"UID $",       "nyn"},
+		{"UID 8:*",     "nyy"},
+		{"OR 2 UID 12", "yny"},
+	};
+	static const uint32_t saved[] = {5, 9};
+
+	(void)state;
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct cv_arena arena = CV_ARENA_INIT, later = CV_ARENA_INIT;
+		struct imapd_search *search;
+		assert_true(parse(&arena, rows[i].keys, &search));
+		imapd_search_settle(search, view_of(&arena, before, 3, NULL), saved, 2, &arena);
+		for (int round = 0; round < 2; round++) { /* each time it is bound anew */
+			struct cv_view *view = view_of(&later, after, 3, NULL);
+			imapd_search_bind(search, view, NULL, 0, &later);
+			for (uint32_t seq = 1; seq <= 3; seq++) {
+				struct imapd_candidate c = {
+					.seq = seq, .entry = cv_view_seq(view, seq)};
+				bool is = imapd_search_judge(search, &c) == IMAPD_YES;
+				if (is != (rows[i].want[seq - 1] == 'y'))
+					fail_msg("%s: %u", rows[i].keys, seq);
+			}
+			cv_arena_reset(&later);
+		}
+		cv_arena_done(&later);
+		cv_arena_done(&arena);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_search__judges_by_every_key),
+		cmocka_unit_test(test_search__settles_what_numbers_mean),
 		cmocka_unit_test(test_search__finds_text_across_windows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
