@@ -19,7 +19,8 @@ extern const struct admin_command admin_group_create, admin_group_add, admin_gro
 	admin_group_set, admin_group_show;
 extern const struct admin_command admin_forward_add, admin_forward_remove, admin_forward_list;
 extern const struct admin_command admin_absence_set, admin_absence_show, admin_absence_clear;
-extern const struct admin_command admin_mailbox_restore;
+extern const struct admin_command admin_mailbox_restore, admin_mailbox_rights,
+	admin_mailbox_grant, admin_mailbox_revoke;
 extern const struct admin_command admin_quota_list, admin_quota_set, admin_quota_report;
 extern const struct admin_command admin_session_list, admin_session_kill;
 extern const struct admin_command admin_import;

@@ -96,34 +96,77 @@ imapd_acl_id_for(struct imapd *d, struct cv_str given, cv_acct_no owner, struct 
 	return reply;
 }
 
-enum cv_status
-imapd_acl_record(struct imapd *d, const char *actor, struct cv_str owner_address,
-	struct cv_str mailbox, const struct cv_acl_change *change, cv_ticket *ticket_out,
-	struct cv_err *err)
+/* ---- changing a list ---- */
+
+static bool
+makes_a_difference(struct cv_str row, const struct cv_acl_change *change)
+{
+	struct cv_buf next = CV_BUF_INIT(2 * CV_ACL_ROW_MAX);
+	bool differs = cv_acl_apply(row, change, &next, NULL) ||
+		       !cv_str_eq(row, cv_buf_view(&next));
+
+	cv_buf_done(&next);
+	return differs;
+}
+
+struct record {
+	struct imapd *d;
+	const char *actor, *owner, *mailbox, *who, *rights;
+};
+
+static enum cv_status
+write_record(const struct record *r, const char *result, struct cv_err *err)
+{
+	struct cv_audit_event event = {.actor = r->actor,
+		.action = "mailbox.rights",
+		.object = r->owner,
+		.result = result,
+		.detail = json_pack("{s:s s:s s:s}", "mailbox", r->mailbox, "who", r->who,
+			"rights", r->rights)};
+	cv_ticket unused; /* the change, which follows, waits for a later one */
+
+	enum cv_status status = cv_audit_write(r->d->audit, &event, &unused, err);
+	cv_log(0, CV_INFO, "imap.rights", "by=%s owner=%s who=%s rights=\"%s\" result=%s",
+		r->actor, r->owner, r->who, r->rights, result);
+	json_decref(event.detail);
+	return status;
+}
+
+static struct record
+record_of(struct imapd *d, const char *actor, struct cv_str address, struct cv_str mailbox,
+	const struct cv_acl_change *change, struct cv_arena *arena)
 {
 	static const char *const signs[] = {
 		[CV_ACL_SET] = "", [CV_ACL_ADD] = "+", [CV_ACL_REMOVE] = "-"};
-	struct cv_arena arena = CV_ARENA_INIT;
 	struct cv_buf rights = CV_BUF_INIT(64);
+	struct cv_str who = cv_arena_printf(arena, "%s%.*s", change->is_negative ? "-" : "",
+		CV_STR_ARGS(change->id));
 
 	cv_buf_z(&rights, signs[change->op]);
 	cv_rights_write(change->rights, &rights);
-	const char *box = cv_arena_z(&arena, mailbox);
-	const char *who = cv_arena_z(&arena,
-		cv_arena_printf(&arena, "%s%.*s", change->is_negative ? "-" : "",
-			CV_STR_ARGS(change->id)));
-	const char *what = cv_arena_z(&arena, cv_buf_view(&rights));
-	struct cv_audit_event event = {.actor = actor,
-		.action = "mailbox.rights",
-		.object = cv_arena_z(&arena, owner_address),
-		.result = "ok",
-		.detail = json_pack("{s:s s:s s:s}", "mailbox", box, "who", who, "rights", what)};
-
-	enum cv_status status = cv_audit_write(d->audit, &event, ticket_out, err);
-	cv_log(0, CV_INFO, "imap.rights", "by=%s owner=%s who=%s rights=\"%s\"", actor,
-		event.object, who, what);
-	json_decref(event.detail);
+	struct record r = {d, actor, cv_arena_z(arena, address), cv_arena_z(arena, mailbox),
+		cv_arena_z(arena, who), cv_arena_z(arena, cv_buf_view(&rights))};
 	cv_buf_done(&rights);
+	return r;
+}
+
+enum cv_status
+imapd_acl_change(struct imapd *d, const char *actor, struct cv_acct *a, struct cv_str address,
+	const struct cv_mbox_info *box, struct cv_str mailbox, const struct cv_acl_change *change,
+	bool *changed_out, cv_ticket *ticket_out, struct cv_err *err)
+{
+	struct cv_arena arena = CV_ARENA_INIT;
+
+	*changed_out = false;
+	if (!makes_a_difference(box->acl, change))
+		return CV_OK;
+	struct record r = record_of(d, actor, address, mailbox, change, &arena);
+	enum cv_status status = write_record(&r, "ok", err);
+	if (!status) {
+		status = cv_mbox_change_acl(a, mailbox, change, changed_out, ticket_out, err);
+		if (status && write_record(&r, "failed", NULL))
+			cv_log(0, CV_ERROR, "imap.rights_unrecorded", "owner=%s", r.owner);
+	}
 	cv_arena_done(&arena);
 	return status;
 }

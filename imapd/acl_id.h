@@ -29,9 +29,12 @@ enum imapd_reply imapd_acl_id_for(struct imapd *d, struct cv_str given, cv_acct_
 /* Whether OWNER is a role or agency box. */
 bool imapd_has_holders(struct imapd *d, cv_acct_no owner);
 
-/* The audit row of a change that was made, by ACTOR, and a line of the log. */
-CV_MUST_CHECK enum cv_status imapd_acl_record(struct imapd *d, const char *actor,
-	struct cv_str owner_address, struct cv_str mailbox, const struct cv_acl_change *change,
+/* Makes CHANGE, by ACTOR, in the list of BOX of the account A, whose primary address is ADDRESS.
+ * The audit row goes before it: no change is without one, and one that failed has a second row.
+ * Nothing is written, *changed_out false, when the list is so already. */
+CV_MUST_CHECK enum cv_status imapd_acl_change(struct imapd *d, const char *actor,
+	struct cv_acct *a, struct cv_str address, const struct cv_mbox_info *box,
+	struct cv_str mailbox, const struct cv_acl_change *change, bool *changed_out,
 	cv_ticket *ticket_out, struct cv_err *err);
 
 #endif

@@ -151,11 +151,8 @@ change_list(struct imapd_conn *c, struct cv_acl_change *change)
 			change, &c->arena, &id);
 	if (reply != IMAPD_R_OK || id.is_owner)
 		return imapd_done(c, reply);
-	enum cv_status status = cv_mbox_change_acl(
-		place.acct, place.name, change, &changed, &ticket, &err);
-	if (!status && changed)
-		status = imapd_acl_record(c->server, c->address, place.address, place.name, change,
-			&ticket, &err);
+	enum cv_status status = imapd_acl_change(c->server, c->address, place.acct, place.address,
+		&info, place.name, change, &changed, &ticket, &err);
 	return status ? imapd_refuse(c, status, &err) : imapd_done_durable(c, ticket);
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "imapd/rights_ctl.h"
 #include "imapd/server.h"
 
 static json_t *
@@ -140,6 +141,8 @@ imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 	if (strncmp(what, "session.", 8) == 0)
 		return imapd_sessions_do(d, call->request, reply_out, err);
 	name_actor(call->peer_uid, actor, sizeof(actor));
+	if (strncmp(what, "mailbox.rights.", 15) == 0)
+		return imapd_rights_do(d, actor, call->request, reply_out, err);
 	enum cv_status status = cv_registry_do(
 		d->registry, actor, call->request, tell_progress, call, reply_out, err);
 	if (!status) {
