@@ -3,10 +3,40 @@
 #include "imapd/others.h"
 
 #include "imapd/conn.h"
+#include "imapd/names.h"
 #include "imapd/rights.h"
 
 #define DELEGATED_MAX 500 /* boxes delegated to one person; those beyond are not listed */
 #define OPENS (CV_DELEGATED_READ | CV_DELEGATED_FULL) /* delegations that open a box */
+
+static bool
+is_branch(const char *name, char separator)
+{
+	struct cv_arena arena = CV_ARENA_INIT;
+	struct cv_str given = cv_str_z(name), same;
+
+	bool ok = imapd_name_from_utf8(given, &arena, &same) && cv_str_eq(given, same) &&
+		  !cv_str_ieq_z(given, "INBOX");
+	for (size_t i = 0; ok && i < given.n; i++)
+		ok = given.p[i] != separator && given.p[i] != '%' && given.p[i] != '*';
+	cv_arena_done(&arena);
+	return ok;
+}
+
+enum cv_status
+imapd_check_spaces(const char *others, const char *shared, char separator, struct cv_err *err)
+{
+	if (others[0] && !is_branch(others, separator))
+		return cv_fail(err, CV_INVALID, "others_namespace is no name of one level: %s",
+			others);
+	if (shared[0] && !is_branch(shared, separator))
+		return cv_fail(err, CV_INVALID, "shared_namespace is no name of one level: %s",
+			shared);
+	if (shared[0] && !strcmp(others, shared))
+		return cv_fail(err, CV_INVALID,
+			"others_namespace and shared_namespace must be two names");
+	return CV_OK;
+}
 
 struct cv_str
 imapd_space_name(struct imapd_conn *c, enum imapd_space space)

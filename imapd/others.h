@@ -69,6 +69,10 @@ bool imapd_is_others_name(struct imapd_conn *c, struct cv_str name);
 /* Gives back what the command held open. */
 void imapd_places_done(struct imapd_conn *c);
 
+/* What is wrong with the names of the branches, or CV_OK: each is one level in NFC, not INBOX, and
+ * they differ. */
+CV_MUST_CHECK enum cv_status imapd_check_spaces(
+	const char *others, const char *shared, char separator, struct cv_err *err);
 /* The branch SPACE, "" when there is none. */
 struct cv_str imapd_space_name(struct imapd_conn *c, enum imapd_space space);
 

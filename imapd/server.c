@@ -46,6 +46,9 @@ imapd_config_load(const char *file, struct imapd_config **config_out, struct cv_
 		if (!status)
 			status = cv_netset_parse(
 				cv_str_z(config->common->proxy_networks), &config->proxies, err);
+		if (!status)
+			status = imapd_check_spaces(config->imapd->others_namespace,
+				config->imapd->shared_namespace, config->imapd->separator[0], err);
 	}
 	if (status) {
 		imapd_config_free(config);

@@ -16,6 +16,7 @@
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/internal.h"
+#include "common/store/seen.h"
 #include "common/text/summary.h"
 
 struct body {
@@ -207,6 +208,25 @@ check_note(void *arg, struct cv_str key, struct cv_str value)
 }
 
 static bool
+check_seen(void *arg, struct cv_str key, struct cv_str value)
+{
+	struct account *t = arg;
+	struct cv_seen head;
+	struct cv_seen_chunk chunk;
+	cv_acct_id person;
+	uint32_t box, n;
+	bool bad = !cv_key_read_seen(key, &box, &person, &n);
+	if (!bad)
+		bad = n ? n > CV_SEEN_CHUNKS_MAX || cv_row_chunk_decode(value, &chunk)
+			: cv_row_seen_decode(value, &head);
+	if (bad)
+		tell(t->c, &t->c->r->bad_rows,
+			"what somebody has seen in account %llx is damaged",
+			(unsigned long long)t->a->id);
+	return true;
+}
+
+static bool
 check_summary(void *arg, struct cv_str key, struct cv_str value)
 {
 	struct account *t = arg;
@@ -353,6 +373,8 @@ check_locked(struct account *t)
 	enum cv_status status = scan(t, "M", "N", note_msg);
 	if (!status)
 		status = scan(t, "N", "O", check_note);
+	if (!status)
+		status = scan(t, "P", "Q", check_seen);
 	if (!status)
 		status = scan(t, "R", "S", note_removed);
 	if (!status)

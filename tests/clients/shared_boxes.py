@@ -154,8 +154,8 @@ def test_sending_follows_the_same_delegations():
                 return False
 
         a = p.imap(thuky)
-        rows = [(None, False, False, False), ("read", True, None, False), ("send-as", False, False, True),
-                ("read,send-as", True, None, True), ("full", True, True, True), ("", False, False, False)]
+        rows = [(None, False, False, False), ("read", True, False, False), ("send-as", False, False, True),
+                ("read,send-as", True, False, True), ("full", True, True, True), ("", False, False, False)]
         for rights, reads, writes, sends in rows:
             if rights:
                 said = json.loads(congvu(p, "delegate", "add", lanhdao, thuky, "--rights", rights, "--json"))
@@ -165,9 +165,8 @@ def test_sending_follows_the_same_delegations():
             p.refresh()
             inbox = theirs("INBOX", lanhdao)
             expect((a.status(inbox, "(MESSAGES)")[0] == "OK") == reads, rights, "reading")
-            if writes is not None:
-                answer = a.append(inbox, None, None, b"Subject: x\r\n\r\ny\r\n")
-                expect((answer[0] == "OK") == writes, rights, answer)
+            answer = a.append(inbox, None, None, b"Subject: x\r\n\r\ny\r\n")
+            expect((answer[0] == "OK") == writes, rights, answer)
             expect((inbox.encode() in b"\n".join(x for x in ok(a.list()) if x)) == reads, rights, "listing")
             expect(may_send() == sends, rights, "sending")
         expect("is made of read" in congvu(p, "delegate", "add", lanhdao, thuky, "--rights", "all", code=1))
