@@ -18,12 +18,13 @@ runs, after each answer:
   constants   content, size, date of (UIDVALIDITY, UID) never change, COPY and MOVE keep them
   UIDNEXT     above every UID; UIDVALIDITY of a name that was deleted and made again is new
 
-Some sessions are compressed, some know QRESYNC, some know nothing. In the end all is quiet, and every
+Some sessions are compressed, some know QRESYNC, some UIDONLY, some nothing. In the end all is quiet, and every
 session's belief must be what a fresh session reads.
 
 usage: imap_consistency.py DAEMON [SECONDS] [SESSIONS] [SEED]
 """
 # SPDX-License-Identifier: MPL-2.0
+import bisect
 import os
 import random
 import re
@@ -77,7 +78,8 @@ class Session:
         self.rng = random.Random(seed)
         self.own = b"$rieng%d" % number
         self.epoch = 0
-        self.qresync, self.past = False, None  # what it knew of BOX when it went
+        self.qresync, self.uid_only = False, False
+        self.past = None  # what it knew of BOX when it went
         self.connect()
 
     def connect(self):
@@ -86,7 +88,7 @@ class Session:
         self.sock.settimeout(60)
         self.buf, self.tags, self.trace = b"", 0, []
         self.pack = self.unpack = None
-        self.qresync, self.saved = False, None
+        self.qresync, self.uid_only, self.saved = False, False, None
         self.leave()
         self.answer()
         self.run(b'LOGIN "%s" "%s"' % (NAMES["user"].encode(), NAMES["pass"].encode()))
@@ -100,6 +102,9 @@ class Session:
             self.qresync = True
         elif kind < 0.8:
             self.run(b"ENABLE CONDSTORE")
+        if self.rng.random() < 0.2:
+            self.run(b"ENABLE UIDONLY")
+            self.uid_only = True
 
     def send(self, data):
         if self.pack:
@@ -115,14 +120,14 @@ class Session:
 
     def remember(self):
         """What a client keeps for QRESYNC, if it knows all of it."""
-        if self.box == BOX and self.highest and None not in self.uids and \
+        if self.box == BOX and self.highest and not self.uid_only and None not in self.uids and \
                 all(u in self.flags for u in self.uids):
             self.past = (self.validity, self.highest, list(self.uids), dict(self.flags))
 
     def leave(self):
         self.box, self.uids, self.flags, self.modseq = None, [], {}, {}
         self.dead, self.validity, self.is_reader = set(), 0, False
-        self.highest, self.saved = 0, None
+        self.highest, self.saved, self.arrived = 0, None, 0
         self.suspects = set()  # their own keyword is wrong: so they must be gone already
         self.no_expunge, self.is_quiet, self.has_news = False, True, False
 
@@ -204,9 +209,27 @@ class Session:
                 if (below and below[-1] >= uid) or (above and above[0] <= uid):
                     self.fail("UID %d is out of order" % uid)
             self.uids[n - 1] = uid
-        uid = self.uids[n - 1]
-        if uid is None:
-            return
+        if self.uids[n - 1] is not None:
+            self.learn(self.uids[n - 1], text)
+
+    def on_uidfetch(self, uid, text):
+        if uid not in self.uids:
+            at = self.untold(uid)
+            if at is None:
+                self.fail("UIDFETCH of UID %d, which is not there" % uid)
+            self.uids.pop(at)
+            bisect.insort(self.uids, uid, key=lambda u: u or 1 << 32)
+        self.learn(uid, text)
+
+    def untold(self, uid):
+        """Where UID can be among those that were never told, or None: between the known below and above.
+        Without numbers the untold are simply kept at the end."""
+        if self.uid_only:
+            return len(self.uids) - 1 if self.uids and self.uids[-1] is None else None
+        at = next((i for i, u in enumerate(self.uids) if u and u > uid), len(self.uids))
+        return at - 1 if at and self.uids[at - 1] is None else None
+
+    def learn(self, uid, text):
         found = re.search(rb"MODSEQ \((\d+)\)", text)
         modseq = int(found.group(1)) if found else 0
         if modseq:
@@ -221,7 +244,7 @@ class Session:
         self.check_constants(uid, text)
 
     def on_vanished(self, text):
-        if not self.qresync:
+        if not self.qresync and not self.uid_only:
             self.fail("VANISHED without QRESYNC")
         if text.startswith(b"(EARLIER) "):
             return  # what was gone before: select_box() and vanished_since() look
@@ -231,11 +254,10 @@ class Session:
             if uid in self.uids:
                 self.uids.remove(uid)
             else:
-                # One whose UID was never told: between those known below and above it.
-                at = next((i for i, u in enumerate(self.uids) if u and u > uid), len(self.uids))
-                if not at or self.uids[at - 1] is not None:
+                at = self.untold(uid)
+                if at is None:
                     self.fail("VANISHED of UID %d, which was not there" % uid)
-                self.uids.pop(at - 1)
+                self.uids.pop(at)
             self.dead.add(uid)
             self.flags.pop(uid, None)
 
@@ -255,16 +277,18 @@ class Session:
                 self.fail("an answer while no command runs")
             self.on_vanished(text[len(b"* VANISHED "):])
             return
-        found = re.match(rb"\* (\d+) (EXISTS|EXPUNGE|FETCH|RECENT)(.*)", text, re.S)
+        found = re.match(rb"\* (\d+) (EXISTS|EXPUNGE|FETCH|UIDFETCH|RECENT)(.*)", text, re.S)
         if not found:
             return
         n, word = int(found.group(1)), found.group(2)
         if self.is_quiet:
             self.fail("an answer while no command runs")
+        if (word == b"UIDFETCH") != self.uid_only and b"FETCH" in word:
+            self.fail("the wrong kind of FETCH")
         if word == b"EXPUNGE":
             if self.no_expunge:
                 self.fail("EXPUNGE while numbers are in use")
-            if self.qresync:
+            if self.qresync or self.uid_only:
                 self.fail("EXPUNGE, though QRESYNC is enabled")
             if not 1 <= n <= len(self.uids):
                 self.fail("EXPUNGE of number %d of %d" % (n, len(self.uids)))
@@ -274,10 +298,13 @@ class Session:
         elif word == b"EXISTS":
             if n < len(self.uids):
                 self.fail("EXISTS fell to %d from %d" % (n, len(self.uids)))
+            self.arrived += n - len(self.uids)
             self.uids += [None] * (n - len(self.uids))
         elif word == b"RECENT":
             if n > len(self.uids):
                 self.fail("%d RECENT of %d" % (n, len(self.uids)))
+        elif word == b"UIDFETCH":
+            self.on_uidfetch(n, found.group(3))
         else:
             self.on_fetch(n, found.group(3))
 
@@ -342,7 +369,7 @@ class Session:
         if kind < 0.5 or not uids:
             return b""
         known = b" 1:%d" % uids[-1]
-        if kind < 0.7:
+        if kind < 0.7 or self.uid_only:
             return known
         numbers = sorted(self.rng.sample(range(1, len(uids) + 1), min(3, len(uids))))
         return known + b" (%s %s)" % (b",".join(b"%d" % n for n in numbers),
@@ -352,8 +379,9 @@ class Session:
         """Old knowledge and the news make exactly what is there."""
         text = b"".join(answers)
         gone = {u for part in re.findall(rb"\* VANISHED \(EARLIER\) ([\d:,]+)", text) for u in expand(part)}
-        news = {int(u): set(f.split()) - {b"\\Recent"} for u, f in re.findall(
-            rb"\* \d+ FETCH \(UID (\d+) FLAGS \(([^)]*)\) MODSEQ", text)}
+        fetched = rb"\* (\d+) UIDFETCH \(" if self.uid_only else rb"\* \d+ FETCH \(UID (\d+) "
+        fetched += rb"FLAGS \(([^)]*)\) MODSEQ \((\d+)\)"
+        news = {int(u): set(f.split()) - {b"\\Recent"} for u, f, _ in re.findall(fetched, text)}
         want = sorted((set(uids) - gone) | set(news))
         exists = int(re.search(rb"\* (\d+) EXISTS", text).group(1))
         # With a list of known UIDs no others are told of.
@@ -364,8 +392,7 @@ class Session:
         # Whatever has not changed since must be as it was believed to be.
         believed, top = {u: set(f) for u, f in self.flags.items()}, self.highest
         answers = self.run(b"UID FETCH 1:* (FLAGS MODSEQ)")
-        for uid, told, modseq in re.findall(
-                rb"FETCH \(UID (\d+) FLAGS \(([^)]*)\) MODSEQ \((\d+)\)", b"".join(answers)):
+        for uid, told, modseq in re.findall(fetched, b"".join(answers)):
             told = set(told.split()) - {b"\\Recent"}
             if int(modseq) <= top and told != believed.get(int(uid), told):
                 self.fail("QRESYNC: UID %s believed %r is %r" % (uid, believed[int(uid)], told))
@@ -389,7 +416,9 @@ class Session:
         flags = set(self.some_flags())
         is_silent = self.rng.random() < 0.5
         uids = [self.uids[n - 1] for n in numbers]
-        by_uid = self.rng.random() < 0.5 and None not in uids
+        by_uid = (self.uid_only or self.rng.random() < 0.5) and None not in uids
+        if self.uid_only and not by_uid:
+            return self.learn_all()
         if by_uid:
             text = b",".join(b"%d" % u for u in uids)
         # Believed from the moment it is asked for: what the server then tells is newer.
@@ -499,7 +528,7 @@ class Session:
 
     def esearch(self):
         key = self.rng.choice([b"ALL", b"SEEN", b"UNFLAGGED NOT DRAFT", b"OR ANSWERED LARGER 300",
-                               b'NOT SUBJECT "thu 1"', b"BODY noi", b"RECENT", b"1:*"])
+                               b'NOT SUBJECT "thu 1"', b"BODY noi", b"RECENT", b"UID 1:*" if self.uid_only else b"1:*"])
         before = list(self.uids)
         got = self.run(b"UID SEARCH RETURN (MIN MAX COUNT ALL) " + key)
         text = b"".join(t for t in got if t.startswith(b"* ESEARCH"))
@@ -545,6 +574,11 @@ class Session:
         text, numbers = self.some_set()
         if word == b"COPY" and (len(self.uids) > 60 or len(numbers) > 10):
             return
+        if self.uid_only:
+            uids = [self.uids[n - 1] for n in numbers]
+            if None in uids:
+                return self.learn_all()
+            word, text = b"UID " + word, b",".join(b"%d" % u for u in uids)
         to = self.rng.choice([BOX] + SIDE)
         box = self.validity
         got = self.run(b"%s %s %s" % (word, text, to), may_fail=True)
@@ -585,10 +619,10 @@ class Session:
             self.on_untagged(text)
         end = time.monotonic() + self.rng.random() / 10
         while (left := end - time.monotonic()) > 0:
-            if self.is_told(left):
-                self.more()
-                while b"\r\n" in self.buf:  # what was unpacked may be nothing yet
-                    self.on_untagged(self.answer())
+            if b"\r\n" in self.buf:
+                self.on_untagged(self.answer())
+            elif select.select([self.sock], [], [], left)[0]:
+                self.more()  # what is unpacked may be nothing yet
         # The next command is on its way before the answer to DONE is.
         self.send(b"DONE\r\nnext UID FETCH 1:* (FLAGS)\r\n")
         for tag in (b"x%d OK" % self.tags, b"next OK"):
@@ -615,11 +649,21 @@ class Session:
         if not self.uids:
             return
         text, _ = self.some_set()
+        if self.uid_only:
+            return self.learn_all()
         items = self.rng.choice([b"FLAGS", b"(UID FLAGS)", b"(UID FLAGS RFC822.SIZE INTERNALDATE)",
                                  b"(UID MODSEQ)", b"(UID ENVELOPE BODYSTRUCTURE)",
                                  b"(UID BODY.PEEK[HEADER.FIELDS (X-ID)])", b"(UID BODY.PEEK[]<0.200>)",
                                  b"(UID FLAGS BODY[TEXT]<5.10>)"])
         self.run(b"FETCH %s %s" % (text, items), no_expunge=True)
+
+    def learn_all(self):
+        """What a client without numbers asks for; the answer tells each UID and so where it is."""
+        before = self.arrived
+        self.run(b"UID FETCH 1:* (%s)" % self.rng.choice(
+            [b"FLAGS", b"UID FLAGS MODSEQ", b"FLAGS RFC822.SIZE INTERNALDATE", b"BODY.PEEK[HEADER.FIELDS (X-ID)]"]))
+        if self.uids.count(None) > self.arrived - before:
+            self.fail("UID FETCH 1:* did not tell all of %r" % self.uids)
 
     def mark_deleted(self):
         """\\Deleted is not among the flags of the other commands, so that enough stays."""
@@ -628,7 +672,11 @@ class Session:
         text, numbers = self.some_set()
         if len(numbers) > 6:
             text, numbers = b"%d" % numbers[0], numbers[:1]
-        self.run(b"STORE %s +FLAGS (\\Deleted)" % text, no_expunge=True)
+        uids = [self.uids[n - 1] for n in numbers]
+        if not self.uid_only:
+            self.run(b"STORE %s +FLAGS (\\Deleted)" % text, no_expunge=True)
+        elif None not in uids:
+            self.run(b"UID STORE %s +FLAGS (\\Deleted)" % b",".join(b"%d" % u for u in uids))
 
     def expunge(self):
         known = [u for u in self.uids if u]
@@ -654,11 +702,15 @@ class Session:
             return self.reselect()
         acts = [(self.fetch, 14), (self.append, 9), (self.status, 2), (self.idle, 2), (self.pipeline, 3),
                 (self.vanished_since, 1), (self.save_result, 2), (self.use_result, 4),
-                (self.reconnect, 1), (self.esearch, 4), (self.search_own, 5), (self.changed_since, 2), (self.reselect, 2),
+                (self.reconnect, 1), (self.esearch, 4), (self.search_own, 5), (self.changed_since, 2), (self.reselect,
+                    2),
                 (self.remake, 3), (lambda: self.run(b"NOOP"), 6), (lambda: self.copy(b"COPY"), 3)]
         if not self.is_reader:
             acts += [(self.store, 14), (self.conditional, 2), (self.mark_deleted, 5),
                      (self.expunge, 4), (self.replace, 2), (lambda: self.copy(b"MOVE"), 1)]
+        if self.uid_only:  # these look at numbers
+            acts = [(a, w) for a, w in acts if a not in (
+                self.save_result, self.use_result, self.search_own, self.changed_since, self.conditional)]
         act = self.rng.choices([a for a, _ in acts], [w for _, w in acts])[0]
         if self.uids or act not in (self.store, self.fetch):
             act()
@@ -667,7 +719,7 @@ class Session:
         """[(uid, flags)] as believed when all is quiet; only what was never told is asked for."""
         self.run(b"NOOP")
         if None in self.uids:
-            self.run(b"FETCH 1:* (UID)", no_expunge=True)
+            self.run(b"UID FETCH 1:* (UID)" if self.uid_only else b"FETCH 1:* (UID)")
         unknown = [b"%d" % u for u in self.uids if u not in self.flags]
         if unknown:
             self.run(b"UID FETCH %s (FLAGS)" % b",".join(unknown))
@@ -695,7 +747,8 @@ def work(session, world, steps):
                 session.connect()
                 session.select_box(BOX)
     except (Broken, Gone, OSError, ValueError, AttributeError) as fault:
-        world.faults.append("%s: %s" % (type(fault).__name__, fault))
+        world.faults.append("%s: session %d: %s\n  %s" % (
+            type(fault).__name__, session.number, fault, session.trace[-6:] + [session.buf[:200]]))
         world.stop.set()
 
 
