@@ -6,7 +6,9 @@
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
+#include "common/store/acl.h"
 #include "imapd/context.h"
+#include "imapd/others_list.h"
 #include "imapd/results.h"
 #include "imapd/seek.h"
 
@@ -46,17 +48,18 @@ is_selected(const struct imapd_conn *c, const struct cv_mbox_info *box)
 }
 
 static bool
-is_meant(const struct imapd_conn *c, const struct cv_mbox_info *box)
+is_meant(struct imapd_conn *c, const struct cv_mbox_info *box)
 {
 	const struct imapd_esearch_args *e = c->cmd->args.esearch;
 	char separator = cv_store_separator(c->server->store);
+	bool is_own = !imapd_is_others_name(c, box->name);
 
 	if (!e->count)
 		return is_selected(c, box);
 	for (size_t i = 0; i < e->count; i++) {
 		const struct imapd_filter *f = &e->sources[i];
 		if (f->kind == IMAPD_FILTER_SELECTED ? is_selected(c, box)
-						     : imapd_filter_has(f, box, true, separator))
+						     : imapd_filter_has(f, box, is_own, separator))
 			return true;
 	}
 	return false;
@@ -72,16 +75,62 @@ needs_selected(const struct imapd_esearch_args *e)
 	return !e->count;
 }
 
+/* Whether a source may mean mailboxes of others; how many names it says one by one. */
+static bool
+may_mean_others(const struct imapd_esearch_args *e, size_t *named_out)
+{
+	bool may = false;
+
+	*named_out = 0;
+	for (size_t i = 0; i < e->count; i++) {
+		may |= e->sources[i].kind >= IMAPD_FILTER_SUBSCRIBED;
+		if (imapd_filter_is_explicit(&e->sources[i]))
+			*named_out += e->sources[i].count;
+	}
+	return may;
+}
+
+static void
+add_once(struct multi *m, const struct cv_mbox_info *box)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (cv_str_eq(m->boxes[i].name, box->name))
+			return;
+	m->boxes[m->count++] = *box;
+}
+
+/* RFC 7377 2.2: what is named needs no right to be listed. */
+static void
+add_named(struct multi *m, const struct imapd_filter *f)
+{
+	struct imapd_place place;
+	struct cv_mbox_info box;
+
+	for (size_t i = 0; imapd_filter_is_explicit(f) && i < f->count; i++) {
+		if (imapd_is_others_name(m->c, f->names[i]) &&
+			!imapd_place(m->c, f->names[i], &place, NULL) && place.exists &&
+			(place.rights & CV_RIGHT_R) &&
+			!imapd_place_info(m->c, &place, &box, NULL) && box.selectable)
+			add_once(m, &box);
+		imapd_places_done(m->c);
+	}
+}
+
 static enum cv_status
 list_boxes(struct multi *m, struct cv_err *err)
 {
+	const struct imapd_esearch_args *e = m->c->cmd->args.esearch;
 	struct cv_mbox_info *all;
-	size_t count;
+	size_t count, named;
 
 	enum cv_status status = cv_mbox_list(m->c->acct, &m->c->arena, &all, &count, err);
+	if (!status && may_mean_others(e, &named))
+		status = imapd_list_others(
+			m->c, (struct cv_str[]){CV_STR("*")}, 1, &all, &count, err);
+	imapd_places_done(m->c);
 	if (status)
 		return status;
-	m->boxes = CV_ARENA_ARRAY(&m->c->arena, struct cv_mbox_info, count + 1);
+	m->boxes = CV_ARENA_ARRAY(&m->c->arena, struct cv_mbox_info, count + named + 1);
 	for (size_t i = 0; i < count; i++)
 		if (is_meant(m->c, &all[i]))
 			m->boxes[m->count++] = all[i];
@@ -90,11 +139,33 @@ list_boxes(struct multi *m, struct cv_err *err)
 			.name = cv_str_z(m->c->session->owner.told),
 			.selectable = true};
 		if (is_meant(m->c, &theirs))
-			m->boxes[m->count++] = theirs;
+			add_once(m, &theirs);
 	}
+	for (size_t i = 0; i < e->count; i++)
+		add_named(m, &e->sources[i]);
 	if (m->count > imapd_config(m->c->server)->imapd->search_mailboxes_max)
 		return cv_fail(err, CV_LIMIT, "too many mailboxes to search");
 	return CV_OK;
+}
+
+/* Opens the mailbox NAME of another, with the rights that there are now. */
+static enum cv_status
+open_other(struct multi *m, const struct cv_mbox_info *box, struct cv_err *err)
+{
+	struct imapd_conn *c = m->c;
+	struct imapd_place place;
+	struct cv_mbox *mbox;
+
+	enum cv_status status = imapd_place(c, box->name, &place, err);
+	if (!status && !(place.rights & CV_RIGHT_R))
+		status = cv_fail(err, CV_NOT_FOUND, "no such mailbox");
+	if (!status)
+		status = imapd_place_mbox(&place, &mbox, err);
+	if (!status)
+		status = imapd_session_open(
+			c->conn, mbox, &place.viewer, true, box->recent, &m->session, err);
+	imapd_places_done(c);
+	return status;
 }
 
 static enum cv_status
@@ -108,8 +179,10 @@ open_box(struct multi *m, struct cv_err *err)
 	if (is_selected(c, box)) {
 		m->session = c->session;
 	} else {
-		enum cv_status status = cv_mbox_open(c->acct, box->name, &mbox, err);
-		if (!status)
+		bool is_other = imapd_is_others_name(c, box->name);
+		enum cv_status status = is_other ? open_other(m, box, err)
+						 : cv_mbox_open(c->acct, box->name, &mbox, err);
+		if (!status && !is_other)
 			status = imapd_session_open(c->conn, mbox, &own, true, box->recent,
 				&m->session, err);
 		if (status)

@@ -168,6 +168,20 @@ imapd_write_list_subscribed(struct imapd_conn *c, const struct cv_mbox_info *box
 	write_alone(c, box, old_name, IMAPD_LIST_RET_SUBSCRIBED, out);
 }
 
+void
+imapd_write_list_as(struct imapd_conn *c, const struct cv_mbox_info *box, const char *attribute,
+	struct cv_buf *out)
+{
+	struct listing l = {.c = c, .out = out};
+
+	l.separator = cv_store_separator(c->server->store);
+	cv_buf_z(out, "* LIST (");
+	cv_buf_z(out, attribute);
+	write_separator(&l, out);
+	imapd_write_name(out, box->name, c->utf8);
+	cv_buf_add(out, "\r\n", 2);
+}
+
 /* Remembers every name above a subscribed one that is not listed itself: of others CHILDINFO would
  * say what the client sees anyway (RFC 5258 3.5). */
 static void

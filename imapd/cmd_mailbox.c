@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/conn.h"
 #include "imapd/names.h"
+#include "imapd/notify.h"
 #include "imapd/rights.h"
 
 static enum cv_step
@@ -147,6 +148,7 @@ subscribe(struct imapd_conn *c, bool on)
 	if (!imapd_place(c, name, &place, NULL))
 		name = imapd_place_name(c, &place, place.name);
 	enum cv_status status = cv_mbox_subscribe(c->acct, name, on, &ticket, &err);
+	imapd_notify_subscriptions_changed(c);
 	return done_or_refuse(c, status, ticket, &err);
 }
 

@@ -219,6 +219,10 @@ void imapd_write_list_subscribed(struct imapd_conn *c, const struct cv_mbox_info
 	struct cv_str old_name, struct cv_buf *out);
 /* Appends "* MYRIGHTS name rights". */
 void imapd_write_myrights(struct imapd_conn *c, struct cv_str name, uint32_t rights);
+/* "* LIST (ATTRIBUTE) "/" name". */
+void imapd_write_list_as(struct imapd_conn *c, const struct cv_mbox_info *box,
+	const char *attribute, struct cv_buf *out);
+
 /* Writes the status items of one mailbox: "(MESSAGES 3 UIDNEXT 4)". */
 void imapd_write_status(
 	struct imapd_conn *c, const struct cv_mbox_info *info, unsigned items);

@@ -1,28 +1,14 @@
 /* notify.c - see notify.h. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "imapd/notify.h"
+#include "imapd/notify_impl.h"
 
 #include "common/base/log.h"
-#include "common/store/feed.h"
 #include "common/text/envelope.h"
 #include "imapd/context.h"
 #include "imapd/describe.h"
 #include "imapd/metadata.h"
 #include "imapd/names.h"
-
-struct imapd_notify {
-	struct cv_feed_watch watch;
-	struct cv_conn *conn;
-	atomic_bool has_news; /* the feed has */
-	bool is_watching;
-	bool describes;       /* others put messages into the selected mailbox */
-	bool is_delayed;      /* SELECTED-DELAYED */
-	unsigned selected;    /* events of the selected mailbox */
-	uint64_t place;       /* in the feed */
-	struct cv_str described; /* items for new messages there; empty: none */
-	size_t count;
-	struct imapd_notify_group groups[]; /* names and items lie behind them */
-};
+#include "imapd/others_list.h"
 
 /* ---- what is wanted ---- */
 
@@ -79,9 +65,8 @@ keep_args(const struct imapd_notify_args *args)
 	return n;
 }
 
-/* What of the feed these events are. */
-static unsigned
-kinds_of(unsigned events)
+unsigned
+imapd_notify_kinds(unsigned events)
 {
 	static const struct {
 		unsigned event, kinds;
@@ -108,14 +93,19 @@ wanted_kinds(const struct imapd_notify *n)
 
 	for (size_t i = 0; i < n->count; i++)
 		if (n->groups[i].filter.kind > IMAPD_FILTER_SELECTED_DELAYED)
-			kinds |= kinds_of(n->groups[i].events);
+			kinds |= imapd_notify_kinds(n->groups[i].events);
+	/* Subscriptions decide which mailboxes of others are meant. */
+	for (size_t i = 0; i < n->count; i++)
+		if (n->groups[i].filter.kind == IMAPD_FILTER_SUBSCRIBED && n->groups[i].events)
+			kinds |= CV_FEED_SUBSCRIBED;
 	return kinds;
 }
 
 static bool
 is_selected(const struct imapd_conn *c, const struct cv_mbox_info *box)
 {
-	return c->session && box->id && cv_mbox_id(c->session->mbox) == box->id;
+	return c->session && !c->session->owner.is_other && box->id &&
+	       cv_mbox_id(c->session->mbox) == box->id;
 }
 
 /* Events of messages that are wanted of BOX, which is not selected. */
@@ -194,6 +184,7 @@ imapd_notify_free(struct imapd_conn *c)
 {
 	if (!c->notify)
 		return;
+	imapd_notify_free_others(c->notify);
 	if (c->notify->is_watching)
 		cv_feed_unwatch(c->acct, &c->notify->watch);
 	free(c->notify);
@@ -216,9 +207,8 @@ imapd_notify_may_sync(const struct imapd_conn *c, bool has_changed, struct imapd
 	return c->notify->selected != 0;
 }
 
-/* RFC 5465 5.8. */
-static void
-overflow(struct imapd_conn *c, const char *why)
+void
+imapd_notify_overflow(struct imapd_conn *c, const char *why)
 {
 	static const struct imapd_notify_args none;
 
@@ -230,8 +220,8 @@ overflow(struct imapd_conn *c, const char *why)
 
 /* ---- telling ---- */
 
-static unsigned
-status_items(const struct imapd_conn *c, unsigned kinds)
+unsigned
+imapd_notify_status_items(const struct imapd_conn *c, unsigned kinds)
 {
 	unsigned items = 0;
 
@@ -251,9 +241,9 @@ tell_box(struct imapd_conn *c, const struct cv_feed_box *b)
 		c->notify->describes |= (b->kinds & CV_FEED_NEW) && c->notify->described.n;
 		return;
 	}
-	unsigned kinds = b->kinds & kinds_of(events_of_box(c, &b->box));
+	unsigned kinds = b->kinds & imapd_notify_kinds(events_of_box(c, &b->box));
 	if (kinds)
-		imapd_write_status(c, &b->box, status_items(c, kinds));
+		imapd_write_status(c, &b->box, imapd_notify_status_items(c, kinds));
 }
 
 /* "* LIST (\NonExistent) "/" name": all attributes as they are now (5.5). */
@@ -268,21 +258,27 @@ write_list(struct imapd_conn *c, const struct cv_mbox_info *box, struct cv_str o
 	imapd_write_list_subscribed(c, &gone, old_name, imapd_out(c));
 }
 
-/* 5.6, 5.7: "* METADATA "INBOX" "/shared/comment"". */
+void
+imapd_notify_write_metadata(struct imapd_conn *c, struct cv_str name, struct cv_str entry)
+{
+	struct cv_buf *out = imapd_out(c);
+
+	cv_buf_z(out, "* METADATA ");
+	imapd_write_name(out, name, c->utf8);
+	cv_buf_c(out, ' ');
+	cv_imap_string(out, entry);
+	cv_buf_add(out, "\r\n", 2);
+}
+
 static void
 tell_metadata(struct imapd_conn *c, const struct cv_feed_event *e)
 {
-	struct cv_buf *out = imapd_out(c);
 	unsigned event = e->box.name.n ? IMAPD_EVENT_METADATA : IMAPD_EVENT_SERVER_METADATA;
 
 	/* Who enabled METADATA is told so already (metadata.h). */
 	if (atomic_load(&c->login.wants_metadata) || !wants_name(c, event, &e->box, e->box.name))
 		return;
-	cv_buf_z(out, "* METADATA ");
-	imapd_write_name(out, e->box.name, c->utf8);
-	cv_buf_c(out, ' ');
-	cv_imap_string(out, e->detail);
-	cv_buf_add(out, "\r\n", 2);
+	imapd_notify_write_metadata(c, e->box.name, e->detail);
 }
 
 static void
@@ -317,21 +313,50 @@ imapd_notify_tell(struct imapd_conn *c)
 	if (status) {
 		cv_log(cv_conn_id(c->conn), CV_ERROR, "imap.notify_failed", "user=%s error=\"%s\"",
 			c->address, err.text);
-		overflow(c, "A fault of the server");
+		imapd_notify_overflow(c, "A fault of the server");
 		return;
 	}
 	if (feed.is_cut && (n->watch.wants & ~(unsigned)CV_FEED_MESSAGES)) {
-		overflow(c, "Too many events while you did not listen");
+		imapd_notify_overflow(c, "Too many events while you did not listen");
 		return;
 	}
 	n->place = feed.place;
-	for (size_t i = 0; i < feed.event_count; i++)
+	for (size_t i = 0; i < feed.event_count; i++) {
+		n->others_are_stale |= feed.events[i].kind == CV_FEED_SUBSCRIBED;
 		tell_event(c, &feed.events[i]);
+	}
 	for (size_t i = 0; i < feed.box_count; i++)
 		tell_box(c, &feed.boxes[i]);
 	/* What came before the feed was read, and was not others' doing, needs no description. */
 	if (c->session && !n->describes)
 		c->session->undescribed = 0;
+}
+
+void
+imapd_notify_subscriptions_changed(struct imapd_conn *c)
+{
+	if (c->notify)
+		c->notify->others_are_stale = true;
+}
+
+/* Looks again which accounts of others are meant (6.4). */
+static void
+renew_others(struct imapd_conn *c)
+{
+	struct imapd_notify *n = c->notify;
+	struct imapd_notify old = {.others = n->others, .other_count = n->other_count};
+	struct cv_err err = {0};
+
+	if (!n->others_are_stale)
+		return;
+	n->others_are_stale = false;
+	n->others = NULL;
+	n->other_count = 0;
+	enum cv_status status = imapd_notify_watch_others(c, n, &old, &err);
+	imapd_notify_free_others(&old);
+	imapd_places_done(c);
+	if (status)
+		imapd_notify_overflow(c, "Too many accounts of others");
 }
 
 /* Begins to describe what is new in the selected mailbox. */
@@ -349,7 +374,7 @@ describe(struct imapd_conn *c)
 	if (range.from > range.to)
 		return;
 	if (range.to - range.from >= IMAPD_DESCRIBED_AT_ONCE)
-		overflow(c, "Too many new messages at once");
+		imapd_notify_overflow(c, "Too many new messages at once");
 	else
 		imapd_describe(c, n->described, &range, 1);
 }
@@ -368,6 +393,8 @@ imapd_notify_run(struct imapd_conn *c)
 		return CV_STEP_DONE;
 	imapd_metadata_news(c);
 	imapd_notify_tell(c);
+	renew_others(c);
+	imapd_notify_tell_others(c);
 	n = c->notify;
 	how.may_expunge = c->is_idling || !n->is_delayed;
 	if (s && n->selected && !imapd_contexts_are_due(s) &&
@@ -389,9 +416,8 @@ imapd_notify_run(struct imapd_conn *c)
 
 /* ---- the command ---- */
 
-/* RFC 5465 3.1: what STATUS must tell where these events are wanted. */
-static unsigned
-first_items(unsigned events)
+unsigned
+imapd_notify_first_items(unsigned events)
 {
 	unsigned items = 0;
 
@@ -417,7 +443,12 @@ write_first_status(struct imapd_conn *c)
 
 	while (f->at < f->count) {
 		const struct cv_mbox_info *box = &f->boxes[f->at++];
-		unsigned items = is_selected(c, box) ? 0 : first_items(events_of_box(c, box));
+		if (imapd_is_others_name(c, box->name)) {
+			imapd_notify_first_other(c, box->name);
+			continue;
+		}
+		unsigned events = is_selected(c, box) ? 0 : events_of_box(c, box);
+		unsigned items = imapd_notify_first_items(events);
 		if (items)
 			imapd_write_status(c, box, items);
 		if (cv_conn_out_is_high(c->conn))
@@ -449,11 +480,24 @@ imapd_cmd_notify(struct imapd_conn *c)
 			return imapd_refuse(c, status, &err);
 		c->session->undescribed = 0;
 	}
-	take(c, keep_args(args));
+	struct imapd_notify *n = keep_args(args);
+	n->conn = c->conn;
+	enum cv_status status = imapd_notify_watch_others(c, n, c->notify, &err);
+	if (status) {
+		imapd_notify_free_others(n);
+		free(n);
+		return status == CV_LIMIT ? imapd_done(c, IMAPD_R_NOTIFY_TOO_MUCH)
+					  : imapd_refuse(c, status, &err);
+	}
+	take(c, n);
 	if (!args->with_status)
 		return imapd_done(c, IMAPD_R_OK);
 	/* The watch stands: what happens from here on is told again rather than not at all. */
 	struct first_status *f = c->cmd->step = CV_ARENA_NEW(&c->arena, struct first_status);
-	enum cv_status status = cv_mbox_list(c->acct, &c->arena, &f->boxes, &f->count, &err);
+	status = cv_mbox_list(c->acct, &c->arena, &f->boxes, &f->count, &err);
+	if (!status && n->other_count)
+		status = imapd_list_others(
+			c, (struct cv_str[]){CV_STR("*")}, 1, &f->boxes, &f->count, &err);
+	imapd_places_done(c);
 	return status ? imapd_refuse(c, status, &err) : write_first_status(c);
 }

@@ -82,6 +82,8 @@
 		"An event that this server does not tell")                                         \
 	R(TAG_REUSE, "BAD", "", "This tag names a search that is kept up to date")                \
 	R(NO_CONTEXT, "NO", "", "No search with this tag is kept up to date")                      \
+	R(NOTIFY_TOO_MUCH, "NO", "NOTIFICATIONOVERFLOW",                                          \
+		"More accounts of others than one session may watch")                              \
 	R(TOO_MANY_BOXES, "NO", "LIMIT",                                                          \
 		"More mailboxes than one search may take / Qua nhieu thu muc trong mot lan tim")   \
 	R(OVERQUOTA, "NO", "OVERQUOTA", "The mailbox is full / Hop thu da day")                    \

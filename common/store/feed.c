@@ -9,7 +9,8 @@ static _Thread_local uint64_t thread_origin;
 struct feed_event {
 	uint64_t at, origin;
 	enum cv_feed_kind kind;
-	char *name, *detail; /* detail may be NULL */
+	char *name, *detail; /* detail: of any bytes; may be NULL */
+	size_t detail_n;
 };
 
 struct cv_acct_feed {
@@ -115,7 +116,8 @@ cv_feed_event(struct cv_acct *a, enum cv_feed_kind kind, struct cv_str name, str
 		.origin = thread_origin,
 		.kind = kind,
 		.name = cv_str_dup(name),
-		.detail = detail.p ? cv_str_dup(detail) : NULL};
+		.detail = detail.n ? cv_str_dup(detail) : NULL,
+		.detail_n = detail.n};
 	call(f, kind);
 }
 
@@ -224,7 +226,7 @@ read_event(struct cv_acct *a, const struct feed_event *e, struct cv_arena *arena
 	*out = (struct cv_feed_event){.kind = e->kind};
 	info_of(a, name, arena, &out->box);
 	if (e->detail)
-		out->detail = cv_arena_str(arena, cv_str_z(e->detail));
+		out->detail = cv_arena_str(arena, cv_str(e->detail, e->detail_n));
 	if (!(e->kind & (CV_FEED_CREATED | CV_FEED_DELETED)))
 		return;
 	while (name.n && name.p[name.n - 1] != a->store->separator)

@@ -55,7 +55,8 @@ struct cv_feed_event {
 	enum cv_feed_kind kind;
 	struct cv_mbox_info box; /* of that name as it is now; id 0: there is none */
 	struct cv_mbox_info parent; /* CREATED, DELETED: the level above; name "": there is none */
-	struct cv_str detail;    /* RENAMED: the old name; METADATA: the entry's name */
+	struct cv_str detail;    /* RENAMED: the old name; METADATA: the entry's name; DELETED,
+				  * RIGHTS: the list of rights that it had */
 };
 struct cv_feed {
 	uint64_t place; /* where to read on */

@@ -416,7 +416,8 @@ static void
 act_tell(struct act *t)
 {
 	for (size_t i = 0; i < t->removed_count; i++)
-		cv_feed_event(t->a, CV_FEED_DELETED, t->removed[i]->row.name, CV_STR_EMPTY);
+		cv_feed_event(t->a, CV_FEED_DELETED, t->removed[i]->row.name,
+			cv_box_acl(t->removed[i]));
 	for (size_t i = 0; i < t->added_count; i++) {
 		struct cv_str name = t->added[i]->row.name;
 		/* What stays for its children was told as deleted. */
@@ -841,6 +842,7 @@ do_change_acl(struct act *t, struct cv_str name, struct cv_str none, void *arg,
 		struct cv_str before = cv_arena_str(&t->arena, cv_box_acl(m));
 		cv_box_set_acl(m, cv_buf_view(&row));
 		cv_grants_drop(t->a, before);
+		cv_feed_event(t->a, CV_FEED_RIGHTS, m->row.name, before);
 		cv_box_tell(m);
 	}
 	cv_buf_done(&row);
