@@ -36,3 +36,6 @@ set_tests_properties(protocol/imap/attachments PROPERTIES TIMEOUT 240 LABELS pro
 add_test(NAME protocol/imap/progress COMMAND ${Python3_EXECUTABLE}
 	${CMAKE_CURRENT_LIST_DIR}/progress_test.py $<TARGET_FILE:congvu-imapd>)
 set_tests_properties(protocol/imap/progress PROPERTIES TIMEOUT 240 LABELS protocol)
+add_test(NAME protocol/imap/acl COMMAND ${Python3_EXECUTABLE}
+	${CMAKE_CURRENT_LIST_DIR}/acl_test.py $<TARGET_FILE:congvu-imapd>)
+set_tests_properties(protocol/imap/acl PROPERTIES TIMEOUT 300 LABELS protocol)
