@@ -362,6 +362,25 @@ imapd_place_mbox(const struct imapd_place *place, struct cv_mbox **mbox_out, str
 	return cv_mbox_open(place->acct, place->name, mbox_out, err);
 }
 
+/* Children that the person may not see are no children (RFC 4314 4, LIST). */
+static bool
+has_visible_children(struct imapd_conn *c, const struct imapd_place *place)
+{
+	struct cv_str stem = cv_arena_printf(
+		&c->arena, "%.*s%c", CV_STR_ARGS(place->name), separator(c));
+	struct cv_mbox_info *list;
+	size_t count;
+
+	if (cv_mbox_list(place->acct, &c->arena, &list, &count, NULL))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (list[i].id && list[i].name.n > stem.n &&
+			!memcmp(list[i].name.p, stem.p, stem.n) &&
+			(imapd_rights(c, place->owner, list[i].acl) & CV_RIGHT_L))
+			return true;
+	return false;
+}
+
 enum cv_status
 imapd_place_info(struct imapd_conn *c, const struct imapd_place *place, struct cv_mbox_info *out,
 	struct cv_err *err)
@@ -373,8 +392,10 @@ imapd_place_info(struct imapd_conn *c, const struct imapd_place *place, struct c
 	if (status)
 		return status;
 	out->name = imapd_place_name(c, place, out->name);
-	if (place->space != IMAPD_SPACE_OWN)
-		out->use = CV_USE_NONE;
+	if (place->space == IMAPD_SPACE_OWN)
+		return CV_OK;
+	out->use = CV_USE_NONE;
+	out->has_children = out->has_children && has_visible_children(c, place);
 	return CV_OK;
 }
 
