@@ -21,7 +21,10 @@ runs, after each answer:
 Some sessions are compressed, some know QRESYNC, some UIDONLY, some nothing. In the end all is quiet, and every
 session's belief must be what a fresh session reads.
 
-usage: imap_consistency.py DAEMON [SECONDS] [SESSIONS] [SEED]
+With --shared the mailboxes are those of a role box, and every second session is of another person:
+\Seen and \Recent are then one truth for each of the two, everything else is one for both.
+
+usage: imap_consistency.py [--shared] DAEMON [SECONDS] [SESSIONS] [SEED]
 """
 # SPDX-License-Identifier: MPL-2.0
 import bisect
@@ -39,6 +42,8 @@ import zlib
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../protocol/imap"))
 from run import NAMES, Daemon  # noqa: E402
 
+PEOPLE = ["user"]
+ABOVE = b""  # of all names
 BOX = b"chung"
 SIDE = [b"phu", b"phu/con"]
 SHARED = [b"\\Answered", b"\\Flagged", b"\\Draft", b"\\Seen", b"$chung"]
@@ -76,6 +81,7 @@ class Session:
     def __init__(self, world, port, number, seed):
         self.world, self.port, self.number = world, port, number
         self.rng = random.Random(seed)
+        self.person = number % len(PEOPLE)
         self.own = b"$rieng%d" % number
         self.epoch = 0
         self.qresync, self.uid_only = False, False
@@ -91,7 +97,8 @@ class Session:
         self.qresync, self.uid_only, self.saved = False, False, None
         self.leave()
         self.answer()
-        self.run(b'LOGIN "%s" "%s"' % (NAMES["user"].encode(), NAMES["pass"].encode()))
+        who = PEOPLE[self.person]
+        self.run(b'LOGIN "%s" "%s"' % (NAMES[who].encode(), NAMES[who.replace("user", "pass")].encode()))
         if self.rng.random() < 0.3:
             self.run(b"COMPRESS DEFLATE")
             self.pack = zlib.compressobj(wbits=-15)
@@ -182,14 +189,16 @@ class Session:
     def check_flags(self, uid, flags, modseq):
         if b"\\Recent" in flags and not self.is_reader:
             me = (self.number, self.epoch)
-            other = self.world.fact(("recent", self.validity, uid), me)
+            other = self.world.fact(("recent", self.person, self.validity, uid), me)
             if other:
                 self.fail("UID %d is recent here and in session %r" % (uid, other))
         plain = frozenset(flags - {b"\\Recent"})
         if modseq:
-            other = self.world.fact(("flags", self.validity, uid, modseq), plain)
-            if other is not None:
-                self.fail("UID %d has %r and %r at MODSEQ %d" % (uid, plain, other, modseq))
+            seen = plain & {b"\\Seen"}
+            for key, value in ((("flags",), plain - seen), (("seen", self.person), seen)):
+                other = self.world.fact(key + (self.validity, uid, modseq), value)
+                if other is not None:
+                    self.fail("UID %d has %r and %r at MODSEQ %d" % (uid, value, other, modseq))
         known = self.flags.get(uid)
         if known is not None and (self.own in known) != (self.own in plain):
             self.suspects.add(uid)
@@ -641,8 +650,9 @@ class Session:
         """A side mailbox goes, comes or is renamed; who has it selected may be sent away."""
         box = self.rng.choice(SIDE)
         if self.box == BOX:
+            near, far = named(b"phu/con"), named(b"phu/xa")
             self.run(self.rng.choice([b"DELETE " + box, b"CREATE " + box, b"CREATE " + box,
-                                      b"RENAME phu/con phu/xa", b"RENAME phu/xa phu/con",
+                                      b"RENAME %s %s" % (near, far), b"RENAME %s %s" % (far, near),
                                       b"SUBSCRIBE " + box, b'LIST "" *', b'LSUB "" phu*']), may_fail=True)
 
     def fetch(self):
@@ -726,6 +736,24 @@ class Session:
         return [(u, sorted(self.flags[u])) for u in self.uids]
 
 
+def named(box):
+    return b'"%s%s"' % (ABOVE, box) if ABOVE else box
+
+
+def share(daemon):
+    """From now on all mailboxes are those of a role box that two people hold."""
+    global ABOVE, BOX, SIDE  # pylint: disable=global-statement
+    ABOVE = b"D&APk-ng chung/vanthu@lamgiang.example/"
+    BOX, SIDE = named(BOX), [named(box) for box in SIDE]
+    PEOPLE.append("user2")
+    daemon.ask({"do": "account.add", "address": NAMES["user2"], "display_name": "Lê Bình",
+                "password": NAMES["pass2"], "allow_weak": True})
+    daemon.ask({"do": "account.add", "address": "vanthu@lamgiang.example", "kind": "role",
+                "display_name": "Văn thư"})
+    for who in PEOPLE:
+        daemon.ask({"do": "role.hold", "role": "vanthu@lamgiang.example", "holder": NAMES[who]})
+
+
 def expand(text):
     numbers = []
     for part in text.split(b","):
@@ -753,8 +781,14 @@ def work(session, world, steps):
 
 
 def check_quiet(world, sessions, port):
-    """All sessions against a fresh one."""
-    fresh = Session(world, port, len(sessions), 0)
+    """All sessions against a fresh one of the same person."""
+    for person in range(len(PEOPLE)):
+        left = check_person(world, [s for s in sessions if s.person == person], port, person)
+    return left
+
+
+def check_person(world, sessions, port, person):
+    fresh = Session(world, port, 1000 + person, 0)
     got = b""
     fresh.leave()
     got = b"".join(fresh.run(b"SELECT " + BOX))
@@ -790,6 +824,9 @@ def check_quiet(world, sessions, port):
 
 
 def main():
+    is_shared = "--shared" in sys.argv
+    if is_shared:
+        sys.argv.remove("--shared")
     secs = float(sys.argv[2]) if len(sys.argv) > 2 else 20
     count = int(sys.argv[3]) if len(sys.argv) > 3 else 12
     seed = int(sys.argv[4]) if len(sys.argv) > 4 else random.randrange(1 << 30)
@@ -799,6 +836,8 @@ def main():
         daemon.ask({"do": "domain.add", "domain": "lamgiang.example"})
         daemon.ask({"do": "account.add", "address": NAMES["user"], "display_name": "Nguyễn An",
                     "password": NAMES["pass"], "allow_weak": True})
+        if is_shared:
+            share(daemon)
         first = Session(world, daemon.port, 0, seed)
         for box in [BOX] + SIDE:
             first.run(b"CREATE " + box)
