@@ -5,7 +5,8 @@ A session believes only what the server told it, and its own STORE ... .SILENT. 
 runs, after each answer:
 
   numbers     exist, EXISTS never falls, UIDs ascend, stay in place and never come back
-  EXPUNGE     not during FETCH, STORE, SEARCH by number; nothing at all while no command runs
+  EXPUNGE     not during FETCH, STORE, SEARCH by number; nothing at all while no command runs, but
+              with NOTIFY, where numbers still move only during commands
   flags       one (UID, MODSEQ) means one set of flags, in every session
   own keyword each session has one that it alone sets: it shows in every later answer, and SEARCH
               finds exactly the messages that have it
@@ -18,8 +19,8 @@ runs, after each answer:
   constants   content, size, date of (UIDVALIDITY, UID) never change, COPY and MOVE keep them
   UIDNEXT     above every UID; UIDVALIDITY of a name that was deleted and made again is new
 
-Some sessions are compressed, some know QRESYNC, some UIDONLY, some nothing. In the end all is quiet, and every
-session's belief must be what a fresh session reads.
+Some sessions are compressed, some know QRESYNC, UIDONLY or NOTIFY, some nothing. In the end all is
+quiet, and every session's belief must be what a fresh session reads.
 
 With --shared the mailboxes are those of a role box, and every second session is of another person:
 \Seen and \Recent are then one truth for each of the two, everything else is one for both.
@@ -84,7 +85,7 @@ class Session:
         self.person = number % len(PEOPLE)
         self.own = b"$rieng%d" % number
         self.epoch = 0
-        self.qresync, self.uid_only = False, False
+        self.qresync, self.uid_only, self.notified = False, False, False
         self.past = None  # what it knew of BOX when it went
         self.connect()
 
@@ -94,7 +95,7 @@ class Session:
         self.sock.settimeout(60)
         self.buf, self.tags, self.trace = b"", 0, []
         self.pack = self.unpack = None
-        self.qresync, self.uid_only, self.saved = False, False, None
+        self.qresync, self.uid_only, self.saved, self.notified = False, False, None, False
         self.leave()
         self.answer()
         who = PEOPLE[self.person]
@@ -112,6 +113,10 @@ class Session:
         if self.rng.random() < 0.2:
             self.run(b"ENABLE UIDONLY")
             self.uid_only = True
+        if self.rng.random() < 0.25:
+            self.run(b"NOTIFY SET (SELECTED%s (MessageNew (UID FLAGS) MessageExpunge FlagChange)) "
+                     b"(PERSONAL (MessageNew MessageExpunge))" % (b"" if self.uid_only else b"-DELAYED"))
+            self.notified = True
 
     def send(self, data):
         if self.pack:
@@ -200,7 +205,8 @@ class Session:
                 if other is not None:
                     self.fail("UID %d has %r and %r at MODSEQ %d" % (uid, value, other, modseq))
         known = self.flags.get(uid)
-        if known is not None and (self.own in known) != (self.own in plain):
+        # With NOTIFY what was told before a STORE of ours may come after it is asked for.
+        if known is not None and not self.notified and (self.own in known) != (self.own in plain):
             self.suspects.add(uid)
         self.flags[uid] = set(plain)
 
@@ -282,7 +288,7 @@ class Session:
         if text.startswith(b"* OK [HIGHESTMODSEQ"):
             self.on_highest(text)
         if text.startswith(b"* VANISHED "):
-            if self.is_quiet:
+            if self.is_quiet and not (self.notified and self.uid_only):
                 self.fail("an answer while no command runs")
             self.on_vanished(text[len(b"* VANISHED "):])
             return
@@ -290,7 +296,7 @@ class Session:
         if not found:
             return
         n, word = int(found.group(1)), found.group(2)
-        if self.is_quiet:
+        if self.is_quiet and (not self.notified or word == b"EXPUNGE"):
             self.fail("an answer while no command runs")
         if (word == b"UIDFETCH") != self.uid_only and b"FETCH" in word:
             self.fail("the wrong kind of FETCH")
@@ -342,6 +348,8 @@ class Session:
         return got
 
     def select_box(self, box, word=b"SELECT"):
+        if self.notified and self.box:
+            self.run(b"UNSELECT")  # so that it is clear which mailbox news are of
         self.remember()
         self.leave()
         self.epoch += 1
@@ -362,10 +370,10 @@ class Session:
         if b"[UIDVALIDITY " not in text:
             return False
         self.box = box
-        self.validity = int(re.search(rb"UIDVALIDITY (\d+)", text).group(1))
+        self.validity = int(re.search(rb"\[UIDVALIDITY (\d+)\]", text).group(1))
         if self.highest < told.get(self.validity, 0):
             self.fail("HIGHESTMODSEQ %d, but %d was told" % (self.highest, told[self.validity]))
-        if int(re.search(rb"UIDNEXT (\d+)", text).group(1)) < uidnext.get(self.validity, 0):
+        if int(re.search(rb"\[UIDNEXT (\d+)\]", text).group(1)) < uidnext.get(self.validity, 0):
             self.fail("UIDNEXT fell")
         if resyncs and validity == self.validity:
             self.resync(uids, flags, got, data)
@@ -412,7 +420,7 @@ class Session:
         kind = self.rng.random()
         if kind < 0.4:
             return b"%d" % a, [a]
-        if kind < 0.5:
+        if kind < 0.5 and not self.notified:  # to whom "*" may have become another
             return b"*:%d" % a, list(range(a, n + 1))
         return b"%d:%d" % (a, b), list(range(min(a, b), max(a, b) + 1))
 
@@ -423,7 +431,7 @@ class Session:
         text, numbers = self.some_set()
         sign = self.rng.choice([b"+", b"-"])
         flags = set(self.some_flags())
-        is_silent = self.rng.random() < 0.5
+        is_silent = not self.notified and self.rng.random() < 0.5
         uids = [self.uids[n - 1] for n in numbers]
         by_uid = (self.uid_only or self.rng.random() < 0.5) and None not in uids
         if self.uid_only and not by_uid:
@@ -491,7 +499,7 @@ class Session:
         if not found:
             self.fail("no ESEARCH in %r" % got)
         self.saved = set(expand(found.group(1))) if found.group(1) else set()
-        if not self.saved <= before:
+        if not self.saved <= before | (set(self.uids) if self.notified else set()):
             self.fail("saved %r of %r" % (self.saved, before))
 
     def use_result(self):
@@ -525,7 +533,7 @@ class Session:
         self.new_facts(found, number, message)
 
     def search_own(self):
-        if not self.uids or None in self.uids or any(u not in self.flags for u in self.uids):
+        if self.notified or not self.uids or None in self.uids or any(u not in self.flags for u in self.uids):
             return
         before = list(self.uids)
         want = [n for n, u in enumerate(self.uids, 1) if self.own in self.flags[u]]
@@ -547,6 +555,8 @@ class Session:
             found = re.search(word + rb" (\d+)", text)
             if int(found.group(1) if found else 0) != value:
                 self.fail("%r of %r" % (word, text))
+        if self.notified:
+            before = before + self.uids  # news may come before the answer
         if None not in before and not set(uids) <= set(before):
             self.fail("UID SEARCH found %r" % (set(uids) - set(before)))
 
@@ -792,9 +802,9 @@ def check_person(world, sessions, port, person):
     got = b""
     fresh.leave()
     got = b"".join(fresh.run(b"SELECT " + BOX))
-    fresh.validity = int(re.search(rb"UIDVALIDITY (\d+)", got).group(1))
+    fresh.validity = int(re.search(rb"\[UIDVALIDITY (\d+)\]", got).group(1))
     want = fresh.settle()
-    top = int(re.search(rb"UIDNEXT (\d+)", got).group(1))
+    top = int(re.search(rb"\[UIDNEXT (\d+)\]", got).group(1))
     if want and want[-1][0] >= top:
         world.faults.append("UIDNEXT %d, but UID %d" % (top, want[-1][0]))
     fresh.run(b"UID FETCH 1:* (UID MODSEQ FLAGS RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER])")
