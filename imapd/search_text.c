@@ -219,7 +219,7 @@ imapd_finder_reset(struct imapd_finder *f)
 	f->is_header_whole = false;
 	f->scan = cv_mime_begin(&f->arena);
 	cv_mime_watch(f->scan, on_body, f);
-	cv_mime_leave_envelope(f->scan); /* the header is searched as it is shown */
+	cv_mime_only_parts(f->scan); /* the message's header is searched as it is shown */
 }
 
 /* Keeps the message's header: everything up to the first empty line. */
@@ -232,9 +232,7 @@ gather_header(struct imapd_finder *f, struct cv_str bytes)
 	cv_buf_str(&f->header, cv_str_sub(bytes, 0, room));
 	struct cv_str have = cv_buf_view(&f->header);
 	f->is_header_whole = bytes.n > room;
-	for (size_t at = from; at + 1 < have.n; at++) {
-		if (have.p[at] != '\n')
-			continue;
+	for (size_t at = from; (at = cv_str_find(have, '\n', at)) + 1 < have.n; at++) {
 		if (have.p[at + 1] == '\n' ||
 			(at + 2 < have.n && have.p[at + 1] == '\r' && have.p[at + 2] == '\n')) {
 			f->header.n = at + 1;

@@ -210,9 +210,26 @@ unfold(struct cv_str s, struct cv_buf *out)
 	}
 }
 
+/* ASCII in which there is nothing to unfold or decode: most fields. */
+static bool
+is_plain(struct cv_str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if (c < ' ' || c > '~' || (c == '=' && i + 1 < s.n && s.p[i + 1] == '?'))
+			return false;
+	}
+	return true;
+}
+
 void
 cv_words_decode(struct cv_str value, struct cv_str fallback, struct cv_buf *out)
 {
+	value = cv_str_trim(value);
+	if (is_plain(value)) {
+		cv_buf_str(out, value);
+		return;
+	}
 	struct cv_buf line = CV_BUF_INIT(value.n + 1);
 	struct decoder d = {.fallback = fallback, .out = out, .pending = CV_BUF_INIT(value.n + 1)};
 	unfold(value, &line);

@@ -36,7 +36,7 @@ struct cv_mime_scan {
 	struct cv_mime_tree *tree;
 	uint32_t cap;
 	size_t envelopes_left; /* bytes */
-	bool leaves_envelope;  /* of the message itself */
+	bool only_parts;       /* no envelope of the message itself, no counts */
 	uint64_t *body_lf; /* for each part: line ends before its body */
 	struct frame frames[CV_MIME_DEPTH_MAX];
 	uint32_t depth;       /* frames in use */
@@ -196,7 +196,7 @@ end_header(struct cv_mime_scan *m, bool too_large)
 	m->body_lf[index] = m->lf;
 	struct cv_str boundary = CV_STR_EMPTY;
 	struct cv_str block = cv_buf_view(&m->header);
-	bool is_left = !index && m->leaves_envelope;
+	bool is_left = !index && m->only_parts;
 	cv_mime_read_fields(m->arena, &m->scratch, block, in_digest,
 	                    is_message && !is_left ? m->envelopes_left : 0, p, &boundary);
 	m->envelopes_left -= p->envelope.n;
@@ -310,13 +310,31 @@ note_line_end(struct cv_mime_scan *m, struct cv_str seen)
 	m->lf++;
 }
 
+/* Where the first line behind the one that IN begins in starts with a hyphen, or IN's end. */
+static const char *
+next_hyphen_line(const struct cv_mime_scan *m, struct cv_str in)
+{
+	const char *p = in.p, *end = in.p + in.n;
+	if (!m->boundaries)
+		return end;
+	while (++p < end && (p = memchr(p, '-', (size_t)(end - p))))
+		if (p[-1] == '\n')
+			return p;
+	return end;
+}
+
 /* Takes body bytes up to a line that might be a delimiter; returns how many. */
 static size_t
 take_body(struct cv_mime_scan *m, struct cv_str in)
 {
 	const char *p = in.p, *end = in.p + in.n;
 	m->at_line_start = false;
-	while (p < end) {
+	if (m->only_parts) {
+		p = next_hyphen_line(m, in);
+		if (p[-1] == '\n')
+			note_line_end(m, cv_str(in.p, (size_t)(p - in.p)));
+	}
+	while (p < end && !m->at_line_start) {
 		const char *lf = memchr(p, '\n', (size_t)(end - p));
 		if (!lf) {
 			p = end;
@@ -540,7 +558,7 @@ cv_mime_feed(struct cv_mime_scan *m, struct cv_str in)
 {
 	struct cv_mime_tree *t = m->tree;
 	t->size_bytes += in.n;
-	if (!t->has_nul && in.n && memchr(in.p, '\0', in.n))
+	if (!t->has_nul && !m->only_parts && in.n && memchr(in.p, '\0', in.n))
 		t->has_nul = true;
 	while (in.n) {
 		size_t n = step(m, in);
@@ -551,9 +569,9 @@ cv_mime_feed(struct cv_mime_scan *m, struct cv_str in)
 }
 
 void
-cv_mime_leave_envelope(struct cv_mime_scan *m)
+cv_mime_only_parts(struct cv_mime_scan *m)
 {
-	m->leaves_envelope = true;
+	m->only_parts = true;
 }
 
 bool

@@ -104,8 +104,9 @@ void cv_mime_watch(struct cv_mime_scan *m, cv_mime_body_fn *body, void *ctx);
 typedef void cv_mime_header_fn(void *ctx, uint32_t index, const struct cv_mime_part *part,
                                struct cv_str block);
 void cv_mime_watch_headers(struct cv_mime_scan *m, cv_mime_header_fn *header, void *ctx);
-/* The message's own envelope (part 0) is not wanted and stays empty. */
-void cv_mime_leave_envelope(struct cv_mime_scan *m);
+/* Only what parts hold is wanted: the message's own envelope (part 0) stays empty, lines and NULs
+ * are not counted. */
+void cv_mime_only_parts(struct cv_mime_scan *m);
 void cv_mime_feed(struct cv_mime_scan *m, struct cv_str bytes);
 /* Passes over the next N bytes of the leaf that is open, of which they must not be the last line:
  * nobody is given them, and lines and NULs are not counted. False, and nothing done, where the scan

@@ -355,6 +355,53 @@ test_mime__shows_the_bytes_of_each_leaf_to_a_watcher(void **state)
 	}
 }
 
+/* The bodies of MESSAGE as a watcher gets them, one after the other, each with its number. */
+static void
+gather(struct cv_str message, size_t piece, bool only_parts, struct watched *w)
+{
+	struct cv_arena arena = CV_ARENA_INIT;
+	struct cv_mime_scan *m = cv_mime_begin(&arena);
+	for (size_t i = 0; i < CV_COUNT(w->bodies); i++)
+		cv_buf_init(&w->bodies[i], 1 << 16);
+	cv_mime_watch(m, watch, w);
+	if (only_parts)
+		cv_mime_only_parts(m);
+	for (size_t i = 0; i < message.n; i += piece)
+		cv_mime_feed(m, cv_str_sub(message, i, i + piece));
+	cv_mime_finish(m);
+	cv_arena_done(&arena);
+}
+
+static void
+test_mime__finds_the_same_bodies_when_only_they_are_wanted(void **state)
+{
+	(void)state;
+	static const char *const bits[] = {"\r\n", "\n", "\r", "-", "--", "--b", "--b--", "--b\r\n",
+		"\r\n--b\r\n", "x", "y: z\r\n", "\r\n\r\n", "\n\n", " ",
+		"Content-Type: multipart/mixed; boundary=b\r\n\r\n",
+		"Content-Type: message/rfc822\r\n\r\n", "Content-Type: a/b\r\n\r\n"};
+	uint32_t random = 7;
+	for (int round = 0; round < 3000; round++) {
+		struct cv_buf text = CV_BUF_INIT(1 << 16);
+		struct watched w[2];
+		cv_buf_z(&text, "Content-Type: multipart/mixed; boundary=b\r\n\r\n");
+		for (int i = 0; i < 40; i++) {
+			random = random * 1664525u + 1013904223u;
+			cv_buf_z(&text, bits[(random >> 16) % CV_COUNT(bits)]);
+		}
+		for (int k = 0; k < 2; k++)
+			gather(cv_buf_view(&text), 1 + (random >> 20) % 60, k, &w[k]);
+		for (size_t i = 0; i < CV_COUNT(w->bodies); i++) {
+			if (!cv_str_eq(cv_buf_view(&w[0].bodies[i]), cv_buf_view(&w[1].bodies[i])))
+				fail_msg("round %d part %zu of '%.*s'", round, i,
+				         CV_STR_ARGS(cv_buf_view(&text)));
+			cv_buf_done(&w[0].bodies[i]);
+			cv_buf_done(&w[1].bodies[i]);
+		}
+		cv_buf_done(&text);
+	}
+}
+
 static uint64_t
 end_of(const struct cv_mime_part *p)
 {
@@ -594,6 +641,7 @@ main(void)
 		cmocka_unit_test(test_bodystructure__describes_every_shape),
 		cmocka_unit_test(test_section__finds_what_rfc_3501_names),
 		cmocka_unit_test(test_mime__shows_the_bytes_of_each_leaf_to_a_watcher),
+		cmocka_unit_test(test_mime__finds_the_same_bodies_when_only_they_are_wanted),
 		cmocka_unit_test(test_mime__keeps_its_limits),
 		cmocka_unit_test(test_mime__cuts_large_headers_alike_in_pieces),
 		cmocka_unit_test(test_mime__reads_names_of_attachments),
