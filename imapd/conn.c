@@ -287,6 +287,7 @@ start_command(struct imapd_conn *c, struct cv_str text)
 		.no_charset = c->utf8_accept && !c->rev2,
 		.rev2 = c->rev2,
 		.uid_only = c->uid_only,
+		.is_exact = imapd_config(c->server)->imapd->search_exact,
 	};
 	struct cv_str tag, name;
 	bool is_uid = false;

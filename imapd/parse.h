@@ -23,6 +23,7 @@ struct imapd_parse {
 	bool rev2;       /* IMAP4rev2: what RFC 9051 took away is not there */
 	bool uid_only;   /* UIDONLY: message numbers are a fault */
 	bool has_numbers; /* and that was the fault */
+	bool is_exact;   /* SEARCH compares diacritics too (search_exact) */
 };
 
 /* Keeps WHY unless a fault is known already; answers false. */

@@ -157,9 +157,9 @@ close_node(struct reader *r, uint32_t index)
 	return true;
 }
 
-/* A text in the search's charset, folded. */
+/* A text in the search's charset, folded, and with its diacritics if these count. */
 static bool
-read_text(struct reader *r, struct cv_str *out)
+read_text(struct reader *r, struct imapd_search_node *node)
 {
 	struct cv_str raw;
 	if (!imapd_parse_sp(r->p) || !imapd_parse_astring(r->p, &raw))
@@ -169,12 +169,18 @@ read_text(struct reader *r, struct cv_str *out)
 
 	struct cv_buf utf8 = CV_BUF_INIT(8 * IMAPD_SEARCH_NEEDLE_MAX);
 	struct cv_buf folded = CV_BUF_INIT(IMAPD_SEARCH_NEEDLE_MAX);
+	struct cv_buf cased = CV_BUF_INIT(2 * IMAPD_SEARCH_NEEDLE_MAX);
+	bool is_exact = r->p->is_exact && !node->is_fuzzy;
 	bool ok = cv_charset_to_utf8(r->charset, raw, &utf8) != CV_LIMIT &&
-		  !cv_fold(cv_buf_view(&utf8), &folded);
+		  !cv_fold(cv_buf_view(&utf8), &folded) &&
+		  (!is_exact || !cv_fold_case(cv_buf_view(&utf8), &cased));
 	if (ok)
-		*out = cv_arena_str(r->p->arena, cv_buf_view(&folded));
+		node->needle = cv_arena_str(r->p->arena, cv_buf_view(&folded));
+	if (ok && is_exact)
+		node->exact = cv_arena_str(r->p->arena, cv_buf_view(&cased));
 	cv_buf_done(&utf8);
 	cv_buf_done(&folded);
+	cv_buf_done(&cased);
 	return ok || imapd_fault(r->p, "a text to search for is too long");
 }
 
@@ -247,7 +253,7 @@ column_of(struct cv_str name)
 static bool
 read_field(struct reader *r, struct imapd_search_node *node, struct cv_str name)
 {
-	if (!read_text(r, &node->needle))
+	if (!read_text(r, node))
 		return false;
 	node->name = cv_arena_str(r->p->arena, name);
 	node->column = column_of(name);
@@ -262,7 +268,7 @@ static bool
 read_body_text(struct reader *r, struct imapd_search_node *node)
 {
 	struct imapd_search *s = r->search;
-	if (!read_text(r, &node->needle))
+	if (!read_text(r, node))
 		return false;
 	if (!node->needle.n) {
 		node->key = IMAPD_KEY_AND; /* of none: every message holds an empty text */
@@ -270,17 +276,22 @@ read_body_text(struct reader *r, struct imapd_search_node *node)
 		return true;
 	}
 	struct cv_str *texts = CV_ARENA_ARRAY(r->p->arena, struct cv_str, s->text_count + 1);
+	struct cv_str *exacts = CV_ARENA_ARRAY(r->p->arena, struct cv_str, s->text_count + 1);
 	const struct imapd_fuzzy **fuzzies =
 		CV_ARENA_ARRAY(r->p->arena, const struct imapd_fuzzy *, s->text_count + 1);
 	if (s->text_count) {
 		memcpy(texts, s->texts, s->text_count * sizeof(*texts));
+		memcpy(exacts, s->exacts, s->text_count * sizeof(*exacts));
 		memcpy(fuzzies, s->fuzzies, s->text_count * sizeof(struct imapd_fuzzy *));
 	}
 	texts[s->text_count] = node->needle;
+	exacts[s->text_count] = node->exact;
+	s->is_exact |= node->exact.p != NULL;
 	if (node->is_fuzzy)
 		node->fuzzy = imapd_fuzzy_new(node->needle, r->p->arena);
 	fuzzies[s->text_count] = node->fuzzy;
 	s->texts = texts;
+	s->exacts = exacts;
 	s->fuzzies = fuzzies;
 	node->text = s->text_count++;
 	return true;
@@ -593,15 +604,22 @@ has_keyword(const struct imapd_candidate *c, struct cv_str name)
 	return false;
 }
 
-/* Whether VALUE, a raw field value, holds the folded NEEDLE. */
 static bool
-value_has(struct cv_str value, struct cv_str needle)
+text_has(struct cv_str utf8, const struct imapd_search_node *node)
+{
+	return node->exact.p ? cv_fold_case_contains(utf8, node->exact)
+			     : cv_fold_contains(utf8, node->needle);
+}
+
+/* Whether VALUE, a raw field value, holds what NODE looks for. */
+static bool
+value_has(struct cv_str value, const struct imapd_search_node *node)
 {
 	if (!cv_words_is_coded(value) && cv_str_find(value, '\n', 0) == value.n)
-		return cv_fold_contains(value, needle);
+		return text_has(value, node);
 	struct cv_buf text = CV_BUF_INIT(4 * CV_HEADER_BYTES_MAX);
 	cv_words_decode(value, CV_STR_EMPTY, &text);
-	bool found = cv_fold_contains(cv_buf_view(&text), needle);
+	bool found = text_has(cv_buf_view(&text), node);
 	cv_buf_done(&text);
 	return found;
 }
@@ -648,7 +666,7 @@ judge_fields(struct cv_str header, const struct imapd_search_node *node,
 			continue;
 		if (node->fuzzy)
 			look_at_value(node->fuzzy, field.value, &found);
-		else if (!node->needle.n || value_has(field.value, node->needle))
+		else if (!node->needle.n || value_has(field.value, node))
 			return IMAPD_YES;
 	}
 	return node->fuzzy ? scored(c, imapd_fuzzy_score(node->fuzzy, &found)) : IMAPD_NO;
@@ -836,8 +854,11 @@ judge_facts(const struct imapd_search_node *node, const struct imapd_candidate *
 		imapd_fuzzy_look(node->fuzzy, text, &found);
 		return scored(c, imapd_fuzzy_score(node->fuzzy, &found));
 	}
-	return !node->needle.n || cv_str_search(text, node->needle) < text.n ? IMAPD_YES
-									       : IMAPD_NO;
+	if (!node->needle.n)
+		return IMAPD_YES;
+	if (cv_str_search(text, node->needle) == text.n)
+		return IMAPD_NO;
+	return node->exact.p ? IMAPD_MAYBE : IMAPD_YES;
 }
 
 /* What stands in a header says more of what a message is about than the same in its body. */

@@ -2,7 +2,8 @@
  *
  * Keys are a flat array of nodes; a node's subtree ends at `end`, so walking needs no recursion
  * deeper than the query's own nesting, which is limited. Text is folded (common/text/fold.h), so
- * "hop giao ban" finds "Hop giao ban" in any case, accent and encoding. Judging goes from cheap to
+ * "hop giao ban" finds "Hop giao ban" in any case, accent and encoding. Where diacritics are to
+ * count (search_exact) folding only rules out; what it leaves is compared again with them. Judging goes from cheap to
  * dear: flags, then stored facts, then header, then body.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -69,6 +70,7 @@ struct imapd_search_node {
 	uint32_t flag;
 	struct cv_str name;   /* of a header field or keyword; EMAILID, THREADID: the id */
 	struct cv_str needle; /* folded */
+	struct cv_str exact;  /* the same with its diacritics; p NULL: they do not count */
 	bool is_fuzzy;        /* inside FUZZY (RFC 6203) */
 	const struct imapd_fuzzy *fuzzy; /* HEADER, BODY, TEXT inside FUZZY: the needle's words */
 	uint64_t number;
@@ -103,6 +105,8 @@ struct imapd_search {
 	struct imapd_search_node *nodes; /* nodes[0] is an AND of all */
 	uint32_t count;
 	struct cv_str *texts; /* folded needles of BODY and TEXT */
+	struct cv_str *exacts; /* the same with their diacritics; p NULL: as the node's */
+	bool is_exact;         /* one of them is */
 	const struct imapd_fuzzy **fuzzies; /* their words, or NULL where the text is exact */
 	uint32_t text_count;
 };

@@ -36,6 +36,7 @@ struct imapd_finder {
 	struct cv_qp_reader qp;
 	struct cv_str charset; /* in the arena */
 	struct cv_buf raw, utf8, folded;
+	struct cv_buf cased, cased_line; /* beside folded and folded_line, for exact texts */
 	struct cv_buf header; /* of the message, raw */
 	struct cv_buf line, folded_line; /* one field of it */
 	bool is_header_whole;
@@ -51,7 +52,8 @@ imapd_finder_new(const struct imapd_search *search)
 	f->in_header = cv_calloc(search->text_count + 1, sizeof(bool));
 	f->in_body = cv_calloc(search->text_count + 1, sizeof(bool));
 	for (uint32_t i = 0; i < search->text_count; i++)
-		f->overlap = CV_MAX(f->overlap, search->texts[i].n);
+		f->overlap = CV_MAX(f->overlap,
+			CV_MAX(search->texts[i].n, search->exacts[i].n));
 	if (search->has_fuzzy && search->text_count) {
 		f->fuzzy_header = cv_calloc(search->text_count, sizeof(*f->fuzzy_header));
 		f->fuzzy_body = cv_calloc(search->text_count, sizeof(*f->fuzzy_body));
@@ -61,6 +63,8 @@ imapd_finder_new(const struct imapd_search *search)
 	cv_buf_init(&f->raw, RAW_MAX);
 	cv_buf_init(&f->utf8, CV_CHARSET_GROWTH * RAW_MAX + 1024);
 	cv_buf_init(&f->folded, 3 * CV_CHARSET_GROWTH * RAW_MAX + IMAPD_SEARCH_NEEDLE_MAX + 1024);
+	cv_buf_init(&f->cased, 6 * CV_CHARSET_GROWTH * RAW_MAX + 2 * IMAPD_SEARCH_NEEDLE_MAX + 1024);
+	cv_buf_init(&f->cased_line, 48 * CV_HEADER_BYTES_MAX);
 	cv_buf_init(&f->header, CV_HEADER_BYTES_MAX);
 	cv_buf_init(&f->line, 8 * CV_HEADER_BYTES_MAX);
 	cv_buf_init(&f->folded_line, 24 * CV_HEADER_BYTES_MAX);
@@ -92,6 +96,8 @@ imapd_finder_free(struct imapd_finder *f)
 	cv_buf_done(&f->header);
 	cv_buf_done(&f->line);
 	cv_buf_done(&f->folded_line);
+	cv_buf_done(&f->cased);
+	cv_buf_done(&f->cased_line);
 	free(f->in_header);
 	free(f->in_body);
 	free(f->fuzzy_header);
@@ -107,10 +113,11 @@ contains(struct cv_str hay, struct cv_str needle)
 	return !needle.n || memmem(hay.p ? hay.p : "", hay.n, needle.p, needle.n);
 }
 
-/* Marks in FOUND which texts HAY, folded, holds. Everything that is compared passes here: so the
- * index knows exactly what a search could find. */
+/* Marks in FOUND which texts HAY, folded, holds; CASED is the same with its diacritics where these
+ * count. Everything that is compared passes here: so the index knows exactly what a search could
+ * find. */
 static void
-look(const struct imapd_finder *f, struct cv_str hay, bool *found)
+look(const struct imapd_finder *f, struct cv_str hay, struct cv_str cased, bool *found)
 {
 	struct imapd_fuzzy_found *fuzzy = found == f->in_header ? f->fuzzy_header : f->fuzzy_body;
 
@@ -118,10 +125,19 @@ look(const struct imapd_finder *f, struct cv_str hay, bool *found)
 		if (fuzzy && f->search->fuzzies[i])
 			imapd_fuzzy_look(f->search->fuzzies[i], hay, &fuzzy[i]);
 		else if (!found[i])
-			found[i] = contains(hay, f->search->texts[i]);
+			found[i] = f->search->exacts[i].p
+					   ? contains(cased, f->search->exacts[i])
+					   : contains(hay, f->search->texts[i]);
 	}
 	if (f->signer)
 		imapd_signer_add(f->signer, hay);
+}
+
+/* Appends UTF8 with its diacritics where a text is compared so. */
+static bool
+keep_case(const struct imapd_finder *f, struct cv_str utf8, struct cv_buf *out)
+{
+	return !f->search->is_exact || !cv_fold_case(utf8, out);
 }
 
 /* Searches the first N bytes of `raw` and drops them. */
@@ -130,11 +146,14 @@ search_window(struct imapd_finder *f, size_t n)
 {
 	cv_buf_reset(&f->utf8);
 	if (cv_charset_decode(f->charset, cv_str(f->raw.p, n), &f->utf8) != CV_LIMIT &&
-		!cv_fold(cv_buf_view(&f->utf8), &f->folded))
-		look(f, cv_buf_view(&f->folded), f->in_body);
+		!cv_fold(cv_buf_view(&f->utf8), &f->folded) &&
+		keep_case(f, cv_buf_view(&f->utf8), &f->cased))
+		look(f, cv_buf_view(&f->folded), cv_buf_view(&f->cased), f->in_body);
 	cv_buf_drop(&f->raw, n);
 	if (f->folded.n > f->overlap)
 		cv_buf_drop(&f->folded, f->folded.n - f->overlap);
+	if (f->cased.n > f->overlap)
+		cv_buf_drop(&f->cased, f->cased.n - f->overlap);
 }
 
 /* Behind the last blank or line end, so that no character is split in two. */
@@ -161,6 +180,7 @@ end_part(struct imapd_finder *f)
 	f->part = CV_MIME_NONE;
 	cv_buf_reset(&f->raw);
 	cv_buf_reset(&f->folded);
+	cv_buf_reset(&f->cased);
 }
 
 static void
@@ -215,6 +235,7 @@ imapd_finder_reset(struct imapd_finder *f)
 	f->part = CV_MIME_NONE;
 	cv_buf_reset(&f->raw);
 	cv_buf_reset(&f->folded);
+	cv_buf_reset(&f->cased);
 	cv_buf_reset(&f->header);
 	f->is_header_whole = false;
 	f->scan = cv_mime_begin(&f->arena);
@@ -271,8 +292,11 @@ search_header(struct imapd_finder *f)
 		cv_buf_str(&f->line, field.name);
 		cv_buf_add(&f->line, ": ", 2);
 		cv_words_decode(field.value, CV_STR_EMPTY, &f->line);
-		if (!cv_fold(cv_buf_view(&f->line), &f->folded_line))
-			look(f, cv_buf_view(&f->folded_line), f->in_header);
+		cv_buf_reset(&f->cased_line);
+		if (!cv_fold(cv_buf_view(&f->line), &f->folded_line) &&
+			keep_case(f, cv_buf_view(&f->line), &f->cased_line))
+			look(f, cv_buf_view(&f->folded_line), cv_buf_view(&f->cased_line),
+				f->in_header);
 	}
 }
 
@@ -280,7 +304,7 @@ search_header(struct imapd_finder *f)
 static void
 search_part_facts(struct imapd_finder *f, const struct cv_mime_tree *tree)
 {
-	struct cv_buf folded = CV_BUF_INIT(1u << 20);
+	struct cv_buf folded = CV_BUF_INIT(1u << 20), cased = CV_BUF_INIT(2u << 20);
 
 	for (uint32_t i = 1; i < tree->count; i++) {
 		struct cv_str name = cv_mime_filename(&f->arena, &tree->parts[i]);
@@ -291,12 +315,15 @@ search_part_facts(struct imapd_finder *f, const struct cv_mime_tree *tree)
 			struct cv_buf plain = CV_BUF_INIT(1u << 20);
 			cv_words_decode(texts[k], CV_STR_EMPTY, &plain);
 			cv_buf_reset(&folded);
-			if (!cv_fold(cv_buf_view(&plain), &folded))
-				look(f, cv_buf_view(&folded), f->in_body);
+			cv_buf_reset(&cased);
+			if (!cv_fold(cv_buf_view(&plain), &folded) &&
+				keep_case(f, cv_buf_view(&plain), &cased))
+				look(f, cv_buf_view(&folded), cv_buf_view(&cased), f->in_body);
 			cv_buf_done(&plain);
 		}
 	}
 	cv_buf_done(&folded);
+	cv_buf_done(&cased);
 }
 
 static void

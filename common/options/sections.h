@@ -162,6 +162,7 @@
 	OPT(size, fetch_cache, "64M", "1M", "64G", "memory for the answers to FETCH of envelopes and structures", "bộ nhớ đệm cho danh sách thư") \
 	OPT(size, search_cache, "128M", "1M", "64G", "memory for what SEARCH, SORT and THREAD look at", "bộ nhớ đệm cho tìm và sắp xếp thư") \
 	OPT(num, search_mailboxes_max, "1000", "1", "10000", "mailboxes that one ESEARCH command may search", "số thư mục tối đa trong một lần tìm ESEARCH") \
+	OPT(flag, search_exact, "no", "", "", "SEARCH compares diacritics and tones too, but for keys inside FUZZY", "tìm kiếm phân biệt dấu") \
 	OPT(flag, search_index, "yes", "", "", "keep an index of the mailboxes in which texts are searched", "lập chỉ mục các hộp thư hay được tìm kiếm") \
 	OPT(size, search_index_max, "8G", "1M", "4T", "disk space for the index", "dung lượng đĩa cho chỉ mục tìm kiếm") \
 	OPT(secs, restore_window, "14d", "1s", "365d", "expunged mail and deleted mailboxes can be restored this long", "thời hạn khôi phục thư và thư mục đã xóa") \

@@ -229,6 +229,59 @@ cv_fold_contains(struct cv_str utf8, struct cv_str needle)
 	return found;
 }
 
+/* As folding has it, which leaves Cherokee alone. */
+static uint32_t
+small_of(uint32_t cp)
+{
+	return cp >= 0x13A0 && cp <= 0x13F5 ? cp : uc_tolower(cp);
+}
+
+/* S is composed. */
+static void
+put_cased(struct cv_str s, struct cv_buf *out)
+{
+	for (size_t i = 0; i < s.n && !out->full;) {
+		size_t end = ascii_end(s, i);
+		if (end > i) {
+			put_ascii_run(s, i, end, out);
+			i = end;
+			continue;
+		}
+		cv_utf8_put(out, small_of(cv_utf8_next(s, &i)));
+	}
+}
+
+enum cv_status
+cv_fold_case(struct cv_str utf8, struct cv_buf *out)
+{
+	if (out->full)
+		return CV_LIMIT;
+	struct cv_buf nfc = CV_BUF_INIT(6 * utf8.n + 64);
+	size_t start = out->n;
+	if (ascii_end(utf8, 0) == utf8.n) {
+		put_cased(utf8, out);
+	} else if (!cv_utf8_nfc(utf8, &nfc)) {
+		put_cased(cv_buf_view(&nfc), out);
+	}
+	bool is_whole = !out->full && !nfc.full;
+	cv_buf_done(&nfc);
+	if (!is_whole) {
+		out->n = start;
+		return CV_LIMIT;
+	}
+	return CV_OK;
+}
+
+bool
+cv_fold_case_contains(struct cv_str utf8, struct cv_str needle)
+{
+	struct cv_buf cased = CV_BUF_INIT(utf8.n * 6 + 64);
+	bool found = cv_fold_case(utf8, &cased) == CV_OK &&
+	             (!needle.n || cv_str_search(cv_buf_view(&cased), needle) < cased.n);
+	cv_buf_done(&cased);
+	return found;
+}
+
 enum cv_status
 cv_fold_ascii(struct cv_str s, struct cv_buf *out)
 {

@@ -20,6 +20,13 @@ enum cv_status cv_fold(struct cv_str utf8, struct cv_buf *out);
 /* Whether NEEDLE, folded already, occurs in UTF8 once that is folded. */
 bool cv_fold_contains(struct cv_str utf8, struct cv_str folded_needle);
 
+/* Appends UTF8 in small letters and composed (NFC), with its diacritics: what is compared exactly.
+ * Wherever two texts are found in each other so, they are when they are folded. Bad bytes become
+ * U+FFFD. CV_OK or CV_LIMIT as above. */
+enum cv_status cv_fold_case(struct cv_str utf8, struct cv_buf *out);
+/* The same as cv_fold_contains() for such a needle. */
+bool cv_fold_case_contains(struct cv_str utf8, struct cv_str cased_needle);
+
 /* Appends S with only A-Z made small: i;ascii-casemap, header names. */
 enum cv_status cv_fold_ascii(struct cv_str s, struct cv_buf *out);
 

@@ -52,6 +52,35 @@ test_fold__drops_case_and_marks(void **state)
 		check_fold(rows[i].in, rows[i].want);
 }
 
+static void
+test_fold_case__keeps_marks_and_composes(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in, *want;
+	} rows[] = {
+		{ "", "" },
+		{ "Plain ASCII XYZ", "plain ascii xyz" },
+		{ "Cộng HOÀ Xã hội", "cộng hoà xã hội" },
+		{ "Ho\u0323p ĐỒNG", "họp đồng" },
+		{ "\xff" "A\xc3", "\uFFFDa\uFFFD" },
+		{ "ΆΣ Москва Й", "άσ москва й" },
+	};
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct cv_buf out = CV_BUF_INIT(1 << 16);
+		assert_int_equal(cv_fold_case(cv_str_z(rows[i].in), &out), CV_OK);
+		if (!cv_str_eq_z(cv_buf_view(&out), rows[i].want))
+			fail_msg("'%s' -> '%.*s'", rows[i].in, CV_STR_ARGS(cv_buf_view(&out)));
+		cv_buf_done(&out);
+	}
+	assert_true(cv_fold_case_contains(cv_str_z("HỌP giao"), cv_str_z("họp")));
+	assert_false(cv_fold_case_contains(cv_str_z("HỌP giao"), cv_str_z("hop")));
+	struct cv_buf small = CV_BUF_INIT(3);
+	assert_int_equal(cv_fold_case(cv_str_z("Họp"), &small), CV_LIMIT);
+	assert_int_equal(small.n, 0);
+	cv_buf_done(&small);
+}
+
 /* Every code point folds like its canonical decomposition, is stable when folded again, and grows
  * at most three times. */
 static void
@@ -166,6 +195,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fold_case__keeps_marks_and_composes),
 		cmocka_unit_test(test_fold__drops_case_and_marks),
 		cmocka_unit_test(test_fold__treats_nfc_nfd_and_folded_alike),
 		cmocka_unit_test(test_fold__keeps_the_buffer_when_it_is_full),
