@@ -3,8 +3,8 @@
  * Keys are a flat array of nodes; a node's subtree ends at `end`, so walking needs no recursion
  * deeper than the query's own nesting, which is limited. Text is folded (common/text/fold.h), so
  * "hop giao ban" finds "Hop giao ban" in any case, accent and encoding. Where diacritics are to
- * count (search_exact) folding only rules out; what it leaves is compared again with them. Judging goes from cheap to
- * dear: flags, then stored facts, then header, then body.
+ * count (search_exact) folding only rules out; what it leaves is compared again with them. Judging
+ * goes from cheap to dear: flags, then stored facts, then header, then body.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef IMAPD_SEARCH_H

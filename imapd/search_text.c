@@ -63,7 +63,8 @@ imapd_finder_new(const struct imapd_search *search)
 	cv_buf_init(&f->raw, RAW_MAX);
 	cv_buf_init(&f->utf8, CV_CHARSET_GROWTH * RAW_MAX + 1024);
 	cv_buf_init(&f->folded, 3 * CV_CHARSET_GROWTH * RAW_MAX + IMAPD_SEARCH_NEEDLE_MAX + 1024);
-	cv_buf_init(&f->cased, 6 * CV_CHARSET_GROWTH * RAW_MAX + 2 * IMAPD_SEARCH_NEEDLE_MAX + 1024);
+	cv_buf_init(&f->cased,
+		6 * CV_CHARSET_GROWTH * RAW_MAX + 2 * IMAPD_SEARCH_NEEDLE_MAX + 1024);
 	cv_buf_init(&f->cased_line, 48 * CV_HEADER_BYTES_MAX);
 	cv_buf_init(&f->header, CV_HEADER_BYTES_MAX);
 	cv_buf_init(&f->line, 8 * CV_HEADER_BYTES_MAX);
