@@ -299,12 +299,33 @@ check_counts(struct account *t, const struct cv_mbox *m, const struct tally *n)
 			(unsigned long long)row->size_bytes);
 }
 
+/* An account that was imported has lists, but nothing says yet to whom they give rights. */
+static enum cv_status
+check_grants(struct account *t, struct cv_mbox *m)
+{
+	struct check *c = t->c;
+	unsigned missing;
+
+	enum cv_status status = cv_grants_check(m, c->repair, &missing, c->err);
+	if (missing)
+		tell(c, &c->r->bad_rows,
+			"account %llx mailbox %u: %u entries of its list of rights cannot be found "
+			"by those they mean",
+			(unsigned long long)t->a->id, m->id, missing);
+	if (!status && c->repair)
+		c->r->repaired += missing;
+	return status;
+}
+
 static enum cv_status
 check_box(struct account *t, struct cv_mbox *m)
 {
 	struct check *c = t->c;
 	struct cv_err why;
-	enum cv_status status = cv_box_load(m, &why);
+	enum cv_status status = check_grants(t, m);
+	if (status)
+		return status;
+	status = cv_box_load(m, &why);
 	c->r->mailboxes++;
 	if (status == CV_CORRUPT) {
 		tell(c, &c->r->bad_rows, "account %llx: %s", (unsigned long long)t->a->id,

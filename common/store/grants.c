@@ -69,6 +69,43 @@ cv_grant_note(struct cv_acct *a, struct cv_str id, struct cv_err *err)
 	return put(a->store, a->id, id, true, err);
 }
 
+static enum cv_status
+has_row(struct cv_acct *a, struct cv_str id, bool *has_out, struct cv_err *err)
+{
+	struct cv_buf key = CV_BUF_INIT(CV_KEY_MAX), hold = CV_BUF_INIT(CV_VALUE_MAX);
+	struct cv_str value = CV_STR_EMPTY;
+
+	write_key(&key, a->id, id);
+	struct cv_str k = cv_buf_view(&key);
+	enum cv_status status =
+		cv_meta_read(a->store->engine, GRANTS_ACCT, &k, 1, &value, &hold, NULL, err);
+	*has_out = value.p != NULL;
+	cv_buf_done(&key);
+	cv_buf_done(&hold);
+	return status;
+}
+
+enum cv_status
+cv_grants_check(struct cv_mbox *m, bool repair, unsigned *missing_out, struct cv_err *err)
+{
+	struct cv_arena arena = CV_ARENA_INIT;
+	struct cv_acl acl;
+	enum cv_status status = cv_acl_decode(cv_box_acl(m), &arena, &acl);
+
+	*missing_out = 0;
+	for (size_t i = 0; i < acl.count && !status; i++) {
+		struct cv_str id = cv_arena_str(&arena, acl.entries[i].id);
+		bool has = true;
+		if (!acl.entries[i].is_negative)
+			status = has_row(m->acct, id, &has, err);
+		*missing_out += !has;
+		if (!status && !has && repair)
+			status = cv_grant_note(m->acct, id, err);
+	}
+	cv_arena_done(&arena);
+	return status;
+}
+
 static bool
 is_granted(const struct cv_acct *a, struct cv_str id)
 {

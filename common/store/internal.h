@@ -237,6 +237,9 @@ CV_MUST_CHECK enum cv_status cv_grant_note(
 	struct cv_acct *a, struct cv_str id, struct cv_err *err);
 /* After the list ROW went or changed: takes away what no list of A says any more. */
 void cv_grants_drop(struct cv_acct *a, struct cv_str row);
+/* How many entries of M's list have no row; with REPAIR they get one. */
+CV_MUST_CHECK enum cv_status cv_grants_check(
+	struct cv_mbox *m, bool repair, unsigned *missing_out, struct cv_err *err);
 CV_MUST_CHECK enum cv_status cv_grants_purge(
 	struct cv_store *s, cv_acct_id owner, struct cv_err *err);
 

@@ -170,6 +170,15 @@ test_grants__tell_who_gives_rights_to_whom(void **state)
 	OK(cv_mbox_delete(k->a, CV_STR("A/B"), &k->t, &k->err));
 	expect_grants(k, "");
 	OK(change(k, "INBOX", "an@x", "l"));
+	kit_check_sound(k);
+	OK(cv_grants_purge(k->s, KIT_USER(1), &k->err)); /* as after an import */
+	struct cv_check_report r;
+	OK(cv_store_check(k->s, false, false, NULL, NULL, &r, &k->err));
+	assert_true(r.bad_rows == 1 && !r.repaired);
+	OK(cv_store_check(k->s, true, false, NULL, NULL, &r, &k->err));
+	assert_int_equal(r.repaired, 1);
+	kit_check_sound(k);
+	expect_grants(k, "1 an@x|");
 	OK(cv_acct_purge(k->s, KIT_USER(1), &k->t, &k->err));
 	expect_grants(k, "");
 }
