@@ -20,6 +20,7 @@
 #define BATCH_META   512
 #define SHEET_WORTH  16u /* messages; fewer are read one by one */
 #define BATCH_BODIES 16
+#define BATCH_FIELDS 64 /* of header fields alone: nothing streams, and the batch is soon over */
 #define CHUNK_BYTES  (128u << 10)
 #define BUDGET_BYTES (1u << 20)
 
@@ -36,6 +37,7 @@ struct fetching {
 	const struct imapd_fetch_args *args;
 	unsigned items;
 	bool wants_summary, sets_seen;
+	unsigned batch_max;
 	bool uses_sheets; /* a batch then lies within one */
 	struct imapd_range *ranges;
 	uint32_t ranges_count, range_at, next_seq; /* next_seq 0: at the range's start */
@@ -76,6 +78,15 @@ may_set_seen(struct imapd_conn *c)
 	return !c->session->is_read_only && (imapd_rights_selected(c) & CV_RIGHT_S);
 }
 
+static bool
+only_fields(const struct imapd_fetch_args *a)
+{
+	for (unsigned i = 0; i < a->section_count; i++)
+		if (!a->sections[i].is_fields)
+			return false;
+	return true;
+}
+
 static struct fetching *
 begin(struct imapd_conn *c)
 {
@@ -93,8 +104,9 @@ begin(struct imapd_conn *c)
 		f->wants_summary |= a->sections[i].path.n > 0;
 		f->sets_seen |= !a->sections[i].is_peek && may_set_seen(c);
 	}
+	f->batch_max = only_fields(a) && !f->sets_seen ? BATCH_FIELDS : BATCH_BODIES;
 	if (a->section_count)
-		f->batch = cv_calloc(BATCH_BODIES, sizeof(*f->batch));
+		f->batch = cv_calloc(f->batch_max, sizeof(*f->batch));
 	f->uses_sheets = !a->section_count && (f->items & ~(unsigned)IMAPD_ITEMS_OF_VIEW) &&
 			 !(f->items & (IMAPD_ITEM_BODY | IMAPD_ITEM_PREVIEW));
 	imapd_set_seqs(&c->cmd->args.set, c->cmd->is_uid, c->session->view, &c->arena, &f->ranges,
@@ -535,7 +547,7 @@ static enum cv_status
 load_batch(struct fetching *f)
 {
 	cv_arena_reset(&f->arena);
-	fill_batch(f, BATCH_BODIES);
+	fill_batch(f, f->batch_max);
 	if (!f->count)
 		return CV_OK;
 	for (unsigned i = 0; i < f->count; i++)
