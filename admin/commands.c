@@ -26,6 +26,8 @@ const struct admin_command *const admin_commands[] = {
 	&admin_account_unlock,
 	&admin_account_retire,
 	&admin_mailbox_restore,
+	&admin_mailbox_readers,
+	&admin_mailbox_checks,
 	&admin_mailbox_rights,
 	&admin_mailbox_grant,
 	&admin_mailbox_revoke,

@@ -81,7 +81,9 @@ imapd_cmd_unauthenticate(struct imapd_conn *c)
 	cv_log(cv_conn_id(c->conn), CV_INFO, "imap.unauthenticated", "user=%s", c->address);
 	cv_acct_close(c->acct);
 	free(c->address);
+	free(c->box);
 	free(c->groups);
+	c->box = NULL;
 	c->acct = NULL;
 	c->groups = NULL;
 	c->address = NULL;

@@ -11,6 +11,7 @@
 #include "common/text/date.h"
 #include "common/text/envelope.h"
 #include "common/text/header.h"
+#include "imapd/access.h"
 #include "imapd/binary.h"
 #include "imapd/limit.h"
 #include "imapd/names.h"
@@ -563,6 +564,9 @@ load_batch(struct fetching *f)
 			f->batch[i].is_there = false;
 		}
 	}
+	for (unsigned i = 0; !status && i < f->count; i++)
+		if (f->batch[i].is_there)
+			imapd_note_fetch(f->c, f->args, &f->batch[i].msg);
 	if (!status && f->sets_seen)
 		status = set_seen(f);
 	return status;

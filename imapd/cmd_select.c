@@ -1,6 +1,7 @@
 /* cmd_select.c - SELECT, EXAMINE, CLOSE, UNSELECT: into a mailbox and out of it. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/log.h"
+#include "imapd/access.h"
 #include "imapd/conn.h"
 #include "imapd/diff.h"
 #include "imapd/names.h"
@@ -170,8 +171,7 @@ open_mailbox(struct imapd_conn *c, bool read_only)
 			"user=%s box=%s mailbox=%llu", c->address, c->session->owner.address,
 			(unsigned long long)cv_mbox_id(mbox));
 	imapd_conn_enter(c, IMAPD_S_SELECTED);
-	if (cv_str_eq_z(place.name, "INBOX"))
-		cv_audit_count(c->server->audit, place.owner, CV_COUNT_CHECKS, 1);
+	imapd_note_select(c);
 	imapd_rights_selected(c);
 	write_mailbox(c, &info);
 	if (a->qresync.is_given && a->qresync.uidvalidity == c->session->view->uidvalidity)

@@ -1,5 +1,6 @@
 /* cmd_store.c - STORE, also conditional (RFC 7162 UNCHANGEDSINCE). */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "imapd/access.h"
 #include "imapd/limit.h"
 #include "imapd/names.h"
 #include "imapd/rights.h"
@@ -134,6 +135,8 @@ imapd_cmd_store(struct imapd_conn *c)
 		&s.failed_count, &modseq, &ticket, &err);
 	if (status)
 		return imapd_refuse(c, status, &err);
+	if (modseq && a->store->op != CV_STORE_REMOVE && (change.flags & CV_FLAG_SEEN))
+		imapd_note_seen(c, s.uids, s.count);
 	c->cmd->code = modified_code(c, &s);
 	/* The answers below say it all, so the news need not; new keywords come with the news,
 	 * before the first FETCH that has them. */

@@ -592,8 +592,9 @@ closed(struct cv_conn *conn)
 		uint64_t in, out;
 		cv_conn_bytes(conn, &in, &out);
 		cv_log(cv_conn_id(conn), CV_INFO, "imap.end",
-			"user=%s peer=%s secs=%lld commands=%llu bytes_in=%llu bytes_out=%llu",
-			c->address, cv_conn_peer_text(conn),
+			"user=%s box=%s peer=%s secs=%lld commands=%llu bytes_in=%llu "
+			"bytes_out=%llu",
+			c->address, c->box ? c->box : "-", cv_conn_peer_text(conn),
 			(long long)(cv_wall_secs() - c->login.since_secs),
 			(unsigned long long)atomic_load(&c->login.commands),
 			(unsigned long long)in, (unsigned long long)out);
@@ -601,6 +602,7 @@ closed(struct cv_conn *conn)
 	}
 	free(c->idle_tag);
 	free(c->address);
+	free(c->box);
 	free(c->groups);
 }
 

@@ -109,6 +109,7 @@ struct imapd_conn {
 	struct imapd_notify *notify; /* NULL: NOTIFY was not used */
 	int64_t login_deadline_ms;
 	char *address; /* of who is logged in; heap */
+	char *box;     /* of somebody else that was opened last; heap, or NULL */
 	struct imapd_groups *groups; /* of the log-in: rights.c; heap, or NULL */
 };
 

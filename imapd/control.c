@@ -4,6 +4,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include "common/audit/access.h"
 #include "common/base/clock.h"
 #include "imapd/rights_ctl.h"
 #include "imapd/server.h"
@@ -143,6 +144,9 @@ imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 	name_actor(call->peer_uid, actor, sizeof(actor));
 	if (strncmp(what, "mailbox.rights.", 15) == 0)
 		return imapd_rights_do(d, actor, call->request, reply_out, err);
+	/* What waits in memory is asked for too. */
+	if (strncmp(what, "mailbox.", 8) == 0 && cv_access_flush(d->access, err))
+		return CV_TEMPFAIL;
 	enum cv_status status = cv_registry_do(
 		d->registry, actor, call->request, tell_progress, call, reply_out, err);
 	if (!status) {

@@ -1,5 +1,6 @@
 /* pop3_auth.c - USER, PASS, AUTH, STLS, and what may be said before log-in: CAPA, LANG, UTF8. */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "common/audit/access.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "imapd/pop3.h"
@@ -70,7 +71,7 @@ log_in(struct imapd_pop3 *c, cv_acct_no acct, const char *address)
 	}
 	imapd_pop3_enter(c, IMAPD_POP3_TRANSACTION);
 	cv_audit_count(c->server->audit, acct, CV_COUNT_LOGINS, 1);
-	cv_audit_count(c->server->audit, acct, CV_COUNT_CHECKS, 1);
+	cv_access_visit(c->server->access, acct, acct, cv_wall_secs(), false);
 	atomic_fetch_add(&c->server->pop3_logins, 1);
 	cv_log(cv_conn_id(c->conn), CV_INFO, "pop3.login", "user=%s peer=%s tls=%d messages=%u",
 		address, cv_conn_peer_text(c->conn), c->is_secure, c->view->exists);

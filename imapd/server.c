@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "common/audit/access.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/config/check.h"
@@ -270,7 +271,14 @@ open_store(struct imapd *d, const struct imapd_config *config, struct cv_err *er
 	if (status)
 		return status;
 	d->engine = cv_store_engine(d->store);
-	return cv_audit_open(d->store, &d->audit, err);
+	status = cv_audit_open(d->store, &d->audit, err);
+	if (status)
+		return status;
+	struct cv_access_options access = {.store = d->store,
+		.audit = d->audit,
+		.keep_secs = o->reader_log_keep,
+		.max_rows = o->reader_log_max};
+	return cv_access_open(&access, &d->access, err);
 }
 
 static enum cv_status
@@ -416,6 +424,7 @@ imapd_close(struct imapd *d)
 		cv_register_close(d->reg);
 	if (d->registry)
 		cv_registry_close(d->registry);
+	cv_access_close(d->access);
 	if (d->audit)
 		cv_audit_close(d->audit);
 	imapd_index_stop(d->index);

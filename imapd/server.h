@@ -46,6 +46,7 @@ struct imapd {
 	struct cv_store *store;
 	struct cv_engine *engine;
 	struct cv_audit *audit;
+	struct cv_access *access;
 	struct cv_registry *registry;
 	struct cv_register *reg;
 	struct cv_auth *auth;

@@ -5,11 +5,12 @@
  * "O" + owner + message + person. A *check* is a visit of a person to a box: row
  * "V" + owner + day + person holds the times of the day's checks. No subjects, no correspondents.
  *
- * Programs poll, people look; what the protocol shows of it is this. A *sign* is weak when a program
- * makes it by itself as well (INBOX selected, a POP3 log-in), strong when somebody reads (a body
- * fetched, \Seen set). A sign begins a check when there was none of its kind for CV_VISIT_GAP_SECS,
- * and no check began since: a program that selects INBOX every ten minutes checks once, and its
- * owner, who opens a message at 07:45 and one at 14:10, twice. STATUS, IDLE and NOOP are no signs.
+ * Programs poll, people look; what the protocol shows of it is this. A *sign* is weak when a
+ * program makes it by itself as well (INBOX selected, a POP3 log-in), strong when somebody reads (a
+ * body fetched, \Seen set). A sign begins a check when there was none of its kind for
+ * CV_VISIT_GAP_SECS, and no check began since: a program that selects INBOX every ten minutes
+ * checks once, and its owner, who opens a message at 07:45 and one at 14:10, twice. STATUS, IDLE
+ * and NOOP are no signs.
  *
  * Both gather in memory and are written within CV_ACCESS_FLUSH_SECS; a crash loses at most that.
  * Rows go after KEEP_SECS, and the oldest openings when there are more than MAX_ROWS.

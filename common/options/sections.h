@@ -167,6 +167,8 @@
 	OPT(size, search_index_max, "8G", "1M", "4T", "disk space for the index", "dung lượng đĩa cho chỉ mục tìm kiếm") \
 	OPT(secs, restore_window, "14d", "1s", "365d", "expunged mail and deleted mailboxes can be restored this long", "thời hạn khôi phục thư và thư mục đã xóa") \
 	OPT(size, quota_default, "2G", "1M", "1T", "quota of a member of staff", "hạn mức hộp thư cán bộ") \
+	OPT(secs, reader_log_keep, "366d", "1d", "3660d", "how long is kept who opened messages of shared boxes, and when people looked", "thời hạn lưu nhật ký mở thư hộp thư dùng chung và lượt kiểm tra") \
+	OPT(num, reader_log_max, "5000000", "1000", "1000000000", "openings kept; the oldest go first", "số lượt mở thư được lưu") \
 	OPT(size, quota_leader, "5G", "1M", "1T", "quota of heads of agencies and units and their deputies", "hạn mức hộp thư lãnh đạo") \
 	OPT(num, quota_messages, "1000000", "0", "4000000000", "messages in one box; 0: no limit", "số thư tối đa một hộp thư") \
 	OPT(flag, quota_notices, "yes", "", "", "tell people at 75 and 90 per cent of their quota, once each", "báo cho người dùng khi dùng hết 75% và 90% hạn mức") \

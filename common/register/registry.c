@@ -445,6 +445,8 @@ static const struct {
 	{ "group.poster",    reg_group_poster    },
 	{ "group.set",       reg_group_set       },
 	{ "import",          reg_import          },
+	{ "mailbox.checks",  reg_mailbox_checks  },
+	{ "mailbox.readers", reg_mailbox_readers },
 	{ "mailbox.restore", reg_mailbox_restore },
 	{ "quota.list",      reg_quota_list      },
 	{ "quota.report",    reg_quota_report    },

@@ -34,7 +34,8 @@ CV_MUST_CHECK enum cv_status cv_registry_publish(struct cv_registry *r, struct c
  * account.list, account.show, account.passwd, account.suspend, account.resume, account.retire;
  * alias.add, alias.del; role.hold, role.release; group.member, group.set, group.poster;
  * delegate.add, delegate.del; forward.add, forward.del, forward.list; absence.set, absence.clear;
- * import; mailbox.restore;
+ * import; mailbox.restore,
+ * mailbox.readers, mailbox.checks;
  * quota.list, quota.set, quota.report.
  * Fields are described at each handler and in docs/control.md. Blocks until the change is durable
  * and published. ACTOR stands in the audit trail. PROGRESS takes its note over. CV_NOT_FOUND for an
