@@ -106,6 +106,7 @@ choose(void *arg, const struct imapd_place *place)
 	struct choosing *ch = arg;
 	struct cv_str level = imapd_place_name(ch->c, place, CV_STR_EMPTY);
 	struct cv_acct *acct;
+	cv_ticket unused;
 	bool is_meant = false;
 
 	for (size_t i = 0; i < ch->n->count; i++)
@@ -116,8 +117,8 @@ choose(void *arg, const struct imapd_place *place)
 		ch->status = cv_fail(ch->err, CV_LIMIT, "too many accounts of others");
 		return false;
 	}
-	ch->status = cv_acct_open(ch->c->server->store, cv_acct_number(place->acct), false, &acct,
-		NULL, ch->err);
+	ch->status = cv_acct_open(
+		ch->c->server->store, place->owner, true, &acct, &unused, ch->err);
 	if (!ch->status)
 		watch(ch, acct, place->owner, level);
 	return !ch->status;
@@ -147,7 +148,7 @@ imapd_notify_watch_others(struct imapd_conn *c, struct imapd_notify *n, struct i
 	ch.own = own;
 	for (size_t i = 0; !status && !ch.status && i < CV_COUNT(spaces); i++)
 		if (imapd_space_name(c, spaces[i]).n)
-			status = imapd_each_other(c, spaces[i], true, choose, &ch, err);
+			status = imapd_each_other(c, spaces[i], false, choose, &ch, err);
 	return status ? status : ch.status;
 }
 
