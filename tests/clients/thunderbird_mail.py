@@ -5,6 +5,7 @@
 The program runs headless with a profile of its own; its own windows and commands do the work, and
 imaplib then says what the server has. It speaks COMPRESS, UTF8=ACCEPT, CONDSTORE and IDLE.
 """
+import contextlib
 import os
 import sys
 import tempfile
@@ -14,7 +15,7 @@ import certs  # noqa: E402
 import kit  # noqa: E402
 from kit import expect  # noqa: E402
 from mail_kit import (ARCHIVE, DRAFTS, ENGLISH, MEETING, SENT, TRASH, folders, held,  # noqa: E402
-                      parsed)
+                      parsed, utf7)
 from marionette import Thunderbird  # noqa: E402
 from tap import Tap  # noqa: E402
 
@@ -171,8 +172,8 @@ class Reader:
         self.until("the letter goes", "return !Services.wm.getMostRecentWindow('msgcompose');")
 
 
-def a_day(p, tap, tb, ca, an, binh):
-    c, mine = p.imap(an), Reader(tb, ca, an)
+def a_day(p, tap, mine, an, binh):
+    c = p.imap(an)
     mine.discover()
     kit.wait_until("the folders", lambda: {SENT, TRASH, DRAFTS, ARCHIVE} <= set(mine.names()))
     mine.enter("INBOX", ["Họp giao ban tuần 47", "lich cong tac"])
@@ -253,7 +254,9 @@ def a_day(p, tap, tb, ca, an, binh):
         expect(tap.said(capability), "was not used:", capability)
 
 
-def test_a_day_in_thunderbird():
+@contextlib.contextmanager
+def desk(change=None, **more):
+    """A province, An's Thunderbird in it, and the tap between; CHANGE(p, an, binh) comes before."""
     kit.need_program("thunderbird")
     with tempfile.TemporaryDirectory() as folder:
         ca = certs.Authority(folder)
@@ -261,14 +264,52 @@ def test_a_day_in_thunderbird():
         with kit.Province(main={"tls_cert": pair[0], "tls_key": pair[1]}) as p:
             p.ca, p.host = ca.ca, "localhost"
             an, binh = p.user("an"), p.user("binh")
-            c = p.imap(an)
-            for message in (ENGLISH, MEETING):
-                expect(c.append("INBOX", None, None, message)[0] == "OK", "APPEND")
-            c.logout()
-            with Tap(p, pair=pair) as tap, Thunderbird(prefs(p, tap, an)) as tb:
-                a_day(p, tap, tb, ca, an, binh)
+            if change:
+                change(p, an, binh)
+            with Tap(p, pair=pair) as tap, \
+                    Thunderbird({**prefs(p, tap, an), **more}) as tb:
+                yield p, tap, Reader(tb, ca, an), an, binh
                 tap.expect_only(REFUSALS)
             p.check_store()
+
+
+def two_letters(p, an, binh):
+    c = p.imap(an)
+    for message in (ENGLISH, MEETING):
+        expect(c.append("INBOX", None, None, message)[0] == "OK", "APPEND")
+    c.logout()
+
+
+def delegated(p, an, binh):
+    b = p.imap(binh)
+    b.append("INBOX", None, None, MEETING)
+    b.create(f'"{utf7(FOLDER)}"')
+    b.logout()
+    p.ask("imapd", "delegate.add", owner=binh, delegate=an, rights="full")
+
+
+def test_a_day_in_thunderbird():
+    with desk(two_letters) as (p, tap, mine, an, binh):
+        a_day(p, tap, mine, an, binh)
+
+
+def test_a_box_of_another_that_was_delegated():
+    with desk(delegated, **{"mail.server.server1.using_subscription": False}) as (p, _, mine, _, binh):
+        c = p.imap(binh)
+        mine.discover()
+        kit.wait_until("the folders", lambda: SENT in mine.names())
+        uri = mine.until("the delegated box", """
+            const found = server.rootFolder.descendants.find(
+                f => f.parent.name == args[0] && f.name.toUpperCase() == "INBOX");
+            return found && found.URI;""", binh)
+        mine.do("pane.displayFolder(args[0]); MailUtils.getExistingFolder(args[0])"
+                ".updateFolder(win.msgWindow);", uri)
+        mine.until("its letter", "return subjects().includes('Họp giao ban tuần 47');")
+        mine.read("Họp giao ban tuần 47", "dự họp lúc 8 giờ tại phòng họp số 2")
+        mine.command("cmd_markAsFlagged")
+        kit.wait_until("the mark, and not \\Seen, which is by person", lambda: held(c, "INBOX")
+                       == {"Họp giao ban tuần 47": ["\\Flagged"]})
+        c.logout()
 
 
 kit.run_tests(globals())
