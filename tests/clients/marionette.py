@@ -31,6 +31,7 @@ QUIET = {
     "security.OCSP.enabled": 0, "mail.purge.ask": False, "mail.warn_on_send_accel_key": False,
     "network.proxy.type": 0, "geo.enabled": False, "calendar.timezone.local": "Asia/Ho_Chi_Minh",
     "mail.default_send_format": 1, "mail.compose.attachment_reminder": False,
+    "mailnews.confirm.moveFoldersToTrash": False,
 }
 
 

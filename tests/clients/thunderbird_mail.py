@@ -21,7 +21,10 @@ from tap import Tap  # noqa: E402
 
 FOLDER, CHILD = "Công văn đến", "Sở Nội vụ & khác"
 # What Thunderbird asks though it may hear NO, and why that is the right answer.
-REFUSALS = {}
+REFUSALS = {
+    r'select "Cha/Con"( \(CONDSTORE\))?':
+        "its second connection looks at a folder that its first has just renamed",
+}
 # In every script: the main window's parts, the account, its folders by name.
 COMMON = """
     const win = Services.wm.getMostRecentWindow("mail:3pane");
@@ -309,6 +312,65 @@ def test_a_box_of_another_that_was_delegated():
         mine.command("cmd_markAsFlagged")
         kit.wait_until("the mark, and not \\Seen, which is by person", lambda: held(c, "INBOX")
                        == {"Họp giao ban tuần 47": ["\\Flagged"]})
+        c.logout()
+
+
+def many(p, an, binh):
+    c = kit.RawImap(p, an)
+    for at in range(0, 1000, 250):
+        tag = b"f%d" % at
+        c.send(tag + b" APPEND INBOX" + b"".join(
+            b" {%d+}\r\n%s" % (len(m), m) for m in (
+                f"From: nguoi{i}@x.example\r\nSubject: thu {i:04}\r\nMessage-ID: <{i}@x>\r\n\r\n"
+                f"{'noi dung ' * 20}\r\n".encode() for i in range(at, at + 250))) + b"\r\n")
+        expect(c.finish(tag)[1].startswith(tag + b" OK"), "APPEND failed")
+    c.close()
+
+
+def test_much_at_once():
+    """A thousand messages: marked, moved, deleted whole; a folder with children renamed."""
+    with desk(many) as (p, _, mine, an, binh):
+        c = p.imap(an)
+
+        def count(folder, what="MESSAGES"):
+            answer = c.status(f'"{utf7(folder)}"', f"({what})")[1][0]
+            return int(answer.rpartition(what.encode() + b" ")[2].rstrip(b")"))
+        mine.discover()
+        kit.wait_until("the folders", lambda: {ARCHIVE, TRASH} <= set(mine.names()))
+        mine.do("pane.displayFolder(folderNamed('INBOX').URI);")
+        mine.until("the list", "return pane.gDBView && pane.gDBView.rowCount == 1000;")
+        mine.do("folderNamed('INBOX').markAllMessagesRead(win.msgWindow);")
+        kit.wait_until("all read", lambda: count("INBOX", "UNSEEN") == 0)
+        # every other one, so that the set of numbers is long
+        mine.do("""
+            const chosen = [];
+            for (let i = 0; i < 1000; i += 2) chosen.push(pane.gDBView.getMsgHdrAt(i));
+            MailServices.copy.copyMessages(folderNamed("INBOX"), chosen, folderNamed(args[0]), true,
+                null, win.msgWindow, false);""", ARCHIVE)
+        kit.wait_until("the move", lambda: (count("INBOX"), count(ARCHIVE)) == (500, 500))
+        mine.until("the list", "return pane.gDBView.rowCount == 500;")
+
+        mine.do("server.rootFolder.createSubfolder('Cha', win.msgWindow);")
+        mine.until("the folder", "return !!folderNamed('Cha');")
+        mine.do("folderNamed('Cha').createSubfolder('Con', win.msgWindow);")
+        mine.until("the folder below", "return !!folderNamed('Con');")
+        mine.do("""
+            const chosen = [];
+            for (let i = 0; i < 500; i++) chosen.push(pane.gDBView.getMsgHdrAt(i));
+            MailServices.copy.copyMessages(folderNamed("INBOX"), chosen, folderNamed("Con"), false,
+                null, win.msgWindow, false);""")
+        kit.wait_until("the copy", lambda: (count("INBOX"), count("Cha/Con")) == (500, 500))
+        mine.do("folderNamed('Cha').rename(args[0], win.msgWindow);", FOLDER)
+        kit.wait_until("the rename", lambda: f"{FOLDER}/Con" in folders(c))
+        expect("Cha" not in str(folders(c)) and count(f"{FOLDER}/Con") == 500, folders(c))
+        mine.until("the folder renamed", "return !!folderNamed(args[0]) && !!folderNamed('Con');", FOLDER)
+        # a folder deleted goes into the trash, with what is in it; then the trash is emptied
+        mine.do("folderNamed(args[0]).deleteSelf(win.msgWindow);", FOLDER)
+        kit.wait_until("the deletion", lambda: FOLDER not in folders(c))
+        expect(count(f"{TRASH}/{FOLDER}/Con") == 500, folders(c))
+        mine.do("folderNamed(args[0]).emptyTrash(null);", TRASH)
+        kit.wait_until("the emptied trash", lambda: "Con" not in str(folders(c)))
+        expect(count("INBOX") == 500 and count(ARCHIVE) == 500, "left")
         c.logout()
 
 
