@@ -155,22 +155,37 @@ class Reader:
             });
             return found.sort();""", folder, attribute, words)
 
-    def send(self, to, subject, text):
-        """A letter by the compose window, as plain text."""
+    def compose(self, to, subject, text, path):
+        """A letter in the compose window, as plain text, with the file at PATH."""
         self.do("""
             const fields = Cc["@mozilla.org/messengercompose/composefields;1"]
                 .createInstance(Ci.nsIMsgCompFields);
             Object.assign(fields, {to: args[0], subject: args[1], body: args[2]});
+            const file = Cc["@mozilla.org/file/local;1"].createInstance(Ci.nsIFile);
+            file.initWithPath(args[3]);
+            const attachment = Cc["@mozilla.org/messengercompose/attachment;1"]
+                .createInstance(Ci.nsIMsgAttachment);
+            Object.assign(attachment, {url: Services.io.newFileURI(file).spec, name: file.leafName,
+                size: file.fileSize});
+            fields.addAttachment(attachment);
             const params = Cc["@mozilla.org/messengercompose/composeparams;1"]
                 .createInstance(Ci.nsIMsgComposeParams);
             Object.assign(params, {composeFields: fields, format: Ci.nsIMsgCompFormat.PlainText,
                 identity: MailServices.accounts.defaultAccount.defaultIdentity});
-            MailServices.compose.OpenComposeWindowWithParams(null, params);""", to, subject, text)
+            MailServices.compose.OpenComposeWindowWithParams(null, params);""", to, subject, text, path)
         self.until("the compose window", """
             const compose = Services.wm.getMostRecentWindow("msgcompose");
             return compose && compose.gMsgCompose && compose.composeEditorReady !== false
                 && compose.document.readyState == "complete" && compose.gMsgCompose.editor
                 && compose.defaultController.isCommandEnabled("cmd_sendNow");""")
+
+    def save_draft(self):
+        self.do("Services.wm.getMostRecentWindow('msgcompose').goDoCommand('cmd_saveAsDraft');")
+
+    def send(self):
+        self.until("saving to end", """
+            return Services.wm.getMostRecentWindow("msgcompose")
+                .defaultController.isCommandEnabled("cmd_sendNow");""")
         self.do("Services.wm.getMostRecentWindow('msgcompose').goDoCommand('cmd_sendNow');")
         self.until("the letter goes", "return !Services.wm.getMostRecentWindow('msgcompose');")
 
@@ -213,14 +228,24 @@ def a_day(p, tap, mine, an, binh):
         "Họp giao ban tuần 47": ["$label1", "\\Flagged", "\\Seen"]})
     expect(held(c, "INBOX").keys() == {"Re: lich cong tac"}, held(c, "INBOX"))
 
-    mine.send(binh, "Về việc báo cáo quý IV", "Kính gửi chị Bình,\nXin gửi báo cáo.\n")
+    path, content = os.path.join(p.dir, "báo cáo quý IV.pdf"), os.urandom(2_000_000)
+    with open(path, "wb") as f:
+        f.write(content)
+    mine.compose(binh, "Về việc báo cáo quý IV", "Kính gửi chị Bình,\nXin gửi báo cáo.\n", path)
+    mine.save_draft()
+    kit.wait_until("the draft", lambda: held(c, DRAFTS).get("Về việc báo cáo quý IV"))
+    mine.send()
     b = p.imap(binh)
     kit.wait_until("delivery", lambda: held(b, "INBOX") == {"Về việc báo cáo quý IV": []})
     b.select("INBOX")
     letter = parsed(b.fetch("1", "(BODY.PEEK[])")[1][0][1])
+    text, report = letter.iter_parts()
     expect(letter["From"].addresses[0].addr_spec == an
-           and "Xin gửi báo cáo." in letter.get_content(), letter)
+           and "Xin gửi báo cáo." in text.get_content(), text)
+    expect(report.get_content() == content and report.get_filename() == os.path.basename(path),
+           "the attachment changed:", report.get_filename())
     b.logout()
+    kit.wait_until("the draft to go", lambda: held(c, DRAFTS) == {})
     kit.wait_until("the copy among what was sent",
                    lambda: held(c, SENT) == {"Về việc báo cáo quý IV": ["\\Seen"]})
 
