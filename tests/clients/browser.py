@@ -195,6 +195,13 @@ class Browser:
         self.eval(f"{document}.querySelector({inner}).select()")
         self.ask("Input.insertText", text=text)
 
+    def choose_file(self, selector, path):
+        """Gives the file field at SELECTOR a file."""
+        root = self.ask("DOM.getDocument")["root"]["nodeId"]
+        node = self.ask("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        expect(node, "no file field", selector)
+        self.ask("DOM.setFileInputFiles", nodeId=node, files=[path])
+
     def press(self, key):
         name, code, text = KEYS[key]
         for kind in ("keyDown", "keyUp"):

@@ -18,7 +18,8 @@ import kit  # noqa: E402
 import ports  # noqa: E402
 from browser import Browser  # noqa: E402
 from kit import expect  # noqa: E402
-from mail_kit import ENGLISH, MEETING, SENT, TRASH, folders, held, parsed  # noqa: E402
+from mail_kit import (DRAFTS, ENGLISH, MEETING, SENT, TRASH, folders, held, parsed,  # noqa: E402
+                      utf7)
 from tap import Tap  # noqa: E402
 
 PHP = kit.need_program("php")
@@ -43,6 +44,15 @@ $config['messages_cache'] = 'db';
 $config['prefer_html'] = false;
 """
 FOLDER = "Công văn đến"
+REPLY = """From: an@lamgiang.example\r
+To: binh@lamgiang.example\r
+Subject: =?utf-8?b?UmU6IEjhu41wIGdpYW8gYmFuIHR14bqnbiA0Nw==?=\r
+Date: Wed, 18 Nov 2026 08:00:00 +0700\r
+Message-ID: <hop-2@lamgiang.example>\r
+In-Reply-To: <hop@lamgiang.example>\r
+\r
+Vang.\r
+""".encode()
 # What Roundcube asks though it may hear NO, and why that is the right answer.
 REFUSALS = {}
 
@@ -143,10 +153,13 @@ class Reader:
                             "e => e.innerText.trim().startsWith(%s)).id" % json.dumps(name))
         return f'[id="{found}"] a'
 
-    def until(self, what, action, done):
+    def until(self, what, action, done, ready=None):
         """As people do: what the page did not hear, because it was busy just then, is done again."""
         for attempt in range(6):
-            self.settled()
+            if ready:
+                self.b.wait("the page", ready)
+            else:
+                self.settled()
             action()
             try:
                 return kit.wait_until(what, done, 10, 0.1)
@@ -196,23 +209,74 @@ class Reader:
         self.b.click("#preferences-frame >> button.submit")
         kit.wait_until("the new folder in the list",
                        lambda: name in self.b.text("#subscription-table"), every=0.1)
-        self.b.open(self.web.url + "?_task=mail")
-        self.settled()
+        self.back()
 
-    def send(self, to, subject, text):
+    def compose(self, to, subject, text):
         self.settled()
         self.b.click("#taskmenu a.compose")
-        self.b.wait("the form", "typeof rcmail == 'object' && rcmail.env.action == 'compose'"
-                                " && !rcmail.busy && document.readyState == 'complete'")
+        self.form_is_ready()
         self.b.click("#compose_to ul.recipient-input input")
         self.b.ask("Input.insertText", text=to)
         self.b.fill("#compose-subject", subject)
         self.b.fill("#composebody", text)
+
+    def form_is_ready(self):
+        self.b.wait("the form", "typeof rcmail == 'object' && rcmail.env.action == 'compose'"
+                                " && !rcmail.busy && document.readyState == 'complete'")
+
+    def attach(self, path):
+        self.b.choose_file("input[type=file][name='_attachments[]']", path)
+        kit.wait_until("the upload", lambda: os.path.basename(path)
+                       in self.b.text("#attachment-list"), every=0.1)
+        self.form_is_ready()
+
+    def save_draft(self):
+        self.b.click("#toolbar-menu a.save.draft")
+
+    def send(self):
+        self.form_is_ready()
         self.b.click("button.send")
         self.settled()
 
+    def show_list(self, column, order, threads):
+        """What the dialogue about the list's looks asks of the page."""
+        self.settled()
+        self.b.eval(f"rcmail.set_list_options(null, '{column}', '{order}', {threads}, null)")
 
-def a_day(p, web, browser, an, binh):
+    def search_everywhere(self, words, want):
+        self.b.eval("rcmail.set_searchscope('all')")
+        self.search(words, want)
+
+    def in_settings(self, name):
+        """The folder's row in the settings, chosen."""
+        self.b.open(self.web.url + "?_task=settings&_action=folders")
+        self.b.wait("the folders", "document.querySelectorAll('#subscription-table li').length > 5"
+                                   " && !rcmail.busy")
+        row = self.b.eval("[...document.querySelectorAll('#subscription-table li')].find("
+                          "e => e.innerText.trim() == %s).id" % json.dumps(name))
+        self.until("choosing " + name, lambda: self.b.click(f'[id="{row}"] > a'), lambda: name
+                   == self.b.eval("document.querySelector('#preferences-frame').contentDocument"
+                                  "?.querySelector('input[name=_name]')?.value || ''"), "!rcmail.busy")
+
+    def rename_folder(self, name, to):
+        self.in_settings(name)
+        self.b.fill("#preferences-frame >> input[name=_name]", to)
+        self.b.click("#preferences-frame >> button.submit")
+        kit.wait_until("the new name", lambda: to in self.b.text("#subscription-table"), every=0.1)
+
+    def delete_folder(self, name):
+        self.in_settings(name)
+        self.b.click("#layout-content a.delete:not(.disabled)")
+        self.b.click(".ui-dialog-buttonset button.delete")
+        kit.wait_until("the folder to go", lambda: name not in self.b.text("#subscription-table"),
+                       every=0.1)
+
+    def back(self):
+        self.b.open(self.web.url + "?_task=mail")
+        self.settled()
+
+
+def a_day(p, web, browser, an, binh, _):
     c = p.imap(an)
     mine = Reader(browser, web, an)
     mine.wait_subjects(["Họp giao ban tuần 47", "Re: lich cong tac"])
@@ -241,7 +305,8 @@ def a_day(p, web, browser, an, binh):
                    == {"Họp giao ban tuần 47": ["\\Flagged", "\\Seen"]})
     expect(held(c, "INBOX") == {"Re: lich cong tac": []}, "left:", held(c, "INBOX"))
 
-    mine.send(binh, "Về việc báo cáo quý IV", "Kính gửi chị Bình,\nXin gửi báo cáo.")
+    mine.compose(binh, "Về việc báo cáo quý IV", "Kính gửi chị Bình,\nXin gửi báo cáo.")
+    mine.send()
     b = p.imap(binh)
     kit.wait_until("delivery", lambda: held(b, "INBOX") == {"Về việc báo cáo quý IV": []})
     kit.wait_until("the copy among what was sent", lambda: held(c, SENT)
@@ -267,7 +332,58 @@ def a_day(p, web, browser, an, binh):
     c.logout()
 
 
-def test_a_day_in_the_web_mail():
+def drafts_and_views(p, web, browser, an, binh, tap):
+    c = p.imap(an)
+    c.append("INBOX", None, None, REPLY)
+    c.create(f'"{utf7(FOLDER)}"')
+    c.subscribe(f'"{utf7(FOLDER)}"')
+    c.append(f'"{utf7(FOLDER)}"', None, None, b"Subject: hop giao ban cu\r\n\r\nx\r\n")
+    mine = Reader(browser, web, an)
+
+    mine.show_list("subject", "ASC", 0)
+    mine.wait_subjects(["Họp giao ban tuần 47", "Re: Họp giao ban tuần 47", "Re: lich cong tac"])
+    mine.show_list("subject", "DESC", 0)
+    mine.wait_subjects(["Re: lich cong tac", "Re: Họp giao ban tuần 47", "Họp giao ban tuần 47"])
+    expect(tap.said("SORT"), "the page sorted by itself")
+    mine.show_list("date", "DESC", 1)
+    mine.wait_subjects(["Họp giao ban tuần 47", "Re: lich cong tac"])  # the answer folded away
+    expect(tap.said("THREAD"), "the page made threads by itself")
+    mine.show_list("date", "DESC", 0)
+    mine.search_everywhere("hop giao ban", ["hop giao ban cu", "Re: Họp giao ban tuần 47",
+                                            "Họp giao ban tuần 47"])
+
+    path, content = os.path.join(p.dir, "báo cáo.pdf"), os.urandom(1_000_000)
+    with open(path, "wb") as f:
+        f.write(content)
+    mine.back()
+    mine.compose(binh, "Dự thảo báo cáo", "Kính gửi chị Bình,")
+    mine.attach(path)
+    mine.save_draft()
+    kit.wait_until("the draft", lambda: held(c, DRAFTS) == {"Dự thảo báo cáo": ["\\Seen"]})
+    mine.form_is_ready()
+    browser.fill("#composebody", "Kính gửi chị Bình, xin gửi báo cáo.")
+    mine.save_draft()  # anew: the one before goes
+    kit.wait_until("the second draft", lambda: b"UIDNEXT 3" in c.status(
+        f'"{utf7(DRAFTS)}"', "(UIDNEXT)")[1][0])
+    kit.wait_until("one draft", lambda: len(held(c, DRAFTS)) == 1)
+    mine.send()
+    b = p.imap(binh)
+    kit.wait_until("delivery", lambda: held(b, "INBOX") == {"Dự thảo báo cáo": []})
+    b.select("INBOX")
+    text, report = parsed(b.fetch("1", "(BODY.PEEK[])")[1][0][1]).iter_parts()
+    expect(report.get_content() == content and report.get_filename() == "báo cáo.pdf",
+           "the attachment changed:", report.get_filename())
+    b.logout()
+    kit.wait_until("the draft to go", lambda: held(c, DRAFTS) == {})
+
+    mine.rename_folder(FOLDER, "Công văn đi")
+    expect(held(c, "Công văn đi").keys() == {"hop giao ban cu"}, held(c, "Công văn đi"))
+    mine.delete_folder("Công văn đi")
+    kit.wait_until("the folder to go", lambda: "Công văn đi" not in folders(c))
+    c.logout()
+
+
+def visit(what):
     with kit.Province() as p:
         an, binh = p.user("an"), p.user("binh", name="Trần Thị Bình")
         c = p.imap(an)
@@ -275,10 +391,18 @@ def test_a_day_in_the_web_mail():
             expect(c.append("INBOX", None, None, message)[0] == "OK", "APPEND")
         c.logout()
         with Tap(p) as tap, Webmail(p, tap) as web, Browser() as browser:
-            a_day(p, web, browser, an, binh)
+            what(p, web, browser, an, binh, tap)
             expect(not web.logs(), web.logs())
             tap.expect_only(REFUSALS)
         p.check_store()
+
+
+def test_a_day_in_the_web_mail():
+    visit(a_day)
+
+
+def test_drafts_views_and_folders():
+    visit(drafts_and_views)
 
 
 kit.run_tests(globals())
