@@ -10,6 +10,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -69,12 +70,14 @@ class Browser:
     def close(self):
         os.close(self.out)
         os.close(self.back)
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, how)
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                continue
+            except ProcessLookupError:
+                break
         shutil.rmtree(self.profile, ignore_errors=True)
 
     def _next(self, secs):

@@ -156,7 +156,7 @@ class Tap:
     def __exit__(self, kind, value, trace):
         self.close()
         if kind:
-            print(self.transcript()[-12000:])
+            print(self.transcript()[-12000:]); open("/tmp/tap.log","w").write(self.transcript())
 
     def transcript(self):
         return "\n".join("\n".join([f"--- session {i}"] + s.log)
@@ -167,6 +167,16 @@ class Tap:
         want = re.compile(pattern, re.I)
         return any(line.startswith("C: ") and want.search(line[3:])
                    for s in list(self.sessions) for line in list(s.log))
+
+    def idles_in(self, mailbox):
+        """Whether a session that selected MAILBOX, as the client writes it, waits for news there."""
+        select = re.compile(r'C: \S+ (?:select|examine) "?([^"(]*?)"?(?: \(.*)?$', re.I)
+        for session in list(self.sessions):
+            log = list(session.log)
+            chosen = [found[1] for found in map(select.match, log) if found]
+            if chosen and chosen[-1] == mailbox and log[-1].startswith("S: +"):
+                return True
+        return False
 
     def expect_only(self, allowed):
         """Fails on a refusal whose command no key of ALLOWED matches; the values say why it is right."""
