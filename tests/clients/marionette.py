@@ -42,7 +42,10 @@ class Thunderbird:
         program = kit.need_program("thunderbird")
         self.home = tempfile.mkdtemp(prefix="congvu-thunderbird-")
         profile = os.path.join(self.home, "profile")
+        # Its letters pass through files there, with the same names in every Thunderbird.
+        temporary = os.path.join(self.home, "tmp")
         os.mkdir(profile)
+        os.mkdir(temporary)
         self.port = ports.free_port()
         with open(os.path.join(profile, "user.js"), "w", encoding="utf-8") as f:
             for name, value in {**QUIET, "marionette.port": self.port, **prefs}.items():
@@ -53,7 +56,8 @@ class Thunderbird:
                 [program, "--headless", "--marionette", "--remote-allow-system-access",
                  "--no-remote", "--profile", profile],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={**env, "HOME": self.home, "LANG": "C.UTF-8", "MOZ_CRASHREPORTER_DISABLE": "1"})
+                env={**env, "HOME": self.home, "TMPDIR": temporary, "LANG": "C.UTF-8",
+                     "MOZ_CRASHREPORTER_DISABLE": "1"})
         self.sock, self.number = None, 0
         kit.wait_until("Thunderbird listens", self._connect, secs=2 * kit.PATIENCE, every=0.2)
         self._packet()  # its greeting
