@@ -280,8 +280,10 @@ cv_mbox_view_done(struct cv_mbox *m, const struct cv_viewer *viewer)
 		return;
 	pthread_mutex_lock(&m->view_lock);
 	struct cv_seen *s = find(m, viewer->person);
-	/* Others get their reference under this lock, so a count of one is ours alone. */
-	if (s && s->view && __atomic_load_n(&s->view->refs, __ATOMIC_ACQUIRE) == 1)
+	/* Others get their reference under this lock, so a count of one is ours alone; the
+	 * mailbox's own view is made again for nothing. */
+	if (s && s->view &&
+		(s->view == s->base || __atomic_load_n(&s->view->refs, __ATOMIC_ACQUIRE) == 1))
 		drop_view(s);
 	pthread_mutex_unlock(&m->view_lock);
 }
@@ -328,14 +330,11 @@ cv_seen_counts(struct cv_mbox *m, cv_acct_id person, uint32_t *unseen_out, uint3
 		status = count_again(m, s, err);
 	if (status || !s->has_own)
 		return status;
-	bool has_recent = s->recent_from < m->row.uidnext;
-	if (has_recent)
-		status = cv_box_load(m, err);
-	if (status)
-		return status;
 	*unseen_out = m->row.exists - CV_MIN(s->seen, m->row.exists);
-	*recent_out = has_recent ? m->view->exists + 1 - cv_view_seq_at(m->view, s->recent_from)
-				 : 0;
+	/* Not in memory: some of these UIDs may be gone, which is no reason to read the mailbox. */
+	*recent_out = m->view ? m->view->exists + 1 - cv_view_seq_at(m->view, s->recent_from)
+			      : CV_MIN(m->row.uidnext - CV_MIN(s->recent_from, m->row.uidnext),
+					m->row.exists);
 	return CV_OK;
 }
 

@@ -174,6 +174,31 @@ def test_sending_follows_the_same_delegations():
         expect(shown["account"]["delegated"] == [], shown)
 
 
+def test_ones_own_mailbox_keeps_its_name():
+    """The branch of shared boxes gets the name of a mailbox that somebody has."""
+    with kit.Province(filter=False) as p:
+        thuky, _, chuyenvien = office(p)
+        mine = f'"Chung/{AGENCY}/INBOX"'
+        a = p.imap(thuky)
+        ok(a.create(mine))
+        ok(a.append(mine, None, None, b"Subject: cua toi\r\n\r\nx\r\n"))
+        p.options["imapd"]["shared_namespace"] = "Chung"
+        p._write_conf()
+        p.daemons["imapd"].kill()
+        p.daemons["imapd"].start()
+        a, b = p.imap(thuky), p.imap(chuyenvien)
+        for c, count in ((a, b"1"), (b, b"0")):
+            names = [x for x in ok(c.list('""', "Chung/*")) if x]
+            expect(len([x for x in names if x.endswith(mine.encode())]) == 1, names)
+            expect(f'"Chung/{AGENCY}/Th&APk-ng r&AOE-c"'.encode() in b"\n".join(names), names)
+            expect(ok(c.select(mine)) == [count])
+        # It can be moved out of the way; then the name is the role's.
+        ok(a.unselect())
+        ok(a.rename(mine, "Cu"))
+        expect(ok(a.select(mine)) == [b"0"] and ok(a.select("Cu")) == [b"1"])
+        expect(a.rename("Cu", mine)[0] == "NO" and a.create('"Chung/x"')[0] == "NO")
+
+
 def test_curl_reads_a_shared_box():
     curl = kit.need_program("curl")
     with kit.Province(filter=False) as p:
