@@ -14,7 +14,7 @@ add_test(NAME protocol/imap/contexts COMMAND ${Python3_EXECUTABLE}
 set_tests_properties(protocol/imap/contexts PROPERTIES TIMEOUT 120 LABELS protocol)
 add_test(NAME protocol/imap/notify_sessions COMMAND ${Python3_EXECUTABLE}
 	${CMAKE_CURRENT_LIST_DIR}/notify_test.py $<TARGET_FILE:congvu-imapd>)
-set_tests_properties(protocol/imap/notify_sessions PROPERTIES TIMEOUT 120 LABELS "protocol;tsan")
+set_tests_properties(protocol/imap/notify_sessions PROPERTIES TIMEOUT 240 LABELS "protocol;tsan")
 add_test(NAME protocol/imap/mutated COMMAND ${Python3_EXECUTABLE}
 	${CMAKE_CURRENT_LIST_DIR}/mutate_test.py $<TARGET_FILE:congvu-imapd>)
 set_tests_properties(protocol/imap/mutated PROPERTIES TIMEOUT 120 LABELS protocol)
