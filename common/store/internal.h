@@ -68,7 +68,7 @@ struct cv_store {
 	pthread_mutex_t pools_lock; /* rank: leaf; guards pools */
 	struct cv_pools *pools;     /* NULL: none */
 	atomic_bool has_pools;
-	void (*on_quota)(void *arg, cv_acct_id id);
+	_Atomic(cv_quota_fn *) on_quota; /* NULL: nobody; its argument was set before */
 	void *on_quota_arg;
 	struct cv_reaper *reaper;
 	/* Whoever changes which bodies are named enters; `store check` shuts it to see them at

@@ -415,17 +415,18 @@ cv_quota_changed(struct cv_acct *a)
 			set_member(m, a->used_bytes, a->used_messages);
 		pthread_mutex_unlock(&s->pools_lock);
 	}
-	if (!s->on_quota || a->notice_asked || level_of(a) == a->head.notice)
+	cv_quota_fn *on_quota = atomic_load_explicit(&s->on_quota, memory_order_acquire);
+	if (!on_quota || a->notice_asked || level_of(a) == a->head.notice)
 		return;
 	a->notice_asked = true;
-	s->on_quota(s->on_quota_arg, a->id);
+	on_quota(s->on_quota_arg, a->id);
 }
 
 void
-cv_quota_watch(struct cv_store *s, void (*fn)(void *arg, cv_acct_id id), void *arg)
+cv_quota_watch(struct cv_store *s, cv_quota_fn *fn, void *arg)
 {
 	s->on_quota_arg = arg;
-	s->on_quota = fn;
+	atomic_store_explicit(&s->on_quota, fn, memory_order_release);
 }
 
 static enum cv_status
