@@ -10,6 +10,7 @@ less. Tests of clients therefore name every refusal that is right, and fail on a
 """
 import os
 import re
+import select
 import socket
 import ssl
 import threading
@@ -85,6 +86,38 @@ class Session:
         return found
 
 
+def relay(session, near, far):
+    """Until one side ends. One thread does both ways: OpenSSL allows no two on a connection."""
+    other, way = {near: far, far: near}, {near: "C", far: "S"}
+    out = {near: b"", far: b""}
+    for end in other:
+        end.setblocking(False)
+    while True:
+        writers = [end for end in other if out[end]]
+        readers = [end for end in other if len(out[other[end]]) < 1 << 20]
+        readable, writable, _ = select.select(readers, writers, [], 600)
+        if not readable and not writable:
+            return
+        for end in readable:
+            while True:  # what OpenSSL holds already wakes no select()
+                try:
+                    data = end.recv(65536)
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    break
+                if not data:
+                    other[end].settimeout(10)
+                    other[end].sendall(out[other[end]])
+                    return
+                session.heard(way[end], data)
+                out[other[end]] += data
+        for end in other:
+            if out[end]:
+                try:
+                    out[end] = out[end][end.send(out[end]):]
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    pass
+
+
 class Tap:
     def __init__(self, province, listener="imaps", pair=None):
         self.province, self.target = province, province.port[listener]
@@ -117,30 +150,13 @@ class Tap:
         self.sessions.append(session)
         pair = {near, far}
         self.open |= pair
-        back = threading.Thread(target=self._pump, args=(session, "S", far, near), daemon=True)
-        back.start()
-        self._pump(session, "C", near, far)
-        back.join()
+        try:
+            relay(session, near, far)
+        except OSError:
+            pass  # one of the two went away
         self.open -= pair
         near.close()
         far.close()
-
-    @staticmethod
-    def _pump(session, direction, source, sink):
-        try:
-            while True:
-                data = source.recv(65536)
-                if not data:
-                    break
-                session.heard(direction, data)
-                sink.sendall(data)
-        except OSError:
-            pass
-        for end in (source, sink):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
     def close(self):
         self.listener.close()
