@@ -39,7 +39,8 @@ static unsigned
 find(struct cv_str needle, struct cv_str message, const struct cv_mime_tree *tree, size_t piece,
 	bool skips)
 {
-	struct imapd_search search = {.texts = &needle, .text_count = 1};
+	struct cv_str exact = CV_STR_EMPTY;
+	struct imapd_search search = {.texts = &needle, .exacts = &exact, .text_count = 1};
 	struct imapd_finder *f = imapd_finder_new(&search);
 
 	feed(f, message, tree, piece, skips);
