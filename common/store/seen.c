@@ -224,6 +224,20 @@ kept_view(struct cv_mbox *m, cv_acct_id person)
 	return view;
 }
 
+/* S with references of its own to the views; they are dropped with drop_view(). */
+static struct cv_seen
+hold_views(struct cv_mbox *m, const struct cv_seen *s)
+{
+	pthread_mutex_lock(&m->view_lock);
+	struct cv_seen held = *s;
+	if (held.view) {
+		cv_view_ref(held.view);
+		cv_view_ref(held.base);
+	}
+	pthread_mutex_unlock(&m->view_lock);
+	return held;
+}
+
 static enum cv_status
 make_view(struct cv_mbox *m, cv_acct_id person, const struct cv_view **out, struct cv_err *err)
 {
@@ -234,9 +248,12 @@ make_view(struct cv_mbox *m, cv_acct_id person, const struct cv_view **out, stru
 		status = cv_seen_read(m, person, &s, err);
 	if (status)
 		return status;
-	/* The account's lock keeps m->view and the chunks as they are. */
+	/* The account's lock keeps m->view and the chunks as they are; what S has of views may go
+	 * at any time, by cv_mbox_view_done(). */
 	const struct cv_view *base = m->view;
-	struct cv_view *view = s->has_own ? see_view(s, base) : NULL;
+	struct cv_seen before = hold_views(m, s);
+	struct cv_view *view = s->has_own ? see_view(&before, base) : NULL;
+	drop_view(&before);
 	if (!view)
 		cv_view_ref(base);
 	cv_view_ref(base);

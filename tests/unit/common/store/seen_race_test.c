@@ -138,10 +138,58 @@ test_people_do_not_see_with_each_others_eyes(void **state)
 	check_counts(k, "Lưu trữ");
 }
 
+/* A session of a person: it looks and goes, and with the last of them goes what it saw. */
+static void *
+look_and_go(void *arg)
+{
+	struct kit *k = kit;
+	struct cv_mbox *m = arg;
+	struct cv_viewer v = viewer(0);
+	while (!atomic_load(&stop)) {
+		const struct cv_view *view;
+		struct cv_err err;
+		OK(cv_mbox_view_as(m, &v, &view, &err));
+		cv_view_unref(view);
+		cv_mbox_view_done(m, &v);
+	}
+	return NULL;
+}
+
+static void
+test_a_session_goes_while_another_of_the_person_comes(void **state)
+{
+	struct kit *k = kit = *state;
+	struct cv_mbox *m = kit_mbox(k, "INBOX");
+	struct cv_viewer v = viewer(0);
+	pthread_t sessions[2];
+	uint32_t uids[1024], from[1024], to[1024], first, next;
+	size_t done;
+	atomic_store(&stop, false);
+	for (uint32_t i = 0; i < 64; i++)
+		kit_append(k, m, (int)i);
+	for (uint32_t i = 0; i < CV_COUNT(uids); i++)
+		uids[i] = i + 1;
+	for (size_t n = 64; n < CV_COUNT(uids); n *= 2)
+		OK(cv_mbox_copy(m, uids, n, m, false, from, to, &done, &k->t, &k->err));
+	OK(cv_mbox_enter_as(m, &v, true, &first, &next, &k->t, &k->err));
+	for (size_t i = 0; i < CV_COUNT(sessions); i++)
+		pthread_create(&sessions[i], NULL, look_and_go, m);
+	for (uint32_t i = 0; i < 4096; i++)
+		OK(kit_store(k, m, 1 + i % 1024, i / 1024 % 2 ? CV_STORE_REMOVE : CV_STORE_ADD,
+			CV_FLAG_FLAGGED));
+	atomic_store(&stop, true);
+	for (size_t i = 0; i < CV_COUNT(sessions); i++)
+		pthread_join(sessions[i], NULL);
+	cv_mbox_close(m);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			test_a_session_goes_while_another_of_the_person_comes, kit_setup,
+			kit_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_people_do_not_see_with_each_others_eyes, kit_setup, kit_teardown),
 	};
