@@ -25,16 +25,18 @@ struct imapd_notices {
 	bool stop, has_thread;
 };
 
-static void
+static bool
 on_quota(void *arg, cv_acct_id id)
 {
 	struct imapd_notices *n = arg;
 
 	pthread_mutex_lock(&n->lock);
-	if (n->count < WAITING_MAX)
+	bool has_room = n->count < WAITING_MAX;
+	if (has_room)
 		n->waiting[n->count++] = id;
 	pthread_cond_signal(&n->wake);
 	pthread_mutex_unlock(&n->lock);
+	return has_room;
 }
 
 /* ---- the message ---- */

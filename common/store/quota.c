@@ -418,8 +418,7 @@ cv_quota_changed(struct cv_acct *a)
 	cv_quota_fn *on_quota = atomic_load_explicit(&s->on_quota, memory_order_acquire);
 	if (!on_quota || a->notice_asked || level_of(a) == a->head.notice)
 		return;
-	a->notice_asked = true;
-	on_quota(s->on_quota_arg, a->id);
+	a->notice_asked = on_quota(s->on_quota_arg, a->id);
 }
 
 void

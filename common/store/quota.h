@@ -51,9 +51,10 @@ CV_MUST_CHECK enum cv_status cv_quota_used(struct cv_store *s, cv_acct_id id,
 enum cv_quota_level { CV_QUOTA_FINE, CV_QUOTA_WARN, CV_QUOTA_FULL_SOON, CV_QUOTA_LEVELS };
 extern const unsigned cv_quota_percent[CV_QUOTA_LEVELS]; /* 0, 75, 90 */
 
-typedef void cv_quota_fn(void *arg, cv_acct_id id);
+typedef bool cv_quota_fn(void *arg, cv_acct_id id);
 /* FN is told the account whose level changed, on the changing thread: it must be quick and must not
- * call the store. Somebody then calls cv_quota_due(). Set once, before the store is used. */
+ * call the store. True: somebody will call cv_quota_due(); false: FN is told again with the next
+ * change. Set once, before the store is used. */
 void cv_quota_watch(struct cv_store *s, cv_quota_fn *fn, void *arg);
 /* The level of a notice that is due now, else CV_QUOTA_FINE; writes down a level that fell. */
 CV_MUST_CHECK enum cv_status cv_quota_due(struct cv_acct *a, enum cv_quota_level *level_out,

@@ -191,13 +191,15 @@ test_quota__limits_messages(void **state)
 /* ---- notices ---- */
 
 static unsigned told;
+static bool is_busy;
 
-static void
+static bool
 on_quota(void *arg, cv_acct_id id)
 {
 	(void)arg;
 	assert_int_equal(id, KIT_USER(1));
 	told++;
+	return !is_busy;
 }
 
 static enum cv_quota_level
@@ -216,6 +218,23 @@ notify(struct kit *k, enum cv_quota_level level)
 	enum cv_status status = cv_quota_put_notice(k->a, level, &spool, &k->t, &k->err);
 	cv_spool_done(&spool);
 	return status;
+}
+
+static void
+test_notice__is_asked_for_again_when_nobody_took_it(void **state)
+{
+	struct kit *k = *state;
+	cv_quota_watch(k->s, on_quota, NULL);
+	told = 0;
+	OK(cv_acct_set_quota(k->a, 100000, &k->t, &k->err));
+	is_busy = true;
+	assert_int_equal(put(k, k->a, 80000), CV_OK);
+	is_busy = false;
+	assert_int_equal(told, 1);
+	assert_int_equal(put(k, k->a, 100), CV_OK);
+	assert_int_equal(put(k, k->a, 100), CV_OK);
+	assert_int_equal(told, 2);
+	assert_int_equal(due(k), CV_QUOTA_WARN);
 }
 
 static void
@@ -274,6 +293,7 @@ main(void)
 		TEST(test_pool__is_what_its_accounts_hold_after_a_start_and_a_change),
 		TEST(test_store_check__finds_a_pool_that_is_wrong),
 		TEST(test_quota__limits_messages),
+		TEST(test_notice__is_asked_for_again_when_nobody_took_it),
 		TEST(test_notice__comes_once_and_again_only_after_use_fell),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
