@@ -145,7 +145,8 @@ begin_seen(struct copying *c, struct cv_err *err)
 	if (status || c->across)
 		return status;
 	cv_acct_id me = c->dst_seen.s ? c->dst_seen.s->person : 0;
-	return cv_seen_carry_begin(&c->others, c->src, c->dst, me, &c->arena, err);
+	return cv_seen_carry_begin(
+		&c->others, c->src, c->dst, c->done, me, &c->arena, err);
 }
 
 /* What changes in the destination, as it will be. */

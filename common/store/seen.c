@@ -611,10 +611,36 @@ note_person(void *arg, struct cv_str key, struct cv_str value)
 	return p->count < CV_SEEN_CARRY_MAX;
 }
 
+#define CHUNK_ROW_MAX (sizeof(uint64_t[CV_SEEN_WORDS]) + 32) /* with its key */
+
+/* What the rows of a state that begins with VIEW take at most. */
+static size_t
+bytes_of_beginning(const struct cv_view *view)
+{
+	size_t total = CHUNK_ROW_MAX, runs = 0;
+
+	for (uint32_t i = 0; i < view->pages_count; i++) {
+		const struct cv_page *page = view->pages[i].page;
+		const uint32_t in_chunk = CV_SEEN_CHUNK / CV_PAGE_UIDS;
+		bool before = false;
+		if (i && page->number / in_chunk != view->pages[i - 1].page->number / in_chunk) {
+			total += CV_MIN(4 * runs + 32, CHUNK_ROW_MAX);
+			runs = 0;
+		}
+		for (uint32_t k = 0; k < page->count; k++) {
+			bool is_seen = page->entries[k].flags & CV_FLAG_SEEN;
+			runs += is_seen && !before;
+			before = is_seen;
+		}
+	}
+	return total + CV_MIN(4 * runs + 32, CHUNK_ROW_MAX);
+}
+
 enum cv_status
 cv_seen_carry_begin(struct cv_seen_carry *c, struct cv_mbox *src, struct cv_mbox *dst,
-	cv_acct_id except, struct cv_arena *arena, struct cv_err *err)
+	size_t count, cv_acct_id except, struct cv_arena *arena, struct cv_err *err)
 {
+	size_t of_copies = (count / CV_SEEN_CHUNK + 2) * CHUNK_ROW_MAX, of_all = 0, bytes = 0;
 	struct cv_buf from = CV_BUF_INIT(16), to = CV_BUF_INIT(16);
 	struct people people = {.except = except};
 
@@ -629,10 +655,19 @@ cv_seen_carry_begin(struct cv_seen_carry *c, struct cv_mbox *src, struct cv_mbox
 	c->edits = CV_ARENA_ARRAY(arena, struct cv_seen_edit, people.count + 1);
 	for (size_t i = 0; i < people.count && !status; i++) {
 		struct cv_viewer viewer = {.person = people.list[i]};
-		status = cv_seen_read(src, people.list[i], &c->from[i], err);
+		struct cv_seen_edit *edit = &c->edits[c->count];
+		status = cv_seen_read(src, people.list[i], &c->from[c->count], err);
 		if (!status)
-			status = cv_seen_begin(&c->edits[i], dst, &viewer, arena, err);
-		c->count += !status;
+			status = cv_seen_begin(edit, dst, &viewer, arena, err);
+		if (status)
+			break;
+		if (!edit->s->has_own && !of_all)
+			of_all = bytes_of_beginning(dst->view);
+		size_t more = of_copies + (edit->s->has_own ? 0 : of_all);
+		if (bytes + more > CV_SEEN_CARRY_BYTES)
+			continue;
+		bytes += more;
+		c->count++;
 	}
 	return status;
 }

@@ -91,15 +91,19 @@ void cv_seen_write(struct cv_seen_edit *e, const struct cv_row_box *after, struc
 void cv_seen_apply(struct cv_seen_edit *e, const struct cv_row_box *after); /* after the commit */
 
 /* ---- the others, when messages are copied within an account ---- */
-#define CV_SEEN_CARRY_MAX 64u /* people; those beyond find the copies unseen */
+/* Of the people, and of their rows in the batch: those beyond find the copies unseen, or as the
+ * mailbox says where they have no state. */
+#define CV_SEEN_CARRY_MAX   64u
+#define CV_SEEN_CARRY_BYTES (128u << 10)
 struct cv_seen_carry {
 	struct cv_seen **from;      /* in the source */
 	struct cv_seen_edit *edits; /* in the destination */
 	size_t count;
 };
-/* Everybody with a state in SRC but EXCEPT. */
+/* Everybody with a state in SRC but EXCEPT, for COUNT copies. */
 CV_MUST_CHECK enum cv_status cv_seen_carry_begin(struct cv_seen_carry *c, struct cv_mbox *src,
-	struct cv_mbox *dst, cv_acct_id except, struct cv_arena *arena, struct cv_err *err);
+	struct cv_mbox *dst, size_t count, cv_acct_id except, struct cv_arena *arena,
+	struct cv_err *err);
 /* UID, whose own flags are OWN, is a copy of FROM_UID. */
 void cv_seen_carry_add(struct cv_seen_carry *c, uint32_t from_uid, uint32_t uid, uint32_t own);
 

@@ -233,6 +233,41 @@ test_filing_keeps_what_each_has_seen(void **state)
 }
 
 static void
+test_filing_into_a_large_mailbox_of_many_readers_works(void **state)
+{
+	struct kit *k = *state;
+	struct cv_mbox *m = kit_mbox(k, "INBOX"), *to = kit_mbox(k, "Lưu trữ");
+	uint32_t uids[256], from[256], there[256];
+	size_t done;
+	for (uint32_t i = 0; i < CV_COUNT(uids); i++) {
+		kit_append_flags(k, m, (int)i, i % 2 ? CV_FLAG_SEEN : 0);
+		uids[i] = i + 1;
+	}
+	for (uint32_t chunk = 1; chunk <= 70; chunk++) { /* every second one of each is seen */
+		OK(cv_mbox_copy(m, uids, CV_COUNT(uids), to, false, from, there, &done, &k->t,
+			&k->err));
+		cv_ticket_block(k->s->engine, k->t);
+		to->row.uidnext = chunk * CV_SEEN_CHUNK;
+		cv_box_drop_view(to);
+	}
+	for (uint64_t i = 0; i < CV_SEEN_CARRY_MAX; i++)
+		enter(k, m, &(struct cv_viewer){.person = PERSON(100 + i)});
+	enter(k, to, &(struct cv_viewer){.person = PERSON(100)});
+	OK(store_as(k, m, &(struct cv_viewer){.person = PERSON(100)}, 1, CV_STORE_ADD,
+		CV_FLAG_SEEN));
+	OK(cv_mbox_copy(m, uids, 2, to, true, from, there, &done, &k->t, &k->err));
+	assert_int_equal(done, 2);
+	for (uint64_t i = 0; i < CV_SEEN_CARRY_MAX; i++) {
+		const struct cv_viewer v = {.person = PERSON(100 + i)};
+		assert_int_equal(flags_as(k, to, &v, there[0]), i ? 0 : CV_FLAG_SEEN);
+		assert_int_equal(flags_as(k, to, &v, there[1]), CV_FLAG_SEEN);
+	}
+	cv_mbox_close(m);
+	cv_mbox_close(to);
+	kit_check_sound(k);
+}
+
+static void
 test_appending_as_seen_is_for_who_appends(void **state)
 {
 	struct kit *k = *state;
@@ -342,6 +377,7 @@ main(void)
 		WITH_KIT(test_it_outlives_the_process_and_expunges),
 		WITH_KIT(test_recent_is_a_persons_own),
 		WITH_KIT(test_filing_keeps_what_each_has_seen),
+		WITH_KIT(test_filing_into_a_large_mailbox_of_many_readers_works),
 		WITH_KIT(test_appending_as_seen_is_for_who_appends),
 		WITH_KIT(test_rows_are_short_and_go_with_the_messages),
 		cmocka_unit_test(test_chunk_rows_come_back_as_they_were),
