@@ -40,11 +40,13 @@ free_multi(void *arg)
 }
 
 static bool
-is_selected(const struct imapd_conn *c, const struct cv_mbox_info *box)
+is_selected(struct imapd_conn *c, const struct cv_mbox_info *box)
 {
 	if (!c->session || !box->id || cv_mbox_id(c->session->mbox) != box->id)
 		return false;
-	return !c->session->owner.is_other || cv_str_eq_z(box->name, c->session->owner.told);
+	/* Numbers are an account's own: another's INBOX has that of the person's. */
+	return c->session->owner.is_other ? cv_str_eq_z(box->name, c->session->owner.told)
+					  : !imapd_is_others_name(c, box->name);
 }
 
 static bool

@@ -71,7 +71,9 @@ imapd_cmd_create(struct imapd_conn *c)
 		return imapd_done(c, IMAPD_R_USE_TAKEN);
 	if (!status)
 		c->cmd->code = cv_arena_printf(
-			&c->arena, "MAILBOXID (%s)", imapd_mailbox_id(id, objectid));
+			&c->arena, "MAILBOXID (%s)",
+			imapd_mailbox_id(id,
+				place.space == IMAPD_SPACE_OWN ? 0 : place.owner, objectid));
 	struct cv_str given = without_separator(c, c->cmd->args.given[0]);
 	if (!status && c->rev2 && !cv_str_eq(given, name))
 		tell_name(c, &place, given);

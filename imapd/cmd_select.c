@@ -51,7 +51,8 @@ write_mailbox(struct imapd_conn *c, const struct cv_mbox_info *info)
 	write_ok_code(out, "UIDNEXT", s->view->uidnext, "] Next UID\r\n");
 	write_ok_code(out, "HIGHESTMODSEQ", s->view->highest_modseq, "] Highest\r\n");
 	cv_buf_printf(out, "* OK [MAILBOXID (%s)] Mailbox\r\n",
-		imapd_mailbox_id(cv_mbox_id(s->mbox), id));
+		imapd_mailbox_id(
+			cv_mbox_id(s->mbox), s->owner.is_other ? s->owner.acct : 0, id));
 	if (c->rev2)
 		write_name(c, info);
 }

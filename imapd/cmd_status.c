@@ -45,7 +45,7 @@ imapd_write_status(struct imapd_conn *c, const struct cv_mbox_info *info, unsign
 	if (items & IMAPD_STATUS_MAILBOXID) {
 		char id[IMAPD_OBJECTID_MAX];
 		cv_buf_printf(out, "%sMAILBOXID (%s)", is_first ? "" : " ",
-			imapd_mailbox_id(info->id, id));
+			imapd_mailbox_id(info->id, imapd_other_of(c, info->name), id));
 	}
 	cv_buf_add(out, ")\r\n", 3);
 }

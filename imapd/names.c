@@ -243,8 +243,12 @@ imapd_thread_id(const struct cv_msg *msg, char out[IMAPD_OBJECTID_MAX])
 }
 
 const char *
-imapd_mailbox_id(uint64_t id, char out[IMAPD_OBJECTID_MAX])
+imapd_mailbox_id(uint64_t id, uint64_t other, char out[IMAPD_OBJECTID_MAX])
 {
-	snprintf(out, IMAPD_OBJECTID_MAX, "F%llx", (unsigned long long)id);
+	if (other)
+		snprintf(out, IMAPD_OBJECTID_MAX, "F%llx-%llx", (unsigned long long)id,
+			(unsigned long long)other);
+	else
+		snprintf(out, IMAPD_OBJECTID_MAX, "F%llx", (unsigned long long)id);
 	return out;
 }

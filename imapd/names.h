@@ -31,9 +31,10 @@ const char *imapd_use_word(enum cv_special_use use);
 enum cv_special_use imapd_use_of(struct cv_str word);
 
 #define IMAPD_OBJECTID_MAX 40 /* bytes with the NUL */
-/* The ids of a message and of the mailbox with the store's number ID, in OUT. */
+/* The ids of a message and of the mailbox with the number ID, in OUT. Such numbers are an
+ * account's: OTHER is the account, unless it is the person's own (0). */
 const char *imapd_email_id(const struct cv_msg *msg, char out[IMAPD_OBJECTID_MAX]);
 const char *imapd_thread_id(const struct cv_msg *msg, char out[IMAPD_OBJECTID_MAX]);
-const char *imapd_mailbox_id(uint64_t id, char out[IMAPD_OBJECTID_MAX]);
+const char *imapd_mailbox_id(uint64_t id, uint64_t other, char out[IMAPD_OBJECTID_MAX]);
 
 #endif

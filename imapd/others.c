@@ -269,6 +269,19 @@ find_owner(
 	return ok ? CV_OK : cv_fail(err, CV_NOT_FOUND, "no such mailbox");
 }
 
+cv_acct_no
+imapd_other_of(struct imapd_conn *c, struct cv_str name)
+{
+	struct imapd_place place = {.space = space_of(c, name)};
+	size_t branch = imapd_space_name(c, place.space).n + 1;
+
+	if (place.space == IMAPD_SPACE_OWN || name.n <= branch || is_own_mailbox(c, name))
+		return 0;
+	struct cv_str rest = cv_str_sub(name, branch, name.n);
+	struct cv_str level = cv_str_sub(rest, 0, cv_str_find(rest, separator(c), 0));
+	return find_owner(c, read_level(level, &c->arena), &place, NULL) ? 0 : place.owner;
+}
+
 /* Of the mailbox, or of the nearest one above it that is there, or of the box. */
 static enum cv_status
 find_rights(struct imapd_conn *c, struct imapd_place *place, struct cv_err *err)

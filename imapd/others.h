@@ -66,6 +66,8 @@ struct cv_str imapd_place_name(
 	struct imapd_conn *c, const struct imapd_place *place, struct cv_str name);
 /* Whether NAME is a branch of others, or in one: no mailbox of one's own is made there. */
 bool imapd_is_others_name(struct imapd_conn *c, struct cv_str name);
+/* The account that has the mailbox NAME when it is another's, else 0. */
+cv_acct_no imapd_other_of(struct imapd_conn *c, struct cv_str name);
 /* Gives back what the command held open. */
 void imapd_places_done(struct imapd_conn *c);
 
