@@ -96,18 +96,20 @@ imapd_cmd_delete(struct imapd_conn *c)
 	struct cv_err err = {0};
 	cv_ticket ticket = 0;
 	struct cv_mbox *mbox;
+	bool is_selected = false;
 
 	enum cv_status status = imapd_place(c, c->cmd->args.mailbox[0], &place, &err);
 	if (!status && !place.name.n)
 		status = cv_fail(&err, CV_DENIED, "the name stands for a box of somebody");
-	/* Deleting the mailbox one is in means leaving it first. */
 	if (!status && c->session && !imapd_place_mbox(&place, &mbox, NULL)) {
-		if (mbox == c->session->mbox)
-			imapd_conn_enter(c, IMAPD_S_AUTH);
+		is_selected = mbox == c->session->mbox;
 		cv_mbox_close(mbox);
 	}
 	if (!status)
 		status = cv_mbox_delete(place.acct, place.name, &ticket, &err);
+	/* Deleting the mailbox one is in means leaving it; one that stays stays selected. */
+	if (!status && is_selected)
+		imapd_conn_enter(c, IMAPD_S_AUTH);
 	if (status == CV_DENIED && stands_for_children(c, &place))
 		return imapd_done(c, IMAPD_R_HAS_CHILDREN);
 	return done_or_refuse(c, status, ticket, &err);
