@@ -24,6 +24,11 @@ imapd_describe(struct imapd_conn *c, struct cv_str items, const struct imapd_ran
 	/* The items were read once before; ENABLE may have taken away what they name. */
 	if (!imapd_parse_fetch_items(&p, cmd->args.fetch))
 		*cmd->args.fetch = (struct imapd_fetch_args){.items = IMAPD_ITEM_UID};
+	/* As in every FETCH that was not asked for (RFC 7162 3.1, 3.2.4). */
+	if (c->condstore)
+		cmd->args.fetch->items |= IMAPD_ITEM_MODSEQ;
+	if (c->qresync && !c->uid_only)
+		cmd->args.fetch->items |= IMAPD_ITEM_UID;
 	/* To be told is not to have read (RFC 5465 5.2). */
 	for (unsigned i = 0; i < cmd->args.fetch->section_count; i++)
 		cmd->args.fetch->sections[i].is_peek = true;
