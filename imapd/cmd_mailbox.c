@@ -152,7 +152,7 @@ subscribe(struct imapd_conn *c, bool on)
 	if (!imapd_place(c, name, &place, NULL))
 		name = imapd_place_name(c, &place, place.name);
 	enum cv_status status = cv_mbox_subscribe(c->acct, name, on, &ticket, &err);
-	imapd_notify_subscriptions_changed(c);
+	imapd_notify_others_changed(c);
 	return done_or_refuse(c, status, ticket, &err);
 }
 

@@ -5,6 +5,7 @@
 #include "imapd/conn.h"
 #include "imapd/diff.h"
 #include "imapd/names.h"
+#include "imapd/notify.h"
 #include "imapd/resync.h"
 #include "imapd/rights.h"
 
@@ -167,6 +168,8 @@ open_mailbox(struct imapd_conn *c, bool read_only)
 	imapd_session_set_owner(c->session, place.owner, place.space != IMAPD_SPACE_OWN,
 		place.address, place.name, imapd_place_name(c, &place, place.name));
 	atomic_store(&c->login.has_other, c->session->owner.is_other);
+	if (c->session->owner.is_other)
+		imapd_notify_others_changed(c);
 	if (c->session->owner.is_other)
 		cv_log(cv_conn_id(c->conn), CV_INFO, "imap.share_opened",
 			"user=%s box=%s mailbox=%llu", c->address, c->session->owner.address,

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/notify_impl.h"
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/text/envelope.h"
 #include "imapd/context.h"
@@ -9,6 +10,8 @@
 #include "imapd/metadata.h"
 #include "imapd/names.h"
 #include "imapd/others_list.h"
+
+#define SLICE_US 4000
 
 /* ---- what is wanted ---- */
 
@@ -333,7 +336,7 @@ imapd_notify_tell(struct imapd_conn *c)
 }
 
 void
-imapd_notify_subscriptions_changed(struct imapd_conn *c)
+imapd_notify_others_changed(struct imapd_conn *c)
 {
 	if (c->notify)
 		c->notify->others_are_stale = true;
@@ -440,11 +443,16 @@ static enum cv_step
 write_first_status(struct imapd_conn *c)
 {
 	struct first_status *f = c->cmd->step;
+	int64_t end = cv_mono_us() + SLICE_US;
 
 	while (f->at < f->count) {
+		if (cv_mono_us() > end)
+			return imapd_yield(c);
 		const struct cv_mbox_info *box = &f->boxes[f->at++];
 		if (imapd_is_others_name(c, box->name)) {
-			imapd_notify_first_other(c, box->name);
+			imapd_notify_first_other(c, box);
+			if (cv_conn_out_is_high(c->conn))
+				return CV_STEP_MORE;
 			continue;
 		}
 		unsigned events = is_selected(c, box) ? 0 : events_of_box(c, box);

@@ -25,8 +25,9 @@ bool imapd_notify_may_sync(
 	const struct imapd_conn *c, bool has_changed, struct imapd_sync_how *how);
 /* Whether news may come while no command is under way. */
 bool imapd_notify_is_on(const struct imapd_conn *c);
-/* The person's subscriptions changed. */
-void imapd_notify_subscriptions_changed(struct imapd_conn *c);
+/* The person's subscriptions changed, or a mailbox of another was selected: other accounts may be
+ * meant. */
+void imapd_notify_others_changed(struct imapd_conn *c);
 /* Forgets NOTIFY altogether: before the account is closed. */
 void imapd_notify_free(struct imapd_conn *c);
 

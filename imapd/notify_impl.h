@@ -6,7 +6,8 @@
 #include "common/store/feed.h"
 #include "imapd/notify.h"
 
-#define IMAPD_NOTIFY_OTHERS_MAX 50u /* accounts of others that one session watches */
+/* Accounts of others that one session watches, but for that of the selected mailbox. */
+#define IMAPD_NOTIFY_OTHERS_MAX 50u
 
 /* The account of another whose mailboxes are watched. */
 struct imapd_notify_other {
@@ -56,8 +57,8 @@ CV_MUST_CHECK enum cv_status imapd_notify_watch_others(struct imapd_conn *c,
 void imapd_notify_free_others(struct imapd_notify *n);
 /* Tells what happened there. Only while no command is under way: it opens places. */
 void imapd_notify_tell_others(struct imapd_conn *c);
-/* STATUS of the mailbox NAME of another, when events of its messages are wanted; \NoAccess when it
- * may be listed and not read. */
-void imapd_notify_first_other(struct imapd_conn *c, struct cv_str name);
+/* STATUS of the mailbox LISTED of another, when events of its messages are wanted; \NoAccess when
+ * it may be listed and not read. */
+void imapd_notify_first_other(struct imapd_conn *c, const struct cv_mbox_info *listed);
 
 #endif

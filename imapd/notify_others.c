@@ -18,6 +18,7 @@ struct choosing {
 	struct imapd_notify *n, *old;
 	const struct cv_mbox_info *own; /* the person's mailboxes and subscriptions */
 	size_t own_count;
+	unsigned meant; /* by the groups */
 	enum cv_status status;
 	struct cv_err *err;
 };
@@ -58,6 +59,13 @@ may_mean(const struct choosing *ch, const struct imapd_notify_group *g, struct c
 	return false;
 }
 
+/* Whether new messages in the selected mailbox, which is another's, are to be described. */
+static bool
+describes_other(const struct imapd_conn *c, const struct imapd_notify *n)
+{
+	return n->described.n && c->session && c->session->owner.is_other;
+}
+
 static void
 on_feed(struct cv_feed_watch *w)
 {
@@ -70,7 +78,7 @@ on_feed(struct cv_feed_watch *w)
 static unsigned
 wanted_kinds(const struct imapd_notify *n)
 {
-	unsigned kinds = CV_FEED_RIGHTS;
+	unsigned kinds = CV_FEED_RIGHTS | (n->described.n ? CV_FEED_NEW : 0);
 
 	for (size_t i = 0; i < n->count; i++)
 		if (n->groups[i].filter.kind > IMAPD_FILTER_SELECTED_DELAYED)
@@ -108,12 +116,14 @@ choose(void *arg, const struct imapd_place *place)
 	struct cv_acct *acct;
 	cv_ticket unused;
 	bool is_meant = false;
+	bool is_selected = describes_other(ch->c, ch->n) &&
+			   ch->c->session->owner.acct == place->owner;
 
 	for (size_t i = 0; i < ch->n->count; i++)
 		is_meant |= may_mean(ch, &ch->n->groups[i], level);
-	if (!is_meant)
+	if (!is_meant && !is_selected)
 		return true;
-	if (ch->n->other_count == IMAPD_NOTIFY_OTHERS_MAX) {
+	if (is_meant && ch->meant++ == IMAPD_NOTIFY_OTHERS_MAX) {
 		ch->status = cv_fail(ch->err, CV_LIMIT, "too many accounts of others");
 		return false;
 	}
@@ -142,7 +152,7 @@ imapd_notify_watch_others(struct imapd_conn *c, struct imapd_notify *n, struct i
 	struct choosing ch = {.c = c, .n = n, .old = old, .err = err};
 	struct cv_mbox_info *own = NULL;
 
-	if (!may_mean_others(n))
+	if (!may_mean_others(n) && !describes_other(c, n))
 		return CV_OK;
 	enum cv_status status = cv_mbox_list(c->acct, &c->arena, &own, &ch.own_count, err);
 	ch.own = own;
@@ -177,13 +187,28 @@ name_of(struct imapd_conn *c, const struct imapd_notify_other *o, struct cv_str 
 		cv_store_separator(c->server->store), CV_STR_ARGS(local));
 }
 
-/* Events that the client wants of the mailbox NAME of another. */
+/* In memory of its own: it is asked for one event after the other. */
+static bool
+has_subscribed(struct imapd_conn *c, struct cv_str name)
+{
+	struct cv_arena arena = CV_ARENA_INIT;
+	struct cv_mbox_info *own;
+	size_t count;
+	bool has = false;
+
+	if (!cv_mbox_list(c->acct, &arena, &own, &count, NULL))
+		for (size_t i = 0; i < count && !has; i++)
+			has = own[i].subscribed && cv_str_eq(own[i].name, name);
+	cv_arena_done(&arena);
+	return has;
+}
+
+/* Events that the client wants of the mailbox NAME of another. SUBSCRIBED: whether it is; NULL:
+ * not known. */
 static unsigned
-events_of(struct imapd_conn *c, struct cv_str name)
+events_of(struct imapd_conn *c, struct cv_str name, const bool *subscribed)
 {
 	char separator = cv_store_separator(c->server->store);
-	struct cv_mbox_info *own = NULL;
-	size_t own_count = 0;
 	unsigned events = 0;
 
 	for (size_t i = 0; i < c->notify->count; i++) {
@@ -191,16 +216,9 @@ events_of(struct imapd_conn *c, struct cv_str name)
 		if (g->filter.kind < IMAPD_FILTER_SUBSCRIBED ||
 			!imapd_filter_has_name(&g->filter, name, separator))
 			continue;
-		if (g->filter.kind == IMAPD_FILTER_SUBSCRIBED) {
-			bool is = false;
-			if (!own && cv_mbox_list(c->acct, &c->arena, &own, &own_count, NULL))
-				continue;
-			for (size_t k = 0; k < own_count; k++)
-				is |= own[k].subscribed && cv_str_eq(own[k].name, name);
-			if (!is)
-				continue;
-		}
-		events |= g->events;
+		if (g->filter.kind != IMAPD_FILTER_SUBSCRIBED ||
+			(subscribed ? *subscribed : has_subscribed(c, name)))
+			events |= g->events;
 	}
 	return events;
 }
@@ -243,7 +261,7 @@ tell_box(struct imapd_conn *c, struct cv_str name, unsigned kinds)
 		c->notify->describes |= (kinds & CV_FEED_NEW) && c->notify->described.n;
 		return;
 	}
-	kinds &= imapd_notify_kinds(events_of(c, name));
+	kinds &= imapd_notify_kinds(events_of(c, name, NULL));
 	if (kinds && (look_at(c, name, &box) & needed) == needed && box.selectable)
 		imapd_write_status(c, &box, imapd_notify_status_items(c, kinds));
 }
@@ -254,7 +272,7 @@ tell_name(struct imapd_conn *c, const struct imapd_notify_other *o, const struct
 {
 	struct cv_str name = name_of(c, o, e->box.name);
 	struct cv_mbox_info box;
-	unsigned events = events_of(c, name);
+	unsigned events = events_of(c, name, NULL);
 	bool is_renamed = e->kind == CV_FEED_RENAMED;
 	bool has_old_rights = e->kind == CV_FEED_DELETED || e->kind == CV_FEED_RIGHTS;
 	bool was = has_old_rights && (imapd_rights(c, o->owner, e->detail) & CV_RIGHT_L);
@@ -286,7 +304,7 @@ tell_metadata(struct imapd_conn *c, struct cv_str name, struct cv_str entry)
 	struct cv_mbox_info box;
 
 	if (cv_str_has_iprefix(entry, "/private/") ||
-		!(events_of(c, name) & IMAPD_EVENT_METADATA) ||
+		!(events_of(c, name, NULL) & IMAPD_EVENT_METADATA) ||
 		(look_at(c, name, &box) & needed) != needed)
 		return;
 	imapd_notify_write_metadata(c, name, entry);
@@ -335,10 +353,11 @@ imapd_notify_tell_others(struct imapd_conn *c)
 }
 
 void
-imapd_notify_first_other(struct imapd_conn *c, struct cv_str name)
+imapd_notify_first_other(struct imapd_conn *c, const struct cv_mbox_info *listed)
 {
+	struct cv_str name = listed->name;
 	struct cv_mbox_info box;
-	unsigned items = imapd_notify_first_items(events_of(c, name));
+	unsigned items = imapd_notify_first_items(events_of(c, name, &listed->subscribed));
 
 	if (!items || is_selected(c, name))
 		return;
