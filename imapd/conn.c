@@ -118,9 +118,9 @@ imapd_know_modseq(struct imapd_conn *c)
 static void
 release_command(struct imapd_conn *c)
 {
-	if (c->cmd && c->cmd->release)
-		c->cmd->release(c->cmd->step);
-	c->cmd = NULL;
+	for (; c->cmd; c->cmd = c->cmd->interrupted)
+		if (c->cmd->release)
+			c->cmd->release(c->cmd->step);
 	imapd_places_done(c);
 	if (c->is_slow) {
 		cv_conn_mark_slow(c->conn, false);
