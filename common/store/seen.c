@@ -58,6 +58,19 @@ cv_seen_forget(struct cv_mbox *m)
 		drop_chunks(s);
 }
 
+/* Before an act: where too many were read, all are read again when they come. A mailbox that
+ * somebody always has open would keep everybody who ever looked at it. */
+static void
+make_room(struct cv_mbox *m)
+{
+	size_t count = 0;
+
+	for (const struct cv_seen *s = m->seens; s; s = s->next)
+		count += s->is_read;
+	for (struct cv_seen *s = m->seens; s && count >= CV_SEEN_KEPT_MAX; s = s->next)
+		drop_chunks(s);
+}
+
 void
 cv_seen_free(struct cv_mbox *m)
 {
@@ -243,6 +256,7 @@ make_view(struct cv_mbox *m, cv_acct_id person, const struct cv_view **out, stru
 {
 	struct cv_seen *s;
 
+	make_room(m);
 	enum cv_status status = cv_box_load(m, err);
 	if (!status)
 		status = cv_seen_read(m, person, &s, err);
@@ -342,6 +356,7 @@ cv_seen_counts(struct cv_mbox *m, cv_acct_id person, uint32_t *unseen_out, uint3
 {
 	struct cv_seen *s;
 
+	make_room(m);
 	enum cv_status status = cv_seen_read(m, person, &s, err);
 	if (!status)
 		status = count_again(m, s, err);
@@ -692,6 +707,7 @@ try_enter(struct cv_mbox *m, const struct cv_viewer *viewer, bool claims, uint32
 	struct cv_writer w = CV_WRITER_INIT;
 	struct cv_seen_edit e;
 
+	make_room(m);
 	enum cv_status status = cv_seen_begin(&e, m, viewer, &arena, err);
 	if (!status)
 		cv_seen_pin(&e);

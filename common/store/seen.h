@@ -25,6 +25,7 @@
 #define CV_SEEN_CHUNK 4096u
 #define CV_SEEN_WORDS (CV_SEEN_CHUNK / 64)
 #define CV_SEEN_CHUNKS_MAX (UINT32_MAX / CV_SEEN_CHUNK + 1)
+#define CV_SEEN_KEPT_MAX   256u /* people of a mailbox whose chunks are in memory */
 
 struct cv_seen_chunk {
 	uint32_t number;

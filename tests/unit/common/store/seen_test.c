@@ -268,6 +268,32 @@ test_filing_into_a_large_mailbox_of_many_readers_works(void **state)
 }
 
 static void
+test_not_everybody_who_ever_looked_stays_in_memory(void **state)
+{
+	struct kit *k = *state;
+	struct cv_mbox *m = kit_mbox(k, "INBOX");
+	size_t kept = 0;
+	for (int i = 1; i <= 3; i++)
+		kit_append(k, m, i);
+	for (uint64_t i = 0; i < 3 * CV_SEEN_KEPT_MAX; i++) {
+		const struct cv_viewer v = {.person = PERSON(100 + i)};
+		enter(k, m, &v);
+		OK(store_as(k, m, &v, 1 + (uint32_t)i % 2, CV_STORE_ADD, CV_FLAG_SEEN));
+	}
+	for (const struct cv_seen *s = m->seens; s; s = s->next)
+		kept += s->is_read;
+	assert_true(kept > 0 && kept <= CV_SEEN_KEPT_MAX);
+	for (uint64_t i = 0; i < 3 * CV_SEEN_KEPT_MAX; i++) {
+		const struct cv_viewer v = {.person = PERSON(100 + i)};
+		assert_int_equal(info_as(k, &v, "INBOX").unseen, 2);
+		assert_int_equal(flags_as(k, m, &v, 1), i % 2 ? 0 : CV_FLAG_SEEN);
+		cv_mbox_view_done(m, &v);
+	}
+	cv_mbox_close(m);
+	kit_check_sound(k);
+}
+
+static void
 test_appending_as_seen_is_for_who_appends(void **state)
 {
 	struct kit *k = *state;
@@ -377,6 +403,7 @@ main(void)
 		WITH_KIT(test_it_outlives_the_process_and_expunges),
 		WITH_KIT(test_recent_is_a_persons_own),
 		WITH_KIT(test_filing_keeps_what_each_has_seen),
+		WITH_KIT(test_not_everybody_who_ever_looked_stays_in_memory),
 		WITH_KIT(test_filing_into_a_large_mailbox_of_many_readers_works),
 		WITH_KIT(test_appending_as_seen_is_for_who_appends),
 		WITH_KIT(test_rows_are_short_and_go_with_the_messages),
