@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/text/envelope.h"
 #include "imapd/conn.h"
+#include "imapd/context.h"
 #include "imapd/names.h"
 
 enum cv_step
@@ -65,6 +66,8 @@ imapd_cmd_enable(struct imapd_conn *c)
 	atomic_store(&c->login.wants_metadata, c->metadata);
 	if (c->session)
 		c->session->hides_recent = c->rev2;
+	if (c->session && c->uid_only)
+		imapd_contexts_by_uid(c->session->contexts);
 	return imapd_done(c, IMAPD_R_OK);
 }
 

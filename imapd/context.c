@@ -103,6 +103,15 @@ imapd_contexts_free(struct imapd_contexts *all)
 	free(all);
 }
 
+void
+imapd_contexts_by_uid(struct imapd_contexts *all)
+{
+	if (!all)
+		return;
+	CV_LIST_EACH (it, next, &all->list)
+		CV_CONTAINER(it, struct context, link)->is_uid = true;
+}
+
 static bool
 has_room(const struct imapd_contexts *all, size_t n)
 {

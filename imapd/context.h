@@ -33,6 +33,8 @@ void imapd_contexts_expunge(
 	struct cv_buf *out);
 void imapd_contexts_note(
 	struct imapd_contexts *x, const struct cv_view *view, const struct imapd_diff *diff);
+/* RFC 9586: no message numbers from now on. */
+void imapd_contexts_by_uid(struct imapd_contexts *x);
 void imapd_contexts_free(struct imapd_contexts *x); /* NULL is fine */
 
 /* Whether contexts must be brought up to date before the view may move again. */
