@@ -342,7 +342,7 @@ imapd_notify_others_changed(struct imapd_conn *c)
 		c->notify->others_are_stale = true;
 }
 
-/* Looks again which accounts of others are meant (6.4). */
+/* Looks again which accounts of others are meant (5.9, 6.4). */
 static void
 renew_others(struct imapd_conn *c)
 {
@@ -350,7 +350,7 @@ renew_others(struct imapd_conn *c)
 	struct imapd_notify old = {.others = n->others, .other_count = n->other_count};
 	struct cv_err err = {0};
 
-	if (!n->others_are_stale)
+	if (!n->others_are_stale && !imapd_notify_is_shared_anew(c, n))
 		return;
 	n->others_are_stale = false;
 	n->others = NULL;
@@ -396,6 +396,8 @@ imapd_notify_run(struct imapd_conn *c)
 		return CV_STEP_DONE;
 	imapd_metadata_news(c);
 	imapd_notify_tell(c);
+	/* Also of those that are not meant any more: that they are lost. */
+	imapd_notify_tell_others(c);
 	renew_others(c);
 	imapd_notify_tell_others(c);
 	n = c->notify;

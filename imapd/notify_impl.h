@@ -33,6 +33,9 @@ struct imapd_notify {
 	unsigned other_count;
 	atomic_bool others_have_news;
 	bool others_are_stale; /* subscriptions changed: others may be meant */
+	/* of what is shared, when the others were chosen */
+	uint64_t grants_version;
+	uint64_t generation;
 	size_t count;
 	struct imapd_notify_group groups[]; /* names and items lie behind them */
 };
@@ -54,6 +57,8 @@ void imapd_notify_write_metadata(struct imapd_conn *c, struct cv_str name, struc
  * CV_LIMIT: too many. */
 CV_MUST_CHECK enum cv_status imapd_notify_watch_others(struct imapd_conn *c,
 	struct imapd_notify *n, struct imapd_notify *old, struct cv_err *err);
+/* What is shared has changed since then, or who is who: others may be meant. */
+bool imapd_notify_is_shared_anew(const struct imapd_conn *c, const struct imapd_notify *n);
 void imapd_notify_free_others(struct imapd_notify *n);
 /* Tells what happened there. Only while no command is under way: it opens places. */
 void imapd_notify_tell_others(struct imapd_conn *c);

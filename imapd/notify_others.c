@@ -144,6 +144,24 @@ may_mean_others(const struct imapd_notify *n)
 	return false;
 }
 
+static uint64_t
+generation_now(const struct imapd_conn *c)
+{
+	const struct cv_snapshot *s = cv_register_get(c->server->reg);
+	uint64_t generation = cv_snapshot_generation(s);
+
+	cv_snapshot_unref(s);
+	return generation;
+}
+
+bool
+imapd_notify_is_shared_anew(const struct imapd_conn *c, const struct imapd_notify *n)
+{
+	return may_mean_others(n) &&
+	       (n->grants_version != cv_grants_version(c->server->store) ||
+		       n->generation != generation_now(c));
+}
+
 enum cv_status
 imapd_notify_watch_others(struct imapd_conn *c, struct imapd_notify *n, struct imapd_notify *old,
 	struct cv_err *err)
@@ -152,6 +170,8 @@ imapd_notify_watch_others(struct imapd_conn *c, struct imapd_notify *n, struct i
 	struct choosing ch = {.c = c, .n = n, .old = old, .err = err};
 	struct cv_mbox_info *own = NULL;
 
+	n->grants_version = cv_grants_version(c->server->store);
+	n->generation = generation_now(c);
 	if (!may_mean_others(n) && !describes_other(c, n))
 		return CV_OK;
 	enum cv_status status = cv_mbox_list(c->acct, &c->arena, &own, &ch.own_count, err);
