@@ -396,7 +396,7 @@ level_of(const struct cv_acct *a)
 	unsigned bytes = percent(a->used_bytes, cv_acct_quota_limit(a));
 	unsigned messages = percent(a->used_messages, a->store->max_messages);
 	unsigned now = CV_MAX(bytes, messages);
-	unsigned level = a->head.notice;
+	unsigned level = CV_MIN(a->head.notice, CV_QUOTA_LEVELS - 1u); /* a row may say anything */
 	while (level + 1 < CV_QUOTA_LEVELS && now >= cv_quota_percent[level + 1])
 		level++;
 	while (level && now + PERCENT_DOWN < cv_quota_percent[level])

@@ -238,6 +238,22 @@ test_notice__is_asked_for_again_when_nobody_took_it(void **state)
 }
 
 static void
+test_notice__of_a_level_that_is_none_is_put_right(void **state)
+{
+	struct kit *k = *state;
+	struct cv_writer w = CV_WRITER_INIT;
+	k->a->head.notice = 200;
+	cv_acct_put_head(&k->a->head, &w);
+	OK(cv_acct_commit(k->a, &w, &k->t, &k->err));
+	cv_writer_done(&w);
+	kit_close(k);
+	kit_open(k);
+	assert_int_equal(k->a->head.notice, 200);
+	assert_int_equal(due(k), CV_QUOTA_FINE);
+	assert_int_equal(k->a->head.notice, CV_QUOTA_FINE);
+}
+
+static void
 test_notice__comes_once_and_again_only_after_use_fell(void **state)
 {
 	struct kit *k = *state;
@@ -294,6 +310,7 @@ main(void)
 		TEST(test_store_check__finds_a_pool_that_is_wrong),
 		TEST(test_quota__limits_messages),
 		TEST(test_notice__is_asked_for_again_when_nobody_took_it),
+		TEST(test_notice__of_a_level_that_is_none_is_put_right),
 		TEST(test_notice__comes_once_and_again_only_after_use_fell),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
