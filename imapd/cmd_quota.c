@@ -42,10 +42,15 @@ write_quota(struct imapd_conn *c, const struct imapd_place *place)
 	cv_buf_add(out, ")\r\n", 3);
 }
 
+/* Only who is in a pool may know how full it is: of a box that others share nobody else is told. */
 static bool
 find_pool(struct imapd_conn *c, const struct imapd_place *place, struct cv_pool_info *out)
 {
-	return cv_pool_of(c->server->store, cv_acct_number(place->acct), out);
+	struct cv_pool_info own;
+
+	return cv_pool_of(c->server->store, cv_acct_number(place->acct), out) &&
+	       cv_pool_of(c->server->store, cv_acct_number(c->acct), &own) &&
+	       !strcmp(own.name, out->name);
 }
 
 static void
@@ -70,7 +75,6 @@ imapd_cmd_getquota(struct imapd_conn *c)
 	struct cv_pool_info pool;
 	struct cv_err err = {0};
 
-	/* Only who is in a pool may know how full it is. */
 	if (cv_pool_of(c->server->store, cv_acct_number(c->acct), &pool) &&
 		cv_str_eq_z(root, pool.name)) {
 		write_pool(c, &pool);

@@ -108,6 +108,11 @@ def test_an_agency_shares_a_pool():
         expect(any(q.startswith(b'"agency/stp" (STORAGE 400 500)') for q in quotas), quotas)
         expect(b.getquota("agency/stp")[0] == "OK" and o.getquota("agency/stp")[0] == "NO")
         expect(o.getquotaroot("INBOX")[1][0][0] == b'"INBOX" ""')
+        # Nor by a mailbox that somebody of the agency shares.
+        theirs = f'"Ng&AbAe3Q-i kh&AOE-c/{an}/INBOX"'
+        expect(a.setacl("INBOX", other, "lr")[0] == "OK" and a.setacl("INBOX", binh, "lr")[0] == "OK")
+        expect(b"agency" not in repr(o.getquotaroot(theirs)).encode(), o.getquotaroot(theirs))
+        expect(b"agency/stp" in repr(b.getquotaroot(theirs)).encode(), b.getquotaroot(theirs))
         # A delivery that does not fit is refused to that recipient alone.
         s = p.smtp("mx")
         try:
