@@ -1,6 +1,7 @@
 /* cmd_copy.c - COPY and MOVE (RFC 6851), with COPYUID (RFC 4315). */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/limit.h"
+#include "imapd/rights.h"
 
 struct copy {
 	struct cv_mbox *dst;
@@ -42,6 +43,9 @@ copy_messages(struct imapd_conn *c, bool move)
 	cv_ticket ticket = 0;
 	uint32_t n;
 
+	/* It may have waited for others: rights may be gone since it was read. */
+	if (!imapd_check_rights(c))
+		return CV_STEP_DONE;
 	enum cv_status status = imapd_place(c, a->mailbox[0], &place, &err);
 	if (!status)
 		status = imapd_place_mbox(&place, &copy.dst, &err);

@@ -226,12 +226,12 @@ search_box(struct multi *m, bool *done_out, struct cv_err *err)
 	*done_out = false;
 	if (!m->seek)
 		status = open_box(m, err);
-	if (status == CV_NOT_FOUND) {
+	if (!status)
+		status = imapd_seek_step(m->seek, done_out, err);
+	if (status == CV_NOT_FOUND) { /* it was deleted, perhaps between two slices */
 		*done_out = true;
 		return CV_OK;
 	}
-	if (!status)
-		status = imapd_seek_step(m->seek, done_out, err);
 	if (!status && *done_out)
 		write_box(m);
 	return status;

@@ -511,7 +511,7 @@ run(void *arg)
 	pthread_mutex_lock(&a->lock);
 	while (!a->stop) {
 		struct timespec until;
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec += CV_ACCESS_FLUSH_SECS;
 		pthread_cond_timedwait(&a->wake, &a->lock, &until);
 		pthread_mutex_unlock(&a->lock);
@@ -530,7 +530,7 @@ cv_access_open(const struct cv_access_options *o, struct cv_access **out, struct
 	a->expired_ms = cv_mono_ms();
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_mutex_init(&a->flush_lock, NULL);
-	pthread_cond_init(&a->wake, NULL);
+	cv_cond_init(&a->wake);
 	cv_map_init(&a->openings);
 	cv_map_init(&a->visits);
 	*out = a;

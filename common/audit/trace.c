@@ -230,7 +230,6 @@ enum cv_status
 cv_trace_open(const char *dir, unsigned days, uint64_t max_bytes, struct cv_trace **out,
 	struct cv_err *err)
 {
-	pthread_condattr_t attr;
 
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot make %s", dir);
@@ -242,10 +241,7 @@ cv_trace_open(const char *dir, unsigned days, uint64_t max_bytes, struct cv_trac
 	cv_buf_init(&t->gathered, MEMORY_MAX + (64u << 10));
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_mutex_init(&t->file_lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&t->more, &attr);
-	pthread_condattr_destroy(&attr);
+	cv_cond_init(&t->more);
 	int errnum = pthread_create(&t->thread, NULL, writer, t);
 	if (errnum) {
 		t->thread = 0;

@@ -45,3 +45,14 @@ cv_clock_shift(int64_t secs)
 {
 	atomic_fetch_add_explicit(&shift_ms, secs * 1000, memory_order_relaxed);
 }
+
+void
+cv_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}

@@ -3,6 +3,8 @@
 #ifndef CV_CLOCK_H
 #define CV_CLOCK_H
 
+#include <pthread.h>
+
 #include "common/base/base.h"
 
 int64_t cv_mono_ms(void); /* never goes back; for timeouts */
@@ -12,5 +14,8 @@ int64_t cv_wall_secs(void);
 
 /* Adds SECS to the wall clock of this process (tests of dated acts). */
 void cv_clock_shift(int64_t secs);
+
+/* A condition whose pthread_cond_timedwait() goes by CLOCK_MONOTONIC, which nobody sets back. */
+void cv_cond_init(pthread_cond_t *cond);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/net/private.h"
 #include "common/net/thread.h"
 
@@ -61,11 +62,7 @@ cv_net_new(const struct cv_net_options *o, struct cv_net **net_out, struct cv_er
 	}
 	cv_timers_init(&net->timers);
 	cv_queue_init(&net->queue, net->worker_count);
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&net->all_closed, &attr);
-	pthread_condattr_destroy(&attr);
+	cv_cond_init(&net->all_closed);
 	pthread_mutex_init(&net->conns_lock, NULL);
 	cv_list_init(&net->conns);
 	cv_list_init(&net->listeners);

@@ -385,7 +385,6 @@ static struct cv_engine *
 new_engine(const struct cv_engine_options *o)
 {
 	struct cv_engine *e = cv_calloc(1, sizeof *e);
-	pthread_condattr_t attr;
 	e->o = *o;
 	set_defaults(&e->o);
 	e->dir = cv_strdup(o->dir);
@@ -394,10 +393,7 @@ new_engine(const struct cv_engine_options *o)
 	pthread_mutex_init(&e->copy_lock, NULL);
 	pthread_mutex_init(&e->upkeep_lock, NULL);
 	pthread_mutex_init(&e->stop_lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&e->stop_wake, &attr);
-	pthread_condattr_destroy(&attr);
+	cv_cond_init(&e->stop_wake);
 	e->watchdog = cv_watchdog_start(o->stuck_secs);
 	return e;
 }

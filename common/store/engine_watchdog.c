@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/store/engine_impl.h"
 
@@ -145,12 +146,8 @@ cv_watchdog_start(unsigned limit_secs)
 	memset(w, 0, sizeof *w);
 	w->pass = 1;
 	w->limit_secs = limit_secs ? limit_secs : IS_SLOW_BUILD || runs_in_valgrind() ? 60 : 5;
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	cv_cond_init(&w->wake);
 	if (pthread_create(&w->thread, NULL, run, w))
 		cv_die("cannot start the watchdog");
 	return w;

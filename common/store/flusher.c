@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "common/base/clock.h"
+
 #define FLUSH_IDLE_MS 200
 
 struct cv_flusher {
@@ -121,12 +123,8 @@ cv_flusher_start(void (*sync)(void *arg), void *arg, struct cv_flusher **out, st
 	struct cv_flusher *f = cv_calloc(1, sizeof *f);
 	f->sync = sync;
 	f->arg = arg;
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	cv_cond_init(&f->wake);
 	int failed = pthread_create(&f->thread, NULL, run, f);
 	if (failed) {
 		free(f);

@@ -743,12 +743,14 @@ rename_inbox(struct cv_acct *a, struct cv_str to, cv_ticket *ticket_out, struct 
 	struct cv_mbox *inbox = NULL, *dst = NULL;
 	const struct cv_view *view = NULL;
 	uint32_t *uids = NULL;
+	cv_ticket later = 0;
 	if (!status)
 		status = cv_mbox_open(a, CV_STR("INBOX"), &inbox, err);
 	if (!status)
 		status = cv_mbox_open(a, to, &dst, err);
 	if (!status)
-		status = cv_notes_copy(a, inbox->id, dst->id, ticket_out, err);
+		status = cv_notes_copy(a, inbox->id, dst->id, &later, err);
+	*ticket_out = CV_MAX(*ticket_out, later);
 	if (!status)
 		status = cv_mbox_view(inbox, &view, err);
 	if (!status && view->exists) {
@@ -757,7 +759,8 @@ rename_inbox(struct cv_acct *a, struct cv_str to, cv_ticket *ticket_out, struct 
 		for (uint32_t i = 0; i < view->exists; i++)
 			uids[i] = cv_view_seq(view, i + 1)->uid;
 		status = cv_mbox_copy(inbox, uids, view->exists, dst, true, uids + view->exists,
-			uids + 2 * (size_t)view->exists, &done, ticket_out, err);
+			uids + 2 * (size_t)view->exists, &done, &later, err);
+		*ticket_out = CV_MAX(*ticket_out, later); /* 0 when all has gone meanwhile */
 	}
 	free(uids);
 	cv_view_unref(view);

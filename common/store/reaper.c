@@ -8,6 +8,7 @@
  * are compacted, at a speed that leaves the disk to others; a store that closes stops that.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/store/internal.h"
 
@@ -592,13 +593,9 @@ enum cv_status
 cv_reaper_start(struct cv_store *s, struct cv_err *err)
 {
 	struct cv_reaper *r = cv_calloc(1, sizeof *r);
-	pthread_condattr_t attr;
 	r->s = s;
 	pthread_mutex_init(&r->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	cv_cond_init(&r->wake);
 	int failed = pthread_create(&r->thread, NULL, run, r);
 	if (failed) {
 		free(r);
