@@ -103,6 +103,8 @@ void admin_table(const struct admin_call *call, const json_t *rows,
 void admin_put(FILE *out, const char *text);
 /* The day of SECS in Vietnam, "31/12/2026", as a JSON text; "" for 0 and before. */
 json_t *admin_day(int64_t secs);
+/* The moment in the configured time zone, "2026-11-22 08:00:05"; "-" for 0 and before. */
+json_t *admin_moment(int64_t secs);
 /* Columns a terminal needs for UTF-8 text. */
 size_t admin_width(const char *text);
 /* A password from standard input: hidden and asked twice on a terminal, else the first line. Wipe

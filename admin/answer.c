@@ -189,3 +189,16 @@ admin_day(int64_t secs)
 	cv_buf_done(&text);
 	return day;
 }
+
+json_t *
+admin_moment(int64_t secs)
+{
+	time_t t = (time_t)secs;
+	struct tm tm;
+	char text[32];
+
+	if (secs <= 0 || !localtime_r(&t, &tm) ||
+		!strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm))
+		return json_string("-");
+	return json_string(text);
+}

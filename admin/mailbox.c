@@ -5,20 +5,6 @@
 
 #include "admin/commands.h"
 
-/* "2026-11-22 17:45" in the province's time. */
-static json_t *
-moment(json_int_t secs)
-{
-	time_t t = (time_t)secs;
-	struct tm tm;
-	char text[32];
-
-	if (secs <= 0 || !localtime_r(&t, &tm) ||
-		!strftime(text, sizeof text, "%Y-%m-%d %H:%M", &tm))
-		return json_string("-");
-	return json_string(text);
-}
-
 static json_int_t
 number_of(const json_t *o, const char *key)
 {
@@ -35,9 +21,9 @@ removed_rows(const struct admin_call *call, const json_t *reply)
 	json_array_foreach(json_object_get(reply, "removed"), i, one)
 	{
 		json_t *row = json_copy(one);
-		json_object_set_new(row, "deleted", moment(number_of(one, "deleted")));
-		json_object_set_new(row, "until", moment(number_of(one, "until")));
-		json_object_set_new(row, "received", moment(number_of(one, "received")));
+		json_object_set_new(row, "deleted", admin_moment(number_of(one, "deleted")));
+		json_object_set_new(row, "until", admin_moment(number_of(one, "until")));
+		json_object_set_new(row, "received", admin_moment(number_of(one, "received")));
 		if (!json_object_get(one, "uid"))
 			json_object_set_new(row, "subject", json_string(admin_say(
 				call, "(empty mailbox)", "(thư mục trống)")));

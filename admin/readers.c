@@ -6,19 +6,6 @@
 
 #include "admin/commands.h"
 
-static json_t *
-moment(json_int_t secs)
-{
-	time_t t = (time_t)secs;
-	struct tm tm;
-	char text[32];
-
-	if (secs <= 0 || !localtime_r(&t, &tm) ||
-		!strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm))
-		return json_string("-");
-	return json_string(text);
-}
-
 static bool
 add_limit(struct admin_call *call, json_t *request)
 {
@@ -101,7 +88,7 @@ run_readers(struct admin_call *call)
 		json_array_foreach(rows, i, one)
 		{
 			json_object_set_new(one, "opened",
-				moment(json_integer_value(json_object_get(one, "opened"))));
+				admin_moment(json_integer_value(json_object_get(one, "opened"))));
 		}
 		admin_table(call, rows, columns, CV_COUNT(columns));
 		print_total(call, reply, rows);

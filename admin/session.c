@@ -5,21 +5,6 @@
 
 #include "admin/commands.h"
 
-/* "2026-11-22 08:00:05" of SECS in the configured time zone; "-" for 0. */
-static json_t *
-moment(json_int_t secs)
-{
-	time_t t = (time_t)secs;
-	struct tm tm;
-	char text[32];
-
-	if (secs <= 0)
-		return json_string("-");
-	localtime_r(&t, &tm);
-	strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
-	return json_string(text);
-}
-
 static int
 by_account(const void *a, const void *b)
 {
@@ -52,9 +37,9 @@ table_of(const struct admin_call *call, const json_t *sessions)
 					  : admin_say(call, "no TLS", "không TLS");
 		json_object_set_new(row, "tls", json_string(tls));
 		json_object_set_new(
-			row, "since", moment(json_integer_value(json_object_get(row, "since"))));
+			row, "since", admin_moment(json_integer_value(json_object_get(row, "since"))));
 		json_object_set_new(
-			row, "last", moment(json_integer_value(json_object_get(row, "last"))));
+			row, "last", admin_moment(json_integer_value(json_object_get(row, "last"))));
 		json_array_append_new(rows, row);
 	}
 	free(sorted);

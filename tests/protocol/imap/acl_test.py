@@ -8,11 +8,10 @@ usage: acl_test.py DAEMON
 import os
 import random
 import re
-import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from run import NAMES, Daemon, Peer, Wrong  # noqa: E402
+from run import NAMES, Peer, Wrong, run_against  # noqa: E402
 
 DOMAIN = "@lamgiang.example"
 LETTERS = "lrswipkxtea"
@@ -170,24 +169,5 @@ def play(daemon):
                 check_selected(c, rights, what)
 
 
-def main():
-    daemon = Daemon(sys.argv[1], ["others_namespace = Others"])
-    try:
-        daemon.ask({"do": "domain.add", "domain": "lamgiang.example"})
-        for user, password in (("user", "pass"), ("user2", "pass2")):
-            daemon.ask({"do": "account.add", "address": NAMES[user], "display_name": "Nguyễn An",
-                        "password": NAMES[password], "allow_weak": True})
-        play(daemon)
-        daemon.stop()
-    except (Wrong, OSError, ValueError) as fault:
-        daemon.process.kill()
-        print("%s\n--- log\n%s" % (fault, daemon.said()[-2000:]))
-        return 1
-    finally:
-        daemon.process.wait()
-        shutil.rmtree(daemon.dir)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_against(play, ["others_namespace = Others"], ["", "2"]))

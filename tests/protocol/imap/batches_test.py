@@ -8,11 +8,10 @@ usage: batches_test.py DAEMON
 import os
 import random
 import re
-import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from run import NAMES, Daemon, Peer, Wrong  # noqa: E402
+from run import NAMES, Peer, Wrong, run_against  # noqa: E402
 
 MESSAGES, GONE = 2300, 417
 
@@ -84,23 +83,5 @@ def play(daemon):
     check_whole(batches(peer, b"c8", b"500"), uids[251:], 500, MESSAGES + 1)
 
 
-def main():
-    daemon = Daemon(sys.argv[1], [])
-    try:
-        daemon.ask({"do": "domain.add", "domain": "lamgiang.example"})
-        daemon.ask({"do": "account.add", "address": NAMES["user"], "display_name": "Nguyễn An",
-                    "password": NAMES["pass"], "allow_weak": True})
-        play(daemon)
-        daemon.stop()
-    except (Wrong, OSError) as fault:
-        daemon.process.kill()
-        print("%s\n--- log\n%s" % (fault, daemon.said()[-3000:]))
-        return 1
-    finally:
-        daemon.process.wait()
-        shutil.rmtree(daemon.dir)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_against(play))

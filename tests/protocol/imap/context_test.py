@@ -8,12 +8,11 @@ usage: context_test.py DAEMON
 import os
 import random
 import re
-import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from notify_test import append, do, log_in  # noqa: E402
-from run import NAMES, Daemon, Wrong  # noqa: E402
+from run import Wrong, run_against  # noqa: E402
 
 ROUNDS, CONTEXTS_MAX = 60, 16
 SEARCHES = (
@@ -126,23 +125,5 @@ def play(daemon, seed):
             raise Wrong("context %d: %r" % (i, lines))
 
 
-def main():
-    daemon = Daemon(sys.argv[1], [])
-    try:
-        daemon.ask({"do": "domain.add", "domain": "lamgiang.example"})
-        daemon.ask({"do": "account.add", "address": NAMES["user"], "display_name": "Nguyễn An",
-                    "password": NAMES["pass"], "allow_weak": True})
-        play(daemon, int(os.environ.get("SEED", "5267")))
-        daemon.stop()
-    except (Wrong, OSError, ValueError) as fault:
-        daemon.process.kill()
-        print("%r\n--- log\n%s" % (fault, daemon.said()[-3000:]))
-        return 1
-    finally:
-        daemon.process.wait()
-        shutil.rmtree(daemon.dir)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_against(lambda daemon: play(daemon, int(os.environ.get("SEED", "5267")))))

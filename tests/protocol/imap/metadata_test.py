@@ -5,13 +5,12 @@ usage: metadata_test.py DAEMON
 """
 # SPDX-License-Identifier: MPL-2.0
 import os
-import shutil
 import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from batches_test import need, run  # noqa: E402
-from run import NAMES, Daemon, Peer, Wrong  # noqa: E402
+from run import NAMES, Peer, run_against  # noqa: E402
 
 LONGEST, MOST = 16384, 64
 
@@ -73,23 +72,5 @@ def play(daemon):
         b'* METADATA "b0" (/shared/n0 "kept" /shared/n1 NIL)')
 
 
-def main():
-    daemon = Daemon(sys.argv[1], [])
-    try:
-        daemon.ask({"do": "domain.add", "domain": "lamgiang.example"})
-        daemon.ask({"do": "account.add", "address": NAMES["user"], "display_name": "Nguyễn An",
-                    "password": NAMES["pass"], "allow_weak": True})
-        play(daemon)
-        daemon.stop()
-    except (Wrong, OSError) as fault:
-        daemon.process.kill()
-        print("%s\n--- log\n%s" % (fault, daemon.said()[-3000:]))
-        return 1
-    finally:
-        daemon.process.wait()
-        shutil.rmtree(daemon.dir)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_against(play))

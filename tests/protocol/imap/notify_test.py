@@ -8,14 +8,13 @@ usage: notify_test.py DAEMON
 # SPDX-License-Identifier: MPL-2.0
 import os
 import re
-import shutil
 import socket
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from run import NAMES, Daemon, Peer, Wrong  # noqa: E402
+from run import NAMES, Peer, Wrong, run_against  # noqa: E402
 
 SOON_SECS = 60       # a disk that is busy may hold an account's lock; never is what must not be
 WATCHERS = 20        # sessions of one account
@@ -183,28 +182,12 @@ def check_load(daemon):
         raise Wrong("described were %r" % described)
 
 
-def main():
-    daemon = Daemon(sys.argv[1], [])
-    try:
-        daemon.ask({"do": "domain.add", "domain": "lamgiang.example"})
-        for number in ("", "2"):
-            daemon.ask({"do": "account.add", "address": NAMES["user" + number],
-                        "display_name": "Nguyễn An", "password": NAMES["pass" + number],
-                        "allow_weak": True})
-        for check in (check_speed, check_load, check_slow_reader):
-            begin = time.monotonic()
-            check(daemon)
-            print("%s: %.1f s" % (check.__name__, time.monotonic() - begin))
-        daemon.stop()
-    except (Wrong, OSError, ValueError) as fault:
-        daemon.process.kill()
-        print("%r\n--- log\n%s" % (fault, daemon.said()[-3000:]))
-        return 1
-    finally:
-        daemon.process.wait()
-        shutil.rmtree(daemon.dir)
-    return 0
+def play(daemon):
+    for check in (check_speed, check_load, check_slow_reader):
+        begin = time.monotonic()
+        check(daemon)
+        print("%s: %.1f s" % (check.__name__, time.monotonic() - begin))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_against(play, users=["", "2"]))

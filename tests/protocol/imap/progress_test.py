@@ -9,13 +9,12 @@ usage: progress_test.py DAEMON
 import os
 import re
 import select
-import shutil
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from batches_test import need, run  # noqa: E402
-from run import NAMES, Daemon, Peer, Wrong  # noqa: E402
+from run import NAMES, Peer, Wrong, run_against  # noqa: E402
 
 MESSAGES, INTERVAL, ENOUGH = 300, 1, 2.4
 LINE = re.compile(rb'\* OK \[INPROGRESS \((?:"([^"]*)"|NIL) (\d+|NIL) (\d+|NIL)\)\] .+')
@@ -98,24 +97,6 @@ def play(daemon):
     need(told > 0, True, "told without a tag")
 
 
-def main():
-    daemon = Daemon(sys.argv[1], ["progress_interval = %ds" % INTERVAL, "search_index = no",
-                                  "max_conns_per_user = 300"])
-    try:
-        daemon.ask({"do": "domain.add", "domain": "lamgiang.example"})
-        daemon.ask({"do": "account.add", "address": NAMES["user"], "display_name": "Nguyễn An",
-                    "password": NAMES["pass"], "allow_weak": True})
-        play(daemon)
-        daemon.stop()
-    except (Wrong, OSError) as fault:
-        daemon.process.kill()
-        print("%s\n--- log\n%s" % (fault, daemon.said()[-3000:]))
-        return 1
-    finally:
-        daemon.process.wait()
-        shutil.rmtree(daemon.dir)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_against(play, ["progress_interval = %ds" % INTERVAL, "search_index = no",
+                                "max_conns_per_user = 300"]))

@@ -240,6 +240,28 @@ def play(daemon, lines):
             raise Wrong("line %d: not closed: %r" % (number, p.buf))
 
 
+def run_against(play, options=(), users=("",)):
+    """main() of a test of its own: PLAY(daemon) against a daemon with OPTIONS that knows NAMES["user"]
+    (USERS: with which endings), and its log when that fails. Gives the exit code."""
+    daemon = Daemon(sys.argv[1], list(options))
+    try:
+        daemon.ask({"do": "domain.add", "domain": "lamgiang.example"})
+        for ending in users:
+            daemon.ask({"do": "account.add", "address": NAMES["user" + ending],
+                        "display_name": "Nguyễn An", "password": NAMES["pass" + ending],
+                        "allow_weak": True})
+        status = play(daemon)
+        daemon.stop()
+    except (Wrong, OSError, ValueError) as fault:
+        daemon.process.kill()
+        print("%r\n--- log\n%s" % (fault, daemon.said()[-3000:]))
+        return 1
+    finally:
+        daemon.process.wait()
+        shutil.rmtree(daemon.dir)
+    return status or 0
+
+
 def main():
     program, path = sys.argv[1:3]
     with open(path, encoding="utf-8") as file:
