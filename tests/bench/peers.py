@@ -201,6 +201,16 @@ class Congvu:
         self.p.daemons["imapd"].stop()
         self.p.daemons["imapd"].start()
 
+    def use_index(self, is_on):
+        """The search index, from the next search on."""
+        with open(self.p.conf, encoding="utf-8") as f:
+            text = re.sub(r"\[imapd\]\n(search_index = \w+\n)?",
+                          f"[imapd]\nsearch_index = {'yes' if is_on else 'no'}\n", f.read())
+        with open(self.p.conf, "w", encoding="utf-8") as f:
+            f.write(text)
+        os.kill(self.p.daemons["imapd"].process.pid, signal.SIGHUP)
+        time.sleep(1)
+
     def drain(self):
         kit.wait_until("congvu's queue is empty",
                        lambda: self.p.ask("smtpd", "status")["queue_messages"] == 0)
