@@ -51,6 +51,12 @@ SHARED = [b"\\Answered", b"\\Flagged", b"\\Draft", b"\\Seen", b"$chung"]
 OPS = {b"+": lambda old, new: old | new, b"-": lambda old, new: old - new}
 
 
+def uids_told(lines):
+    """UIDs that untagged FETCH and UIDFETCH answers name."""
+    told = re.findall(rb"^\* (?:\d+ FETCH \(.*?\bUID (\d+)|(\d+) UIDFETCH)", b"".join(lines), re.M)
+    return [int(a or b) for a, b in told]
+
+
 class Broken(Exception):
     pass
 
@@ -493,15 +499,16 @@ class Session:
         if None in self.uids or not self.uids:
             return
         before = set(self.uids)
-        got = b"".join(self.run(b"UID SEARCH RETURN (SAVE ALL) " + self.rng.choice(
-            [b"ALL", b"UNSEEN", b"KEYWORD " + self.own, b"LARGER 300"])))
+        lines = self.run(b"UID SEARCH RETURN (SAVE ALL) " + self.rng.choice(
+            [b"ALL", b"UNSEEN", b"KEYWORD " + self.own, b"LARGER 300"]))
+        got = b"".join(lines)
         found = re.search(rb"\* ESEARCH \(TAG \"[^\"]*\"\) UID(?: ALL ([\d:,]+))?", got)
         if not found:
             self.fail("no ESEARCH in %r" % got)
         self.saved = set(expand(found.group(1))) if found.group(1) else set()
         # Messages may have been told of before the result; their UIDs are higher.
         told = {u for u in self.saved if u > max(before)} if len(self.uids) > len(before) else set()
-        if not self.saved <= before | told | (set(self.uids) if self.notified else set()):
+        if not self.saved <= before | told | (set(self.uids + uids_told(lines)) if self.notified else set()):
             self.fail("saved %r of %r" % (self.saved, before))
 
     def use_result(self):
@@ -557,8 +564,8 @@ class Session:
             found = re.search(word + rb" (\d+)", text)
             if int(found.group(1) if found else 0) != value:
                 self.fail("%r of %r" % (word, text))
-        if self.notified:
-            before = before + self.uids  # news may come before the answer
+        if self.notified:  # news may come before the answer, and what they tell of be gone after it
+            before = before + self.uids + uids_told(got)
         if None not in before and not set(uids) <= set(before):
             self.fail("UID SEARCH found %r" % (set(uids) - set(before)))
 
