@@ -87,7 +87,7 @@ enum spam_file_flag {
 	SPAM_FILE_FORM        = 1u << 11, /* HTML that asks for a password */
 	SPAM_FILE_REMOTE      = 1u << 12, /* a document that loads its template from elsewhere */
 	SPAM_FILE_BOMB        = 1u << 13, /* too many entries, too deep, or grows out of bounds */
-	SPAM_FILE_BROKEN      = 1u << 14, /* an archive or document that cannot be read to its end */
+	SPAM_FILE_BROKEN      = 1u << 14, /* an archive or document cut or damaged */
 	SPAM_FILE_CONTRADICTS = 1u << 15, /* two lists of one archive name different files */
 	SPAM_FILE_NOT_LISTED  = 1u << 16, /* an archive whose form is not read here */
 };
@@ -125,7 +125,7 @@ struct spam_file {
 	F(IMAGE_ONLY)       /* pictures and hardly any text */                                     \
 	F(LINK_MISMATCH)    /* a link reads as one host and goes to another organisation's */      \
 	F(URLS_CUT)         /* more than SPAM_URLS_MAX */                                          \
-	F(QR_CODE)          /* a picture with a QR code; its text is among the URLs if it is one */ \
+	F(QR_CODE)          /* a picture with a QR code: see SPAM_URL_QR                          */ \
 	F(CALENDAR)                                                                                \
 	F(SIGNED)           /* S/MIME or PGP signature */                                          \
 	F(ENCRYPTED)        /* S/MIME or PGP encrypted: nothing to see */                          \
@@ -155,7 +155,7 @@ struct spam_walk;
 CV_MUST_CHECK enum cv_status spam_walk_prepare(
 	const char *types_file, const char *shorteners_file, struct cv_err *err);
 
-/* Walks the message of HEADER (with the empty line behind it) and BODY, or of HEADER alone when that
+/* Walks the message of HEADER (and its empty line) and BODY, or of HEADER alone when that
  * is all of it; both must stay where they are until spam_walk_free(). OPTIONS may be NULL. */
 struct spam_walk *spam_walk_message(
 	struct cv_str header, struct cv_str body, const struct spam_walk_options *options);
