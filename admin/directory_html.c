@@ -1,40 +1,16 @@
 /* directory_html.c - the pages of the directory: plain HTML that needs no script (DIR-03).
  *
- * Everything from the register passes through admin_html_escape(); links are made only of
+ * Everything from the register passes through cv_html_escape(); links are made only of
  * addresses, telephone digits and http(s) addresses.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "admin/directory_site.h"
 
+#include "common/text/encode.h"
+
 #include "admin/directory_style.inc"
 
 #define SITE_TITLE "Danh bạ thư điện tử công vụ"
-
-void
-admin_html_escape(struct cv_buf *out, struct cv_str text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		switch (text.p[i]) {
-		case '&':
-			cv_buf_z(out, "&amp;");
-			break;
-		case '<':
-			cv_buf_z(out, "&lt;");
-			break;
-		case '>':
-			cv_buf_z(out, "&gt;");
-			break;
-		case '"':
-			cv_buf_z(out, "&quot;");
-			break;
-		case '\'':
-			cv_buf_z(out, "&#39;");
-			break;
-		default:
-			cv_buf_c(out, text.p[i]);
-		}
-	}
-}
 
 /* 12.077, as Vietnamese write it. */
 static void
@@ -78,9 +54,9 @@ put_mail(struct cv_buf *out, struct cv_str address)
 	cv_buf_z(out, "\">");
 	/* A long address may break before its @, never inside a name. */
 	size_t at = cv_str_find(address, '@', 0);
-	admin_html_escape(out, cv_str_sub(address, 0, at));
+	cv_html_escape(cv_str_sub(address, 0, at), out);
 	cv_buf_z(out, "<wbr>");
-	admin_html_escape(out, cv_str_sub(address, at, address.n));
+	cv_html_escape(cv_str_sub(address, at, address.n), out);
 	cv_buf_z(out, "</a>");
 }
 
@@ -93,7 +69,7 @@ put_digits(struct cv_buf *out, struct cv_str phone)
 	size_t second = phone.n == 11 ? first + 4 : first + 3;
 
 	if (strspn(phone.p, "0123456789") < phone.n || phone.n < 10 || phone.n > 11) {
-		admin_html_escape(out, phone);
+		cv_html_escape(phone, out);
 		return;
 	}
 	cv_buf_printf(out, "%.*s %.*s %.*s", (int)first, phone.p, (int)(second - first),
@@ -109,7 +85,7 @@ put_phone(struct cv_buf *out, struct cv_str phone)
 		digits += cv_is_digit((unsigned char)phone.p[i]);
 	if (digits < 3 ||
 		digits > 15) { /* two numbers in one field, an extension: shown, not dialled */
-		admin_html_escape(out, phone);
+		cv_html_escape(phone, out);
 		return;
 	}
 	cv_buf_z(out, "<a href=\"tel:");
@@ -129,10 +105,10 @@ put_website(struct cv_buf *out, struct cv_str url)
 
 	if (is_web) {
 		cv_buf_z(out, "<a href=\"");
-		admin_html_escape(out, url);
+		cv_html_escape(url, out);
 		cv_buf_z(out, "\">");
 	}
-	admin_html_escape(out, url);
+	cv_html_escape(url, out);
 	if (is_web)
 		cv_buf_z(out, "</a>");
 }
@@ -157,18 +133,18 @@ put_head(struct cv_buf *out, const struct page *p)
 		      "style-src 'self'; "
 		      "base-uri 'none'; form-action 'none'\">\n<title>");
 	if (p->title.n) {
-		admin_html_escape(out, p->title);
+		cv_html_escape(p->title, out);
 		cv_buf_z(out, " – ");
 	}
 	cv_buf_z(out, SITE_TITLE " – ");
-	admin_html_escape(out, p->d->province);
+	cv_html_escape(p->d->province, out);
 	cv_buf_z(out,
 		"</title>\n<meta name=\"description\" content=\"Địa chỉ thư điện tử công vụ của ");
-	admin_html_escape(out, p->title.n ? p->title : p->d->province);
+	cv_html_escape(p->title.n ? p->title : p->d->province, out);
 	cv_buf_z(out, "\">\n");
 	if (p->url[0]) {
 		cv_buf_z(out, "<link rel=\"canonical\" href=\"");
-		admin_html_escape(out, cv_str_z(p->url));
+		cv_html_escape(cv_str_z(p->url), out);
 		cv_buf_printf(out, "%s\">\n", p->path);
 	}
 	cv_buf_printf(out,
@@ -184,7 +160,7 @@ put_banner(struct cv_buf *out, const struct page *p)
 {
 	cv_buf_z(out, "<body>\n<a class=\"skip\" href=\"#noi-dung\">Đến nội dung chính</a>\n"
 		      "<header class=\"banner\"><div class=\"wrap\">\n<p class=\"province\">");
-	admin_html_escape(out, p->d->province);
+	cv_html_escape(p->d->province, out);
 	cv_buf_printf(out,
 		"</p>\n<p class=\"site\"><a href=\"%sindex.html\">" SITE_TITLE "</a></p>\n"
 		"</div></header>\n",
@@ -234,7 +210,7 @@ put_unit_facts(struct cv_buf *out, const struct admin_directory *d, const struct
 	}
 	if (u->location.n) {
 		put_fact(out, "Trụ sở");
-		admin_html_escape(out, u->location);
+		cv_html_escape(u->location, out);
 		cv_buf_z(out, "</strong></li>\n");
 	}
 	if (u->parent_name.n) {
@@ -244,7 +220,7 @@ put_unit_facts(struct cv_buf *out, const struct admin_directory *d, const struct
 		put_fact(out, "Trực thuộc");
 		if (is_here)
 			cv_buf_printf(out, "<a href=\"%.*s.html\">", CV_STR_ARGS(u->parent));
-		admin_html_escape(out, u->parent_name);
+		cv_html_escape(u->parent_name, out);
 		cv_buf_printf(out, "%s</strong></li>\n", is_here ? "</a>" : "");
 	}
 	put_fact(out, "Số người trong danh bạ");
@@ -259,7 +235,7 @@ static void
 put_cell(struct cv_buf *out, const char *name, struct cv_str text)
 {
 	cv_buf_printf(out, "<td class=\"%s\">", name);
-	admin_html_escape(out, text);
+	cv_html_escape(text, out);
 	cv_buf_z(out, "</td>");
 }
 
@@ -268,7 +244,7 @@ put_person(struct cv_buf *out, const struct admin_entry *e, size_t number, bool 
 {
 	cv_buf_printf(
 		out, "<tr><td class=\"stt\">%zu</td><th scope=\"row\" class=\"ten\">", number);
-	admin_html_escape(out, e->name);
+	cv_html_escape(e->name, out);
 	cv_buf_z(out, "</th>");
 	put_cell(out, "chucvu", e->title);
 	put_cell(out, "phong", e->department);
@@ -315,7 +291,7 @@ put_roles(struct cv_buf *out, const struct admin_unit *u)
 		if (!e->is_role)
 			continue;
 		cv_buf_z(out, "<tr><th scope=\"row\" class=\"ten\">");
-		admin_html_escape(out, e->name);
+		cv_html_escape(e->name, out);
 		cv_buf_z(out, "</th><td class=\"dt\">");
 		put_phone(out, e->phone_office);
 		cv_buf_z(out, "</td><td class=\"thu\">");
@@ -338,7 +314,7 @@ put_children(struct cv_buf *out, const struct admin_directory *d, const struct a
 		cv_buf_z(out, any ? "" : "<h2>Đơn vị trực thuộc</h2>\n<ul class=\"tructhuoc\">\n");
 		any = true;
 		cv_buf_printf(out, "<li><a href=\"%.*s.html\">", CV_STR_ARGS(child->code));
-		admin_html_escape(out, child->name);
+		cv_html_escape(child->name, out);
 		cv_buf_z(out, "</a></li>\n");
 	}
 	cv_buf_z(out, any ? "</ul>\n" : "");
@@ -367,9 +343,9 @@ admin_html_unit(const struct admin_directory *d, const struct admin_unit *u, con
 	const struct admin_unit_group *group = &admin_unit_groups[admin_unit_group_of(u->type)];
 	cv_buf_printf(out, "../index.html#%s\">%s</a></li>\n<li class=\"day\">", group->anchor,
 		group->title);
-	admin_html_escape(out, u->name);
+	cv_html_escape(u->name, out);
 	cv_buf_z(out, "</li>\n</ol></div></nav>\n<main id=\"noi-dung\" class=\"wrap\">\n<h1>");
-	admin_html_escape(out, u->name);
+	cv_html_escape(u->name, out);
 	cv_buf_z(out, "</h1>\n");
 	put_unit_facts(out, d, u);
 	if (u->roles)
@@ -417,7 +393,7 @@ put_unit_row(struct cv_buf *out, const struct admin_unit *u, const struct group_
 		"<tr><td class=\"stt\">%zu</td><th scope=\"row\" class=\"ten\">"
 		"<a href=\"donvi/%.*s.html\">",
 		number, CV_STR_ARGS(u->code));
-	admin_html_escape(out, u->name);
+	cv_html_escape(u->name, out);
 	cv_buf_z(out, "</a></th>");
 	if (c->has_parent)
 		put_cell(out, "cha", u->parent_name);

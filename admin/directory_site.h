@@ -42,7 +42,6 @@ void admin_site_done(struct admin_site *s);
 bool admin_site_path_is_sound(const char *path);
 
 /* ---- parts, for admin_site_build() and for tests ---- */
-void admin_html_escape(struct cv_buf *out, struct cv_str text);
 void admin_html_index(const struct admin_directory *d, const char *url, struct cv_buf *out);
 void admin_html_unit(const struct admin_directory *d, const struct admin_unit *u, const char *url,
 	struct cv_buf *out);

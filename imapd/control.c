@@ -6,6 +6,7 @@
 
 #include "common/audit/access.h"
 #include "common/base/clock.h"
+#include "imapd/mail_notice.h"
 #include "imapd/rights_ctl.h"
 #include "imapd/server.h"
 
@@ -141,6 +142,8 @@ imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 		return do_store_check(d, call, reply_out, err);
 	if (strncmp(what, "session.", 8) == 0)
 		return imapd_sessions_do(d, call->request, reply_out, err);
+	if (strcmp(what, "mail.notice") == 0)
+		return imapd_mail_notice(d, call->request, reply_out, err);
 	name_actor(call->peer_uid, actor, sizeof(actor));
 	if (strncmp(what, "mailbox.rights.", 15) == 0)
 		return imapd_rights_do(d, actor, call->request, reply_out, err);

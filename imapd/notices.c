@@ -2,15 +2,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/notices.h"
 
-#include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/base/rng.h"
 #include "common/store/quota.h"
-#include "common/text/date.h"
-#include "common/text/encode.h"
-#include "common/text/encoded_word.h"
-#include "common/text/header.h"
-#include "imapd/server.h"
+#include "imapd/letter.h"
 
 #define WAITING_MAX 4096u /* who comes beyond is asked for again at the next change */
 #define TEXT_MAX    (16u << 10)
@@ -86,32 +80,17 @@ write_text(const struct notice *n, struct cv_buf *out)
 static void
 write_message(const struct imapd_config *config, const struct notice *n, struct cv_buf *out)
 {
-	struct cv_buf value = CV_BUF_INIT(2000), text = CV_BUF_INIT(TEXT_MAX);
-	const char *hostname = config->common->hostname;
+	struct cv_buf subject = CV_BUF_INIT(200), text = CV_BUF_INIT(TEXT_MAX);
 
-	cv_buf_z(out, "Date: ");
-	cv_date_write_mail(out, cv_date_at(cv_wall_secs(), CV_ZONE_VIETNAM));
-	cv_buf_z(out, "\r\n");
-	cv_phrase_encode(CV_STR("Hệ thống thư công vụ"), &value);
-	cv_buf_printf(&value, " <MAILER-DAEMON@%s>", hostname);
-	cv_header_fold_tokens(out, "From", cv_buf_view(&value));
-	cv_buf_reset(&value);
-	cv_buf_printf(&value, "<%.*s>", CV_STR_ARGS(n->address));
-	cv_header_fold_tokens(out, "To", cv_buf_view(&value));
-	cv_buf_reset(&value);
-	cv_buf_printf(&value, "Hộp thư đã dùng %u%% hạn mức / Mailbox %u%% full", n->percent,
+	cv_buf_printf(&subject, "Hộp thư đã dùng %u%% hạn mức / Mailbox %u%% full", n->percent,
 		n->percent);
-	cv_header_fold(out, "Subject", cv_buf_view(&value));
-	cv_buf_printf(out,
-		"Message-ID: <%016llx.quota@%s>\r\nAuto-Submitted: auto-generated\r\n"
-		"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
-		"Content-Transfer-Encoding: base64\r\n\r\n",
-		(unsigned long long)cv_random_u64(), hostname);
 	write_text(n, &text);
-	struct cv_base64_writer w = {0};
-	cv_base64_write(&w, cv_buf_view(&text), out);
-	cv_base64_write_end(&w, out);
-	cv_buf_done(&value);
+	const struct imapd_letter l = {.kind = "quota",
+		.to = n->address,
+		.subject = cv_buf_view(&subject),
+		.text = cv_buf_view(&text)};
+	imapd_letter_write(config, &l, out);
+	cv_buf_done(&subject);
 	cv_buf_done(&text);
 }
 

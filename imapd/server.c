@@ -16,6 +16,7 @@
 #include "common/config/check.h"
 #include "imapd/conn.h"
 #include "imapd/listen.h"
+#include "imapd/mail_notice.h"
 #include "imapd/notices.h"
 
 #define REVIEW_MS 2000
@@ -375,11 +376,14 @@ imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
 	d->started_secs = cv_wall_secs();
 	d->columns = imapd_columns_cache_new(config->imapd->search_cache);
 	d->sheets = imapd_sheets_new(config->imapd->fetch_cache);
+	d->notice_rates = cv_rates_new(IMAPD_NOTICE_RATES);
 	enum cv_status status = open_store(d, config, err);
 	if (!status)
 		status = open_register(d, config, err);
 	if (!status)
 		status = imapd_notices_start(d, &d->notices, err);
+	if (!status)
+		status = cv_deliverer_local(d->store, &d->deliverer, err);
 	if (!status) {
 		open_index(d, config);
 		open_tls(d, config);
@@ -418,6 +422,7 @@ imapd_close(struct imapd *d)
 	if (d->ctl)
 		cv_ctl_server_free(d->ctl);
 	imapd_notices_stop(d->notices);
+	cv_deliverer_free(d->deliverer);
 	if (d->auth)
 		cv_auth_free(d->auth);
 	if (d->reg)
@@ -441,6 +446,7 @@ imapd_close(struct imapd *d)
 	imapd_index_close(d->index);
 	imapd_columns_cache_free(d->columns);
 	imapd_sheets_free(d->sheets);
+	cv_rates_free(d->notice_rates);
 	cv_map_done(&d->users);
 	imapd_grants_done(&d->grants);
 	pthread_mutex_destroy(&d->users_lock);

@@ -15,6 +15,7 @@
 #include "common/net/ctl.h"
 #include "common/net/metrics.h"
 #include "common/net/net.h"
+#include "common/net/rates.h"
 #include "common/net/tls.h"
 #include "common/options/sections.h"
 #include "common/register/auth.h"
@@ -56,6 +57,8 @@ struct imapd {
 	struct imapd_columns_cache *columns;
 	struct imapd_sheets *sheets;
 	struct imapd_notices *notices;
+	struct cv_deliverer *deliverer; /* of our own letters */
+	struct cv_rates *notice_rates;
 	struct imapd_index *index; /* NULL: it cannot be opened */
 	struct imapd_grants_cache grants;
 	struct cv_ctl_server *ctl;

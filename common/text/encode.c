@@ -552,3 +552,29 @@ cv_xtext_decode(struct cv_str in, struct cv_buf *out)
 	}
 	return out->full ? CV_LIMIT : CV_OK;
 }
+
+void
+cv_html_escape(struct cv_str text, struct cv_buf *out)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		switch (text.p[i]) {
+		case '&':
+			cv_buf_z(out, "&amp;");
+			break;
+		case '<':
+			cv_buf_z(out, "&lt;");
+			break;
+		case '>':
+			cv_buf_z(out, "&gt;");
+			break;
+		case '"':
+			cv_buf_z(out, "&quot;");
+			break;
+		case '\'':
+			cv_buf_z(out, "&#39;");
+			break;
+		default:
+			cv_buf_c(out, text.p[i]);
+		}
+	}
+}

@@ -70,4 +70,7 @@ int cv_hex_digit(unsigned char c);
 void cv_xtext_encode(struct cv_str in, struct cv_buf *out);
 CV_MUST_CHECK enum cv_status cv_xtext_decode(struct cv_str in, struct cv_buf *out);
 
+/* Text for HTML, between tags or in an attribute's quotes: & < > " and ' become entities. */
+void cv_html_escape(struct cv_str text, struct cv_buf *out);
+
 #endif
