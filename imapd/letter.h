@@ -1,8 +1,8 @@
 /* letter.h - mail that this server itself writes into a box: notices, digests.
  *
  * UTF-8 text under the server's own name, marked as written by a machine (RFC 3834). Putting one is
- * an ordinary delivery, durable when it returns; its id makes a second try harmless for 7 days, also
- * after a crash. Threads: all calls from any thread that may wait for the disk.
+ * an ordinary delivery, durable when it returns; its id makes a second try harmless for 7 days,
+ * also after a crash. Threads: all calls from any thread that may wait for the disk.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef IMAPD_LETTER_H

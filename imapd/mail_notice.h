@@ -1,5 +1,5 @@
-/* mail_notice.h - "mail.notice" on the control socket: another program of ours has something to tell
- * the owner of a box.
+/* mail_notice.h - "mail.notice" on the control socket: another program of ours has something to
+ * tell the owner of a box.
  *
  *   {"do": "mail.notice", "template": "signup", "account": "hoa.stp@...", "values": {...}}
  *
