@@ -34,3 +34,4 @@ cv_plain(spf2 spf2/spf.h spf2)
 cv_plain(milter libmilter/mfapi.h milter)
 cv_plain(unbound unbound.h unbound) # its pkg-config file asks for libevent, which it does not need
 cv_plain(etpan libetpan/libetpan.h etpan) # its pkg-config file forces a no-PIE link
+cv_plain(math math.h m)

@@ -29,10 +29,10 @@ struct spam_tally {
 	struct spam_tally_options o;
 	uint32_t bucket_count;
 	struct bucket *buckets;
-	bool *is_dirty;                /* of each bucket, under its lock */
-	pthread_mutex_t locks[LOCKS];  /* of the buckets whose number leaves this remainder */
+	bool *is_dirty;               /* of each bucket, under its lock */
+	pthread_mutex_t locks[LOCKS]; /* of the buckets whose number leaves this remainder */
 	pthread_mutex_t writing;
-	uint32_t rows;                 /* rows that may exist: buckets of the largest table so far */
+	uint32_t rows; /* that may exist: buckets of the largest table so far */
 	uint64_t unreadable;
 };
 

@@ -52,7 +52,7 @@ bool spam_tally_get(
 typedef void spam_tally_fn(struct spam_tally_entry *entry, void *arg);
 void spam_tally_update(
 	struct spam_tally *t, struct spam_tally_key key, spam_tally_fn *fn, void *arg);
-/* Adds N to the count at INDEX, which stays at its largest value, and answers the entry after it. */
+/* Adds N to the count at INDEX, which stays at its largest value; answers the entry then. */
 struct spam_tally_entry spam_tally_add(
 	struct spam_tally *t, struct spam_tally_key key, unsigned index, uint32_t n);
 
