@@ -37,8 +37,7 @@ note(struct spam_tally_entry *e, void *arg)
 		e->counts[FROZEN_UNTIL] = 0;
 	}
 	e->counts[MESSAGES] += e->counts[MESSAGES] < UINT32_MAX;
-	e->counts[OUTSIDE] =
-		CV_MIN(e->counts[OUTSIDE], UINT32_MAX - n->outside) + n->outside;
+	e->counts[OUTSIDE] = CV_MIN(e->counts[OUTSIDE], UINT32_MAX - n->outside) + n->outside;
 	e->counts[SPAM] += n->is_spam;
 	if ((!l->rcpts || e->counts[OUTSIDE] <= l->rcpts) &&
 		(!l->spam || e->counts[SPAM] <= l->spam))
@@ -62,8 +61,7 @@ spam_burst_is_frozen(struct spam_tally *t, struct cv_str login, uint32_t *left_o
 {
 	struct spam_tally_entry e;
 	uint32_t now = (uint32_t)cv_wall_secs();
-	bool is_frozen =
-		spam_tally_get(t, key_of(login), &e) && e.counts[FROZEN_UNTIL] > now;
+	bool is_frozen = spam_tally_get(t, key_of(login), &e) && e.counts[FROZEN_UNTIL] > now;
 
 	*left_out = is_frozen ? e.counts[FROZEN_UNTIL] - now : 0;
 	return is_frozen;

@@ -36,8 +36,8 @@ next_word(struct cv_str *rest, uint64_t *hash_out)
 void
 spam_sketch(struct cv_str folded, struct spam_sketch *out)
 {
-	static const uint64_t turns[SPAM_SKETCH_MARKS] = {0x9e3779b97f4a7c15u, 0xc2b2ae3d27d4eb4fu,
-		0x165667b19e3779f9u, 0xd6e8feb86659fd93u};
+	static const uint64_t turns[SPAM_SKETCH_MARKS] = {
+		0x9e3779b97f4a7c15u, 0xc2b2ae3d27d4eb4fu, 0x165667b19e3779f9u, 0xd6e8feb86659fd93u};
 	uint64_t run[RUN];
 	size_t words = 0;
 

@@ -63,8 +63,8 @@ static bool
 is_live(const struct spam_tally *t, const struct slot *slot, uint32_t now)
 {
 	/* A clock that was set back makes nothing older. */
-	return slot->entry.last_secs && (now < slot->entry.last_secs ||
-						now - slot->entry.last_secs <= t->o.keep_secs);
+	return slot->entry.last_secs &&
+	       (now < slot->entry.last_secs || now - slot->entry.last_secs <= t->o.keep_secs);
 }
 
 static uint32_t
@@ -154,8 +154,8 @@ read_row(void *arg, struct cv_str key, struct cv_str value)
 static enum cv_status
 read_rows(struct spam_tally *t, struct cv_err *err)
 {
-	enum cv_status status = cv_meta_scan(
-		t->o.engine, t->o.acct, CV_STR("T"), CV_STR("U"), 0, read_row, t, err);
+	enum cv_status status =
+		cv_meta_scan(t->o.engine, t->o.acct, CV_STR("T"), CV_STR("U"), 0, read_row, t, err);
 
 	if (t->unreadable)
 		cv_log(0, CV_WARN, "tally.unreadable", "acct=%llx rows=%llu",

@@ -47,8 +47,8 @@ fade(struct spam_tally_entry *e, uint32_t now)
 }
 
 double
-spam_trust_weight(struct spam_tally *t, enum spam_trust_kind kind, struct cv_str name,
-	uint32_t *seen_out)
+spam_trust_weight(
+	struct spam_tally *t, enum spam_trust_kind kind, struct cv_str name, uint32_t *seen_out)
 {
 	struct spam_tally_entry e;
 	double good, bad, seen;

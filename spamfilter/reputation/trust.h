@@ -12,7 +12,7 @@
 #include "spamfilter/reputation/tally.h"
 
 enum spam_trust_kind {
-	SPAM_TRUST_PROVED = 'p',  /* a sender's domain, or at free mail its address; authenticated */
+	SPAM_TRUST_PROVED = 'p',  /* a sender's domain (at free mail: address), authenticated */
 	SPAM_TRUST_CLAIMED = 'c', /* the same without proof: can only do harm */
 	SPAM_TRUST_NETWORK = 'n', /* the client's /24, or /48 of IPv6 */
 	SPAM_TRUST_HOST = 'h'     /* the organisational domain of a link: can only do harm */

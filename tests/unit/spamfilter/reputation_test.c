@@ -1,4 +1,4 @@
-/* reputation_test.c - names earn and lose trust, strangers wait once, copies and bursts are seen. */
+/* reputation_test.c - names earn and lose trust, strangers wait once, copies and bursts show. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
 #include "common/text/fold.h"
@@ -45,7 +45,7 @@ a_name_weighs_by_what_it_did_before(void **state)
 		{"always good",                   SPAM_TRUST_PROVED,  500,  0,   -1.5, -1.4},
 		{"always bad",                    SPAM_TRUST_PROVED,  0,    500, 2.4,  2.5 },
 		{"mostly good",                   SPAM_TRUST_PROVED,  100,  10,  -1.5, -0.9},
-		{"even",                          SPAM_TRUST_PROVED,  50,   50,  -0.1, 0.1 },
+		{"even",			  SPAM_TRUST_PROVED,  50,   50,  -0.1, 0.1 },
 		{"a few bad",                     SPAM_TRUST_PROVED,  0,    5,   0.2,  0.6 },
 		{"a claimed name earns nothing",  SPAM_TRUST_CLAIMED, 900,  0,   0,    0   },
 		{"but loses",                     SPAM_TRUST_CLAIMED, 0,    900, 1.5,  1.5 },
@@ -76,10 +76,8 @@ what_was_proved_counts_apart_from_what_was_claimed(void **state)
 	for (unsigned n = 0; n < 50; n++)
 		spam_trust_note(
 			table, SPAM_TRUST_CLAIMED, CV_STR("bank.example"), false, SPAM_TRUST_OWN);
-	assert_true(spam_trust_weight(
-			    table, SPAM_TRUST_CLAIMED, CV_STR("bank.example"), NULL) > 1);
-	assert_true(spam_trust_weight(
-			    table, SPAM_TRUST_PROVED, CV_STR("bank.example"), NULL) == 0);
+	assert_true(spam_trust_weight(table, SPAM_TRUST_CLAIMED, CV_STR("bank.example"), NULL) > 1);
+	assert_true(spam_trust_weight(table, SPAM_TRUST_PROVED, CV_STR("bank.example"), NULL) == 0);
 }
 
 static void
@@ -154,8 +152,9 @@ a_network_from_which_several_returned_waits_no_more(void **state)
 	for (unsigned round = 0; round < 2; round++) {
 		for (unsigned i = 0; i < SPAM_GREYLIST_NETWORK_OK; i++) {
 			snprintf(sender, sizeof sender, "s%u@mta.example", i);
-			CHECK(sender, knock("203.0.113.0/24", sender) ==
-				(round ? SPAM_GREYLIST_RETURNED : SPAM_GREYLIST_WAIT));
+			CHECK(sender,
+				knock("203.0.113.0/24", sender) ==
+					(round ? SPAM_GREYLIST_RETURNED : SPAM_GREYLIST_WAIT));
 		}
 		cv_clock_shift(400);
 	}
@@ -165,9 +164,9 @@ a_network_from_which_several_returned_waits_no_more(void **state)
 
 /* ---- copies ---- */
 
-#define LETTER                                                                                     \
-	"Cơ hội vàng cho mọi người làm việc tại nhà, thu nhập ổn định mỗi tháng, không cần vốn, "    \
-	"chỉ cần điện thoại và vài phút mỗi ngày, đăng ký ngay hôm nay để nhận quà tặng hấp dẫn "    \
+#define LETTER                                                                                                                   \
+	"Cơ hội vàng cho mọi người làm việc tại nhà, thu nhập ổn định mỗi tháng, không cần vốn, "  \
+	"chỉ cần điện thoại và vài phút mỗi ngày, đăng ký ngay hôm nay để nhận quà tặng hấp dẫn " \
 	"từ chương trình, số lượng có hạn nên hãy nhanh tay kẻo lỡ mất dịp may hiếm có này"
 
 static struct spam_sketch
@@ -199,8 +198,9 @@ copies_are_known_though_each_greets_another(void **state)
 		spam_copies_seen(table, &sketch, &copies);
 	}
 	assert_in_range(copies.seen, 36, 40);
-	sketch = sketch_of("", "Kính mời các đồng chí dự họp giao ban tháng mười hai tại hội trường "
-			       "lớn của Ủy ban nhân dân tỉnh vào tám giờ sáng thứ hai tuần tới");
+	sketch =
+		sketch_of("", "Kính mời các đồng chí dự họp giao ban tháng mười hai tại hội trường "
+			      "lớn của Ủy ban nhân dân tỉnh vào tám giờ sáng thứ hai tuần tới");
 	spam_copies_seen(table, &sketch, &copies);
 	assert_int_equal(copies.seen, 1);
 	sketch = sketch_of("", "Chào bạn");
@@ -259,8 +259,7 @@ spam_in_a_row_freezes_whatever_the_recipients(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 5; i++) {
-		assert_int_equal(
-			spam_burst_note(table, &limits, login, 1, true), SPAM_BURST_NONE);
+		assert_int_equal(spam_burst_note(table, &limits, login, 1, true), SPAM_BURST_NONE);
 		assert_int_equal(
 			spam_burst_note(table, &limits, login, 900, false), SPAM_BURST_NONE);
 	}
@@ -278,8 +277,7 @@ a_slow_sender_is_never_frozen(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 50; i++) {
-		assert_int_equal(
-			spam_burst_note(table, &limits, CV_STR("steady"), 100, i % 3 == 0),
+		assert_int_equal(spam_burst_note(table, &limits, CV_STR("steady"), 100, i % 3 == 0),
 			SPAM_BURST_NONE);
 		cv_clock_shift(400);
 	}
@@ -298,8 +296,8 @@ whom_we_wrote_to_is_known_in_any_case(void **state)
 	assert_int_equal(spam_letters_known(table, CV_STR("binh.stp@lamgiang.example"),
 				 CV_STR("dan@mail.example")),
 		0);
-	assert_int_equal(spam_letters_known(table, CV_STR("hoa.snv@lamgiang.example"), CV_STR("")),
-		0);
+	assert_int_equal(
+		spam_letters_known(table, CV_STR("hoa.snv@lamgiang.example"), CV_STR("")), 0);
 }
 
 static void
@@ -309,16 +307,16 @@ answers_refer_to_what_left_here(void **state)
 		const char *field;
 		bool answers;
 	} rows[] = {
-		{"<a1@lamgiang.example>",                                       true },
-		{" <a1@lamgiang.example>\r\n",                                  true },
-		{"<x@other.example>\r\n <a1@lamgiang.example> <y@z.example>",   true },
-		{"<A1@lamgiang.example>",                                       false},
-		{"a1@lamgiang.example",                                         false},
-		{"<>",                                                          false},
-		{"<<<>>>",                                                      false},
-		{"",                                                            false},
-		{"<a1@lamgiang.example",                                        false},
-		{"a1@lamgiang.example>",                                        false},
+		{"<a1@lamgiang.example>",                                     true },
+		{" <a1@lamgiang.example>\r\n",                                true },
+		{"<x@other.example>\r\n <a1@lamgiang.example> <y@z.example>", true },
+		{"<A1@lamgiang.example>",                                     false},
+		{"a1@lamgiang.example",                                       false},
+		{"<>",							false},
+		{"<<<>>>",						    false},
+		{"",							  false},
+		{"<a1@lamgiang.example",                                      false},
+		{"a1@lamgiang.example>",                                      false},
 	};
 
 	(void)state;

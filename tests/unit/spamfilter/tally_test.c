@@ -175,10 +175,10 @@ broken_rows_are_passed_over(void **state)
 	scratch_make("tally", dir);
 	struct cv_engine *engine = open_engine(dir);
 	struct cv_put puts[] = {
-		{{"T\0\0\0\1", 5}, CV_STR("\1\7short") },
-		{{"T\0\0\0\2", 5}, CV_STR("\xff")      },
-		{{"T", 1},         CV_STR("\1\0")      },
-		{{"T\0\0\0\3", 5}, CV_STR("")          },
+		{{"T\0\0\0\1", 5}, CV_STR("\1\7short")},
+		{{"T\0\0\0\2", 5}, CV_STR("\xff")     },
+		{{"T", 1},         CV_STR("\1\0")     },
+		{{"T\0\0\0\3", 5}, CV_STR("")         },
 	};
 	struct cv_batch batch = {.acct = cv_acct(CV_CLASS_STATS, 99),
 		.expect = CV_VERSION_ANY,
