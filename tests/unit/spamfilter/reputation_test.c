@@ -164,10 +164,10 @@ a_network_from_which_several_returned_waits_no_more(void **state)
 
 /* ---- copies ---- */
 
-#define LETTER                                                                                                                   \
-	"Cơ hội vàng cho mọi người làm việc tại nhà, thu nhập ổn định mỗi tháng, không cần vốn, "  \
-	"chỉ cần điện thoại và vài phút mỗi ngày, đăng ký ngay hôm nay để nhận quà tặng hấp dẫn " \
-	"từ chương trình, số lượng có hạn nên hãy nhanh tay kẻo lỡ mất dịp may hiếm có này"
+static const char letter[] =
+	"Cơ hội vàng cho mọi người làm việc tại nhà, thu nhập ổn định mỗi tháng, không cần vốn, "
+	"chỉ cần điện thoại và vài phút mỗi ngày, đăng ký ngay hôm nay để nhận quà tặng hấp dẫn "
+	"từ chương trình, số lượng có hạn nên hãy nhanh tay kẻo lỡ mất dịp may hiếm có này";
 
 static struct spam_sketch
 sketch_of(const char *before, const char *text)
@@ -194,7 +194,7 @@ copies_are_known_though_each_greets_another(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 40; i++) {
-		sketch = sketch_of(greetings[i % 4], LETTER);
+		sketch = sketch_of(greetings[i % 4], letter);
 		spam_copies_seen(table, &sketch, &copies);
 	}
 	assert_in_range(copies.seen, 36, 40);
@@ -207,7 +207,7 @@ copies_are_known_though_each_greets_another(void **state)
 	spam_copies_seen(table, &sketch, &copies);
 	assert_int_equal(copies.seen, 0);
 	cv_clock_shift(SPAM_COPIES_SECS + 1);
-	sketch = sketch_of("", LETTER);
+	sketch = sketch_of("", letter);
 	spam_copies_seen(table, &sketch, &copies);
 	assert_int_equal(copies.seen, 1);
 }
@@ -215,13 +215,13 @@ copies_are_known_though_each_greets_another(void **state)
 static void
 copies_of_what_people_called_spam_are_known(void **state)
 {
-	struct spam_sketch sketch = sketch_of("Thưa ông Tuấn, ", LETTER);
+	struct spam_sketch sketch = sketch_of("Thưa ông Tuấn, ", letter);
 	struct spam_copies copies;
 
 	(void)state;
 	spam_copies_learn(table, &sketch, true);
 	spam_copies_learn(table, &sketch, true);
-	sketch = sketch_of("Thưa bà Lan, ", LETTER);
+	sketch = sketch_of("Thưa bà Lan, ", letter);
 	spam_copies_seen(table, &sketch, &copies);
 	assert_int_equal(copies.spam, 2);
 	assert_int_equal(copies.ham, 0);
