@@ -57,6 +57,8 @@ speaks_against(struct cv_str name, struct cv_str value)
 {
 	if (cv_str_has_iprefix(name, "List-") || cv_str_ieq_z(name, "X-Congvu-Policy"))
 		return true;
+	if (cv_str_ieq_z(name, "X-Congvu-Verdict"))
+		return !cv_str_has_iprefix(value, "pass");
 	if (cv_str_ieq_z(name, "Auto-Submitted"))
 		return !cv_str_ieq_z(cv_str_sub(value, 0, cv_str_find(value, ';', 0)), "no");
 	if (cv_str_ieq_z(name, "Precedence"))

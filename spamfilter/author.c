@@ -1,16 +1,7 @@
 /* author.c - whom a message names as its author, however oddly it is written. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/text/address.h"
-#include "spamfilter/session.h"
-
-const struct spam_header_field *
-spam_mail_field(const struct spam_mail *m, const char *name, size_t nth)
-{
-	for (size_t i = 0; i < m->field_count; i++)
-		if (cv_str_ieq_z(m->fields[i].name, name) && !nth--)
-			return &m->fields[i];
-	return NULL;
-}
+#include "spamfilter/mail.h"
 
 /* Lower-case A-labels in the mail's arena; empty when DOMAIN is none. */
 static struct cv_str

@@ -251,7 +251,7 @@ stop(struct spam_server *s, int code)
 		unlink(socket_path);
 	for (int i = 0; i < STOP_GRACE_MS / 10 && atomic_load(&s->under_way); i++)
 		usleep(10000);
-	spam_signup_stop(s->signup);
+	spam_stats_stop(s->stats);
 	cv_log(0, CV_INFO, "stopped", "messages=%llu",
 		(unsigned long long)atomic_load(&s->messages));
 #ifdef __SANITIZE_ADDRESS__

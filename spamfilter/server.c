@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/sandbox/sandbox.h"
 #include "common/text/domain.h"
+#include "spamfilter/rules.h"
 
 #define LIST_DAYS  30
 #define LIST_LIMIT 10000
@@ -112,6 +113,28 @@ open_resolver(struct spam_server *s, struct cv_err *err)
 	return cv_resolver_new(&o, &s->resolver, err);
 }
 
+static enum cv_status
+check_scores(const struct spamfilter_options *opt, struct cv_err *err)
+{
+	const struct {
+		const char *name, *value;
+	} rows[] = {
+		{"score_mark",       opt->score_mark      },
+		{"score_junk",       opt->score_junk      },
+		{"score_greylist",   opt->score_greylist  },
+		{"score_quarantine", opt->score_quarantine},
+		{"score_refuse",     opt->score_refuse    },
+	};
+	double score;
+
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		if (strcmp(rows[i].value, "off") &&
+			!spam_score_parse(cv_str_z(rows[i].value), &score))
+			return cv_fail(err, CV_INVALID, "%s is '%s': a number like 4.5, or off",
+				rows[i].name, rows[i].value);
+	return CV_OK;
+}
+
 enum cv_status
 spam_options_check(const struct spamfilter_options *opt, struct cv_err *err)
 {
@@ -119,7 +142,7 @@ spam_options_check(const struct spamfilter_options *opt, struct cv_err *err)
 
 	for (size_t i = 0; i < CV_COUNT(words); i++)
 		if (!strcmp(opt->secrecy_inbound, words[i]))
-			return CV_OK;
+			return check_scores(opt, err);
 	return cv_fail(err, CV_INVALID, "secrecy_inbound is '%s': accept, mark or reject",
 		opt->secrecy_inbound);
 }
@@ -144,12 +167,13 @@ open_parts(struct spam_server *s, struct cv_err *err)
 	if (status == CV_OK)
 		status = spam_dkim_new(s->resolver, &s->dkim, err);
 	if (status == CV_OK)
-		status = spam_signup_open(s->is_alone ? NULL : s->main->stats_dir, &s->signup, err);
+		status = spam_stats_open(s->is_alone ? NULL : s->main->stats_dir, &s->stats, err);
 	if (status)
 		return status;
+	s->signup = spam_signup_new(s->stats);
 	s->dmarc = spam_dmarc_new(s->resolver);
 	s->keys = spam_keys_new(s->is_alone ? NULL : s->main->keys_dir);
-	return CV_OK;
+	return spam_stats_start(s->stats, err);
 }
 
 enum cv_status
@@ -185,7 +209,8 @@ spam_server_close(struct spam_server *s)
 		cv_ctl_server_free(s->ctl);
 	if (s->net)
 		cv_net_free(s->net);
-	spam_signup_close(s->signup);
+	spam_stats_close(s->stats);
+	spam_signup_free(s->signup);
 	if (s->keys)
 		spam_keys_free(s->keys);
 	spam_dmarc_free(s->dmarc);

@@ -18,6 +18,7 @@
 #include "spamfilter/keys.h"
 #include "spamfilter/signup.h"
 #include "spamfilter/spf/spf.h"
+#include "spamfilter/stats.h"
 
 #define SPAM_DNS_SECS 5 /* for one look-up: a filter must answer before its MTA gives up */
 
@@ -42,6 +43,7 @@ struct spam_server {
 	struct spam_dkim *dkim;
 	struct spam_dmarc *dmarc;
 	struct spam_keys *keys;
+	struct spam_stats *stats;
 	struct spam_signup *signup;
 	struct cv_netset *submitters;
 	struct cv_ctl_server *ctl;

@@ -1,12 +1,15 @@
-/* session.c - libmilter's call-backs: they gather; judge.c decides at the end. See session.h. */
+/* session.c - libmilter's call-backs: they gather into a spam_mail; judge.c decides at the end,
+ * edit.c carries it out. See session.h. */
 /* SPDX-License-Identifier: MPL-2.0 */
+
 #include "spamfilter/session.h"
 
 #include <netinet/in.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
-#include "common/text/address.h"
+#include "spamfilter/edit.h"
+#include "spamfilter/judge.h"
 
 /* libmilter hands call-backs nothing but its own context. */
 static struct spam_server *server;
@@ -33,18 +36,9 @@ go_on(const struct spam_session *s, uint32_t no_reply)
 static void
 mail_free(struct spam_session *s)
 {
-	struct spam_mail *m = s->mail;
-
-	if (!m)
+	if (!s->mail)
 		return;
-	spam_dkim_stream_free(m->verifier);
-	for (size_t i = 0; i < m->signer_count; i++)
-		spam_dkim_stream_free(m->signers[i]);
-	spam_keys_unref(s->server->keys, m->key_set);
-	cv_content_free(m->content);
-	cv_arena_done(&m->arena);
-	free(m->fields);
-	free(m);
+	spam_mail_free(s->mail);
 	s->mail = NULL;
 	atomic_fetch_sub(&s->server->under_way, 1);
 }
@@ -75,6 +69,7 @@ on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps, unsigned 
 {
 	struct spam_session *s = session_of(ctx);
 	const unsigned long edits = SMFIF_ADDHDRS | SMFIF_CHGHDRS;
+	const unsigned long optional = SMFIF_QUARANTINE;
 	const unsigned long wanted = SMFIP_NR_HELO | SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_EOH |
 				     SMFIP_NR_BODY | SMFIP_HDR_LEADSPC | SMFIP_NODATA |
 				     SMFIP_NOUNKNOWN;
@@ -85,7 +80,8 @@ on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps, unsigned 
 	s->protocol = (uint32_t)(steps & wanted);
 	if (!s->can_edit)
 		cv_log(s->id, CV_WARN, "mta.limited", "why=\"takes no header changes\"");
-	*actions_out = actions & edits;
+	s->can_quarantine = actions & SMFIF_QUARANTINE;
+	*actions_out = actions & (edits | optional);
 	*steps_out = s->protocol;
 	*f2_out = 0;
 	*f3_out = 0;
@@ -112,7 +108,7 @@ on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 {
 	struct spam_session *s = session_of(ctx);
 
-	(void)host;
+	snprintf(s->client_name, sizeof s->client_name, "%s", host ? host : "");
 	if (address && address->sa_family == AF_INET)
 		memcpy(&s->client, address, sizeof(struct sockaddr_in));
 	else if (address && address->sa_family == AF_INET6)
@@ -140,33 +136,6 @@ on_helo(SMFICTX *ctx, char *name)
 
 /* ---- envelope ---- */
 
-/* Some MTAs give the address without brackets. */
-static bool
-read_path(struct cv_str text, struct cv_path *out)
-{
-	unsigned flags = CV_PATH_SMTPUTF8 | CV_PATH_ALLOW_NULL | CV_PATH_POSTMASTER;
-
-	return text.n && text.p[0] == '<' ? cv_path_parse(text, flags, out, NULL, NULL) == CV_OK
-					  : cv_address_split(text, flags, out, NULL) == CV_OK;
-}
-
-static void
-take_sender(struct spam_mail *m, struct cv_str argument)
-{
-	struct cv_buf text = CV_BUF_INIT(1024);
-	struct cv_path path;
-
-	if (!read_path(argument, &path) || path.is_null)
-		return;
-	m->sender = cv_arena_str(&m->arena, path.address);
-	cv_path_local_text(&path, &text);
-	m->sender_local = cv_arena_str(&m->arena, cv_buf_view(&text));
-	cv_buf_reset(&text);
-	if (!path.is_literal && cv_domain_to_ascii(path.domain, &text, NULL) == CV_OK)
-		m->sender_domain = cv_arena_str(&m->arena, cv_buf_view(&text));
-	cv_buf_done(&text);
-}
-
 static bool
 is_submission(SMFICTX *ctx, const struct spam_session *s)
 {
@@ -175,43 +144,21 @@ is_submission(SMFICTX *ctx, const struct spam_session *s)
 		       cv_netset_has(s->server->submitters, &s->client));
 }
 
-static sfsistat
-refuse_by_spf(SMFICTX *ctx, struct spam_session *s)
-{
-	struct cv_decision d = {
-		.verdict = CV_REFUSE, .rule = "SPF.fail", .smtp_code = 550, .enhanced = "5.7.23"};
-
-	snprintf(d.en, sizeof d.en,
-		"The SPF record of %.100s does not let %s send its mail: use its own mail server.",
-		s->mail->spf.domain, s->client_text);
-	snprintf(d.vi, sizeof d.vi, "Máy chủ %s không được gửi thư của %.100s theo bản ghi SPF.",
-		s->client_text, s->mail->spf.domain);
-	return spam_refuse(ctx, s, &d);
-}
-
-static void
-check_spf(struct spam_session *s)
-{
-	struct spam_mail *m = s->mail;
-	struct spam_spf_ask ask = {
-		&s->client, cv_str_z(s->helo), m->sender_local, m->sender_domain};
-
-	if (!s->server->opt->spf || m->is_submission || s->client.ss_family == AF_UNSPEC)
-		return;
-	if (m->sender.n && !m->sender_domain.n) /* a literal has no record */
-		return;
-	spam_spf_check(s->server->spf, &ask, &m->spf);
-	m->has_spf = true;
-}
-
 /* Postfix knows it only after the first recipient. */
 static void
 take_queue_id(SMFICTX *ctx, struct spam_mail *m)
 {
 	const char *id = macro(ctx, "i");
 
-	if (!m->queue_id || id)
-		m->queue_id = cv_arena_z(&m->arena, cv_str_z(id ? id : "-"));
+	if (id)
+		spam_mail_queue_id(m, id);
+}
+
+/* May be called at the end of the message alone. */
+static void
+tell_progress(void *ctx)
+{
+	(void)smfi_progress(ctx);
 }
 
 static sfsistat
@@ -220,14 +167,16 @@ on_mail(SMFICTX *ctx, char **argv)
 	struct spam_session *s = session_of(ctx);
 
 	mail_free(s);
-	struct spam_mail *m = s->mail = cv_calloc(1, sizeof *m);
+	struct spam_mail *m = s->mail = spam_mail_new(s->server, s->id);
 	atomic_fetch_add(&s->server->under_way, 1);
+	spam_mail_client(m, &s->client, s->client_name, s->helo);
+	spam_mail_authserv(m, s->authserv_id);
 	take_queue_id(ctx, m);
 	m->is_submission = is_submission(ctx, s);
-	take_sender(m, cv_str_z(argv[0]));
-	check_spf(s);
-	if (m->has_spf && m->spf.result == SPAM_SPF_FAIL && s->server->opt->spf_reject_fail)
-		return refuse_by_spf(ctx, s);
+	spam_mail_from(m, cv_str_z(argv[0]));
+	spam_examine_spf(m);
+	if (m->verdict.wanted == SPAM_REFUSE && m->verdict.has_refusal)
+		return spam_refuse(ctx, s, &m->verdict.refusal);
 	return SMFIS_CONTINUE;
 }
 
@@ -235,11 +184,9 @@ static sfsistat
 on_rcpt(SMFICTX *ctx, char **argv)
 {
 	struct spam_session *s = session_of(ctx);
-	struct spam_mail *m = s->mail;
-	struct cv_path path;
 
-	if (m && m->rcpt_count < SPAM_RCPTS_MAX && read_path(cv_str_z(argv[0]), &path))
-		m->rcpts[m->rcpt_count++] = cv_arena_str(&m->arena, path.address);
+	if (s->mail)
+		spam_mail_rcpt(s->mail, cv_str_z(argv[0]));
 	return go_on(s, SMFIP_NR_RCPT);
 }
 
@@ -249,79 +196,21 @@ static sfsistat
 on_header(SMFICTX *ctx, char *name, char *value)
 {
 	struct spam_session *s = session_of(ctx);
-	struct spam_mail *m = s->mail;
-	struct cv_str n = cv_str_z(name), v = cv_str_z(value);
 
-	if (!m)
-		return go_on(s, SMFIP_NR_HDR);
-	m->header_bytes += n.n + v.n + 3;
-	if (m->header_bytes > CV_HEADER_BYTES_MAX || m->field_count >= CV_HEADER_FIELDS_MAX) {
-		m->header_too_large = true;
-		return go_on(s, SMFIP_NR_HDR);
-	}
-	if (m->field_count == m->field_room) {
-		m->field_room = m->field_room ? m->field_room * 2 : 64;
-		m->fields = cv_realloc(m->fields, m->field_room * sizeof *m->fields);
-	}
-	m->fields[m->field_count++] =
-		(struct spam_header_field){cv_arena_str(&m->arena, n), cv_arena_str(&m->arena, v)};
+	if (s->mail)
+		spam_mail_header(s->mail, cv_str_z(name), cv_str_z(value));
 	return go_on(s, SMFIP_NR_HDR);
-}
-
-static void
-open_signers(struct spam_session *s)
-{
-	struct spam_mail *m = s->mail;
-	struct spam_author author;
-
-	if (!s->server->opt->dkim_sign)
-		return;
-	spam_author_read(m, &author);
-	if (!author.is_plain || author.domain_count != 1) {
-		cv_log(s->id, CV_INFO, "dkim.unsigned", "id=%s why=\"no plain From\"", m->queue_id);
-		return;
-	}
-	/* A domain is ours to sign for when we hold its keys. */
-	const char *domain = cv_arena_z(&m->arena, author.domain);
-	m->key_set = spam_keys_get(s->server->keys, domain);
-	for (size_t i = 0; m->key_set && i < m->key_set->count; i++) {
-		const struct spam_key *key = &m->key_set->keys[i];
-		snprintf(m->sign_names[m->signer_count], sizeof m->sign_names[0], "%.63s",
-			key->selector);
-		m->signers[m->signer_count++] = spam_dkim_signer(
-			s->server->dkim, m->queue_id, key->pem, key->selector, domain, key->alg);
-	}
-}
-
-static void
-header_to(struct spam_dkim_stream *stream, const struct spam_mail *m)
-{
-	for (size_t i = 0; i < m->field_count; i++)
-		spam_dkim_header(stream, m->fields[i].name, m->fields[i].value);
-	spam_dkim_eoh(stream);
 }
 
 static sfsistat
 on_eoh(SMFICTX *ctx)
 {
 	struct spam_session *s = session_of(ctx);
-	struct spam_mail *m = s->mail;
 
-	if (!m || m->header_too_large)
-		return go_on(s, SMFIP_NR_EOH);
-	take_queue_id(ctx, m);
-	if (m->is_submission)
-		open_signers(s);
-	else if (s->server->opt->dkim_verify)
-		m->verifier = spam_dkim_verifier(s->server->dkim, m->queue_id);
-	if (m->verifier)
-		header_to(m->verifier, m);
-	for (size_t i = 0; i < m->signer_count; i++)
-		header_to(m->signers[i], m);
-	m->content = cv_content_new();
-	for (size_t i = 0; i < m->field_count; i++)
-		cv_content_header(m->content, m->fields[i].name, m->fields[i].value);
-	cv_content_eoh(m->content);
+	if (s->mail) {
+		take_queue_id(ctx, s->mail);
+		spam_mail_eoh(s->mail);
+	}
 	return go_on(s, SMFIP_NR_EOH);
 }
 
@@ -329,17 +218,9 @@ static sfsistat
 on_body(SMFICTX *ctx, unsigned char *bytes, size_t n)
 {
 	struct spam_session *s = session_of(ctx);
-	struct spam_mail *m = s->mail;
-	struct cv_str piece = cv_str((const char *)bytes, n);
 
-	if (!m || m->header_too_large)
-		return go_on(s, SMFIP_NR_BODY);
-	if (m->verifier)
-		spam_dkim_body(m->verifier, piece);
-	for (size_t i = 0; i < m->signer_count; i++)
-		spam_dkim_body(m->signers[i], piece);
-	if (m->content)
-		cv_content_body(m->content, piece);
+	if (s->mail)
+		spam_mail_body(s->mail, cv_str((const char *)bytes, n));
 	return go_on(s, SMFIP_NR_BODY);
 }
 
@@ -347,12 +228,16 @@ static sfsistat
 on_eom(SMFICTX *ctx)
 {
 	struct spam_session *s = session_of(ctx);
+	struct spam_mail *m = s->mail;
 
-	if (!s->mail)
+	if (!m)
 		return SMFIS_CONTINUE;
-	if (!s->mail->content && !s->mail->header_too_large)
-		(void)on_eoh(ctx); /* a message without header end */
-	sfsistat answer = spam_judge(ctx, s);
+	take_queue_id(ctx, m);
+	m->progress = tell_progress;
+	m->progress_arg = ctx;
+	spam_judge(m);
+	sfsistat answer = spam_carry_out(ctx, s);
+	spam_judged(m);
 	mail_free(s);
 	return answer;
 }
@@ -385,7 +270,7 @@ spam_session_register(struct spam_server *s)
 	struct smfiDesc filter = {
 		.xxfi_name = name,
 		.xxfi_version = SMFI_VERSION,
-		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS,
+		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE,
 		.xxfi_connect = on_connect,
 		.xxfi_helo = on_helo,
 		.xxfi_envfrom = on_mail,

@@ -5,70 +5,34 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/store/engine.h"
 
 #define KEEP_DAYS      400
 #define DAY_SECS       86400
-#define LOCAL_ZONE     (7 * 3600) /* days are days in Việt Nam */
 #define DOMAIN_KEY_MAX 200
 #define TRIES          5
 
 struct spam_signup {
-	struct cv_engine *engine; /* NULL: nothing is kept */
-	pthread_mutex_t lock;     /* one writer: counting is read and write */
+	struct spam_stats *stats;
+	pthread_mutex_t lock; /* one writer: counting is read and write */
 	uint32_t swept_day;
 };
 
-static cv_acct_id
-events_acct(void)
-{
-	return cv_acct(CV_CLASS_STATS, 1);
-}
-
-static uint32_t
-today(void)
-{
-	return (uint32_t)((cv_wall_secs() + LOCAL_ZONE) / DAY_SECS);
-}
-
-enum cv_status
-spam_signup_open(const char *dir, struct spam_signup **out, struct cv_err *err)
+struct spam_signup *
+spam_signup_new(struct spam_stats *stats)
 {
 	struct spam_signup *s = cv_calloc(1, sizeof *s);
-	struct cv_engine_options o = {.dir = dir, .cache_bytes = 8u << 20};
-	bool crashed;
 
 	pthread_mutex_init(&s->lock, NULL);
-	if (dir && dir[0]) {
-		enum cv_status status = cv_engine_open(&o, &s->engine, &crashed, err);
-		if (status) {
-			pthread_mutex_destroy(&s->lock);
-			free(s);
-			return status;
-		}
-	}
-	*out = s;
-	return CV_OK;
+	s->stats = stats;
+	return s;
 }
 
 void
-spam_signup_stop(struct spam_signup *s)
-{
-	pthread_mutex_lock(&s->lock);
-	if (s->engine)
-		cv_engine_close(s->engine);
-	s->engine = NULL;
-	pthread_mutex_unlock(&s->lock);
-}
-
-void
-spam_signup_close(struct spam_signup *s)
+spam_signup_free(struct spam_signup *s)
 {
 	if (!s)
 		return;
-	spam_signup_stop(s);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -97,7 +61,7 @@ write_value(struct cv_buf *value, uint64_t count, struct cv_str address, struct 
 }
 
 static enum cv_status
-count_up(struct spam_signup *s, struct cv_str key, struct cv_str address, const char *rule,
+count_up(struct cv_engine *e, struct cv_str key, struct cv_str address, const char *rule,
 	struct cv_err *err)
 {
 	struct cv_buf hold = CV_BUF_INIT(CV_VALUE_MAX), value = CV_BUF_INIT(CV_VALUE_MAX);
@@ -105,16 +69,18 @@ count_up(struct spam_signup *s, struct cv_str key, struct cv_str address, const 
 	uint64_t version;
 	cv_ticket ticket;
 	enum cv_status status =
-		cv_meta_read(s->engine, events_acct(), &key, 1, &old, &hold, &version, err);
+		cv_meta_read(e, spam_stats_acct(SPAM_TABLE_SIGNUPS), &key, 1, &old, &hold, &version, err);
 
 	if (status == CV_OK) {
 		struct cv_rd r = cv_rd(old);
 		uint64_t count = old.p && cv_rd_u8(&r) == 1 ? cv_rd_varint(&r) : 0;
 		write_value(&value, count + 1, address, cv_str_z(rule));
 		struct cv_put put = {key, cv_buf_view(&value)};
-		struct cv_batch batch = {
-			.acct = events_acct(), .expect = version, .puts = &put, .count = 1};
-		status = cv_meta_commit(s->engine, &batch, 1, &ticket, err);
+		struct cv_batch batch = {.acct = spam_stats_acct(SPAM_TABLE_SIGNUPS),
+			.expect = version,
+			.puts = &put,
+			.count = 1};
+		status = cv_meta_commit(e, &batch, 1, &ticket, err);
 		if (status == CV_OK)
 			status = batch.result;
 	}
@@ -123,51 +89,22 @@ count_up(struct spam_signup *s, struct cv_str key, struct cv_str address, const 
 	return status;
 }
 
-struct sweep {
-	struct cv_buf keys; /* each with its length */
-	size_t count;
-};
-
-static bool
-take_old(void *arg, struct cv_str key, struct cv_str value)
-{
-	struct sweep *sweep = arg;
-
-	(void)value;
-	cv_buf_bytes(&sweep->keys, key);
-	return ++sweep->count < 1000;
-}
-
 /* Once a day, the rows that are too old go, some hundreds at a time. */
 static void
-sweep(struct spam_signup *s)
+sweep(struct spam_signup *s, struct cv_engine *e)
 {
-	struct sweep old = {.keys = CV_BUF_INIT(512u << 10)};
-	struct cv_buf from = CV_BUF_INIT(16), to = CV_BUF_INIT(16);
-	struct cv_put puts[1000];
+	struct cv_buf to = CV_BUF_INIT(16);
 	struct cv_err err;
-	cv_ticket ticket;
 
-	if (s->swept_day == today())
+	if (s->swept_day == spam_stats_today())
 		return;
-	s->swept_day = today();
-	cv_buf_c(&from, 'E');
+	s->swept_day = spam_stats_today();
 	cv_buf_c(&to, 'E');
-	cv_buf_be32(&to, today() - KEEP_DAYS);
-	enum cv_status status = cv_meta_scan(s->engine, events_acct(), cv_buf_view(&from),
-		cv_buf_view(&to), 1000, take_old, &old, &err);
-	struct cv_rd r = cv_rd(cv_buf_view(&old.keys));
-	for (size_t i = 0; i < old.count; i++)
-		puts[i] = (struct cv_put){cv_rd_bytes(&r), CV_STR_EMPTY};
-	struct cv_batch batch = {
-		.acct = events_acct(), .expect = CV_VERSION_ANY, .puts = puts, .count = old.count};
-	if (status == CV_OK && old.count)
-		status = cv_meta_commit(s->engine, &batch, 1, &ticket, &err);
-	if (status)
+	cv_buf_be32(&to, s->swept_day - KEEP_DAYS);
+	if (spam_stats_sweep(
+		    e, SPAM_TABLE_SIGNUPS, CV_STR("E"), cv_buf_view(&to), NULL, &err) != CV_OK)
 		cv_log(0, CV_WARN, "signup.sweep", "error=\"%s\"", err.text);
-	cv_buf_done(&from);
 	cv_buf_done(&to);
-	cv_buf_done(&old.keys);
 }
 
 void
@@ -178,16 +115,20 @@ spam_signup_note(struct spam_signup *s, uint64_t acct, struct cv_str address,
 	struct cv_err err = {0};
 	enum cv_status status = CV_OK;
 
-	write_key(&key, today(), acct, address, sender_domain);
+	struct cv_engine *e = spam_stats_engine(s->stats);
+
+	if (!e)
+		return;
+	write_key(&key, spam_stats_today(), acct, address, sender_domain);
 	pthread_mutex_lock(&s->lock);
-	for (int i = 0; s->engine && i < TRIES; i++) {
-		status = count_up(s, cv_buf_view(&key), address, rule, &err);
+	for (int i = 0; i < TRIES; i++) {
+		status = count_up(e, cv_buf_view(&key), address, rule, &err);
 		if (status != CV_CONFLICT && status != CV_RETRY)
 			break;
 	}
-	if (s->engine)
-		sweep(s);
+	sweep(s, e);
 	pthread_mutex_unlock(&s->lock);
+	spam_stats_done(s->stats);
 	/* A count lost is not worth a mail: the log has the event. */
 	if (status)
 		cv_log(0, CV_WARN, "signup.lost", "acct=%llu error=\"%s\"",
@@ -234,16 +175,18 @@ spam_signup_list(
 	struct spam_signup *s, unsigned days, size_t limit, json_t **out, struct cv_err *err)
 {
 	struct listing l = {json_array()};
+	struct cv_engine *e = spam_stats_engine(s->stats);
+	uint32_t today = spam_stats_today();
 	struct cv_buf from = CV_BUF_INIT(16);
 	enum cv_status status = CV_OK;
 
 	cv_buf_c(&from, 'E');
-	cv_buf_be32(&from, today() > days ? today() - days : 0);
-	pthread_mutex_lock(&s->lock);
-	if (s->engine)
-		status = cv_meta_scan(s->engine, events_acct(), cv_buf_view(&from), CV_STR("F"), 0,
-			take_row, &l, err);
-	pthread_mutex_unlock(&s->lock);
+	cv_buf_be32(&from, today > days ? today - days : 0);
+	if (e) {
+		status = cv_meta_scan(e, spam_stats_acct(SPAM_TABLE_SIGNUPS), cv_buf_view(&from),
+			CV_STR("F"), 0, take_row, &l, err);
+		spam_stats_done(s->stats);
+	}
 	cv_buf_done(&from);
 	if (status) {
 		json_decref(l.rows);

@@ -184,6 +184,11 @@
 	OPT(flag, dkim_sign, "yes", "", "", "sign mail of our domains that staff submit", "ký DKIM thư gửi đi") \
 	OPT(flag, reject_forged_own, "yes", "", "", "refuse mail from outside that names our own domains in From (POL-06)", "từ chối thư giả mạo tên miền của tỉnh") \
 	OPT(text, secrecy_inbound, "mark", "1", "10", "secrecy-marked mail from outside: accept, mark or reject", "thư đến có dấu mật") \
+	OPT(text, score_mark, "3", "1", "10", "score from which mail is marked, or off", "điểm đánh dấu thư") \
+	OPT(text, score_junk, "5", "1", "10", "score from which mail goes to the Junk folder, or off", "điểm chuyển vào thư rác") \
+	OPT(text, score_greylist, "off", "1", "10", "score from which an unknown sender is asked to come again, or off", "điểm yêu cầu gửi lại sau") \
+	OPT(text, score_quarantine, "10", "1", "10", "score from which mail is quarantined, or off", "điểm cách ly thư") \
+	OPT(text, score_refuse, "15", "1", "10", "score from which mail is refused (mail to agencies and role boxes is quarantined instead), or off", "điểm từ chối thư (thư gửi cơ quan và hộp chức vụ thì cách ly)") \
 	OPT(path, signup_allow_file, "", "", "1024", "senders allowed to write to official addresses as services: lines 'domain-or-address until-date reason'", "tệp cho phép dịch vụ") \
 	OPT(list, submission_networks, "", "", "65536", "networks whose mail counts as submitted (MTAs without AUTH macros)", "mạng gửi thư nội bộ") \
 	OPT(num, threads_max, "200", "1", "10000", "sessions at once", "số phiên tối đa")

@@ -164,7 +164,7 @@ def check_incoming(check, postfix, outside_key):
     forged = (f"Authentication-Results: {OURS};\r\n spf=pass smtp.mailfrom=x@gov.test\r\n"
               "Authentication-Results: other.test; spf=pass\r\n"
               f"AUTHENTICATION-RESULTS: (x) {OURS.upper()} 1; dkim=pass\r\n"
-              "X-Congvu-Policy: trusted\r\nX-Congvu-Filter: pass; rules=none\r\n").encode()
+              "X-Congvu-Policy: trusted\r\nX-Congvu-Verdict: pass; score=-9; rules=none\r\n").encode()
     code, text = postfix.send(signature + forged + plain, "citizen@out.test",
                               [f"nvhoa.stp@{DOMAIN}"])
     check("outside mail is taken", code == 250, text)
@@ -178,8 +178,8 @@ def check_incoming(check, postfix, outside_key):
         check(word, word in found[0], found)
     parsed = message_from_bytes(message)
     check("forged policy is gone", not parsed.get_all("X-Congvu-Policy"))
-    check("one filter field", parsed.get_all("X-Congvu-Filter") == ["pass; rules=none"],
-          parsed.get_all("X-Congvu-Filter"))
+    check("one verdict", parsed.get_all("X-Congvu-Verdict") == ["pass; score=0.0; rules=none"],
+          parsed.get_all("X-Congvu-Verdict"))
     check("the signature of the sender still verifies",
           verified(message, {"sel._domainkey.out.test": outside_key.record}) == [True])
 
@@ -294,7 +294,7 @@ def check_signup(check, postfix, mail_filter):
                      [f"nvhoa.stp@{DOMAIN}"], client=ELSEWHERE)
         message = message_from_bytes(wait_message(Header(subject, "utf-8").encode()))
         check(f"sign-up at {name}", (message["X-Congvu-Policy"] == "signup") == marked,
-              message["X-Congvu-Filter"])
+              message["X-Congvu-Verdict"])
     events = mail_filter.ask(do="signup.list", days=1)
     row = (events.get("events") or [{}])[0]
     check("one event is kept", len(events.get("events", [])) == 1, events)

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "spamfilter/authres.h"
-#include "spamfilter/session.h"
+#include "spamfilter/mail.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,7 +8,7 @@ for i = 1, 20 do
 	elseif i % 3 == 1 then
 		reply = message(c, { { "From", "a@out.test" }, { "Subject", "m" .. i } }, "x\r\n")
 		expect(reply == SMFIR_CONTINUE, "message " .. i)
-		expect(has(field(c, "X-Congvu-Filter"), "rules=none"), "rules of " .. i)
+		expect(has(field(c, "X-Congvu-Verdict"), "rules=none"), "rules of " .. i)
 	else
 		reply = message(c, { { "From", "ct@lamgiang.example" } }, "x\r\n")
 		expect(reply == SMFIR_REPLYCODE, "forged " .. i)

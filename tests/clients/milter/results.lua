@@ -14,5 +14,5 @@ expect(mt.eom_check(c, MT_HDRDELETE, "Authentication-Results", 1), "first forged
 value = field(c, "Authentication-Results")
 expect(has(value, "spf=pass smtp.mailfrom=a@out.test"), "spf: " .. tostring(value))
 expect(has(value, "dkim=none"), "dkim: " .. tostring(value))
-expect(has(field(c, "X-Congvu-Filter"), "pass; rules=none"), "filter field")
+expect(has(field(c, "X-Congvu-Verdict"), "pass; score=0.0; rules=none"), "verdict")
 mt.disconnect(c)

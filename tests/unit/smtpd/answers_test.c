@@ -33,6 +33,8 @@ test_RFC_3834__robots_and_lists_get_no_answer(void **state)
 		{ "X-Spam-Flag: NO\r\n\r\n", true },
 		{ "Content-Type: multipart/report; boundary=x\r\n\r\n", false },
 		{ "X-Congvu-Policy: POL-04.secrecy\r\n\r\n", false },
+		{ "X-Congvu-Verdict: pass; score=1.0; rules=bayes(1.0)\r\n\r\n", true },
+		{ "X-Congvu-Verdict: junk; score=6.0; rules=bayes(6.0)\r\n\r\n", false },
 	};
 	struct smtpd_answers_facts facts;
 

@@ -26,17 +26,25 @@ teardown(void **state)
 	return system(command);
 }
 
+static struct spam_stats *stats;
+
 static struct spam_signup *
-open_events(void)
+open_events(const char *dir)
 {
-	struct spam_signup *s = NULL;
 	struct cv_err err;
-	enum cv_status status = spam_signup_open(folder, &s, &err);
+	enum cv_status status = spam_stats_open(dir, &stats, &err);
 
 	if (status)
 		print_error("%s\n", err.text);
 	assert_int_equal(status, CV_OK);
-	return s;
+	return spam_signup_new(stats);
+}
+
+static void
+close_events(struct spam_signup *s)
+{
+	spam_stats_close(stats);
+	spam_signup_free(s);
 }
 
 static json_int_t
@@ -66,7 +74,7 @@ note_many(void *s)
 static void
 test_signup__counts_and_remembers(void **state)
 {
-	struct spam_signup *s = open_events();
+	struct spam_signup *s = open_events(folder);
 	pthread_t threads[4];
 	size_t rows;
 
@@ -82,8 +90,8 @@ test_signup__counts_and_remembers(void **state)
 	for (size_t i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	CHECK("no count is lost between threads", count_of(s, 1, &rows) == 205 && rows == 5);
-	spam_signup_close(s);
-	s = open_events();
+	close_events(s);
+	s = open_events(folder);
 	CHECK("they outlive the filter", count_of(s, 1, &rows) == 205 && rows == 5);
 	cv_clock_shift(40 * 86400);
 	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "POL-02.signup");
@@ -92,25 +100,23 @@ test_signup__counts_and_remembers(void **state)
 	cv_clock_shift(380 * 86400);
 	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "POL-02.signup");
 	CHECK("after 400 days they go", count_of(s, 1000, &rows) == 2 && rows == 2);
-	spam_signup_stop(s);
+	spam_stats_stop(stats);
 	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "POL-02.signup");
 	CHECK("stopped, nothing is kept and nothing breaks", count_of(s, 1000, &rows) == 0);
-	spam_signup_close(s);
+	close_events(s);
 	CHECK_END();
 }
 
 static void
 test_signup__without_a_folder_keeps_nothing(void **state)
 {
-	struct spam_signup *s;
-	struct cv_err err;
+	struct spam_signup *s = open_events(NULL);
 	size_t rows;
 
 	(void)state;
-	assert_int_equal(spam_signup_open(NULL, &s, &err), CV_OK);
 	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "POL-02.signup");
 	CHECK("an empty list", count_of(s, 1, &rows) == 0 && rows == 0);
-	spam_signup_close(s);
+	close_events(s);
 	CHECK_END();
 }
 

@@ -1,0 +1,33 @@
+/* judge.h - the end of a message: examiners in order, the sum, the action, and what follows.
+ *
+ * Threads: any, one message on one of them.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef SPAM_JUDGE_H
+#define SPAM_JUDGE_H
+
+#include "spamfilter/mail.h"
+
+/* Examines M, whose header and body have all come, and fills its verdict. Keeps no statistics and
+ * tells nobody: `explain` does no more than this. Once. */
+void spam_judge(struct spam_mail *m);
+/* What follows a verdict that takes effect: the log line, statistics, learning. */
+void spam_judged(struct spam_mail *m);
+
+/* Examiners and what follows, one each file; the tables are in judge.c. */
+void spam_examine_limits(struct spam_mail *m);         /* judge.c */
+void spam_examine_authentication(struct spam_mail *m); /* auth.c */
+void spam_examine_forged(struct spam_mail *m);         /* forged.c */
+void spam_examine_secrecy(struct spam_mail *m);        /* official.c */
+void spam_examine_signup(struct spam_mail *m);
+
+void spam_after_counters(struct spam_mail *m); /* judge.c */
+void spam_after_log(struct spam_mail *m);
+void spam_after_signup(struct spam_mail *m); /* official.c */
+
+/* auth.c: SPF as soon as the sender is known, for a refusal at MAIL. */
+void spam_examine_spf(struct spam_mail *m);
+/* auth.c: SPF or a signature vouches for DOMAIN (lower-case A-labels), in relaxed alignment. */
+bool spam_is_vouched(const struct spam_mail *m, const char *domain);
+
+#endif
