@@ -49,8 +49,8 @@ copy(struct spam_mail *m, const char *text)
 }
 
 void
-spam_mail_client(
-	struct spam_mail *m, const struct sockaddr_storage *addr, const char *name, const char *helo)
+spam_mail_client(struct spam_mail *m, const struct sockaddr_storage *addr, const char *name,
+	const char *helo)
 {
 	if (addr && addr->ss_family != AF_UNSPEC) {
 		m->client = *addr;

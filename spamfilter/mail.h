@@ -80,8 +80,8 @@ struct spam_mail {
 struct spam_mail *spam_mail_new(struct spam_server *server, uint64_t id);
 void spam_mail_free(struct spam_mail *m); /* NULL is fine */
 /* All strings are copied. ADDR of family AF_UNSPEC, or NULL: no network client. */
-void spam_mail_client(
-	struct spam_mail *m, const struct sockaddr_storage *addr, const char *name, const char *helo);
+void spam_mail_client(struct spam_mail *m, const struct sockaddr_storage *addr, const char *name,
+	const char *helo);
 void spam_mail_queue_id(struct spam_mail *m, const char *id);
 void spam_mail_authserv(struct spam_mail *m, const char *name);
 /* PATH with or without angle brackets and behind them parameters; what cannot be read is none. */

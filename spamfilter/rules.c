@@ -39,6 +39,12 @@ spam_rule_named(struct cv_str name)
 	return r;
 }
 
+static bool
+is_digit_at(struct cv_str text, size_t i)
+{
+	return i < text.n && cv_is_digit((unsigned char)text.p[i]);
+}
+
 bool
 spam_score_parse(struct cv_str text, double *out)
 {
@@ -46,11 +52,10 @@ spam_score_parse(struct cv_str text, double *out)
 	double value = 0, unit = 1;
 	size_t i = is_minus, digits = 0, decimals = 0;
 
-	for (; i < text.n && cv_is_digit((unsigned char)text.p[i]) && value <= SCORE_MAX; i++, digits++)
+	for (; is_digit_at(text, i) && value <= SCORE_MAX; i++, digits++)
 		value = value * 10 + (text.p[i] - '0');
 	if (digits && i < text.n && text.p[i] == '.')
-		for (i++; i < text.n && cv_is_digit((unsigned char)text.p[i]) && decimals < DECIMALS_MAX;
-			i++, decimals++)
+		for (i++; is_digit_at(text, i) && decimals < DECIMALS_MAX; i++, decimals++)
 			value += (text.p[i] - '0') * (unit /= 10);
 	if (!digits || i != text.n || text.p[i - 1] == '.' || value > SCORE_MAX)
 		return false;

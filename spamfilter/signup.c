@@ -68,18 +68,17 @@ count_up(struct cv_engine *e, struct cv_str key, struct cv_str address, const ch
 	struct cv_str old;
 	uint64_t version;
 	cv_ticket ticket;
+	const cv_acct_id acct = spam_stats_acct(SPAM_TABLE_SIGNUPS);
 	enum cv_status status =
-		cv_meta_read(e, spam_stats_acct(SPAM_TABLE_SIGNUPS), &key, 1, &old, &hold, &version, err);
+		cv_meta_read(e, acct, &key, 1, &old, &hold, &version, err);
 
 	if (status == CV_OK) {
 		struct cv_rd r = cv_rd(old);
 		uint64_t count = old.p && cv_rd_u8(&r) == 1 ? cv_rd_varint(&r) : 0;
 		write_value(&value, count + 1, address, cv_str_z(rule));
 		struct cv_put put = {key, cv_buf_view(&value)};
-		struct cv_batch batch = {.acct = spam_stats_acct(SPAM_TABLE_SIGNUPS),
-			.expect = version,
-			.puts = &put,
-			.count = 1};
+		struct cv_batch batch = {
+			.acct = acct, .expect = version, .puts = &put, .count = 1};
 		status = cv_meta_commit(e, &batch, 1, &ticket, err);
 		if (status == CV_OK)
 			status = batch.result;
