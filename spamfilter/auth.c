@@ -39,7 +39,8 @@ static void
 check_dmarc(struct spam_mail *m)
 {
 	const char *passed[SPAM_DKIM_SIGNATURES_MAX];
-	struct spam_dmarc_ask ask = {.dkim = passed};
+	struct spam_dmarc_ask ask = {
+		.dkim = passed, .method = spam_dmarc_method_named(m->opt->dmarc_method)};
 
 	/* Several authors' domains: none of them can be vouched for as the one that is shown. */
 	if (!m->author.is_plain || m->author.domain_count != 1)

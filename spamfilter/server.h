@@ -14,7 +14,7 @@
 #include "common/options/sections.h"
 #include "common/policy/policy.h"
 #include "spamfilter/dkim.h"
-#include "spamfilter/dmarc.h"
+#include "spamfilter/dmarc/dmarc.h"
 #include "spamfilter/keys.h"
 #include "spamfilter/signup.h"
 #include "spamfilter/spf/spf.h"

@@ -272,6 +272,7 @@ static const struct row {
 	{ "imapd", "metrics_listen", true, check_listener, NULL },
 	{ "imapd", "plain_login_networks", false, check_networks, NULL },
 	{ "spamfilter", "metrics_listen", true, check_listener, NULL },
+	{ "spamfilter", "dmarc_method", false, check_choice, "tree-walk public-suffix" },
 	{ "spamfilter", "secrecy_inbound", false, check_choice, "accept mark reject" },
 	{ "spamfilter", "submission_networks", false, check_networks, NULL },
 	{ "admin", "address_template", false, check_choice, "initials flat given" },

@@ -182,6 +182,7 @@
 	OPT(flag, spf_reject_fail, "yes", "", "", "refuse mail whose SPF result is fail", "từ chối thư có SPF fail") \
 	OPT(flag, dkim_verify, "yes", "", "", "verify DKIM signatures", "kiểm tra chữ ký DKIM") \
 	OPT(flag, dkim_sign, "yes", "", "", "sign mail of our domains that staff submit", "ký DKIM thư gửi đi") \
+	OPT(text, dmarc_method, "tree-walk", "1", "20", "how DMARC finds organisations and policies: tree-walk (RFC 9989) or public-suffix (RFC 7489)", "cách DMARC tìm tổ chức và chính sách") \
 	OPT(flag, reject_forged_own, "yes", "", "", "refuse mail from outside that names our own domains in From (POL-06)", "từ chối thư giả mạo tên miền của tỉnh") \
 	OPT(text, secrecy_inbound, "mark", "1", "10", "secrecy-marked mail from outside: accept, mark or reject", "thư đến có dấu mật") \
 	OPT(text, score_mark, "3", "1", "10", "score from which mail is marked, or off", "điểm đánh dấu thư") \
