@@ -96,16 +96,18 @@ teardown(void **state)
 static void
 test_organisation__stops_at_public_suffixes(void **state)
 {
+	/* clang-format off */
 	static const char *const rows[][2] = {
-		{"a.b.example.com.vn",   "example.com.vn"},
-                {"example.com.vn",       "example.com.vn"},
-		{"com.vn",               "com.vn"        },
-                {"vn",                   "vn"            },
-                {"mail.stp.tinh.gov.vn", "tinh.gov.vn"   },
-		{"gov.vn",               "gov.vn"        },
-                {"x.test",               "x.test"        },
-                {"a.x.test",             "x.test"        }
-        };
+		{"a.b.example.com.vn", "example.com.vn"},
+		{"example.com.vn", "example.com.vn"},
+		{"com.vn", "com.vn"},
+		{"vn", "vn"},
+		{"mail.stp.tinh.gov.vn", "tinh.gov.vn"},
+		{"gov.vn", "gov.vn"},
+		{"x.test", "x.test"},
+		{"a.x.test", "x.test"}
+	};
+	/* clang-format on */
 
 	(void)state;
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
@@ -126,49 +128,55 @@ test_find__walks_as_4_10_says(void **state)
 		const char *tag, *policy, *organisation;
 		unsigned lookups;        /* 0: any number */
 	} rows[] = {
-		{ "org.com.vn", "org.com.vn", "p", "quarantine", "org.com.vn", 3 },
-		{ "a.org.com.vn", "org.com.vn", "sp", "reject", "org.com.vn", 4 },
-		{ "no.such.org.com.vn", "org.com.vn", "sp", "reject", "org.com.vn", 5 },
-		{ "nosuch.vn", NULL, NULL, NULL, "nosuch.vn", 2 },
-		{ "two.vn", NULL, NULL, NULL, "two.vn", 2 },
-		{ "x.two.vn", NULL, NULL, NULL, "x.two.vn", 3 },
-		{ "spare.vn", "spare.vn", "p", "reject", "spare.vn", 0 },
-		{ "other.vn", NULL, NULL, NULL, "other.vn", 0 },
-		{ "split.vn", "split.vn", "p", "reject", "split.vn", 0 },
-		{ "unusable.vn", NULL, NULL, NULL, "unusable.vn", 0 },
-		{ "x.unusable.vn", NULL, NULL, NULL, "unusable.vn", 0 },
-		{ "alias.vn", "alias.vn", "p", "quarantine", "alias.vn", 0 },
+		{"org.com.vn", "org.com.vn", "p", "quarantine", "org.com.vn", 3},
+		{"a.org.com.vn", "org.com.vn", "sp", "reject", "org.com.vn", 4},
+		{"no.such.org.com.vn", "org.com.vn", "sp", "reject", "org.com.vn", 5},
+		{"nosuch.vn", NULL, NULL, NULL, "nosuch.vn", 2},
+		{"two.vn", NULL, NULL, NULL, "two.vn", 2},
+		{"x.two.vn", NULL, NULL, NULL, "x.two.vn", 3},
+		{"spare.vn", "spare.vn", "p", "reject", "spare.vn", 0},
+		{"other.vn", NULL, NULL, NULL, "other.vn", 0},
+		{"split.vn", "split.vn", "p", "reject", "split.vn", 0},
+		{"unusable.vn", NULL, NULL, NULL, "unusable.vn", 0},
+		{"x.unusable.vn", NULL, NULL, NULL, "unusable.vn", 0},
+		{"alias.vn", "alias.vn", "p", "quarantine", "alias.vn", 0},
 		/* the author's own record goes before the organisation's */
-		{ "mail.example.com", "mail.example.com", "p", "none", "example.com", 3 },
+		{"mail.example.com", "mail.example.com", "p", "none", "example.com", 3},
 		/* and the organisation's before one between them */
-		{ "b.mail.example.com", "example.com", "p", "reject", "example.com", 4 },
-		{ "a.b.mail.example.com", "example.com", "p", "reject", "example.com", 5 },
+		{"b.mail.example.com", "example.com", "p", "reject", "example.com", 4},
+		{"a.b.mail.example.com", "example.com", "p", "reject", "example.com", 5},
 		/* psd=y: one label below is the organisation, and no query goes further up */
-		{ "tinh.gov.vn", "tinh.gov.vn", "p", "reject", "tinh.gov.vn", 2 },
-		{ "a.tinh.gov.vn", "tinh.gov.vn", "sp", "none", "tinh.gov.vn", 3 },
-		{ "phong.tinh.gov.vn", "phong.tinh.gov.vn", "p", "quarantine", "tinh.gov.vn", 3 },
-		{ "a.phong.tinh.gov.vn", "tinh.gov.vn", "sp", "none", "tinh.gov.vn", 4 },
-		{ "so.gov.vn", "gov.vn", "sp", "quarantine", "so.gov.vn", 3 },
-		{ "a.so.gov.vn", "gov.vn", "np", "reject", "so.gov.vn", 4 },
-		{ "ao.gov.vn", "gov.vn", "np", "reject", "ao.gov.vn", 3 },
-		{ "gov.vn", "gov.vn", "p", "none", "gov.vn", 1 },
+		{"tinh.gov.vn", "tinh.gov.vn", "p", "reject", "tinh.gov.vn", 2},
+		{"a.tinh.gov.vn", "tinh.gov.vn", "sp", "none", "tinh.gov.vn", 3},
+		{"phong.tinh.gov.vn", "phong.tinh.gov.vn", "p", "quarantine", "tinh.gov.vn", 3},
+		{"a.phong.tinh.gov.vn", "tinh.gov.vn", "sp", "none", "tinh.gov.vn", 4},
+		{"so.gov.vn", "gov.vn", "sp", "quarantine", "so.gov.vn", 3},
+		{"a.so.gov.vn", "gov.vn", "np", "reject", "so.gov.vn", 4},
+		{"ao.gov.vn", "gov.vn", "np", "reject", "ao.gov.vn", 3},
+		{"gov.vn", "gov.vn", "p", "none", "gov.vn", 1},
 		/* psd=n ends the walk at once */
-		{ "rieng.tinh.gov.vn", "rieng.tinh.gov.vn", "p", "quarantine", "rieng.tinh.gov.vn", 1 },
-		{ "a.rieng.tinh.gov.vn", "rieng.tinh.gov.vn", "sp", "reject", "rieng.tinh.gov.vn", 2 },
-		/* np by NXDOMAIN alone (3.2.13): a name with other records, or names below, exists */
-		{ "np.example", "np.example", "p", "quarantine", "np.example", 2 },
-		{ "real.np.example", "np.example", "p", "quarantine", "np.example", 4 },
-		{ "ghost.np.example", "np.example", "np", "reject", "np.example", 4 },
-		{ "only.mx.np.example", "np.example", "p", "quarantine", "np.example", 5 },
-		{ "mx.np.example", "np.example", "p", "quarantine", "np.example", 4 },
+		{"rieng.tinh.gov.vn", "rieng.tinh.gov.vn", "p", "quarantine",
+			"rieng.tinh.gov.vn", 1},
+		{"a.rieng.tinh.gov.vn", "rieng.tinh.gov.vn", "sp", "reject",
+			"rieng.tinh.gov.vn", 2},
+		/* np by NXDOMAIN alone (3.2.13): a name with other records,
+			or names below, exists */
+		{"np.example", "np.example", "p", "quarantine", "np.example", 2},
+		{"real.np.example", "np.example", "p", "quarantine", "np.example", 4},
+		{"ghost.np.example", "np.example", "np", "reject", "np.example", 4},
+		{"only.mx.np.example", "np.example", "p", "quarantine", "np.example", 5},
+		{"mx.np.example", "np.example", "p", "quarantine", "np.example", 4},
 		/* eight queries: above eight labels down to seven */
-		{ "a.b.c.d.e.f.g.h.i.j.mail.long.example", "g.h.i.j.mail.long.example", "p", "reject", "g.h.i.j.mail.long.example", 2 },
-		{ "a.b.c.d.e.f.g.h.i.j.mail.deep.example", "deep.example", "p", "none", "deep.example", 8 },
-		{ "f.g.h.i.j.mail.deep.example", "f.g.h.i.j.mail.deep.example", "p", "reject", "f.g.h.i.j.mail.deep.example", 1 },
-		{ "e.f.g.h.i.j.mail.deep.example", "deep.example", "p", "none", "deep.example", 8 },
-		{ "a.b.c.d.e.f.none.example", NULL, NULL, NULL, "a.b.c.d.e.f.none.example", 8 },
-		{ "a.b.c.d.e.f.g.none.example", NULL, NULL, NULL, "a.b.c.d.e.f.g.none.example", 8 },
-		{ "vn", NULL, NULL, NULL, "vn", 1 },
+		{"a.b.c.d.e.f.g.h.i.j.mail.long.example", "g.h.i.j.mail.long.example", "p",
+			"reject", "g.h.i.j.mail.long.example", 2},
+		{"a.b.c.d.e.f.g.h.i.j.mail.deep.example", "deep.example", "p", "none",
+			"deep.example", 8},
+		{"f.g.h.i.j.mail.deep.example", "f.g.h.i.j.mail.deep.example", "p",
+			"reject", "f.g.h.i.j.mail.deep.example", 1},
+		{"e.f.g.h.i.j.mail.deep.example", "deep.example", "p", "none", "deep.example", 8},
+		{"a.b.c.d.e.f.none.example", NULL, NULL, NULL, "a.b.c.d.e.f.none.example", 8},
+		{"a.b.c.d.e.f.g.none.example", NULL, NULL, NULL, "a.b.c.d.e.f.g.none.example", 8},
+		{"vn", NULL, NULL, NULL, "vn", 1},
 	};
 	/* clang-format on */
 
@@ -203,12 +211,12 @@ test_find__asks_two_names_by_public_suffix(void **state)
 		const char *domain, *at, *tag, *policy;
 		unsigned lookups;
 	} rows[] = {
-		{ "org.com.vn", "org.com.vn", "p", "quarantine", 1 },
-		{ "x.y.org.com.vn", "org.com.vn", "sp", "reject", 2 },
-		{ "so.gov.vn", NULL, NULL, NULL, 1 },
-		{ "b.mail.example.com", "example.com", "p", "reject", 2 },
-		{ "ghost.np.example", "np.example", "p", "quarantine", 2 },
-		{ "a.rieng.tinh.gov.vn", "tinh.gov.vn", "sp", "none", 2 },
+		{"org.com.vn", "org.com.vn", "p", "quarantine", 1},
+		{"x.y.org.com.vn", "org.com.vn", "sp", "reject", 2},
+		{"so.gov.vn", NULL, NULL, NULL, 1},
+		{"b.mail.example.com", "example.com", "p", "reject", 2},
+		{"ghost.np.example", "np.example", "p", "quarantine", 2},
+		{"a.rieng.tinh.gov.vn", "tinh.gov.vn", "sp", "none", 2},
 	};
 	/* clang-format on */
 
@@ -238,38 +246,66 @@ test_check__needs_an_aligned_pass(void **state)
 		enum spam_dmarc_policy policy;
 		bool vouched;
 	} rows[] = {
-		{ "SPF of the same domain", "org.com.vn", "org.com.vn", NULL, SPAM_DMARC_PASS, SPAM_DMARC_P_QUARANTINE, true },
-		{ "SPF of a subdomain", "org.com.vn", "m.org.com.vn", NULL, SPAM_DMARC_PASS, SPAM_DMARC_P_QUARANTINE, true },
-		{ "SPF of a sibling", "a.org.com.vn", "m.org.com.vn", NULL, SPAM_DMARC_PASS, SPAM_DMARC_P_REJECT, true },
-		{ "DKIM of the organisation", "a.org.com.vn", NULL, "org.com.vn", SPAM_DMARC_PASS, SPAM_DMARC_P_REJECT, true },
-		{ "nobody", "a.org.com.vn", NULL, NULL, SPAM_DMARC_FAIL, SPAM_DMARC_P_REJECT, false },
-		{ "another organisation", "org.com.vn", "x.com.vn", "y.com.vn", SPAM_DMARC_FAIL, SPAM_DMARC_P_QUARANTINE, false },
-		{ "a public suffix signs for nobody", "org.com.vn", "com.vn", "vn", SPAM_DMARC_FAIL, SPAM_DMARC_P_QUARANTINE, false },
-		{ "a name that only ends alike", "org.com.vn", "evilorg.com.vn", "xorg.com.vn", SPAM_DMARC_FAIL, SPAM_DMARC_P_QUARANTINE, false },
-		{ "strict", "strict.example.vn", "m.strict.example.vn", NULL, SPAM_DMARC_FAIL, SPAM_DMARC_P_REJECT, true },
-		{ "strict, equal", "strict.example.vn", NULL, "strict.example.vn", SPAM_DMARC_PASS, SPAM_DMARC_P_REJECT, true },
-		{ "strict, from below", "m.strict.example.vn", NULL, "strict.example.vn", SPAM_DMARC_FAIL, SPAM_DMARC_P_REJECT, true },
-		{ "no record", "other.vn", "other.vn", NULL, SPAM_DMARC_NONE, SPAM_DMARC_P_NONE, true },
-		{ "two records", "two.vn", "x.vn", NULL, SPAM_DMARC_NONE, SPAM_DMARC_P_NONE, false },
-		{ "DNS fails", "fails.vn", "fails.vn", NULL, SPAM_DMARC_TEMPERROR, SPAM_DMARC_P_NONE, true },
-		{ "DNS is bogus", "bogus.vn", NULL, NULL, SPAM_DMARC_TEMPERROR, SPAM_DMARC_P_NONE, false },
-		{ "no such domain", "nosuch.vn", NULL, NULL, SPAM_DMARC_NONE, SPAM_DMARC_P_NONE, false },
+		{"SPF of the same domain", "org.com.vn", "org.com.vn", NULL,
+			SPAM_DMARC_PASS, SPAM_DMARC_P_QUARANTINE, true},
+		{"SPF of a subdomain", "org.com.vn", "m.org.com.vn", NULL, SPAM_DMARC_PASS,
+			SPAM_DMARC_P_QUARANTINE, true},
+		{"SPF of a sibling", "a.org.com.vn", "m.org.com.vn", NULL, SPAM_DMARC_PASS,
+			SPAM_DMARC_P_REJECT, true},
+		{"DKIM of the organisation", "a.org.com.vn", NULL, "org.com.vn",
+			SPAM_DMARC_PASS, SPAM_DMARC_P_REJECT, true},
+		{"nobody", "a.org.com.vn", NULL, NULL, SPAM_DMARC_FAIL, SPAM_DMARC_P_REJECT, false},
+		{"another organisation", "org.com.vn", "x.com.vn", "y.com.vn",
+			SPAM_DMARC_FAIL, SPAM_DMARC_P_QUARANTINE, false},
+		{"a public suffix signs for nobody", "org.com.vn", "com.vn", "vn",
+			SPAM_DMARC_FAIL, SPAM_DMARC_P_QUARANTINE, false},
+		{"a name that only ends alike", "org.com.vn", "evilorg.com.vn",
+			"xorg.com.vn", SPAM_DMARC_FAIL, SPAM_DMARC_P_QUARANTINE, false},
+		{"strict", "strict.example.vn", "m.strict.example.vn", NULL,
+			SPAM_DMARC_FAIL, SPAM_DMARC_P_REJECT, true},
+		{"strict, equal", "strict.example.vn", NULL, "strict.example.vn",
+			SPAM_DMARC_PASS, SPAM_DMARC_P_REJECT, true},
+		{"strict, from below", "m.strict.example.vn", NULL, "strict.example.vn",
+			SPAM_DMARC_FAIL, SPAM_DMARC_P_REJECT, true},
+		{"no record", "other.vn", "other.vn", NULL, SPAM_DMARC_NONE,
+			SPAM_DMARC_P_NONE, true},
+		{"two records", "two.vn", "x.vn", NULL, SPAM_DMARC_NONE, SPAM_DMARC_P_NONE, false},
+		{"DNS fails", "fails.vn", "fails.vn", NULL, SPAM_DMARC_TEMPERROR,
+			SPAM_DMARC_P_NONE, true},
+		{"DNS is bogus", "bogus.vn", NULL, NULL, SPAM_DMARC_TEMPERROR,
+			SPAM_DMARC_P_NONE, false},
+		{"no such domain", "nosuch.vn", NULL, NULL, SPAM_DMARC_NONE,
+			SPAM_DMARC_P_NONE, false},
 		/* psd=y and psd=n part organisations that a list would join */
-		{ "the registry does not align", "so.gov.vn", NULL, "gov.vn", SPAM_DMARC_FAIL, SPAM_DMARC_P_QUARANTINE, false },
-		{ "two under the registry", "so.gov.vn", "tinh.gov.vn", NULL, SPAM_DMARC_FAIL, SPAM_DMARC_P_QUARANTINE, false },
-		{ "one under itself", "so.gov.vn", "m.so.gov.vn", NULL, SPAM_DMARC_PASS, SPAM_DMARC_P_QUARANTINE, true },
-		{ "psd=n stands apart from above", "rieng.tinh.gov.vn", "tinh.gov.vn", NULL, SPAM_DMARC_FAIL, SPAM_DMARC_P_QUARANTINE, false },
-		{ "and from beside", "tinh.gov.vn", NULL, "a.rieng.tinh.gov.vn", SPAM_DMARC_FAIL, SPAM_DMARC_P_REJECT, false },
-		{ "psd=n with its own", "a.rieng.tinh.gov.vn", NULL, "rieng.tinh.gov.vn", SPAM_DMARC_PASS, SPAM_DMARC_P_REJECT, true },
-		{ "a record between does not part", "mail.example.com", NULL, "x.example.com", SPAM_DMARC_PASS, SPAM_DMARC_P_NONE, true },
+		{"the registry does not align", "so.gov.vn", NULL, "gov.vn",
+			SPAM_DMARC_FAIL, SPAM_DMARC_P_QUARANTINE, false},
+		{"two under the registry", "so.gov.vn", "tinh.gov.vn", NULL,
+			SPAM_DMARC_FAIL, SPAM_DMARC_P_QUARANTINE, false},
+		{"one under itself", "so.gov.vn", "m.so.gov.vn", NULL, SPAM_DMARC_PASS,
+			SPAM_DMARC_P_QUARANTINE, true},
+		{"psd=n stands apart from above", "rieng.tinh.gov.vn", "tinh.gov.vn", NULL,
+			SPAM_DMARC_FAIL, SPAM_DMARC_P_QUARANTINE, false},
+		{"and from beside", "tinh.gov.vn", NULL, "a.rieng.tinh.gov.vn",
+			SPAM_DMARC_FAIL, SPAM_DMARC_P_REJECT, false},
+		{"psd=n with its own", "a.rieng.tinh.gov.vn", NULL, "rieng.tinh.gov.vn",
+			SPAM_DMARC_PASS, SPAM_DMARC_P_REJECT, true},
+		{"a record between does not part", "mail.example.com", NULL,
+			"x.example.com", SPAM_DMARC_PASS, SPAM_DMARC_P_NONE, true},
 		/* 5.3.6: what DNS does not answer is no fail */
-		{ "own record, the rest fails", "own.half.example", "x.half.example", NULL, SPAM_DMARC_TEMPERROR, SPAM_DMARC_P_REJECT, false },
-		{ "own record, equal name", "own.half.example", "own.half.example", NULL, SPAM_DMARC_PASS, SPAM_DMARC_P_REJECT, true },
-		{ "the top alone fails", "below.top", "x.example", NULL, SPAM_DMARC_FAIL, SPAM_DMARC_P_REJECT, false },
-		{ "the top alone fails, aligned", "below.top", "m.below.top", NULL, SPAM_DMARC_PASS, SPAM_DMARC_P_REJECT, true },
-		{ "an identifier's walk fails", "org.com.vn", "hangs.org.com.vn", NULL, SPAM_DMARC_TEMPERROR, SPAM_DMARC_P_QUARANTINE, false },
-		{ "and another aligns", "org.com.vn", "hangs.org.com.vn", "org.com.vn", SPAM_DMARC_PASS, SPAM_DMARC_P_QUARANTINE, true },
-		{ "np unknown", "hangs.np.example", NULL, NULL, SPAM_DMARC_TEMPERROR, SPAM_DMARC_P_NONE, false },
+		{"own record, the rest fails", "own.half.example", "x.half.example", NULL,
+			SPAM_DMARC_TEMPERROR, SPAM_DMARC_P_REJECT, false},
+		{"own record, equal name", "own.half.example", "own.half.example", NULL,
+			SPAM_DMARC_PASS, SPAM_DMARC_P_REJECT, true},
+		{"the top alone fails", "below.top", "x.example", NULL, SPAM_DMARC_FAIL,
+			SPAM_DMARC_P_REJECT, false},
+		{"the top alone fails, aligned", "below.top", "m.below.top", NULL,
+			SPAM_DMARC_PASS, SPAM_DMARC_P_REJECT, true},
+		{"an identifier's walk fails", "org.com.vn", "hangs.org.com.vn", NULL,
+			SPAM_DMARC_TEMPERROR, SPAM_DMARC_P_QUARANTINE, false},
+		{"and another aligns", "org.com.vn", "hangs.org.com.vn", "org.com.vn",
+			SPAM_DMARC_PASS, SPAM_DMARC_P_QUARANTINE, true},
+		{"np unknown", "hangs.np.example", NULL, NULL, SPAM_DMARC_TEMPERROR,
+			SPAM_DMARC_P_NONE, false},
 	};
 	/* clang-format on */
 
@@ -301,14 +337,21 @@ test_check__softens_tests_by_one_step(void **state)
 		enum spam_dmarc_policy policy, wanted;
 		bool sampled;
 	} rows[] = {
-		{ "test1.example", SPAM_DMARC_TREE_WALK, 0, SPAM_DMARC_P_REJECT, SPAM_DMARC_P_QUARANTINE, false },
-		{ "a.test1.example", SPAM_DMARC_TREE_WALK, 0, SPAM_DMARC_P_QUARANTINE, SPAM_DMARC_P_NONE, false },
-		{ "test2.example", SPAM_DMARC_TREE_WALK, 0, SPAM_DMARC_P_NONE, SPAM_DMARC_P_NONE, false },
-		{ "test1.example", SPAM_DMARC_PUBLIC_SUFFIX, 99, SPAM_DMARC_P_REJECT, SPAM_DMARC_P_REJECT, false },
+		{"test1.example", SPAM_DMARC_TREE_WALK, 0, SPAM_DMARC_P_REJECT,
+			SPAM_DMARC_P_QUARANTINE, false},
+		{"a.test1.example", SPAM_DMARC_TREE_WALK, 0, SPAM_DMARC_P_QUARANTINE,
+			SPAM_DMARC_P_NONE, false},
+		{"test2.example", SPAM_DMARC_TREE_WALK, 0, SPAM_DMARC_P_NONE,
+			SPAM_DMARC_P_NONE, false},
+		{"test1.example", SPAM_DMARC_PUBLIC_SUFFIX, 99, SPAM_DMARC_P_REJECT,
+			SPAM_DMARC_P_REJECT, false},
 		/* pct= is of RFC 7489 alone */
-		{ "pct0.example", SPAM_DMARC_TREE_WALK, 50, SPAM_DMARC_P_REJECT, SPAM_DMARC_P_REJECT, false },
-		{ "pct0.example", SPAM_DMARC_PUBLIC_SUFFIX, 0, SPAM_DMARC_P_REJECT, SPAM_DMARC_P_QUARANTINE, true },
-		{ "example.com", SPAM_DMARC_PUBLIC_SUFFIX, 99, SPAM_DMARC_P_REJECT, SPAM_DMARC_P_REJECT, false },
+		{"pct0.example", SPAM_DMARC_TREE_WALK, 50, SPAM_DMARC_P_REJECT,
+			SPAM_DMARC_P_REJECT, false},
+		{"pct0.example", SPAM_DMARC_PUBLIC_SUFFIX, 0, SPAM_DMARC_P_REJECT,
+			SPAM_DMARC_P_QUARANTINE, true},
+		{"example.com", SPAM_DMARC_PUBLIC_SUFFIX, 99, SPAM_DMARC_P_REJECT,
+			SPAM_DMARC_P_REJECT, false},
 	};
 	/* clang-format on */
 
@@ -376,25 +419,27 @@ test_check__keeps_to_its_budget(void **state)
 static void
 test_report__goes_where_it_is_wanted(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *policy_domain, *to;
 		enum cv_status want;
 		const char *goes;
 	} rows[] = {
-		{"blue.example.com",  "r@blue.example.com", CV_OK,        "r@blue.example.com"},
-		{"blue.example.com",  "r@example.com",      CV_OK,        "r@example.com"     },
-		{"blue.example.com",  "r@x.example.com",    CV_OK,        "r@x.example.com"   },
-		{"blue.example.com",  "r@red.example",      CV_OK,        "r@red.example"     },
-		{"green.example.com", "r@red.example",      CV_NOT_FOUND, NULL                },
-		{"blue.example.com",  "r@nosuch.example",   CV_NOT_FOUND, NULL                },
-		{"blue.example.com",  "r@odd.example",      CV_NOT_FOUND, NULL                },
-		{"blue.example.com",  "r@any.example",      CV_OK,        "r@any.example"     },
-		{"green.example.com", "r@any.example",      CV_OK,        "r@any.example"     },
-		{"blue.example.com",  "r@move.example",     CV_OK,        "in@move.example"   },
-		{"blue.example.com",  "r@away.example",     CV_NOT_FOUND, NULL                },
-		{"blue.example.com",  "r@slow.example",     CV_TEMPFAIL,  NULL                },
-		{"so.gov.vn",         "r@tinh.gov.vn",      CV_NOT_FOUND, NULL                },
+		{"blue.example.com", "r@blue.example.com", CV_OK, "r@blue.example.com"},
+		{"blue.example.com", "r@example.com", CV_OK, "r@example.com"},
+		{"blue.example.com", "r@x.example.com", CV_OK, "r@x.example.com"},
+		{"blue.example.com", "r@red.example", CV_OK, "r@red.example"},
+		{"green.example.com", "r@red.example", CV_NOT_FOUND, NULL},
+		{"blue.example.com", "r@nosuch.example", CV_NOT_FOUND, NULL},
+		{"blue.example.com", "r@odd.example", CV_NOT_FOUND, NULL},
+		{"blue.example.com", "r@any.example", CV_OK, "r@any.example"},
+		{"green.example.com", "r@any.example", CV_OK, "r@any.example"},
+		{"blue.example.com", "r@move.example", CV_OK, "in@move.example"},
+		{"blue.example.com", "r@away.example", CV_NOT_FOUND, NULL},
+		{"blue.example.com", "r@slow.example", CV_TEMPFAIL, NULL},
+		{"so.gov.vn", "r@tinh.gov.vn", CV_NOT_FOUND, NULL},
 	};
+	/* clang-format on */
 
 	(void)state;
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
