@@ -16,6 +16,7 @@ import threading
 import time
 
 from filter_kit import DOMAIN, Checks, Filter, Key, txt
+from milter_client import MilterClient
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ZONE = ("$TTL 300\n" + txt("out.test.", "v=spf1 ip4:192.0.2.1 -all")
@@ -33,38 +34,8 @@ def run_script(path, socket_word):
     return done.returncode == 0 and "error" not in done.stderr.lower(), done.stdout + done.stderr
 
 
-class Session:
-    """A milter client of its own: small packets, as they come."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(20)
-        self.socket.connect(path)
-        self.send(b"O", struct.pack(">III", 6, 0x1FF, 0))  # no step is skipped, each is answered
-        command, data = self.read()
-        assert command == b"O", command
-        self.version, self.actions, self.steps = struct.unpack(">III", data[:12])
-
-    def send(self, command, data=b""):
-        self.socket.sendall(struct.pack(">I", len(data) + 1) + command + data)
-
-    def read(self):
-        head = self.exactly(4)
-        packet = self.exactly(struct.unpack(">I", head)[0])
-        return packet[:1], packet[1:]
-
-    def exactly(self, n):
-        out = b""
-        while len(out) < n:
-            piece = self.socket.recv(n - len(out))
-            if not piece:
-                raise EOFError
-            out += piece
-        return out
-
-    def ask(self, command, data=b""):
-        self.send(command, data)
-        return self.read()[0]
+class Session(MilterClient):
+    """The same mail again and again, each answer looked at."""
 
     def mail(self, n, fields=(), body=b"text\r\n"):
         """A whole message; the final answer and the edits before it."""
