@@ -78,6 +78,8 @@ const struct admin_command *const admin_commands[] = {
 	&admin_sending_freeze,
 	&admin_sending_release,
 	&admin_sending_limit,
+	&admin_spam_explain,
+	&admin_spam_judge,
 	&admin_policy_explain,
 	&admin_store_check,
 	&admin_config_check,

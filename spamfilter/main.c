@@ -22,6 +22,7 @@
 #include "common/net/daemon.h"
 #include "common/sandbox/sandbox.h"
 #include "spamfilter/session.h"
+#include "spamfilter/tool/tool.h"
 
 #define TIMEOUT_SECS  600 /* for the MTA's silence; libmilter's own is two hours */
 #define BACKLOG       256
@@ -46,7 +47,8 @@ usage(FILE *to)
 		    "  --version            print the version\n"
 		    "  --help               print this\n\n"
 		    "With -p alone it runs on defaults, beside any MTA that speaks the milter "
-		    "protocol.\n");
+		    "protocol.\n\n"
+		    "`congvu-spamfilter explain --help`: judging messages in files.\n");
 }
 
 static struct arguments
@@ -263,6 +265,8 @@ stop(struct spam_server *s, int code)
 int
 main(int argc, char **argv)
 {
+	if (argc > 1 && spam_tool_is(argv[1]))
+		return spam_tool_main(argc - 1, argv + 1);
 	struct arguments a = parse_args(argc, argv);
 	struct spam_server *s = NULL;
 	struct cv_err err = {0};

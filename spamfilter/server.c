@@ -10,9 +10,11 @@
 #include "common/sandbox/sandbox.h"
 #include "common/text/domain.h"
 #include "spamfilter/rules.h"
+#include "spamfilter/tool/explain.h"
 
 #define LIST_DAYS  30
 #define LIST_LIMIT 10000
+#define WHY_MAX    256
 
 /* ---- policy ---- */
 
@@ -147,8 +149,30 @@ spam_options_check(const struct spamfilter_options *opt, struct cv_err *err)
 		opt->secrecy_inbound);
 }
 
+/* A tool may find them held by the daemon, or as another user's: then it goes without. Opening as
+ * root would leave files that the daemon cannot write. */
 static enum cv_status
-open_parts(struct spam_server *s, struct cv_err *err)
+open_statistics(struct spam_server *s, char *why_not, struct cv_err *err)
+{
+	const char *dir = s->is_alone ? NULL : s->main->stats_dir;
+	struct stat st;
+
+	if (!why_not)
+		return spam_stats_open(dir, &s->stats, err);
+	why_not[0] = '\0';
+	if (dir && stat(dir, &st))
+		dir = NULL;
+	if (dir && st.st_uid != geteuid())
+		snprintf(why_not, WHY_MAX, "%.200s is another user's", dir);
+	else if (spam_stats_open(dir, &s->stats, err) == CV_OK)
+		return CV_OK;
+	else
+		snprintf(why_not, WHY_MAX, "%.250s", err->text);
+	return spam_stats_open(NULL, &s->stats, err);
+}
+
+static enum cv_status
+open_parts(struct spam_server *s, char *why_not, struct cv_err *err)
 {
 	const char *register_dir = s->is_alone ? "/nonexistent" : s->main->register_dir;
 	enum cv_status status = spam_options_check(s->opt, err);
@@ -167,7 +191,7 @@ open_parts(struct spam_server *s, struct cv_err *err)
 	if (status == CV_OK)
 		status = spam_dkim_new(s->resolver, &s->dkim, err);
 	if (status == CV_OK)
-		status = spam_stats_open(s->is_alone ? NULL : s->main->stats_dir, &s->stats, err);
+		status = open_statistics(s, why_not, err);
 	if (status)
 		return status;
 	s->signup = spam_signup_new(s->stats);
@@ -176,14 +200,21 @@ open_parts(struct spam_server *s, struct cv_err *err)
 	return spam_stats_start(s->stats, err);
 }
 
-enum cv_status
-spam_server_open(const char *conf_path, const char *socket, struct spam_server **out,
-	struct cv_err *err)
+static struct spam_server *
+server_new(void)
 {
 	struct spam_server *s = cv_calloc(1, sizeof *s);
 
 	pthread_mutex_init(&s->policy_lock, NULL);
 	pthread_mutex_init(&s->reload_lock, NULL);
+	return s;
+}
+
+enum cv_status
+spam_server_open(const char *conf_path, const char *socket, struct spam_server **out,
+	struct cv_err *err)
+{
+	struct spam_server *s = server_new();
 	enum cv_status status = read_conf(s, conf_path, err);
 	if (status == CV_OK) {
 		cv_program_start("spamfilter", s->main);
@@ -191,7 +222,43 @@ spam_server_open(const char *conf_path, const char *socket, struct spam_server *
 			CV_SANDBOX_SPAMFILTER, s->conf, conf_path, socket, err);
 	}
 	if (status == CV_OK)
-		status = open_parts(s, err);
+		status = open_parts(s, NULL, err);
+	if (status) {
+		spam_server_close(s);
+		return status;
+	}
+	*out = s;
+	return CV_OK;
+}
+
+static enum cv_status
+shut_in(const struct spam_server *s, const char *const *reads, size_t count, struct cv_err *err)
+{
+	struct cv_sandbox sb;
+
+	if (!s->main->sandbox)
+		return CV_OK;
+	cv_sandbox_init(&sb);
+	cv_sandbox_open(&sb, CV_SANDBOX_SPAMFILTER, s->conf, s->conf_path);
+	for (size_t i = 0; i < count; i++)
+		cv_sandbox_read(&sb, reads[i]);
+	enum cv_status status = cv_sandbox_enter(&sb, err);
+	cv_sandbox_done(&sb);
+	return status;
+}
+
+enum cv_status
+spam_server_open_tool(const char *conf_path, const char *const *reads, size_t read_count,
+	struct spam_server **out, char why_not[256], struct cv_err *err)
+{
+	struct spam_server *s = server_new();
+	enum cv_status status = read_conf(s, conf_path, err);
+
+	cv_log_init("spamfilter", CV_ERROR, NULL);
+	if (status == CV_OK)
+		status = shut_in(s, reads, read_count, err);
+	if (status == CV_OK)
+		status = open_parts(s, why_not, err);
 	if (status) {
 		spam_server_close(s);
 		return status;
@@ -276,6 +343,8 @@ control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 		return answer_status(s, reply_out);
 	if (what && !strcmp(what, "signup.list"))
 		return answer_signups(s, call->request, reply_out, err);
+	if (what && !strcmp(what, "explain"))
+		return spam_explain_answer(s, call->request, reply_out, err);
 	if (what && !strcmp(what, "reload"))
 		return spam_server_reload(s, reply_out, err);
 	if (what && !strcmp(what, "register.refresh")) {

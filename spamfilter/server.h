@@ -59,6 +59,11 @@ struct spam_server {
  * sandbox, so no thread may have been started. */
 CV_MUST_CHECK enum cv_status spam_server_open(
 	const char *conf_path, const char *socket, struct spam_server **out, struct cv_err *err);
+/* The same for a tool: nothing is logged but errors, nobody is served, and the statistics are used
+ * only when they can be opened (*WHY_NOT says, "" when they are, or when there are none). READS are
+ * files and folders that it reads. */
+CV_MUST_CHECK enum cv_status spam_server_open_tool(const char *conf_path, const char *const *reads,
+	size_t read_count, struct spam_server **out, char why_not[256], struct cv_err *err);
 void spam_server_close(struct spam_server *s);
 /* reload.c: reads configuration, allow-list and keys again; a fault leaves the old in force.
  * *REPLY_OUT says what changed and what waits for a restart; both outcomes are logged. */

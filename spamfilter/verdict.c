@@ -80,9 +80,8 @@ spam_policy_mark(struct spam_mail *m, enum spam_rule rule)
 	m->verdict.in_policy_field[rule] = true;
 }
 
-/* The finding that comes after the Nth when the weightiest come first. */
-static void
-sort_findings(const struct spam_verdict *v, size_t order[SPAM_RULES])
+void
+spam_verdict_order(const struct spam_verdict *v, size_t order[SPAM_RULES])
 {
 	for (size_t i = 0; i < v->count; i++) {
 		size_t at = i;
@@ -97,7 +96,7 @@ spam_verdict_rules(const struct spam_verdict *v, bool fold, struct cv_buf *out)
 {
 	size_t order[SPAM_RULES], line = 0;
 
-	sort_findings(v, order);
+	spam_verdict_order(v, order);
 	if (!v->count)
 		cv_buf_z(out, "none");
 	for (size_t i = 0; i < v->count; i++) {

@@ -65,6 +65,8 @@ void spam_want(struct spam_mail *m, enum spam_action at_least, const struct cv_d
 /* RULE's name becomes a word of X-Congvu-Policy. */
 void spam_policy_mark(struct spam_mail *m, enum spam_rule rule);
 
+/* Indices of the findings, the weightiest first. */
+void spam_verdict_order(const struct spam_verdict *v, size_t order[SPAM_RULES]);
 /* "bayes(3.1),url-mismatch(2.0)", the weightiest first; "none". Folded with lone LF and a tab when
  * FOLD. */
 void spam_verdict_rules(const struct spam_verdict *v, bool fold, struct cv_buf *out);
