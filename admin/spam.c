@@ -95,7 +95,7 @@ const struct admin_command admin_spam_explain = {
 	.help_vi = "giải thích bộ lọc sẽ xử lý một bức thư thế nào",
 	.options = envelope_options,
 	.examples = "  congvu spam explain message.eml\n"
-		    "  congvu --json spam explain --client 192.0.2.1 --from a@shop.example - < m.eml\n",
+		    "  congvu --json spam explain --client 192.0.2.1 --from a@shop.example - < m.eml",
 	.run = run_tool,
 };
 
@@ -109,6 +109,6 @@ const struct admin_command admin_spam_judge = {
 	.help_vi = "đánh giá nhiều thư: mỗi thư một dòng gồm kết luận, điểm và tên tệp",
 	.options = envelope_options,
 	.examples = "  congvu spam judge ~/Maildir\n"
-		    "  congvu spam judge --local archive.mbox\n",
+		    "  congvu spam judge --local archive.mbox",
 	.run = run_tool,
 };

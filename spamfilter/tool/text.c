@@ -58,8 +58,10 @@ static const struct {
 static void
 put(struct cv_buf *out, const char *text)
 {
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-		cv_buf_c(out, *p < ' ' || *p == 127 || (*p == 0xc2 && p[1] < 0xa0) ? '?' : (char)*p);
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		bool is_c1 = *p == 0xc2 && p[1] < 0xa0;
+		cv_buf_c(out, *p < ' ' || *p == 127 || is_c1 ? '?' : (char)*p);
+	}
 }
 
 static const char *
