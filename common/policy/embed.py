@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: MPL-2.0
 """Write the data files of conf/policy as C string literals, so that programs run without it.
 
-    embed.py ROOT            writes common/policy/data.inc and common/register/reserved.inc
+    embed.py ROOT            writes the .inc files of common/policy, common/register, spamfilter/walk
     embed.py ROOT --check    fails when they are not what it would write
 """
 import os
 import sys
 
 REGISTER = {"reserved-local-parts.txt"}
+WALK = {"url-shorteners.txt", "attachment-types.txt"}
 
 
 def literal(name, text):
@@ -28,13 +29,15 @@ def literal(name, text):
 def main():
     root = sys.argv[1]
     folder = os.path.join(root, "conf/policy")
-    outputs = {"common/policy/data.inc": "", "common/register/reserved.inc": ""}
+    outputs = {"common/policy/data.inc": "", "common/register/reserved.inc": "",
+               "spamfilter/walk/lists.inc": ""}
     for name in sorted(os.listdir(folder)):
         if not name.endswith(".txt"):
             continue
         with open(os.path.join(folder, name), encoding="utf-8") as file:
             text = literal(name, file.read())
-        room = "common/register/reserved.inc" if name in REGISTER else "common/policy/data.inc"
+        room = ("common/register/reserved.inc" if name in REGISTER else
+                "spamfilter/walk/lists.inc" if name in WALK else "common/policy/data.inc")
         outputs[room] += text
     stale = []
     for path, text in outputs.items():
