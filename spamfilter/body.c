@@ -3,32 +3,106 @@
 #include "spamfilter/body.h"
 
 void
-spam_body_init(struct spam_body *b, size_t limit_bytes)
+spam_body_init(struct spam_body *b, const char *dir, struct spam_body_budget *budget)
 {
-	*b = (struct spam_body){.kept = CV_BUF_INIT(limit_bytes)};
+	*b = (struct spam_body){.budget = budget};
+	cv_spool_init(&b->spool, dir && dir[0] ? dir : NULL);
 }
 
-void
-spam_body_add(struct spam_body *b, struct cv_str bytes)
+static void
+unmap(struct spam_body *b)
 {
-	b->size_bytes += bytes.n;
-	cv_buf_str(&b->kept, cv_str_sub(bytes, 0, b->kept.max - b->kept.n));
-}
-
-struct cv_str
-spam_body_view(struct spam_body *b)
-{
-	return cv_buf_view(&b->kept);
-}
-
-bool
-spam_body_is_cut(const struct spam_body *b)
-{
-	return b->size_bytes > b->kept.n;
+	if (b->is_mapped)
+		cv_spool_unmap(&b->spool, b->view);
+	b->is_mapped = false;
+	b->view = CV_STR_EMPTY;
 }
 
 void
 spam_body_done(struct spam_body *b)
 {
-	cv_buf_done(&b->kept);
+	struct spam_body_budget *budget = b->budget;
+	const char *dir = b->spool.dir;
+
+	unmap(b);
+	cv_spool_done(&b->spool);
+	if (budget && b->charged_bytes)
+		atomic_fetch_sub(&budget->used_bytes, b->charged_bytes);
+	spam_body_init(b, dir, budget);
+}
+
+/* Takes N octets out of the budget; the head of a message is always granted. */
+static bool
+charge(struct spam_body *b, size_t n)
+{
+	if (!b->budget)
+		return true;
+	uint64_t used = atomic_fetch_add(&b->budget->used_bytes, n) + n;
+	if (used > atomic_load(&b->budget->max_bytes)
+		&& b->charged_bytes + n > SPAM_BODY_HEAD_BYTES) {
+		atomic_fetch_sub(&b->budget->used_bytes, n);
+		return false;
+	}
+	b->charged_bytes += n;
+	return true;
+}
+
+/* What is there of BYTES when no more may be had: the rest of the head. */
+static struct cv_str
+head_of(const struct spam_body *b, struct cv_str bytes)
+{
+	uint64_t kept = b->spool.size_bytes;
+
+	return cv_str_sub(
+		bytes, 0, kept < SPAM_BODY_HEAD_BYTES ? SPAM_BODY_HEAD_BYTES - (size_t)kept : 0);
+}
+
+void
+spam_body_add(struct spam_body *b, struct cv_str bytes)
+{
+	struct cv_err err;
+
+	b->size_bytes += bytes.n;
+	if (b->is_cut || !bytes.n)
+		return;
+	unmap(b);
+	if (!charge(b, bytes.n)) {
+		b->is_cut = true;
+		bytes = head_of(b, bytes);
+		if (!charge(b, bytes.n))
+			return;
+	}
+	if (cv_spool_write(&b->spool, bytes, &err))
+		b->is_cut = true;
+}
+
+/* A write to the file failed: memory was given up for it, so only what the file holds is there. */
+static struct cv_str
+map(struct spam_body *b)
+{
+	struct cv_str view = CV_STR_EMPTY;
+	struct cv_err err;
+
+	b->spool.failed = CV_OK; /* what was written can be read all the same */
+	if (b->spool.fd < 0 || b->spool.size_bytes) {
+		if (cv_spool_map(&b->spool, &view, &err))
+			b->is_cut = true;
+		else
+			b->is_mapped = true;
+	}
+	return view;
+}
+
+struct cv_str
+spam_body_view(struct spam_body *b)
+{
+	if (!b->is_mapped)
+		b->view = map(b);
+	return b->view;
+}
+
+bool
+spam_body_is_cut(const struct spam_body *b)
+{
+	return b->is_cut;
 }

@@ -17,7 +17,9 @@ spam_mail_new(struct spam_server *server, uint64_t id)
 	m->queue_id = "-";
 	m->client_name = m->helo = m->authserv_id = "";
 	snprintf(m->client_text, sizeof m->client_text, "local");
-	spam_body_init(&m->body, SPAM_BODY_MAX);
+	/* A reload may have changed it. */
+	atomic_store(&server->bodies.max_bytes, (uint64_t)m->opt->bodies_max);
+	spam_body_init(&m->body, server->is_alone ? NULL : m->main->stats_dir, &server->bodies);
 	return m;
 }
 

@@ -19,7 +19,6 @@
 #include "spamfilter/verdict.h"
 
 #define SPAM_RCPTS_MAX 1000      /* remembered of one message; more are let through uncounted */
-#define SPAM_BODY_MAX  (4u << 20) /* octets of a body that are kept */
 
 struct spam_header_field {
 	struct cv_str name, value; /* value as the MTA gave it: its leading blank may be there */

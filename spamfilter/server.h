@@ -13,6 +13,7 @@
 #include "common/net/resolver.h"
 #include "common/options/sections.h"
 #include "common/policy/policy.h"
+#include "spamfilter/body.h"
 #include "spamfilter/dkim.h"
 #include "spamfilter/dmarc/dmarc.h"
 #include "spamfilter/keys.h"
@@ -51,6 +52,7 @@ struct spam_server {
 	struct cv_metrics_source metrics;
 	pthread_mutex_t policy_lock;
 	struct spam_policy *policy;
+	struct spam_body_budget bodies; /* what all messages under way hold */
 	atomic_uint_fast64_t under_way; /* messages between MAIL and their end */
 	atomic_uint_fast64_t sessions, sessions_open, messages, refused, marked, signed_, signups;
 };

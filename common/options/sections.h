@@ -190,6 +190,7 @@
 	OPT(text, score_greylist, "off", "1", "10", "score from which an unknown sender is asked to come again, or off", "điểm yêu cầu gửi lại sau") \
 	OPT(text, score_quarantine, "10", "1", "10", "score from which mail is quarantined, or off", "điểm cách ly thư") \
 	OPT(text, score_refuse, "15", "1", "10", "score from which mail is refused (mail to agencies and role boxes is quarantined instead), or off", "điểm từ chối thư (thư gửi cơ quan và hộp chức vụ thì cách ly)") \
+	OPT(size, bodies_max, "1G", "1M", "1T", "memory and disk that the bodies of all messages under way may take; above it a message is judged by its head", "dung lượng tối đa cho nội dung các thư đang xử lý; vượt quá thì chỉ xét phần đầu thư") \
 	OPT(path, signup_allow_file, "", "", "1024", "senders allowed to write to official addresses as services: lines 'domain-or-address until-date reason'", "tệp cho phép dịch vụ") \
 	OPT(list, submission_networks, "", "", "65536", "networks whose mail counts as submitted (MTAs without AUTH macros)", "mạng gửi thư nội bộ") \
 	OPT(num, threads_max, "200", "1", "10000", "sessions at once", "số phiên tối đa")

@@ -71,8 +71,8 @@ put_named(struct cv_str s, bool is_attribute, struct cv_buf *out)
 {
 	size_t end = 1;
 
-	while (end < s.n && end <= CV_HTML_ENTITY_NAME_MAX
-		&& (cv_is_alpha((unsigned char)s.p[end]) || cv_is_digit((unsigned char)s.p[end])))
+	while (end < s.n && end <= CV_HTML_ENTITY_NAME_MAX &&
+		(cv_is_alpha((unsigned char)s.p[end]) || cv_is_digit((unsigned char)s.p[end])))
 		end++;
 	if (end < s.n && s.p[end] == ';' && end > 1) {
 		const struct cv_html_entity *e = find_entity(cv_str_sub(s, 1, end + 1));
@@ -85,9 +85,9 @@ put_named(struct cv_str s, bool is_attribute, struct cv_buf *out)
 		const struct cv_html_entity *e = find_entity(cv_str_sub(s, 1, n));
 		if (!e)
 			continue;
-		if (is_attribute && n < s.n
-			&& (s.p[n] == '=' || cv_is_alpha((unsigned char)s.p[n])
-				|| cv_is_digit((unsigned char)s.p[n])))
+		if (is_attribute && n < s.n &&
+			(s.p[n] == '=' || cv_is_alpha((unsigned char)s.p[n]) ||
+				cv_is_digit((unsigned char)s.p[n])))
 			return 0;
 		put_entity(e, out);
 		return n;
@@ -299,9 +299,9 @@ find_close(const struct cv_html_scan *scan, size_t at)
 	for (; !scan->raw_to_end && at < html.n; at++) {
 		at = cv_str_find(html, '<', at);
 		struct cv_str rest = cv_str_sub(html, at, html.n);
-		if (rest.n > n + 2 && rest.p[1] == '/'
-			&& cv_str_ieq_z(cv_str_sub(rest, 2, n + 2), scan->raw)
-			&& (is_blank(rest.p[n + 2]) || strchr("/>", rest.p[n + 2])))
+		if (rest.n > n + 2 && rest.p[1] == '/' &&
+			cv_str_ieq_z(cv_str_sub(rest, 2, n + 2), scan->raw) &&
+			(is_blank(rest.p[n + 2]) || strchr("/>", rest.p[n + 2])))
 			return at;
 	}
 	return html.n;
@@ -344,13 +344,14 @@ cv_html_next(struct cv_html_scan *scan, struct cv_html_token *out)
 				return true;
 			continue;
 		}
-		if (html.p[at] == '<' && next == '/' && at + 2 < html.n
-			&& cv_is_alpha((unsigned char)html.p[at + 2])) {
+		if (html.p[at] == '<' && next == '/' && at + 2 < html.n &&
+			cv_is_alpha((unsigned char)html.p[at + 2])) {
 			if (read_tag(scan, at + 2, true, out))
 				return true;
 			continue;
 		}
-		if (html.p[at] == '<' && (next == '!' || next == '?' || (next == '/' && at + 2 < html.n)))
+		if (html.p[at] == '<' &&
+			(next == '!' || next == '?' || (next == '/' && at + 2 < html.n)))
 			return read_markup(scan, out);
 		scan->pos = cv_str_find(html, '<', at + 1);
 		*out = (struct cv_html_token){

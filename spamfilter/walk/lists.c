@@ -148,7 +148,6 @@ spam_lists_has(const struct spam_lists *l, const char *section, struct cv_str wo
 	for (size_t i = 0; l && i < l->count; i++)
 		if (cv_str_eq_z(l->lists[i].section, section))
 			return bsearch(&word, l->lists[i].words, l->lists[i].n, sizeof word,
-				       compare_words)
-				!= NULL;
+				       compare_words) != NULL;
 	return false;
 }

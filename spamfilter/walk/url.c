@@ -7,9 +7,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <uninorm.h>
-#include <unictype.h>
 #include <unicase.h>
+#include <unictype.h>
+#include <uninorm.h>
 
 #include "common/text/charset.h"
 #include "common/text/domain.h"
@@ -18,7 +18,7 @@
 
 #define TOKEN_CHARS_MIN 16
 
-static const psl_ctx_t *suffixes; /* set before threads start */
+static const psl_ctx_t *suffixes;               /* set before threads start */
 static _Atomic(struct spam_lists *) shorteners; /* what a reload replaced is kept: it is small */
 
 enum cv_status
@@ -99,9 +99,9 @@ scheme_length(struct cv_str s)
 {
 	size_t n = 0;
 
-	while (n < s.n && n < 40
-		&& (cv_is_alpha((unsigned char)s.p[n])
-			|| (n && (cv_is_digit((unsigned char)s.p[n]) || strchr("+-.*", s.p[n])))))
+	while (n < s.n && n < 40 &&
+		(cv_is_alpha((unsigned char)s.p[n]) ||
+			(n && (cv_is_digit((unsigned char)s.p[n]) || strchr("+-.*", s.p[n])))))
 		n++;
 	return n && n < s.n && s.p[n] == ':' ? n : 0;
 }
@@ -120,7 +120,8 @@ spam_url_scheme(struct cv_str raw, char *out, size_t n)
 			out[used] = '\0';
 			return used;
 		}
-		if (used + 1 >= n || !(cv_is_alpha(c) || (used && (cv_is_digit(c) || strchr("+-.", c)))))
+		if (used + 1 >= n ||
+			!(cv_is_alpha(c) || (used && (cv_is_digit(c) || strchr("+-.", c)))))
 			break;
 		out[used++] = (char)cv_lower(c);
 	}
@@ -133,23 +134,23 @@ static const struct scheme {
 	unsigned flags;
 	const char *port;
 } schemes[] = {
-	{"http",   "http",  0,                 "80" },
-	{"https",  "https", 0,                 "443"},
-	{"ftp",    "ftp",   0,                 "21" },
-	{"ftps",   "ftp",   0,                 "990"},
-	{"ws",     "http",  0,                 "80" },
-	{"wss",    "https", 0,                 "443"},
-	{"hxxp",   "http",  SPAM_URL_DEFANGED, "80" },
-	{"hxxps",  "https", SPAM_URL_DEFANGED, "443"},
-	{"h**p",   "http",  SPAM_URL_DEFANGED, "80" },
-	{"h**ps",  "https", SPAM_URL_DEFANGED, "443"},
-	{"htxp",   "http",  SPAM_URL_DEFANGED, "80" },
-	{"htxps",  "https", SPAM_URL_DEFANGED, "443"},
-	{"hxtp",   "http",  SPAM_URL_DEFANGED, "80" },
-	{"hxtps",  "https", SPAM_URL_DEFANGED, "443"},
-	{"meow",   "http",  SPAM_URL_DEFANGED, "80" },
-	{"meows",  "https", SPAM_URL_DEFANGED, "443"},
-	{"fxp",    "ftp",   SPAM_URL_DEFANGED, "21" },
+	{"http",  "http",  0,                 "80" },
+	{"https", "https", 0,                 "443"},
+	{"ftp",   "ftp",   0,                 "21" },
+	{"ftps",  "ftp",   0,                 "990"},
+	{"ws",    "http",  0,                 "80" },
+	{"wss",   "https", 0,                 "443"},
+	{"hxxp",  "http",  SPAM_URL_DEFANGED, "80" },
+	{"hxxps", "https", SPAM_URL_DEFANGED, "443"},
+	{"h**p",  "http",  SPAM_URL_DEFANGED, "80" },
+	{"h**ps", "https", SPAM_URL_DEFANGED, "443"},
+	{"htxp",  "http",  SPAM_URL_DEFANGED, "80" },
+	{"htxps", "https", SPAM_URL_DEFANGED, "443"},
+	{"hxtp",  "http",  SPAM_URL_DEFANGED, "80" },
+	{"hxtps", "https", SPAM_URL_DEFANGED, "443"},
+	{"meow",  "http",  SPAM_URL_DEFANGED, "80" },
+	{"meows", "https", SPAM_URL_DEFANGED, "443"},
+	{"fxp",   "ftp",   SPAM_URL_DEFANGED, "21" },
 };
 
 static bool
@@ -178,8 +179,8 @@ take_scheme(struct cv_str *s, unsigned *flags)
 			scheme = &schemes[i];
 	if (!scheme) {
 		/* "x.example:8080/": a host with a port, no scheme. */
-		if (n + 1 < s->n && cv_is_digit((unsigned char)s->p[n + 1])
-			&& memchr(s->p, '.', n)) {
+		if (n + 1 < s->n && cv_is_digit((unsigned char)s->p[n + 1]) &&
+			memchr(s->p, '.', n)) {
 			*flags |= SPAM_URL_NO_SCHEME;
 			return &schemes[0];
 		}
@@ -199,8 +200,8 @@ static void
 put_decoded(struct cv_str s, struct cv_buf *out, bool *changed)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		int high = i + 2 < s.n && s.p[i] == '%' ? cv_hex_digit((unsigned char)s.p[i + 1])
-							    : -1;
+		int high =
+			i + 2 < s.n && s.p[i] == '%' ? cv_hex_digit((unsigned char)s.p[i + 1]) : -1;
 		int low = high >= 0 ? cv_hex_digit((unsigned char)s.p[i + 2]) : -1;
 		if (low < 0) {
 			cv_buf_c(out, s.p[i]);
@@ -212,8 +213,8 @@ put_decoded(struct cv_str s, struct cv_buf *out, bool *changed)
 	}
 }
 
-static const char *const dots[] = {"[.]", "(.)", "{.}", "[dot]", "(dot)", "{dot}", "[cham]",
-	"(cham)", "[:]", "\\."};
+static const char *const dots[] = {
+	"[.]", "(.)", "{.}", "[dot]", "(dot)", "{dot}", "[cham]", "(cham)", "[:]", "\\."};
 
 /* "evil[.]example" and the like written out. */
 static void
@@ -238,9 +239,9 @@ put_refanged(struct cv_str s, struct cv_buf *out, unsigned *flags)
 static bool
 is_ignored(uint32_t cp)
 {
-	return cp == 0xAD || cp == 0x34F || (cp >= 0x200B && cp <= 0x200F)
-		|| (cp >= 0x202A && cp <= 0x202E) || (cp >= 0x2060 && cp <= 0x2064)
-		|| (cp >= 0x2066 && cp <= 0x2069) || (cp >= 0xFE00 && cp <= 0xFE0F) || cp == 0xFEFF;
+	return cp == 0xAD || cp == 0x34F || (cp >= 0x200B && cp <= 0x200F) ||
+	       (cp >= 0x202A && cp <= 0x202E) || (cp >= 0x2060 && cp <= 0x2064) ||
+	       (cp >= 0x2066 && cp <= 0x2069) || (cp >= 0xFE00 && cp <= 0xFE0F) || cp == 0xFEFF;
 }
 
 /* Small letters, compatibility forms as plain ones, all kinds of dots as dots. */
@@ -248,8 +249,7 @@ static void
 put_mapped(struct cv_str s, struct cv_buf *out)
 {
 	size_t n = 0;
-	uint8_t *mapped = u8_casefold(
-		(const uint8_t *)s.p, s.n, NULL, UNINORM_NFKC, NULL, &n);
+	uint8_t *mapped = u8_casefold((const uint8_t *)s.p, s.n, NULL, UNINORM_NFKC, NULL, &n);
 	struct cv_str all = mapped ? cv_str((const char *)mapped, n) : s;
 
 	for (size_t i = 0; i < all.n;) {
@@ -270,12 +270,12 @@ is_mixed(struct cv_str label)
 
 	for (size_t i = 0; i < label.n;) {
 		const uc_script_t *script = uc_script(cv_utf8_next(label, &i));
-		if (!script || !strcmp(script->name, "Common") || !strcmp(script->name, "Inherited"))
+		if (!script || !strcmp(script->name, "Common") ||
+			!strcmp(script->name, "Inherited"))
 			continue;
-		if (first && first != script
-			&& (!strcmp(first->name, "Latin") || !strcmp(script->name, "Latin")
-				|| !strcmp(first->name, "Cyrillic")
-				|| !strcmp(first->name, "Greek")))
+		if (first && first != script &&
+			(!strcmp(first->name, "Latin") || !strcmp(script->name, "Latin") ||
+				!strcmp(first->name, "Cyrillic") || !strcmp(first->name, "Greek")))
 			return true;
 		first = script;
 	}
@@ -620,8 +620,8 @@ spam_url_parse(struct cv_arena *arena, struct cv_str raw, struct spam_url *out)
 		out->flags |= SPAM_URL_USERINFO;
 		authority = cv_str_sub(authority, at, authority.n);
 	}
-	if (out->flags & SPAM_URL_NO_SCHEME
-		&& (out->flags & SPAM_URL_USERINFO || !memchr(authority.p, '.', authority.n)))
+	if (out->flags & SPAM_URL_NO_SCHEME &&
+		(out->flags & SPAM_URL_USERINFO || !memchr(authority.p, '.', authority.n)))
 		return false;
 	struct cv_str port = take_port(&authority);
 	if (!authority.n)

@@ -4,15 +4,16 @@
 #include "common/text/encode.h"
 #include "spamfilter/walk/url.h"
 
-#define HOST_READ_MAX  300
+#define HOST_READ_MAX    300
 #define INNER_BASE64_MAX 4096
 
 /* Last labels that make a bare word a host without "www." or a path behind it. Others, .zip or .la,
  * are more often file names and ends of sentences without a blank. */
 static const char *const plain_tlds[] = {"com", "net", "org", "info", "biz", "vn", "top", "xyz",
 	"online", "site", "shop", "store", "club", "icu", "vip", "live", "app", "dev", "page",
-	"link", "click", "win", "bet", "cc", "ru", "cn", "io", "co", "asia", "gov", "edu", "example",
-	"web", "pro", "life", "world", "fun", "space", "website", "cloud", "us", "eu", "uk"};
+	"link", "click", "win", "bet", "cc", "ru", "cn", "io", "co", "asia", "gov", "edu",
+	"example", "web", "pro", "life", "world", "fun", "space", "website", "cloud", "us", "eu",
+	"uk"};
 
 /* ---- what ends an address ---- */
 
@@ -20,11 +21,11 @@ static const char *const plain_tlds[] = {"com", "net", "org", "info", "biz", "vn
 static bool
 is_stop(uint32_t cp)
 {
-	return cp <= ' ' || cp == 0x7f || cp == '<' || cp == '>' || cp == '"' || cp == '`' || cp == '|'
-		|| cp == '^' || (cp >= 0x80 && cp <= 0xA0) || cp == 0xAB || cp == 0xBB
-		|| (cp >= 0x2000 && cp <= 0x200A) || (cp >= 0x2010 && cp <= 0x203A)
-		|| (cp >= 0x3000 && cp <= 0x3001) || (cp >= 0x3008 && cp <= 0x3011)
-		|| cp == 0xFF08 || cp == 0xFF09 || cp == 0xFF0C || cp == 0xFFFD || cp == 0x2205F;
+	return cp <= ' ' || cp == 0x7f || cp == '<' || cp == '>' || cp == '"' || cp == '`' ||
+	       cp == '|' || cp == '^' || (cp >= 0x80 && cp <= 0xA0) || cp == 0xAB || cp == 0xBB ||
+	       (cp >= 0x2000 && cp <= 0x200A) || (cp >= 0x2010 && cp <= 0x203A) ||
+	       (cp >= 0x3000 && cp <= 0x3001) || (cp >= 0x3008 && cp <= 0x3011) || cp == 0xFF08 ||
+	       cp == 0xFF09 || cp == 0xFF0C || cp == 0xFFFD || cp == 0x2205F;
 }
 
 /* The next run of octets that could hold an address; false at the end. */
@@ -84,8 +85,8 @@ trim_end(struct cv_str s)
 static size_t
 scheme_start(struct cv_str word, size_t colon)
 {
-	static const char *const names[] = {"https", "http", "hxxps", "hxxp", "h**ps", "h**p", "htxps",
-		"htxp", "hxtps", "hxtp", "meows", "meow", "ftps", "ftp", "fxp"};
+	static const char *const names[] = {"https", "http", "hxxps", "hxxp", "h**ps", "h**p",
+		"htxps", "htxp", "hxtps", "hxtp", "meows", "meow", "ftps", "ftp", "fxp"};
 
 	for (size_t i = 0; i < CV_COUNT(names); i++) {
 		size_t n = strlen(names[i]);
@@ -161,7 +162,8 @@ is_bare_host(struct cv_str word)
 				return false;
 			dot = i;
 			labels++;
-		} else if (!cv_is_alpha(c) && !cv_is_digit(c) && c < 0x80 && !strchr("-_[](){}", c)) {
+		} else if (!cv_is_alpha(c) && !cv_is_digit(c) && c < 0x80 &&
+			   !strchr("-_[](){}", c)) {
 			return false;
 		}
 	}
@@ -239,7 +241,8 @@ static void
 put_percent_decoded(struct cv_str s, struct cv_buf *out)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		int high = i + 2 < s.n && s.p[i] == '%' ? cv_hex_digit((unsigned char)s.p[i + 1]) : -1;
+		int high =
+			i + 2 < s.n && s.p[i] == '%' ? cv_hex_digit((unsigned char)s.p[i + 1]) : -1;
 		int low = high >= 0 ? cv_hex_digit((unsigned char)s.p[i + 2]) : -1;
 		cv_buf_c(out, low >= 0 ? (char)(high * 16 + low) : s.p[i]);
 		i += low >= 0 ? 2 : 0;
@@ -249,16 +252,16 @@ put_percent_decoded(struct cv_str s, struct cv_buf *out)
 static bool
 starts_url(struct cv_str s)
 {
-	return cv_str_has_iprefix(s, "http://") || cv_str_has_iprefix(s, "https://")
-		|| cv_str_has_iprefix(s, "http:/") || cv_str_has_iprefix(s, "https:/")
-		|| cv_str_has_prefix(s, "//") || cv_str_has_iprefix(s, "www.");
+	return cv_str_has_iprefix(s, "http://") || cv_str_has_iprefix(s, "https://") ||
+	       cv_str_has_iprefix(s, "http:/") || cv_str_has_iprefix(s, "https:/") ||
+	       cv_str_has_prefix(s, "//") || cv_str_has_iprefix(s, "www.");
 }
 
 static bool
 take_inner(struct cv_arena *arena, struct cv_str s, struct spam_url *out)
 {
-	if (!starts_url(s) || !spam_url_parse(arena, s, out) || out->flags & SPAM_URL_BROKEN
-		|| !memchr(out->host.p, '.', out->host.n))
+	if (!starts_url(s) || !spam_url_parse(arena, s, out) || out->flags & SPAM_URL_BROKEN ||
+		!memchr(out->host.p, '.', out->host.n))
 		return false;
 	out->source = SPAM_URL_INNER;
 	return true;
@@ -287,11 +290,13 @@ try_value(struct cv_arena *arena, struct cv_str value, struct spam_url *out)
 		cv_base64_read_end(&r, &a);
 		found = take_inner(arena, cv_buf_view(&a), out);
 	}
-	if (!found
-		&& (cv_str_has_prefix(value, "https-3A__") || cv_str_has_prefix(value, "http-3A__"))) {
+	if (!found &&
+		(cv_str_has_prefix(value, "https-3A__") || cv_str_has_prefix(value, "http-3A__"))) {
 		cv_buf_reset(&a);
 		for (size_t i = 0; i < value.n; i++)
-			cv_buf_c(&a, value.p[i] == '-' ? '%' : value.p[i] == '_' ? '/' : value.p[i]);
+			cv_buf_c(&a, value.p[i] == '-'   ? '%'
+				     : value.p[i] == '_' ? '/'
+							 : value.p[i]);
 		cv_buf_reset(&b);
 		put_percent_decoded(cv_buf_view(&a), &b);
 		found = take_inner(arena, cv_buf_view(&b), out);

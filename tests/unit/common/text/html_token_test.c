@@ -1,5 +1,5 @@
-/* html_token_test.c - where browsers cut HTML (HTML standard, 13.2.5), and what cv_html_text() shows
- * of it. */
+/* html_token_test.c - where browsers cut HTML (13.2.5 of its standard), and what a reader sees of
+ * it. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <time.h>
 
