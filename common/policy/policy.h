@@ -90,6 +90,9 @@ enum cv_sending_rule {
 	CV_SENDING_RCPTS, CV_SENDING_FIRST_TIME
 };
 void cv_policy_sending(enum cv_sending_rule rule, struct cv_str what, struct cv_decision *out);
+/* What the rule of that code answers; WHAT is the address or domain in its sentences. False when no
+ * rule that decides has the code. */
+bool cv_policy_named(const char *rule, struct cv_str what, struct cv_decision *out);
 /* Both sentences of a rule, for `congvu policy explain RULE`. False when unknown. */
 bool cv_policy_explain(const char *rule, const char **vi_out, const char **en_out);
 /* The Nth rule there is to explain, from 0; NULL behind the last. */

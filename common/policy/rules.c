@@ -91,6 +91,15 @@ static const struct {
 	[RULE_FORWARD] = { "POL-01.forward", CV_REFUSE, 550, "5.7.1",
 		"Official mail may not be forwarded automatically to addresses outside the official domains.",
 		"Không được tự động chuyển tiếp thư công vụ ra ngoài các tên miền công vụ." },
+	[RULE_DMARC_REJECT] = { "DMARC.reject", CV_REFUSE, 550, "5.7.1",
+		"The domain %s asks to refuse mail that neither SPF nor DKIM vouches for (DMARC, RFC 9989): send through its own mail server.",
+		"Tên miền %s yêu cầu từ chối thư không được SPF hay DKIM xác thực (DMARC, RFC 9989): hãy gửi qua máy chủ thư của tên miền đó." },
+	[RULE_DMARC_FROM] = { "DMARC.from", CV_REFUSE, 550, "5.7.1",
+		"The From field cannot be read as one author, and it names %s, which protects itself: write exactly one address.",
+		"Dòng From không đọc được thành một người gửi mà lại ghi %s, một tên miền được bảo vệ: hãy ghi đúng một địa chỉ." },
+	[RULE_DMARC_LATER] = { "DMARC.later", CV_DEFER, 451, "4.7.0",
+		"What the domain %s asks for its mail (DMARC) cannot be looked up now, try again later.",
+		"Hiện không tra được chính sách DMARC của tên miền %s, hãy thử lại sau." },
 	[RULE_PEER + CV_PEER_CONNECTIONS] = { "PEER.connections", CV_DEFER, 421, "4.7.0",
 		"Too many connections from your network, try again later.",
 		"Quá nhiều kết nối từ mạng của bạn, hãy thử lại sau." },
@@ -186,6 +195,18 @@ void
 cv_policy_peer(enum cv_peer_rule rule, struct cv_str what, struct cv_decision *out)
 {
 	policy_decide(out, (enum policy_rule)(RULE_PEER + rule), what);
+}
+
+bool
+cv_policy_named(const char *rule, struct cv_str what, struct cv_decision *out)
+{
+	for (size_t i = 0; i < RULE_COUNT; i++) {
+		if (strcmp(rules[i].rule, rule))
+			continue;
+		policy_decide(out, (enum policy_rule)i, what);
+		return true;
+	}
+	return false;
 }
 
 bool
