@@ -19,8 +19,8 @@
 #define TOKEN_BYTES      80u         /* of a token, on disk or in memory, whichever is more */
 #define LAYER_SHARE      16u         /* an agency may have one of so many tokens */
 #define FLUSH_MS         1500
-#define FLUSH_KEYS       4000u  /* tokens that wait at most, but for one lesson's and a tidying */
-#define BATCH_ROWS       8000u  /* of one batch: far below CV_BATCH_MAX */
+#define FLUSH_KEYS       4000u /* tokens that wait at most, but for one lesson's and a tidying */
+#define BATCH_ROWS       8000u /* of one batch: far below CV_BATCH_MAX */
 #define CACHE_BYTES      (8u << 20)
 #define LOG_BYTES        (8u << 20)
 #define ACCOUNTS_MAX     20000u
@@ -53,7 +53,8 @@ struct spam_classifier {
 	pthread_mutex_t lock; /* everything below, and all changes of the model */
 	pthread_cond_t wake;
 	uint32_t number;
-	struct spam_lesson_row *lessons; /* remember_max places, number modulo that; number 0: none */
+	struct spam_lesson_row
+		*lessons; /* remember_max places, number modulo that; number 0: none */
 	size_t lesson_count;
 	struct cv_map digests; /* -> a place in lessons */
 	struct cv_map accounts;
@@ -140,10 +141,8 @@ commit_rows(struct spam_classifier *c, struct rows *rows, struct cv_err *err)
 			puts[i].value = CV_STR_EMPTY;
 	}
 	assert(!r.bad && !rows->bytes.full);
-	struct cv_batch batch = {.acct = rows_acct(),
-		.expect = CV_VERSION_ANY,
-		.puts = puts,
-		.count = rows->count};
+	struct cv_batch batch = {
+		.acct = rows_acct(), .expect = CV_VERSION_ANY, .puts = puts, .count = rows->count};
 	enum cv_status status = cv_meta_commit(c->engine, &batch, 1, &ticket, err);
 	if (status == CV_OK && batch.result)
 		status = cv_fail(err, batch.result, "the classifier's rows were not taken");
@@ -175,10 +174,9 @@ add_layer_rows(struct spam_classifier *c, struct rows *rows)
 	for (uint32_t i = 0; i < SPAM_MODEL_LAYERS; i++) {
 		if (!c->waits_layers[i])
 			continue;
-		struct spam_layer_row row = {.layer = i,
-			.totals = {spam_model_total(c->model, i, SPAM_CLASS_HAM),
-				spam_model_total(c->model, i, SPAM_CLASS_SPAM)},
-			.name = cv_str_z(c->names[i])};
+		struct spam_layer_row row = {.layer = i, .name = cv_str_z(c->names[i])};
+		for (unsigned class_ = 0; class_ < SPAM_CLASSES; class_++)
+			row.totals[class_] = spam_model_total(c->model, i, class_);
 		cv_buf_reset(&k);
 		cv_buf_reset(&v);
 		spam_layer_row_write(&row, &k, &v);
@@ -375,8 +373,8 @@ load_lesson(struct spam_classifier *c, const struct spam_lesson_row *l, struct l
 }
 
 static void
-load_account(struct spam_classifier *c, const struct spam_account_row *row,
-	struct loading *loading, struct cv_str key)
+load_account(struct spam_classifier *c, const struct spam_account_row *row, struct loading *loading,
+	struct cv_str key)
 {
 	if (row->day != today() || c->accounts.used >= ACCOUNTS_MAX) {
 		cv_buf_bytes(&loading->old, key);
@@ -521,8 +519,8 @@ open_folder(struct spam_classifier *c, const char *dir, struct cv_err *err)
 }
 
 enum cv_status
-spam_classifier_open(const struct spam_classifier_options *o, struct spam_classifier **out,
-	struct cv_err *err)
+spam_classifier_open(
+	const struct spam_classifier_options *o, struct spam_classifier **out, struct cv_err *err)
 {
 	struct spam_classifier *c = cv_calloc(1, sizeof *c);
 
@@ -830,8 +828,9 @@ spam_classifier_status(struct spam_classifier *c)
 	pthread_mutex_lock(&c->names_lock);
 	for (uint32_t i = 1; i < c->layers; i++)
 		json_array_append_new(agencies,
-			json_pack("{s:s, s:I, s:I}", "agency", c->names[i] ? c->names[i] : "", "ham",
-				(json_int_t)spam_model_total(c->model, i, SPAM_CLASS_HAM), "spam",
+			json_pack("{s:s, s:I, s:I}", "agency", c->names[i] ? c->names[i] : "",
+				"ham", (json_int_t)spam_model_total(c->model, i, SPAM_CLASS_HAM),
+				"spam",
 				(json_int_t)spam_model_total(c->model, i, SPAM_CLASS_SPAM)));
 	pthread_mutex_unlock(&c->names_lock);
 	pthread_mutex_lock(&c->lock);
@@ -842,7 +841,6 @@ spam_classifier_status(struct spam_classifier *c)
 		"spam_min", (json_int_t)spam_min, "ready", ham >= ham_min && spam >= spam_min,
 		"tokens", (json_int_t)spam_model_tokens(c->model), "tokens_max",
 		(json_int_t)c->tokens_max, "memory_bytes",
-		(json_int_t)(spam_model_bytes(c->model) +
-			     c->remember_max * sizeof *c->lessons),
+		(json_int_t)(spam_model_bytes(c->model) + c->remember_max * sizeof *c->lessons),
 		"remembered", (json_int_t)remembered, "agencies", agencies);
 }

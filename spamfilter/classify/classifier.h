@@ -1,9 +1,9 @@
 /* classifier.h - the statistical classifier: what it has learned, in memory and in its own folder.
  *
- * Learning counts a message's tokens (model.h) for the province and, where the lesson names one, for
- * an agency. The last remember_max lessons are known by a digest of their tokens: the same message
- * counts once, a lesson can be taken back exactly, and a message learned as the other class changes
- * sides.
+ * Learning counts a message's tokens (model.h) for the province and, where the lesson names one,
+ * for an agency. The last remember_max lessons are known by a digest of their tokens: the same
+ * message counts once, a lesson can be taken back exactly, and a message learned as the other class
+ * changes sides.
  *
  * On disk: rows of common/store/engine in a Berkeley DB folder of its own, written behind within
  * seconds, one lesson whole or not at all; after a crash the last lessons may be missing. The
@@ -26,8 +26,8 @@
 #define SPAM_REMEMBER_MAX 100000u
 
 struct spam_classifier_options {
-	const char *dir;      /* created when absent; NULL: in memory only */
-	size_t size_max;      /* octets, of the folder and of the memory each; 0: 256 MB */
+	const char *dir;            /* created when absent; NULL: in memory only */
+	size_t size_max;            /* octets, of the folder and of the memory each; 0: 256 MB */
 	unsigned ham_min, spam_min; /* no opinion before so many (by weight) are learned */
 	unsigned account_day_max;   /* lessons of one account a day; 0: none */
 	/* for tests: 0 takes what follows from size_max */
@@ -38,28 +38,27 @@ struct spam_classifier;
 
 /* CV_TEMPFAIL with a clear text when another process has the folder open. A folder of another
  * version of the tokens is emptied. */
-CV_MUST_CHECK enum cv_status spam_classifier_open(const struct spam_classifier_options *o,
-	struct spam_classifier **out, struct cv_err *err);
+CV_MUST_CHECK enum cv_status spam_classifier_open(
+	const struct spam_classifier_options *o, struct spam_classifier **out, struct cv_err *err);
 /* Writes what is left. NULL is fine. */
 void spam_classifier_close(struct spam_classifier *c);
 /* New numbers from a reload: ham_min, spam_min, account_day_max. */
-void spam_classifier_configure(
-	struct spam_classifier *c, const struct spam_classifier_options *o);
+void spam_classifier_configure(struct spam_classifier *c, const struct spam_classifier_options *o);
 
 /* What spam_token_how.seed must be. */
 uint64_t spam_classifier_seed(const struct spam_classifier *c);
 
 enum spam_opinion_state {
-	SPAM_OPINION_NONE,    /* too little learned: spam is 0.5 */
-	SPAM_OPINION_SILENT,  /* nothing in the message is known */
+	SPAM_OPINION_NONE,   /* too little learned: spam is 0.5 */
+	SPAM_OPINION_SILENT, /* nothing in the message is known */
 	SPAM_OPINION_GIVEN
 };
 struct spam_classified {
 	enum spam_opinion_state state;
-	double share;         /* 0 wanted ... 1 unwanted */
-	double lean;          /* see model.h */
+	double share; /* 0 wanted ... 1 unwanted */
+	double lean;  /* see model.h */
 	unsigned evidence, known, tokens;
-	uint64_t ham, spam;   /* messages learned */
+	uint64_t ham, spam; /* messages learned */
 };
 /* AGENCY may be empty. */
 void spam_classifier_judge(struct spam_classifier *c, struct cv_str agency,
@@ -80,8 +79,8 @@ enum spam_learned {
 	SPAM_LEARNED_BEFORE, /* the same class: nothing changed */
 	SPAM_CHANGED_SIDES,
 	SPAM_FORGOTTEN,
-	SPAM_NOT_KNOWN,      /* nothing to forget */
-	SPAM_OVER_LIMIT      /* this account taught enough today */
+	SPAM_NOT_KNOWN, /* nothing to forget */
+	SPAM_OVER_LIMIT /* this account taught enough today */
 };
 const char *spam_learned_word(enum spam_learned result);
 /* CV_FULL and the like when rows could not be written: what is in memory counts all the same. */

@@ -9,7 +9,7 @@
 #define SHARDS     64u
 #define SHARD_MIN  64u /* slots of a shard that has entries */
 #define LOAD(n)    ((n) / 4 * 3)
-#define GONE_SHARE 8u  /* one of so many entries goes when there is no more room */
+#define GONE_SHARE 8u /* one of so many entries goes when there is no more room */
 
 struct shard {
 	pthread_mutex_t lock;
@@ -233,8 +233,7 @@ spam_model_add(
 		add_one(m, c, tokens->hashes[i]);
 	atomic_fetch_add(&m->totals[c->layer][c->class_], c->weight);
 	if (atomic_load(&m->tokens) > m->limits.tokens_max ||
-		(c->layer &&
-			atomic_load(&m->layer_tokens[c->layer]) > m->limits.layer_tokens_max))
+		(c->layer && atomic_load(&m->layer_tokens[c->layer]) > m->limits.layer_tokens_max))
 		spam_model_tidy(m, c->number, c->changed, c->arg);
 }
 
@@ -318,8 +317,7 @@ spam_model_load(struct spam_model *m, const struct spam_model_entry *e)
 }
 
 void
-spam_model_load_total(
-	struct spam_model *m, uint32_t layer, enum spam_class class_, uint64_t total)
+spam_model_load_total(struct spam_model *m, uint32_t layer, enum spam_class class_, uint64_t total)
 {
 	atomic_store(&m->totals[layer][class_], total);
 }
@@ -379,8 +377,8 @@ spam_model_judge(struct spam_model *m, uint32_t layer, const struct spam_tokens 
 		if (layer)
 			w = listen_to(m, layer, &own, tokens->hashes[i]);
 		w.n *= LAYER_WEIGHT;
-		double f = (STRENGTH * 0.5 + v.n * v.share + w.n * w.share) /
-			   (STRENGTH + v.n + w.n);
+		double f =
+			(STRENGTH * 0.5 + v.n * v.share + w.n * w.share) / (STRENGTH + v.n + w.n);
 		out->known += v.n + w.n > 0;
 		if (fabs(f - 0.5) < SILENCE)
 			continue;

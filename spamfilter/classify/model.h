@@ -19,7 +19,7 @@
 
 enum spam_class { SPAM_CLASS_HAM, SPAM_CLASS_SPAM, SPAM_CLASSES };
 
-#define SPAM_MODEL_LAYERS 1024u
+#define SPAM_MODEL_LAYERS   1024u
 #define SPAM_MODEL_PROVINCE 0u
 
 struct spam_model_limits {
@@ -49,7 +49,7 @@ struct spam_model_change {
 	uint32_t layer;
 	enum spam_class class_;
 	uint32_t weight;
-	uint32_t number;  /* of the message: grows with each; of that once learned, to forget it */
+	uint32_t number; /* of the message: grows with each; of that once learned, to forget it */
 	spam_model_changed_fn *changed; /* may be NULL */
 	void *arg;
 };
@@ -74,15 +74,15 @@ void spam_model_load_total(
 void spam_model_tidy(struct spam_model *m, uint32_t now, spam_model_changed_fn *changed, void *arg);
 
 struct spam_opinion {
-	double lean;       /* below 0 wanted, 0 no idea, above 0 unwanted: log odds for each token that
-			    * says something, over the root of their number; beyond 10 hardly ever */
+	double lean; /* below 0 wanted, 0 no idea, above 0 unwanted: log odds for each token that
+		      * says something, over the root of their number; beyond 10 hardly ever */
 	unsigned evidence; /* tokens that said something */
 	unsigned known;    /* tokens ever seen */
 };
 /* 0 wanted ... 0.5 no idea ... 1 unwanted. */
 double spam_opinion_share(const struct spam_opinion *o);
-/* By the province's counts, and those of LAYER where it has learned SPAM_MODEL_LAYER_MIN messages of
- * each class (0: by the province alone). */
+/* By the province's counts, and those of LAYER where it has learned SPAM_MODEL_LAYER_MIN messages
+ * of each class (0: by the province alone). */
 #define SPAM_MODEL_LAYER_MIN 20u
 void spam_model_judge(struct spam_model *m, uint32_t layer, const struct spam_tokens *tokens,
 	struct spam_opinion *out);

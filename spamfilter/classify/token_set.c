@@ -5,8 +5,8 @@
 #include "common/text/charset.h"
 #include "common/text/fold.h"
 
-#define WORD_MAX      40   /* octets; what is longer is no word, only a length */
-#define NUMBER_MAX    4    /* digits of a number that is kept as it is */
+#define WORD_MAX      40 /* octets; what is longer is no word, only a length */
+#define NUMBER_MAX    4  /* digits of a number that is kept as it is */
 #define LINKS_MAX     100u
 #define LINK_MAX      512u
 #define HOST_LABELS   5
@@ -294,8 +294,8 @@ spam_token_add_links(struct spam_token_set *set, struct cv_str text)
 		while (start > 0 && colon - start < 5 &&
 			cv_is_alpha((unsigned char)rest.p[start - 1]))
 			start--;
-		while (end < rest.n && end - start < LINK_MAX &&
-			(unsigned char)rest.p[end] > ' ' && !strchr("<>\"'`()[]{}", rest.p[end]))
+		while (end < rest.n && end - start < LINK_MAX && (unsigned char)rest.p[end] > ' ' &&
+			!strchr("<>\"'`()[]{}", rest.p[end]))
 			end++;
 		struct cv_str link = cv_str_sub(rest, start, end);
 		if (cv_str_has_iprefix(link, "http") || cv_str_has_iprefix(link, "ftp")) {

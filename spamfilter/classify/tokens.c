@@ -10,9 +10,9 @@
 #include "common/text/mime.h"
 #include "spamfilter/classify/token_set.h"
 
-#define PARTS_MAX    50u /* whose structure is looked at */
-#define DECODED_MAX  (SPAM_TOKENS_TEXT_MAX * CV_CHARSET_GROWTH)
-#define HOPS_MAX     4u
+#define PARTS_MAX   50u /* whose structure is looked at */
+#define DECODED_MAX (SPAM_TOKENS_TEXT_MAX * CV_CHARSET_GROWTH)
+#define HOPS_MAX    4u
 
 struct source {
 	uint32_t index;
@@ -143,7 +143,8 @@ static const char *const silent_fields[] = {"received", "from", "to", "subject",
 	"dkim-signature", "status", "x-status", "x-uid*", "x-keywords", "x-imap*", "content-length",
 	"lines", "x-congvu*", "x-spam*", "x-bogosity", "x-crm114*", "x-dspam*", "x-rspam*",
 	"x-mozilla*", "x-gmail*", "x-virus*", "x-amavis*", "x-evolution*", "x-folder", "xref",
-	"x-sieve", "x-fetchmail*", "delivery-date", "x-pyzor*", "x-razor*", "x-text-classification"};
+	"x-sieve", "x-fetchmail*", "delivery-date", "x-pyzor*", "x-razor*",
+	"x-text-classification"};
 
 static bool
 is_silent(struct cv_str name)
@@ -344,6 +345,8 @@ add_result(struct spam_tokenizer *t, const char *method, struct cv_str word)
 {
 	char kind[16];
 
+	if (!word.n)
+		return;
 	snprintf(kind, sizeof kind, "au:%s", method);
 	add_small(&t->set, kind, cv_str_sub(word, 0, 12));
 }
@@ -381,11 +384,8 @@ see_results(struct spam_tokenizer *t, struct cv_str value)
 	if (t->has_results || t->how.has_results || (own && *own && !cv_str_ieq_z(id, own)))
 		return;
 	t->has_results = true;
-	for (size_t i = 0; i < CV_COUNT(methods); i++) {
-		struct cv_str word = result_word(value, methods[i]);
-		if (word.n)
-			add_result(t, methods[i], word);
-	}
+	for (size_t i = 0; i < CV_COUNT(methods); i++)
+		add_result(t, methods[i], result_word(value, methods[i]));
 }
 
 static const struct {
@@ -393,15 +393,15 @@ static const struct {
 	void (*see)(struct spam_tokenizer *t, struct cv_str value);
 } fields[] = {
 	{"subject",                see_subject   },
-	{"from",                   see_from      },
+	{"from",		   see_from      },
 	{"reply-to",               see_reply_to  },
-	{"to",                     see_recipients},
-	{"cc",                     see_recipients},
+	{"to",		     see_recipients},
+	{"cc",		     see_recipients},
 	{"message-id",             see_message_id},
 	{"x-mailer",               see_mailer    },
 	{"user-agent",             see_mailer    },
 	{"received",               see_received  },
-	{"date",                   see_date      },
+	{"date",		   see_date      },
 	{"authentication-results", see_results   },
 };
 
@@ -481,15 +481,15 @@ see_html(struct spam_tokenizer *t, struct cv_str html)
 	static const struct {
 		const char *word, *kind;
 	} rows[] = {
-		{"<img",           "<img"   },
-		{"<a ",            "<a"     },
-		{"<form",          "<form"  },
-		{"<table",         "<table" },
-		{"<font",          "<font"  },
-		{"display:none",   "hidden" },
-		{"font-size:0",    "hidden0"},
-		{"mso-",           "mso"    },
-		{"cid:",           "cid"    },
+		{"<img",         "<img"   },
+		{"<a ",          "<a"     },
+		{"<form",        "<form"  },
+		{"<table",       "<table" },
+		{"<font",        "<font"  },
+		{"display:none", "hidden" },
+		{"font-size:0",  "hidden0"},
+		{"mso-",         "mso"    },
+		{"cid:",         "cid"    },
 	};
 	struct cv_buf words = CV_BUF_INIT(2 * SPAM_TOKENS_TEXT_MAX);
 
@@ -528,8 +528,8 @@ add_whole(struct spam_tokenizer *t)
 	spam_token_add_count(set, "#links", set->urls);
 	spam_token_add_count(set, "#words", set->words);
 	spam_token_add(set, "texts",
-		t->has_html ? t->has_plain ? CV_STR("both") : CV_STR("html")
-		: t->has_plain ? CV_STR("plain")
+		t->has_html    ? t->has_plain ? CV_STR("both") : CV_STR("html")
+		   : t->has_plain ? CV_STR("plain")
 			       : CV_STR("none"));
 	/* How much of it is written with diacritics, in fifths. */
 	if (set->words >= 10)
@@ -537,11 +537,9 @@ add_whole(struct spam_tokenizer *t)
 	if (!t->has_message_id)
 		spam_token_add(set, "mid", CV_STR("none"));
 	if (t->how.has_results) {
-		const char *const words[][2] = {
-			{"spf", t->how.spf}, {"dkim", t->how.dkim}, {"dmarc", t->how.dmarc}};
-		for (size_t i = 0; i < CV_COUNT(words); i++)
-			if (words[i][1])
-				add_result(t, words[i][0], cv_str_z(words[i][1]));
+		add_result(t, "spf", cv_str_z(t->how.spf));
+		add_result(t, "dkim", cv_str_z(t->how.dkim));
+		add_result(t, "dmarc", cv_str_z(t->how.dmarc));
 	}
 }
 

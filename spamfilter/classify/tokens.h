@@ -1,10 +1,11 @@
 /* tokens.h - what the classifier sees of a message: a set of hashes.
  *
  * Words of the text and of the subject with their diacritics and without, and pairs of neighbours
- * (most words of Vietnamese are two syllables); fields (who, by which program, through which hosts, in which
- * charset), links (host, words of the path), structure (parts, kinds of files, sizes in steps) and
- * what authentication found. Fields that a filter or a mailbox adds are left out, so that a message
- * yields the same set when it is judged and when it is learned from its mailbox later.
+ * (most words of Vietnamese are two syllables); fields (who, by which program, through which hosts,
+ * in which charset), links (host, words of the path), structure (parts, kinds of files, sizes in
+ * steps) and what authentication found. Fields that a filter or a mailbox adds are left out, so
+ * that a message yields the same set when it is judged and when it is learned from its mailbox
+ * later.
  *
  * Bounds: the first SPAM_TOKENS_BODY_MAX octets of the body, SPAM_TOKENS_SOURCES texts of
  * SPAM_TOKENS_TEXT_MAX octets, SPAM_TOKENS_WORDS_MAX words, SPAM_TOKENS_MAX tokens. Pure; one
@@ -18,19 +19,19 @@
 #include "common/base/str.h"
 
 #define SPAM_TOKENS_MAX       6000u
-#define SPAM_TOKENS_WORDS_MAX 2500u        /* of all texts together */
+#define SPAM_TOKENS_WORDS_MAX 2500u /* of all texts together */
 #define SPAM_TOKENS_BODY_MAX  (1u << 20)
 #define SPAM_TOKENS_TEXT_MAX  (48u << 10)
 #define SPAM_TOKENS_SOURCES   4
-#define SPAM_TOKENS_FIELD_MAX 4096u        /* octets of one field that are looked at */
-#define SPAM_TOKENS_FIELDS    200u         /* fields of one message that are looked at */
-#define SPAM_TOKENS_VERSION   1            /* goes up when a message yields other tokens */
+#define SPAM_TOKENS_FIELD_MAX 4096u /* octets of one field that are looked at */
+#define SPAM_TOKENS_FIELDS    200u  /* fields of one message that are looked at */
+#define SPAM_TOKENS_VERSION   1     /* goes up when a message yields other tokens */
 
 struct spam_token_how {
-	uint64_t seed;          /* of the hashes: one for each store */
-	const char *own_host;   /* whose Received and Authentication-Results are ours; "" or NULL:
-	                         * nobody's Received is, and the topmost results count */
-	bool has_results;       /* the results below count, not those of the message */
+	uint64_t seed;        /* of the hashes: one for each store */
+	const char *own_host; /* whose Received and Authentication-Results are ours; "" or NULL:
+			       * nobody's Received is, and the topmost results count */
+	bool has_results;     /* the results below count, not those of the message */
 	const char *spf, *dkim, *dmarc; /* words such as "pass"; NULL: not checked */
 	bool without_pairs, with_gaps;  /* to compare (docs/adr/0085-classifier.md) */
 };

@@ -69,7 +69,8 @@ spam_share(uint64_t token, double strength, double *n_out)
 	*n_out = 0;
 	if (!spam_model_get(model, token, &e))
 		return 0.5;
-	double ham = e.counts[SPAM_CLASS_HAM] / ham_all, spam = e.counts[SPAM_CLASS_SPAM] / spam_all;
+	double ham = e.counts[SPAM_CLASS_HAM] / ham_all,
+	       spam = e.counts[SPAM_CLASS_SPAM] / spam_all;
 	*n_out = e.counts[0] + e.counts[1];
 	return (strength * 0.5 + *n_out * spam / (ham + spam)) / (strength + *n_out);
 }
@@ -171,9 +172,9 @@ ftrl_learn(const struct mail *mail)
 }
 
 static const struct way ways[] = {
-	{"Robinson-Fisher",     counts_begin, counts_learn, fisher_judge},
-	{"naive Bayes",         counts_begin, counts_learn, bayes_judge },
-	{"logistic, FTRL",      ftrl_begin,   ftrl_learn,   ftrl_judge  },
+	{"Robinson-Fisher", counts_begin, counts_learn, fisher_judge},
+	{"naive Bayes",     counts_begin, counts_learn, bayes_judge },
+	{"logistic, FTRL",  ftrl_begin,   ftrl_learn,   ftrl_judge  },
 };
 
 /* ---- mails ---- */
@@ -227,7 +228,8 @@ by_score(const void *a, const void *b)
 }
 
 struct measures {
-	double auc, lost, missed, missed_safe; /* safe: where one wanted mail of a thousand is lost */
+	double auc, lost, missed,
+		missed_safe; /* safe: where one wanted mail of a thousand is lost */
 };
 
 static void
@@ -311,8 +313,8 @@ main(int argc, char **argv)
 
 	for (size_t s = 0; argc > 1 && s < CV_COUNT(sets); s++) {
 		struct cv_arena arena = CV_ARENA_INIT;
-		struct spam_token_how how = {.without_pairs = sets[s].without_pairs,
-			.with_gaps = sets[s].with_gaps};
+		struct spam_token_how how = {
+			.without_pairs = sets[s].without_pairs, .with_gaps = sets[s].with_gaps};
 		clock_t begin = clock();
 		size_t tokens = 0;
 		mail_count = kind_count = 0;

@@ -131,12 +131,10 @@ test_learning__counts_a_message_once(void **state)
 	assert_int_equal(status_of(c, "spam"), 0);
 	assert_int_equal(status_of(c, "ham"), 1);
 	assert_int_equal(status_of(c, "tokens"), WORDS);
-	assert_int_equal(
-		teach_as(c, SPAM_CLASS_SPAM, 1, (struct spam_lesson){.is_forget = true}),
+	assert_int_equal(teach_as(c, SPAM_CLASS_SPAM, 1, (struct spam_lesson){.is_forget = true}),
 		SPAM_FORGOTTEN);
 	assert_int_equal(status_of(c, "tokens"), 0);
-	assert_int_equal(
-		teach_as(c, SPAM_CLASS_SPAM, 1, (struct spam_lesson){.is_forget = true}),
+	assert_int_equal(teach_as(c, SPAM_CLASS_SPAM, 1, (struct spam_lesson){.is_forget = true}),
 		SPAM_NOT_KNOWN);
 	spam_classifier_close(c);
 }
@@ -146,10 +144,8 @@ static void
 test_forgetting__restores_every_opinion_exactly(void **state)
 {
 	struct spam_classifier *c = open_classifier(NULL, 0);
-	struct spam_lesson junk = {.class_ = SPAM_CLASS_SPAM,
-		.account = 7,
-		.agency = CV_STR("stp"),
-		.weight = 3};
+	struct spam_lesson junk = {
+		.class_ = SPAM_CLASS_SPAM, .account = 7, .agency = CV_STR("stp"), .weight = 3};
 	struct spam_lesson back = {
 		.class_ = SPAM_CLASS_HAM, .is_undo = true, .account = 7, .agency = CV_STR("stp")};
 	struct spam_classified before[20];
@@ -263,7 +259,8 @@ test_folder__keeps_all_that_was_learned(void **state)
 	empty_dir();
 	c = open_classifier(dir, 0);
 	for (unsigned i = 0; i < 100; i++)
-		teach_as(c, i % 2, i, (struct spam_lesson){.class_ = i % 2, .agency = CV_STR("stp")});
+		teach_as(c, i % 2, i,
+			(struct spam_lesson){.class_ = i % 2, .agency = CV_STR("stp")});
 	teach_as(c, SPAM_CLASS_HAM, 0, (struct spam_lesson){.is_forget = true});
 	for (unsigned i = 0; i < 20; i++)
 		before[i] = judge(c, "stp", i % 2, 100 + i);
@@ -291,8 +288,8 @@ test_folder__keeps_all_that_was_learned(void **state)
 	assert_int_equal(teach(c, SPAM_CLASS_SPAM, 1), SPAM_LEARNED_BEFORE);
 	assert_int_equal(teach(c, SPAM_CLASS_HAM, 0), SPAM_LEARNED);
 	for (unsigned i = 0; i < 100; i++)
-		assert_int_equal(
-			teach_as(c, i % 2, i, (struct spam_lesson){.is_forget = true}), SPAM_FORGOTTEN);
+		assert_int_equal(teach_as(c, i % 2, i, (struct spam_lesson){.is_forget = true}),
+			SPAM_FORGOTTEN);
 	assert_int_equal(status_of(c, "tokens"), 0);
 	spam_classifier_close(c);
 	c = open_classifier(dir, 0);
@@ -404,7 +401,8 @@ test_judging__goes_on_while_others_learn(void **state)
 	for (unsigned i = 0; i < CV_COUNT(threads); i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, judge_on, &r), 0);
 	for (unsigned i = 100; i < 900; i++)
-		teach_as(r.c, i % 2, i, (struct spam_lesson){.class_ = i % 2, .agency = CV_STR("stp")});
+		teach_as(r.c, i % 2, i,
+			(struct spam_lesson){.class_ = i % 2, .agency = CV_STR("stp")});
 	while (atomic_load(&r.judged) < 100)
 		usleep(1000);
 	atomic_store(&r.stop, true);

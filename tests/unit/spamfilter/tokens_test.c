@@ -39,15 +39,19 @@ is_same(const struct spam_tokens *a, const struct spam_tokens *b)
 static void
 test_words__are_the_same_in_every_charset(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *name, *message;
 	} rows[] = {
-		{"UTF-8",          TEXT("utf-8", "8bit") "Việt Nam khuyến mãi lớn\r\n"                          },
-		{"base64",         TEXT("utf-8", "base64") "Vmnhu4d0IE5hbSBraHV54bq/biBtw6NpIGzhu5tuDQo=\r\n"   },
-		{"windows-1258",   TEXT("windows-1258", "8bit") "Vi\xea\xf2t Nam khuy\xea\xecn ma\xdei l\xf5\xecn\r\n"},
-		{"NFD",            TEXT("utf-8", "8bit") "Vie\u0302\u0323t Nam khuye\u0302\u0301n ma\u0303i lo\u031b\u0301n\r\n"},
-		{"in capitals",    TEXT("utf-8", "8bit") "VIỆT NAM KHUYẾN MÃI LỚN\r\n"                          },
+		{ "UTF-8", TEXT("utf-8", "8bit") "Việt Nam khuyến mãi lớn\r\n" },
+		{ "base64", TEXT("utf-8", "base64") "Vmnhu4d0IE5hbSBraHV54bq/biBtw6NpIGzhu5tuDQo=\r\n" },
+		{ "windows-1258", TEXT("windows-1258", "8bit")
+		  "Vi\xea\xf2t Nam khuy\xea\xecn ma\xdei l\xf5\xecn\r\n" },
+		{ "NFD", TEXT("utf-8", "8bit")
+		  "Vie\u0302\u0323t Nam khuye\u0302\u0301n ma\u0303i lo\u031b\u0301n\r\n" },
+		{ "in capitals", TEXT("utf-8", "8bit") "VIỆT NAM KHUYẾN MÃI LỚN\r\n" },
 	};
+	/* clang-format on */
 	struct cv_arena arena = CV_ARENA_INIT;
 	struct spam_token_how how = {.seed = 5};
 	struct spam_tokens first = tokens_of(&arena, &how, rows[0].message);
@@ -94,7 +98,8 @@ test_fields__that_a_filter_or_mailbox_adds_change_nothing(void **state)
 		" dmarc=none\r\n"
 		"Authentication-Results: mx.d.example; spf=fail\r\n"
 		"Authentication-Results: other.example; spf=softfail\r\n"
-		"Received: from b.example (b.example [192.0.2.1])\r\n\tby mx.d.example with ESMTP; x\r\n"
+		"Received: from b.example (b.example [192.0.2.1])\r\n\tby mx.d.example with ESMTP; "
+		"x\r\n"
 		"From: a@b.example\r\nSubject: x\r\n\r\ntext\r\n";
 	struct spam_token_how judging = {.own_host = "mx.d.example",
 		.has_results = true,
@@ -102,7 +107,8 @@ test_fields__that_a_filter_or_mailbox_adds_change_nothing(void **state)
 		.dkim = "fail",
 		.dmarc = "none"};
 	struct spam_token_how learning = {.own_host = "mx.d.example"};
-	struct spam_token_how other = {.own_host = "mx.d.example", .has_results = true, .spf = "fail"};
+	struct spam_token_how other = {
+		.own_host = "mx.d.example", .has_results = true, .spf = "fail"};
 	struct cv_arena arena = CV_ARENA_INIT;
 	struct spam_tokens a = tokens_of(&arena, &judging, plain);
 	struct spam_tokens b = tokens_of(&arena, &learning, stored);
@@ -159,7 +165,8 @@ test_tokens__are_bounded(void **state)
 		cv_buf_printf(&text, "X-Field-%u: %u\r\n", i, i);
 	cv_buf_z(&text, "\r\n");
 	for (unsigned i = 0; i < 200000; i++)
-		cv_buf_printf(&text, "w%cx%uế http://h%u.example/p%u\r\n", (char)('a' + i % 26), i, i, i);
+		cv_buf_printf(
+			&text, "w%cx%uế http://h%u.example/p%u\r\n", (char)('a' + i % 26), i, i, i);
 	spam_tokens_read(&arena, &how, cv_buf_view(&text), &t);
 	assert_true(t.count <= SPAM_TOKENS_MAX && t.count > SPAM_TOKENS_WORDS_MAX);
 	cv_buf_done(&text);
