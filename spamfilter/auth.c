@@ -19,14 +19,17 @@ refuse_by_spf(struct spam_mail *m)
 void
 spam_examine_spf(struct spam_mail *m)
 {
-	struct spam_spf_ask ask = {
-		&m->client, cv_str_z(m->helo), m->sender_local, m->sender_domain};
+	struct spam_spf_ask ask = {.client = &m->client,
+		.helo = cv_str_z(m->helo),
+		.local = m->sender_local,
+		.domain = m->sender_domain,
+		.receiver = cv_str_z(m->authserv_id)};
 
 	if (m->has_spf || !m->opt->spf || m->is_submission || m->client.ss_family == AF_UNSPEC)
 		return;
 	if (m->sender.n && !m->sender_domain.n) /* a literal has no record */
 		return;
-	spam_spf_check(m->server->spf, &ask, &m->spf);
+	spam_spf_check(&m->lookups, &ask, &m->spf);
 	m->has_spf = true;
 	if (m->spf.result != SPAM_SPF_FAIL)
 		return;

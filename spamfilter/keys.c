@@ -47,10 +47,8 @@ set_unref(struct spam_key_set *set)
 {
 	if (!set || --set->refs)
 		return;
-	for (size_t i = 0; i < set->count; i++) {
-		cv_wipe(set->keys[i].pem, strlen(set->keys[i].pem));
-		free(set->keys[i].pem);
-	}
+	for (size_t i = 0; i < set->count; i++)
+		spam_dkim_key_free(set->keys[i].key);
 	free(set);
 }
 
@@ -132,12 +130,22 @@ static void
 read_key(struct spam_key_set *set, const char *folder, struct cv_str selector, bool is_ed)
 {
 	char path[1600];
-	struct spam_key *key = &set->keys[set->count];
+	struct spam_key *key = &set->keys[CV_MIN(set->count, SPAM_KEYS_MAX - 1)];
+	struct cv_err err;
 
 	snprintf(path, sizeof path, "%s/%.*s%s", folder, CV_STR_ARGS(selector),
 		is_ed ? ".ed25519.pem" : ".pem");
-	if (set->count == SPAM_KEYS_MAX || !(key->pem = read_file(path)))
+	char *pem = set->count < SPAM_KEYS_MAX ? read_file(path) : NULL;
+	if (!pem)
 		return;
+	enum cv_status status = spam_dkim_key_read(
+		pem, is_ed ? SPAM_ED25519_SHA256 : SPAM_RSA_SHA256, &key->key, &err);
+	cv_wipe(pem, strlen(pem));
+	free(pem);
+	if (status) {
+		cv_log(0, CV_WARN, "dkim.key", "file=%s error=\"%s\"", path, err.text);
+		return;
+	}
 	snprintf(key->selector, sizeof key->selector, "%.*s", CV_STR_ARGS(selector));
 	key->alg = is_ed ? SPAM_ED25519_SHA256 : SPAM_RSA_SHA256;
 	set->count++;

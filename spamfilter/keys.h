@@ -16,7 +16,7 @@
 struct spam_key {
 	char selector[256];
 	enum spam_dkim_alg alg;
-	char *pem;
+	struct spam_dkim_key *key;
 };
 struct spam_key_set {
 	unsigned refs;

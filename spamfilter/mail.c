@@ -17,6 +17,7 @@ spam_mail_new(struct spam_server *server, uint64_t id)
 	m->queue_id = "-";
 	m->client_name = m->helo = m->authserv_id = "";
 	snprintf(m->client_text, sizeof m->client_text, "local");
+	spam_lookups_start(&m->lookups, server->dns);
 	/* A reload may have changed it. */
 	atomic_store(&server->bodies.max_bytes, (uint64_t)m->opt->bodies_max);
 	spam_body_init(&m->body, server->is_alone ? NULL : m->main->stats_dir, &server->bodies);
@@ -32,6 +33,7 @@ spam_mail_free(struct spam_mail *m)
 	for (size_t i = 0; i < m->signer_count; i++)
 		spam_dkim_stream_free(m->signers[i]);
 	spam_keys_unref(m->server->keys, m->key_set);
+	spam_lookups_end(&m->lookups);
 	cv_content_free(m->content);
 	spam_body_done(&m->body);
 	if (m->snap)
@@ -150,8 +152,8 @@ open_signers(struct spam_mail *m)
 		const struct spam_key *key = &m->key_set->keys[i];
 		snprintf(m->sign_names[m->signer_count], sizeof m->sign_names[0], "%.63s",
 			key->selector);
-		m->signers[m->signer_count++] = spam_dkim_signer(
-			s->dkim, m->queue_id, key->pem, key->selector, domain, key->alg);
+		m->signers[m->signer_count++] =
+			spam_dkim_signer(key->key, key->selector, domain);
 	}
 }
 
@@ -174,7 +176,7 @@ spam_mail_eoh(struct spam_mail *m)
 	if (m->is_submission)
 		open_signers(m);
 	else if (m->opt->dkim_verify)
-		m->verifier = spam_dkim_verifier(m->server->dkim, m->queue_id);
+		m->verifier = spam_dkim_verifier(&m->lookups);
 	if (m->verifier)
 		header_to(m->verifier, m);
 	for (size_t i = 0; i < m->signer_count; i++)

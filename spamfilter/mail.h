@@ -53,6 +53,7 @@ struct spam_mail {
 	struct spam_walk *walk; /* examiner "walk" */
 	struct cv_str subject;  /* decoded; from spam_judge() on, like all below */
 	struct spam_author author;
+	struct spam_lookups lookups; /* what its checks may still ask DNS */
 	/* results */
 	bool has_spf; /* may be known from the sender on */
 	struct spam_spf_answer spf;

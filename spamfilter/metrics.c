@@ -28,6 +28,7 @@ collect(void *arg, struct cv_buf *out)
 
 	cv_metric_rows(out, rows, CV_COUNT(rows));
 	cv_resolver_metrics(s->resolver, out);
+	spam_dns_metrics(s->dns, out);
 }
 
 static void

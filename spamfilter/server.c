@@ -187,9 +187,7 @@ open_parts(struct spam_server *s, char *why_not, struct cv_err *err)
 	if (status == CV_OK)
 		status = cv_register_open(register_dir, false, &s->reg, err);
 	if (status == CV_OK)
-		status = spam_spf_new(s->resolver, &s->spf, err);
-	if (status == CV_OK)
-		status = spam_dkim_new(s->resolver, &s->dkim, err);
+		s->dns = spam_dns_new(s->resolver);
 	if (status == CV_OK)
 		status = open_statistics(s, why_not, err);
 	if (status)
@@ -281,8 +279,7 @@ spam_server_close(struct spam_server *s)
 	if (s->keys)
 		spam_keys_free(s->keys);
 	spam_dmarc_free(s->dmarc);
-	spam_dkim_free(s->dkim);
-	spam_spf_free(s->spf);
+	spam_dns_free(s->dns);
 	if (s->reg)
 		cv_register_close(s->reg);
 	if (s->resolver)

@@ -16,6 +16,7 @@
 #include "spamfilter/body.h"
 #include "spamfilter/dkim.h"
 #include "spamfilter/dmarc/dmarc.h"
+#include "spamfilter/dns.h"
 #include "spamfilter/keys.h"
 #include "spamfilter/signup.h"
 #include "spamfilter/spf/spf.h"
@@ -40,8 +41,7 @@ struct spam_server {
 	bool is_alone; /* no configuration was given: the MTA's name and defaults serve */
 	struct cv_resolver *resolver;
 	struct cv_register *reg;
-	struct spam_spf *spf;
-	struct spam_dkim *dkim;
+	struct spam_dns *dns;
 	struct spam_dmarc *dmarc;
 	struct spam_keys *keys;
 	struct spam_stats *stats;

@@ -5,9 +5,10 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include "common/base/clock.h"
 #include "common/net/dns.h"
 
-#define EXPANDED_MAX (8u << 10)
+#define EXPANDED_MAX (64u << 10)
 #define DELIMITERS   ".-+,/_="
 #define LETTERS      "slodiphvcrt"
 #define LETTERS_EXP  "crt" /* only in the text of an explanation */
@@ -94,7 +95,7 @@ spf_macro_check(struct cv_str text, enum spf_text kind, unsigned *macros, struct
 
 	for (size_t i = 0; i < text.n;) {
 		unsigned char c = (unsigned char)text.p[i];
-		if (c < 0x21 || c > 0x7e)
+		if ((c < 0x21 && !(c == ' ' && kind == SPF_EXPLANATION)) || c > 0x7e)
 			return cv_fail(err, CV_INVALID, "a byte that no SPF record may hold");
 		i++;
 		if (c != '%')
@@ -115,7 +116,7 @@ spf_macro_check(struct cv_str text, enum spf_text kind, unsigned *macros, struct
 			return cv_fail(err, CV_LIMIT, "more than %d macros", SPF_MACROS_MAX);
 		literal_at = i;
 	}
-	if (kind == SPF_MACRO_STRING)
+	if (kind != SPF_DOMAIN_SPEC)
 		return CV_OK;
 	if (!text.n)
 		return cv_fail(err, CV_INVALID, "an empty domain");
@@ -127,8 +128,9 @@ spf_macro_check(struct cv_str text, enum spf_text kind, unsigned *macros, struct
 
 /* ---- expansion ---- */
 
+/* READABLE: as people write it, for %{c}; else IPv6 in nibbles, for %{i}. */
 static void
-put_client(const struct sockaddr_storage *client, struct cv_buf *out)
+put_client(const struct sockaddr_storage *client, bool readable, struct cv_buf *out)
 {
 	char text[INET6_ADDRSTRLEN];
 
@@ -137,10 +139,14 @@ put_client(const struct sockaddr_storage *client, struct cv_buf *out)
 		cv_buf_z(out, inet_ntop(AF_INET, &in4->sin_addr, text, sizeof text));
 		return;
 	}
-	const unsigned char *ip =
-		((const struct sockaddr_in6 *)(const void *)client)->sin6_addr.s6_addr;
+	const struct in6_addr *in6 = &((const struct sockaddr_in6 *)(const void *)client)->sin6_addr;
+	const unsigned char *ip = in6->s6_addr;
+	if (readable) {
+		cv_buf_z(out, inet_ntop(AF_INET6, in6, text, sizeof text));
+		return;
+	}
 	for (size_t i = 0; i < 16; i++)
-		cv_buf_printf(out, "%s%x.%x", i ? "." : "", ip[i] >> 4, ip[i] & 15u);
+		cv_buf_printf(out, "%s%X.%X", i ? "." : "", ip[i] >> 4, ip[i] & 15u);
 }
 
 static void
@@ -162,7 +168,7 @@ put_value(char letter, const struct spf_macro_values *v, struct cv_buf *out)
 		cv_buf_str(out, v->current);
 		break;
 	case 'i':
-		put_client(&v->client, out);
+		put_client(&v->client, false, out);
 		break;
 	case 'p':
 		cv_buf_z(out, v->validated ? v->validated(v->arg) : "unknown");
@@ -173,7 +179,14 @@ put_value(char letter, const struct spf_macro_values *v, struct cv_buf *out)
 	case 'h':
 		cv_buf_str(out, v->helo);
 		break;
-	default: /* c, r, t: in explanations only, which are not shown */
+	case 'c':
+		put_client(&v->client, true, out);
+		break;
+	case 'r':
+		cv_buf_str(out, v->receiver.n ? v->receiver : CV_STR("unknown"));
+		break;
+	default:
+		cv_buf_printf(out, "%lld", (long long)cv_wall_secs()); /* %{t} */
 		break;
 	}
 }

@@ -1,6 +1,6 @@
-/* macro.h - macros of SPF (RFC 7208, section 7): checked by the grammar, expanded by us.
+/* macro.h - macros of SPF (RFC 7208, section 7): checked by the grammar, then expanded.
  *
- * The evaluator behind the guard never sees a percent sign. Pure but for the %{p} call-back.
+ * Pure but for the %{p} call-back.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SPAM_SPF_MACRO_H
@@ -11,11 +11,12 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 
-#define SPF_MACROS_MAX 50 /* in one record */
+#define SPF_MACROS_MAX 100 /* in one record */
 
 enum spf_text {
 	SPF_DOMAIN_SPEC, /* macro-string ending in a top label or a macro; no c, r, t */
-	SPF_MACRO_STRING /* an unknown modifier's value */
+	SPF_MACRO_STRING, /* an unknown modifier's value */
+	SPF_EXPLANATION   /* the text behind exp=: blanks too */
 };
 
 /* Checks TEXT by the grammar. *macros (may be NULL) is raised by the number of macros in it. */
@@ -27,6 +28,7 @@ struct spf_macro_values {
 	struct cv_str local, domain;    /* of the sender: %{l} %{o} %{s} */
 	struct cv_str current;          /* %{d} */
 	struct cv_str helo;             /* %{h} */
+	struct cv_str receiver;         /* %{r}; empty: "unknown" */
 	struct sockaddr_storage client; /* %{i} %{v}; IPv4-mapped addresses are IPv4 already */
 	/* The validated name for %{p}; only called when it is used. */
 	const char *(*validated)(void *arg);

@@ -10,7 +10,7 @@
 #include "common/base/arena.h"
 #include "common/base/err.h"
 
-#define SPF_RECORD_BYTES_MAX 2048
+#define SPF_RECORD_BYTES_MAX 8192
 
 enum spf_mechanism { SPF_ALL, SPF_INCLUDE, SPF_A, SPF_MX, SPF_PTR, SPF_IP4, SPF_IP6, SPF_EXISTS };
 

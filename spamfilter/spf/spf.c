@@ -1,29 +1,12 @@
-/* spf.c - see spf.h: the DNS layer that libspf2 asks, and the check around it. */
+/* spf.c - see spf.h: the walk over the mechanisms. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "spamfilter/spf/spf.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/in.h>
-
-/* libspf2's headers want the three above first, and are not clean under our warnings. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#include <spf2/spf.h>
-#pragma GCC diagnostic pop
 
 #include "common/base/clock.h"
 #include "common/net/dns.h"
-#include "spamfilter/spf/guard.h"
-
-struct spam_spf {
-	struct cv_resolver *resolver;
-	SPF_dns_server_t layer;
-	SPF_server_t *server;
-};
-
-/* libspf2 does not hand the request to its DNS layer. */
-static _Thread_local struct spf_check *now;
+#include "spamfilter/spf/check.h"
 
 const char *
 spam_spf_word(enum spam_spf_result result)
@@ -34,150 +17,167 @@ spam_spf_word(enum spam_spf_result result)
 	return words[result];
 }
 
-/* ---- answers in libspf2's form ---- */
+/* ---- mechanisms ---- */
 
-static SPF_dns_rr_t *
-answer_new(SPF_dns_server_t *layer, const char *domain, ns_type type, int herrno)
+static bool
+same_bits(const unsigned char *a, const unsigned char *b, unsigned bits)
 {
-	SPF_dns_rr_t *rr = SPF_dns_rr_new_init(layer, domain, type, 300, herrno);
+	unsigned whole = bits / 8, rest = bits % 8;
 
-	if (!rr)
-		cv_die("no memory for a DNS answer");
-	return rr;
+	return !memcmp(a, b, whole) &&
+	       (!rest || !((a[whole] ^ b[whole]) & (0xff00u >> rest) & 0xffu));
 }
 
-static void
-answer_add(SPF_dns_rr_t *rr, const void *data, size_t n)
+static bool
+match_ip(const struct spf_check *c, const struct spf_term *t)
 {
-	int i = rr->num_rr;
+	bool is_v4 = t->mechanism == SPF_IP4;
+	size_t n;
+	const unsigned char *ip = spf_client_ip(&c->values.client, &n);
 
-	if (SPF_dns_rr_buf_realloc(rr, i, n < 16 ? 16 : n) != SPF_E_SUCCESS)
-		cv_die("no memory for a DNS answer");
-	memcpy((void *)rr->rr[i], data, n);
-	rr->num_rr = i + 1;
-	rr->herrno = NETDB_SUCCESS;
+	return (n == 4) == is_v4 && same_bits(ip, t->ip, is_v4 ? t->cidr4 : t->cidr6);
 }
 
-static void
-answer_add_ip(struct spf_check *c, SPF_dns_rr_t *rr, const unsigned char *ip, size_t n)
+/* Whether an address of NAME is the client's, as far as T's prefix goes. */
+static bool
+match_host(struct spf_check *c, const struct spf_term *t, const char *name)
 {
-	unsigned char shown[16];
+	size_t n;
+	const unsigned char *ip = spf_client_ip(&c->values.client, &n);
+	struct spam_answer *a = spf_ask(c, name, n == 4 ? CV_DNS_A : CV_DNS_AAAA, false);
+	bool found = false;
 
-	memcpy(shown, ip, n);
-	spf_guard_mirror(c, shown, n);
-	answer_add(rr, shown, n);
-}
-
-/* ---- the layer ---- */
-
-/* Addresses of NAME for an `a` or for a host of an `mx`; WHOLE: a prefix of no bits, so that any
- * address stands for the client's. */
-static void
-give_addresses(struct spf_check *c, const char *name, ns_type type, bool whole, SPF_dns_rr_t *rr)
-{
-	struct cv_dns_answer *a =
-		spf_guard_ask(c, name, type == ns_t_aaaa ? CV_DNS_AAAA : CV_DNS_A, false);
-	size_t want = type == ns_t_aaaa ? 16 : 4, n;
-	const unsigned char *client = spf_client_ip(&c->values.client, &n);
-
-	if (a->state == CV_DNS_NODATA || a->state == CV_DNS_NXDOMAIN)
-		spf_guard_void(c);
-	for (unsigned i = 0; i < a->count && !c->is_forced; i++)
-		if (whole && n == want)
-			answer_add_ip(c, rr, client, n);
-		else if (a->records[i].rdata.n == want)
-			answer_add_ip(c, rr, (const unsigned char *)a->records[i].rdata.p, want);
-	cv_dns_answer_free(a);
-}
-
-static void
-give_mx(struct spf_check *c, const char *name, SPF_dns_rr_t *rr)
-{
-	struct cv_dns_answer *a = spf_guard_ask(c, name, CV_DNS_MX, false);
-
-	if (a->state == CV_DNS_NODATA || a->state == CV_DNS_NXDOMAIN)
-		spf_guard_void(c);
-	if (a->count > SPF_NAMES_MAX)
-		spf_guard_force(c, SPAM_SPF_PERMERROR, "more than 10 MX hosts");
-	for (unsigned i = 0; i < a->count && !c->is_forced; i++) {
-		const char *host = a->records[i].name;
-		if (host[0] && spf_alias_parse(host) == SIZE_MAX)
-			answer_add(rr, host, strlen(host) + 1);
+	spf_count_void(c, a->dns);
+	for (unsigned i = 0; i < a->dns->count && !found; i++) {
+		struct cv_str theirs = a->dns->records[i].rdata;
+		found = theirs.n == n && same_bits(ip, (const unsigned char *)theirs.p,
+						 n == 4 ? t->cidr4 : t->cidr6);
 	}
-	cv_dns_answer_free(a);
+	spam_answer_free(a);
+	return found && !c->is_settled;
 }
 
-static void
-give_existence(
-	struct spf_check *c, const struct spf_entry *entry, const char *name, SPF_dns_rr_t *rr)
+static bool
+match_mx(struct spf_check *c, const struct spf_term *t, const char *name)
 {
-	static const unsigned char yes[4] = {127, 0, 0, 2};
-	bool found;
+	struct spam_answer *a = spf_ask(c, name, CV_DNS_MX, false);
+	bool found = false;
 
-	if (entry->term->mechanism == SPF_PTR) {
-		found = spf_guard_has_name_below(c, name);
-	} else {
-		struct cv_dns_answer *a = spf_guard_ask(c, name, CV_DNS_A, false);
-		found = a->state == CV_DNS_OK;
-		if (a->state == CV_DNS_NODATA || a->state == CV_DNS_NXDOMAIN)
-			spf_guard_void(c);
-		cv_dns_answer_free(a);
-	}
-	if (found && !c->is_forced)
-		answer_add(rr, yes, sizeof yes);
+	spf_count_void(c, a->dns);
+	if (a->dns->count > SPF_NAMES_MAX)
+		spf_settle(c, SPAM_SPF_PERMERROR, "more than 10 MX hosts");
+	for (unsigned i = 0; i < a->dns->count && !found && !c->is_settled; i++)
+		if (a->dns->records[i].name[0])
+			found = match_host(c, t, a->dns->records[i].name);
+	spam_answer_free(a);
+	return found;
 }
 
-/* A look-up of an alias: one term of a record. */
-static void
-give_entry(struct spf_check *c, size_t number, ns_type type, SPF_dns_rr_t *rr)
+/* An A record, even for IPv6 clients (5.7). */
+static bool
+match_exists(struct spf_check *c, const char *name)
 {
-	struct spf_entry *entry = &c->entries[number];
+	struct spam_answer *a = spf_ask(c, name, CV_DNS_A, false);
+	bool found = a->dns->state == CV_DNS_OK;
+
+	spf_count_void(c, a->dns);
+	spam_answer_free(a);
+	return found && !c->is_settled;
+}
+
+static enum spam_spf_result check_record(
+	struct spf_check *c, const char *domain, bool is_first, bool is_included);
+
+static bool
+match_include(struct spf_check *c, const char *name, bool is_name)
+{
+	if (is_name)
+		return check_record(c, name, false, true) == SPAM_SPF_PASS;
+	spf_settle(c, SPAM_SPF_PERMERROR, "include of what is no domain");
+	return false;
+}
+
+static bool
+match_term(struct spf_check *c, const struct spf_term *t, const char *domain)
+{
 	char name[256];
 
-	if (type == ns_t_txt) {
-		struct cv_str text = spf_guard_record(c, entry);
-		if (text.p)
-			answer_add(rr, text.p, text.n + 1);
-		return;
-	}
-	if (entry->kind != SPF_ENTRY_TERM || !spf_guard_count(c, entry) ||
-		!spf_guard_name(c, entry, name))
-		return;
-	unsigned bits = type == ns_t_aaaa ? entry->term->cidr6 : entry->term->cidr4;
-	switch (entry->term->mechanism) {
+	if (t->mechanism == SPF_ALL)
+		return true;
+	if (t->mechanism == SPF_IP4 || t->mechanism == SPF_IP6)
+		return match_ip(c, t);
+	if (!spf_count_term(c))
+		return false;
+	bool is_name = spf_name(c, t->domain, domain, name) && !c->is_settled;
+	if (t->mechanism == SPF_INCLUDE)
+		return match_include(c, name, is_name);
+	if (!is_name) /* 4.8: a name that DNS cannot hold matches nothing */
+		return false;
+	switch (t->mechanism) {
 	case SPF_A:
-		give_addresses(c, name, type, !bits, rr);
-		break;
+		return match_host(c, t, name);
 	case SPF_MX:
-		c->mx = entry;
-		if (type == ns_t_mx)
-			give_mx(c, name, rr);
-		break;
+		return match_mx(c, t, name);
 	case SPF_PTR:
-	case SPF_EXISTS:
-		give_existence(c, entry, name, rr);
-		break;
+		return spf_has_name_below(c, name) && !c->is_settled;
 	default:
-		break;
+		return match_exists(c, name);
 	}
 }
 
-static SPF_dns_rr_t *
-layer_lookup(SPF_dns_server_t *layer, const char *domain, ns_type type, int should_cache)
-{
-	struct spf_check *c = now;
-	SPF_dns_rr_t *rr = answer_new(layer, domain, type, HOST_NOT_FOUND);
-	size_t number = spf_alias_parse(domain);
+/* ---- records ---- */
 
-	(void)should_cache;
-	if (!c || c->is_forced)
-		return rr;
-	if (number < c->count)
-		give_entry(c, number, type, rr);
-	else if (c->mx && (type == ns_t_a || type == ns_t_aaaa))
-		give_addresses(c, domain, type,
-			!(type == ns_t_aaaa ? c->mx->term->cidr6 : c->mx->term->cidr4), rr);
-	return rr;
+static enum spam_spf_result
+result_of(char qualifier)
+{
+	return qualifier == '-'	  ? SPAM_SPF_FAIL
+	       : qualifier == '~' ? SPAM_SPF_SOFTFAIL
+	       : qualifier == '?' ? SPAM_SPF_NEUTRAL
+				  : SPAM_SPF_PASS;
+}
+
+static enum spam_spf_result
+follow_redirect(
+	struct spf_check *c, const struct spf_record *r, const char *domain, bool is_included)
+{
+	char name[256];
+
+	if (!spf_count_term(c))
+		return c->settled;
+	if (!spf_name(c, r->redirect, domain, name))
+		spf_settle(c, SPAM_SPF_PERMERROR, "redirect to what is no domain");
+	return c->is_settled ? c->settled : check_record(c, name, false, is_included);
+}
+
+/* The record of DOMAIN and what it leads to. Each include and redirect counts, so this ends. */
+static enum spam_spf_result
+check_record(struct spf_check *c, const char *domain, bool is_first, bool is_included)
+{
+	static const char *const names[] = {
+		"all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"};
+	struct spf_record r;
+
+	if (!spf_record_of(c, domain, is_first, &r))
+		return c->settled;
+	if (!is_included) { /* an included record explains nothing (6.2) */
+		c->exp = r.exp;
+		c->exp_domain = cv_arena_z(&c->arena, cv_str_z(domain));
+	}
+	for (size_t i = 0; i < r.count; i++) {
+		bool match = match_term(c, &r.terms[i], domain);
+		if (c->is_settled)
+			return c->settled;
+		if (!match)
+			continue;
+		if (!is_included)
+			c->mechanism = names[r.terms[i].mechanism];
+		return result_of(r.terms[i].qualifier);
+	}
+	if (r.redirect.n)
+		return follow_redirect(c, &r, domain, is_included);
+	if (!is_included)
+		c->mechanism = "default";
+	return SPAM_SPF_NEUTRAL;
 }
 
 /* ---- the check ---- */
@@ -195,139 +195,45 @@ take_client(struct spf_check *c, const struct sockaddr_storage *client)
 		memset(&c->values.client, 0, sizeof c->values.client);
 		memcpy(&c->values.client, &in4, sizeof in4);
 	}
-	if (c->values.client.ss_family == AF_INET6)
-		c->is_mirrored = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
-	else if (c->values.client.ss_family == AF_INET)
-		c->is_mirrored = *spf_client_ip(&c->values.client, &(size_t){0}) == 127;
-	else
-		return false;
-	return true;
+	return c->values.client.ss_family == AF_INET || c->values.client.ss_family == AF_INET6;
 }
 
-static void
-set_client(struct spf_check *c, SPF_request_t *request)
-{
-	unsigned char shown[16];
-	size_t n;
-	const unsigned char *ip = spf_client_ip(&c->values.client, &n);
-
-	memcpy(shown, ip, n);
-	spf_guard_mirror(c, shown, n);
-	if (n == 4) {
-		struct in_addr a;
-		memcpy(&a, shown, sizeof a);
-		SPF_request_set_ipv4(request, a);
-	} else {
-		struct in6_addr a;
-		memcpy(&a, shown, sizeof a);
-		SPF_request_set_ipv6(request, a);
-	}
-}
-
-static enum spam_spf_result
-result_of(struct spf_check *c, SPF_response_t *response)
-{
-	static const struct {
-		SPF_result_t theirs;
-		enum spam_spf_result ours;
-	} rows[] = {
-		{SPF_RESULT_NEUTRAL,  SPAM_SPF_NEUTRAL },
-		{SPF_RESULT_PASS,     SPAM_SPF_PASS    },
-		{SPF_RESULT_FAIL,     SPAM_SPF_FAIL    },
-		{SPF_RESULT_SOFTFAIL, SPAM_SPF_SOFTFAIL},
-	};
-
-	if (c->is_forced)
-		return c->forced;
-	for (size_t i = 0; response && i < CV_COUNT(rows); i++)
-		if (SPF_response_result(response) == rows[i].theirs)
-			return rows[i].ours;
-	/* The guard settles none and errors itself: whatever else libspf2 says is not to be
-	 * trusted. */
-	spf_guard_force(c, SPAM_SPF_PERMERROR, "the record could not be evaluated");
-	return c->forced;
-}
-
-static enum spam_spf_result
-evaluate(struct spam_spf *s, struct spf_check *c)
-{
-	char from[128] = "x@", *alias = from + 2;
-	SPF_response_t *response = NULL;
-	SPF_request_t *request = SPF_request_new(s->server);
-
-	if (!request)
-		cv_die("no memory for an SPF check");
-	spf_alias_write(0, alias, sizeof from - 2); /* entry 0: the domain asked about */
-	set_client(c, request);
-	SPF_request_set_helo_dom(request, alias);
-	SPF_request_set_env_from(request, from);
-	now = c;
-	SPF_request_query_mailfrom(request, &response);
-	now = NULL;
-	enum spam_spf_result result = result_of(c, response);
-	if (response)
-		SPF_response_free(response);
-	SPF_request_free(request);
-	return result;
-}
-
-/* The domain of the check: a name with two labels at least (4.3). */
+/* The domain of the check: a name with two labels at least, and no literal (4.3). */
 static bool
 take_domain(struct cv_str domain, char out[256])
 {
-	if (domain.n && domain.p[domain.n - 1] == '.')
-		domain.n--;
-	return cv_dns_name_clean(domain, out) && out[0] && strchr(out, '.');
+	if (cv_dns_name_clean(domain, out) && out[0] != '[' && strchr(out, '.'))
+		return true;
+	out[0] = '\0';
+	return false;
 }
 
 void
-spam_spf_check(struct spam_spf *s, const struct spam_spf_ask *ask, struct spam_spf_answer *out)
+spam_spf_check(
+	struct spam_lookups *lookups, const struct spam_spf_ask *ask, struct spam_spf_answer *out)
 {
-	struct spf_check c = {.resolver = s->resolver, .deadline_ms = cv_mono_ms() + SPF_CHECK_MS};
-
-	*out = (struct spam_spf_answer){.result = SPAM_SPF_NONE, .by_helo = !ask->domain.n};
+	struct spf_check c = {.dns = lookups, .deadline_ms = cv_mono_ms() + SPF_CHECK_MS};
 	struct cv_str domain = ask->domain.n ? ask->domain : ask->helo;
+
+	*out = (struct spam_spf_answer){
+		.result = SPAM_SPF_NONE, .by_helo = !ask->domain.n, .mechanism = ""};
 	if (!take_client(&c, ask->client) || !take_domain(domain, out->domain))
 		return;
+	if (domain.p[domain.n - 1] == '.')
+		domain.n--;
 	c.values.local = ask->domain.n && ask->local.n ? ask->local : CV_STR("postmaster");
 	c.values.domain = domain;
 	c.values.helo = ask->helo;
-	c.values.validated = spf_guard_validated;
+	c.values.receiver = ask->receiver;
+	c.values.validated = spf_validated;
 	c.values.arg = &c;
-	struct spf_entry start = {SPF_ENTRY_START, NULL, CV_STR_EMPTY, cv_str_z(out->domain), true};
-	spf_guard_entry(&c, &start);
-	out->result = evaluate(s, &c);
+	out->result = check_record(&c, out->domain, true, false);
 	out->lookups = c.lookups;
 	out->voids = c.voids;
+	if (!c.is_settled && c.mechanism)
+		out->mechanism = c.mechanism;
 	snprintf(out->why, sizeof out->why, "%s", c.why);
-	free(c.entries);
+	if (ask->explain && out->result == SPAM_SPF_FAIL)
+		spf_explain(&c, out->explanation, sizeof out->explanation);
 	cv_arena_done(&c.arena);
-}
-
-enum cv_status
-spam_spf_new(struct cv_resolver *resolver, struct spam_spf **out, struct cv_err *err)
-{
-	struct spam_spf *s = cv_calloc(1, sizeof *s);
-
-	s->resolver = resolver;
-	s->layer = (SPF_dns_server_t){.lookup = layer_lookup, .name = "congvu"};
-	s->server = SPF_server_new_dns(&s->layer, 0);
-	if (!s->server) {
-		free(s);
-		return cv_fail(err, CV_TEMPFAIL, "libspf2 does not start");
-	}
-	/* The guard counts; libspf2's own counts must not get in the way. */
-	s->server->max_dns_mech = 1000;
-	s->server->max_dns_mx = SPF_NAMES_MAX + 1;
-	*out = s;
-	return CV_OK;
-}
-
-void
-spam_spf_free(struct spam_spf *s)
-{
-	if (!s)
-		return;
-	SPF_server_free(s->server);
-	free(s);
 }

@@ -1,15 +1,15 @@
 /* spf.h - may this client send for that domain? check_host() of RFC 7208.
  *
- * libspf2 walks the mechanisms; a guard decides what it sees (docs/adr/0020-spf-guard.md). Records
- * are chosen and read by our own strict grammar, and rewritten so that libspf2 meets no macro, no
- * name and no byte of a peer's choosing; look-ups, limits and errors belong to the guard.
- * Threads: one spam_spf serves all; a check waits for DNS on the caller's thread.
+ * Records are chosen and read by a strict grammar (record.h), macros expanded (macro.h), and the
+ * mechanisms walked here; look-ups go through the message's budget (spamfilter/dns.h). Why this is
+ * our own: docs/adr/0070-spf-evaluator.md.
+ * Threads: a check keeps nothing and waits for DNS on the caller's thread.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SPAM_SPF_H
 #define SPAM_SPF_H
 
-#include "common/net/resolver.h"
+#include "spamfilter/dns.h"
 
 #define SPF_LOOKUPS_MAX 10    /* terms that ask DNS (RFC 7208 4.6.4) */
 #define SPF_VOIDS_MAX   2     /* of them those that found nothing */
@@ -30,23 +30,26 @@ struct spam_spf_ask {
 	const struct sockaddr_storage *client;
 	struct cv_str helo;
 	struct cv_str local, domain; /* of MAIL FROM; DOMAIN empty: postmaster@HELO is checked */
+	struct cv_str receiver;      /* our name, for %{r}; empty: "unknown" */
+	bool explain;                /* fetch the domain's explanation of a fail (6.2) */
 };
 
 struct spam_spf_answer {
 	enum spam_spf_result result;
-	bool by_helo;            /* the HELO name was checked, for want of a sender */
-	char domain[256];        /* what was checked, cleaned; "" when it is no domain name */
-	char why[160];           /* of errors, for the log; "" otherwise */
-	unsigned lookups, voids; /* what the check cost */
+	bool by_helo;             /* the HELO name was checked, for want of a sender */
+	char domain[256];         /* what was checked, cleaned; "" when it is no domain name */
+	char why[160];            /* of errors, for the log; "" otherwise */
+	const char *mechanism;    /* that decided: "ip4"; "default" when none matched; or "" */
+	char explanation[512];    /* the domain's words, printable ASCII; "" when it has none */
+	unsigned lookups, voids;  /* what the check cost */
 };
 
-struct spam_spf;
-
-CV_MUST_CHECK enum cv_status spam_spf_new(
-	struct cv_resolver *resolver, struct spam_spf **out, struct cv_err *err);
-void spam_spf_free(struct spam_spf *s);
-void spam_spf_check(
-	struct spam_spf *s, const struct spam_spf_ask *ask, struct spam_spf_answer *out);
+void spam_spf_check(struct spam_lookups *lookups, const struct spam_spf_ask *ask,
+	struct spam_spf_answer *out);
 const char *spam_spf_word(enum spam_spf_result result); /* "softfail" */
+
+/* Appends the value of Received-SPF (9.1), folded with lone LF. CLIENT is the address in text. */
+void spam_spf_received(const struct spam_spf_ask *ask, const struct spam_spf_answer *answer,
+	const char *client, struct cv_buf *out);
 
 #endif

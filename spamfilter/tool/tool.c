@@ -24,9 +24,11 @@ static const struct tool_row {
 	size_t words_min, words_max;
 	int (*run)(struct spam_tool *t);
 	struct tool_option options[SPAM_TOOL_OPTIONS_MAX]; /* its own */
+	int (*main)(int argc, char **argv); /* in place of all that */
 } tools[] = {
-	{"explain", "FILE|-",          1, 1,         run_explain, {{NULL, false}}},
-	{"judge",   "DIR|FILE|- ...",  1, WORDS_MAX, run_judge,   {{NULL, false}}},
+	{"explain", "FILE|-",          1, 1,         run_explain, {{NULL, false}}, NULL},
+	{"judge",   "DIR|FILE|- ...",  1, WORDS_MAX, run_judge,   {{NULL, false}}, NULL},
+	{"spf",     "--client IP ...", 0, 0,         NULL,        {{NULL, false}}, spam_tool_spf},
 };
 
 /* ---- the two sides ---- */
@@ -410,6 +412,8 @@ int
 spam_tool_main(int argc, char **argv)
 {
 	const struct tool_row *row = row_of(argv[0]);
+	if (row->main)
+		return row->main(argc, argv);
 	struct spam_tool t = {.name = row->name, .vietnamese = locale_is_vietnamese()};
 	struct cv_err err = {0};
 	const char **words = cv_calloc(WORDS_MAX, sizeof *words);

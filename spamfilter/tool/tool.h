@@ -47,4 +47,7 @@ CV_MUST_CHECK enum cv_status spam_tool_explain(
 /* A fault on standard error, counted. */
 void spam_tool_fault(struct spam_tool *t, const char *name, const char *why);
 
+/* spf.c: check_host() by hand, with options of its own. */
+int spam_tool_spf(int argc, char **argv);
+
 #endif

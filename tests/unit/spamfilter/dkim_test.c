@@ -24,7 +24,8 @@ static struct {
 	char *pem, *record;
 } keys[K_COUNT];
 static struct cv_resolver *resolver;
-static struct spam_dkim *dkim;
+static struct spam_dns *dns;
+static struct spam_lookups lookups;
 static char folder[] = "/tmp/congvu-dkim-XXXXXX";
 
 /* ---- keys and zone ---- */
@@ -94,8 +95,11 @@ setup(void **state)
 	zone_line(zone, "garbage", "p=!!!", "");
 	fclose(zone);
 	struct cv_resolver_options o = {.zone_file = path};
-	return cv_resolver_new(&o, &resolver, &err) != CV_OK ||
-	       spam_dkim_new(resolver, &dkim, &err) != CV_OK;
+	if (cv_resolver_new(&o, &resolver, &err) != CV_OK)
+		return 1;
+	dns = spam_dns_new(resolver);
+	spam_lookups_start(&lookups, dns);
+	return 0;
 }
 
 static int
@@ -104,7 +108,8 @@ teardown(void **state)
 	char command[100];
 
 	(void)state;
-	spam_dkim_free(dkim);
+	spam_lookups_end(&lookups);
+	spam_dns_free(dns);
 	cv_resolver_free(resolver);
 	for (size_t i = 0; i < K_COUNT; i++) {
 		free(keys[i].pem);
@@ -153,14 +158,19 @@ sign(enum key_name key, const char *selector, const char *body, size_t piece)
 {
 	struct cv_buf out = CV_BUF_INIT(8192);
 	struct cv_err err;
-	struct spam_dkim_stream *s = spam_dkim_signer(dkim, "t", keys[key].pem, selector, DOMAIN,
-		key == K_ED ? SPAM_ED25519_SHA256 : SPAM_RSA_SHA256);
+	struct spam_dkim_key *private;
 
+	assert_int_equal(spam_dkim_key_read(keys[key].pem,
+				 key == K_ED ? SPAM_ED25519_SHA256 : SPAM_RSA_SHA256, &private,
+				 &err),
+		CV_OK);
+	struct spam_dkim_stream *s = spam_dkim_signer(private, selector, DOMAIN);
 	feed(s, letter, NULL, NULL, NULL, body, piece);
 	cv_buf_c(&out, ' ');
 	if (spam_dkim_signature_write(s, &out, &err) != CV_OK)
 		print_error("%s\n", err.text);
 	spam_dkim_stream_free(s);
+	spam_dkim_key_free(private);
 	return cv_buf_take(&out);
 }
 
@@ -169,7 +179,7 @@ verify(const char *signature, const struct field *fields, const char *more_name,
 	const char *more_value, const char *body, size_t piece)
 {
 	struct spam_dkim_signature sigs[SPAM_DKIM_SIGNATURES_MAX] = {{.result = SPAM_DKIM_NONE}};
-	struct spam_dkim_stream *s = spam_dkim_verifier(dkim, "t");
+	struct spam_dkim_stream *s = spam_dkim_verifier(&lookups);
 
 	feed(s, fields, signature, more_name, more_value, body, piece);
 	(void)spam_dkim_signatures(s, sigs);
@@ -400,7 +410,7 @@ static void
 test_dkim__looks_at_every_signature_up_to_a_limit(void **state)
 {
 	struct spam_dkim_signature sigs[SPAM_DKIM_SIGNATURES_MAX];
-	struct spam_dkim_stream *s = spam_dkim_verifier(dkim, "t");
+	struct spam_dkim_stream *s = spam_dkim_verifier(&lookups);
 	char *good = sign(K_ED, "ed", BODY, 100), *bad = sign(K_RSA, "absent", BODY, 100);
 
 	(void)state;
@@ -418,22 +428,22 @@ test_dkim__looks_at_every_signature_up_to_a_limit(void **state)
 }
 
 static void
-test_signer__says_why_it_cannot(void **state)
+test_key_read__takes_no_key_that_must_not_sign(void **state)
 {
 	static const char *const pems[] = {"", "no key", "-----BEGIN PRIVATE KEY-----\nAAAA\n"};
-	struct cv_buf out = CV_BUF_INIT(8192);
+	struct spam_dkim_key *key;
 	struct cv_err err;
 
 	(void)state;
-	for (size_t i = 0; i < CV_COUNT(pems); i++) {
-		struct spam_dkim_stream *s =
-			spam_dkim_signer(dkim, "t", pems[i], "rsa", DOMAIN, SPAM_RSA_SHA256);
-		feed(s, letter, NULL, NULL, NULL, BODY, 100);
-		CHECK(pems[i], spam_dkim_signature_write(s, &out, &err) == CV_INVALID);
-		CHECK(pems[i], err.text[0] && !out.n);
-		spam_dkim_stream_free(s);
-	}
-	cv_buf_done(&out);
+	for (size_t i = 0; i < CV_COUNT(pems); i++)
+		CHECK(pems[i], spam_dkim_key_read(pems[i], SPAM_RSA_SHA256, &key, &err) ==
+				       CV_INVALID);
+	CHECK("of another kind",
+		spam_dkim_key_read(keys[K_ED].pem, SPAM_RSA_SHA256, &key, &err) == CV_INVALID);
+	CHECK("of another kind",
+		spam_dkim_key_read(keys[K_RSA].pem, SPAM_ED25519_SHA256, &key, &err) == CV_INVALID);
+	CHECK("too small",
+		spam_dkim_key_read(keys[K_RSA768].pem, SPAM_RSA_SHA256, &key, &err) == CV_INVALID);
 	CHECK_END();
 }
 
@@ -485,7 +495,7 @@ test_keys__follow_the_files(void **state)
 	spam_keys_refresh(k);
 	set = spam_keys_get(k, DOMAIN);
 	CHECK("rotated", set && set->count == 2 && !strcmp(set->keys[1].selector, "s2"));
-	CHECK("the old set is still held", !strcmp(old->keys[1].pem, keys[K_ED].pem));
+	CHECK("the old set is still held", !strcmp(old->keys[1].selector, "s1-ed"));
 	spam_keys_unref(k, old);
 	spam_keys_unref(k, set);
 	spam_keys_free(k);
@@ -502,7 +512,7 @@ main(void)
 		cmocka_unit_test(test_dkim__gives_no_credit_to_weak_signatures),
 		cmocka_unit_test(test_dkim__survives_broken_signatures),
 		cmocka_unit_test(test_dkim__looks_at_every_signature_up_to_a_limit),
-		cmocka_unit_test(test_signer__says_why_it_cannot),
+		cmocka_unit_test(test_key_read__takes_no_key_that_must_not_sign),
 		cmocka_unit_test(test_keys__follow_the_files),
 	};
 

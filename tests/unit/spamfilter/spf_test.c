@@ -11,7 +11,7 @@
 #include "tests/unit/check.h"
 
 static struct cv_resolver *resolver;
-static struct spam_spf *spf;
+static struct spam_dns *dns;
 
 static int
 open_zone(void **state)
@@ -20,11 +20,11 @@ open_zone(void **state)
 	struct cv_err err;
 
 	(void)state;
-	if (cv_resolver_new(&o, &resolver, &err) != CV_OK ||
-		spam_spf_new(resolver, &spf, &err) != CV_OK) {
+	if (cv_resolver_new(&o, &resolver, &err) != CV_OK) {
 		print_error("%s\n", err.text);
 		return 1;
 	}
+	dns = spam_dns_new(resolver);
 	return 0;
 }
 
@@ -32,7 +32,7 @@ static int
 close_zone(void **state)
 {
 	(void)state;
-	spam_spf_free(spf);
+	spam_dns_free(dns);
 	cv_resolver_free(resolver);
 	return 0;
 }
@@ -60,9 +60,15 @@ ask(const char *ip, const char *helo, const char *from, struct spam_spf_answer *
 
 	while (at && sender.p[at - 1] != '@')
 		at--;
-	struct spam_spf_ask q = {&a, cv_str_z(helo), cv_str_sub(sender, 0, at ? at - 1 : 0),
-		cv_str_sub(sender, at, sender.n)};
-	spam_spf_check(spf, &q, out);
+	struct spam_spf_ask q = {.client = &a,
+		.helo = cv_str_z(helo),
+		.local = cv_str_sub(sender, 0, at ? at - 1 : 0),
+		.domain = cv_str_sub(sender, at, sender.n),
+		.explain = true};
+	struct spam_lookups lookups;
+	spam_lookups_start(&lookups, dns);
+	spam_spf_check(&lookups, &q, out);
+	spam_lookups_end(&lookups);
 }
 
 /* Section, client, sender, result. Records are in spf.zone beside this file. */
@@ -170,7 +176,8 @@ test_record_parse__refuses_what_is_too_large(void **state)
 		cv_buf_z(&text, " a");
 	CHECK("2,048 octets", spf_record_parse(&arena, cv_buf_view(&text), &r, &err) == CV_OK);
 	CHECK("of one-letter terms", r.count == (SPF_RECORD_BYTES_MAX - 6) / 2);
-	cv_buf_z(&text, " ");
+	while (text.n <= SPF_RECORD_BYTES_MAX)
+		cv_buf_z(&text, " ");
 	CHECK("one more", spf_record_parse(&arena, cv_buf_view(&text), &r, &err) == CV_LIMIT);
 	for (unsigned n = SPF_MACROS_MAX; n <= SPF_MACROS_MAX + 1; n++) {
 		cv_buf_reset(&text);
@@ -204,7 +211,7 @@ test_macro_expand__follows_the_examples(void **state)
 			.helo = CV_STR("mx.helo.test"),
 			.client = client(cases[i].ip)};
 		CHECK(cases[i].text, spf_macro_expand(cv_str_z(cases[i].text), &v, &out) == CV_OK);
-		CHECK(cases[i].text, cv_str_eq_z(cv_buf_view(&out), cases[i].want));
+		CHECK(cases[i].text, cv_str_ieq_z(cv_buf_view(&out), cases[i].want));
 		cv_buf_done(&out);
 	}
 	CHECK_END();
