@@ -153,8 +153,7 @@ check_key(const struct sig_key *key, const struct sig *sig, struct spam_dkim_sig
 		decide(out, SPAM_DKIM_PERMERROR, sig_key_words(key->state));
 	else if (key->is_ed25519 != (sig->alg == SIG_ED25519_SHA256))
 		decide(out, SPAM_DKIM_PERMERROR, "key of another type");
-	else if (key->is_strict && sig->identity.n &&
-		 !cv_str_ieq_z(sig->identity, sig->domain))
+	else if (key->is_strict && sig->identity.n && !cv_str_ieq_z(sig->identity, sig->domain))
 		decide(out, SPAM_DKIM_PERMERROR, "key only for d= itself");
 	else
 		return true;

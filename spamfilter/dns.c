@@ -205,20 +205,16 @@ spam_ask(struct spam_lookups *l, const char *name, enum cv_dns_type type)
 void
 spam_dns_metrics(struct spam_dns *d, struct cv_buf *out)
 {
-	const struct {
-		const char *name, *help;
-		atomic_ullong *value;
-	} rows[] = {
-		{"congvu_filter_dns_messages_total", "Messages whose checks could ask DNS.",
-			&d->messages},
-		{"congvu_filter_dns_lookups_total", "Look-ups of these messages.", &d->asked},
-		{"congvu_filter_dns_kept_total", "Look-ups answered from memory.", &d->kept},
-		{"congvu_filter_dns_denied_total", "Look-ups past a message's budget.",
-			&d->denied},
+	const struct cv_metric_row rows[] = {
+		{"congvu_filter_dns_messages_total", CV_COUNTER, "Messages whose checks may ask DNS.",
+			atomic_load(&d->messages)},
+		{"congvu_filter_dns_lookups_total", CV_COUNTER, "Look-ups of these messages.",
+			atomic_load(&d->asked)},
+		{"congvu_filter_dns_kept_total", CV_COUNTER, "Look-ups answered from memory.",
+			atomic_load(&d->kept)},
+		{"congvu_filter_dns_denied_total", CV_COUNTER,
+			"Look-ups past a message's budget.", atomic_load(&d->denied)},
 	};
 
-	for (size_t i = 0; i < CV_COUNT(rows); i++) {
-		cv_metric_head(out, rows[i].name, CV_COUNTER, rows[i].help);
-		cv_metric_sample(out, rows[i].name, NULL, atomic_load(rows[i].value));
-	}
+	cv_metric_rows(out, rows, CV_COUNT(rows));
 }

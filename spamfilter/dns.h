@@ -1,11 +1,12 @@
-/* dns.h - the one way in which the filter asks DNS: answers kept for all, a budget for each message.
+/* dns.h - the one way in which the filter asks DNS: answers kept for all, a budget for each
+ * message.
  *
  * Over common/net/resolver, which validates and limits the time of a look-up. Here answers are kept
  * a while (their TTL, at most five minutes; failures five seconds), so that a message like the last
- * one asks nobody, and each message has a number of look-ups and a time of waiting that it may cost.
- * What is past them is answered CV_DNS_TEMPFAIL at once: a check that needed it becomes a temporary
- * error, never a pass.
- * Threads: one spam_dns serves all; a spam_lookups belongs to its message's thread.
+ * one asks nobody, and each message has a number of look-ups and a time of waiting that it may
+ * cost. What is past them is answered CV_DNS_TEMPFAIL at once: a check that needed it becomes a
+ * temporary error, never a pass. Threads: one spam_dns serves all; a spam_lookups belongs to its
+ * message's thread.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef SPAM_DNS_H

@@ -41,8 +41,8 @@ put_relaxed(struct cv_buf *out, struct cv_str s, bool *blank, bool *any)
 			*any = true;
 			cv_buf_add(out, s.p + from, i - from);
 		}
-		for (; i < s.n && (s.p[i] == ' ' || s.p[i] == '\t' || s.p[i] == '\r' ||
-					  s.p[i] == '\n');
+		for (; i < s.n &&
+			(s.p[i] == ' ' || s.p[i] == '\t' || s.p[i] == '\r' || s.p[i] == '\n');
 			i++)
 			*blank |= s.p[i] == ' ' || s.p[i] == '\t';
 	}
@@ -59,8 +59,8 @@ put_simple(struct cv_buf *out, struct cv_str s)
 }
 
 void
-sig_canon_field(
-	const struct sig_field *field, bool relaxed, size_t cut_from, size_t cut_to, struct cv_buf *out)
+sig_canon_field(const struct sig_field *field, bool relaxed, size_t cut_from, size_t cut_to,
+	struct cv_buf *out)
 {
 	struct cv_str first = cv_str_sub(field->value, 0, cut_from);
 	struct cv_str second = cv_str_sub(field->value, cut_to, field->value.n);

@@ -20,8 +20,8 @@ struct sig_field {
 
 /* Appends FIELD without a line end. [CUT_FROM, CUT_TO) of the value counts as absent: where b=
  * stands. Simple: folds become CRLF. */
-void sig_canon_field(
-	const struct sig_field *field, bool relaxed, size_t cut_from, size_t cut_to, struct cv_buf *out);
+void sig_canon_field(const struct sig_field *field, bool relaxed, size_t cut_from, size_t cut_to,
+	struct cv_buf *out);
 
 struct sig_body {
 	EVP_MD_CTX *md;

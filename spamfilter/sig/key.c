@@ -10,10 +10,10 @@
 #include "spamfilter/sig/canon.h"
 #include "spamfilter/sig/tags.h"
 
-#define RECORD_MAX       8192
-#define EXPONENT_BITS    64
-#define ED25519_BYTES    32
-#define SIGNATURE_MAX    (SIG_KEY_BITS_MAX / 8)
+#define RECORD_MAX    8192
+#define EXPONENT_BITS 64
+#define ED25519_BYTES 32
+#define SIGNATURE_MAX (SIG_KEY_BITS_MAX / 8)
 
 const char *
 sig_key_words(enum sig_key_state state)
@@ -55,7 +55,8 @@ check_rsa(EVP_PKEY *key)
 	return EVP_PKEY_get_bits(key) > SIG_KEY_BITS_MAX ? SIG_KEY_LARGE : SIG_KEY_GOOD;
 }
 
-/* A SubjectPublicKeyInfo, as everybody publishes it, or the RSAPublicKey that RFC 6376 speaks of. */
+/* A SubjectPublicKeyInfo, as everybody publishes it, or the RSAPublicKey that RFC 6376 speaks of.
+ */
 static enum sig_key_state
 read_rsa(struct cv_str der, EVP_PKEY **out)
 {

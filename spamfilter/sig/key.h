@@ -22,9 +22,9 @@ enum sig_key_state {
 	SIG_KEY_ABSENT,   /* no record */
 	SIG_KEY_SEVERAL,  /* more than one: what they mean is undefined (3.6.2.2) */
 	SIG_KEY_MALFORMED,
-	SIG_KEY_REVOKED,  /* p= is empty */
-	SIG_KEY_UNFIT,    /* not for e-mail, or not for SHA-256 */
-	SIG_KEY_UNKNOWN,  /* another k= */
+	SIG_KEY_REVOKED, /* p= is empty */
+	SIG_KEY_UNFIT,   /* not for e-mail, or not for SHA-256 */
+	SIG_KEY_UNKNOWN, /* another k= */
 	SIG_KEY_UNDECODABLE,
 	SIG_KEY_SMALL,
 	SIG_KEY_LARGE
@@ -49,6 +49,7 @@ struct sig_key *sig_key_parse(struct cv_str record);
 void sig_key_free(struct sig_key *key);
 
 /* Whether SIGNATURE is KEY's under HASH, the SHA-256 of what was signed. */
-bool sig_key_verify(const struct sig_key *key, const unsigned char hash[32], struct cv_str signature);
+bool sig_key_verify(
+	const struct sig_key *key, const unsigned char hash[32], struct cv_str signature);
 
 #endif

@@ -87,7 +87,8 @@ read_identity(const struct sig_tags *tags, struct sig *out)
 
 /* What a signature over a message has and a seal has not. */
 static const char *
-read_message_tags(struct cv_arena *arena, const struct sig_tags *tags, bool is_dkim, struct sig *out)
+read_message_tags(
+	struct cv_arena *arena, const struct sig_tags *tags, bool is_dkim, struct sig *out)
 {
 	const struct sig_tag *h = sig_tag_find(tags, "h"), *l = sig_tag_find(tags, "l");
 	struct cv_str hash = sig_base64(arena, sig_tag_value(tags, "bh", CV_STR_EMPTY));
@@ -170,10 +171,8 @@ sig_parse(struct cv_arena *arena, struct cv_str value, enum sig_kind kind, struc
 {
 	struct sig_tags tags;
 
-	*out = (struct sig){.limit = UINT64_MAX,
-		.signed_secs = -1,
-		.expires_secs = -1,
-		.alg = SIG_ALG_UNKNOWN};
+	*out = (struct sig){
+		.limit = UINT64_MAX, .signed_secs = -1, .expires_secs = -1, .alg = SIG_ALG_UNKNOWN};
 	out->fault = sig_tags_parse(value, &tags) ? read_tags(arena, &tags, kind, out)
 						  : "no list of tags";
 }
@@ -206,8 +205,8 @@ sig_header_hash(const struct sig *sig, const struct sig_field *fields, size_t co
 	size_t named = 0;
 
 	while (cv_str_split(&names, ':', &name) && named++ < SIG_NAMES_MAX) {
-		const struct sig_field *f = take_field(
-			fields, count, self, cv_str_trim(name), used);
+		const struct sig_field *f =
+			take_field(fields, count, self, cv_str_trim(name), used);
 		if (!f)
 			continue;
 		sig_canon_field(f, sig->relaxed_header, SIZE_MAX, SIZE_MAX, &data);

@@ -20,16 +20,16 @@ struct sig {
 	char domain[256];   /* d=, lower-case A-labels; what could be read of a faulty one */
 	char selector[256]; /* s= */
 	struct cv_str alg_text;
-	struct cv_str identity;             /* domain of i=; empty: that of d= */
+	struct cv_str identity; /* domain of i=; empty: that of d= */
 	bool relaxed_header, relaxed_body;
-	uint64_t limit;                     /* l=; UINT64_MAX: none */
-	int64_t signed_secs, expires_secs;  /* -1: not said */
-	struct cv_str names;                /* h= */
+	uint64_t limit;                    /* l=; UINT64_MAX: none */
+	int64_t signed_secs, expires_secs; /* -1: not said */
+	struct cv_str names;               /* h= */
 	unsigned char body_hash[SIG_HASH_BYTES];
-	struct cv_str signature;            /* octets */
-	struct cv_str signature_text;       /* b= without blanks */
-	size_t cut_from, cut_to;            /* where b='s value stands in the field */
-	struct cv_str cv;                   /* of a seal */
+	struct cv_str signature;      /* octets */
+	struct cv_str signature_text; /* b= without blanks */
+	size_t cut_from, cut_to;      /* where b='s value stands in the field */
+	struct cv_str cv;             /* of a seal */
 };
 
 /* Reads VALUE; what it needs is in ARENA. */

@@ -23,7 +23,8 @@ is_name(struct cv_str s)
 	return true;
 }
 
-/* Printable ASCII and blanks. Octets above ASCII pass: internationalised mail has them (RFC 8616). */
+/* Printable ASCII and blanks. Octets above ASCII pass: internationalised mail has them (RFC 8616).
+ */
 static bool
 is_value(struct cv_str s)
 {

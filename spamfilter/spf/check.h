@@ -43,8 +43,7 @@ void spf_count_void(struct spf_check *c, const struct cv_dns_answer *a);
  * it is none that DNS could hold. */
 bool spf_name(struct spf_check *c, struct cv_str spec, const char *current, char out[256]);
 /* The record of DOMAIN. False when the check is settled instead. */
-bool spf_record_of(
-	struct spf_check *c, const char *domain, bool is_first, struct spf_record *out);
+bool spf_record_of(struct spf_check *c, const char *domain, bool is_first, struct spf_record *out);
 /* The client's address: 4 or 16 octets. */
 const unsigned char *spf_client_ip(const struct sockaddr_storage *a, size_t *n_out);
 /* Whether the client has a validated name equal to DOMAIN or below it (5.5). */

@@ -139,7 +139,8 @@ put_client(const struct sockaddr_storage *client, bool readable, struct cv_buf *
 		cv_buf_z(out, inet_ntop(AF_INET, &in4->sin_addr, text, sizeof text));
 		return;
 	}
-	const struct in6_addr *in6 = &((const struct sockaddr_in6 *)(const void *)client)->sin6_addr;
+	const struct in6_addr *in6 =
+		&((const struct sockaddr_in6 *)(const void *)client)->sin6_addr;
 	const unsigned char *ip = in6->s6_addr;
 	if (readable) {
 		cv_buf_z(out, inet_ntop(AF_INET6, in6, text, sizeof text));

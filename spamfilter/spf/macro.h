@@ -14,7 +14,7 @@
 #define SPF_MACROS_MAX 100 /* in one record */
 
 enum spf_text {
-	SPF_DOMAIN_SPEC, /* macro-string ending in a top label or a macro; no c, r, t */
+	SPF_DOMAIN_SPEC,  /* macro-string ending in a top label or a macro; no c, r, t */
 	SPF_MACRO_STRING, /* an unknown modifier's value */
 	SPF_EXPLANATION   /* the text behind exp=: blanks too */
 };

@@ -130,7 +130,7 @@ match_term(struct spf_check *c, const struct spf_term *t, const char *domain)
 static enum spam_spf_result
 result_of(char qualifier)
 {
-	return qualifier == '-'	  ? SPAM_SPF_FAIL
+	return qualifier == '-'   ? SPAM_SPF_FAIL
 	       : qualifier == '~' ? SPAM_SPF_SOFTFAIL
 	       : qualifier == '?' ? SPAM_SPF_NEUTRAL
 				  : SPAM_SPF_PASS;

@@ -36,16 +36,16 @@ struct spam_spf_ask {
 
 struct spam_spf_answer {
 	enum spam_spf_result result;
-	bool by_helo;             /* the HELO name was checked, for want of a sender */
-	char domain[256];         /* what was checked, cleaned; "" when it is no domain name */
-	char why[160];            /* of errors, for the log; "" otherwise */
-	const char *mechanism;    /* that decided: "ip4"; "default" when none matched; or "" */
-	char explanation[512];    /* the domain's words, printable ASCII; "" when it has none */
-	unsigned lookups, voids;  /* what the check cost */
+	bool by_helo;            /* the HELO name was checked, for want of a sender */
+	char domain[256];        /* what was checked, cleaned; "" when it is no domain name */
+	char why[160];           /* of errors, for the log; "" otherwise */
+	const char *mechanism;   /* that decided: "ip4"; "default" when none matched; or "" */
+	char explanation[512];   /* the domain's words, printable ASCII; "" when it has none */
+	unsigned lookups, voids; /* what the check cost */
 };
 
-void spam_spf_check(struct spam_lookups *lookups, const struct spam_spf_ask *ask,
-	struct spam_spf_answer *out);
+void spam_spf_check(
+	struct spam_lookups *lookups, const struct spam_spf_ask *ask, struct spam_spf_answer *out);
 const char *spam_spf_word(enum spam_spf_result result); /* "softfail" */
 
 /* Appends the value of Received-SPF (9.1), folded with lone LF. CLIENT is the address in text. */

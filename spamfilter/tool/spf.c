@@ -61,8 +61,8 @@ print_text(const struct spam_spf_answer *a, const char *received)
 {
 	printf("result: %s\nidentity: %s\ndomain: %s\nmechanism: %s\nexplanation: %s\n"
 	       "problem: %s\nlookups: %u\nvoids: %u\nReceived-SPF: %s\n",
-		spam_spf_word(a->result), a->by_helo ? "helo" : "mailfrom", a->domain,
-		a->mechanism, a->explanation, a->why, a->lookups, a->voids, received);
+		spam_spf_word(a->result), a->by_helo ? "helo" : "mailfrom", a->domain, a->mechanism,
+		a->explanation, a->why, a->lookups, a->voids, received);
 }
 
 static bool
@@ -132,7 +132,7 @@ spam_tool_spf(int argc, char **argv)
 		{"receiver", required_argument, NULL, 'r'},
 		{"json",     no_argument,       NULL, 'j'},
 		{"batch",    no_argument,       NULL, 'b'},
-		{NULL,       0,		        NULL, 0  },
+		{NULL,       0,                 NULL, 0  },
 	};
 	struct cv_resolver_options o = {0};
 	struct query q = {NULL, "", ""};
@@ -142,15 +142,32 @@ spam_tool_spf(int argc, char **argv)
 
 	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		switch (c) {
-		case 'i': q.client = optarg; break;
-		case 'h': q.helo = optarg; break;
-		case 'f': q.from = optarg; break;
-		case 'z': o.zone_file = optarg; break;
-		case 'd': o.forwarders = optarg; break;
-		case 'r': t.receiver = optarg; break;
-		case 'j': t.json = true; break;
-		case 'b': batch = true; break;
-		default: good = false;
+		case 'i':
+			q.client = optarg;
+			break;
+		case 'h':
+			q.helo = optarg;
+			break;
+		case 'f':
+			q.from = optarg;
+			break;
+		case 'z':
+			o.zone_file = optarg;
+			break;
+		case 'd':
+			o.forwarders = optarg;
+			break;
+		case 'r':
+			t.receiver = optarg;
+			break;
+		case 'j':
+			t.json = true;
+			break;
+		case 'b':
+			batch = true;
+			break;
+		default:
+			good = false;
 		}
 	}
 	if (!good || optind != argc || (!q.client && !batch)) {

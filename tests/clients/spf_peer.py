@@ -121,7 +121,8 @@ def random_record(r):
     if r.random() < 0.6:
         terms.append(r.choice(["-all", "~all", "?all", "all"]))
     blank = " " if r.random() < 0.9 else "  "
-    return r.choice(["v=spf1", "v=spf1", "v=spf1", "V=SPF1"]) + "".join(blank + t for t in terms) + r.choice(["", "", " "])
+    version = r.choice(["v=spf1", "v=spf1", "v=spf1", "V=SPF1"])
+    return version + "".join(blank + t for t in terms) + r.choice(["", "", " "])
 
 
 def random_zone(r):
