@@ -7,18 +7,30 @@
 
 #define SUBJECT_MAX 4096 /* octets of the raw field that are decoded */
 
-static void (*const examiners[])(struct spam_mail *) = {
-	spam_examine_limits,
-	spam_examine_authentication,
-	spam_examine_forged,
-	spam_examine_secrecy,
-	spam_examine_signup,
+/* In this order. */
+static const struct {
+	void (*fn)(struct spam_mail *m);
+	enum {
+		IN_BUDGET = 0,
+		ALWAYS = 1,      /* even when looking at the message has cost too much */
+		LARGE_HEADER = 2 /* even when its header was too large to be kept */
+	} runs;
+} examiners[] = {
+	{spam_examine_limits,         ALWAYS | LARGE_HEADER},
+	{spam_examine_authentication, ALWAYS               },
+	{spam_examine_forged,         ALWAYS               },
+	{spam_examine_secrecy,        ALWAYS               },
+	{spam_examine_signup,         IN_BUDGET            },
 };
 
-static void (*const after[])(struct spam_mail *) = {
-	spam_after_counters,
-	spam_after_log,
-	spam_after_signup,
+/* Once the action is known, in this order. */
+static const struct {
+	void (*fn)(struct spam_mail *m);
+	bool at_mail; /* also for what was refused at MAIL: no recipient, no header, no body */
+} after[] = {
+	{spam_after_counters, true },
+	{spam_after_log,      true },
+	{spam_after_signup,   false},
 };
 
 /* ---- limits ---- */
@@ -42,54 +54,95 @@ spam_examine_limits(struct spam_mail *m)
 /* ---- the action ---- */
 
 /* SPM-02: citizens write to agencies and their role boxes; nothing they send there is lost by a
- * guess. */
+ * guess. A group may hold such a box. */
 static bool
-has_public_box(const struct spam_mail *m)
+is_public_box(const struct spam_mail *m, struct cv_str address, const struct cv_reg_hit *hit)
 {
-	for (size_t i = 0; i < m->rcpt_count; i++) {
-		struct cv_reg_hit hit;
-		cv_snapshot_find_address(m->snap, m->rcpts[i], &hit);
-		if (hit.found == CV_REG_ACCOUNT &&
-			(hit.account.kind == CV_KIND_AGENCY || hit.account.kind == CV_KIND_ROLE))
+	struct cv_str rest = cv_str_z(m->opt->public_boxes), word;
+	size_t at = cv_str_find(address, '@', 0);
+
+	if (hit->found == CV_REG_GROUP ||
+		(hit->found == CV_REG_ACCOUNT && (hit->account.kind == CV_KIND_AGENCY ||
+							 hit->account.kind == CV_KIND_ROLE)))
+		return true;
+	while (cv_str_split(&rest, ' ', &word))
+		if (word.n && cv_str_ieq(word, word.p[0] == '@'
+						       ? cv_str_sub(address, at, address.n)
+						       : address))
 			return true;
-	}
 	return false;
 }
 
-static enum spam_action
-action_of_score(const struct spam_mail *m, double score)
+static double
+option_score(const char *value)
 {
-	const struct {
-		const char *threshold;
-		enum spam_action action;
-	} rows[] = {
-		{m->opt->score_refuse,     SPAM_REFUSE    },
-		{m->opt->score_quarantine, SPAM_QUARANTINE},
-		{m->opt->score_greylist,   SPAM_GREYLIST  },
-		{m->opt->score_junk,       SPAM_JUNK      },
-		{m->opt->score_mark,       SPAM_MARK      },
-	};
-	double least;
+	double score;
 
-	for (size_t i = 0; i < CV_COUNT(rows); i++)
-		if (spam_score_parse(cv_str_z(rows[i].threshold), &least) && score >= least)
-			return rows[i].action;
+	return spam_score_parse(cv_str_z(value), &score) ? score : SPAM_SCORE_OFF;
+}
+
+/* One answer serves all recipients, so of their thresholds the highest counts, and one public box
+ * is enough to keep the mail from being refused. */
+struct limits {
+	double thresholds[SPAM_ACTIONS];
+	bool has_public_box;
+};
+
+static void
+find_limits(const struct spam_mail *m, struct limits *out)
+{
+	const double defaults[SPAM_ACTIONS] = {
+		[SPAM_MARK] = option_score(m->opt->score_mark),
+		[SPAM_JUNK] = option_score(m->opt->score_junk),
+		[SPAM_GREYLIST] = option_score(m->opt->score_greylist),
+		[SPAM_QUARANTINE] = option_score(m->opt->score_quarantine),
+		[SPAM_REFUSE] = option_score(m->opt->score_refuse),
+	};
+
+	*out = (struct limits){0};
+	memcpy(out->thresholds, defaults, sizeof defaults);
+	for (size_t i = 0; i < m->rcpt_count; i++) {
+		struct cv_reg_hit hit;
+		cv_snapshot_find_address(m->snap, m->rcpts[i], &hit);
+		bool is_ours = hit.found == CV_REG_ACCOUNT || hit.found == CV_REG_GROUP;
+		struct cv_str agency = is_ours ? hit.account.agency : CV_STR_EMPTY;
+		out->has_public_box |= is_public_box(m, m->rcpts[i], &hit);
+		for (enum spam_action a = SPAM_MARK; a < SPAM_ACTIONS; a++) {
+			double t = spam_weights_threshold(
+				m->policy->weights, agency, a, defaults[a]);
+			out->thresholds[a] = i ? CV_MAX(out->thresholds[a], t) : t;
+		}
+	}
+}
+
+static enum spam_action
+action_of_score(const struct limits *limits, double score)
+{
+	/* Sums of decimals fall a little short of what people add up. */
+	for (enum spam_action a = SPAM_REFUSE; a > SPAM_PASS; a--)
+		if (score + 1e-6 >= limits->thresholds[a])
+			return a;
 	return SPAM_PASS;
 }
 
-static void
-decide(struct spam_mail *m)
+void
+spam_decide(struct spam_mail *m)
 {
 	struct spam_verdict *v = &m->verdict;
-	enum spam_action by_score;
+	enum spam_action by_score = SPAM_PASS;
+	struct limits limits;
 
+	v->score = 0;
 	for (size_t i = 0; i < v->count; i++)
 		v->score += v->found[i].weight;
 	/* What staff submit is refused by rules, never by a sum. */
-	by_score = m->is_submission ? SPAM_PASS : action_of_score(m, v->score);
-	if (by_score == SPAM_REFUSE && has_public_box(m)) {
-		by_score = SPAM_QUARANTINE;
-		v->softened = v->wanted < SPAM_REFUSE;
+	if (!m->is_submission) {
+		find_limits(m, &limits);
+		by_score = action_of_score(&limits, v->score);
+		if (by_score == SPAM_REFUSE && limits.has_public_box) {
+			by_score = SPAM_QUARANTINE;
+			v->softened = v->wanted < SPAM_REFUSE;
+		}
 	}
 	v->by_score = by_score > v->wanted;
 	v->action = CV_MAX(by_score, v->wanted);
@@ -112,24 +165,42 @@ decode_subject(struct spam_mail *m)
 void
 spam_judge(struct spam_mail *m)
 {
-	m->policy = spam_policy_hold(m->server);
 	m->snap = cv_register_get(m->server->reg);
 	spam_mail_eoh(m);
+	spam_mail_budget(m);
 	if (m->content)
 		cv_content_end(m->content);
 	spam_author_read(m, &m->author);
 	decode_subject(m);
-	for (size_t i = 0; i < CV_COUNT(examiners); i++)
-		if (!m->header_too_large || examiners[i] == spam_examine_limits)
-			examiners[i](m);
-	decide(m);
+	for (size_t i = 0; i < CV_COUNT(examiners); i++) {
+		bool is_costly = spam_mail_is_costly(m);
+		if (m->header_too_large ? examiners[i].runs & LARGE_HEADER
+					: examiners[i].runs & ALWAYS || !is_costly)
+			examiners[i].fn(m);
+	}
+	(void)spam_mail_is_costly(m);
+	spam_decide(m);
 }
 
 void
 spam_judged(struct spam_mail *m)
 {
 	for (size_t i = 0; i < CV_COUNT(after); i++)
-		after[i](m);
+		after[i].fn(m);
+}
+
+bool
+spam_judge_sender(struct spam_mail *m)
+{
+	spam_examine_spf(m);
+	if (m->verdict.wanted < SPAM_REFUSE || !m->verdict.has_refusal)
+		return false;
+	m->snap = cv_register_get(m->server->reg);
+	spam_decide(m);
+	for (size_t i = 0; i < CV_COUNT(after); i++)
+		if (after[i].at_mail)
+			after[i].fn(m);
+	return true;
 }
 
 void

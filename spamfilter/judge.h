@@ -11,8 +11,13 @@
 /* Examines M, whose header and body have all come, and fills its verdict. Keeps no statistics and
  * tells nobody: `explain` does no more than this. Once. */
 void spam_judge(struct spam_mail *m);
+/* At MAIL: whether the sender is refused at once. What follows a refusal has been done then. */
+bool spam_judge_sender(struct spam_mail *m);
 /* What follows a verdict that takes effect: the log line, statistics, learning. */
 void spam_judged(struct spam_mail *m);
+
+/* Sums what was found and chooses the action; a part of spam_judge(). */
+void spam_decide(struct spam_mail *m);
 
 /* Examiners and what follows, one each file; the tables are in judge.c. */
 void spam_examine_limits(struct spam_mail *m);         /* judge.c */

@@ -2,6 +2,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "spamfilter/mail.h"
 
+#include <time.h>
+
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/text/address.h"
 
@@ -14,10 +17,12 @@ spam_mail_new(struct spam_server *server, uint64_t id)
 	m->id = id;
 	m->main = server->main;
 	m->opt = server->opt;
+	m->policy = spam_policy_hold(server);
 	m->queue_id = "-";
 	m->client_name = m->helo = m->authserv_id = "";
 	snprintf(m->client_text, sizeof m->client_text, "local");
 	spam_lookups_start(&m->lookups, server->dns);
+	spam_mail_budget(m);
 	/* A reload may have changed it. */
 	atomic_store(&server->bodies.max_bytes, (uint64_t)m->opt->bodies_max);
 	spam_body_init(&m->body, server->is_alone ? NULL : m->main->stats_dir, &server->bodies);
@@ -32,8 +37,9 @@ spam_mail_free(struct spam_mail *m)
 	spam_dkim_stream_free(m->verifier);
 	for (size_t i = 0; i < m->signer_count; i++)
 		spam_dkim_stream_free(m->signers[i]);
-	spam_keys_unref(m->server->keys, m->key_set);
 	spam_lookups_end(&m->lookups);
+	if (m->key_set)
+		spam_keys_unref(m->server->keys, m->key_set);
 	cv_content_free(m->content);
 	spam_body_done(&m->body);
 	if (m->snap)
@@ -200,6 +206,43 @@ spam_mail_body(struct spam_mail *m, struct cv_str bytes)
 	if (m->content)
 		cv_content_body(m->content, bytes);
 }
+
+/* ---- budgets ---- */
+
+static int64_t
+thread_cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+void
+spam_mail_budget(struct spam_mail *m)
+{
+	m->deadline_ms = cv_mono_ms() + (int64_t)m->opt->message_secs * 1000;
+	m->cpu_end_us = thread_cpu_us() + (int64_t)m->opt->message_cpu_ms * 1000;
+}
+
+bool
+spam_mail_is_costly(struct spam_mail *m)
+{
+	if (!spam_has(m, SPAM_RULE_TOO_COSTLY) && thread_cpu_us() > m->cpu_end_us)
+		spam_found(m, SPAM_RULE_TOO_COSTLY, "more than %lld ms",
+			(long long)m->opt->message_cpu_ms);
+	return spam_has(m, SPAM_RULE_TOO_COSTLY);
+}
+
+unsigned
+spam_mail_wait_ms(const struct spam_mail *m)
+{
+	int64_t left_ms = m->deadline_ms - cv_mono_ms();
+
+	return left_ms > 0 ? (unsigned)left_ms : 0;
+}
+
+/* ---- reading it ---- */
 
 const struct spam_header_field *
 spam_mail_field(const struct spam_mail *m, const char *name, size_t nth)

@@ -67,10 +67,12 @@ struct spam_mail {
 	char sign_names[SPAM_KEYS_MAX][64];
 	size_t signer_count;
 	const struct spam_key_set *key_set;
-	/* held from spam_judge() on */
-	struct spam_policy *policy;
-	const struct cv_snapshot *snap;
+	struct spam_policy *policy;      /* in force when the message began */
+	const struct cv_snapshot *snap;  /* from spam_judge() on */
 	struct spam_verdict verdict;
+	/* budgets, begun anew by spam_judge() */
+	int64_t deadline_ms;     /* cv_mono_ms(): waiting for others ends by then */
+	int64_t cpu_end_us;      /* of this thread's clock: looking at the message ends by then */
 	/* a milter session tells its MTA that it is still there before a long wait; NULL: nobody */
 	void (*progress)(void *arg);
 	void *progress_arg;
@@ -90,6 +92,14 @@ void spam_mail_rcpt(struct spam_mail *m, struct cv_str path);
 void spam_mail_header(struct spam_mail *m, struct cv_str name, struct cv_str value);
 void spam_mail_eoh(struct spam_mail *m);
 void spam_mail_body(struct spam_mail *m, struct cv_str bytes);
+
+/* The budgets begin: message_secs to wait, message_cpu_ms to work. */
+void spam_mail_budget(struct spam_mail *m);
+/* Whether the work has cost more than message_cpu_ms: examiners then stop where they are. Finds
+ * rule too-costly. */
+bool spam_mail_is_costly(struct spam_mail *m);
+/* How long may still be waited for others, in milliseconds; 0: no longer. */
+unsigned spam_mail_wait_ms(const struct spam_mail *m);
 
 /* The field NAME number NTH (from 0), or NULL. */
 const struct spam_header_field *spam_mail_field(

@@ -23,16 +23,20 @@ policy_load(const struct congvu_options *m, const struct spamfilter_options *opt
 	struct spam_policy **out, struct cv_err *err)
 {
 	struct cv_policy *policy = NULL;
+	struct spam_weights *weights = NULL;
 	enum cv_status status = cv_policy_load(NULL, m->official_suffixes, &policy, err);
 
 	if (status == CV_OK && opt->signup_allow_file[0])
 		status = cv_policy_signup_allow_load(policy, opt->signup_allow_file, err);
+	if (status == CV_OK)
+		status = spam_weights_load(opt->weights_file, &weights, err);
 	if (status) {
 		cv_policy_free(policy);
 		return status;
 	}
 	*out = cv_calloc(1, sizeof **out);
 	(*out)->policy = policy;
+	(*out)->weights = weights;
 	atomic_init(&(*out)->refs, 1);
 	return CV_OK;
 }
@@ -53,6 +57,7 @@ spam_policy_release(struct spam_policy *p)
 	if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
 		return;
 	cv_policy_free(p->policy);
+	spam_weights_free(p->weights);
 	free(p);
 }
 
@@ -140,13 +145,21 @@ check_scores(const struct spamfilter_options *opt, struct cv_err *err)
 enum cv_status
 spam_options_check(const struct spamfilter_options *opt, struct cv_err *err)
 {
-	static const char *const words[] = {"accept", "mark", "reject"};
+	const struct {
+		const char *name, *value, *words[3];
+	} rows[] = {
+		{"secrecy_inbound", opt->secrecy_inbound, {"accept", "mark", "reject"}},
+		{"overload_action", opt->overload_action, {"tempfail", "accept", "accept"}},
+	};
 
-	for (size_t i = 0; i < CV_COUNT(words); i++)
-		if (!strcmp(opt->secrecy_inbound, words[i]))
-			return check_scores(opt, err);
-	return cv_fail(err, CV_INVALID, "secrecy_inbound is '%s': accept, mark or reject",
-		opt->secrecy_inbound);
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		const char *const *w = rows[i].words;
+		const char *value = rows[i].value;
+		if (strcmp(value, w[0]) != 0 && strcmp(value, w[1]) != 0 && strcmp(value, w[2]) != 0)
+			return cv_fail(err, CV_INVALID, "%s is '%s': %s, %s or %s", rows[i].name,
+				value, w[0], w[1], w[2]);
+	}
+	return check_scores(opt, err);
 }
 
 /* A tool may find them held by the daemon, or as another user's: then it goes without. Opening as

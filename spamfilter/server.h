@@ -21,12 +21,14 @@
 #include "spamfilter/signup.h"
 #include "spamfilter/spf/spf.h"
 #include "spamfilter/stats.h"
+#include "spamfilter/weights.h"
 
 #define SPAM_DNS_SECS 5 /* for one look-up: a filter must answer before its MTA gives up */
 
-/* The policy in force; replaced whole when the allow-list is read again. */
+/* The policy in force; replaced whole when its files are read again. */
 struct spam_policy {
 	struct cv_policy *policy;
+	struct spam_weights *weights;
 	atomic_uint refs;
 };
 
@@ -54,6 +56,7 @@ struct spam_server {
 	struct spam_policy *policy;
 	struct spam_body_budget bodies; /* what all messages under way hold */
 	atomic_uint_fast64_t under_way; /* messages between MAIL and their end */
+	atomic_uint_fast64_t turned_away; /* sessions beyond threads_max */
 	atomic_uint_fast64_t sessions, sessions_open, messages, refused, marked, signed_, signups;
 };
 

@@ -104,6 +104,17 @@ name_ourselves(SMFICTX *ctx, struct spam_session *s)
 }
 
 static sfsistat
+turn_away(struct spam_session *s)
+{
+	const char *action = s->server->opt->overload_action;
+
+	atomic_fetch_add(&s->server->turned_away, 1);
+	cv_log(s->id, CV_WARN, "conn.refused", "why=threads_max client=%s action=%s",
+		s->client_text, action);
+	return !strcmp(action, "accept") ? SMFIS_ACCEPT : SMFIS_TEMPFAIL;
+}
+
+static sfsistat
 on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 {
 	struct spam_session *s = session_of(ctx);
@@ -118,10 +129,8 @@ on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 	else
 		snprintf(s->client_text, sizeof s->client_text, "local");
 	name_ourselves(ctx, s);
-	if (atomic_load(&s->server->sessions_open) > s->server->opt->threads_max) {
-		cv_log(s->id, CV_WARN, "conn.refused", "why=threads_max client=%s", s->client_text);
-		return SMFIS_TEMPFAIL;
-	}
+	if (atomic_load(&s->server->sessions_open) > s->server->opt->threads_max)
+		return turn_away(s);
 	return SMFIS_CONTINUE;
 }
 
@@ -174,10 +183,7 @@ on_mail(SMFICTX *ctx, char **argv)
 	take_queue_id(ctx, m);
 	m->is_submission = is_submission(ctx, s);
 	spam_mail_from(m, cv_str_z(argv[0]));
-	spam_examine_spf(m);
-	if (m->verdict.wanted == SPAM_REFUSE && m->verdict.has_refusal)
-		return spam_refuse(ctx, s, &m->verdict.refusal);
-	return SMFIS_CONTINUE;
+	return spam_judge_sender(m) ? spam_refuse(ctx, s, &m->verdict.refusal) : SMFIS_CONTINUE;
 }
 
 static sfsistat

@@ -41,7 +41,7 @@ spam_found(struct spam_mail *m, enum spam_rule rule, const char *detail_fmt, ...
 	va_list ap;
 
 	va_start(ap, detail_fmt);
-	add(m, rule, spam_rules[rule].weight, detail_fmt, ap);
+	add(m, rule, spam_weights_of(m->policy->weights, rule), detail_fmt, ap);
 	va_end(ap);
 }
 
@@ -52,7 +52,7 @@ spam_found_weight(
 	va_list ap;
 
 	va_start(ap, detail_fmt);
-	add(m, rule, weight, detail_fmt, ap);
+	add(m, rule, spam_weights_scaled(m->policy->weights, rule, weight), detail_fmt, ap);
 	va_end(ap);
 }
 

@@ -191,6 +191,11 @@
 	OPT(text, score_quarantine, "10", "1", "10", "score from which mail is quarantined, or off", "điểm cách ly thư") \
 	OPT(text, score_refuse, "15", "1", "10", "score from which mail is refused (mail to agencies and role boxes is quarantined instead), or off", "điểm từ chối thư (thư gửi cơ quan và hộp chức vụ thì cách ly)") \
 	OPT(size, bodies_max, "1G", "1M", "1T", "memory and disk that the bodies of all messages under way may take; above it a message is judged by its head", "dung lượng tối đa cho nội dung các thư đang xử lý; vượt quá thì chỉ xét phần đầu thư") \
+	OPT(path, weights_file, "", "", "1024", "file that changes the weights of rules and the thresholds of agencies: lines 'rule weight', 'agency code action score'", "tệp thay đổi trọng số quy tắc và ngưỡng của cơ quan") \
+	OPT(list, public_boxes, "", "", "65536", "further addresses whose mail is never refused by its score, like that of agencies and role boxes: an address or @domain", "các địa chỉ không bị từ chối thư theo điểm, ngoài hộp cơ quan và hộp chức vụ") \
+	OPT(num, message_cpu_ms, "200", "10", "60000", "processor time for looking at one message, in milliseconds; then rule too-costly", "thời gian xử lý tối đa cho một thư, mili giây") \
+	OPT(num, message_secs, "30", "1", "300", "time for waiting for others about one message, in seconds", "thời gian chờ tối đa cho một thư, giây") \
+	OPT(text, overload_action, "tempfail", "1", "10", "with threads_max sessions open, further ones are answered: tempfail, or accept (unfiltered)", "khi quá tải: tempfail hoặc accept") \
 	OPT(path, signup_allow_file, "", "", "1024", "senders allowed to write to official addresses as services: lines 'domain-or-address until-date reason'", "tệp cho phép dịch vụ") \
 	OPT(list, submission_networks, "", "", "65536", "networks whose mail counts as submitted (MTAs without AUTH macros)", "mạng gửi thư nội bộ") \
 	OPT(num, threads_max, "200", "1", "10000", "sessions at once", "số phiên tối đa")

@@ -88,5 +88,17 @@ const struct policy_reply policy_replies[] = {
 	{ "FILTER.down",
 		"A filter does not answer, so nothing is let through unseen: the message is tried again, the operator is at it.",
 		"Bộ lọc không phản hồi nên thư chưa được nhận: máy chủ sẽ gửi lại, người vận hành đang xử lý." },
+	{ "SPF.fail",
+		"The sender's domain publishes (SPF, RFC 7208) which hosts may send its mail, and this one is not among them: send through the domain's own server, or have its administrator add the host.",
+		"Tên miền gửi công bố (SPF, RFC 7208) những máy được gửi thư của mình và máy này không có trong đó: hãy gửi qua máy chủ của tên miền đó hoặc đề nghị quản trị bổ sung." },
+	{ "LIMIT.header",
+		"The header of the message is larger than one megabyte: no mail program writes that.",
+		"Phần đầu thư lớn hơn một megabyte: không phần mềm thư nào viết như vậy." },
+	{ "SPM-01.score",
+		"The message shows so many signs of spam that it was refused; `congvu spam explain FILE` names them. Mail to agencies and role boxes is quarantined instead (SPM-02).",
+		"Thư có quá nhiều dấu hiệu thư rác nên bị từ chối; `congvu spam explain TỆP` cho biết từng dấu hiệu. Thư gửi cơ quan và hộp chức vụ thì được cách ly (SPM-02)." },
+	{ "SPM-01.greylist",
+		"The sender is not known here yet and is asked to send again in some minutes; mail servers do that by themselves.",
+		"Bên gửi chưa được biết đến nên được yêu cầu gửi lại sau vài phút; máy chủ thư sẽ tự gửi lại." },
 };
 const size_t policy_replies_count = CV_COUNT(policy_replies);
