@@ -155,7 +155,7 @@ spam_options_check(const struct spamfilter_options *opt, struct cv_err *err)
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		const char *const *w = rows[i].words;
 		const char *value = rows[i].value;
-		if (strcmp(value, w[0]) != 0 && strcmp(value, w[1]) != 0 && strcmp(value, w[2]) != 0)
+		if (strcmp(value, w[0]) && strcmp(value, w[1]) && strcmp(value, w[2]))
 			return cv_fail(err, CV_INVALID, "%s is '%s': %s, %s or %s", rows[i].name,
 				value, w[0], w[1], w[2]);
 	}
