@@ -71,17 +71,22 @@ key_of(const struct spam_sketch *s, size_t mark)
 }
 
 /* first_secs is the beginning of the window. */
+static bool
+is_over(const struct spam_tally_entry *e, uint32_t now)
+{
+	return now > e->first_secs && now - e->first_secs > SPAM_COPIES_SECS;
+}
+
 static void
 see(struct spam_tally_entry *e, void *arg)
 {
-	uint32_t now = (uint32_t)cv_wall_secs();
+	uint32_t now = *(const uint32_t *)arg;
 
-	if (now > e->first_secs && now - e->first_secs > SPAM_COPIES_SECS) {
+	if (is_over(e, now)) {
 		e->first_secs = now;
 		e->counts[SEEN] = 0;
 	}
 	e->counts[SEEN] += e->counts[SEEN] < UINT32_MAX;
-	*(struct spam_tally_entry *)arg = *e;
 }
 
 static int
@@ -101,23 +106,33 @@ most_agree(uint32_t counts[SPAM_SKETCH_MARKS])
 }
 
 void
-spam_copies_seen(struct spam_tally *t, const struct spam_sketch *sketch, struct spam_copies *out)
+spam_copies_look(struct spam_tally *t, const struct spam_sketch *sketch, struct spam_copies *out)
 {
 	uint32_t seen[SPAM_SKETCH_MARKS], spam[SPAM_SKETCH_MARKS], ham[SPAM_SKETCH_MARKS];
+	uint32_t now = (uint32_t)cv_wall_secs();
 	struct spam_tally_entry e;
 
 	*out = (struct spam_copies){0};
 	if (!sketch->is_any)
 		return;
 	for (size_t i = 0; i < SPAM_SKETCH_MARKS; i++) {
-		spam_tally_update(t, key_of(sketch, i), see, &e);
-		seen[i] = e.counts[SEEN];
+		(void)spam_tally_get(t, key_of(sketch, i), &e);
+		seen[i] = is_over(&e, now) ? 0 : e.counts[SEEN];
 		spam[i] = e.counts[SPAM];
 		ham[i] = e.counts[HAM];
 	}
 	out->seen = most_agree(seen);
 	out->spam = most_agree(spam);
 	out->ham = most_agree(ham);
+}
+
+void
+spam_copies_note(struct spam_tally *t, const struct spam_sketch *sketch)
+{
+	uint32_t now = (uint32_t)cv_wall_secs();
+
+	for (size_t i = 0; sketch->is_any && i < SPAM_SKETCH_MARKS; i++)
+		spam_tally_update(t, key_of(sketch, i), see, &now);
 }
 
 void

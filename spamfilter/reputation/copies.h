@@ -23,12 +23,14 @@ struct spam_sketch {
 void spam_sketch(struct cv_str folded, struct spam_sketch *out);
 
 struct spam_copies {
-	uint32_t seen;        /* in the last day, this one counted */
-	uint32_t spam, ham;   /* how often people called its like so */
+	uint32_t seen;      /* in the last day */
+	uint32_t spam, ham; /* how often people called its like so */
 };
-/* Counts this one and says how often its like came: what three of the four marks agree on. */
-void spam_copies_seen(
+/* How often its like came before: what three of the four marks agree on. */
+void spam_copies_look(
 	struct spam_tally *t, const struct spam_sketch *sketch, struct spam_copies *out);
+/* One more came. */
+void spam_copies_note(struct spam_tally *t, const struct spam_sketch *sketch);
 void spam_copies_learn(struct spam_tally *t, const struct spam_sketch *sketch, bool is_spam);
 
 #endif

@@ -24,8 +24,10 @@ enum spam_greylist_answer {
 	SPAM_GREYLIST_RETURNED /* it has waited, now or on another day */
 };
 
-/* *left_out, if not NULL: seconds until it may come again. */
-enum spam_greylist_answer spam_greylist_ask(
+/* What it would hear now. *left_out, if not NULL: seconds until it may come again. */
+enum spam_greylist_answer spam_greylist_look(
 	struct spam_tally *t, const struct spam_greylist_ask *ask, uint32_t *left_out);
+/* It came, and was told so. */
+void spam_greylist_note(struct spam_tally *t, const struct spam_greylist_ask *ask);
 
 #endif

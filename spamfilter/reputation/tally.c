@@ -152,10 +152,10 @@ read_row(void *arg, struct cv_str key, struct cv_str value)
 }
 
 static enum cv_status
-read_rows(struct spam_tally *t, struct cv_err *err)
+read_rows(struct spam_tally *t, struct cv_engine *engine, struct cv_err *err)
 {
 	enum cv_status status =
-		cv_meta_scan(t->o.engine, t->o.acct, CV_STR("T"), CV_STR("U"), 0, read_row, t, err);
+		cv_meta_scan(engine, t->o.acct, CV_STR("T"), CV_STR("U"), 0, read_row, t, err);
 
 	if (t->unreadable)
 		cv_log(0, CV_WARN, "tally.unreadable", "acct=%llx rows=%llu",
@@ -179,7 +179,8 @@ free_table(struct spam_tally *t)
 }
 
 enum cv_status
-spam_tally_open(const struct spam_tally_options *o, struct spam_tally **out, struct cv_err *err)
+spam_tally_open(const struct spam_tally_options *o, struct cv_engine *engine,
+	struct spam_tally **out, struct cv_err *err)
 {
 	struct spam_tally *t = cv_calloc(1, sizeof *t);
 	enum cv_status status = CV_OK;
@@ -191,8 +192,8 @@ spam_tally_open(const struct spam_tally_options *o, struct spam_tally **out, str
 	for (size_t i = 0; i < LOCKS; i++)
 		pthread_mutex_init(&t->locks[i], NULL);
 	pthread_mutex_init(&t->writing, NULL);
-	if (o->engine)
-		status = read_rows(t, err);
+	if (engine)
+		status = read_rows(t, engine, err);
 	if (status) {
 		free_table(t);
 		return status;
@@ -263,7 +264,7 @@ collect(struct spam_tally *t, uint32_t *next, struct writing *w)
 }
 
 static enum cv_status
-commit(struct spam_tally *t, const struct writing *w, struct cv_err *err)
+commit(struct spam_tally *t, struct cv_engine *engine, const struct writing *w, struct cv_err *err)
 {
 	struct cv_put puts[BATCH_ROWS];
 	struct cv_batch batch = {
@@ -274,7 +275,7 @@ commit(struct spam_tally *t, const struct writing *w, struct cv_err *err)
 		puts[i] = (struct cv_put){cv_str(w->keys.p + 5 * i, 5),
 			w->ends[i] > from ? cv_str(w->values.p + from, w->ends[i] - from)
 					  : CV_STR_EMPTY};
-	enum cv_status status = cv_meta_commit(t->o.engine, &batch, 1, &ticket, err);
+	enum cv_status status = cv_meta_commit(engine, &batch, 1, &ticket, err);
 	if (status == CV_OK && batch.result != CV_OK)
 		status = cv_fail(err, batch.result, "the counters could not be written");
 	return status;
@@ -294,21 +295,18 @@ mark_dirty_again(struct spam_tally *t, const struct writing *w)
 }
 
 enum cv_status
-spam_tally_write(struct spam_tally *t, struct cv_err *err)
+spam_tally_write(struct spam_tally *t, struct cv_engine *engine, struct cv_err *err)
 {
-	struct writing *w;
+	struct writing *w = cv_calloc(1, sizeof *w);
 	enum cv_status status = CV_OK;
 
-	if (!t->o.engine)
-		return CV_OK;
-	w = cv_calloc(1, sizeof *w);
 	cv_buf_init(&w->keys, BATCH_ROWS * 5);
 	cv_buf_init(&w->values, BATCH_ROWS * (2 + WAYS * ENTRY_BYTES));
 	pthread_mutex_lock(&t->writing);
 	for (uint32_t next = 0; next < t->rows && status == CV_OK;) {
 		collect(t, &next, w);
 		if (w->count)
-			status = commit(t, w, err);
+			status = commit(t, engine, w, err);
 		if (status)
 			mark_dirty_again(t, w);
 	}
@@ -324,14 +322,8 @@ spam_tally_write(struct spam_tally *t, struct cv_err *err)
 void
 spam_tally_close(struct spam_tally *t)
 {
-	struct cv_err err = {0};
-
-	if (!t)
-		return;
-	if (spam_tally_write(t, &err) != CV_OK)
-		cv_log(0, CV_WARN, "tally.unwritten", "acct=%llx error=\"%s\"",
-			(unsigned long long)t->o.acct, err.text);
-	free_table(t);
+	if (t)
+		free_table(t);
 }
 
 /* ---- use ---- */

@@ -19,10 +19,9 @@
 struct spam_tally;
 
 struct spam_tally_options {
-	struct cv_engine *engine; /* NULL: memory alone */
-	cv_acct_id acct;          /* whose rows these are; this table's alone */
-	uint32_t entries_max;     /* 8 to 2^27; an entry takes 40 bytes */
-	uint32_t keep_secs;       /* an entry untouched for longer is as good as gone */
+	cv_acct_id acct;      /* whose rows these are; this table's alone */
+	uint32_t entries_max; /* 8 to 2^27; an entry takes 40 bytes */
+	uint32_t keep_secs;   /* an entry untouched for longer is as good as gone */
 };
 
 /* A digest of what is counted: equal keys are equal things, whoever chose their names. */
@@ -38,10 +37,11 @@ struct spam_tally_entry {
 	uint32_t first_secs, last_secs; /* Unix time; both 0 in an entry that was not there */
 };
 
-/* CV_CORRUPT never: rows that cannot be read are passed over, and logged. */
-CV_MUST_CHECK enum cv_status spam_tally_open(
-	const struct spam_tally_options *o, struct spam_tally **out, struct cv_err *err);
-/* Writes what is left to write, then frees. NULL is fine. */
+/* Reads the rows of ENGINE; NULL: an empty table. CV_CORRUPT never: rows that cannot be read are
+ * passed over, and logged. */
+CV_MUST_CHECK enum cv_status spam_tally_open(const struct spam_tally_options *o,
+	struct cv_engine *engine, struct spam_tally **out, struct cv_err *err);
+/* What was not written is lost. NULL is fine. */
 void spam_tally_close(struct spam_tally *t);
 
 /* False, and an empty entry, when there is none. */
@@ -57,7 +57,8 @@ struct spam_tally_entry spam_tally_add(
 	struct spam_tally *t, struct spam_tally_key key, unsigned index, uint32_t n);
 
 /* Writes every bucket that changed since the last time; any thread may, one at a time does. */
-CV_MUST_CHECK enum cv_status spam_tally_write(struct spam_tally *t, struct cv_err *err);
+CV_MUST_CHECK enum cv_status spam_tally_write(
+	struct spam_tally *t, struct cv_engine *engine, struct cv_err *err);
 /* Entries in use now, and the bytes of memory the table takes. */
 size_t spam_tally_used(struct spam_tally *t);
 size_t spam_tally_bytes(const struct spam_tally *t);

@@ -27,13 +27,23 @@ open_engine(const char *dir)
 static struct spam_tally *
 open_tally(struct cv_engine *engine, uint32_t entries_max, uint32_t keep_secs)
 {
-	struct spam_tally_options o = {engine, cv_acct(CV_CLASS_STATS, 99), entries_max, keep_secs};
+	struct spam_tally_options o = {cv_acct(CV_CLASS_STATS, 99), entries_max, keep_secs};
 	struct spam_tally *t = NULL;
 	struct cv_err err = {0};
 
-	if (spam_tally_open(&o, &t, &err) != CV_OK)
+	if (spam_tally_open(&o, engine, &t, &err) != CV_OK)
 		fail_msg("%s", err.text);
 	return t;
+}
+
+static void
+write_and_close(struct spam_tally *t, struct cv_engine *engine)
+{
+	struct cv_err err = {0};
+
+	if (spam_tally_write(t, engine, &err) != CV_OK)
+		fail_msg("%s", err.text);
+	spam_tally_close(t);
 }
 
 static struct spam_tally_key
@@ -136,7 +146,7 @@ what_was_counted_is_there_after_a_restart_whatever_the_size(void **state)
 			CHECK("kept", count_of(t, i) == round * (i + 1));
 			spam_tally_add(t, key_of(i), 0, i + 1);
 		}
-		spam_tally_close(t);
+		write_and_close(t, engine);
 		cv_engine_close(engine);
 	}
 	CHECK_END();
@@ -155,14 +165,14 @@ rows_of_a_larger_table_do_not_come_back(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 500; i++)
 		spam_tally_add(t, key_of(i), 0, 1);
-	spam_tally_close(t);
+	write_and_close(t, engine);
 	t = open_tally(engine, 80, 100); /* most do not fit */
 	size_t used = spam_tally_used(t);
 	assert_in_range(used, 1, 80);
-	spam_tally_close(t);
+	write_and_close(t, engine);
 	t = open_tally(engine, 8000, 100);
 	assert_int_equal(spam_tally_used(t), used);
-	spam_tally_close(t);
+	write_and_close(t, engine);
 	cv_engine_close(engine);
 	scratch_remove(dir);
 }
@@ -193,16 +203,17 @@ broken_rows_are_passed_over(void **state)
 	struct spam_tally *t = open_tally(engine, 64, KEEP);
 	assert_int_equal(spam_tally_used(t), 0);
 	spam_tally_add(t, key_of(1), 0, 3);
-	spam_tally_close(t);
+	write_and_close(t, engine);
 	t = open_tally(engine, 64, KEEP);
 	assert_int_equal(count_of(t, 1), 3);
-	spam_tally_close(t);
+	write_and_close(t, engine);
 	cv_engine_close(engine);
 	scratch_remove(dir);
 }
 
 struct race {
 	struct spam_tally *t;
+	struct cv_engine *engine;
 	atomic_bool over;
 };
 
@@ -223,7 +234,7 @@ write_many(void *arg)
 	struct cv_err err;
 
 	while (!atomic_load(&race->over))
-		if (spam_tally_write(race->t, &err) != CV_OK)
+		if (spam_tally_write(race->t, race->engine, &err) != CV_OK)
 			return "a writing failed";
 	return NULL;
 }
@@ -235,7 +246,7 @@ threads_count_while_it_is_written(void **state)
 
 	scratch_make("tally", dir);
 	struct cv_engine *engine = open_engine(dir);
-	struct race race = {.t = open_tally(engine, 4096, KEEP)};
+	struct race race = {.t = open_tally(engine, 4096, KEEP), .engine = engine};
 	pthread_t counters[4], writer;
 	void *fault;
 
@@ -248,12 +259,12 @@ threads_count_while_it_is_written(void **state)
 	atomic_store(&race.over, true);
 	pthread_join(writer, &fault);
 	assert_null(fault);
-	spam_tally_close(race.t);
+	write_and_close(race.t, engine);
 	race.t = open_tally(engine, 4096, KEEP);
 	for (unsigned i = 0; i < 50; i++)
 		CHECK("count", count_of(race.t, i) == 4 * 20000 / 50);
 	CHECK_END();
-	spam_tally_close(race.t);
+	write_and_close(race.t, engine);
 	cv_engine_close(engine);
 	scratch_remove(dir);
 }
