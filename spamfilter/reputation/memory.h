@@ -1,0 +1,36 @@
+/* memory.h - all that the filter remembers of former mail, in one hand.
+ *
+ * Five tables of counters, read from the statistics at the start and written behind by their
+ * thread. What looks (spam_examine_*) changes nothing; what notes (spam_after_*) runs once a
+ * verdict takes effect. Threads: any.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef SPAM_MEMORY_H
+#define SPAM_MEMORY_H
+
+#include "spamfilter/reputation/lists.h"
+#include "spamfilter/reputation/tally.h"
+#include "spamfilter/stats.h"
+
+struct spam_mail;
+
+struct spam_memory {
+	struct spam_tally *trust, *letters, *greylist, *copies, *bursts;
+};
+
+/* Reads what STATS kept; before spam_stats_start(). */
+CV_MUST_CHECK enum cv_status spam_memory_open(
+	struct spam_stats *stats, struct spam_memory **out, struct cv_err *err);
+/* NULL is fine; the statistics must have been stopped. */
+void spam_memory_close(struct spam_memory *m);
+/* Bytes all tables take, which never grows. */
+size_t spam_memory_bytes(const struct spam_memory *m);
+
+/* A person called this message, judged as far as its walk, spam or not: its text and its links are
+ * remembered so, and its sender where an aligned signature proves him. */
+void spam_memory_learn(struct spam_mail *m, bool is_spam);
+
+/* The mail came back after its pause, or need not wait: the judge asks before it greylists. */
+bool spam_greylist_is_over(struct spam_mail *m);
+
+#endif
