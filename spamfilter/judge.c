@@ -21,6 +21,11 @@ static const struct {
 	{spam_examine_forged,         ALWAYS               },
 	{spam_examine_secrecy,        ALWAYS               },
 	{spam_examine_signup,         IN_BUDGET            },
+	{spam_examine_burst,          ALWAYS               },
+	{spam_examine_lists,          IN_BUDGET            },
+	{spam_examine_copies,         IN_BUDGET            },
+	{spam_examine_letters,        ALWAYS               },
+	{spam_examine_reputation,     ALWAYS               },
 };
 
 /* Once the action is known, in this order. */
@@ -31,6 +36,11 @@ static const struct {
 	{spam_after_counters, true },
 	{spam_after_log,      true },
 	{spam_after_signup,   false},
+	{spam_after_burst,    false},
+	{spam_after_copies,   false},
+	{spam_after_letters,  false},
+	{spam_after_greylist, false},
+	{spam_after_reputation, false},
 };
 
 /* ---- limits ---- */
@@ -143,6 +153,11 @@ spam_decide(struct spam_mail *m)
 			by_score = SPAM_QUARANTINE;
 			v->softened = v->wanted < SPAM_REFUSE;
 		}
+	}
+	/* Put off once is enough: what is left of its score is a reason to set it apart. */
+	if (by_score == SPAM_GREYLIST && v->wanted < SPAM_GREYLIST && spam_greylist_is_over(m)) {
+		spam_found(m, SPAM_RULE_CAME_AGAIN, "%s", "");
+		by_score = SPAM_JUNK;
 	}
 	v->by_score = by_score > v->wanted;
 	v->action = CV_MAX(by_score, v->wanted);

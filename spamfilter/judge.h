@@ -26,9 +26,21 @@ void spam_examine_forged(struct spam_mail *m);         /* forged.c */
 void spam_examine_secrecy(struct spam_mail *m);        /* official.c */
 void spam_examine_signup(struct spam_mail *m);
 
+void spam_examine_burst(struct spam_mail *m); /* reputation/examine.c */
+void spam_examine_lists(struct spam_mail *m);
+void spam_examine_copies(struct spam_mail *m);
+void spam_examine_letters(struct spam_mail *m);
+void spam_examine_reputation(struct spam_mail *m);
+
 void spam_after_counters(struct spam_mail *m); /* judge.c */
 void spam_after_log(struct spam_mail *m);
 void spam_after_signup(struct spam_mail *m); /* official.c */
+
+void spam_after_burst(struct spam_mail *m); /* reputation/examine.c */
+void spam_after_copies(struct spam_mail *m);
+void spam_after_letters(struct spam_mail *m);
+void spam_after_greylist(struct spam_mail *m);
+void spam_after_reputation(struct spam_mail *m);
 
 /* auth.c: SPF as soon as the sender is known, for a refusal at MAIL. */
 void spam_examine_spf(struct spam_mail *m);

@@ -19,7 +19,7 @@ spam_mail_new(struct spam_server *server, uint64_t id)
 	m->opt = server->opt;
 	m->policy = spam_policy_hold(server);
 	m->queue_id = "-";
-	m->client_name = m->helo = m->authserv_id = "";
+	m->client_name = m->helo = m->authserv_id = m->login = "";
 	snprintf(m->client_text, sizeof m->client_text, "local");
 	spam_lookups_start(&m->lookups, server->dns);
 	spam_mail_budget(m);
@@ -74,6 +74,12 @@ void
 spam_mail_queue_id(struct spam_mail *m, const char *id)
 {
 	m->queue_id = copy(m, id);
+}
+
+void
+spam_mail_login(struct spam_mail *m, const char *name)
+{
+	m->login = cv_arena_z(&m->arena, cv_str_z(name));
 }
 
 void

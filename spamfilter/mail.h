@@ -40,6 +40,7 @@ struct spam_mail {
 	const char *helo;               /* "" when none was given */
 	const char *authserv_id;        /* our name in Authentication-Results */
 	bool is_submission;             /* by a user of ours: to be signed, not verified */
+	const char *login;              /* by which it was submitted; "": the MTA does not say */
 	/* envelope */
 	struct cv_str sender, sender_local, sender_domain; /* domain: A-labels; all empty for <> */
 	struct cv_str rcpts[SPAM_RCPTS_MAX];
@@ -86,6 +87,7 @@ void spam_mail_client(struct spam_mail *m, const struct sockaddr_storage *addr, 
 	const char *helo);
 void spam_mail_queue_id(struct spam_mail *m, const char *id);
 void spam_mail_authserv(struct spam_mail *m, const char *name);
+void spam_mail_login(struct spam_mail *m, const char *name);
 /* PATH with or without angle brackets and behind them parameters; what cannot be read is none. */
 void spam_mail_from(struct spam_mail *m, struct cv_str path);
 void spam_mail_rcpt(struct spam_mail *m, struct cv_str path);

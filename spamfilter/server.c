@@ -24,19 +24,24 @@ policy_load(const struct congvu_options *m, const struct spamfilter_options *opt
 {
 	struct cv_policy *policy = NULL;
 	struct spam_weights *weights = NULL;
+	struct spam_lists *lists = NULL;
 	enum cv_status status = cv_policy_load(NULL, m->official_suffixes, &policy, err);
 
 	if (status == CV_OK && opt->signup_allow_file[0])
 		status = cv_policy_signup_allow_load(policy, opt->signup_allow_file, err);
 	if (status == CV_OK)
 		status = spam_weights_load(opt->weights_file, &weights, err);
+	if (status == CV_OK && (opt->dnsbl[0] || opt->dnswl[0] || opt->urlbl[0]))
+		status = spam_lists_new(opt->dnsbl, opt->dnswl, opt->urlbl, &lists, err);
 	if (status) {
 		cv_policy_free(policy);
+		spam_weights_free(weights);
 		return status;
 	}
 	*out = cv_calloc(1, sizeof **out);
 	(*out)->policy = policy;
 	(*out)->weights = weights;
+	(*out)->lists = lists;
 	atomic_init(&(*out)->refs, 1);
 	return CV_OK;
 }
@@ -58,6 +63,7 @@ spam_policy_release(struct spam_policy *p)
 		return;
 	cv_policy_free(p->policy);
 	spam_weights_free(p->weights);
+	spam_lists_free(p->lists);
 	free(p);
 }
 
@@ -203,6 +209,8 @@ open_parts(struct spam_server *s, char *why_not, struct cv_err *err)
 		s->dns = spam_dns_new(s->resolver);
 	if (status == CV_OK)
 		status = open_statistics(s, why_not, err);
+	if (status == CV_OK)
+		status = spam_memory_open(s->stats, &s->memory, err);
 	if (status)
 		return status;
 	s->signup = spam_signup_new(s->stats);
@@ -289,6 +297,7 @@ spam_server_close(struct spam_server *s)
 		cv_net_free(s->net);
 	spam_stats_close(s->stats);
 	spam_signup_free(s->signup);
+	spam_memory_close(s->memory);
 	if (s->keys)
 		spam_keys_free(s->keys);
 	spam_dmarc_free(s->dmarc);

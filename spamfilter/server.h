@@ -18,6 +18,7 @@
 #include "spamfilter/dmarc/dmarc.h"
 #include "spamfilter/dns.h"
 #include "spamfilter/keys.h"
+#include "spamfilter/reputation/memory.h"
 #include "spamfilter/signup.h"
 #include "spamfilter/spf/spf.h"
 #include "spamfilter/stats.h"
@@ -29,6 +30,7 @@
 struct spam_policy {
 	struct cv_policy *policy;
 	struct spam_weights *weights;
+	struct spam_lists *lists; /* in DNS */
 	atomic_uint refs;
 };
 
@@ -48,6 +50,7 @@ struct spam_server {
 	struct spam_keys *keys;
 	struct spam_stats *stats;
 	struct spam_signup *signup;
+	struct spam_memory *memory;
 	struct cv_netset *submitters;
 	struct cv_ctl_server *ctl;
 	struct cv_net *net; /* for metrics; NULL: none */

@@ -182,6 +182,8 @@ on_mail(SMFICTX *ctx, char **argv)
 	spam_mail_authserv(m, s->authserv_id);
 	take_queue_id(ctx, m);
 	m->is_submission = is_submission(ctx, s);
+	if (macro(ctx, "{auth_authen}"))
+		spam_mail_login(m, macro(ctx, "{auth_authen}"));
 	spam_mail_from(m, cv_str_z(argv[0]));
 	return spam_judge_sender(m) ? spam_refuse(ctx, s, &m->verdict.refusal) : SMFIS_CONTINUE;
 }

@@ -22,7 +22,9 @@ enum spam_stats_table {
 	SPAM_TABLE_REPUTATION = 4,
 	SPAM_TABLE_GREYLIST = 5,
 	SPAM_TABLE_CORRESPONDENTS = 6,
-	SPAM_TABLE_QUARANTINE = 7
+	SPAM_TABLE_QUARANTINE = 7,
+	SPAM_TABLE_COPIES = 20, /* sketches of texts */
+	SPAM_TABLE_BURSTS = 21  /* accounts that send */
 };
 cv_acct_id spam_stats_acct(enum spam_stats_table table);
 

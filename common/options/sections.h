@@ -196,6 +196,18 @@
 	OPT(num, message_cpu_ms, "200", "10", "60000", "processor time for looking at one message, in milliseconds; then rule too-costly", "thời gian xử lý tối đa cho một thư, mili giây") \
 	OPT(num, message_secs, "30", "1", "300", "time for waiting for others about one message, in seconds", "thời gian chờ tối đa cho một thư, giây") \
 	OPT(text, overload_action, "tempfail", "1", "10", "with threads_max sessions open, further ones are answered: tempfail, or accept (unfiltered)", "khi quá tải: tempfail hoặc accept") \
+	OPT(flag, reputation, "yes", "", "", "what earlier mail of a sender, network or link was like counts, and whom our people write to", "tính uy tín người gửi, mạng, liên kết và người quen") \
+	OPT(num, bulk_copies, "50", "0", "1000000", "copies of one text in a day from which mail from outside counts as bulk; 0: not looked for", "số bản giống nhau trong ngày coi là thư hàng loạt") \
+	OPT(secs, greylist_pause, "5m", "1s", "1h", "how long a doubtful stranger waits (score_greylist)", "thời gian hoãn thư đáng ngờ") \
+	OPT(secs, greylist_window, "24h", "10m", "30d", "how long he may take to come again", "thời hạn gửi lại") \
+	OPT(list, dnsbl, "", "", "4096", "block lists in DNS asked for the client: zone[=codes][*weight]", "danh sách chặn DNS cho máy gửi") \
+	OPT(list, dnswl, "", "", "4096", "lists of good clients in DNS, written as those of dnsbl", "danh sách tin cậy DNS cho máy gửi") \
+	OPT(list, urlbl, "", "", "4096", "block lists in DNS asked for the domains of links", "danh sách chặn DNS cho tên miền trong liên kết") \
+	OPT(secs, list_wait, "2s", "1s", "20s", "longest wait for all lists of a message", "thời gian chờ các danh sách DNS") \
+	OPT(num, burst_recipients, "300", "0", "1000000", "recipients outside of one account in burst_window above which it is frozen; 0: no limit", "số người nhận bên ngoài của một tài khoản trước khi bị khóa gửi") \
+	OPT(num, burst_spam, "5", "0", "1000000", "mails of one account in burst_window judged junk above which it is frozen; 0: no limit", "số thư bị coi là thư rác của một tài khoản trước khi bị khóa gửi") \
+	OPT(secs, burst_window, "10m", "1m", "1d", "time in which bursts are counted", "khoảng thời gian đếm thư gửi dồn dập") \
+	OPT(secs, burst_freeze, "1h", "1m", "7d", "how long such an account sends nothing", "thời gian khóa gửi tài khoản") \
 	OPT(path, signup_allow_file, "", "", "1024", "senders allowed to write to official addresses as services: lines 'domain-or-address until-date reason'", "tệp cho phép dịch vụ") \
 	OPT(list, submission_networks, "", "", "65536", "networks whose mail counts as submitted (MTAs without AUTH macros)", "mạng gửi thư nội bộ") \
 	OPT(num, threads_max, "200", "1", "10000", "sessions at once", "số phiên tối đa")

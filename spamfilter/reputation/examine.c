@@ -14,7 +14,7 @@
 #include "spamfilter/reputation/trust.h"
 #include "spamfilter/walk/walk.h"
 
-#define HOSTS_MAX       20 /* organisations of links that are looked up */
+#define HOSTS_MAX       20  /* organisations of links that are looked up */
 #define GOOD_BELOW      1.5 /* the score, reputation aside, under which mail leaves a good trace */
 #define COPIES_LEARNED  2   /* times people said so before a text counts as known */
 #define LIST_WEIGHT_MAX 8.0
@@ -129,9 +129,10 @@ spam_examine_reputation(struct spam_mail *m)
 	if (sum > -0.1 && sum < 0.1)
 		return;
 	spam_found_weight(m, sum > 0 ? SPAM_RULE_REPUTATION_BAD : SPAM_RULE_REPUTATION_GOOD, sum,
-		"%s %.60s %+.1f of %u, network %+.1f of %u%s%.40s", is_proved ? "proved" : "claimed",
-		sender.n ? cv_arena_z(&m->arena, sender) : "-", of_sender, sender_seen, of_network,
-		network_seen, host.n ? ", link " : "", host.n ? cv_arena_z(&m->arena, host) : "");
+		"%s %.60s %+.1f of %u, network %+.1f of %u%s%.40s",
+		is_proved ? "proved" : "claimed", sender.n ? cv_arena_z(&m->arena, sender) : "-",
+		of_sender, sender_seen, of_network, network_seen, host.n ? ", link " : "",
+		host.n ? cv_arena_z(&m->arena, host) : "");
 }
 
 /* The score without what reputation itself said: else it would believe its own echo. */
@@ -198,7 +199,7 @@ spam_examine_copies(struct spam_mail *m)
 		spam_found(m, SPAM_RULE_KNOWN_SPAM_TEXT, "%u people said so", copies.spam);
 	if (copies.seen < m->opt->bulk_copies)
 		return;
-	double times = (double)copies.seen / m->opt->bulk_copies;
+	double times = (double)copies.seen / (double)m->opt->bulk_copies;
 	spam_found_weight(m, SPAM_RULE_BULK, CV_MIN(0.5 * times, 2.0), "%u in a day", copies.seen);
 }
 
@@ -321,7 +322,8 @@ spam_examine_burst(struct spam_mail *m)
 	struct cv_decision d;
 	uint32_t left;
 
-	if (!m->is_submission || !spam_burst_is_frozen(m->server->memory->bursts, login_of(m), &left))
+	if (!m->is_submission ||
+		!spam_burst_is_frozen(m->server->memory->bursts, login_of(m), &left))
 		return;
 	spam_found(m, SPAM_RULE_BURST, "%u seconds left", left);
 	cv_policy_sending(CV_SENDING_FROZEN, login_of(m), &d);
@@ -339,8 +341,8 @@ spam_after_burst(struct spam_mail *m)
 		return;
 	for (size_t i = 0; i < m->rcpt_count; i++)
 		outside += is_outside(m, m->rcpts[i]);
-	bool is_spam = spam_score_parse(cv_str_z(m->opt->score_junk), &least) &&
-		       m->verdict.score >= least;
+	bool is_spam =
+		spam_score_parse(cv_str_z(m->opt->score_junk), &least) && m->verdict.score >= least;
 	if (spam_burst_note(m->server->memory->bursts, &limits, login_of(m), outside, is_spam) ==
 		SPAM_BURST_BEGINS)
 		cv_log(m->id, CV_WARN, "account.burst",
@@ -405,7 +407,8 @@ tell_hits(struct spam_mail *m, const struct cv_str *hosts, const struct spam_lis
 			*(is_client ? &of_client : &of_host) = &hits[i];
 	}
 	if (of_client)
-		spam_found_weight(m, client > 0 ? SPAM_RULE_CLIENT_LISTED : SPAM_RULE_CLIENT_ALLOWED,
+		spam_found_weight(m,
+			client > 0 ? SPAM_RULE_CLIENT_LISTED : SPAM_RULE_CLIENT_ALLOWED,
 			CV_MAX(CV_MIN(client, LIST_WEIGHT_MAX), -LIST_WEIGHT_MAX), "%s",
 			of_client->zone);
 	if (of_host)
@@ -422,7 +425,7 @@ spam_examine_lists(struct spam_mail *m)
 		.hosts = hosts,
 		.wait_ms = (unsigned)m->opt->list_wait * 1000,
 		.questions_max = 64};
-	const struct spam_lists *lists = m->server->lists;
+	const struct spam_lists *lists = m->policy->lists;
 	unsigned asked;
 
 	if (!lists || !is_from_outside(m))

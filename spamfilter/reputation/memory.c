@@ -18,13 +18,13 @@ static const struct {
 	enum spam_stats_table table;
 	uint32_t entries_max, keep_secs;
 } tables[] = {
-	{offsetof(struct spam_memory, trust),    SPAM_TABLE_REPUTATION,     200000, 180 * DAY            },
+	{offsetof(struct spam_memory, trust),    SPAM_TABLE_REPUTATION,     200000, 180 * DAY},
 	{offsetof(struct spam_memory, letters),  SPAM_TABLE_CORRESPONDENTS, 500000,
-         SPAM_LETTERS_KEEP_SECS                                                                          },
+         SPAM_LETTERS_KEEP_SECS							      },
 	{offsetof(struct spam_memory, greylist), SPAM_TABLE_GREYLIST,       100000,
-         SPAM_GREYLIST_KEEP_SECS                                                                         },
-	{offsetof(struct spam_memory, copies),   SPAM_TABLE_COPIES,         100000, 30 * DAY             },
-	{offsetof(struct spam_memory, bursts),   SPAM_TABLE_BURSTS,         32768,  2 * DAY              },
+         SPAM_GREYLIST_KEEP_SECS							     },
+	{offsetof(struct spam_memory, copies),   SPAM_TABLE_COPIES,         100000, 30 * DAY },
+	{offsetof(struct spam_memory, bursts),   SPAM_TABLE_BURSTS,         32768,  2 * DAY  },
 };
 
 static struct spam_tally **
