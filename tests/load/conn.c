@@ -153,6 +153,21 @@ load_line(struct load_conn *c)
 }
 
 bool
+load_read(struct load_conn *c, void *out, size_t n)
+{
+	for (char *to = out; n;) {
+		if (c->at == c->n && !fill(c))
+			return false;
+		size_t here = c->n - c->at < n ? c->n - c->at : n;
+		memcpy(to, c->in + c->at, here);
+		c->at += here;
+		to += here;
+		n -= here;
+	}
+	return true;
+}
+
+bool
 load_skip(struct load_conn *c, uint64_t n)
 {
 	while (n) {

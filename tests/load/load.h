@@ -1,4 +1,4 @@
-/* load.h - cvload: puts the same SMTP or IMAP load on any mail server and measures the answers.
+/* load.h - cvload: puts the same SMTP, IMAP or milter load on any mail server and measures the answers.
  *
  * One thread a session, blocking sockets: the program is to cost little, so that two programs on
  * one machine measure the server. Nothing here knows congvu; the peers are measured by the same
@@ -43,6 +43,8 @@ bool load_print(struct load_conn *c, const char *format, ...) __attribute__((for
 /* The next line without its line end, NUL-terminated, in C until the next call; NULL when the
  * connection ended or the line is longer than the buffer. */
 char *load_line(struct load_conn *c);
+/* Exactly N octets. */
+bool load_read(struct load_conn *c, void *out, size_t n);
 /* Passes over N octets (an IMAP literal). */
 bool load_skip(struct load_conn *c, uint64_t n);
 
@@ -68,10 +70,12 @@ struct load_message {
 /* SIZE octets about, CRLF line ends, no line begins with a dot. Over 4 KB: text and a base64 part.
  * FROM may be NULL: LOAD_SENDER. */
 void load_message_make(struct load_message *m, const char *from, size_t size, unsigned seed);
+/* A message from a file, as it stands there. False, and says so, when it cannot be read. */
+bool load_message_read(struct load_message *m, const char *path);
 void load_message_number(struct load_message *m, uint64_t number);
 void load_message_free(struct load_message *m);
 
-/* ---- smtp.c, imap.c ---- */
+/* ---- smtp.c, imap.c, milter.c ---- */
 struct load_options {
 	struct load_target target, deliver;
 	unsigned sessions, recipients, users, per_session;
@@ -81,6 +85,7 @@ struct load_options {
 	const char *pattern;    /* user or recipient, with one %u-like number: u%05u@bench.test */
 	const char *auth_user, *password;
 	const char *mode, *command, *mailbox;
+	const char *file;       /* milter: the message */
 	const char *acked_file; /* Message-IDs that were answered 250 */
 	const char *sasl;       /* "plain" or "scram"; NULL: LOGIN */
 	double rate;            /* operations begun a second; 0: as many as there can be */
@@ -94,6 +99,7 @@ int load_smtp(const struct load_options *o);
 int load_imap(const struct load_options *o);
 int load_hold(const struct load_options *o);
 int load_latency(const struct load_options *o);
+int load_milter(const struct load_options *o);
 /* Logs USER in and selects the mailbox of the options when SELECT; the number of messages, -1 on
  * failure. */
 long load_imap_login(struct load_conn *c, const struct load_options *o, unsigned user, bool select);

@@ -66,6 +66,8 @@ usage(FILE *to)
 	      "            turn, with + and with -; %n: a counter)\n"
 	      "  append    APPEND to --mailbox\n"
 	      "  hold      --sessions idle sessions, until standard input ends\n"
+	      "  milter    --file again and again, as an MTA gives it to a filter; --command: a\n"
+	      "            word that the fields it adds must hold\n"
 	      "  latency   from the answer to a delivery (--deliver) to the EXISTS of an idle client\n\n"
 	      "  --target HOST:PORT   numeric address\n"
 	      "  --deliver HOST:PORT  where latency delivers\n"
@@ -83,6 +85,7 @@ usage(FILE *to)
 	      "  --sasl plain|scram   log in by AUTHENTICATE\n"
 	      "  --compress           hold: sessions with COMPRESS=DEFLATE\n"
 	      "  --mailbox NAME       (INBOX)\n"
+	      "  --file FILE          milter: the message\n"
 	      "  --acked FILE         Message-IDs that were answered 250\n",
 		to);
 }
@@ -102,7 +105,7 @@ parse_target(char *text, struct load_target *t)
 
 enum { O_TARGET = 256, O_DELIVER, O_TLS, O_STARTTLS, O_USERS, O_USER_COUNT, O_PASSWORD, O_AUTH,
 	O_SESSIONS, O_COUNT, O_SECONDS, O_SIZE, O_RCPTS, O_PER_SESSION, O_MAILBOX, O_ACKED,
-	O_COMMAND, O_LMTP, O_RATE, O_SASL, O_COMPRESS };
+	O_COMMAND, O_LMTP, O_RATE, O_SASL, O_COMPRESS, O_FILE };
 
 static bool
 take_option(struct load_options *o, int option, char *value)
@@ -129,6 +132,7 @@ take_option(struct load_options *o, int option, char *value)
 	case O_RATE: o->rate = strtod(value, NULL); break;
 	case O_SASL: o->sasl = value; break;
 	case O_COMPRESS: o->compress = true; break;
+	case O_FILE: o->file = value; break;
 	default: return false;
 	}
 	return true;
@@ -159,6 +163,7 @@ parse_options(int argc, char **argv, struct load_options *o)
 		{"rate", required_argument, NULL, O_RATE},
 		{"sasl", required_argument, NULL, O_SASL},
 		{"compress", no_argument, NULL, O_COMPRESS},
+		{"file", required_argument, NULL, O_FILE},
 		{0},
 	};
 
@@ -168,6 +173,7 @@ parse_options(int argc, char **argv, struct load_options *o)
 	o->mode = optind + 1 == argc ? argv[optind] : "";
 	return o->target.host && o->pattern && o->users && o->sessions && o->recipients &&
 		(strcmp(o->mode, "command") != 0 || o->command) &&
+		(strcmp(o->mode, "milter") != 0 || o->file) &&
 		(strcmp(o->mode, "latency") != 0 || (o->deliver.host && o->count));
 }
 
@@ -178,7 +184,8 @@ main(int argc, char **argv)
 		const char *name;
 		int (*run)(const struct load_options *o);
 	} modes[] = {{"smtp", load_smtp}, {"login", load_imap}, {"command", load_imap},
-		{"append", load_imap}, {"hold", load_hold}, {"latency", load_latency}};
+		{"append", load_imap}, {"hold", load_hold}, {"latency", load_latency},
+		{"milter", load_milter}};
 	struct load_options o = { .sessions = 1,
 		                  .recipients = 1,
 		                  .users = 1,

@@ -125,6 +125,25 @@ load_message_number(struct load_message *m, uint64_t number)
 		m->data[m->id_at + (size_t)i] = (char)('0' + number % 10);
 }
 
+bool
+load_message_read(struct load_message *m, const char *path)
+{
+	FILE *f = fopen(path, "rbe");
+	long size = -1;
+
+	if (f && !fseek(f, 0, SEEK_END))
+		size = ftell(f);
+	if (size > 0 && !fseek(f, 0, SEEK_SET))
+		m->data = malloc((size_t)size);
+	if (m->data)
+		m->n = fread(m->data, 1, (size_t)size, f);
+	if (f)
+		fclose(f);
+	if (!m->n)
+		fprintf(stderr, "cvload: cannot read %s\n", path);
+	return m->n != 0;
+}
+
 void
 load_message_free(struct load_message *m)
 {
