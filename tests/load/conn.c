@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -41,25 +42,44 @@ load_handshake(struct load_conn *c)
 	return c->ssl && SSL_set_fd(c->ssl, c->fd) == 1 && SSL_connect(c->ssl) == 1;
 }
 
-bool
-load_connect(struct load_conn *c, const struct load_target *t)
+static bool
+connect_unix(struct load_conn *c, const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+
+	snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	return c->fd >= 0 && connect(c->fd, (struct sockaddr *)&a, sizeof a) == 0;
+}
+
+static bool
+connect_inet(struct load_conn *c, const struct load_target *t)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
-	const struct timeval silence = {.tv_sec = SILENCE_SECS};
 	struct addrinfo *found = NULL;
 	int one = 1;
 
-	c->fd = -1;
-	c->ssl = NULL;
-	c->at = c->n = 0;
-	c->bytes_in = 0;
 	if (getaddrinfo(t->host, t->port, &hints, &found))
 		return false;
 	c->fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool ok = c->fd >= 0 && connect(c->fd, found->ai_addr, found->ai_addrlen) == 0;
 	freeaddrinfo(found);
-	if (ok) {
+	if (ok)
 		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	return ok;
+}
+
+bool
+load_connect(struct load_conn *c, const struct load_target *t)
+{
+	const struct timeval silence = {.tv_sec = SILENCE_SECS};
+
+	c->fd = -1;
+	c->ssl = NULL;
+	c->at = c->n = 0;
+	c->bytes_in = 0;
+	bool ok = t->port ? connect_inet(c, t) : connect_unix(c, t->host);
+	if (ok) {
 		setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof silence);
 		setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &silence, sizeof silence);
 		ok = t->tls != LOAD_TLS || load_handshake(c);

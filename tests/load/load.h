@@ -21,7 +21,7 @@
 enum load_tls { LOAD_PLAIN, LOAD_STARTTLS, LOAD_TLS };
 
 struct load_target {
-	const char *host, *port;
+	const char *host, *port; /* PORT NULL: HOST is the path of a Unix socket */
 	enum load_tls tls;
 };
 

@@ -69,7 +69,7 @@ usage(FILE *to)
 	      "  milter    --file again and again, as an MTA gives it to a filter; --command: a\n"
 	      "            word that the fields it adds must hold\n"
 	      "  latency   from the answer to a delivery (--deliver) to the EXISTS of an idle client\n\n"
-	      "  --target HOST:PORT   numeric address\n"
+	      "  --target HOST:PORT   numeric address; or the path of a Unix socket\n"
 	      "  --deliver HOST:PORT  where latency delivers\n"
 	      "  --tls | --starttls   TLS from the first octet, or by command\n"
 	      "  --users PATTERN      log-in name or recipient; # becomes a number of five digits\n"
@@ -95,6 +95,11 @@ parse_target(char *text, struct load_target *t)
 {
 	char *colon = strrchr(text, ':');
 
+	if (*text == '/') {
+		t->host = text;
+		t->port = NULL;
+		return true;
+	}
 	if (!colon)
 		return false;
 	*colon = 0;
