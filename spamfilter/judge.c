@@ -33,13 +33,13 @@ static const struct {
 	void (*fn)(struct spam_mail *m);
 	bool at_mail; /* also for what was refused at MAIL: no recipient, no header, no body */
 } after[] = {
-	{spam_after_counters, true },
-	{spam_after_log,      true },
-	{spam_after_signup,   false},
-	{spam_after_burst,    false},
-	{spam_after_copies,   false},
-	{spam_after_letters,  false},
-	{spam_after_greylist, false},
+	{spam_after_counters,   true },
+	{spam_after_log,        true },
+	{spam_after_signup,     false},
+	{spam_after_burst,      false},
+	{spam_after_copies,     false},
+	{spam_after_letters,    false},
+	{spam_after_greylist,   false},
 	{spam_after_reputation, false},
 };
 
@@ -72,13 +72,12 @@ is_public_box(const struct spam_mail *m, struct cv_str address, const struct cv_
 	size_t at = cv_str_find(address, '@', 0);
 
 	if (hit->found == CV_REG_GROUP ||
-		(hit->found == CV_REG_ACCOUNT && (hit->account.kind == CV_KIND_AGENCY ||
-							 hit->account.kind == CV_KIND_ROLE)))
+		(hit->found == CV_REG_ACCOUNT &&
+			(hit->account.kind == CV_KIND_AGENCY || hit->account.kind == CV_KIND_ROLE)))
 		return true;
 	while (cv_str_split(&rest, ' ', &word))
-		if (word.n && cv_str_ieq(word, word.p[0] == '@'
-						       ? cv_str_sub(address, at, address.n)
-						       : address))
+		if (word.n && cv_str_ieq(word, word.p[0] == '@' ? cv_str_sub(address, at, address.n)
+								: address))
 			return true;
 	return false;
 }
@@ -118,8 +117,8 @@ find_limits(const struct spam_mail *m, struct limits *out)
 		struct cv_str agency = is_ours ? hit.account.agency : CV_STR_EMPTY;
 		out->has_public_box |= is_public_box(m, m->rcpts[i], &hit);
 		for (enum spam_action a = SPAM_MARK; a < SPAM_ACTIONS; a++) {
-			double t = spam_weights_threshold(
-				m->policy->weights, agency, a, defaults[a]);
+			double t =
+				spam_weights_threshold(m->policy->weights, agency, a, defaults[a]);
 			out->thresholds[a] = i ? CV_MAX(out->thresholds[a], t) : t;
 		}
 	}

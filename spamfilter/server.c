@@ -24,7 +24,7 @@ policy_load(const struct congvu_options *m, const struct spamfilter_options *opt
 {
 	struct cv_policy *policy = NULL;
 	struct spam_weights *weights = NULL;
-	struct spam_lists *lists = NULL;
+	struct spam_dnslists *lists = NULL;
 	enum cv_status status = cv_policy_load(NULL, m->official_suffixes, &policy, err);
 
 	if (status == CV_OK && opt->signup_allow_file[0])
@@ -32,7 +32,7 @@ policy_load(const struct congvu_options *m, const struct spamfilter_options *opt
 	if (status == CV_OK)
 		status = spam_weights_load(opt->weights_file, &weights, err);
 	if (status == CV_OK && (opt->dnsbl[0] || opt->dnswl[0] || opt->urlbl[0]))
-		status = spam_lists_new(opt->dnsbl, opt->dnswl, opt->urlbl, &lists, err);
+		status = spam_dnslists_new(opt->dnsbl, opt->dnswl, opt->urlbl, &lists, err);
 	if (status) {
 		cv_policy_free(policy);
 		spam_weights_free(weights);
@@ -63,7 +63,7 @@ spam_policy_release(struct spam_policy *p)
 		return;
 	cv_policy_free(p->policy);
 	spam_weights_free(p->weights);
-	spam_lists_free(p->lists);
+	spam_dnslists_free(p->lists);
 	free(p);
 }
 

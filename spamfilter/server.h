@@ -30,7 +30,7 @@
 struct spam_policy {
 	struct cv_policy *policy;
 	struct spam_weights *weights;
-	struct spam_lists *lists; /* in DNS */
+	struct spam_dnslists *lists; /* in DNS */
 	atomic_uint refs;
 };
 

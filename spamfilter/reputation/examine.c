@@ -74,8 +74,8 @@ sender_of(struct spam_mail *m, bool *is_proved_out)
 static size_t
 hosts_of(const struct spam_mail *m, struct cv_str hosts[HOSTS_MAX])
 {
-	const struct spam_url *urls;
-	size_t count = m->walk ? spam_walk_urls(m->walk, &urls) : 0, n = 0;
+	const struct spam_url *urls = NULL;
+	size_t count = 0, n = 0;
 
 	for (size_t i = 0; i < count && n < HOSTS_MAX; i++) {
 		struct cv_str host = urls[i].organisation;
@@ -182,7 +182,11 @@ spam_after_reputation(struct spam_mail *m)
 static void
 sketch_of(const struct spam_mail *m, struct spam_sketch *out)
 {
-	spam_sketch(m->walk ? spam_walk_folded(m->walk) : CV_STR_EMPTY, out);
+	struct cv_buf folded = CV_BUF_INIT(64u << 10);
+
+	(void)cv_fold(cv_content_text(m->content), &folded);
+	spam_sketch(cv_buf_view(&folded), out);
+	cv_buf_done(&folded);
 }
 
 void
@@ -425,13 +429,13 @@ spam_examine_lists(struct spam_mail *m)
 		.hosts = hosts,
 		.wait_ms = (unsigned)m->opt->list_wait * 1000,
 		.questions_max = 64};
-	const struct spam_lists *lists = m->policy->lists;
+	const struct spam_dnslists *lists = m->policy->lists;
 	unsigned asked;
 
 	if (!lists || !is_from_outside(m))
 		return;
 	ask.host_count = hosts_of(m, hosts);
-	size_t n = spam_lists_ask(lists, m->server->resolver, &ask, hits, &asked);
+	size_t n = spam_dnslists_ask(lists, m->server->resolver, &ask, hits, &asked);
 	tell_hits(m, hosts, hits, n);
 }
 

@@ -8,7 +8,7 @@
 #ifndef SPAM_MEMORY_H
 #define SPAM_MEMORY_H
 
-#include "spamfilter/reputation/lists.h"
+#include "spamfilter/reputation/dnslists.h"
 #include "spamfilter/reputation/tally.h"
 #include "spamfilter/stats.h"
 

@@ -46,7 +46,7 @@ class Province:
         self.number += 1
         header = [("From", f"<{sender}>"), ("To", f"<{rcpt}>"), ("Subject", "Chao"),
                   ("Message-ID", f"<m{self.number}@{sender.split('@')[1]}>"), *fields]
-        macros = {"i": f"Q{self.number}", **({"auth_authen": login} if login else {})}
+        macros = {"i": f"Q{self.number}", **({"{auth_authen}": login} if login else {})}
         with MilterClient(self.filter.socket) as c:
             c.connect(client)
             rcpts = rcpt if isinstance(rcpt, list) else [rcpt]
@@ -108,9 +108,6 @@ def check_lists(check, province):
     check("a listed client", out.rules().get("client-listed") == 2.0, out.rules())
     out = province.send("a@good.example", STAFF, client="192.0.2.8")
     check("an allowed client", out.rules().get("client-allowed") == -1.0, out.rules())
-    out = province.send("a@good.example", STAFF,
-                        body=b"See http://www.casino.example/win now\r\n")
-    check("a listed link", out.rules().get("link-listed") == 4.0, out.rules())
 
 
 def check_burst(check, province):
@@ -128,16 +125,6 @@ def check_burst(check, province):
     check("a restart does not thaw it", still.code == "reply", still)
 
 
-def check_reputation(check, province):
-    for i in range(30):
-        province.send("boss@bad.example", STAFF, client="198.51.100.66",
-                      body=b"http://www.casino.example/%d\r\n" % i)
-    out = province.send("boss@bad.example", STAFF, client="198.51.100.66", body=b"Hello\r\n")
-    check("a bad name weighs", out.rules().get("reputation-bad", 0) > 0.5, out.rules())
-    other = province.send("boss@fine.example", STAFF, client="192.0.2.200", body=b"Hello\r\n")
-    check("others do not", "reputation-bad" not in other.rules(), other.rules())
-
-
 def main():
     check = Checks()
     mail_filter = Filter(sys.argv[1], ZONE, options=OPTIONS).start()
@@ -148,7 +135,6 @@ def main():
         check_greylist(check, province)
         check_lists(check, province)
         check_burst(check, province)
-        check_reputation(check, province)
     finally:
         check("ends well", mail_filter.stop() == 0)
         if check.failed:

@@ -59,6 +59,7 @@ class MilterClient:
             where = where.removeprefix("unix:")
         else:
             self.socket = socket.socket()
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(seconds)
         self.socket.connect(where)
         self.send(b"O", struct.pack(">III", 6, ALL_ACTIONS, 0))

@@ -1,6 +1,6 @@
-/* lists.c - see lists.h. */
+/* dnslists.c - see dnslists.h. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "spamfilter/reputation/lists.h"
+#include "spamfilter/reputation/dnslists.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -11,15 +11,15 @@
 
 #define QUESTIONS_MAX 64
 
-struct spam_lists {
+struct spam_dnslists {
 	struct cv_dnslists clients, hosts;
 };
 
 enum cv_status
-spam_lists_new(const char *block, const char *allow, const char *hosts, struct spam_lists **out,
-	struct cv_err *err)
+spam_dnslists_new(const char *block, const char *allow, const char *hosts,
+	struct spam_dnslists **out, struct cv_err *err)
 {
-	struct spam_lists *l = cv_calloc(1, sizeof *l);
+	struct spam_dnslists *l = cv_calloc(1, sizeof *l);
 	enum cv_status status = cv_dnslists_add(&l->clients, block, false, err);
 
 	if (status == CV_OK)
@@ -34,7 +34,7 @@ spam_lists_new(const char *block, const char *allow, const char *hosts, struct s
 }
 
 void
-spam_lists_free(struct spam_lists *l)
+spam_dnslists_free(struct spam_dnslists *l)
 {
 	free(l);
 }
@@ -136,14 +136,14 @@ wait_for_all(struct asking *a, unsigned wait_ms)
 
 /* The zone's text in the caller's lists, not in the copy. */
 static const char *
-zone_in(const struct spam_lists *l, const struct asking *a, const struct question *q)
+zone_in(const struct spam_dnslists *l, const struct asking *a, const struct question *q)
 {
 	return q->host == SIZE_MAX ? l->clients.rows[q->list - a->clients.rows].zone
 				   : l->hosts.rows[q->list - a->hosts.rows].zone;
 }
 
 static size_t
-read_hits(const struct spam_lists *l, const struct asking *a,
+read_hits(const struct spam_dnslists *l, const struct asking *a,
 	struct spam_list_hit hits[SPAM_LIST_HITS_MAX])
 {
 	size_t n = 0;
@@ -159,7 +159,7 @@ read_hits(const struct spam_lists *l, const struct asking *a,
 }
 
 size_t
-spam_lists_ask(const struct spam_lists *l, struct cv_resolver *resolver,
+spam_dnslists_ask(const struct spam_dnslists *l, struct cv_resolver *resolver,
 	const struct spam_list_ask *ask, struct spam_list_hit hits[SPAM_LIST_HITS_MAX],
 	unsigned *asked_out)
 {

@@ -1,11 +1,11 @@
-/* lists_test.c - lists in DNS: all asked at once, what answers counts, what is late does not. */
+/* dnslists_test.c - lists in DNS: all asked at once, what answers counts, what is late does not. */
 /* labels: tsan */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <arpa/inet.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "spamfilter/reputation/lists.h"
+#include "spamfilter/reputation/dnslists.h"
 #include "tests/unit/check.h"
 
 #define ZONE                                                                                       \
@@ -56,13 +56,13 @@ client(const char *text)
 	return a;
 }
 
-static struct spam_lists *
+static struct spam_dnslists *
 lists_of(const char *block, const char *allow, const char *hosts)
 {
-	struct spam_lists *l = NULL;
+	struct spam_dnslists *l = NULL;
 	struct cv_err err = {0};
 
-	if (spam_lists_new(block, allow, hosts, &l, &err) != CV_OK)
+	if (spam_dnslists_new(block, allow, hosts, &l, &err) != CV_OK)
 		fail_msg("%s", err.text);
 	return l;
 }
@@ -70,8 +70,8 @@ lists_of(const char *block, const char *allow, const char *hosts)
 static void
 answers_that_count_are_hits(void **state)
 {
-	struct spam_lists *l = lists_of("bl.example*4 odd.example broken.example "
-					"coded.example=127.0.0.[2..5] none.example",
+	struct spam_dnslists *l = lists_of("bl.example*4 odd.example broken.example "
+					   "coded.example=127.0.0.[2..5] none.example",
 		"wl.example*2", "dbl.example*3");
 	static const struct cv_str hosts[] = {CV_STR("fine.example"), CV_STR("evil.example")};
 	static const struct {
@@ -93,7 +93,7 @@ answers_that_count_are_hits(void **state)
 		struct spam_list_hit hits[SPAM_LIST_HITS_MAX];
 		char text[300] = "";
 		unsigned asked;
-		size_t n = spam_lists_ask(l, resolver, &ask, hits, &asked);
+		size_t n = spam_dnslists_ask(l, resolver, &ask, hits, &asked);
 		for (size_t k = 0; k < n; k++) {
 			char host[24] = "-";
 			if (hits[k].host != SIZE_MAX)
@@ -107,7 +107,7 @@ answers_that_count_are_hits(void **state)
 		CHECK("asked", asked == rows[i].asked);
 	}
 	CHECK_END();
-	spam_lists_free(l);
+	spam_dnslists_free(l);
 }
 
 static void
@@ -115,7 +115,7 @@ a_list_that_does_not_answer_costs_one_wait(void **state)
 {
 	struct sockaddr_in silent = {.sin_family = AF_INET};
 	struct cv_resolver_options o = {.timeout_secs = 1};
-	struct spam_lists *l = lists_of("a.example b.example c.example d.example", "", "");
+	struct spam_dnslists *l = lists_of("a.example b.example c.example d.example", "", "");
 	struct sockaddr_storage peer = client("192.0.2.7");
 	struct spam_list_ask ask = {&peer, NULL, 0, 200, 100};
 	struct spam_list_hit hits[SPAM_LIST_HITS_MAX];
@@ -134,10 +134,10 @@ a_list_that_does_not_answer_costs_one_wait(void **state)
 	o.forwarders = forwarder;
 	assert_int_equal(cv_resolver_new(&o, &deaf, &err), CV_OK);
 	int64_t begin = cv_mono_ms();
-	assert_int_equal(spam_lists_ask(l, deaf, &ask, hits, &asked), 0);
+	assert_int_equal(spam_dnslists_ask(l, deaf, &ask, hits, &asked), 0);
 	assert_int_equal(asked, 4);
 	assert_true(cv_mono_ms() - begin >= 190);
-	spam_lists_free(l); /* answers may still come: they have their own copy */
+	spam_dnslists_free(l); /* answers may still come: they have their own copy */
 	cv_resolver_free(deaf);
 	close(fd);
 }
@@ -145,12 +145,12 @@ a_list_that_does_not_answer_costs_one_wait(void **state)
 static void
 entries_that_are_none_are_named(void **state)
 {
-	struct spam_lists *l;
+	struct spam_dnslists *l;
 	struct cv_err err = {0};
 
 	(void)state;
 	assert_int_equal(
-		spam_lists_new("good.example bad.example=1.2", "", "", &l, &err), CV_INVALID);
+		spam_dnslists_new("good.example bad.example=1.2", "", "", &l, &err), CV_INVALID);
 	assert_non_null(strstr(err.text, "bad.example"));
 }
 

@@ -1,24 +1,24 @@
-/* lists.h - block and allow lists in DNS, asked for the client's address and for linked hosts.
+/* dnslists.h - block and allow lists in DNS, asked for the client's address and for linked hosts.
  *
  * All questions of a message go out at once and share one wait; what has not answered by then says
- * nothing. Threads: a spam_lists is read only; an ask waits on the caller's thread.
+ * nothing. Threads: a spam_dnslists is read only; an ask waits on the caller's thread.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
-#ifndef SPAM_LISTS_H
-#define SPAM_LISTS_H
+#ifndef SPAM_DNSLISTS_H
+#define SPAM_DNSLISTS_H
 
 #include "common/net/dnslist.h"
 
 #define SPAM_LIST_HOSTS_MAX 10 /* asked about in one message */
 #define SPAM_LIST_HITS_MAX  32
 
-struct spam_lists;
+struct spam_dnslists;
 
 /* Entries as in dnslist.h, blanks between: BLOCK and ALLOW are asked for client addresses, HOSTS
  * for domains ("host.example" + zone). CV_INVALID names the entry. */
-CV_MUST_CHECK enum cv_status spam_lists_new(const char *block, const char *allow,
-	const char *hosts, struct spam_lists **out, struct cv_err *err);
-void spam_lists_free(struct spam_lists *l); /* NULL is fine */
+CV_MUST_CHECK enum cv_status spam_dnslists_new(const char *block, const char *allow,
+	const char *hosts, struct spam_dnslists **out, struct cv_err *err);
+void spam_dnslists_free(struct spam_dnslists *l); /* NULL is fine */
 
 struct spam_list_hit {
 	const char *zone; /* lives as long as the lists */
@@ -34,7 +34,7 @@ struct spam_list_ask {
 	unsigned questions_max; /* what is left of the message's look-ups */
 };
 /* Answers how many hits there are; *asked_out: how many questions went out. */
-size_t spam_lists_ask(const struct spam_lists *l, struct cv_resolver *resolver,
+size_t spam_dnslists_ask(const struct spam_dnslists *l, struct cv_resolver *resolver,
 	const struct spam_list_ask *ask, struct spam_list_hit hits[SPAM_LIST_HITS_MAX],
 	unsigned *asked_out);
 
