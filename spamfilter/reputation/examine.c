@@ -184,7 +184,8 @@ sketch_of(const struct spam_mail *m, struct spam_sketch *out)
 {
 	struct cv_buf folded = CV_BUF_INIT(64u << 10);
 
-	(void)cv_fold(cv_content_text(m->content), &folded);
+	if (m->content) /* a header that is too large has none */
+		(void)cv_fold(cv_content_text(m->content), &folded);
 	spam_sketch(cv_buf_view(&folded), out);
 	cv_buf_done(&folded);
 }

@@ -1,4 +1,4 @@
-/* load.h - cvload: puts the same SMTP, IMAP or milter load on any mail server and measures the answers.
+/* load.h - cvload: puts the same SMTP, IMAP or milter load on any server and measures the answers.
  *
  * One thread a session, blocking sockets: the program is to cost little, so that two programs on
  * one machine measure the server. Nothing here knows congvu; the peers are measured by the same

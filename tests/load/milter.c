@@ -198,7 +198,8 @@ send_message(struct client *c, uint64_t number)
 	free(t.p);
 	load_user(c->o, (unsigned)(number % c->o->users), user);
 	size = snprintf(rcpt, sizeof rcpt, "<%s>", user);
-	if (!ok || !step(c, 'M', "<" LOAD_SENDER ">", sizeof LOAD_SENDER + 2, NO_MAIL, QUIET_MAIL) ||
+	if (!ok ||
+		!step(c, 'M', "<" LOAD_SENDER ">", sizeof LOAD_SENDER + 2, NO_MAIL, QUIET_MAIL) ||
 		!step(c, 'R', rcpt, (size_t)size + 1, NO_RCPT, QUIET_RCPT) ||
 		!step(c, 'T', "", 0, NO_DATA, QUIET_DATA) ||
 		!load_write(&c->c, c->burst.p, c->burst.n))
