@@ -364,6 +364,8 @@ control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 		return answer_signups(s, call->request, reply_out, err);
 	if (what && !strcmp(what, "explain"))
 		return spam_explain_answer(s, call->request, reply_out, err);
+	if (what && !strcmp(what, "burst.release"))
+		return spam_burst_answer(s->memory, call->request, reply_out, err);
 	if (what && !strcmp(what, "reload"))
 		return spam_server_reload(s, reply_out, err);
 	if (what && !strcmp(what, "register.refresh")) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/base/log.h"
+#include "spamfilter/reputation/bursts.h"
 #include "spamfilter/reputation/copies.h"
 #include "spamfilter/reputation/greylist.h"
 #include "spamfilter/reputation/letters.h"
@@ -82,4 +83,19 @@ spam_memory_bytes(const struct spam_memory *m)
 	for (size_t i = 0; i < CV_COUNT(tables); i++)
 		bytes += spam_tally_bytes(*table_at(m, i));
 	return bytes;
+}
+
+enum cv_status
+spam_burst_answer(
+	struct spam_memory *m, const json_t *request, json_t **reply_out, struct cv_err *err)
+{
+	const char *login = json_string_value(json_object_get(request, "login"));
+
+	if (!login || !login[0])
+		return cv_fail(err, CV_INVALID, "login is missing");
+	bool was_frozen = spam_burst_release(m->bursts, cv_str_z(login));
+	if (was_frozen)
+		cv_log(0, CV_INFO, "account.thawed", "login=<%.320s>", login);
+	*reply_out = json_pack("{s:b}", "was_frozen", was_frozen);
+	return *reply_out ? CV_OK : CV_TEMPFAIL;
 }

@@ -8,6 +8,8 @@
 #ifndef SPAM_MEMORY_H
 #define SPAM_MEMORY_H
 
+#include <jansson.h>
+
 #include "spamfilter/reputation/dnslists.h"
 #include "spamfilter/reputation/tally.h"
 #include "spamfilter/stats.h"
@@ -29,6 +31,10 @@ size_t spam_memory_bytes(const struct spam_memory *m);
 /* A person called this message, judged as far as its walk, spam or not: its text and its links are
  * remembered so, and its sender where an aligned signature proves him. */
 void spam_memory_learn(struct spam_mail *m, bool is_spam);
+
+/* Control request {"do": "burst.release", "login": ...}: answers {"was_frozen": bool}. */
+CV_MUST_CHECK enum cv_status spam_burst_answer(
+	struct spam_memory *m, const json_t *request, json_t **reply_out, struct cv_err *err);
 
 /* The mail came back after its pause, or need not wait: the judge asks before it greylists. */
 bool spam_greylist_is_over(struct spam_mail *m);

@@ -123,6 +123,10 @@ def check_burst(check, province):
     province.restart()
     still = province.send(STAFF, many[:1], login="hoa.snv", client="10.0.0.5")
     check("a restart does not thaw it", still.code == "reply", still)
+    check("the operator does", province.filter.ask(do="burst.release", login="hoa.snv")
+          == {"ok": True, "was_frozen": True})
+    check("once", province.filter.ask(do="burst.release", login="hoa.snv")["was_frozen"] is False)
+    check("it sends", province.send(STAFF, many[:1], login="hoa.snv", client="10.0.0.5").delivered)
 
 
 def main():
