@@ -7,20 +7,21 @@ import sys
 
 FLOORS = [
     ("common/base", 0), ("common/text", 1), ("common/net", 1), ("common/options", 1),
-    ("common/config", 2), ("common/sandbox", 2), ("common/store", 2), ("common/register", 3),
+    ("common/extract", 1), ("common/config", 2), ("common/sandbox", 2), ("common/store", 2), ("common/register", 3),
     ("common/policy", 3), ("common/audit", 3),
     ("smtpd", 4), ("imapd", 4), ("spamfilter", 4), ("admin", 4),
+    ("extractor", 4),
 ]
 # Rooms on one floor that may not see each other (text stays pure; audit lies below register, which
 # lies below policy).
 SAME_FLOOR = {
-    "common/sandbox": set(), "common/text": set(), "common/net": set(), "common/options": set(), "common/audit": set(),
+    "common/sandbox": set(), "common/extract": set(), "common/text": set(), "common/net": set(), "common/options": set(), "common/audit": set(),
     "common/register": {"common/audit"}, "common/policy": {"common/register", "common/audit"},
 }
 ONLY_IN = {
     "db.h": "common/store/bdb/", "unbound.h": "common/net/", "libmilter/mfapi.h": "spamfilter/",
     "opendkim/dkim.h": "tests/unit/spamfilter/", "curl/curl.h": ("admin/", "common/net/https.c"),
-    "seccomp.h": "common/sandbox/", "zstd.h": "common/store/volume/", "zlib.h": ("smtpd/", "common/net/deflate.c"), "argon2.h": "common/register/",
+    "seccomp.h": "common/sandbox/", "zstd.h": "common/store/volume/", "expat.h": "extractor/", "zlib.h": ("smtpd/", "common/net/deflate.c", "extractor/zip.c"), "argon2.h": "common/register/",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
 
