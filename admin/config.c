@@ -6,6 +6,7 @@
 
 #include "admin/commands.h"
 #include "common/config/check.h"
+#include "common/extract/extract.h"
 #include "common/net/filter.h"
 
 /* Faults that a value's own limits cannot show. */
@@ -74,15 +75,37 @@ check_filters(json_t *faults, const struct cv_conf *conf)
 	}
 }
 
+/* What works without, and not as fully as it could: no fault. */
+static void
+note_converters(json_t *notes, const struct cv_conf *conf)
+{
+	const struct imapd_options *imapd = cv_conf_get(conf, &imapd_section);
+	struct cv_extract *x = NULL;
+	struct cv_err err = {0};
+	char text[sizeof err.text + 40];
+
+	if (!imapd->index_attachments)
+		return;
+	if (cv_extract_start(NULL, 1, 0, &x, &err)) {
+		snprintf(text, sizeof text, "index_attachments: %s", err.text);
+		json_array_append_new(notes, json_string(text));
+	} else if (!cv_extract_reads_pdf(x)) {
+		json_array_append_new(notes,
+			json_string("index_attachments: PDF needs the package libpoppler-glib8"));
+	}
+	cv_extract_stop(x);
+}
+
 static int
 run_check(struct admin_call *call)
 {
-	json_t *faults, *fault;
+	json_t *faults, *notes, *fault;
 	size_t i;
 
 	if (!admin_conf(call))
 		return EXIT_CONFIG;
 	faults = json_array();
+	notes = json_array();
 	const struct congvu_options *m = admin_main_options(call);
 	check_files(faults, "tls_cert", m->tls_cert);
 	check_files(faults, "tls_key", m->tls_key);
@@ -94,11 +117,16 @@ run_check(struct admin_call *call)
 			json_string("oauth_client_file: needed with oauth_introspection_url"));
 	(void)cv_config_check(call->conf, NULL, add_fault, faults);
 	check_filters(faults, call->conf);
+	note_converters(notes, call->conf);
 	bool bad = json_array_size(faults) > 0;
-	json_t *reply =
-		json_pack("{s:b, s:s, s:o}", "ok", !bad, "file", call->conf_path, "faults", faults);
+	json_t *reply = json_pack("{s:b, s:s, s:o, s:o}", "ok", !bad, "file", call->conf_path,
+		"faults", faults, "notes", notes);
 	if (!admin_json(call, reply)) {
 		json_array_foreach(faults, i, fault)
+		{
+			puts(json_string_value(fault));
+		}
+		json_array_foreach(notes, i, fault)
 		{
 			puts(json_string_value(fault));
 		}

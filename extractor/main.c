@@ -9,7 +9,8 @@ static int
 usage(FILE *out)
 {
 	fputs("usage: congvu-extract --check | --version\n"
-	      "Reads the text of documents for the daemons of congvu, which start it themselves.\n\n"
+	      "Reads the text of documents for the daemons of congvu, which start it "
+	      "themselves.\n\n"
 	      "  --check    print what it can read\n"
 	      "  --version  print the version\n",
 		out);

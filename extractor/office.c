@@ -46,7 +46,7 @@ struct reader {
 	XML_Parser parser;
 	struct extractor_text *t;
 	enum family family;
-	bool is_foreign, is_bad; /* no text; no XML of a document */
+	bool is_foreign, is_bad;    /* no text; no XML of a document */
 	unsigned depth, skip_depth; /* skip_depth: of the element that is left out, or 0 */
 	unsigned capture;           /* elements that are open whose characters count */
 	bool is_shared_cell;        /* its value is a number of the shared strings */
@@ -190,8 +190,8 @@ static void
 on_begin(void *arg, const char *qualified, const char **attributes)
 {
 	/* Said twice for old readers; furigana; what was deleted with changes tracked. */
-	static const char *const skipped[] = {
-		"Fallback", "rPh", "del", "moveFrom", "tracked-changes", "ruby-text", "binary-data", NULL};
+	static const char *const skipped[] = {"Fallback", "rPh", "del", "moveFrom",
+		"tracked-changes", "ruby-text", "binary-data", NULL};
 	struct reader *r = arg;
 	const char *name = local(qualified);
 
@@ -224,10 +224,10 @@ on_end(void *arg, const char *qualified)
 			r->skip_depth = 0;
 		return;
 	}
-	bool is_text = r->family == ODF ? !strcmp(name, "p") || !strcmp(name, "h")
-					: !strcmp(name, "t") ||
-						  (r->family == SHEET && !strcmp(name, "v") &&
-							  !r->is_shared_cell);
+	bool is_text = r->family == ODF
+			       ? !strcmp(name, "p") || !strcmp(name, "h")
+			       : !strcmp(name, "t") || (r->family == SHEET && !strcmp(name, "v") &&
+							       !r->is_shared_cell);
 	if (is_text && r->capture)
 		r->capture--;
 	if (is_text || is_one_of(name, lines))
@@ -273,8 +273,7 @@ on_bytes(void *arg, struct cv_str bytes)
 enum result { FOREIGN, READ, BAD };
 
 static enum result
-read_member(
-	struct extractor_zip *z, const struct extractor_member *m, struct extractor_text *t)
+read_member(struct extractor_zip *z, const struct extractor_member *m, struct extractor_text *t)
 {
 	struct reader r = {.t = t, .piece = CV_BUF_INIT(PIECE_MAX)};
 

@@ -140,9 +140,9 @@ extractor_pdf_open(void)
 	}
 	lib.log_handler(say_nothing, NULL);
 	extractor_begin_time();
-	bool works = read_document(cv_str(sample, sizeof sample - 1), &t, &kept) ==
-			     CV_EXTRACT_TEXT &&
-		     text.n && !strncmp(text.p, "congvu", 6);
+	bool works =
+		read_document(cv_str(sample, sizeof sample - 1), &t, &kept) == CV_EXTRACT_TEXT &&
+		text.n && !strncmp(text.p, "congvu", 6);
 	cv_buf_done(&text);
 	if (!works)
 		memset(&lib, 0, sizeof lib);

@@ -26,7 +26,8 @@ extractor_zip_open(struct extractor_zip *z, struct cv_str archive)
 	*z = (struct extractor_zip){.archive = archive};
 	if (archive.n < END_BYTES)
 		return false;
-	size_t lowest = archive.n - END_BYTES > COMMENT_MAX ? archive.n - END_BYTES - COMMENT_MAX : 0;
+	size_t lowest =
+		archive.n - END_BYTES > COMMENT_MAX ? archive.n - END_BYTES - COMMENT_MAX : 0;
 	for (size_t at = archive.n - END_BYTES + 1; at-- > lowest;) {
 		if (memcmp(archive.p + at, "PK\x05\x06", 4) != 0)
 			continue;
@@ -90,8 +91,8 @@ static bool
 inflate_member(struct extractor_zip *z, struct cv_str packed, extractor_zip_fn *fn, void *arg)
 {
 	unsigned char piece[PIECE];
-	z_stream s = {.next_in = (unsigned char *)(uintptr_t)packed.p,
-		.avail_in = (unsigned)packed.n};
+	z_stream s = {
+		.next_in = (unsigned char *)(uintptr_t)packed.p, .avail_in = (unsigned)packed.n};
 	bool good = true, stop = false;
 	int result = Z_OK;
 
@@ -112,13 +113,13 @@ inflate_member(struct extractor_zip *z, struct cv_str packed, extractor_zip_fn *
 }
 
 bool
-extractor_zip_read(struct extractor_zip *z, const struct extractor_member *m, extractor_zip_fn *fn,
-	void *arg)
+extractor_zip_read(
+	struct extractor_zip *z, const struct extractor_member *m, extractor_zip_fn *fn, void *arg)
 {
 	bool stop;
 
 	if (!m->packed.p || m->is_encrypted || (m->method != 0 && m->method != 8))
 		return false;
 	return m->method == 8 ? inflate_member(z, m->packed, fn, arg)
-	                      : give(z, m->packed, fn, arg, &stop);
+			      : give(z, m->packed, fn, arg, &stop);
 }

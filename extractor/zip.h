@@ -15,10 +15,10 @@
 
 struct extractor_zip {
 	struct cv_str archive;
-	size_t at, end;     /* in the central directory */
-	unsigned left;      /* members not told yet */
-	uint64_t unpacked;  /* so far */
-	bool is_too_large;  /* the bound was reached */
+	size_t at, end;    /* in the central directory */
+	unsigned left;     /* members not told yet */
+	uint64_t unpacked; /* so far */
+	bool is_too_large; /* the bound was reached */
 };
 struct extractor_member {
 	struct cv_str name;
@@ -34,7 +34,7 @@ bool extractor_zip_next(struct extractor_zip *z, struct extractor_member *m);
 /* Gives M's octets to FN, piece by piece, until it says false. False: M is damaged, or the bound
  * was reached. */
 typedef bool extractor_zip_fn(void *arg, struct cv_str bytes);
-bool extractor_zip_read(struct extractor_zip *z, const struct extractor_member *m,
-	extractor_zip_fn *fn, void *arg);
+bool extractor_zip_read(
+	struct extractor_zip *z, const struct extractor_member *m, extractor_zip_fn *fn, void *arg);
 
 #endif

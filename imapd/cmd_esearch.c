@@ -185,8 +185,8 @@ open_box(struct multi *m, struct cv_err *err)
 		enum cv_status status = is_other ? open_other(m, box, err)
 						 : cv_mbox_open(c->acct, box->name, &mbox, err);
 		if (!status && !is_other)
-			status = imapd_session_open(c->conn, mbox, &own, true, box->recent,
-				&m->session, err);
+			status = imapd_session_open(
+				c->conn, mbox, &own, true, box->recent, &m->session, err);
 		if (status)
 			return status;
 		m->session->hides_recent = c->rev2;
@@ -289,6 +289,8 @@ imapd_cmd_esearch(struct imapd_conn *c)
 		if (done) {
 			close_box(m);
 			m->at++;
+		} else if (imapd_seek_is_waiting(m->seek)) {
+			return imapd_seek_park(m->seek);
 		}
 		if (cv_conn_out_is_high(c->conn))
 			return CV_STEP_MORE;

@@ -46,7 +46,7 @@ seek(struct imapd_conn *c)
 	if (status)
 		return imapd_refuse(c, status, &err);
 	imapd_seek_progress(c->cmd->step, &c->cmd->done, &c->cmd->goal);
-	return done ? CV_STEP_DONE : imapd_yield(c);
+	return done ? CV_STEP_DONE : imapd_seek_park(c->cmd->step);
 }
 
 static struct imapd_results

@@ -71,6 +71,7 @@ struct imapd_cmd {
 	int64_t parked_ms, tell_ms; /* progress.h: first parked; next to be told */
 	bool has_timer;             /* the deadline of this wait is tell_ms */
 	uint32_t done, goal;        /* messages; goal 0: not known */
+	int64_t texts_until_ms;   /* a search waits for texts until then; 0: has not begun to */
 	struct cv_str limit_code; /* "MESSAGELIMIT 1000 23221", beside CODE; limit.h */
 };
 

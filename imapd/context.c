@@ -569,7 +569,7 @@ imapd_contexts_step(struct imapd_conn *c)
 		if (!all->at)
 			return end_pass(c, all);
 	}
-	return imapd_yield(c);
+	return all->seek ? imapd_seek_park(all->seek) : imapd_yield(c);
 }
 
 bool

@@ -28,20 +28,20 @@
 #include "imapd/index_build.h"
 #include "imapd/signature.h"
 
-#define BOXES_MAX     1024u
-#define WATCHED_MAX   128u  /* mailboxes in which arriving mail is signed */
-#define REST_MS       1000  /* between two visits of a mailbox, and REST_TIMES what one took */
-#define REST_TIMES    50
-#define LOOK_MS       500   /* between two looks at what changed */
-#define MISSED_MAX    256u  /* messages that a search read unsigned: more are signed at once */
-#define SWEEP_MS      (24 * 3600 * 1000)
-#define FIRST_MS      (10 * 60 * 1000) /* after the start, to the first sweep */
-#define HOLD_OFF_MS   (10 * 60 * 1000) /* after a failure to write */
-#define TIDY_SECS     (24 * 3600)
-#define UNUSED_SECS   (60 * 24 * 3600)
-#define PLACES_MAX    64u /* of one text that are asked for */
-#define MARK_BYTES    32u
-#define NICENESS      15
+#define BOXES_MAX   1024u
+#define WATCHED_MAX 128u /* mailboxes in which arriving mail is signed */
+#define REST_MS     1000 /* between two visits of a mailbox, and REST_TIMES what one took */
+#define REST_TIMES  50
+#define LOOK_MS     500  /* between two looks at what changed */
+#define MISSED_MAX  256u /* messages that a search read unsigned: more are signed at once */
+#define SWEEP_MS    (24 * 3600 * 1000)
+#define FIRST_MS    (10 * 60 * 1000) /* after the start, to the first sweep */
+#define HOLD_OFF_MS (10 * 60 * 1000) /* after a failure to write */
+#define TIDY_SECS   (24 * 3600)
+#define UNUSED_SECS (60 * 24 * 3600)
+#define PLACES_MAX  64u /* of one text that are asked for */
+#define MARK_BYTES  32u
+#define NICENESS    15
 
 struct box {
 	struct imapd_index_key key;
@@ -62,6 +62,7 @@ struct box {
 struct imapd_index {
 	char *dir;
 	struct cv_store *store;
+	struct imapd_texts *texts; /* NULL: documents are not searched */
 	uint64_t max_bytes;
 	int lock_fd;
 	pthread_t thread;
@@ -78,6 +79,13 @@ struct imapd_index {
 	int64_t sweep_ms, hold_off_ms;
 	struct imapd_quiet quiet;
 };
+
+static struct imapd_index_key
+key_of(const struct imapd_index *index, cv_acct_id acct, uint64_t mbox)
+{
+	return (struct imapd_index_key){
+		acct, mbox, index->texts ? imapd_texts_kind(index->texts) : 0};
+}
 
 static struct cv_str
 key_str(const struct imapd_index_key *key)
@@ -293,14 +301,14 @@ struct file {
 };
 
 static bool
-key_of_name(const char *name, struct imapd_index_key *key)
+key_of_name(const struct imapd_index *index, const char *name, struct imapd_index_key *key)
 {
 	unsigned long long acct, mbox;
 	int end = 0;
 
 	if (sscanf(name, "%16llx-%16llx.sig%n", &acct, &mbox, &end) != 2 || !end || name[end])
 		return false;
-	*key = (struct imapd_index_key){acct, mbox};
+	*key = key_of(index, acct, mbox);
 	return true;
 }
 
@@ -319,7 +327,7 @@ list_files(struct imapd_index *index, struct file **files_out)
 		size_t n = strlen(d->d_name);
 		if (n > 4 && !strcmp(d->d_name + n - 4, ".new"))
 			(void)unlinkat(dirfd(dir), d->d_name, 0);
-		if (!key_of_name(d->d_name, &f.key) ||
+		if (!key_of_name(index, d->d_name, &f.key) ||
 			fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW))
 			continue;
 		f.used_secs = st.st_mtime;
@@ -389,6 +397,14 @@ room_of(const struct imapd_index *index)
 	return is_tight || !atomic_load(&index->is_allowed) ? 0 : index->max_bytes;
 }
 
+static uint64_t
+room_of_texts(const struct imapd_index *index)
+{
+	struct statvfs fs;
+	bool is_tight = !statvfs(index->dir, &fs) && fs.f_bavail < fs.f_blocks / 25;
+	return is_tight ? 0 : imapd_texts_max(index->texts);
+}
+
 /* Removes what nobody needs, then the least used while there is too much. */
 static void
 sweep(struct imapd_index *index)
@@ -400,8 +416,8 @@ sweep(struct imapd_index *index)
 	char path[PATH_MAX];
 
 	for (uint32_t i = 0; i < count; i++)
-		files[i].used_secs = CV_MAX(
-			files[i].used_secs, note_sweep(index, &files[i].key, false));
+		files[i].used_secs =
+			CV_MAX(files[i].used_secs, note_sweep(index, &files[i].key, false));
 	if (count)
 		qsort(files, count, sizeof *files, by_use_latest_first);
 	for (uint32_t i = 0; i < count && !atomic_load(&index->is_stopping); i++) {
@@ -491,8 +507,8 @@ index_main(void *arg)
 	(void)setpriority(PRIO_PROCESS, 0, NICENESS);
 	pthread_mutex_lock(&index->lock);
 	while (!atomic_load(&index->is_stopping)) {
-		bool may_work = atomic_load(&index->is_allowed) &&
-				cv_mono_ms() > index->hold_off_ms;
+		bool may_work =
+			atomic_load(&index->is_allowed) && cv_mono_ms() > index->hold_off_ms;
 		struct box *old = NULL, *due = may_work ? next_box(index, &old) : NULL;
 		bool must_sweep = cv_mono_ms() > index->sweep_ms;
 		if (!due && !old && !must_sweep) {
@@ -503,6 +519,8 @@ index_main(void *arg)
 		if (must_sweep) {
 			index->sweep_ms = cv_mono_ms() + SWEEP_MS;
 			sweep(index);
+			if (index->texts)
+				imapd_texts_sweep(index->texts, room_of_texts(index));
 		}
 		if (due)
 			visit(index, due);
@@ -564,6 +582,8 @@ match_marks(struct imapd_index *index, const char *mail_dir, struct cv_err *err)
 		else
 			bytes += files[i].bytes;
 	}
+	if (!match && index->texts)
+		imapd_texts_forget(index->texts);
 	if (count && !match)
 		cv_log(0, CV_INFO, "index.dropped", "dir=%s files=%u", index->dir, count);
 	free(files);
@@ -592,13 +612,14 @@ own_folder(struct imapd_index *index, struct cv_err *err)
 
 enum cv_status
 imapd_index_open(const char *dir, const char *mail_dir, struct cv_store *store, uint64_t max_bytes,
-	struct imapd_index **out, struct cv_err *err)
+	struct imapd_texts *texts, struct imapd_index **out, struct cv_err *err)
 {
 	struct imapd_index *index = cv_calloc(1, sizeof *index);
 	pthread_condattr_t attr;
 
 	index->dir = cv_strdup(dir);
 	index->store = store;
+	index->texts = texts;
 	index->max_bytes = max_bytes;
 	index->lock_fd = -1;
 	index->sweep_ms = cv_mono_ms() + FIRST_MS;
@@ -610,7 +631,7 @@ imapd_index_open(const char *dir, const char *mail_dir, struct cv_store *store, 
 	pthread_condattr_destroy(&attr);
 	cv_map_init(&index->boxes);
 	cv_list_init(&index->by_use);
-	index->indexer = imapd_indexer_new(&index->is_stopping);
+	index->indexer = imapd_indexer_new(&index->is_stopping, texts);
 	enum cv_status status = own_folder(index, err);
 	if (!status)
 		status = match_marks(index, mail_dir, err);
@@ -704,15 +725,14 @@ imapd_index_look(struct imapd_index *index, struct cv_mbox *m, uint32_t uidvalid
 	l->ends = cv_malloc(l->text_count * sizeof *l->ends);
 	l->absent = cv_calloc(l->text_count, sizeof *l->absent);
 	for (uint32_t i = 0; i < l->text_count; i++) {
-		places += imapd_signature_places(
-			search->texts[i], l->places + places, PLACES_MAX);
+		places += imapd_signature_places(search->texts[i], l->places + places, PLACES_MAX);
 		l->ends[i] = places;
 	}
 	if (!places) { /* all are shorter than three bytes */
 		imapd_index_look_end(l);
 		return NULL;
 	}
-	struct imapd_index_key key = {cv_acct_number(cv_mbox_acct(m)), cv_mbox_id(m)};
+	struct imapd_index_key key = key_of(index, cv_acct_number(cv_mbox_acct(m)), cv_mbox_id(m));
 	pthread_mutex_lock(&index->lock);
 	l->box = get_box(index, &key);
 	l->box->holds++;
@@ -781,8 +801,8 @@ imapd_index_look_absent(struct imapd_index_look *l, uint32_t uid)
 		return NULL;
 	}
 	for (uint32_t i = 0, from = 0; i < l->text_count; from = l->ends[i++])
-		l->absent[i] = !imapd_signature_has(l->image->words + row->at, row->words,
-			l->places + from, l->ends[i] - from);
+		l->absent[i] = !imapd_signature_has(
+			l->image->words + row->at, row->words, l->places + from, l->ends[i] - from);
 	return l->absent;
 }
 

@@ -20,12 +20,14 @@
 #define IMAPD_INDEX_H
 
 #include "imapd/search.h"
+#include "imapd/texts.h"
 
 struct imapd_index;
-/* Opens (making it) the folder DIR for the store in MAIL_DIR, and starts the thread. CV_EXISTS:
- * another process uses it. */
+/* Opens (making it) the folder DIR for the store in MAIL_DIR, and starts the thread, which keeps
+ * TEXTS (NULL: none) in order too. CV_EXISTS: another process uses it. */
 CV_MUST_CHECK enum cv_status imapd_index_open(const char *dir, const char *mail_dir,
-	struct cv_store *store, uint64_t max_bytes, struct imapd_index **out, struct cv_err *err);
+	struct cv_store *store, uint64_t max_bytes, struct imapd_texts *texts,
+	struct imapd_index **out, struct cv_err *err);
 /* Ends the thread and gives the mailboxes back: before the store is closed. */
 void imapd_index_stop(struct imapd_index *index);
 /* After the last look. NULL is fine. */

@@ -15,16 +15,18 @@
 #include "imapd/read_text.h"
 #include "imapd/signature.h"
 
-#define BATCH         64u
-#define WRITE_BYTES   (256u << 10) /* rows gather until there are so many */
-#define DEAD_ROWS     64u          /* rows of expunged messages beside a quarter of the others */
-#define FREE_PART     20u          /* of the disk stays free of us: 1/20 */
-#define WORK_US       10000        /* of work, then as long a rest */
-#define PUBLISH_ROWS  2048u        /* and a quarter of what is there already */
-#define BUFFER_MAX    (64u << 20)
+#define BATCH        64u
+#define WRITE_BYTES  (256u << 10) /* rows gather until there are so many */
+#define DEAD_ROWS    64u          /* rows of expunged messages beside a quarter of the others */
+#define FREE_PART    20u          /* of the disk stays free of us: 1/20 */
+#define WORK_US      10000        /* of work, then as long a rest */
+#define PUBLISH_ROWS 2048u        /* and a quarter of what is there already */
+#define BUFFER_MAX   (64u << 20)
 
 struct imapd_indexer {
 	const atomic_bool *stop;
+	struct imapd_texts *texts; /* NULL: documents are not searched */
+	struct cv_buf document_texts;
 	struct imapd_signer *signer;
 	struct imapd_finder *finder;
 	uint64_t bits[IMAPD_SIGNATURE_WORDS_MAX];
@@ -37,11 +39,13 @@ struct imapd_indexer {
 };
 
 struct imapd_indexer *
-imapd_indexer_new(const atomic_bool *stop)
+imapd_indexer_new(const atomic_bool *stop, struct imapd_texts *texts)
 {
 	struct imapd_indexer *x = cv_calloc(1, sizeof *x);
 
 	x->stop = stop;
+	x->texts = texts;
+	cv_buf_init(&x->document_texts, UINT32_MAX);
 	x->signer = imapd_signer_new();
 	x->finder = imapd_finder_new_signing(x->signer);
 	x->fd = -1;
@@ -57,6 +61,7 @@ imapd_indexer_free(struct imapd_indexer *x)
 	imapd_finder_free(x->finder);
 	imapd_signer_free(x->signer);
 	cv_buf_done(&x->bytes);
+	cv_buf_done(&x->document_texts);
 	free(x->added);
 	free(x);
 }
@@ -268,6 +273,23 @@ on_msg(void *arg, const struct cv_msg *msg)
 	return b->count < BATCH;
 }
 
+/* Puts the texts of the message's documents before the finder. False: what they say is not known
+ * for good (D1, D2 of texts.h). */
+static bool
+add_documents(struct imapd_indexer *x, const struct cv_msg *msg)
+{
+	bool is_final = false;
+
+	if (!x->texts || !imapd_finder_has_documents(x->finder))
+		return true;
+	if (!imapd_texts_read(x->texts, msg, &x->document_texts, &is_final) &&
+		(!imapd_texts_make(x->texts, msg, x->stop) ||
+			!imapd_texts_read(x->texts, msg, &x->document_texts, &is_final)))
+		return false;
+	imapd_finder_texts(x->finder, cv_buf_view(&x->document_texts));
+	return is_final;
+}
+
 /* A message that cannot be read stays out: a search reads it, and says what is wrong. */
 static void
 sign(struct imapd_indexer *x, struct imapd_index_task *t, const struct cv_msg *msg)
@@ -277,8 +299,9 @@ sign(struct imapd_indexer *x, struct imapd_index_task *t, const struct cv_msg *m
 	imapd_signer_reset(x->signer);
 	imapd_finder_reset(x->finder);
 	enum cv_status status = imapd_read_text(x->finder, t->mbox, msg, &unused);
+	bool is_known = !status && add_documents(x, msg);
 	imapd_finder_finish(x->finder);
-	if (status)
+	if (!is_known)
 		return;
 	uint32_t words = imapd_signer_finish(x->signer, x->bits);
 	if (x->added_count == x->added_room) {

@@ -11,10 +11,11 @@
 #include "common/store/mailbox.h"
 #include "imapd/index_file.h"
 #include "imapd/quiet.h"
+#include "imapd/texts.h"
 
 struct imapd_indexer; /* buffers that are used again for each mailbox */
-/* Work ends soon once *STOP is set. */
-struct imapd_indexer *imapd_indexer_new(const atomic_bool *stop);
+/* Work ends soon once *STOP is set. TEXTS: of documents, or NULL when they are not searched. */
+struct imapd_indexer *imapd_indexer_new(const atomic_bool *stop, struct imapd_texts *texts);
 void imapd_indexer_free(struct imapd_indexer *x);
 
 struct imapd_index_task {

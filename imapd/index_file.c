@@ -21,7 +21,7 @@ struct head {
 	uint32_t signatures, folding; /* versions */
 	uint64_t acct, mbox;
 	uint32_t uidvalidity, zero;
-	uint64_t unused[2];
+	uint64_t texts, unused;
 	uint64_t check; /* of all before */
 };
 _Static_assert(sizeof(struct head) == IMAPD_INDEX_HEAD_BYTES, "the head has no holes");
@@ -81,6 +81,7 @@ imapd_index_write_head(struct cv_buf *out, const struct imapd_index_key *key, ui
 		.folding = CV_FOLD_VERSION,
 		.acct = key->acct,
 		.mbox = key->mbox,
+		.texts = key->texts,
 		.uidvalidity = uidvalidity,
 	};
 	head.check = check_of_head(&head);
@@ -109,7 +110,8 @@ imapd_index_image_new(
 	memcpy(&head, words, sizeof head);
 	if (head.magic != MAGIC || head.signatures != IMAPD_SIGNATURE_VERSION ||
 		head.folding != CV_FOLD_VERSION || head.acct != key->acct ||
-		head.mbox != key->mbox || head.check != check_of_head(&head))
+		head.mbox != key->mbox || head.texts != key->texts ||
+		head.check != check_of_head(&head))
 		return NULL;
 	struct imapd_index_image *image = cv_calloc(1, sizeof *image);
 	atomic_init(&image->refs, 1);

@@ -20,6 +20,7 @@
 struct imapd_index_key {
 	cv_acct_id acct;
 	uint64_t mbox;
+	uint64_t texts; /* what its signatures know of documents: imapd_texts_kind(), or 0 */
 };
 
 struct imapd_index_row {

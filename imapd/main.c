@@ -8,6 +8,9 @@
 #include "common/sandbox/sandbox.h"
 #include "imapd/server.h"
 
+#define EXTRACT_WORKERS  4u /* two threads and the index's ask */
+#define EXTRACT_NICENESS 15
+
 static void
 print_usage(FILE *out)
 {
@@ -73,6 +76,25 @@ reload(struct imapd *d)
 	json_decref(reply);
 }
 
+/* What reads documents, while programs may still be started; NULL: nobody does, which was told. */
+static struct cv_extract *
+start_extract(const struct imapd_config *config)
+{
+	struct cv_extract *extract = NULL;
+	struct cv_err err = {0};
+
+	if (!config->imapd->index_attachments)
+		return NULL;
+	if (cv_extract_start(NULL, EXTRACT_WORKERS, EXTRACT_NICENESS, &extract, &err)) {
+		cv_log(0, CV_WARN, "attachments.none", "error=\"%s\"", err.text);
+		return NULL;
+	}
+	cv_log(0, cv_extract_reads_pdf(extract) ? CV_INFO : CV_WARN, "attachments.ready",
+		"reads=\"%s\"%s", cv_extract_ability(extract),
+		cv_extract_reads_pdf(extract) ? "" : " lacks=libpoppler-glib8");
+	return extract;
+}
+
 /* Until a signal says stop. */
 static void
 serve(struct imapd *d)
@@ -104,9 +126,10 @@ main(int argc, char **argv)
 	cv_program_start("imapd", config->common);
 	cv_daemon_signals_block();
 	signal(SIGPIPE, SIG_IGN);
+	struct cv_extract *extract = start_extract(config);
 	if (cv_sandbox_start(CV_SANDBOX_IMAPD, config->conf, cv_conf_path(conf), NULL, &err))
 		return fail(&err);
-	if (imapd_open(config, &d, &err))
+	if (imapd_open(config, extract, &d, &err))
 		return fail(&err);
 	d->conf_file = conf;
 	if (imapd_start(d, &err)) {

@@ -9,9 +9,12 @@ imapd_metrics_collect(void *arg, struct cv_buf *out)
 {
 	struct imapd *d = arg;
 	struct imapd_index_figures index = {0};
+	struct imapd_texts_figures texts = {0};
 
 	if (d->index)
 		imapd_index_figures(d->index, &index);
+	if (d->texts)
+		imapd_texts_figures(d->texts, &texts);
 	const struct cv_metric_row rows[] = {
 		{"congvu_imap_sessions", CV_GAUGE, "Sessions logged in.",
 			atomic_load(&d->sessions)},
@@ -33,6 +36,12 @@ imapd_metrics_collect(void *arg, struct cv_buf *out)
 			"Messages signed for the search index.", index.signed_messages},
 		{"congvu_imap_index_files_total", CV_COUNTER,
 			"Files of the search index begun or written anew.", index.files_begun},
+		{"congvu_imap_documents_bytes", CV_GAUGE, "Size of the texts of documents.",
+			texts.bytes},
+		{"congvu_imap_documents_total", CV_COUNTER, "Documents read for searches.",
+			texts.documents},
+		{"congvu_imap_documents_without_text_total", CV_COUNTER,
+			"Of these, documents that gave no text.", texts.without},
 	};
 
 	cv_metrics_net(out, d->net);

@@ -14,7 +14,7 @@ static const char *const fixed_options[] = {"congvu.base_dir", "congvu.run_dir",
 	"congvu.time_zone", "congvu.user", "congvu.log_file", "congvu.default_domain",
 	"congvu.dns_*", "imapd.listen_*", "imapd.separator", "imapd.workers", "imapd.cache",
 	"congvu.oauth_*", "imapd.metrics_listen", "imapd.restore_window",
-	"imapd.search_index_max", "imapd.reader_log_*", "imapd.quota_default", "imapd.quota_leader",
+	"imapd.search_index_max", "imapd.index_attachments", "imapd.index_attachments_max", "imapd.reader_log_*", "imapd.quota_default", "imapd.quota_leader",
 	"imapd.quota_agency", "imapd.quota_messages",
 	"imapd.idle_timeout", "imapd.pop3_idle_timeout",
 	"admin.address_template", "admin.reserved_local_parts", NULL};

@@ -177,6 +177,10 @@ void imapd_finder_feed(struct imapd_finder *f, struct cv_str bytes);
 /* Passes over N bytes inside the body at offset BODY_AT of the message, when they would not be
  * searched; else false, and they must be fed. */
 bool imapd_finder_skip(struct imapd_finder *f, uint64_t body_at, uint64_t n);
+/* Whether documents were fed, whose texts are kept apart (texts.h). */
+bool imapd_finder_has_documents(const struct imapd_finder *f);
+/* Before the end: TEXTS of the message's documents, cv_buf_bytes() of each, belong to its body. */
+void imapd_finder_texts(struct imapd_finder *f, struct cv_str texts);
 void imapd_finder_finish(struct imapd_finder *f);
 struct cv_str imapd_finder_header(const struct imapd_finder *f); /* raw */
 const bool *imapd_finder_in_header(const struct imapd_finder *f);

@@ -14,6 +14,7 @@
 #include "common/text/header.h"
 #include "imapd/search.h"
 #include "imapd/signature.h"
+#include "imapd/texts.h"
 
 #define WINDOW_BYTES (64u << 10)
 #define RAW_MAX      (WINDOW_BYTES + (64u << 10))
@@ -29,7 +30,7 @@ struct imapd_finder {
 	struct cv_arena arena;
 	struct cv_mime_scan *scan;
 	uint32_t part; /* whose bytes are in `raw`; CV_MIME_NONE: none */
-	bool is_text;
+	bool is_text, has_documents;
 	uint64_t body_at; /* where that part's body begins */
 	enum cv_mime_encoding encoding;
 	struct cv_base64_reader base64;
@@ -37,7 +38,7 @@ struct imapd_finder {
 	struct cv_str charset; /* in the arena */
 	struct cv_buf raw, utf8, folded;
 	struct cv_buf cased, cased_line; /* beside folded and folded_line, for exact texts */
-	struct cv_buf header; /* of the message, raw */
+	struct cv_buf header;            /* of the message, raw */
 	struct cv_buf line, folded_line; /* one field of it */
 	bool is_header_whole;
 };
@@ -52,8 +53,7 @@ imapd_finder_new(const struct imapd_search *search)
 	f->in_header = cv_calloc(search->text_count + 1, sizeof(bool));
 	f->in_body = cv_calloc(search->text_count + 1, sizeof(bool));
 	for (uint32_t i = 0; i < search->text_count; i++)
-		f->overlap = CV_MAX(f->overlap,
-			CV_MAX(search->texts[i].n, search->exacts[i].n));
+		f->overlap = CV_MAX(f->overlap, CV_MAX(search->texts[i].n, search->exacts[i].n));
 	if (search->has_fuzzy && search->text_count) {
 		f->fuzzy_header = cv_calloc(search->text_count, sizeof(*f->fuzzy_header));
 		f->fuzzy_body = cv_calloc(search->text_count, sizeof(*f->fuzzy_body));
@@ -63,8 +63,8 @@ imapd_finder_new(const struct imapd_search *search)
 	cv_buf_init(&f->raw, RAW_MAX);
 	cv_buf_init(&f->utf8, CV_CHARSET_GROWTH * RAW_MAX + 1024);
 	cv_buf_init(&f->folded, 3 * CV_CHARSET_GROWTH * RAW_MAX + IMAPD_SEARCH_NEEDLE_MAX + 1024);
-	cv_buf_init(&f->cased,
-		6 * CV_CHARSET_GROWTH * RAW_MAX + 2 * IMAPD_SEARCH_NEEDLE_MAX + 1024);
+	cv_buf_init(
+		&f->cased, 6 * CV_CHARSET_GROWTH * RAW_MAX + 2 * IMAPD_SEARCH_NEEDLE_MAX + 1024);
 	cv_buf_init(&f->cased_line, 48 * CV_HEADER_BYTES_MAX);
 	cv_buf_init(&f->header, CV_HEADER_BYTES_MAX);
 	cv_buf_init(&f->line, 8 * CV_HEADER_BYTES_MAX);
@@ -126,9 +126,8 @@ look(const struct imapd_finder *f, struct cv_str hay, struct cv_str cased, bool 
 		if (fuzzy && f->search->fuzzies[i])
 			imapd_fuzzy_look(f->search->fuzzies[i], hay, &fuzzy[i]);
 		else if (!found[i])
-			found[i] = f->search->exacts[i].p
-					   ? contains(cased, f->search->exacts[i])
-					   : contains(hay, f->search->texts[i]);
+			found[i] = f->search->exacts[i].p ? contains(cased, f->search->exacts[i])
+							  : contains(hay, f->search->texts[i]);
 	}
 	if (f->signer)
 		imapd_signer_add(f->signer, hay);
@@ -190,6 +189,7 @@ begin_part(struct imapd_finder *f, uint32_t index, const struct cv_mime_part *pa
 	end_part(f);
 	f->part = index;
 	f->is_text = part->at.kind == CV_MIME_TEXT || cv_str_ieq_z(part->at.type, "text");
+	f->has_documents |= !f->is_text && imapd_texts_is_document(&f->arena, part);
 	f->body_at = part->at.body_offset;
 	f->encoding = part->at.encoding;
 	f->charset = part->at.charset;
@@ -239,6 +239,7 @@ imapd_finder_reset(struct imapd_finder *f)
 	cv_buf_reset(&f->cased);
 	cv_buf_reset(&f->header);
 	f->is_header_whole = false;
+	f->has_documents = false;
 	f->scan = cv_mime_begin(&f->arena);
 	cv_mime_watch(f->scan, on_body, f);
 	cv_mime_only_parts(f->scan); /* the message's header is searched as it is shown */
@@ -337,6 +338,40 @@ score(struct imapd_finder *f)
 		f->header_scores[i] = (uint8_t)imapd_fuzzy_score(fuzzy, &f->fuzzy_header[i]);
 		f->body_scores[i] = (uint8_t)imapd_fuzzy_score(fuzzy, &f->fuzzy_body[i]);
 	}
+}
+
+bool
+imapd_finder_has_documents(const struct imapd_finder *f)
+{
+	return f->has_documents;
+}
+
+/* UTF-8 as it is, window by window like the text of a part. */
+static void
+search_plain(struct imapd_finder *f, struct cv_str text)
+{
+	f->charset = CV_STR("utf-8");
+	while (text.n) {
+		struct cv_str some = cv_str_sub(text, 0, 16u << 10);
+		text = cv_str_sub(text, some.n, text.n);
+		cv_buf_str(&f->raw, some);
+		while (f->raw.n >= WINDOW_BYTES)
+			search_window(f, good_cut(cv_str(f->raw.p, WINDOW_BYTES)));
+	}
+	if (f->raw.n)
+		search_window(f, f->raw.n);
+	cv_buf_reset(&f->folded);
+	cv_buf_reset(&f->cased);
+}
+
+void
+imapd_finder_texts(struct imapd_finder *f, struct cv_str texts)
+{
+	struct cv_rd rd = cv_rd(texts);
+
+	end_part(f);
+	while (cv_rd_left(&rd) && !rd.bad)
+		search_plain(f, cv_rd_bytes(&rd));
 }
 
 void

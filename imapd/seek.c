@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "imapd/read_text.h"
+#include "imapd/texts.h"
 
 #define BATCH         512
 #define BATCH_BODIES  64 /* the same when bodies must be read */
@@ -33,23 +34,28 @@ struct imapd_seek {
 	struct imapd_search *search;
 	const struct cv_view *view; /* the session's; it does not move while the command runs */
 	enum phase phase;
-	uint32_t next; /* message number; later index into pending */
+	uint32_t next;        /* message number; later index into pending */
 	const uint32_t *only; /* NULL: all; else `next` counts these first */
 	uint32_t only_count;
 	struct pending *pending;
 	uint32_t pending_count, pending_room, open_count;
 	struct imapd_columns *columns;
 	struct imapd_index_look *look; /* NULL: the index cannot help */
-	struct imapd_finder *finder; /* when bodies are to be read */
-	struct cv_arena arena;       /* of one batch */
-	struct cv_arena bound;       /* message sets of the search */
-	struct batch_item *batch;    /* room for batch_max */
+	struct imapd_finder *finder;   /* when bodies are to be read */
+	struct cv_arena arena;         /* of one batch */
+	struct cv_arena bound;         /* message sets of the search */
+	struct batch_item *batch;      /* room for batch_max */
 	unsigned batch_count, batch_at, batch_max;
 	bool is_reading; /* the batch's rows were judged; what is open from batch_at on is read */
 	uint32_t *found;
 	uint8_t *scores; /* of found; NULL without FUZZY */
 	size_t found_count;
 	struct imapd_relevancy relevancy; /* of the candidate judged last */
+	struct imapd_texts_wait wait;     /* for the texts of the item at batch_at */
+	atomic_bool was_told;             /* that wait is over */
+	bool is_waiting, has_waited;      /* has_waited: for that item */
+	int64_t until_ms;                 /* wait_until() */
+	struct cv_buf texts;
 	int64_t now_secs;
 };
 
@@ -58,6 +64,9 @@ imapd_seek_free(struct imapd_seek *s)
 {
 	if (!s)
 		return;
+	if (s->c->server->texts)
+		imapd_texts_cancel(s->c->server->texts, &s->wait);
+	cv_buf_done(&s->texts);
 	imapd_finder_free(s->finder);
 	imapd_index_look_end(s->look);
 	imapd_columns_close(s->columns);
@@ -71,8 +80,7 @@ imapd_seek_free(struct imapd_seek *s)
 }
 
 struct imapd_seek *
-imapd_seek_new(
-	struct imapd_conn *c, struct imapd_session *session, struct imapd_search *search)
+imapd_seek_new(struct imapd_conn *c, struct imapd_session *session, struct imapd_search *search)
 {
 	struct imapd_seek *s = cv_calloc(1, sizeof(*s));
 
@@ -82,6 +90,8 @@ imapd_seek_new(
 	s->view = session->view;
 	s->next = 1;
 	s->now_secs = cv_wall_secs();
+	cv_list_init(&s->wait.link);
+	cv_buf_init(&s->texts, UINT32_MAX);
 	s->batch_max = search->needs & IMAPD_NEED_BODY ? BATCH_BODIES : BATCH;
 	imapd_search_bind(search, s->view, session->saved, session->saved_count, &s->bound);
 	return s;
@@ -166,8 +176,8 @@ next_phase(struct imapd_seek *s)
 	if (!s->open_count)
 		return COLLECTING;
 	if (s->c->server->index && s->search->needs & IMAPD_NEED_BODY)
-		s->look = imapd_index_look(s->c->server->index, s->session->mbox,
-			s->view->uidvalidity, s->search);
+		s->look = imapd_index_look(
+			s->c->server->index, s->session->mbox, s->view->uidvalidity, s->search);
 	if (s->search->needs & facts) {
 		s->columns = imapd_columns_open(
 			s->c->server->columns, s->session->mbox, s->view->uidvalidity);
@@ -278,7 +288,75 @@ on_bytes(void *arg, struct cv_str bytes, struct cv_err *err)
 	return CV_OK;
 }
 
-/* Reads what the batch's ITEM still needs, and judges it for good. */
+/* ---- the texts of its documents ---- */
+
+static void
+on_texts(struct imapd_texts_wait *w)
+{
+	struct imapd_seek *s = CV_CONTAINER(w, struct imapd_seek, wait);
+
+	atomic_store(&s->was_told, true);
+	cv_conn_wake(s->c->conn);
+}
+
+/* Until when the command may wait, all in all: from its first wait on. */
+static int64_t
+wait_until(struct imapd_seek *s)
+{
+	/* A context between commands has no command. */
+	int64_t *until = s->c->cmd ? &s->c->cmd->texts_until_ms : &s->until_ms;
+
+	if (!*until)
+		*until = cv_mono_ms() +
+			 1000 * (int64_t)imapd_config(s->c->server)->imapd->index_attachments_wait;
+	return *until;
+}
+
+/* Puts them before the finder. False: they are being made, and the item must be read again. */
+static bool
+look_at_documents(struct imapd_seek *s, const struct batch_item *item)
+{
+	struct imapd_texts *texts = s->c->server->texts;
+	bool is_final;
+
+	if (!texts || !imapd_finder_has_documents(s->finder))
+		return true;
+	if (imapd_texts_read(texts, &item->msg, &s->texts, &is_final)) {
+		imapd_finder_texts(s->finder, cv_buf_view(&s->texts));
+		return true;
+	}
+	if (s->has_waited)
+		return true;
+	s->wait.until_ms = wait_until(s);
+	if (cv_mono_ms() >= s->wait.until_ms) {
+		(void)imapd_texts_ask(texts, &item->msg, NULL);
+		return true;
+	}
+	s->wait.fn = on_texts;
+	atomic_store(&s->was_told, false);
+	s->is_waiting = imapd_texts_ask(texts, &item->msg, &s->wait);
+	return !s->is_waiting;
+}
+
+bool
+imapd_seek_is_waiting(const struct imapd_seek *s)
+{
+	return s->is_waiting;
+}
+
+enum cv_step
+imapd_seek_park(struct imapd_seek *s)
+{
+	if (!s->is_waiting)
+		return imapd_yield(s->c);
+	if (s->c->is_slow) { /* others may, meanwhile */
+		cv_conn_mark_slow(s->c->conn, false);
+		s->c->is_slow = false;
+	}
+	return CV_STEP_WAIT;
+}
+
+/* Reads what the batch's ITEM still needs, and judges it for good, unless it must wait. */
 static enum cv_status
 judge_by_reading(struct imapd_seek *s, struct batch_item *item, struct cv_err *err)
 {
@@ -300,11 +378,15 @@ judge_by_reading(struct imapd_seek *s, struct batch_item *item, struct cv_err *e
 	if (!has_summary && s->search->needs & IMAPD_NEED_SUMMARY)
 		r.scan = cv_summary_begin(&s->arena);
 	struct cv_mbox *m = s->session->mbox;
-	enum cv_status status = r.finder && !r.scan
-		? imapd_read_text(r.finder, m, &item->msg, err)
-		: cv_msg_read(m, &item->msg.body, 0, length, on_bytes, &r, err);
+	enum cv_status status =
+		r.finder && !r.scan ? imapd_read_text(r.finder, m, &item->msg, err)
+				    : cv_msg_read(m, &item->msg.body, 0, length, on_bytes, &r, err);
 	if (r.scan)
 		cv_summary_finish(r.scan, &summary, NULL);
+	if (!status && r.finder && !look_at_documents(s, item)) {
+		cv_buf_done(&r.header);
+		return CV_OK;
+	}
 	if (r.finder) {
 		imapd_finder_finish(r.finder);
 		candidate.header = imapd_finder_header(r.finder);
@@ -343,8 +425,8 @@ judge_batch(struct imapd_seek *s, struct cv_err *err)
 		uids[i] = item->entry->uid;
 	}
 	s->batch_at = 0;
-	enum cv_status status = cv_msg_each(
-		s->session->mbox, uids, s->batch_count, with_summary, on_msg, s, err);
+	enum cv_status status =
+		cv_msg_each(s->session->mbox, uids, s->batch_count, with_summary, on_msg, s, err);
 	s->batch_at = 0;
 	s->is_reading = true;
 	return status;
@@ -364,6 +446,11 @@ read_batch(struct imapd_seek *s, int64_t end, struct cv_err *err)
 		} else if (p->verdict == IMAPD_MAYBE) {
 			item->entry = imapd_session_entry(s->session, p->seq);
 			status = judge_by_reading(s, item, err);
+			if (s->is_waiting) {
+				s->batch_at--;
+				return status;
+			}
+			s->has_waited = false;
 			if (cv_mono_us() > end && s->batch_at < s->batch_count)
 				return status;
 		}
@@ -426,7 +513,7 @@ judge_pending(struct imapd_seek *s, int64_t end, struct cv_err *err)
 {
 	enum cv_status status = CV_OK;
 
-	while (!status && cv_mono_us() <= end) {
+	while (!status && !s->is_waiting && cv_mono_us() <= end) {
 		if (s->is_reading) {
 			status = read_batch(s, end, err);
 			continue;
@@ -464,6 +551,11 @@ imapd_seek_step(struct imapd_seek *s, bool *done_out, struct cv_err *err)
 	int64_t end = cv_mono_us() + SLICE_US;
 	enum cv_status status = CV_OK;
 
+	*done_out = false;
+	if (s->is_waiting && !atomic_load(&s->was_told)) /* woken for something else */
+		return CV_OK;
+	s->has_waited |= s->is_waiting;
+	s->is_waiting = false;
 	if (s->phase == BY_FLAGS)
 		judge_by_flags(s, end);
 	if (s->phase == FILLING) {

@@ -24,9 +24,13 @@ void imapd_seek_from(struct imapd_seek *s, uint32_t seq);
 void imapd_seek_free(struct imapd_seek *s);
 /* Looks at no other messages than SEQS, ascending, the caller's as long as the seek. */
 void imapd_seek_only(struct imapd_seek *s, const uint32_t *seqs, size_t count);
-/* Works for a few milliseconds; *done_out: the result is complete. */
+/* Works for a few milliseconds; *done_out: the result is complete. After CV_OK without it answer
+ * what imapd_seek_park() says. */
 CV_MUST_CHECK enum cv_status imapd_seek_step(
 	struct imapd_seek *s, bool *done_out, struct cv_err *err);
+/* A wake-up comes at once, so that others have their turn, or when what it waits for is there. */
+bool imapd_seek_is_waiting(const struct imapd_seek *s);
+enum cv_step imapd_seek_park(struct imapd_seek *s);
 /* How many messages of how many are decided, for progress.h. */
 void imapd_seek_progress(const struct imapd_seek *s, uint32_t *done_out, uint32_t *goal_out);
 /* Message numbers, ascending; the caller may change them in place. */

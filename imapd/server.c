@@ -8,6 +8,7 @@
 #include "imapd/server.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "common/audit/access.h"
@@ -308,8 +309,8 @@ open_register(struct imapd *d, const struct imapd_config *config, struct cv_err 
 }
 
 void
-imapd_tls_options(const struct imapd_config *config, const char *alpn,
-	struct cv_tls_server_options *out)
+imapd_tls_options(
+	const struct imapd_config *config, const char *alpn, struct cv_tls_server_options *out)
 {
 	const struct congvu_options *m = config->common;
 
@@ -348,27 +349,52 @@ open_tls(struct imapd *d, const struct imapd_config *config)
 	imapd_tls_options_free(&o);
 }
 
+/* Searches go on without what documents say. */
+static void
+open_texts(struct imapd *d, const struct imapd_config *config)
+{
+	char dir[PATH_MAX];
+	struct cv_err err = {0};
+
+	if (!d->extract)
+		return;
+	snprintf(dir, sizeof dir, "%s/texts", config->common->index_dir);
+	if (mkdir(config->common->index_dir, 0700) && errno != EEXIST)
+		cv_log(0, CV_WARN, "attachments.none", "error=\"cannot make %s\"",
+			config->common->index_dir);
+	else if (imapd_texts_open(dir, d->store, d->engine, d->extract,
+			 config->imapd->index_attachments_max, &d->texts, &err))
+		cv_log(0, CV_WARN, "attachments.none", "error=\"%s\"", err.text);
+}
+
 /* Searches go on without it. */
 static void
 open_index(struct imapd *d, const struct imapd_config *config)
 {
 	struct cv_err err = {0};
 
+	open_texts(d, config);
 	if (imapd_index_open(config->common->index_dir, config->common->mail_dir, d->store,
-		    config->imapd->search_index_max, &d->index, &err))
+		    config->imapd->search_index_max, d->texts, &d->index, &err)) {
 		cv_log(0, CV_WARN, "index.none", "error=\"%s\"", err.text);
-	else
+		imapd_texts_stop(d->texts); /* whose folder is another's then */
+		imapd_texts_close(d->texts);
+		d->texts = NULL;
+	} else {
 		imapd_index_allow(d->index, config->imapd->search_index);
+	}
 }
 
 enum cv_status
-imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
+imapd_open(struct imapd_config *config, struct cv_extract *extract, struct imapd **out,
+	struct cv_err *err)
 {
 	struct imapd *d = cv_calloc(1, sizeof(*d));
 	struct cv_net_options net;
 
 	imapd_config_limits(config, &net);
 	atomic_init(&d->config, config);
+	d->extract = extract;
 	pthread_mutex_init(&d->users_lock, NULL);
 	pthread_mutex_init(&d->reload_lock, NULL);
 	cv_map_init(&d->users);
@@ -388,6 +414,8 @@ imapd_open(struct imapd_config *config, struct imapd **out, struct cv_err *err)
 		open_index(d, config);
 		open_tls(d, config);
 		status = cv_net_new(&net, &d->net, err);
+		if (!status && d->texts)
+			imapd_texts_set_net(d->texts, d->net);
 	}
 	if (!status) {
 		cv_auth_set_net(d->auth, d->net);
@@ -432,6 +460,7 @@ imapd_close(struct imapd *d)
 	cv_access_close(d->access);
 	if (d->audit)
 		cv_audit_close(d->audit);
+	imapd_texts_stop(d->texts); /* for which the index's thread may wait */
 	imapd_index_stop(d->index);
 	if (d->store)
 		cv_store_close(d->store);
@@ -444,6 +473,8 @@ imapd_close(struct imapd *d)
 	if (d->tls_pop3)
 		cv_tls_server_free(d->tls_pop3);
 	imapd_index_close(d->index);
+	imapd_texts_close(d->texts);
+	cv_extract_stop(d->extract);
 	imapd_columns_cache_free(d->columns);
 	imapd_sheets_free(d->sheets);
 	cv_rates_free(d->notice_rates);

@@ -26,6 +26,7 @@
 #include "imapd/grants.h"
 #include "imapd/index.h"
 #include "imapd/sheets.h"
+#include "imapd/texts.h"
 
 /* The options of one reading of the configuration; kept until the daemon ends. */
 struct imapd_config {
@@ -60,6 +61,8 @@ struct imapd {
 	struct cv_deliverer *deliverer; /* of our own letters */
 	struct cv_rates *notice_rates;
 	struct imapd_index *index; /* NULL: it cannot be opened */
+	struct imapd_texts *texts; /* of documents; NULL: they are not searched */
+	struct cv_extract *extract; /* the program that reads them, or NULL */
 	struct imapd_grants_cache grants;
 	struct cv_ctl_server *ctl;
 	struct cv_metrics_source metrics;
@@ -86,9 +89,10 @@ void imapd_tls_options(const struct imapd_config *config, const char *alpn,
 	struct cv_tls_server_options *out);
 void imapd_tls_options_free(struct cv_tls_server_options *o);
 
-/* Opens store, audit, register and sockets below CONFIG's folders, and takes CONFIG over. */
-CV_MUST_CHECK enum cv_status imapd_open(
-	struct imapd_config *config, struct imapd **out, struct cv_err *err);
+/* Opens store, audit, register and sockets below CONFIG's folders, and takes CONFIG over. EXTRACT,
+ * which is taken over too, reads documents; NULL: nobody does. */
+CV_MUST_CHECK enum cv_status imapd_open(struct imapd_config *config, struct cv_extract *extract,
+	struct imapd **out, struct cv_err *err);
 /* Accepts mail clients, control requests and deliveries from now on. */
 CV_MUST_CHECK enum cv_status imapd_start(struct imapd *d, struct cv_err *err);
 /* reload.c: reads configuration, certificates and register again. A fault leaves everything as it

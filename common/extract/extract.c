@@ -127,13 +127,19 @@ cv_extract_start(const char *program, unsigned workers, int niceness, struct cv_
 	struct cv_extract *x = cv_calloc(1, sizeof *x);
 	x->fd = pair[0];
 	enum cv_status status = pid < 0 ? cv_fail_errno(err, CV_TEMPFAIL, errnum, "fork")
-	                                : hear_ability(x, path, err);
+					: hear_ability(x, path, err);
 	if (status) {
 		cv_extract_stop(x);
 		return status;
 	}
 	*out = x;
 	return CV_OK;
+}
+
+void
+cv_extract_end_all(struct cv_extract *x)
+{
+	(void)shutdown(x->fd, SHUT_RDWR);
 }
 
 void

@@ -1,4 +1,4 @@
-/* extract.h - the text of documents that are attached to mail: PDF, DOCX, XLSX, PPTX, ODT, ODS, ODP.
+/* extract.h - the text of documents that are attached to mail: PDF, DOCX, XLSX, PPTX, OpenDocument.
  *
  * Reading them is left to a program of its own, congvu-extract: a daemon starts it before it shuts
  * itself in, and asks it over a socket. It makes a process for each document, which can do nothing
@@ -20,14 +20,14 @@
 
 enum cv_extract_outcome {
 	/* the same whenever it is asked again */
-	CV_EXTRACT_TEXT,      /* there is a text, however short */
-	CV_EXTRACT_UNKNOWN,   /* of no kind that is read here, or its converter is not installed */
+	CV_EXTRACT_TEXT,    /* there is a text, however short */
+	CV_EXTRACT_UNKNOWN, /* of no kind that is read here, or its converter is not installed */
 	CV_EXTRACT_ENCRYPTED,
 	CV_EXTRACT_BROKEN,
 	CV_EXTRACT_TOO_LARGE, /* the document, or what it unpacks to */
 	/* perhaps another one next time */
-	CV_EXTRACT_LIMIT,     /* time or memory ran out, or the process died; text so far */
-	CV_EXTRACT_AWAY       /* nobody could be asked */
+	CV_EXTRACT_LIMIT, /* time or memory ran out, or the process died; text so far */
+	CV_EXTRACT_AWAY   /* nobody could be asked */
 };
 static inline bool
 cv_extract_is_final(enum cv_extract_outcome outcome)
@@ -42,7 +42,9 @@ struct cv_extract;
  * a time, with NICENESS. Before threads and sandbox. CV_NOT_FOUND: there is no such program. */
 CV_MUST_CHECK enum cv_status cv_extract_start(const char *program, unsigned workers, int niceness,
 	struct cv_extract **out, struct cv_err *err);
-/* Ends the program and what it works on. NULL is fine. */
+/* Ends the program and what it works on: from now on nobody is there. From any thread. */
+void cv_extract_end_all(struct cv_extract *x);
+/* The same, and frees X, of which no job is left. NULL is fine. */
 void cv_extract_stop(struct cv_extract *x);
 /* What it can read: "1 office", "1 office pdf=22.12.0": another text may mean another outcome. */
 const char *cv_extract_ability(const struct cv_extract *x);

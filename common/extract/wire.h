@@ -14,8 +14,8 @@
 #define CV_EXTRACT_STARTED 'S'
 #define CV_EXTRACT_HEAD    5u
 
-#define CV_EXTRACT_CPU_SECS    5u  /* of one document */
-#define CV_EXTRACT_WALL_MS     15000u
-#define CV_EXTRACT_MEMORY      (256u << 20) /* beside what the program has at its start */
+#define CV_EXTRACT_CPU_SECS 5u /* of one document */
+#define CV_EXTRACT_WALL_MS  15000u
+#define CV_EXTRACT_MEMORY   (256u << 20) /* beside what the program has at its start */
 
 #endif

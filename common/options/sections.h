@@ -165,6 +165,9 @@
 	OPT(flag, search_exact, "no", "", "", "SEARCH compares diacritics and tones too, but for keys inside FUZZY", "tìm kiếm phân biệt dấu") \
 	OPT(flag, search_index, "yes", "", "", "keep an index of the mailboxes in which texts are searched", "lập chỉ mục các hộp thư hay được tìm kiếm") \
 	OPT(size, search_index_max, "8G", "1M", "4T", "disk space for the index", "dung lượng đĩa cho chỉ mục tìm kiếm") \
+	OPT(flag, index_attachments, "no", "", "", "searches look into documents too: PDF, DOCX, XLSX, PPTX, ODT, ODS, ODP, read by congvu-extract", "tìm cả trong tệp đính kèm (PDF, DOCX, XLSX, PPTX, ODT, ODS, ODP)") \
+	OPT(size, index_attachments_max, "4G", "1M", "4T", "disk space for the texts of documents", "dung lượng đĩa cho nội dung tệp đính kèm") \
+	OPT(secs, index_attachments_wait, "5s", "0s", "1m", "how long one search may wait for documents that were not read yet", "thời gian tối đa một lần tìm chờ đọc tệp đính kèm") \
 	OPT(secs, restore_window, "14d", "1s", "365d", "expunged mail and deleted mailboxes can be restored this long", "thời hạn khôi phục thư và thư mục đã xóa") \
 	OPT(size, quota_default, "2G", "1M", "1T", "quota of a member of staff", "hạn mức hộp thư cán bộ") \
 	OPT(secs, reader_log_keep, "366d", "1d", "3660d", "how long is kept who opened messages of shared boxes, and when people looked", "thời hạn lưu nhật ký mở thư hộp thư dùng chung và lượt kiểm tra") \

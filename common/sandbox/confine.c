@@ -63,7 +63,7 @@ add_memory(scmp_filter_ctx ctx)
 		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 
 	return fault ? fault
-	             : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+		     : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 			       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 }
 
@@ -73,14 +73,13 @@ add_forking(scmp_filter_ctx ctx)
 {
 	const scmp_datum_t spaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
 				    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
-	int fault = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-		SCMP_A0(SCMP_CMP_MASKED_EQ, spaces, 0));
+	int fault = seccomp_rule_add(
+		ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, spaces, 0));
 
 	if (!fault)
 		fault = add(ctx, SCMP_ACT_ALLOW, (const char *const[]){"fork", "vfork"}, 2);
 	/* Its flags are in memory; told that it is not there, the C library takes clone. */
-	return fault ? fault
-	             : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	return fault ? fault : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
 static int
@@ -146,8 +145,8 @@ cv_confine(enum cv_confinement kind, struct cv_err *err)
 		return status;
 #endif
 	/* A keeper that asks for something odd goes on without; a worker has no business left. */
-	scmp_filter_ctx ctx = seccomp_init(is_keeper ? SCMP_ACT_ERRNO(EPERM)
-						     : SCMP_ACT_KILL_PROCESS);
+	scmp_filter_ctx ctx =
+		seccomp_init(is_keeper ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_KILL_PROCESS);
 	if (!ctx)
 		return cv_fail(err, CV_TEMPFAIL, "seccomp: no filter");
 	return load(ctx, add_rules(ctx, kind), err);

@@ -172,3 +172,20 @@ cv_body_change(struct cv_store *s, const struct cv_blob_ref *bodies, size_t coun
 	cv_arena_done(&arena);
 	return status;
 }
+
+enum cv_status
+cv_body_is_used(struct cv_store *s, const struct cv_blob_ref *body, bool *is_used_out,
+	struct cv_err *err)
+{
+	struct cv_buf key = CV_BUF_INIT(CV_KEY_MAX), hold = CV_BUF_INIT(CV_VALUE_MAX);
+	struct cv_str value = CV_STR_EMPTY;
+
+	cv_blob_count_key(body, &key);
+	struct cv_str view = cv_buf_view(&key);
+	enum cv_status status = cv_meta_read(
+		s->engine, cv_blob_acct(body), &view, 1, &value, &hold, NULL, err);
+	*is_used_out = status || value.p;
+	cv_buf_done(&key);
+	cv_buf_done(&hold);
+	return status;
+}

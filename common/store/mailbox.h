@@ -292,6 +292,9 @@ typedef bool cv_msg_fn(void *arg, const struct cv_msg *msg); /* slices valid dur
 CV_MUST_CHECK enum cv_status cv_msg_each(struct cv_mbox *m, const uint32_t *uids, size_t count,
                                          bool with_summary, cv_msg_fn *fn, void *arg,
                                          struct cv_err *err);
+/* Whether anybody has BODY still: what was made of it can go when not. */
+CV_MUST_CHECK enum cv_status cv_body_is_used(struct cv_store *s, const struct cv_blob_ref *body,
+                                             bool *is_used_out, struct cv_err *err);
 /* Range read of the stored message. */
 CV_MUST_CHECK enum cv_status cv_msg_read(struct cv_mbox *m, const struct cv_blob_ref *body,
                                          uint64_t offset, uint64_t length, cv_sink_fn *sink,

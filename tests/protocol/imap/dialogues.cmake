@@ -39,3 +39,8 @@ set_tests_properties(protocol/imap/progress PROPERTIES TIMEOUT 240 LABELS protoc
 add_test(NAME protocol/imap/acl COMMAND ${Python3_EXECUTABLE}
 	${CMAKE_CURRENT_LIST_DIR}/acl_test.py $<TARGET_FILE:congvu-imapd>)
 set_tests_properties(protocol/imap/acl PROPERTIES TIMEOUT 300 LABELS protocol)
+if(TARGET congvu-extract)
+	add_test(NAME protocol/imap/documents COMMAND ${Python3_EXECUTABLE}
+		${CMAKE_CURRENT_LIST_DIR}/documents_test.py $<TARGET_FILE:congvu-imapd>)
+	set_tests_properties(protocol/imap/documents PROPERTIES TIMEOUT 600 LABELS protocol)
+endif()

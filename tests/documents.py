@@ -156,3 +156,48 @@ TYPES = {
     "ods": "application/vnd.oasis.opendocument.spreadsheet",
 }
 MAKERS = {"pdf": pdf, "docx": docx, "xlsx": xlsx, "pptx": pptx, "odt": odt, "ods": ods}
+
+
+def hostile():
+    """(name, octets) of documents that mean harm, or are nothing."""
+    def word(xml):
+        return pack([("[Content_Types].xml", "<Types/>"), ("word/document.xml", xml)])
+
+    def draw(stream, extra=b"", kids=b"[3 0 R]"):
+        objects = [b"<</Type/Catalog/Pages 2 0 R>>",
+                   b"<</Type/Pages/Kids" + kids + b"/Count 1>>",
+                   b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99999999 99999999]/Contents 4 0 R"
+                   b"/Resources<</XObject<</X 4 0 R>>/Font<</F 5 0 R>>>>>>",
+                   b"<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Length %d%s/Resources<</XObject"
+                   b"<</X 4 0 R>>>>>>stream\n%s\nendstream" % (len(stream), extra, stream),
+                   b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
+        out = b"%PDF-1.7\n" + b"".join(b"%d 0 obj%s endobj\n" % (n, o)
+                                       for n, o in enumerate(objects, 1))
+        return out + b"trailer<</Root 1 0 R/Size 6>>\n%%EOF\n"
+
+    laughs = "".join('<!ENTITY l%d "%s">' % (i, "&l%d;" % (i - 1) * 10 if i else "haha")
+                     for i in range(12))
+    packer = zlib.compressobj(9)
+    zeros = b"".join(packer.compress(b" " * (1 << 20)) for _ in range(300)) + packer.flush()
+    good, paper = docx("nguyen ven cau mot", "cau hai"), pdf("trang mot nguyen ven")
+    return [
+        ("bomb.docx", word("<w:document %s>%s</w:document>" % (W, "\n" * (120 << 20)))),
+        ("long.docx", word("<w:document %s><w:p><w:t>%s</w:t></w:p></w:document>" %
+                           (W, "dai qua " * (3 << 17)))),
+        ("laughs.docx", word('<!DOCTYPE x [%s]><w:document %s><w:p><w:t>&l11;</w:t></w:p>'
+                             "</w:document>" % (laughs, W))),
+        ("outside.docx", word('<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><w:document %s>'
+                              "<w:p><w:t>&a;</w:t></w:p></w:document>" % W)),
+        ("deep.odt", odf("text", "<text:p>" * 90000 + "</text:p>" * 90000)),
+        ("cut.docx", good[:len(good) // 2]),
+        ("swapped.docx", good[:80] + good[200:] + good[80:200]),
+        ("empty.docx", b""),
+        ("random.xlsx", b"PK\x03\x04" + bytes(range(256)) * 40),
+        ("secret.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 +
+         "EncryptedPackage".encode("utf-16-le") + b"\0" * 600),
+        ("cut.pdf", paper[:len(paper) // 2]),
+        ("random.pdf", b"%PDF-1.7\n" + bytes(range(256)) * 40),
+        ("itself.pdf", draw(b"q /X Do Q " * 50)),
+        ("tree.pdf", draw(b"", kids=b"[2 0 R 2 0 R 3 0 R]")),
+        ("twice.pdf", draw(zlib.compress(zeros, 9), b"/Filter[/FlateDecode/FlateDecode]")),
+    ]
