@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct imapd_index_key key = {(cv_acct_id)1 << CV_ACCT_CLASS_SHIFT | 7, 3};
+static const struct imapd_index_key key = {(cv_acct_id)1 << CV_ACCT_CLASS_SHIFT | 7, 3, 0};
 
 static void
 check(const uint64_t *words, size_t bytes)

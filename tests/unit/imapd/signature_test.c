@@ -126,7 +126,7 @@ test_signature__is_the_same_however_a_message_comes(void **state)
 	cv_buf_done(&message);
 }
 
-static const struct imapd_index_key key = {77, 5};
+static const struct imapd_index_key key = {77, 5, 0};
 
 static struct imapd_index_image *
 image_of(const struct cv_buf *file, uint64_t *words, size_t bytes)
