@@ -81,6 +81,7 @@ const struct admin_command *const admin_commands[] = {
 	&admin_spam_explain,
 	&admin_spam_judge,
 	&admin_spam_thaw,
+	&admin_spam_stats,
 	&admin_policy_explain,
 	&admin_store_check,
 	&admin_config_check,

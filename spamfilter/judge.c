@@ -5,7 +5,8 @@
 #include "common/base/log.h"
 #include "common/text/encoded_word.h"
 
-#define SUBJECT_MAX 4096 /* octets of the raw field that are decoded */
+#define AGENCIES_MAX 200  /* counted for one message */
+#define SUBJECT_MAX  4096 /* octets of the raw field that are decoded */
 
 /* In this order. */
 static const struct {
@@ -35,6 +36,7 @@ static const struct {
 } after[] = {
 	{spam_after_counters,   true },
 	{spam_after_log,        true },
+	{spam_after_agencies,   true },
 	{spam_after_signup,     false},
 	{spam_after_burst,      false},
 	{spam_after_copies,     false},
@@ -246,4 +248,29 @@ spam_after_log(struct spam_mail *m)
 		v->score, rules.p);
 	cv_buf_done(&rules);
 	cv_buf_done(&dkim);
+}
+
+/* The agencies of the recipients, each once; of what staff submit the sender's. */
+void
+spam_after_agencies(struct spam_mail *m)
+{
+	struct cv_str seen[AGENCIES_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < (m->is_submission ? 1 : m->rcpt_count); i++) {
+		struct cv_reg_hit hit;
+		cv_snapshot_find_address(m->snap, m->is_submission ? m->sender : m->rcpts[i], &hit);
+		bool is_ours = hit.found == CV_REG_ACCOUNT || hit.found == CV_REG_GROUP;
+		struct cv_str agency = is_ours ? hit.account.agency : CV_STR_EMPTY;
+		size_t k = 0;
+		while (k < count && !cv_str_eq(seen[k], agency))
+			k++;
+		if (k == count && count < CV_COUNT(seen))
+			seen[count++] = agency;
+	}
+	if (!count)
+		seen[count++] = CV_STR_EMPTY;
+	for (size_t i = 0; i < count; i++)
+		spam_agencies_note(
+			m->server->agencies, seen[i], m->is_submission, &m->verdict);
 }

@@ -65,7 +65,8 @@ spam_after_signup(struct spam_mail *m)
 {
 	static const char rule[] = "POL-02.signup";
 
-	if (!spam_has(m, SPAM_RULE_SIGNUP) || m->verdict.action == SPAM_REFUSE)
+	if (!spam_has(m, SPAM_RULE_SIGNUP) || m->verdict.action == SPAM_REFUSE ||
+		m->verdict.action == SPAM_GREYLIST)
 		return;
 	for (size_t i = 0; i < m->rcpt_count; i++) {
 		struct cv_reg_hit hit;

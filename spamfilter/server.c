@@ -10,11 +10,8 @@
 #include "common/sandbox/sandbox.h"
 #include "common/text/domain.h"
 #include "spamfilter/rules.h"
-#include "spamfilter/tool/explain.h"
 
-#define LIST_DAYS  30
-#define LIST_LIMIT 10000
-#define WHY_MAX    256
+#define WHY_MAX 256
 
 /* ---- policy ---- */
 
@@ -155,15 +152,18 @@ spam_options_check(const struct spamfilter_options *opt, struct cv_err *err)
 		const char *name, *value, *words[3];
 	} rows[] = {
 		{"secrecy_inbound", opt->secrecy_inbound, {"accept", "mark", "reject"}},
-		{"overload_action", opt->overload_action, {"tempfail", "accept", "accept"}},
+		{"overload_action", opt->overload_action, {"tempfail", "accept"}          },
 	};
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
-		const char *const *w = rows[i].words;
-		const char *value = rows[i].value;
-		if (strcmp(value, w[0]) && strcmp(value, w[1]) && strcmp(value, w[2]))
-			return cv_fail(err, CV_INVALID, "%s is '%s': %s, %s or %s", rows[i].name,
-				value, w[0], w[1], w[2]);
+		bool is_good = false;
+		for (size_t w = 0; w < CV_COUNT(rows[i].words) && rows[i].words[w]; w++)
+			is_good |= !strcmp(rows[i].value, rows[i].words[w]);
+		if (!is_good)
+			return cv_fail(err, CV_INVALID, "%s is '%s': %s, %s%s%s", rows[i].name,
+				rows[i].value, rows[i].words[0], rows[i].words[1],
+				rows[i].words[2] ? " or " : "",
+				rows[i].words[2] ? rows[i].words[2] : "");
 	}
 	return check_scores(opt, err);
 }
@@ -214,6 +214,7 @@ open_parts(struct spam_server *s, char *why_not, struct cv_err *err)
 	if (status)
 		return status;
 	s->signup = spam_signup_new(s->stats);
+	s->agencies = spam_agencies_new(s->stats);
 	s->dmarc = spam_dmarc_new(s->resolver);
 	s->keys = spam_keys_new(s->is_alone ? NULL : s->main->keys_dir);
 	return spam_stats_start(s->stats, err);
@@ -298,6 +299,7 @@ spam_server_close(struct spam_server *s)
 	spam_stats_close(s->stats);
 	spam_signup_free(s->signup);
 	spam_memory_close(s->memory);
+	spam_agencies_free(s->agencies);
 	if (s->keys)
 		spam_keys_free(s->keys);
 	spam_dmarc_free(s->dmarc);
@@ -316,84 +318,4 @@ spam_server_close(struct spam_server *s)
 		cv_conf_free(s->older[--s->older_count]);
 	free(s->older);
 	free(s);
-}
-
-/* ---- the control socket ---- */
-
-static enum cv_status
-answer_status(struct spam_server *s, json_t **reply_out)
-{
-	*reply_out = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "program", "spamfilter",
-		"sessions", (json_int_t)atomic_load(&s->sessions), "sessions_open",
-		(json_int_t)atomic_load(&s->sessions_open), "messages",
-		(json_int_t)atomic_load(&s->messages), "refused",
-		(json_int_t)atomic_load(&s->refused), "marked", (json_int_t)atomic_load(&s->marked),
-		"signed", (json_int_t)atomic_load(&s->signed_), "signups",
-		(json_int_t)atomic_load(&s->signups));
-	return *reply_out ? CV_OK : CV_TEMPFAIL;
-}
-
-static enum cv_status
-answer_signups(struct spam_server *s, json_t *request, json_t **reply_out, struct cv_err *err)
-{
-	json_int_t days = LIST_DAYS, limit = LIST_LIMIT;
-	json_t *rows;
-
-	(void)json_unpack(request, "{s?:I, s?:I}", "days", &days, "limit", &limit);
-	if (days < 0 || days > 100000 || limit < 0 || limit > LIST_LIMIT)
-		return cv_fail(err, CV_INVALID, "days and limit must be small and not negative");
-	enum cv_status status =
-		spam_signup_list(s->signup, (unsigned)days, (size_t)limit, &rows, err);
-	if (status)
-		return status;
-	*reply_out = json_pack("{s:o}", "events", rows);
-	return *reply_out ? CV_OK : CV_TEMPFAIL;
-}
-
-static enum cv_status
-control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
-{
-	struct spam_server *s = call->ctx;
-	const char *what = json_string_value(json_object_get(call->request, "do"));
-
-	if (call->peer_uid != 0 && call->peer_uid != geteuid())
-		return cv_fail(err, CV_DENIED, "only root and the service's user may do this");
-	if (what && !strcmp(what, "status"))
-		return answer_status(s, reply_out);
-	if (what && !strcmp(what, "signup.list"))
-		return answer_signups(s, call->request, reply_out, err);
-	if (what && !strcmp(what, "explain"))
-		return spam_explain_answer(s, call->request, reply_out, err);
-	if (what && !strcmp(what, "burst.release"))
-		return spam_burst_answer(s->memory, call->request, reply_out, err);
-	if (what && !strcmp(what, "reload"))
-		return spam_server_reload(s, reply_out, err);
-	if (what && !strcmp(what, "register.refresh")) {
-		spam_keys_refresh(s->keys);
-		cv_register_refresh(s->reg);
-		*reply_out = json_object();
-		return CV_OK;
-	}
-	return cv_fail(err, CV_INVALID, "unknown request");
-}
-
-enum cv_status
-spam_server_control(struct spam_server *s, struct cv_err *err)
-{
-	struct sockaddr_storage addr;
-	socklen_t len;
-	char text[1200];
-	int fd;
-
-	if (s->is_alone)
-		return CV_OK;
-	if (mkdir(s->main->run_dir, 0755) && errno != EEXIST)
-		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot make %s", s->main->run_dir);
-	snprintf(text, sizeof text, "unix:%s/spamfilter.ctl", s->main->run_dir);
-	enum cv_status status = cv_sockaddr_parse(cv_str_z(text), &addr, &len, err);
-	if (status == CV_OK)
-		status = cv_addr_listen(&addr, len, 0600, &fd, err);
-	if (status == CV_OK)
-		status = cv_ctl_serve(fd, control, s, &s->ctl, err);
-	return status;
 }

@@ -14,6 +14,7 @@
 #include "common/options/sections.h"
 #include "common/policy/policy.h"
 #include "spamfilter/body.h"
+#include "spamfilter/agencies.h"
 #include "spamfilter/dkim.h"
 #include "spamfilter/dmarc/dmarc.h"
 #include "spamfilter/dns.h"
@@ -51,6 +52,7 @@ struct spam_server {
 	struct spam_stats *stats;
 	struct spam_signup *signup;
 	struct spam_memory *memory;
+	struct spam_agencies *agencies;
 	struct cv_netset *submitters;
 	struct cv_ctl_server *ctl;
 	struct cv_net *net; /* for metrics; NULL: none */
@@ -86,7 +88,7 @@ CV_MUST_CHECK enum cv_status spam_options_check(
 	const struct spamfilter_options *opt, struct cv_err *err);
 /* metrics.c: listens where metrics_listen says. */
 CV_MUST_CHECK enum cv_status spam_metrics_open(struct spam_server *s, struct cv_err *err);
-/* Serves <run_dir>/spamfilter.ctl, unless alone. */
+/* control.c: serves <run_dir>/spamfilter.ctl, unless alone. */
 CV_MUST_CHECK enum cv_status spam_server_control(struct spam_server *s, struct cv_err *err);
 
 struct spam_policy *spam_policy_hold(struct spam_server *s);

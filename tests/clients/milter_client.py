@@ -49,8 +49,10 @@ class MilterClient:
     WORDS = {b"a": "accept", b"c": "continue", b"r": "reject", b"t": "tempfail", b"d": "discard",
              b"y": "reply"}
 
-    def __init__(self, where, seconds=30):
-        """WHERE is a path, a (host, port) or the filter's word: unix:/path, inet:port@host."""
+    def __init__(self, where, seconds=30, actions=ALL_ACTIONS):
+        """WHERE is a path, a (host, port) or the filter's word: unix:/path, inet:port@host.
+
+        ACTIONS are the edits this MTA takes."""
         if isinstance(where, str) and where.startswith("inet:"):
             port, _, host = where[5:].partition("@")
             where = (host or "127.0.0.1", int(port))
@@ -62,7 +64,7 @@ class MilterClient:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(seconds)
         self.socket.connect(where)
-        self.send(b"O", struct.pack(">III", 6, ALL_ACTIONS, 0))
+        self.send(b"O", struct.pack(">III", 6, actions, 0))
         command, data = self.read()
         assert command == b"O", command
         self.version, self.actions, self.steps = struct.unpack(">III", data[:12])
