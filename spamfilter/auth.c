@@ -1,4 +1,4 @@
-/* auth.c - examiner: SPF, DKIM and DMARC of mail from outside. */
+/* auth.c - examiner: SPF and DKIM of mail from outside. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "spamfilter/judge.h"
 
@@ -38,26 +38,6 @@ spam_examine_spf(struct spam_mail *m)
 		refuse_by_spf(m);
 }
 
-static void
-check_dmarc(struct spam_mail *m)
-{
-	const char *passed[SPAM_DKIM_SIGNATURES_MAX];
-	struct spam_dmarc_ask ask = {
-		.dkim = passed, .method = spam_dmarc_method_named(m->opt->dmarc_method)};
-
-	/* Several authors' domains: none of them can be vouched for as the one that is shown. */
-	if (!m->author.is_plain || m->author.domain_count != 1)
-		return;
-	ask.from = cv_arena_z(&m->arena, m->author.domain);
-	if (m->has_spf && m->spf.result == SPAM_SPF_PASS)
-		ask.spf = m->spf.domain;
-	for (size_t i = 0; i < m->sig_count; i++)
-		if (m->sigs[i].result == SPAM_DKIM_PASS)
-			passed[ask.dkim_count++] = m->sigs[i].domain;
-	spam_dmarc_check(m->server->dmarc, &ask, &m->dmarc);
-	m->has_dmarc = true;
-}
-
 void
 spam_examine_authentication(struct spam_mail *m)
 {
@@ -70,7 +50,6 @@ spam_examine_authentication(struct spam_mail *m)
 		return;
 	if (m->progress) /* look-ups may have taken a while, and more come */
 		m->progress(m->progress_arg);
-	check_dmarc(m);
 }
 
 bool

@@ -4,6 +4,7 @@
 
 #include "common/base/log.h"
 #include "spamfilter/authres.h"
+#include "spamfilter/judge.h"
 
 #define REPLY_MAX     900
 #define POLICY_FIELD  "X-Congvu-Policy"
@@ -158,15 +159,7 @@ insert_results(struct editor *e)
 	spam_authres_begin(&value, e->s->authserv_id);
 	write_spf_result(m, &value);
 	write_dkim_results(m, &value);
-	if (m->has_dmarc) {
-		char note[32];
-		snprintf(note, sizeof note, "p=%s", spam_dmarc_policy_word(m->dmarc.policy));
-		bool has_policy =
-			m->dmarc.result == SPAM_DMARC_PASS || m->dmarc.result == SPAM_DMARC_FAIL;
-		spam_authres_result(
-			&value, "dmarc", spam_dmarc_word(m->dmarc.result), has_policy ? note : "");
-		spam_authres_property(&value, "header.from", m->author.domain);
-	}
+	spam_dmarc_write_result(m, &value);
 	spam_authres_end(&value);
 	insert_field(e, RESULT_FIELD, &value);
 	cv_buf_done(&value);

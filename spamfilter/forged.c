@@ -1,36 +1,62 @@
-/* forged.c - examiner: our domains in From or in the envelope, from outside, and nobody vouches
- * (POL-06). */
+/* forged.c - examiner: our domains in From, in Sender or in the envelope, from outside, and nobody
+ * vouches (POL-06). */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "common/text/address.h"
+#include "spamfilter/dmarc/guarded.h"
 #include "spamfilter/judge.h"
 
-/* cv_policy_forged_own() knows the register's domains alone; beside an MTA without a register,
- * default_domain counts too. */
-static void
-decide_forged(struct spam_mail *m, struct cv_str domain, struct cv_decision *out)
-{
-	const char *vi, *en;
+#define SENDER_MAX 1000 /* octets of a Sender field that are read */
 
-	cv_policy_forged_own(m->policy->policy, m->snap, &domain, 1, false, out);
-	if (out->verdict != CV_ALLOW || !spam_is_ours(m->server, m->snap, domain))
-		return;
-	out->rule = "POL-06.forged-own";
-	if (!cv_policy_explain(out->rule, &vi, &en))
-		en = vi = "%s";
-	out->verdict = CV_REFUSE;
-	out->smtp_code = 550;
-	out->enhanced = "5.7.1";
-	const struct {
-		const char *pattern;
-		char *text;
-	} rows[] = {
-		{en, out->en},
-		{vi, out->vi}
-	};
-	for (size_t i = 0; i < CV_COUNT(rows); i++) {
-		const char *at = strstr(rows[i].pattern, "%s");
-		int before = at ? (int)(at - rows[i].pattern) : (int)strlen(rows[i].pattern);
-		snprintf(rows[i].text, sizeof out->en, "%.*s%.*s%s", before, rows[i].pattern,
-			(int)CV_MIN(domain.n, 70), domain.p, at ? at + 2 : "");
+/* Domains we had before send no mail from outside either. */
+static bool
+is_ours(const struct spam_mail *m, struct cv_str domain)
+{
+	return spam_is_ours(m->server, m->snap, domain) || spam_is_former(m, domain);
+}
+
+/* True when DOMAIN is ours and the mail is as good as refused. */
+static bool
+refuse_forged(struct spam_mail *m, struct cv_str domain, const char *where)
+{
+	struct cv_decision d;
+
+	if (!cv_policy_named("POL-06.forged-own", domain, &d))
+		return false;
+	spam_found(m, SPAM_RULE_FORGED_DOMAIN, "%s %.*s", where, CV_STR_ARGS(domain));
+	/* An exception of the province's own lets such mail in, marked. */
+	if (m->opt->reject_forged_own && !m->dmarc_outcome.is_excepted) {
+		spam_want(m, SPAM_REFUSE, &d);
+	} else {
+		spam_want(m, SPAM_MARK, NULL);
+		spam_policy_mark(m, SPAM_RULE_FORGED_DOMAIN);
+	}
+	return true;
+}
+
+/* Some programs show who is in Sender or Resent-From beside, or instead of, the author. */
+static void
+check_senders(struct spam_mail *m)
+{
+	static const char *const names[] = {"Sender", "Resent-From", "Resent-Sender"};
+
+	for (size_t i = 0; i < m->field_count; i++) {
+		struct cv_addr_list list;
+		bool is_sender = false;
+		for (size_t k = 0; k < CV_COUNT(names); k++)
+			is_sender |= cv_str_ieq_z(cv_str_trim(m->fields[i].name), names[k]);
+		if (!is_sender)
+			continue;
+		cv_addr_list_parse(&m->arena, cv_str_sub(m->fields[i].value, 0, SENDER_MAX), &list);
+		for (size_t k = 0; k < list.n; k++) {
+			struct cv_str host = list.items[k].host;
+			if (!host.n || !is_ours(m, host) ||
+				spam_is_vouched(m, cv_arena_z(&m->arena, host)))
+				continue;
+			spam_found(m, SPAM_RULE_SENDER_FORGED, "%.*s", CV_STR_ARGS(host));
+			spam_want(m, SPAM_MARK, NULL);
+			spam_policy_mark(m, SPAM_RULE_SENDER_FORGED);
+			return;
+		}
 	}
 }
 
@@ -38,28 +64,20 @@ void
 spam_examine_forged(struct spam_mail *m)
 {
 	const struct spam_author *a = &m->author;
-	struct cv_decision d;
 
-	for (size_t i = 0; !m->is_submission && i <= a->domain_count; i++) {
+	if (m->is_submission)
+		return;
+	check_senders(m);
+	for (size_t i = 0; i <= a->domain_count; i++) {
 		bool is_envelope = i == a->domain_count;
 		struct cv_str domain = is_envelope ? m->sender_domain : a->domains[i];
-		if (!domain.n || !spam_is_ours(m->server, m->snap, domain))
+		if (!domain.n || !is_ours(m, domain))
 			continue;
 		/* An unreadable From vouches for nothing. */
-		if ((is_envelope || (a->is_plain && a->domain_count == 1)) &&
+		if ((is_envelope || a->form == SPAM_AUTHOR_PLAIN) &&
 			spam_is_vouched(m, cv_arena_z(&m->arena, domain)))
 			continue;
-		decide_forged(m, domain, &d);
-		if (d.verdict != CV_REFUSE)
-			continue;
-		spam_found(m, SPAM_RULE_FORGED_DOMAIN, "%s %.*s", is_envelope ? "envelope" : "From",
-			CV_STR_ARGS(domain));
-		if (m->opt->reject_forged_own) {
-			spam_want(m, SPAM_REFUSE, &d);
-		} else {
-			spam_want(m, SPAM_MARK, NULL);
-			spam_policy_mark(m, SPAM_RULE_FORGED_DOMAIN);
-		}
-		return;
+		if (refuse_forged(m, domain, is_envelope ? "envelope" : "From"))
+			return;
 	}
 }

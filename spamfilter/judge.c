@@ -19,7 +19,10 @@ static const struct {
 } examiners[] = {
 	{spam_examine_limits,         ALWAYS | LARGE_HEADER},
 	{spam_examine_authentication, ALWAYS               },
+	{spam_examine_author,         ALWAYS               },
+	{spam_examine_dmarc,          ALWAYS               },
 	{spam_examine_forged,         ALWAYS               },
+	{spam_examine_imitation,      ALWAYS               },
 	{spam_examine_secrecy,        ALWAYS               },
 	{spam_examine_signup,         IN_BUDGET            },
 	{spam_examine_burst,          ALWAYS               },

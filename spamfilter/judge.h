@@ -22,6 +22,9 @@ void spam_decide(struct spam_mail *m);
 /* Examiners and what follows, one each file; the tables are in judge.c. */
 void spam_examine_limits(struct spam_mail *m);         /* judge.c */
 void spam_examine_authentication(struct spam_mail *m); /* auth.c */
+void spam_examine_author(struct spam_mail *m);         /* dmarc/examine.c */
+void spam_examine_dmarc(struct spam_mail *m);
+void spam_examine_imitation(struct spam_mail *m); /* dmarc/imitate.c */
 void spam_examine_forged(struct spam_mail *m);         /* forged.c */
 void spam_examine_secrecy(struct spam_mail *m);        /* official.c */
 void spam_examine_signup(struct spam_mail *m);
@@ -43,6 +46,8 @@ void spam_after_letters(struct spam_mail *m);
 void spam_after_greylist(struct spam_mail *m);
 void spam_after_reputation(struct spam_mail *m);
 
+/* dmarc/examine.c: the result in Authentication-Results, when there is one. */
+void spam_dmarc_write_result(const struct spam_mail *m, struct cv_buf *out);
 /* auth.c: SPF as soon as the sender is known, for a refusal at MAIL. */
 void spam_examine_spf(struct spam_mail *m);
 /* auth.c: SPF or a signature vouches for DOMAIN (lower-case A-labels), in relaxed alignment. */

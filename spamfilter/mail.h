@@ -63,6 +63,7 @@ struct spam_mail {
 	size_t sig_count;
 	bool has_dmarc;
 	struct spam_dmarc_answer dmarc;
+	struct spam_dmarc_outcome dmarc_outcome;
 	/* signing */
 	struct spam_dkim_stream *signers[SPAM_KEYS_MAX];
 	char sign_names[SPAM_KEYS_MAX][64];

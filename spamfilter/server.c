@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/sandbox/sandbox.h"
 #include "common/text/domain.h"
+#include "spamfilter/dmarc/imitate.h"
 #include "spamfilter/rules.h"
 
 #define WHY_MAX 256
@@ -22,6 +23,7 @@ policy_load(const struct congvu_options *m, const struct spamfilter_options *opt
 	struct cv_policy *policy = NULL;
 	struct spam_weights *weights = NULL;
 	struct spam_dnslists *lists = NULL;
+	struct spam_overrides *overrides = NULL;
 	enum cv_status status = cv_policy_load(NULL, m->official_suffixes, &policy, err);
 
 	if (status == CV_OK && opt->signup_allow_file[0])
@@ -30,15 +32,19 @@ policy_load(const struct congvu_options *m, const struct spamfilter_options *opt
 		status = spam_weights_load(opt->weights_file, &weights, err);
 	if (status == CV_OK && (opt->dnsbl[0] || opt->dnswl[0] || opt->urlbl[0]))
 		status = spam_dnslists_new(opt->dnsbl, opt->dnswl, opt->urlbl, &lists, err);
+	if (status == CV_OK)
+		status = spam_overrides_load(opt->dmarc_override_file, &overrides, err);
 	if (status) {
 		cv_policy_free(policy);
 		spam_weights_free(weights);
+		spam_dnslists_free(lists);
 		return status;
 	}
 	*out = cv_calloc(1, sizeof **out);
 	(*out)->policy = policy;
 	(*out)->weights = weights;
 	(*out)->lists = lists;
+	(*out)->overrides = overrides;
 	atomic_init(&(*out)->refs, 1);
 	return CV_OK;
 }
@@ -61,6 +67,7 @@ spam_policy_release(struct spam_policy *p)
 	cv_policy_free(p->policy);
 	spam_weights_free(p->weights);
 	spam_dnslists_free(p->lists);
+	spam_overrides_free(p->overrides);
 	free(p);
 }
 
@@ -215,7 +222,8 @@ open_parts(struct spam_server *s, char *why_not, struct cv_err *err)
 		return status;
 	s->signup = spam_signup_new(s->stats);
 	s->agencies = spam_agencies_new(s->stats);
-	s->dmarc = spam_dmarc_new(s->resolver);
+	s->dmarc = spam_dmarc_new();
+	s->leaders = spam_leaders_cache_new();
 	s->keys = spam_keys_new(s->is_alone ? NULL : s->main->keys_dir);
 	return spam_stats_start(s->stats, err);
 }
@@ -304,6 +312,7 @@ spam_server_close(struct spam_server *s)
 		spam_keys_free(s->keys);
 	spam_dmarc_free(s->dmarc);
 	spam_dns_free(s->dns);
+	spam_leaders_cache_free(s->leaders);
 	if (s->reg)
 		cv_register_close(s->reg);
 	if (s->resolver)

@@ -32,6 +32,7 @@ struct spam_policy {
 	struct cv_policy *policy;
 	struct spam_weights *weights;
 	struct spam_dnslists *lists; /* in DNS */
+	struct spam_overrides *overrides; /* of published policies */
 	atomic_uint refs;
 };
 
@@ -48,6 +49,7 @@ struct spam_server {
 	struct cv_register *reg;
 	struct spam_dns *dns;
 	struct spam_dmarc *dmarc;
+	struct spam_leaders_cache *leaders; /* dmarc/imitate.h */
 	struct spam_keys *keys;
 	struct spam_stats *stats;
 	struct spam_signup *signup;

@@ -186,6 +186,14 @@
 	OPT(flag, dkim_verify, "yes", "", "", "verify DKIM signatures", "kiểm tra chữ ký DKIM") \
 	OPT(flag, dkim_sign, "yes", "", "", "sign mail of our domains that staff submit", "ký DKIM thư gửi đi") \
 	OPT(text, dmarc_method, "tree-walk", "1", "20", "how DMARC finds organisations and policies: tree-walk (RFC 9989) or public-suffix (RFC 7489)", "cách DMARC tìm tổ chức và chính sách") \
+	OPT(text, dmarc_enforce, "as-published", "1", "20", "what is done when DMARC fails: none, mark, or as-published", "cách xử lý khi DMARC không đạt") \
+	OPT(text, dmarc_quarantine, "junk", "1", "20", "what p=quarantine comes to: mark, junk or quarantine", "p=quarantine được xử lý thành gì") \
+	OPT(text, dmarc_mailing_lists, "junk", "1", "20", "what p=reject comes to for mail of a mailing list that somebody vouches for: mark, junk, quarantine or refuse", "p=reject với thư của nhóm thư") \
+	OPT(text, dmarc_temperror, "accept", "1", "20", "mail whose policy cannot be looked up: accept or defer", "khi không tra được chính sách DMARC") \
+	OPT(text, dmarc_bad_from, "refuse", "1", "20", "mail whose From is several or unreadable and names a protected domain: accept, mark, junk, quarantine or refuse", "thư có dòng From sai mà ghi tên miền được bảo vệ") \
+	OPT(path, dmarc_override_file, "", "", "1024", "exceptions from DMARC policies: lines 'kind what until-date reason'", "tệp ngoại lệ DMARC") \
+	OPT(list, former_domains, "", "", "65536", "domains the province used before: guarded like its own", "tên miền cũ của tỉnh, được bảo vệ như tên miền hiện tại") \
+	OPT(num, leader_rank, "30", "0", "1000", "people of this rank or before it are leaders whose names are guarded; 0: none", "thứ hạng của lãnh đạo được bảo vệ tên") \
 	OPT(flag, reject_forged_own, "yes", "", "", "refuse mail from outside that names our own domains in From (POL-06)", "từ chối thư giả mạo tên miền của tỉnh") \
 	OPT(text, secrecy_inbound, "mark", "1", "10", "secrecy-marked mail from outside: accept, mark or reject", "thư đến có dấu mật") \
 	OPT(text, score_mark, "3", "1", "10", "score from which mail is marked, or off", "điểm đánh dấu thư") \

@@ -9,16 +9,14 @@
 #define NAMES_MAX 64u /* asked for in one check */
 
 struct spam_dmarc {
-	struct cv_resolver *resolver;
 	psl_ctx_t *suffixes; /* NULL: only equal domains are of one organisation */
 };
 
 struct spam_dmarc *
-spam_dmarc_new(struct cv_resolver *resolver)
+spam_dmarc_new(void)
 {
 	struct spam_dmarc *d = cv_calloc(1, sizeof *d);
 
-	d->resolver = resolver;
 	d->suffixes = psl_latest(NULL);
 	return d;
 }
@@ -75,6 +73,7 @@ struct stop {
 
 struct check {
 	struct spam_dmarc *d;
+	struct spam_lookups *dns;
 	enum spam_dmarc_method method;
 	struct stop *stops[NAMES_MAX];
 	size_t stop_count;
@@ -108,7 +107,8 @@ ask_dns(struct check *c, struct stop *stop)
 		return;
 	}
 	c->lookups++;
-	struct cv_dns_answer *a = cv_resolve_wait(c->d->resolver, name, CV_DNS_TXT);
+	struct spam_answer *answer = spam_ask(c->dns, name, CV_DNS_TXT);
+	const struct cv_dns_answer *a = answer->dns;
 	if (a->state == CV_DNS_TEMPFAIL || a->state == CV_DNS_BOGUS)
 		stop->found = FAILED;
 	for (unsigned i = 0; a->state == CV_DNS_OK && i < a->count; i++)
@@ -122,7 +122,7 @@ ask_dns(struct check *c, struct stop *stop)
 			: stop->found == ABSENT  ? "no record"
 			: stop->found == SEVERAL ? "several records: none counts"
 						 : "cannot be looked up");
-	cv_dns_answer_free(a);
+	spam_answer_free(answer);
 }
 
 /* Valid until check_done(). */
@@ -282,7 +282,8 @@ is_missing(struct check *c, const char *domain, bool *failed_out)
 		return false;
 	}
 	c->lookups++;
-	struct cv_dns_answer *a = cv_resolve_wait(c->d->resolver, domain, CV_DNS_A);
+	struct spam_answer *answer = spam_ask(c->dns, domain, CV_DNS_A);
+	const struct cv_dns_answer *a = answer->dns;
 	bool is_missing = a->state == CV_DNS_NXDOMAIN;
 	*failed_out = a->state == CV_DNS_TEMPFAIL || a->state == CV_DNS_BOGUS;
 	if (c->trace)
@@ -290,7 +291,7 @@ is_missing(struct check *c, const char *domain, bool *failed_out)
 			is_missing    ? "does not exist"
 			: *failed_out ? "cannot be looked up"
 				      : "exists");
-	cv_dns_answer_free(a);
+	spam_answer_free(answer);
 	return is_missing;
 }
 
@@ -466,6 +467,7 @@ spam_dmarc_check(
 	struct spam_dmarc *d, const struct spam_dmarc_ask *ask, struct spam_dmarc_answer *out)
 {
 	struct check c = {.d = d,
+		.dns = ask->lookups,
 		.method = ask->method,
 		.lookups_max = ask->lookups_max ? ask->lookups_max : SPAM_DMARC_LOOKUPS};
 
@@ -487,11 +489,14 @@ spam_dmarc_check(
 }
 
 void
-spam_dmarc_find(struct spam_dmarc *d, const char *domain, enum spam_dmarc_method method,
-	struct spam_dmarc_answer *out, struct cv_buf *trace)
+spam_dmarc_find(struct spam_dmarc *d, struct spam_lookups *lookups, const char *domain,
+	enum spam_dmarc_method method, struct spam_dmarc_answer *out, struct cv_buf *trace)
 {
-	struct check c = {
-		.d = d, .method = method, .lookups_max = SPAM_DMARC_LOOKUPS, .trace = trace};
+	struct check c = {.d = d,
+		.dns = lookups,
+		.method = method,
+		.lookups_max = SPAM_DMARC_LOOKUPS,
+		.trace = trace};
 
 	*out = (struct spam_dmarc_answer){.result = SPAM_DMARC_NONE, .why = "", .dkim_by = -1};
 	if (discover(&c, domain, 0, out) == FAILED) {
@@ -523,10 +528,12 @@ is_agreed(const struct cv_dns_answer *a, struct spam_dmarc_uri *other)
 }
 
 enum cv_status
-spam_dmarc_report_allowed(struct spam_dmarc *d, enum spam_dmarc_method method,
-	const char *policy_domain, struct spam_dmarc_uri *uri, struct cv_err *err)
+spam_dmarc_report_allowed(struct spam_dmarc *d, struct spam_lookups *lookups,
+	enum spam_dmarc_method method, const char *policy_domain, struct spam_dmarc_uri *uri,
+	struct cv_err *err)
 {
-	struct check c = {.d = d, .method = method, .lookups_max = SPAM_DMARC_LOOKUPS};
+	struct check c = {
+		.d = d, .dns = lookups, .method = method, .lookups_max = SPAM_DMARC_LOOKUPS};
 	struct spam_dmarc_uri other = {0};
 	char mine[256], theirs[256], name[600], host[256];
 	bool failed[2];
@@ -540,10 +547,11 @@ spam_dmarc_report_allowed(struct spam_dmarc *d, enum spam_dmarc_method method,
 	if ((size_t)snprintf(name, sizeof name, "%s._report._dmarc.%s", policy_domain, host) >
 		CV_DOMAIN_NAME_MAX)
 		return cv_fail(err, CV_NOT_FOUND, "%s: the name to ask is too long", host);
-	struct cv_dns_answer *a = cv_resolve_wait(d->resolver, name, CV_DNS_TXT);
+	struct spam_answer *answer = spam_ask(lookups, name, CV_DNS_TXT);
+	const struct cv_dns_answer *a = answer->dns;
 	bool passing = a->state == CV_DNS_TEMPFAIL || a->state == CV_DNS_BOGUS;
 	bool agreed = is_agreed(a, &other);
-	cv_dns_answer_free(a);
+	spam_answer_free(answer);
 	if (passing)
 		return cv_fail(err, CV_TEMPFAIL, "%s cannot be looked up", name);
 	if (!agreed)

@@ -12,8 +12,9 @@
 #define SPAM_DMARC_H
 
 #include "common/base/buf.h"
-#include "common/net/resolver.h"
+#include "spamfilter/dmarc/override.h"
 #include "spamfilter/dmarc/record.h"
+#include "spamfilter/dns.h"
 
 #define SPAM_DMARC_WALK_MAX 8u  /* queries of one walk (4.10) */
 #define SPAM_DMARC_LOOKUPS  40u /* of one check, when the caller names no limit */
@@ -32,9 +33,10 @@ enum spam_dmarc_method { SPAM_DMARC_TREE_WALK, SPAM_DMARC_PUBLIC_SUFFIX };
 enum spam_dmarc_method spam_dmarc_method_named(const char *word);
 
 struct spam_dmarc_ask {
-	const char *from;        /* domain of the one From field; lower-case A-labels */
-	const char *spf;         /* domain SPF passed for MAIL FROM or HELO, or NULL */
-	const char *const *dkim; /* domains of the signatures that passed */
+	struct spam_lookups *lookups; /* what the message may still ask */
+	const char *from;             /* domain of the one From field; lower-case A-labels */
+	const char *spf;              /* domain SPF passed for MAIL FROM or HELO, or NULL */
+	const char *const *dkim;      /* domains of the signatures that passed */
 	size_t dkim_count;
 	enum spam_dmarc_method method;
 	unsigned lookups_max; /* 0: SPAM_DMARC_LOOKUPS */
@@ -62,9 +64,28 @@ struct spam_dmarc_answer {
 	unsigned lookups;
 };
 
+/* What was done about a result, for Authentication-Results and reports. */
+enum spam_dmarc_disposition {
+	SPAM_DMARC_DID_NONE,
+	SPAM_DMARC_DID_PASS, /* passed, and the policy would have been enforced */
+	SPAM_DMARC_DID_QUARANTINE,
+	SPAM_DMARC_DID_REJECT
+};
+const char *spam_dmarc_disposition_word(enum spam_dmarc_disposition d);
+
+struct spam_dmarc_outcome {
+	struct cv_str domain; /* whose policy it is, as From names it; empty when nobody's */
+	enum spam_dmarc_disposition disposition;
+	enum spam_override override; /* why it is milder than what was asked for */
+	const char *comment;         /* about that; ASCII, "" for none */
+	bool is_excepted; /* a row of the override file, or a sealer, stands for the mail */
+	enum spam_override exception;
+	const char *exception_reason;
+};
+
 struct spam_dmarc;
 
-struct spam_dmarc *spam_dmarc_new(struct cv_resolver *resolver);
+struct spam_dmarc *spam_dmarc_new(void);
 void spam_dmarc_free(struct spam_dmarc *d);
 void spam_dmarc_check(
 	struct spam_dmarc *d, const struct spam_dmarc_ask *ask, struct spam_dmarc_answer *out);
@@ -72,14 +93,14 @@ void spam_dmarc_check(
 void spam_dmarc_organisation(const struct spam_dmarc *d, const char *domain, char out[256]);
 /* Where and what DOMAIN's policy is, with no message: as spam_dmarc_check() does it, and appends
  * one line for each name that was asked to TRACE (may be NULL). */
-void spam_dmarc_find(struct spam_dmarc *d, const char *domain, enum spam_dmarc_method method,
-	struct spam_dmarc_answer *out, struct cv_buf *trace);
+void spam_dmarc_find(struct spam_dmarc *d, struct spam_lookups *lookups, const char *domain,
+	enum spam_dmarc_method method, struct spam_dmarc_answer *out, struct cv_buf *trace);
 /* Whether the addresses of reports about DOMAIN, whose record is at POLICY_DOMAIN, may be written
  * to: URI's host is of the same organisation, or says so itself at
  * <policy domain>._report._dmarc.<host> (RFC 9990 4); then it may name another address at the same
  * host, which is put into URI. CV_NOT_FOUND when it does not want them, CV_TEMPFAIL. */
 CV_MUST_CHECK enum cv_status spam_dmarc_report_allowed(struct spam_dmarc *d,
-	enum spam_dmarc_method method, const char *policy_domain, struct spam_dmarc_uri *uri,
-	struct cv_err *err);
+	struct spam_lookups *lookups, enum spam_dmarc_method method, const char *policy_domain,
+	struct spam_dmarc_uri *uri, struct cv_err *err);
 
 #endif

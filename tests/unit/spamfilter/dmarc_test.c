@@ -63,6 +63,16 @@
 
 static struct cv_resolver *resolver;
 static struct spam_dmarc *dmarc;
+static struct spam_dns *dns;
+static struct spam_lookups lookups;
+
+/* As if each were of a message of its own. */
+static struct spam_lookups *
+fresh(void)
+{
+	spam_lookups_start(&lookups, dns);
+	return &lookups;
+}
 static char zone_path[] = "/tmp/congvu-dmarc-XXXXXX";
 
 static int
@@ -80,7 +90,8 @@ setup(void **state)
 		print_error("%s\n", err.text);
 		return 1;
 	}
-	dmarc = spam_dmarc_new(resolver);
+	dns = spam_dns_new(resolver);
+	dmarc = spam_dmarc_new();
 	return 0;
 }
 
@@ -89,6 +100,7 @@ teardown(void **state)
 {
 	(void)state;
 	spam_dmarc_free(dmarc);
+	spam_dns_free(dns);
 	cv_resolver_free(resolver);
 	return unlink(zone_path);
 }
@@ -185,7 +197,7 @@ test_find__walks_as_4_10_says(void **state)
 		struct spam_dmarc_answer a;
 		const char *name = rows[i].domain;
 		struct cv_buf trace = CV_BUF_INIT(8192);
-		spam_dmarc_find(dmarc, name, SPAM_DMARC_TREE_WALK, &a, &trace);
+		spam_dmarc_find(dmarc, fresh(), name, SPAM_DMARC_TREE_WALK, &a, &trace);
 		CHECK(name, a.result == SPAM_DMARC_NONE);
 		CHECK(name, a.has_record == (rows[i].at != NULL));
 		CHECK(name, !strcmp(a.organisation, rows[i].organisation));
@@ -224,7 +236,7 @@ test_find__asks_two_names_by_public_suffix(void **state)
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		struct spam_dmarc_answer a;
 		const char *name = rows[i].domain;
-		spam_dmarc_find(dmarc, name, SPAM_DMARC_PUBLIC_SUFFIX, &a, NULL);
+		spam_dmarc_find(dmarc, fresh(), name, SPAM_DMARC_PUBLIC_SUFFIX, &a, NULL);
 		CHECK(name, a.has_record == (rows[i].at != NULL));
 		CHECK(name, a.lookups == rows[i].lookups);
 		if (!a.has_record || !rows[i].at)
@@ -311,7 +323,8 @@ test_check__needs_an_aligned_pass(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
-		struct spam_dmarc_ask ask = {.from = rows[i].from,
+		struct spam_dmarc_ask ask = {.lookups = fresh(),
+			.from = rows[i].from,
 			.spf = rows[i].spf,
 			.dkim = &rows[i].dkim,
 			.dkim_count = rows[i].dkim ? 1 : 0};
@@ -357,8 +370,10 @@ test_check__softens_tests_by_one_step(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
-		struct spam_dmarc_ask ask = {
-			.from = rows[i].from, .method = rows[i].method, .draw = rows[i].draw};
+		struct spam_dmarc_ask ask = {.lookups = fresh(),
+			.from = rows[i].from,
+			.method = rows[i].method,
+			.draw = rows[i].draw};
 		struct spam_dmarc_answer a;
 		spam_dmarc_check(dmarc, &ask, &a);
 		CHECK(rows[i].from, a.result == SPAM_DMARC_FAIL);
@@ -373,7 +388,8 @@ static void
 test_check__names_the_best_signature(void **state)
 {
 	static const char *const dkim[] = {"x.example", "m.org.com.vn", "org.com.vn"};
-	struct spam_dmarc_ask ask = {.from = "org.com.vn", .dkim = dkim, .dkim_count = 3};
+	struct spam_dmarc_ask ask = {
+		.lookups = fresh(), .from = "org.com.vn", .dkim = dkim, .dkim_count = 3};
 	struct spam_dmarc_answer a;
 
 	(void)state;
@@ -391,7 +407,8 @@ test_check__keeps_to_its_budget(void **state)
 {
 	const char *dkim[60];
 	char names[60][80];
-	struct spam_dmarc_ask ask = {.from = "org.com.vn", .dkim = dkim, .dkim_count = 60};
+	struct spam_dmarc_ask ask = {
+		.lookups = fresh(), .from = "org.com.vn", .dkim = dkim, .dkim_count = 60};
 	struct spam_dmarc_answer a;
 
 	(void)state;
@@ -447,7 +464,7 @@ test_report__goes_where_it_is_wanted(void **state)
 		struct cv_err err = {0};
 		snprintf(uri.address, sizeof uri.address, "%s", rows[i].to);
 		enum cv_status status = spam_dmarc_report_allowed(
-			dmarc, SPAM_DMARC_TREE_WALK, rows[i].policy_domain, &uri, &err);
+			dmarc, fresh(), SPAM_DMARC_TREE_WALK, rows[i].policy_domain, &uri, &err);
 		CHECK(rows[i].to, status == rows[i].want);
 		CHECK(rows[i].to, status != CV_OK || !strcmp(uri.address, rows[i].goes));
 	}
