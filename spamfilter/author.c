@@ -92,9 +92,12 @@ add_domain(struct spam_mail *m, struct cv_str domain, struct spam_author *a)
 {
 	struct cv_str clean = clean_domain(m, domain);
 
-	if (!clean.n || a->domain_count == SPAM_AUTHORS_MAX ||
-		has_domain(a->domains, a->domain_count, clean))
+	if (!clean.n || has_domain(a->domains, a->domain_count, clean))
 		return;
+	if (a->domain_count == SPAM_AUTHORS_MAX) {
+		a->is_excessive = true;
+		return;
+	}
 	a->domains[a->domain_count++] = clean;
 }
 
@@ -153,6 +156,7 @@ add_all(struct spam_mail *m, struct cv_str value, struct spam_author *a)
 	struct cv_str raw = cv_str_sub(value, 0, FROM_MAX), domain;
 	const struct cv_str texts[] = {raw, decode(m, raw, true)};
 
+	a->is_excessive |= value.n > FROM_MAX;
 	cv_addr_list_parse(&m->arena, raw, &list);
 	for (size_t i = 0; i < list.n; i++)
 		if (list.items[i].host.n)
@@ -217,6 +221,19 @@ without_legacy(struct spam_mail *m, struct cv_str value)
 	return cv_str(copy, value.n);
 }
 
+/* Quoting that the grammar allows and that not every program undoes alike: an address as a local
+ * part, a quote within a quoted name that shows addresses. */
+static bool
+is_tricky(const struct cv_from *from, struct cv_str value, const struct spam_author *a)
+{
+	for (size_t i = 0; i < from->n; i++)
+		for (size_t k = 0; k < from->items[i].local.n; k++)
+			if (strchr("@<>,;:\\\"", from->items[i].local.p[k]) && k &&
+				k + 1 < from->items[i].local.n)
+				return true;
+	return a->shown_count && cv_str_search(value, CV_STR("\\\"")) < value.n;
+}
+
 static bool
 read_plain(struct spam_mail *m, struct cv_str value, struct spam_author *a)
 {
@@ -244,6 +261,10 @@ read_plain(struct spam_mail *m, struct cv_str value, struct spam_author *a)
 	for (size_t i = 0; i < from.n; i++)
 		add_domain(m, from.items[i].domain, a);
 	read_names(m, value, &from, a);
+	if (is_tricky(&from, value, a)) {
+		a->why = "From is quoted so that programs differ";
+		return false;
+	}
 	return true;
 }
 

@@ -27,6 +27,7 @@ struct spam_author {
 	struct cv_str local, domain; /* of the first mailbox; the domain in lower-case A-labels */
 	struct cv_str domains[SPAM_AUTHORS_MAX]; /* every different domain in any From field */
 	size_t domain_count;
+	bool is_excessive;  /* there is more in From than is looked at */
 	struct cv_str name; /* what stands beside the address, decoded; UTF-8 or empty */
 	/* Domains of addresses in the name that are not the author's, in lower-case A-labels. */
 	struct cv_str shown[SPAM_SHOWN_MAX];

@@ -289,9 +289,21 @@ apply_fail(struct spam_mail *m, const struct identifiers *ids)
 	set_disposition(m, action);
 }
 
+/* A From of more domains than are asked for may name a protected one behind all the others. */
+static bool
+is_beyond(const struct spam_author *a)
+{
+	return a->form != SPAM_AUTHOR_PLAIN && (a->is_excessive || a->domain_count > DOMAINS_MAX);
+}
+
 static void
 apply(struct spam_mail *m, const struct identifiers *ids)
 {
+	if (m->dmarc.result != SPAM_DMARC_FAIL && is_beyond(&m->author)) {
+		if (!m->dmarc_outcome.domain.n && m->author.domain_count)
+			m->dmarc_outcome.domain = m->author.domains[0];
+		want(m, action_named(m->opt->dmarc_bad_from), "DMARC.from");
+	}
 	switch (m->dmarc.result) {
 	case SPAM_DMARC_PASS:
 		if (m->dmarc.wanted != SPAM_DMARC_P_NONE)
@@ -342,10 +354,12 @@ spam_dmarc_write_result(const struct spam_mail *m, struct cv_buf *out)
 	if (!m->has_dmarc)
 		return;
 	snprintf(note, sizeof note, "%s", a->why);
-	if (a->has_record)
-		snprintf(note, sizeof note, "%s=%s%s at %.255s", spam_dmarc_tag_word(a->tag),
+	if (a->has_record) {
+		bool is_own = cv_str_eq_z(m->dmarc_outcome.domain, a->record_domain);
+		snprintf(note, sizeof note, "%s=%s%s%s%.255s", spam_dmarc_tag_word(a->tag),
 			spam_dmarc_policy_word(a->policy), a->record.is_testing ? " t=y" : "",
-			a->record_domain);
+			is_own ? "" : " at ", is_own ? "" : a->record_domain);
+	}
 	spam_authres_result(out, "dmarc", spam_dmarc_word(a->result), note);
 	if (m->dmarc_outcome.override != SPAM_OVERRIDE_NONE)
 		spam_authres_reason(out, spam_override_word(m->dmarc_outcome.override));
