@@ -76,6 +76,14 @@ class Filter:
         with open(os.path.join(self.key_folder(), "current"), "w", encoding="utf-8") as f:
             f.write("\n".join(selectors) + "\n")
 
+    def put_weights(self, text):
+        """The file that the option `weights_file = weights.txt` names; a running filter reads it."""
+        with open(os.path.join(self.dir, "weights.txt"), "w", encoding="utf-8") as f:
+            f.write(text)
+        if self.process:
+            answer = self.ask(do="reload")
+            assert answer["ok"], answer
+
     def start(self, *words):
         reader, writer = os.pipe()
         arguments = list(words) or ["--conf", self.conf, "-p", self.socket]

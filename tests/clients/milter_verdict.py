@@ -67,11 +67,6 @@ def field_of(edits, name):
     return None
 
 
-def put_weights(mail_filter, text):
-    with open(os.path.join(mail_filter.dir, "weights.txt"), "w", encoding="utf-8") as f:
-        f.write(text)
-
-
 def reload(mail_filter):
     return mail_filter.ask(do="reload")
 
@@ -87,8 +82,7 @@ def check_actions(check, mail_filter, path):
         ("20.0", b"y", "550 5.7.1 [SPM-01.score]", False),
     )
     for weight, want, text, held in rows:
-        put_weights(mail_filter, f"# by test\nsignup {weight}\n")
-        check(f"weight {weight} is read", reload(mail_filter).get("ok"))
+        mail_filter.put_weights(f"# by test\nsignup {weight}\n")
         (answer, data), edits = mta.mail()
         verdict = field_of(edits, "X-Congvu-Verdict") or ""
         said = data.decode("latin-1") if answer == b"y" else verdict
@@ -102,8 +96,7 @@ def check_actions(check, mail_filter, path):
               and field_of(edits, "X-Congvu-Verdict").startswith("quarantine; "),
               (answer, edits))
     plain = Mta(path, actions=0x11).hello()
-    put_weights(mail_filter, "signup 12\n")
-    reload(mail_filter)
+    mail_filter.put_weights("signup 12\n")
     (answer, _), edits = plain.mail()
     check("an MTA without quarantine gets the header alone", answer in b"ca"
           and not any(e[0] == b"q" for e in edits)
@@ -111,11 +104,11 @@ def check_actions(check, mail_filter, path):
 
 
 def check_reload(check, mail_filter, path):
-    put_weights(mail_filter, "signup 1\n")
-    reload(mail_filter)
+    mail_filter.put_weights("signup 1\n")
     mta = Mta(path).hello()
     mta.begin(f"hoa@{DOMAIN}")
-    put_weights(mail_filter, "signup 2\nbayse 3\n")
+    with open(os.path.join(mail_filter.dir, "weights.txt"), "w", encoding="utf-8") as f:
+        f.write("signup 2\nbayse 3\n")
     answer = reload(mail_filter)
     check("a wrong line is named", not answer["ok"] and "weights.txt:2: no rule 'bayse'"
           in answer["error"], answer)
@@ -125,8 +118,7 @@ def check_reload(check, mail_filter, path):
     _, edits = mta.mail()
     check("the old file stays", "signup(1.0)" in field_of(edits, "X-Congvu-Verdict"), edits)
     mta.begin(f"hoa@{DOMAIN}")
-    put_weights(mail_filter, "signup 2\n")
-    check("the new one is taken", reload(mail_filter)["ok"])
+    mail_filter.put_weights("signup 2\n")
     _, edits = mta.end()
     check("by the next message alone", "signup(1.0)" in field_of(edits, "X-Congvu-Verdict"), edits)
     _, edits = mta.mail()
@@ -200,7 +192,7 @@ def main():
         f"public_boxes = tiepdan@{DOMAIN} @hoi.test\n"))
     path = os.path.join(mail_filter.dir, "filter.sock")
     mail_filter.socket = f"unix:{path}"
-    put_weights(mail_filter, "")
+    mail_filter.put_weights("")
     try:
         mail_filter.start()
         check_actions(check, mail_filter, path)
