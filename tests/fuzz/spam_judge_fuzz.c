@@ -2,8 +2,8 @@
 /* spam_judge_fuzz.c - any bytes as what an MTA brings, in any order that libmilter lets through,
  * through all examiners to a verdict and what follows it.
  *
- * The input: lines "C address", "H helo", "F sender", "R recipient", "S" (submitted), up to an empty
- * line; then the message. */
+ * The input: lines "C address", "H helo", "F sender", "R recipient", "S" (submitted), up to an
+ * empty line; then the message. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <fcntl.h>
 #include <stdlib.h>
