@@ -307,14 +307,30 @@ word_after(struct cv_str value, const char *keyword)
 	return CV_STR_EMPTY;
 }
 
+static bool
+has_own_hosts(const struct spam_tokenizer *t)
+{
+	const char *const *own = t->how.own_hosts;
+
+	return (own[0] && own[0][0]) || (own[1] && own[1][0]);
+}
+
+static bool
+is_own_host(const struct spam_tokenizer *t, struct cv_str host)
+{
+	for (size_t i = 0; host.n && i < CV_COUNT(t->how.own_hosts); i++)
+		if (t->how.own_hosts[i] && cv_str_ieq_z(host, t->how.own_hosts[i]))
+			return true;
+	return false;
+}
+
 /* The hosts a message says it came through, other than our own. */
 static void
 see_received(struct spam_tokenizer *t, struct cv_str value)
 {
 	struct cv_str by = word_after(value, "by"), from;
-	const char *own = t->how.own_host;
 
-	if (own && *own && cv_str_ieq_z(by, own))
+	if (is_own_host(t, by))
 		return;
 	if (t->hops++ >= HOPS_MAX)
 		return;
@@ -378,10 +394,9 @@ static void
 see_results(struct spam_tokenizer *t, struct cv_str value)
 {
 	static const char *const methods[] = {"spf", "dkim", "dmarc"};
-	const char *own = t->how.own_host;
 	struct cv_str id = cv_str_trim(cv_str_sub(value, 0, cv_str_find(value, ';', 0)));
 
-	if (t->has_results || t->how.has_results || (own && *own && !cv_str_ieq_z(id, own)))
+	if (t->has_results || t->how.has_results || (has_own_hosts(t) && !is_own_host(t, id)))
 		return;
 	t->has_results = true;
 	for (size_t i = 0; i < CV_COUNT(methods); i++)

@@ -28,10 +28,11 @@
 #define SPAM_TOKENS_VERSION   1     /* goes up when a message yields other tokens */
 
 struct spam_token_how {
-	uint64_t seed;        /* of the hashes: one for each store */
-	const char *own_host; /* whose Received and Authentication-Results are ours; "" or NULL:
-			       * nobody's Received is, and the topmost results count */
-	bool has_results;     /* the results below count, not those of the message */
+	uint64_t seed; /* of the hashes: one for each store */
+	/* Whose Received and Authentication-Results are ours; "" or NULL: none. Without any nobody's
+	 * Received is, and the topmost results count. */
+	const char *own_hosts[2];
+	bool has_results;               /* the results below count, not those of the message */
 	const char *spf, *dkim, *dmarc; /* words such as "pass"; NULL: not checked */
 	bool without_pairs, with_gaps;  /* to compare (docs/adr/0085-classifier.md) */
 };

@@ -101,14 +101,14 @@ test_fields__that_a_filter_or_mailbox_adds_change_nothing(void **state)
 		"Received: from b.example (b.example [192.0.2.1])\r\n\tby mx.d.example with ESMTP; "
 		"x\r\n"
 		"From: a@b.example\r\nSubject: x\r\n\r\ntext\r\n";
-	struct spam_token_how judging = {.own_host = "mx.d.example",
+	struct spam_token_how judging = {.own_hosts = {"mx.d.example"},
 		.has_results = true,
 		.spf = "pass",
 		.dkim = "fail",
 		.dmarc = "none"};
-	struct spam_token_how learning = {.own_host = "mx.d.example"};
+	struct spam_token_how learning = {.own_hosts = {"mx.d.example"}};
 	struct spam_token_how other = {
-		.own_host = "mx.d.example", .has_results = true, .spf = "fail"};
+		.own_hosts = {"mx.d.example"}, .has_results = true, .spf = "fail"};
 	struct cv_arena arena = CV_ARENA_INIT;
 	struct spam_tokens a = tokens_of(&arena, &judging, plain);
 	struct spam_tokens b = tokens_of(&arena, &learning, stored);
