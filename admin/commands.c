@@ -82,6 +82,8 @@ const struct admin_command *const admin_commands[] = {
 	&admin_spam_judge,
 	&admin_spam_thaw,
 	&admin_spam_stats,
+	&admin_spam_learn,
+	&admin_spam_evaluate,
 	&admin_policy_explain,
 	&admin_store_check,
 	&admin_config_check,

@@ -37,6 +37,7 @@ extern const struct admin_command admin_sending_list, admin_sending_show, admin_
 	admin_sending_release, admin_sending_limit;
 extern const struct admin_command admin_spam_explain, admin_spam_judge, admin_spam_stats;
 extern const struct admin_command admin_spam_thaw;
+extern const struct admin_command admin_spam_learn, admin_spam_evaluate;
 extern const struct admin_command admin_policy_explain;
 extern const struct admin_command admin_store_check, admin_config_check, admin_config_show;
 extern const struct admin_command admin_manual;

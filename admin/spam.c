@@ -75,14 +75,14 @@ run_tool(struct admin_call *call)
 
 static const struct admin_option envelope_options[] = {
 	{"client",     "ADDRESS", "the host that brought the mail; else read from Received",
-		"máy đã chuyển thư tới; nếu không có thì suy từ Received"                                  },
-	{"helo",       "NAME",    "what that host called itself",                   "tên máy đó tự xưng"},
+         "máy đã chuyển thư tới; nếu không có thì suy từ Received"                                                  },
+	{"helo",       "NAME",    "what that host called itself",                            "tên máy đó tự xưng"           },
 	{"from",       "ADDRESS", "envelope sender; else read from Return-Path",
-		"người gửi trên phong bì; nếu không có thì suy từ Return-Path"                             },
-	{"to",         "ADDRESS", "envelope recipient",                       "người nhận trên phong bì"},
-	{"submission", NULL,      "as mail that staff submit",                      "như thư cán bộ gửi"},
-	{"local",      NULL,      "do not ask the running filter",     "không hỏi bộ lọc đang chạy"      },
-	{NULL,         NULL,      NULL,                                             NULL                }
+         "người gửi trên phong bì; nếu không có thì suy từ Return-Path"                                              },
+	{"to",         "ADDRESS", "envelope recipient",                                      "người nhận trên phong bì"     },
+	{"submission", NULL,      "as mail that staff submit",                               "như thư cán bộ gửi"           },
+	{"local",      NULL,      "do not ask the running filter",                           "không hỏi bộ lọc đang chạy"},
+	{NULL,         NULL,      NULL,						      NULL				  }
 };
 
 const struct admin_command admin_spam_explain = {
@@ -94,8 +94,9 @@ const struct admin_command admin_spam_explain = {
 	.help = "why the filter would do what with a message",
 	.help_vi = "giải thích bộ lọc sẽ xử lý một bức thư thế nào",
 	.options = envelope_options,
-	.examples = "  congvu spam explain message.eml\n"
-		    "  congvu --json spam explain --client 192.0.2.1 --from a@shop.example - < m.eml",
+	.examples =
+		"  congvu spam explain message.eml\n"
+		"  congvu --json spam explain --client 192.0.2.1 --from a@shop.example - < m.eml",
 	.run = run_tool,
 };
 
@@ -110,5 +111,52 @@ const struct admin_command admin_spam_judge = {
 	.options = envelope_options,
 	.examples = "  congvu spam judge ~/Maildir\n"
 		    "  congvu spam judge --local archive.mbox",
+	.run = run_tool,
+};
+
+static const struct admin_option learn_options[] = {
+	{"ham",    NULL, "as wanted mail",                   "là thư thường"                    },
+	{"spam",   NULL, "as unwanted mail",                 "là thư rác"                         },
+	{"forget", NULL, "take back what was learned of it", "quên những gì đã học từ đó"},
+	{"local",  NULL, "do not ask the running filter",    "không hỏi bộ lọc đang chạy"  },
+	{NULL,     NULL, NULL,			       NULL				    }
+};
+
+const struct admin_command admin_spam_learn = {
+	.noun = "spam",
+	.verb = "learn",
+	.words = "DIR|FILE|- ...",
+	.words_min = 1,
+	.words_max = ADMIN_WORDS_MAX,
+	.help = "teach the filter with sorted mail: files, mboxes, Maildirs, standard input",
+	.help_vi = "dạy bộ lọc bằng thư đã phân loại: tệp, mbox, Maildir hoặc đầu vào chuẩn",
+	.options = learn_options,
+	.examples = "  congvu spam learn --spam ~/Maildir/.Junk\n"
+		    "  congvu spam learn --ham inbox.mbox\n"
+		    "  congvu spam learn --spam --forget - < message.eml",
+	.run = run_tool,
+};
+
+static const struct admin_option evaluate_options[] = {
+	{"ham",     "DIR",  "wanted mail",					  "thư thường"                  },
+        {"spam",    "DIR",  "unwanted mail",                                        "thư rác"                       },
+	{"folds",   "N",    "parts of the cross-validation; 10",                    "số phần kiểm tra chéo; 10"},
+	{"by-kind", NULL,   "keep files with the same word before '-' in one part",
+         "giữ các tệp cùng từ đầu (trước dấu -) trong một phần"                                   },
+	{"csv",     "FILE", "write the curve as CSV",                               "ghi đường cong ra CSV"       },
+	{"svg",     "FILE", "draw the curve",                                       "vẽ đường cong"             },
+        {NULL,      NULL,   NULL,                                                   NULL                              }
+};
+
+const struct admin_command admin_spam_evaluate = {
+	.noun = "spam",
+	.verb = "evaluate",
+	.words = "",
+	.words_min = 0,
+	.words_max = 0,
+	.help = "error rates of the classifier on sorted mail, by cross-validation",
+	.help_vi = "tỷ lệ sai của bộ phân loại trên thư đã phân loại, bằng kiểm tra chéo",
+	.options = evaluate_options,
+	.examples = "  congvu spam evaluate --ham sorted/ham --spam sorted/spam --svg curve.svg",
 	.run = run_tool,
 };

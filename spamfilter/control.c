@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/text/date.h"
+#include "spamfilter/classify/classify.h"
 #include "spamfilter/server.h"
 #include "spamfilter/tool/explain.h"
 
@@ -137,6 +138,9 @@ static const struct {
 	{"signup.list",      answer_signups     },
 	{"spam.stats",       answer_stats       },
 	{"burst.release",    answer_thaw        },
+	{"classifier.status", spam_classify_answer_status},
+	{"classifier.learn",  spam_classify_answer_learn },
+	{"classifier.train",  spam_classify_answer_train },
 };
 
 static enum cv_status

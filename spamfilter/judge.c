@@ -30,6 +30,7 @@ static const struct {
 	{spam_examine_copies,         IN_BUDGET            },
 	{spam_examine_letters,        ALWAYS               },
 	{spam_examine_reputation,     ALWAYS               },
+	{spam_examine_classifier,     IN_BUDGET            },
 };
 
 /* Once the action is known, in this order. */

@@ -28,6 +28,7 @@ void spam_examine_imitation(struct spam_mail *m); /* dmarc/imitate.c */
 void spam_examine_forged(struct spam_mail *m);         /* forged.c */
 void spam_examine_secrecy(struct spam_mail *m);        /* official.c */
 void spam_examine_signup(struct spam_mail *m);
+void spam_examine_classifier(struct spam_mail *m); /* classify/classify.c */
 
 void spam_examine_burst(struct spam_mail *m); /* reputation/examine.c */
 void spam_examine_lists(struct spam_mail *m);

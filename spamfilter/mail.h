@@ -25,6 +25,7 @@ struct spam_header_field {
 };
 
 struct spam_walk;
+struct spam_classified;
 
 struct spam_mail {
 	struct spam_server *server;
@@ -64,6 +65,7 @@ struct spam_mail {
 	bool has_dmarc;
 	struct spam_dmarc_answer dmarc;
 	struct spam_dmarc_outcome dmarc_outcome;
+	struct spam_classified *opinion; /* examiner "classifier"; NULL: it was not asked */
 	/* signing */
 	struct spam_dkim_stream *signers[SPAM_KEYS_MAX];
 	char sign_names[SPAM_KEYS_MAX][64];

@@ -23,6 +23,7 @@
 #include "common/base/log.h"
 #include "common/net/daemon.h"
 #include "common/sandbox/sandbox.h"
+#include "spamfilter/classify/classifier.h"
 #include "spamfilter/session.h"
 #include "spamfilter/tool/tool.h"
 
@@ -279,6 +280,8 @@ stop(struct spam_server *s, int code)
 	for (int i = 0; i < STOP_GRACE_MS / 10 && atomic_load(&s->under_way); i++)
 		usleep(10000);
 	spam_stats_stop(s->stats);
+	if (s->classifier)
+		spam_classifier_stop(s->classifier);
 	cv_log(0, CV_INFO, "stopped", "messages=%llu",
 		(unsigned long long)atomic_load(&s->messages));
 #ifdef __SANITIZE_ADDRESS__

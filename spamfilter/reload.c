@@ -4,12 +4,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/log.h"
 #include "common/options/live.h"
-#include "spamfilter/server.h"
+#include "spamfilter/classify/classify.h"
 
 /* Folders and sockets are open, the resolver runs. */
 static const char *const fixed_options[] = {"congvu.base_dir", "congvu.run_dir", "congvu.mail_dir",
 	"congvu.queue_dir", "congvu.stats_dir", "congvu.register_dir", "congvu.keys_dir",
-	"congvu.time_zone", "congvu.user", "congvu.log_file", "congvu.dns_*", "spamfilter.socket", "spamfilter.metrics_listen",
+	"congvu.time_zone", "congvu.user", "congvu.log_file", "congvu.dns_*", "spamfilter.socket",
+	"spamfilter.classifier_max", "spamfilter.metrics_listen",
 	"spamfilter.submission_networks", NULL};
 static const struct cv_section *const mine[] = {&congvu_section, &spamfilter_section};
 
@@ -46,10 +47,12 @@ reload_locked(struct spam_server *s, struct cv_live_diff *diff, struct cv_err *e
 	status = spam_options_check(opt, err);
 	if (status == CV_OK)
 		status = spam_policy_replace(s, m, opt, err);
-	if (status != CV_OK || !diff->changed.n)
+	if (status != CV_OK || !diff->changed.n) {
 		cv_conf_free(next);
-	else
+	} else {
 		publish(s, next);
+		spam_classify_configure(s, opt);
+	}
 	return status;
 }
 

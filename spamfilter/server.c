@@ -10,6 +10,7 @@
 #include "common/sandbox/sandbox.h"
 #include "common/text/domain.h"
 #include "spamfilter/dmarc/imitate.h"
+#include "spamfilter/classify/classify.h"
 #include "spamfilter/rules.h"
 
 #define WHY_MAX 256
@@ -197,6 +198,17 @@ open_statistics(struct spam_server *s, char *why_not, struct cv_err *err)
 	return spam_stats_open(NULL, &s->stats, err);
 }
 
+/* A tool goes without what the daemon holds, or what another user owns. */
+static enum cv_status
+open_classifier(struct spam_server *s, char *why_not, struct cv_err *err)
+{
+	if (!why_not)
+		return spam_classify_open(s, true, err);
+	if (!why_not[0] && spam_classify_open(s, false, err) != CV_OK)
+		snprintf(why_not, WHY_MAX, "%.250s", err->text);
+	return CV_OK;
+}
+
 static enum cv_status
 open_parts(struct spam_server *s, char *why_not, struct cv_err *err)
 {
@@ -218,6 +230,8 @@ open_parts(struct spam_server *s, char *why_not, struct cv_err *err)
 		status = open_statistics(s, why_not, err);
 	if (status == CV_OK)
 		status = spam_memory_open(s->stats, &s->memory, err);
+	if (status == CV_OK)
+		status = open_classifier(s, why_not, err);
 	if (status)
 		return status;
 	s->signup = spam_signup_new(s->stats);
@@ -304,6 +318,7 @@ spam_server_close(struct spam_server *s)
 		cv_ctl_server_free(s->ctl);
 	if (s->net)
 		cv_net_free(s->net);
+	spam_classifier_close(s->classifier);
 	spam_stats_close(s->stats);
 	spam_signup_free(s->signup);
 	spam_memory_close(s->memory);

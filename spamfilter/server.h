@@ -36,6 +36,8 @@ struct spam_policy {
 	atomic_uint refs;
 };
 
+struct spam_classifier;
+
 struct spam_server {
 	struct cv_conf *conf;
 	const char *conf_path;
@@ -55,6 +57,7 @@ struct spam_server {
 	struct spam_signup *signup;
 	struct spam_memory *memory;
 	struct spam_agencies *agencies;
+	struct spam_classifier *classifier; /* NULL: none (classify/classify.h) */
 	struct cv_netset *submitters;
 	struct cv_ctl_server *ctl;
 	struct cv_net *net; /* for metrics; NULL: none */

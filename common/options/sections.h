@@ -219,6 +219,11 @@
 	OPT(num, burst_spam, "5", "0", "1000000", "mails of one account in burst_window judged junk above which it is frozen; 0: no limit", "số thư bị coi là thư rác của một tài khoản trước khi bị khóa gửi") \
 	OPT(secs, burst_window, "10m", "1m", "1d", "time in which bursts are counted", "khoảng thời gian đếm thư gửi dồn dập") \
 	OPT(secs, burst_freeze, "1h", "1m", "7d", "how long such an account sends nothing", "thời gian khóa gửi tài khoản") \
+	OPT(size, classifier_max, "256M", "160M", "4G", "memory, and disk, that the statistical classifier may take; what says least is forgotten first", "bộ nhớ và đĩa tối đa cho bộ phân loại thống kê") \
+	OPT(num, learn_ham_min, "100", "1", "1000000", "wanted messages to learn before the classifier has an opinion", "số thư thường cần học trước khi bộ phân loại có ý kiến") \
+	OPT(num, learn_spam_min, "100", "1", "1000000", "unwanted messages to learn before the classifier has an opinion", "số thư rác cần học trước khi bộ phân loại có ý kiến") \
+	OPT(num, learn_account_max, "30", "0", "100000", "messages a day that one account may teach the classifier by moving them into Junk or out of it, or by reporting them; 0: no limit", "số thư một tài khoản được dạy bộ phân loại mỗi ngày") \
+	OPT(num, learn_role_weight, "3", "1", "10", "how many times a lesson from an agency or role box counts", "trọng số bài học từ hộp thư cơ quan, chức danh") \
 	OPT(path, signup_allow_file, "", "", "1024", "senders allowed to write to official addresses as services: lines 'domain-or-address until-date reason'", "tệp cho phép dịch vụ") \
 	OPT(list, submission_networks, "", "", "65536", "networks whose mail counts as submitted (MTAs without AUTH macros)", "mạng gửi thư nội bộ") \
 	OPT(num, threads_max, "200", "1", "10000", "sessions at once", "số phiên tối đa")

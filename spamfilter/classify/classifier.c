@@ -15,7 +15,7 @@
 #include "spamfilter/classify/rows.h"
 
 #define SIZE_MAX_DEFAULT (256u << 20)
-#define SIZE_FIXED       (48u << 20) /* logs, cache and lessons, beside the tokens */
+#define SIZE_FIXED       (72u << 20) /* ballast, logs, cache, lessons: beside the tokens */
 #define TOKEN_BYTES      80u         /* of a token, on disk or in memory, whichever is more */
 #define LAYER_SHARE      16u         /* an agency may have one of so many tokens */
 #define FLUSH_MS         1500
@@ -558,23 +558,32 @@ drop_accounts(struct spam_classifier *c)
 }
 
 void
-spam_classifier_close(struct spam_classifier *c)
+spam_classifier_stop(struct spam_classifier *c)
 {
 	struct cv_err err;
 
-	if (!c)
-		return;
-	if (c->has_thread) {
-		pthread_mutex_lock(&c->lock);
-		c->is_closing = true;
-		pthread_cond_signal(&c->wake);
-		pthread_mutex_unlock(&c->lock);
+	pthread_mutex_lock(&c->lock);
+	c->is_closing = true;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+	if (c->has_thread)
 		pthread_join(c->thread, NULL);
-		if (write_behind(c, &err))
-			cv_log(0, CV_ERROR, "classifier.unwritten", "error=\"%s\"", err.text);
-	}
+	c->has_thread = false;
+	pthread_mutex_lock(&c->lock);
+	if (write_behind(c, &err))
+		cv_log(0, CV_ERROR, "classifier.unwritten", "error=\"%s\"", err.text);
 	if (c->engine)
 		cv_engine_close(c->engine);
+	c->engine = NULL;
+	pthread_mutex_unlock(&c->lock);
+}
+
+void
+spam_classifier_close(struct spam_classifier *c)
+{
+	if (!c)
+		return;
+	spam_classifier_stop(c);
 	spam_model_free(c->model);
 	free(c->waiting.slots);
 	cv_buf_done(&c->gone);

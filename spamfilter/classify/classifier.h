@@ -42,6 +42,9 @@ CV_MUST_CHECK enum cv_status spam_classifier_open(
 	const struct spam_classifier_options *o, struct spam_classifier **out, struct cv_err *err);
 /* Writes what is left. NULL is fine. */
 void spam_classifier_close(struct spam_classifier *c);
+/* Writes what is left and closes the folder for good while others may still call in; lessons are
+ * not kept any more. */
+void spam_classifier_stop(struct spam_classifier *c);
 /* New numbers from a reload: ham_min, spam_min, account_day_max. */
 void spam_classifier_configure(struct spam_classifier *c, const struct spam_classifier_options *o);
 

@@ -10,7 +10,7 @@
 
 #define FOLDER       "classifier"
 #define LEAN_UNSURE  0.5 /* nearer to 0 is no opinion */
-#define LEAN_SURE    6.0
+#define LEAN_SURE    9.0
 #define HAM_SHARE    0.5 /* of the cap, for a sure wanted one: spam learns to look wanted */
 #define LEARN_TOKENS 100 /* messages in one request */
 
@@ -61,9 +61,10 @@ authserv_of(const struct spam_server *s)
 void
 spam_classify_how(const struct spam_server *s, struct spam_token_how *out)
 {
-	*out = (struct spam_token_how){
-		.seed = s->classifier ? spam_classifier_seed(s->classifier) : 0,
-		.own_hosts = {s->main->hostname, authserv_of(s)}};
+	*out = (struct spam_token_how){0};
+	out->seed = s->classifier ? spam_classifier_seed(s->classifier) : 0;
+	out->own_hosts[0] = s->main->hostname;
+	out->own_hosts[1] = authserv_of(s);
 }
 
 /* ---- rule bayes ---- */
@@ -120,22 +121,65 @@ void
 spam_examine_classifier(struct spam_mail *m)
 {
 	struct spam_classifier *c = m->server->classifier;
-	struct spam_classified o;
+	struct spam_classified *o;
 	struct spam_tokens tokens;
 
 	if (!c || m->is_submission)
 		return;
+	m->opinion = o = CV_ARENA_NEW(&m->arena, struct spam_classified);
 	tokens_of(m, &tokens);
-	spam_classifier_judge(c, agency_of(m), &tokens, &o);
-	if (o.state == SPAM_OPINION_NONE) {
-		/* Said once nothing else would explain why the classifier is silent. */
-		spam_found_weight(m, SPAM_RULE_BAYES, 0, "learning: ham=%llu spam=%llu",
-			(unsigned long long)o.ham, (unsigned long long)o.spam);
+	spam_classifier_judge(c, agency_of(m), &tokens, o);
+	double weight = spam_classify_weight(o->lean, spam_rules[SPAM_RULE_BAYES].weight);
+	if (weight > 0.05 || weight < -0.05)
+		spam_found_weight(m, SPAM_RULE_BAYES, weight, "share=%.4f evidence=%u/%u", o->share,
+			o->evidence, o->tokens);
+}
+
+json_t *
+spam_classify_json(const struct spam_mail *m)
+{
+	static const char *const states[] = {[SPAM_OPINION_NONE] = "learning",
+		[SPAM_OPINION_SILENT] = "silent",
+		[SPAM_OPINION_GIVEN] = "given"};
+	const struct spam_classified *o = m->opinion;
+
+	return json_pack("{s:s, s:f, s:f, s:i, s:i, s:i, s:I, s:I, s:I, s:I}", "state",
+		states[o->state], "share", o->share, "lean", o->lean, "evidence", (int)o->evidence,
+		"known", (int)o->known, "tokens", (int)o->tokens, "ham", (json_int_t)o->ham, "spam",
+		(json_int_t)o->spam, "ham_min", (json_int_t)m->opt->learn_ham_min, "spam_min",
+		(json_int_t)m->opt->learn_spam_min);
+}
+
+static long long
+number_of(const json_t *answer, const char *what)
+{
+	return (long long)json_integer_value(json_object_get(answer, what));
+}
+
+void
+spam_classify_text(const json_t *answer, bool vi, struct cv_buf *out)
+{
+	const char *state = json_string_value(json_object_get(answer, "state"));
+
+	if (!state)
 		return;
-	}
-	double weight = spam_classify_weight(o.lean, spam_rules[SPAM_RULE_BAYES].weight);
-	spam_found_weight(m, SPAM_RULE_BAYES, weight, "share=%.4f evidence=%u/%u", o.share,
-		o.evidence, o.tokens);
+	cv_buf_z(out, vi ? "Bộ phân loại: " : "Classifier: ");
+	if (!strcmp(state, "learning"))
+		cv_buf_printf(out,
+			vi ? "chưa có ý kiến, mới học %lld/%lld thư thường và %lld/%lld thư rác\n"
+			   : "no opinion yet, learned %lld of %lld wanted and %lld of %lld "
+			     "unwanted "
+			     "messages\n",
+			number_of(answer, "ham"), number_of(answer, "ham_min"),
+			number_of(answer, "spam"), number_of(answer, "spam_min"));
+	else if (!strcmp(state, "silent"))
+		cv_buf_z(out, vi ? "không nhận ra đặc trưng nào\n" : "nothing in it is known\n");
+	else
+		cv_buf_printf(out,
+			vi ? "%.2f %% giống thư rác, theo %lld trong %lld đặc trưng\n"
+			   : "%.2f %% like unwanted mail, by %lld of %lld tokens\n",
+			100 * json_number_value(json_object_get(answer, "share")),
+			number_of(answer, "evidence"), number_of(answer, "tokens"));
 }
 
 /* ---- lessons ---- */
@@ -157,8 +201,8 @@ spam_classify_train(struct spam_server *s, enum spam_class class_, struct cv_str
 	} else if (hit.found != CV_REG_ACCOUNT) {
 		status = cv_fail(err, CV_NOT_FOUND, "no account of that address may teach");
 	} else {
-		bool is_shared = hit.account.kind == CV_KIND_ROLE ||
-				 hit.account.kind == CV_KIND_AGENCY;
+		bool is_shared =
+			hit.account.kind == CV_KIND_ROLE || hit.account.kind == CV_KIND_AGENCY;
 		spam_classify_how(s, &how);
 		spam_tokens_read(
 			&arena, &how, cv_str_sub(message, 0, SPAM_TRAIN_BYTES_MAX), &tokens);
@@ -195,9 +239,19 @@ class_named(const json_t *request, enum spam_class *out, struct cv_err *err)
 }
 
 static enum cv_status
-answer_status(struct spam_server *s, json_t **reply_out)
+no_classifier(struct cv_err *err)
+{
+	return cv_fail(err, CV_NOT_FOUND, "there is no classifier");
+}
+
+enum cv_status
+spam_classify_answer_status(
+	struct spam_server *s, CV_UNUSED json_t *request, json_t **reply_out, struct cv_err *err)
 {
 	char seed[20];
+
+	if (!s->classifier)
+		return no_classifier(err);
 	json_t *reply = spam_classifier_status(s->classifier);
 
 	snprintf(seed, sizeof seed, "%016llx",
@@ -209,14 +263,14 @@ answer_status(struct spam_server *s, json_t **reply_out)
 }
 
 static enum cv_status
-learn_tokens(struct spam_server *s, const json_t *blob, struct spam_lesson *lesson,
-	json_t *results, struct cv_err *err)
+learn_tokens(struct spam_server *s, const json_t *blob, struct spam_lesson *lesson, json_t *results,
+	struct cv_err *err)
 {
 	struct cv_buf bytes = CV_BUF_INIT(SPAM_TOKENS_MAX * sizeof(uint64_t));
 	struct spam_tokens tokens;
 	enum spam_learned learned;
-	enum cv_status status = cv_base64_decode(
-		cv_str(json_string_value(blob), json_string_length(blob)), &bytes);
+	enum cv_status status =
+		cv_base64_decode(cv_str(json_string_value(blob), json_string_length(blob)), &bytes);
 
 	if (status || !bytes.n || bytes.n % sizeof(uint64_t)) {
 		cv_buf_done(&bytes);
@@ -237,26 +291,28 @@ learn_tokens(struct spam_server *s, const json_t *blob, struct spam_lesson *less
 	return CV_OK;
 }
 
-static enum cv_status
-answer_learn(struct spam_server *s, json_t *request, json_t **reply_out, struct cv_err *err)
+enum cv_status
+spam_classify_answer_learn(
+	struct spam_server *s, json_t *request, json_t **reply_out, struct cv_err *err)
 {
 	struct spam_lesson lesson = {
 		.is_forget = json_is_true(json_object_get(request, "forget")), .weight = 1};
 	json_t *rows = json_object_get(request, "tokens"), *row, *results = json_object();
-	enum cv_status status = class_named(request, &lesson.class_, err);
+	enum cv_status status =
+		s->classifier ? class_named(request, &lesson.class_, err) : no_classifier(err);
 	size_t i;
 
 	if (status == CV_OK && json_array_size(rows) > LEARN_TOKENS)
 		status = cv_fail(err, CV_LIMIT, "at most %d messages at once", LEARN_TOKENS);
-	json_array_foreach (rows, i, row)
-		if (status == CV_OK)
-			status = learn_tokens(s, row, &lesson, results, err);
+	json_array_foreach(rows, i, row) if (status == CV_OK) status =
+		learn_tokens(s, row, &lesson, results, err);
 	*reply_out = json_pack("{s:o}", "results", results);
 	return status;
 }
 
-static enum cv_status
-answer_train(struct spam_server *s, json_t *request, json_t **reply_out, struct cv_err *err)
+enum cv_status
+spam_classify_answer_train(
+	struct spam_server *s, json_t *request, json_t **reply_out, struct cv_err *err)
 {
 	json_t *text = json_object_get(request, "message");
 	json_t *address = json_object_get(request, "address");
@@ -277,23 +333,4 @@ answer_train(struct spam_server *s, json_t *request, json_t **reply_out, struct 
 	if (status == CV_OK)
 		*reply_out = json_pack("{s:s}", "result", spam_learned_word(learned));
 	return status;
-}
-
-bool
-spam_classify_control(struct spam_server *s, const char *what, json_t *request, json_t **reply_out,
-	enum cv_status *status_out, struct cv_err *err)
-{
-	if (strncmp(what, "classifier.", 11) != 0)
-		return false;
-	if (!s->classifier)
-		*status_out = cv_fail(err, CV_NOT_FOUND, "there is no classifier");
-	else if (!strcmp(what, "classifier.status"))
-		*status_out = answer_status(s, reply_out);
-	else if (!strcmp(what, "classifier.learn"))
-		*status_out = answer_learn(s, request, reply_out, err);
-	else if (!strcmp(what, "classifier.train"))
-		*status_out = answer_train(s, request, reply_out, err);
-	else
-		return false;
-	return true;
 }

@@ -25,6 +25,13 @@ void spam_classify_configure(struct spam_server *s, const struct spamfilter_opti
 /* The score that LEAN is worth, CAP for a sure one; below zero for wanted mail. */
 double spam_classify_weight(double lean, double cap);
 
+struct spam_mail;
+/* For `explain`: {"state": "learning"|"silent"|"given", "share", "lean", "evidence", "known",
+ * "tokens", "ham", "spam", "ham_min", "spam_min"} of a mail that was judged; and one line of it for
+ * people. */
+json_t *spam_classify_json(const struct spam_mail *m);
+void spam_classify_text(const json_t *answer, bool vietnamese, struct cv_buf *out);
+
 /* How tokens of stored messages are made here. */
 void spam_classify_how(const struct spam_server *s, struct spam_token_how *out);
 
@@ -33,13 +40,16 @@ void spam_classify_how(const struct spam_server *s, struct spam_token_how *out);
  *   {"do": "classifier.learn", "class": "ham"|"spam", "forget": bool, "tokens": [base64, ...]} ->
  *     {"results": {"learned": n, ...}}: for operators, made by the tool
  *   {"do": "classifier.train", "class": ..., "address": ..., "message": base64} -> {"result": ...}:
- *     what the owner of a box did to a message there
- * False when WHAT is none of these. */
-bool spam_classify_control(struct spam_server *s, const char *what, json_t *request,
-	json_t **reply_out, enum cv_status *status_out, struct cv_err *err);
+ *     what the owner of a box did to a message there */
+CV_MUST_CHECK enum cv_status spam_classify_answer_status(
+	struct spam_server *s, json_t *request, json_t **reply_out, struct cv_err *err);
+CV_MUST_CHECK enum cv_status spam_classify_answer_learn(
+	struct spam_server *s, json_t *request, json_t **reply_out, struct cv_err *err);
+CV_MUST_CHECK enum cv_status spam_classify_answer_train(
+	struct spam_server *s, json_t *request, json_t **reply_out, struct cv_err *err);
 
-/* One message as ADDRESS's owner sorts it: a day's number of lessons for each, role and agency boxes
- * weigh more. */
+/* One message as ADDRESS's owner sorts it: a day's number of lessons for each, role and agency
+ * boxes weigh more. */
 CV_MUST_CHECK enum cv_status spam_classify_train(struct spam_server *s, enum spam_class class_,
 	struct cv_str address, struct cv_str message, enum spam_learned *out, struct cv_err *err);
 

@@ -152,8 +152,7 @@ measure_at(struct spam_sample *const *sorted, size_t n, struct spam_evaluation *
 		r->lost_rate = (double)r->lost / (double)e->count[SPAM_CLASS_HAM];
 		r->missed_rate = (double)r->missed / (double)e->count[SPAM_CLASS_SPAM];
 		spam_wilson(r->lost, e->count[SPAM_CLASS_HAM], &r->lost_low, &r->lost_high);
-		spam_wilson(
-			r->missed, e->count[SPAM_CLASS_SPAM], &r->missed_low, &r->missed_high);
+		spam_wilson(r->missed, e->count[SPAM_CLASS_SPAM], &r->missed_low, &r->missed_high);
 	}
 }
 
@@ -174,8 +173,8 @@ measure_auc(struct spam_sample *const *sorted, size_t n, struct spam_evaluation 
 		i = k;
 	}
 	double a = right / (ham * spam), q1 = a / (2 - a), q2 = 2 * a * a / (1 + a);
-	double variance = (a * (1 - a) + (spam - 1) * (q1 - a * a) + (ham - 1) * (q2 - a * a)) /
-			  (ham * spam);
+	double variance =
+		(a * (1 - a) + (spam - 1) * (q1 - a * a) + (ham - 1) * (q2 - a * a)) / (ham * spam);
 	double half = 1.959964 * sqrt(CV_MAX(variance, 0.0));
 	e->auc = a;
 	e->auc_low = CV_MAX(a - half, 0.0);
@@ -202,8 +201,7 @@ measure_curve(struct spam_sample *const *sorted, size_t n, struct spam_evaluatio
 			e->missed_safe = 1 - caught / spam;
 			e->safe_threshold = share;
 		}
-		if (e->curve_count < SPAM_CURVE_POINTS &&
-			(n - i >= e->curve_count * step || !i)) {
+		if (e->curve_count < SPAM_CURVE_POINTS && (n - i >= e->curve_count * step || !i)) {
 			e->curve[e->curve_count].threshold = share;
 			e->curve[e->curve_count].lost = lost / ham;
 			e->curve[e->curve_count++].caught = caught / spam;
@@ -225,7 +223,8 @@ spam_evaluate(struct spam_sample *samples, size_t count, unsigned folds,
 	if (!is_enough) {
 		free(sorted);
 		return cv_fail(err, CV_INVALID,
-			"%u folds need as many different messages (or groups) of each class", folds);
+			"%u folds need as many different messages (or groups) of each class",
+			folds);
 	}
 	for (unsigned fold = 0; fold < folds; fold++)
 		run_fold(samples, count, fold, &learn_us, &judge_us);

@@ -10,11 +10,12 @@
 #include <jansson.h>
 
 #include "common/base/buf.h"
+#include "common/base/err.h"
 #include "spamfilter/classify/model.h"
 
-#define SPAM_FOLDS_MAX      100u
-#define SPAM_EVALUATE_MAX   1000000u /* messages */
-#define SPAM_CURVE_POINTS   200u
+#define SPAM_FOLDS_MAX    100u
+#define SPAM_EVALUATE_MAX 1000000u /* messages */
+#define SPAM_CURVE_POINTS 200u
 
 struct spam_sample {
 	struct spam_tokens tokens;
@@ -29,7 +30,7 @@ struct spam_sample {
 struct spam_rates {
 	double threshold;
 	uint64_t lost, missed; /* wanted mail called unwanted, unwanted mail let through */
-	double lost_rate, lost_low, lost_high;       /* with the bounds of 95 % (Wilson) */
+	double lost_rate, lost_low, lost_high; /* with the bounds of 95 % (Wilson) */
 	double missed_rate, missed_low, missed_high;
 };
 #define SPAM_THRESHOLDS 7u
@@ -40,7 +41,7 @@ struct spam_evaluation {
 	double auc, auc_low, auc_high; /* Hanley and McNeil, 95 % */
 	double missed_safe;            /* where at most one wanted mail of a thousand is lost */
 	double safe_threshold;
-	double learn_us, judge_us;     /* a message, without its tokens */
+	double learn_us, judge_us; /* a message, without its tokens */
 	struct {
 		double threshold, lost, caught;
 	} curve[SPAM_CURVE_POINTS];

@@ -19,16 +19,14 @@ spam_evaluation_json(const struct spam_evaluation *e)
 	for (size_t i = 0; i < SPAM_THRESHOLDS; i++)
 		json_array_append_new(at, rates_json(&e->at[i]));
 	for (size_t i = 0; i < e->curve_count; i++)
-		json_array_append_new(curve,
-			json_pack("[f, f, f]", e->curve[i].threshold, e->curve[i].lost,
-				e->curve[i].caught));
+		json_array_append_new(curve, json_pack("[f, f, f]", e->curve[i].threshold,
+						     e->curve[i].lost, e->curve[i].caught));
 	return json_pack("{s:I, s:I, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o}", "ham",
-		(json_int_t)e->count[SPAM_CLASS_HAM], "spam",
-		(json_int_t)e->count[SPAM_CLASS_SPAM], "repeated", (json_int_t)e->repeated, "folds",
-		(int)e->folds, "auc", e->auc, "auc_low", e->auc_low, "auc_high", e->auc_high,
-		"missed_at_1_of_1000_lost", e->missed_safe, "threshold_at_1_of_1000_lost",
-		e->safe_threshold, "learn_us", e->learn_us, "judge_us", e->judge_us, "thresholds",
-		at, "curve", curve);
+		(json_int_t)e->count[SPAM_CLASS_HAM], "spam", (json_int_t)e->count[SPAM_CLASS_SPAM],
+		"repeated", (json_int_t)e->repeated, "folds", (int)e->folds, "auc", e->auc,
+		"auc_low", e->auc_low, "auc_high", e->auc_high, "missed_at_1_of_1000_lost",
+		e->missed_safe, "threshold_at_1_of_1000_lost", e->safe_threshold, "learn_us",
+		e->learn_us, "judge_us", e->judge_us, "thresholds", at, "curve", curve);
 }
 
 void
@@ -71,10 +69,10 @@ spam_evaluation_csv(const struct spam_evaluation *e, struct cv_buf *out)
 			e->curve[i].caught);
 }
 
-#define LEFT   60.0
-#define TOP    20.0
-#define WIDE   500.0
-#define HIGH   300.0
+#define LEFT 60.0
+#define TOP  20.0
+#define WIDE 500.0
+#define HIGH 300.0
 
 /* Of what is lost only the first tenth is shown: further right nobody goes. */
 static double
@@ -108,11 +106,13 @@ spam_evaluation_svg(const struct spam_evaluation *e, bool vi, struct cv_buf *out
 			"<text x=\"%.0f\" y=\"338\" text-anchor=\"middle\">%u %%</text>\n",
 			x_of(i / 100.0), i);
 	}
-	cv_buf_printf(out, "<polyline fill=\"none\" stroke=\"#0645ad\" stroke-width=\"2\" points=\""
-			   "%.1f,%.1f", x_of(0), y_of(0));
+	cv_buf_printf(out,
+		"<polyline fill=\"none\" stroke=\"#0645ad\" stroke-width=\"2\" points=\""
+		"%.1f,%.1f",
+		x_of(0), y_of(0));
 	for (size_t i = 0; i < e->curve_count; i++)
-		cv_buf_printf(
-			out, " %.1f,%.1f", x_of(e->curve[i].lost), y_of(e->curve[i].caught));
-	cv_buf_printf(out, "\"/>\n<text x=\"310\" y=\"365\" text-anchor=\"middle\">%s</text>\n</svg>\n",
+		cv_buf_printf(out, " %.1f,%.1f", x_of(e->curve[i].lost), y_of(e->curve[i].caught));
+	cv_buf_printf(out,
+		"\"/>\n<text x=\"310\" y=\"365\" text-anchor=\"middle\">%s</text>\n</svg>\n",
 		vi ? "thư thường bị mất" : "wanted mail lost");
 }

@@ -29,8 +29,8 @@
 
 struct spam_token_how {
 	uint64_t seed; /* of the hashes: one for each store */
-	/* Whose Received and Authentication-Results are ours; "" or NULL: none. Without any nobody's
-	 * Received is, and the topmost results count. */
+	/* Whose Received and Authentication-Results are ours; "" or NULL: none. Without any
+	 * nobody's Received is, and the topmost results count. */
 	const char *own_hosts[2];
 	bool has_results;               /* the results below count, not those of the message */
 	const char *spf, *dkim, *dmarc; /* words such as "pass"; NULL: not checked */

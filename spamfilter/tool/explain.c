@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/text/encode.h"
+#include "spamfilter/classify/classify.h"
 #include "spamfilter/judge.h"
 #include "spamfilter/tool/origin.h"
 
@@ -189,6 +190,8 @@ answer_of(struct spam_mail *m, const struct spam_asked *asked, const struct spam
 		authentication_of(m), "envelope", envelope_of(m, asked, o), "thresholds",
 		thresholds_of(m->opt));
 
+	if (m->opinion)
+		json_object_set_new(answer, "classifier", spam_classify_json(m));
 	if (v->action == SPAM_REFUSE && v->has_refusal)
 		json_object_set_new(answer, "refusal",
 			json_pack("{s:s, s:i, s:s, s:s, s:s}", "rule", v->refusal.rule, "code",

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "spamfilter/tool/explain.h"
 
+#include "spamfilter/classify/classify.h"
+
 struct words {
 	const char *verdict, *score, *rules, *no_rule, *vouching, *client, *sender, *recipients,
 		*assumed, *refusal, *softened, *none, *policy, *submission, *unknown, *null_sender;
@@ -196,5 +198,6 @@ spam_explain_text(const json_t *answer, const char *name, bool vietnamese, struc
 	json_array_foreach (policy, i, word)
 		put_line(out, w->policy, json_string_value(word));
 	put_vouching(answer, w, out);
+	spam_classify_text(json_object_get(answer, "classifier"), vietnamese, out);
 	put_envelope(answer, w, out);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "spamfilter/classify/tools.h"
 #include "spamfilter/tool/mails.h"
 
 #define ASK_SECS  120
@@ -25,10 +26,16 @@ static const struct tool_row {
 	int (*run)(struct spam_tool *t);
 	struct tool_option options[SPAM_TOOL_OPTIONS_MAX]; /* its own */
 	int (*main)(int argc, char **argv); /* in place of all that */
+	bool is_alone; /* needs neither the filter that runs nor a configuration */
 } tools[] = {
-	{"explain", "FILE|-",          1, 1,         run_explain, {{NULL, false}}, NULL},
-	{"judge",   "DIR|FILE|- ...",  1, WORDS_MAX, run_judge,   {{NULL, false}}, NULL},
-	{"spf",     "--client IP ...", 0, 0,         NULL,        {{NULL, false}}, spam_tool_spf},
+	{"explain", "FILE|-",          1, 1,         run_explain, {{NULL, false}}, NULL, false},
+	{"judge",   "DIR|FILE|- ...",  1, WORDS_MAX, run_judge,   {{NULL, false}}, NULL, false},
+	{"spf",     "--client IP ...", 0, 0,         NULL,        {{NULL, false}}, spam_tool_spf, false},
+	{"learn", "--ham|--spam [--forget] DIR|FILE|- ...", 1, WORDS_MAX, spam_tool_learn,
+		{{"ham", false}, {"spam", false}, {"forget", false}}, NULL, false},
+	{"evaluate", "--ham DIR --spam DIR", 0, 0, spam_tool_evaluate,
+		{{"ham", true}, {"spam", true}, {"folds", true}, {"by-kind", false}, {"csv", true},
+			{"svg", true}}, NULL, true},
 };
 
 /* ---- the two sides ---- */
@@ -434,7 +441,7 @@ spam_tool_main(int argc, char **argv)
 	}
 	find_conf(&t);
 	signal(SIGPIPE, SIG_DFL);
-	if (spam_tool_open(&t, &err) != CV_OK)
+	if (!row->is_alone && spam_tool_open(&t, &err) != CV_OK)
 		fprintf(stderr, "congvu-spamfilter: %s\n", err.text);
 	else
 		code = row->run(&t);
