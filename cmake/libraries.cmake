@@ -31,6 +31,7 @@ cv_package(curl libcurl)
 cv_package(cmocka cmocka)
 cv_plain(db db.h db-5.3)
 cv_plain(unistring unistr.h unistring)
+cv_plain(spf2 spf2/spf.h spf2)
 cv_plain(milter libmilter/mfapi.h milter)
 cv_plain(unbound unbound.h unbound) # its pkg-config file asks for libevent, which it does not need
 cv_plain(etpan libetpan/libetpan.h etpan) # its pkg-config file forces a no-PIE link

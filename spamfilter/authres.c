@@ -59,6 +59,74 @@ spam_authres_is_from(struct cv_str value, const char *authserv_id)
 	return is_read ? same : cv_str_isearch(value, cv_str_z(authserv_id)) < value.n;
 }
 
+/* ---- results of others ---- */
+
+/* One "name=value" at *AT, with what may stand around it. False at the end of the result. */
+static bool
+read_pair(struct cv_str s, size_t *at, struct cv_buf *name, struct cv_buf *value)
+{
+	cv_buf_reset(name);
+	cv_buf_reset(value);
+	if (!skip_cfws(s, at))
+		return false;
+	while (*at < s.n && !strchr("=;()\" \t\r\n", s.p[*at]))
+		cv_buf_c(name, s.p[(*at)++]);
+	if (!name->n || !skip_cfws(s, at) || *at >= s.n || s.p[*at] != '=')
+		return false;
+	++*at;
+	if (!skip_cfws(s, at))
+		return false;
+	if (*at < s.n && s.p[*at] == '"')
+		return read_id(s, at, value);
+	while (*at < s.n && !strchr(";()\" \t\r\n", s.p[*at]))
+		cv_buf_c(value, s.p[(*at)++]);
+	return value->n > 0;
+}
+
+/* Past the next ";" that is in no comment and no quotes. */
+static bool
+skip_result(struct cv_str s, size_t *at)
+{
+	while (*at < s.n) {
+		if (!skip_cfws(s, at))
+			return false;
+		if (*at >= s.n)
+			return false;
+		if (s.p[*at] == ';') {
+			++*at;
+			return true;
+		}
+		if (s.p[*at] == '"')
+			for (++*at; *at < s.n && s.p[*at] != '"'; ++*at)
+				*at += s.p[*at] == '\\';
+		++*at;
+	}
+	return false;
+}
+
+bool
+spam_authres_has_pass(
+	struct cv_str value, const char *method, const char *property, struct cv_str domain)
+{
+	struct cv_buf name = CV_BUF_INIT(256), word = CV_BUF_INIT(1024);
+	bool found = false;
+	size_t at = 0;
+
+	while (!found && skip_result(value, &at)) {
+		size_t here = at;
+		if (!read_pair(value, &here, &name, &word) ||
+			!cv_str_ieq_z(cv_buf_view(&name), method) ||
+			!cv_str_ieq_z(cv_buf_view(&word), "pass"))
+			continue;
+		while (!found && read_pair(value, &here, &name, &word))
+			found = cv_str_ieq_z(cv_buf_view(&name), property) &&
+				cv_str_ieq(cv_buf_view(&word), domain);
+	}
+	cv_buf_done(&name);
+	cv_buf_done(&word);
+	return found;
+}
+
 /* ---- writing ---- */
 
 static bool

@@ -13,6 +13,11 @@
  * it. */
 bool spam_authres_is_from(struct cv_str value, const char *authserv_id);
 
+/* Whether VALUE (of Authentication-Results, or behind the instance of its ARC form) says
+ * METHOD=pass with PROPERTY=DOMAIN (any case). What cannot be read says nothing. */
+bool spam_authres_has_pass(
+	struct cv_str value, const char *method, const char *property, struct cv_str domain);
+
 /* Writing, folded with lone LF between results: begin, a result and its properties, end. Values
  * that are no tokens are quoted; control octets never get through. */
 void spam_authres_begin(struct cv_buf *out, const char *authserv_id);

@@ -1,4 +1,4 @@
-/* dkim.c - see dkim.h: streams, and what signatures are worth. */
+/* dkim.c - see dkim.h: streams, the guard before libopendkim, and what signatures are worth. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "spamfilter/dkim.h"
 
@@ -11,17 +11,6 @@ struct spam_dkim_stream *
 dkim_stream_new(void)
 {
 	return cv_calloc(1, sizeof(struct spam_dkim_stream));
-}
-
-size_t
-dkim_stream_body(struct spam_dkim_stream *s, bool relaxed, uint64_t limit)
-{
-	for (size_t i = 0; i < s->body_count; i++)
-		if (s->bodies[i].hash.relaxed == relaxed && s->bodies[i].hash.limit == limit)
-			return i;
-	assert(s->body_count < CV_COUNT(s->bodies));
-	sig_body_init(&s->bodies[s->body_count].hash, relaxed, limit);
-	return s->body_count++;
 }
 
 struct spam_dkim_stream *
@@ -38,8 +27,9 @@ spam_dkim_stream_free(struct spam_dkim_stream *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; i < s->body_count; i++)
-		sig_body_done(&s->bodies[i].hash);
+	spam_opendkim_free(s->lib);
+	if (s->has_hash)
+		sig_body_done(&s->hash);
 	cv_arena_done(&s->arena);
 	free(s->fields);
 	free(s);
@@ -55,26 +45,96 @@ spam_dkim_header(struct spam_dkim_stream *s, struct cv_str name, struct cv_str v
 	s->fields[s->count++] = (struct sig_field){name, value};
 }
 
-static void
-add_candidate(struct spam_dkim_stream *s, size_t field)
+static bool
+is_signature(const struct sig_field *f)
 {
-	struct dkim_candidate *c = &s->candidates[s->candidate_count++];
+	return cv_str_ieq_z(cv_str_trim(f->name), "DKIM-Signature");
+}
 
-	c->field = field;
-	sig_parse(&s->arena, s->fields[field].value, SIG_DKIM, &c->sig);
-	if (!c->sig.fault && c->sig.alg != SIG_RSA_SHA1)
-		c->body = dkim_stream_body(s, c->sig.relaxed_body, c->sig.limit);
+/* Why SIG is worth nothing whatever the key says; NULL when it may be worth something. */
+static const char *
+reject(const struct sig *sig, enum spam_dkim_result *result_out)
+{
+	int64_t now = cv_wall_secs();
+
+	*result_out = SPAM_DKIM_NEUTRAL;
+	if (sig->fault)
+		return sig->fault;
+	*result_out = SPAM_DKIM_FAIL;
+	if (sig->alg == SIG_RSA_SHA1)
+		return "rsa-sha1 is no signature any more (RFC 8301)";
+	if (sig->expires_secs >= 0 && sig->expires_secs <= now)
+		return "signature expired";
+	if (sig->signed_secs > now + SIG_SKEW_SECS)
+		return "signature from the future";
+	return NULL;
+}
+
+static bool
+key_text(void *arg, const char *name, struct cv_buf *out)
+{
+	struct spam_dkim_stream *s = arg;
+	struct spam_answer *hold;
+	const struct sig_key *key = sig_key_fetch(s->lookups, name, &hold);
+
+	if (key->state == SIG_KEY_GOOD)
+		cv_buf_str(out, hold->dns->records[0].rdata);
+	spam_answer_free(hold);
+	return key->state == SIG_KEY_GOOD;
+}
+
+/* libopendkim gives up a message for one broken signature: it is fed those that the guard let pass,
+ * unless one of them covers the others. */
+static void
+feed_header(struct spam_dkim_stream *s, bool covers_signatures)
+{
+	size_t next = 0;
+
+	s->lib = spam_opendkim_verifier(key_text, s);
+	for (size_t i = 0; i < s->count; i++) {
+		bool is_ours = next < s->candidate_count && s->candidates[next].field == i;
+		bool is_fed = is_ours ? s->candidates[next].is_fed : !is_signature(&s->fields[i]);
+		next += is_ours;
+		if (is_fed || covers_signatures)
+			spam_opendkim_header(s->lib, &s->fields[i]);
+	}
+	spam_opendkim_eoh(s->lib);
+}
+
+static void
+begin_verifying(struct spam_dkim_stream *s)
+{
+	bool any = false, covers = false;
+	enum spam_dkim_result result;
+
+	s->candidates = CV_ARENA_ARRAY(&s->arena, struct dkim_candidate, SPAM_DKIM_SIGNATURES_MAX);
+	for (size_t i = 0; i < s->count && s->candidate_count < SPAM_DKIM_SIGNATURES_MAX; i++) {
+		if (!is_signature(&s->fields[i]))
+			continue;
+		struct dkim_candidate *c = &s->candidates[s->candidate_count++];
+		c->field = i;
+		sig_parse(&s->arena, s->fields[i].value, SIG_DKIM, &c->sig);
+		c->is_fed = !reject(&c->sig, &result);
+		any |= c->is_fed;
+		covers |= c->is_fed && sig_list_has(c->sig.names, "dkim-signature");
+	}
+	if (any)
+		feed_header(s, covers);
 }
 
 void
 spam_dkim_eoh(struct spam_dkim_stream *s)
 {
-	if (s->key || s->candidates)
+	if (!s->key) {
+		if (!s->candidates)
+			begin_verifying(s);
 		return;
-	s->candidates = CV_ARENA_ARRAY(&s->arena, struct dkim_candidate, SPAM_DKIM_SIGNATURES_MAX);
-	for (size_t i = 0; i < s->count && s->candidate_count < SPAM_DKIM_SIGNATURES_MAX; i++)
-		if (cv_str_ieq_z(cv_str_trim(s->fields[i].name), "DKIM-Signature"))
-			add_candidate(s, i);
+	}
+	if (!s->lib)
+		return;
+	for (size_t i = 0; i < s->count; i++)
+		spam_opendkim_header(s->lib, &s->fields[i]);
+	spam_opendkim_eoh(s->lib);
 }
 
 void
@@ -82,9 +142,12 @@ spam_dkim_body(struct spam_dkim_stream *s, struct cv_str bytes)
 {
 	if (!bytes.n)
 		return;
-	for (size_t i = 0; i < s->body_count; i++)
-		sig_body_add(&s->bodies[i].hash, bytes);
+	if (s->lib)
+		spam_opendkim_body(s->lib, bytes);
+	if (s->has_hash)
+		sig_body_add(&s->hash, bytes);
 	s->last = bytes.p[bytes.n - 1];
+	s->has_body = true;
 }
 
 void
@@ -92,11 +155,11 @@ spam_dkim_end(struct spam_dkim_stream *s)
 {
 	assert(!s->ended);
 	s->ended = true;
-	/* MTAs complete a last line: half a line end is one. */
-	if (s->last == '\r')
-		spam_dkim_body(s, CV_STR("\n"));
-	for (size_t i = 0; i < s->body_count; i++)
-		sig_body_end(&s->bodies[i].hash, s->bodies[i].value);
+	/* A body that does not end in CRLF cannot be signed, and MTAs will complete it. */
+	if (s->has_body && s->last != '\n')
+		spam_dkim_body(s, s->last == '\r' ? CV_STR("\n") : CV_STR("\r\n"));
+	if (s->lib)
+		spam_opendkim_end(s->lib);
 }
 
 /* ---- what the signatures are worth ---- */
@@ -117,31 +180,6 @@ decide(struct spam_dkim_signature *out, enum spam_dkim_result result, const char
 	out->why = why;
 }
 
-/* What can be said without the key. False when that is all there is to say. */
-static bool
-check_signature(const struct spam_dkim_stream *s, const struct dkim_candidate *c,
-	struct spam_dkim_signature *out)
-{
-	const struct sig *sig = &c->sig;
-	int64_t now = cv_wall_secs();
-
-	if (sig->fault)
-		decide(out, SPAM_DKIM_NEUTRAL, sig->fault);
-	else if (sig->alg == SIG_RSA_SHA1)
-		decide(out, SPAM_DKIM_FAIL, "rsa-sha1 is no signature any more (RFC 8301)");
-	else if (sig->expires_secs >= 0 && sig->expires_secs <= now)
-		decide(out, SPAM_DKIM_FAIL, "signature expired");
-	else if (sig->signed_secs > now + SIG_SKEW_SECS)
-		decide(out, SPAM_DKIM_FAIL, "signature from the future");
-	else if (sig->limit != UINT64_MAX && sig->limit > s->bodies[c->body].hash.total)
-		decide(out, SPAM_DKIM_FAIL, "l= longer than the body");
-	else if (memcmp(sig->body_hash, s->bodies[c->body].value, SIG_HASH_BYTES) != 0)
-		decide(out, SPAM_DKIM_FAIL, "body hash does not match");
-	else
-		return true;
-	return false;
-}
-
 static bool
 check_key(const struct sig_key *key, const struct sig *sig, struct spam_dkim_signature *out)
 {
@@ -160,22 +198,32 @@ check_key(const struct sig_key *key, const struct sig *sig, struct spam_dkim_sig
 	return false;
 }
 
+/* The guard found nothing wrong: libopendkim decides. */
 static void
-check_hash(struct spam_dkim_stream *s, const struct dkim_candidate *c, const struct sig_key *key,
+ask_library(struct spam_dkim_stream *s, const struct dkim_candidate *c, const struct sig_key *key,
 	struct spam_dkim_signature *out)
 {
-	unsigned char hash[SIG_HASH_BYTES];
+	const char *why;
 
-	if (!sig_header_hash(&c->sig, s->fields, s->count, &s->fields[c->field], hash))
-		decide(out, SPAM_DKIM_NEUTRAL, "too much is signed");
-	else if (!sig_key_verify(key, hash, c->sig.signature))
-		decide(out, SPAM_DKIM_FAIL, "signature does not match");
-	else if (c->sig.limit < s->bodies[c->body].hash.total)
+	switch (spam_opendkim_opinion(s->lib, &c->sig, &why)) {
+	case SPAM_OPENDKIM_GOOD:
+		if (key->is_test)
+			decide(out, SPAM_DKIM_NEUTRAL, "test key");
+		else
+			decide(out, SPAM_DKIM_PASS, "");
+		break;
+	case SPAM_OPENDKIM_PARTLY:
 		decide(out, SPAM_DKIM_NEUTRAL, "l= leaves part of the body unsigned");
-	else if (key->is_test)
-		decide(out, SPAM_DKIM_NEUTRAL, "test key");
-	else
-		decide(out, SPAM_DKIM_PASS, "");
+		break;
+	case SPAM_OPENDKIM_BODY:
+		decide(out, SPAM_DKIM_FAIL, "body hash does not match");
+		break;
+	case SPAM_OPENDKIM_SHORT:
+		decide(out, SPAM_DKIM_FAIL, "l= longer than the body");
+		break;
+	case SPAM_OPENDKIM_BAD:
+		decide(out, SPAM_DKIM_FAIL, why);
+	}
 }
 
 static void
@@ -184,12 +232,13 @@ judge(struct spam_dkim_stream *s, const struct dkim_candidate *c, struct spam_dk
 	struct spam_answer *hold;
 	char name[600];
 
-	if (!check_signature(s, c, out))
+	out->why = reject(&c->sig, &out->result);
+	if (out->why)
 		return;
 	snprintf(name, sizeof name, "%s._domainkey.%s", c->sig.selector, c->sig.domain);
 	const struct sig_key *key = sig_key_fetch(s->lookups, name, &hold);
 	if (check_key(key, &c->sig, out))
-		check_hash(s, c, key, out);
+		ask_library(s, c, key, out);
 	spam_answer_free(hold);
 }
 

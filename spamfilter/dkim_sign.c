@@ -1,4 +1,5 @@
-/* dkim_sign.c - writing signatures, relaxed/relaxed, with RSA and with ed25519: see dkim.h. */
+/* dkim_sign.c - writing signatures, relaxed/relaxed: RSA by libopendkim, ed25519 by OpenSSL alone,
+ * because libopendkim forgets a key for each of these (docs/adr/0021). See dkim.h. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -12,16 +13,17 @@
 #define FOLD_AT       70
 
 struct spam_dkim_key {
-	EVP_PKEY *key;
+	EVP_PKEY *key; /* ed25519 */
+	char *pem;     /* RSA: libopendkim reads it for each message */
 	enum spam_dkim_alg alg;
 };
 
-static const char *const signed_fields[] = {"From", "Sender", "Reply-To", "To", "Cc", "Subject",
+const char *const spam_dkim_signed_fields[] = {"From", "Sender", "Reply-To", "To", "Cc", "Subject",
 	"Date", "Message-ID", "In-Reply-To", "References", "MIME-Version", "Content-Type",
 	"Content-Transfer-Encoding", "List-Id", "List-Unsubscribe", "List-Unsubscribe-Post",
 	"Resent-From", "Resent-To", "Resent-Date", NULL};
 /* Named once more than they occur, so that nobody adds one. */
-static const char *const oversigned[] = {
+const char *const spam_dkim_oversigned[] = {
 	"From", "To", "Cc", "Subject", "Date", "Reply-To", "MIME-Version", "Content-Type", NULL};
 
 /* ---- keys ---- */
@@ -43,7 +45,13 @@ spam_dkim_key_read(
 			alg == SPAM_RSA_SHA256 ? "RSA" : "ed25519");
 	}
 	*out = cv_calloc(1, sizeof **out);
-	**out = (struct spam_dkim_key){key, alg};
+	(*out)->alg = alg;
+	if (alg == SPAM_RSA_SHA256) {
+		(*out)->pem = cv_strdup(pem);
+		EVP_PKEY_free(key);
+	} else {
+		(*out)->key = key;
+	}
 	return CV_OK;
 }
 
@@ -53,6 +61,9 @@ spam_dkim_key_free(struct spam_dkim_key *key)
 	if (!key)
 		return;
 	EVP_PKEY_free(key->key);
+	if (key->pem)
+		cv_wipe(key->pem, strlen(key->pem));
+	free(key->pem);
 	free(key);
 }
 
@@ -64,7 +75,12 @@ spam_dkim_signer(const struct spam_dkim_key *key, const char *selector, const ch
 	s->key = key;
 	s->selector = cv_arena_z(&s->arena, cv_str_z(selector));
 	s->domain = cv_arena_z(&s->arena, cv_str_z(domain));
-	(void)dkim_stream_body(s, true, UINT64_MAX);
+	if (key->alg == SPAM_RSA_SHA256) {
+		s->lib = spam_opendkim_signer(key->pem, s->selector, s->domain);
+	} else {
+		sig_body_init(&s->hash, true, UINT64_MAX);
+		s->has_hash = true;
+	}
 	return s;
 }
 
@@ -85,8 +101,8 @@ write_names(const struct spam_dkim_stream *s, struct cv_buf *out)
 {
 	size_t column = 2;
 
-	for (const char *const *name = signed_fields; *name; name++) {
-		size_t times = is_in(oversigned, *name);
+	for (const char *const *name = spam_dkim_signed_fields; *name; name++) {
+		size_t times = is_in(spam_dkim_oversigned, *name);
 		for (size_t i = 0; i < s->count; i++)
 			times += cv_str_ieq_z(cv_str_trim(s->fields[i].name), *name);
 		for (; times; times--) {
@@ -112,19 +128,6 @@ write_base64(const unsigned char *bytes, size_t n, struct cv_buf *out)
 }
 
 static bool
-sign_rsa(EVP_PKEY *key, const unsigned char *hash, unsigned char *signature, size_t *n)
-{
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
-	bool good = ctx && EVP_PKEY_sign_init(ctx) == 1 &&
-		    EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
-		    EVP_PKEY_CTX_set_signature_md(ctx, sig_sha256()) == 1 &&
-		    EVP_PKEY_sign(ctx, signature, n, hash, SIG_HASH_BYTES) == 1;
-
-	EVP_PKEY_CTX_free(ctx);
-	return good;
-}
-
-static bool
 sign_ed25519(EVP_PKEY *key, const unsigned char *hash, unsigned char *signature, size_t *n)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -137,25 +140,27 @@ sign_ed25519(EVP_PKEY *key, const unsigned char *hash, unsigned char *signature,
 
 /* All of the field but b='s value. */
 static void
-write_tags(const struct spam_dkim_stream *s, struct cv_str names, struct cv_buf *out)
+write_tags(struct spam_dkim_stream *s, struct cv_str names, struct cv_buf *out)
 {
-	cv_buf_printf(out, "v=1; a=%s; c=relaxed/relaxed; d=%s;\n\ts=%s; t=%lld;\n\tbh=",
-		s->key->alg == SPAM_RSA_SHA256 ? "rsa-sha256" : "ed25519-sha256", s->domain,
-		s->selector, (long long)cv_wall_secs());
-	cv_base64_encode(cv_str((const char *)s->bodies[0].value, SIG_HASH_BYTES), out);
+	unsigned char hash[SIG_HASH_BYTES];
+
+	sig_body_end(&s->hash, hash);
+	cv_buf_printf(out,
+		"v=1; a=ed25519-sha256; c=relaxed/relaxed; d=%s;\n\ts=%s; t=%lld;\n\tbh=",
+		s->domain, s->selector, (long long)cv_wall_secs());
+	cv_base64_encode(cv_str((const char *)hash, SIG_HASH_BYTES), out);
 	cv_buf_z(out, ";\n\th=");
 	cv_buf_str(out, names);
 	cv_buf_z(out, ";\n\tb=");
 }
 
-enum cv_status
-spam_dkim_signature_write(struct spam_dkim_stream *s, struct cv_buf *out, struct cv_err *err)
+static enum cv_status
+write_ed25519(struct spam_dkim_stream *s, struct cv_buf *out, struct cv_err *err)
 {
 	struct cv_buf names = CV_BUF_INIT(64u << 10), value = CV_BUF_INIT(128u << 10);
 	unsigned char hash[SIG_HASH_BYTES], signature[SIGNATURE_MAX];
 	size_t n = sizeof signature;
 
-	assert(s->ended && s->key);
 	write_names(s, &names);
 	write_tags(s, cv_buf_view(&names), &value);
 	struct sig sig = {.relaxed_header = true, .names = cv_buf_view(&names)};
@@ -163,8 +168,7 @@ spam_dkim_signature_write(struct spam_dkim_stream *s, struct cv_buf *out, struct
 	sig.cut_from = sig.cut_to = value.n;
 	bool good = !names.full && !value.full &&
 		    sig_header_hash(&sig, s->fields, s->count, &self, hash) &&
-		    (s->key->alg == SPAM_RSA_SHA256 ? sign_rsa : sign_ed25519)(
-			    s->key->key, hash, signature, &n);
+		    sign_ed25519(s->key->key, hash, signature, &n);
 	if (good) {
 		cv_buf_str(out, cv_buf_view(&value));
 		write_base64(signature, n, out);
@@ -172,4 +176,11 @@ spam_dkim_signature_write(struct spam_dkim_stream *s, struct cv_buf *out, struct
 	cv_buf_done(&names);
 	cv_buf_done(&value);
 	return good ? CV_OK : cv_fail(err, CV_INVALID, "the message cannot be signed");
+}
+
+enum cv_status
+spam_dkim_signature_write(struct spam_dkim_stream *s, struct cv_buf *out, struct cv_err *err)
+{
+	assert(s->ended && s->key);
+	return s->lib ? spam_opendkim_write(s->lib, out, err) : write_ed25519(s, out, err);
 }

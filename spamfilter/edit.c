@@ -5,11 +5,13 @@
 #include "common/base/log.h"
 #include "spamfilter/authres.h"
 #include "spamfilter/judge.h"
+#include "spamfilter/results.h"
 
 #define REPLY_MAX     900
 #define POLICY_FIELD  "X-Congvu-Policy"
 #define VERDICT_FIELD "X-Congvu-Verdict"
 #define RESULT_FIELD  "Authentication-Results"
+#define SPF_FIELD     "Received-SPF"
 
 /* ---- replies ---- */
 
@@ -64,13 +66,19 @@ insert_field(struct editor *e, const char *name, struct cv_buf *value)
 	cv_buf_done(&text);
 }
 
+/* Fields that only we may write, in any spelling of their names; of those that others write too,
+ * the ones that claim to be ours. */
 static bool
 is_forged_field(const struct spam_session *s, const struct spam_header_field *f)
 {
-	if (cv_str_ieq_z(f->name, POLICY_FIELD) || cv_str_ieq_z(f->name, VERDICT_FIELD))
+	struct cv_str name = cv_str_trim(f->name);
+
+	if (cv_str_ieq_z(name, POLICY_FIELD) || cv_str_ieq_z(name, VERDICT_FIELD))
 		return true;
-	return cv_str_ieq_z(f->name, RESULT_FIELD) &&
-	       spam_authres_is_from(f->value, s->authserv_id);
+	if (cv_str_ieq_z(name, SPF_FIELD))
+		return s->server->opt->received_spf &&
+		       cv_str_isearch(f->value, cv_str_z(s->authserv_id)) < f->value.n;
+	return cv_str_ieq_z(name, RESULT_FIELD) && spam_authres_is_from(f->value, s->authserv_id);
 }
 
 /* From the last to the first, so that numbers stay right. */
@@ -122,32 +130,14 @@ insert_signatures(struct editor *e)
 }
 
 static void
-write_spf_result(const struct spam_mail *m, struct cv_buf *out)
+insert_received_spf(struct editor *e)
 {
-	if (!m->has_spf)
-		return;
-	spam_authres_result(out, "spf", spam_spf_word(m->spf.result), m->spf.why);
-	if (m->spf.by_helo)
-		spam_authres_property(out, "smtp.helo", cv_str_z(m->spf.domain));
-	else
-		spam_authres_property(out, "smtp.mailfrom", m->sender);
-}
+	const struct spam_mail *m = e->s->mail;
+	struct cv_buf value = CV_BUF_INIT(8192);
 
-static void
-write_dkim_results(const struct spam_mail *m, struct cv_buf *out)
-{
-	if (!m->verifier)
-		return;
-	if (!m->sig_count)
-		spam_authres_result(out, "dkim", "none", "");
-	for (size_t i = 0; i < m->sig_count; i++) {
-		const struct spam_dkim_signature *sig = &m->sigs[i];
-		spam_authres_result(out, "dkim", spam_dkim_word(sig->result), sig->why);
-		spam_authres_property(out, "header.d", cv_str_z(sig->domain));
-		spam_authres_property(out, "header.s", cv_str_z(sig->selector));
-		spam_authres_property(out, "header.a", cv_str_z(sig->alg));
-		spam_authres_property(out, "header.b", cv_str_z(sig->b));
-	}
+	if (m->opt->received_spf && spam_results_received_spf(m, &value))
+		insert_field(e, SPF_FIELD, &value);
+	cv_buf_done(&value);
 }
 
 static void
@@ -157,8 +147,7 @@ insert_results(struct editor *e)
 	struct cv_buf value = CV_BUF_INIT(SPAM_AUTHRES_MAX);
 
 	spam_authres_begin(&value, e->s->authserv_id);
-	write_spf_result(m, &value);
-	write_dkim_results(m, &value);
+	spam_results_write(m, &value);
 	spam_dmarc_write_result(m, &value);
 	spam_authres_end(&value);
 	insert_field(e, RESULT_FIELD, &value);
@@ -203,6 +192,7 @@ edit_header(SMFICTX *ctx, struct spam_session *s)
 	insert_policy(&e);
 	if (!s->mail->is_submission) {
 		insert_verdict(&e);
+		insert_received_spf(&e);
 		insert_results(&e);
 	}
 	if (e.failed)
@@ -217,8 +207,10 @@ static const struct cv_decision by_score = {.verdict = CV_REFUSE,
 	.rule = "SPM-01.score",
 	.smtp_code = 550,
 	.enhanced = "5.7.1",
-	.en = "The message looks like spam and was not delivered. Write to postmaster if it is not.",
-	.vi = "Thư bị đánh giá là thư rác nên không được nhận. Nếu không đúng, hãy báo postmaster."};
+	.en = "The message looks like spam and was not delivered. Write to postmaster if it is "
+	      "not.",
+	.vi = "Thư bị đánh giá là thư rác nên không được nhận. Nếu không đúng, hãy báo "
+	      "postmaster."};
 
 static const struct cv_decision come_again = {.verdict = CV_DEFER,
 	.rule = "SPM-01.greylist",

@@ -35,6 +35,7 @@ spam_mail_free(struct spam_mail *m)
 	if (!m)
 		return;
 	spam_dkim_stream_free(m->verifier);
+	spam_arc_free(m->auth.chain);
 	for (size_t i = 0; i < m->signer_count; i++)
 		spam_dkim_stream_free(m->signers[i]);
 	spam_lookups_end(&m->lookups);
@@ -177,6 +178,19 @@ header_to(struct spam_dkim_stream *stream, const struct spam_mail *m)
 	spam_dkim_eoh(stream);
 }
 
+static void
+open_verifiers(struct spam_mail *m)
+{
+	if (m->opt->dkim_verify)
+		m->verifier = spam_dkim_verifier(&m->lookups);
+	if (!m->opt->arc)
+		return;
+	struct sig_field *fields = CV_ARENA_ARRAY(&m->arena, struct sig_field, m->field_count);
+	for (size_t i = 0; i < m->field_count; i++)
+		fields[i] = (struct sig_field){m->fields[i].name, m->fields[i].value};
+	m->auth.chain = spam_arc_begin(&m->lookups, fields, m->field_count);
+}
+
 void
 spam_mail_eoh(struct spam_mail *m)
 {
@@ -187,8 +201,8 @@ spam_mail_eoh(struct spam_mail *m)
 		return;
 	if (m->is_submission)
 		open_signers(m);
-	else if (m->opt->dkim_verify)
-		m->verifier = spam_dkim_verifier(&m->lookups);
+	else
+		open_verifiers(m);
 	if (m->verifier)
 		header_to(m->verifier, m);
 	for (size_t i = 0; i < m->signer_count; i++)
@@ -207,6 +221,8 @@ spam_mail_body(struct spam_mail *m, struct cv_str bytes)
 	spam_body_add(&m->body, bytes);
 	if (m->verifier)
 		spam_dkim_body(m->verifier, bytes);
+	if (m->auth.chain)
+		spam_arc_body(m->auth.chain, bytes);
 	for (size_t i = 0; i < m->signer_count; i++)
 		spam_dkim_body(m->signers[i], bytes);
 	if (m->content)

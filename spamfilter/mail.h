@@ -13,6 +13,7 @@
 #include "common/base/arena.h"
 #include "common/text/content.h"
 #include "common/text/header.h"
+#include "spamfilter/auth.h"
 #include "spamfilter/author.h"
 #include "spamfilter/body.h"
 #include "spamfilter/server.h"
@@ -57,6 +58,7 @@ struct spam_mail {
 	struct spam_author author;
 	struct spam_lookups lookups; /* what its checks may still ask DNS */
 	/* results */
+	struct spam_auth auth;
 	bool has_spf; /* may be known from the sender on */
 	struct spam_spf_answer spf;
 	struct spam_dkim_stream *verifier;

@@ -22,6 +22,9 @@ collect(void *arg, struct cv_buf *out)
 			atomic_load(&s->marked)},
 		{"congvu_filter_signed_total", CV_COUNTER, "Messages signed with DKIM.",
 			atomic_load(&s->signed_)},
+		{"congvu_filter_spf_differs_total", CV_COUNTER,
+			"Checks of SPF on which libspf2 disagrees (spf_cross_check).",
+			atomic_load(&s->spf_differs)},
 		{"congvu_filter_under_way", CV_GAUGE, "Messages between MAIL and their end.",
 			atomic_load(&s->under_way)},
 	};

@@ -25,6 +25,7 @@ policy_load(const struct congvu_options *m, const struct spamfilter_options *opt
 	struct spam_weights *weights = NULL;
 	struct spam_dnslists *lists = NULL;
 	struct spam_overrides *overrides = NULL;
+	struct spam_smime *smime = NULL;
 	enum cv_status status = cv_policy_load(NULL, m->official_suffixes, &policy, err);
 
 	if (status == CV_OK && opt->signup_allow_file[0])
@@ -35,10 +36,13 @@ policy_load(const struct congvu_options *m, const struct spamfilter_options *opt
 		status = spam_dnslists_new(opt->dnsbl, opt->dnswl, opt->urlbl, &lists, err);
 	if (status == CV_OK)
 		status = spam_overrides_load(opt->dmarc_override_file, &overrides, err);
+	if (status == CV_OK)
+		status = spam_smime_new(opt->smime_trust_file, &smime, err);
 	if (status) {
 		cv_policy_free(policy);
 		spam_weights_free(weights);
 		spam_dnslists_free(lists);
+		spam_overrides_free(overrides);
 		return status;
 	}
 	*out = cv_calloc(1, sizeof **out);
@@ -46,6 +50,7 @@ policy_load(const struct congvu_options *m, const struct spamfilter_options *opt
 	(*out)->weights = weights;
 	(*out)->lists = lists;
 	(*out)->overrides = overrides;
+	(*out)->smime = smime;
 	atomic_init(&(*out)->refs, 1);
 	return CV_OK;
 }
@@ -69,6 +74,7 @@ spam_policy_release(struct spam_policy *p)
 	spam_weights_free(p->weights);
 	spam_dnslists_free(p->lists);
 	spam_overrides_free(p->overrides);
+	spam_smime_free(p->smime);
 	free(p);
 }
 
@@ -126,6 +132,7 @@ open_resolver(struct spam_server *s, struct cv_err *err)
 		.forwarders = s->main->dns_forwarders[0] ? s->main->dns_forwarders : NULL,
 		.trust_anchor = s->main->dns_trust_anchor[0] ? s->main->dns_trust_anchor : NULL,
 		.timeout_secs = SPAM_DNS_SECS,
+		.isolated = s->opt->isolated_network,
 	};
 
 	return cv_resolver_new(&o, &s->resolver, err);

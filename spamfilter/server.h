@@ -21,6 +21,7 @@
 #include "spamfilter/keys.h"
 #include "spamfilter/reputation/memory.h"
 #include "spamfilter/signup.h"
+#include "spamfilter/smime/smime.h"
 #include "spamfilter/spf/spf.h"
 #include "spamfilter/stats.h"
 #include "spamfilter/weights.h"
@@ -33,6 +34,7 @@ struct spam_policy {
 	struct spam_weights *weights;
 	struct spam_dnslists *lists; /* in DNS */
 	struct spam_overrides *overrides; /* of published policies */
+	struct spam_smime *smime;
 	atomic_uint refs;
 };
 
@@ -67,7 +69,8 @@ struct spam_server {
 	struct spam_body_budget bodies; /* what all messages under way hold */
 	atomic_uint_fast64_t under_way; /* messages between MAIL and their end */
 	atomic_uint_fast64_t turned_away; /* sessions beyond threads_max */
-	atomic_uint_fast64_t sessions, sessions_open, messages, refused, marked, signed_, signups;
+	atomic_uint_fast64_t sessions, sessions_open, messages, refused, marked, signed_, signups,
+		spf_differs;
 };
 
 /* CONF_PATH NULL: alone, with the defaults. SOCKET is the command line's, or NULL. Enters the

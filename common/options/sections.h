@@ -183,6 +183,15 @@
 	OPT(text, authserv_id, "", "", "255", "name in Authentication-Results; empty: hostname", "tên trong Authentication-Results") \
 	OPT(flag, spf, "yes", "", "", "check SPF", "kiểm tra SPF") \
 	OPT(flag, spf_reject_fail, "yes", "", "", "refuse mail whose SPF result is fail", "từ chối thư có SPF fail") \
+	OPT(flag, spf_helo, "yes", "", "", "check the HELO name by SPF too", "kiểm tra SPF của tên HELO") \
+	OPT(flag, spf_cross_check, "no", "", "", "ask libspf2 beside our own evaluation, log and count where they differ", "đối chiếu SPF với libspf2") \
+	OPT(flag, received_spf, "no", "", "", "write Received-SPF beside Authentication-Results", "ghi thêm Received-SPF") \
+	OPT(flag, host_checks, "yes", "", "", "look the client up backwards (iprev) and check its HELO name", "kiểm tra tên ngược và HELO của máy gửi") \
+	OPT(flag, arc, "yes", "", "", "validate ARC chains", "kiểm tra chuỗi ARC") \
+	OPT(list, arc_trusted_sealers, "", "", "65536", "domains of forwarders whose ARC chains may vouch for authors", "tên miền chuyển tiếp được tin cậy (ARC)") \
+	OPT(flag, smime, "yes", "", "", "look at S/MIME signatures; the message is never changed", "kiểm tra chữ ký số S/MIME; không sửa thư") \
+	OPT(path, smime_trust_file, "", "", "1024", "roots that S/MIME certificates must lead to, PEM; empty: none is trusted", "tệp chứng thư gốc cho S/MIME") \
+	OPT(flag, isolated_network, "no", "", "", "ask no DNS but dns_zone_file: what that does not know is a temporary error that counts for nothing", "mạng cô lập: không hỏi DNS bên ngoài") \
 	OPT(flag, dkim_verify, "yes", "", "", "verify DKIM signatures", "kiểm tra chữ ký DKIM") \
 	OPT(flag, dkim_sign, "yes", "", "", "sign mail of our domains that staff submit", "ký DKIM thư gửi đi") \
 	OPT(text, dmarc_method, "tree-walk", "1", "20", "how DMARC finds organisations and policies: tree-walk (RFC 9989) or public-suffix (RFC 7489)", "cách DMARC tìm tổ chức và chính sách") \

@@ -2,12 +2,45 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "spamfilter/spf/check.h"
 
-#include <netinet/in.h>
-
 #include "common/base/clock.h"
+#include "common/net/dns.h"
 #include "common/text/domain.h"
 
 #define EXPLANATION_BYTES_MAX 4096
+
+/* The domain of the check: a name with two labels at least, and no literal (4.3). */
+static bool
+take_domain(struct cv_str domain, char out[256])
+{
+	if (cv_dns_name_clean(domain, out) && out[0] != '[' && strchr(out, '.'))
+		return true;
+	out[0] = '\0';
+	return false;
+}
+
+bool
+spf_begin(struct spf_check *c, struct spam_lookups *lookups, const struct spam_spf_ask *ask,
+	char domain[256])
+{
+	struct cv_str name = ask->domain.n ? ask->domain : ask->helo;
+	struct spf_macro_values *v = &c->values;
+
+	*c = (struct spf_check){.dns = lookups, .deadline_ms = cv_mono_ms() + SPF_CHECK_MS};
+	v->client = *ask->client;
+	spam_client_unmap(&v->client); /* IPv4-mapped clients are IPv4 clients (5) */
+	bool is_ip = v->client.ss_family == AF_INET || v->client.ss_family == AF_INET6;
+	if (!take_domain(name, domain) || !is_ip)
+		return false;
+	if (name.p[name.n - 1] == '.')
+		name.n--;
+	v->local = ask->domain.n && ask->local.n ? ask->local : CV_STR("postmaster");
+	v->domain = name;
+	v->helo = ask->helo;
+	v->receiver = ask->receiver;
+	v->validated = spf_validated;
+	v->arg = c;
+	return true;
+}
 
 void
 spf_settle(struct spf_check *c, enum spam_spf_result result, const char *why)
@@ -103,22 +136,11 @@ spf_record_of(struct spf_check *c, const char *domain, bool is_first, struct spf
 
 /* ---- the client's names ---- */
 
-const unsigned char *
-spf_client_ip(const struct sockaddr_storage *a, size_t *n_out)
-{
-	if (a->ss_family == AF_INET6) {
-		*n_out = 16;
-		return ((const struct sockaddr_in6 *)(const void *)a)->sin6_addr.s6_addr;
-	}
-	*n_out = 4;
-	return (const unsigned char *)&((const struct sockaddr_in *)(const void *)a)->sin_addr;
-}
-
 static bool
 name_leads_back(struct spf_check *c, const char *name)
 {
 	size_t n;
-	const unsigned char *ip = spf_client_ip(&c->values.client, &n);
+	const unsigned char *ip = spam_client_ip(&c->values.client, &n);
 	struct spam_answer *a = spf_ask(c, name, n == 4 ? CV_DNS_A : CV_DNS_AAAA, true);
 	bool found = false;
 

@@ -29,6 +29,10 @@ struct spf_check {
 	const char *exp_domain;
 };
 
+/* Fills C for ASK; DOMAIN is what is asked about, cleaned. False when that is none: result none.
+ * The arena is C's to give back. */
+bool spf_begin(struct spf_check *c, struct spam_lookups *lookups, const struct spam_spf_ask *ask,
+	char domain[256]);
 /* Settles the result; the first one stays. */
 void spf_settle(struct spf_check *c, enum spam_spf_result result, const char *why);
 /* Asks DNS, within the check's time. A failure settles temperror, unless it MAY_FAIL. Never NULL;
@@ -44,8 +48,6 @@ void spf_count_void(struct spf_check *c, const struct cv_dns_answer *a);
 bool spf_name(struct spf_check *c, struct cv_str spec, const char *current, char out[256]);
 /* The record of DOMAIN. False when the check is settled instead. */
 bool spf_record_of(struct spf_check *c, const char *domain, bool is_first, struct spf_record *out);
-/* The client's address: 4 or 16 octets. */
-const unsigned char *spf_client_ip(const struct sockaddr_storage *a, size_t *n_out);
 /* Whether the client has a validated name equal to DOMAIN or below it (5.5). */
 bool spf_has_name_below(struct spf_check *c, const char *domain);
 const char *spf_validated(void *check); /* for %{p} */

@@ -2,10 +2,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "spamfilter/spf/spf.h"
 
-#include <netinet/in.h>
-
-#include "common/base/clock.h"
-#include "common/net/dns.h"
 #include "spamfilter/spf/check.h"
 
 const char *
@@ -33,7 +29,7 @@ match_ip(const struct spf_check *c, const struct spf_term *t)
 {
 	bool is_v4 = t->mechanism == SPF_IP4;
 	size_t n;
-	const unsigned char *ip = spf_client_ip(&c->values.client, &n);
+	const unsigned char *ip = spam_client_ip(&c->values.client, &n);
 
 	return (n == 4) == is_v4 && same_bits(ip, t->ip, is_v4 ? t->cidr4 : t->cidr6);
 }
@@ -43,7 +39,7 @@ static bool
 match_host(struct spf_check *c, const struct spf_term *t, const char *name)
 {
 	size_t n;
-	const unsigned char *ip = spf_client_ip(&c->values.client, &n);
+	const unsigned char *ip = spam_client_ip(&c->values.client, &n);
 	struct spam_answer *a = spf_ask(c, name, n == 4 ? CV_DNS_A : CV_DNS_AAAA, false);
 	bool found = false;
 
@@ -182,51 +178,16 @@ check_record(struct spf_check *c, const char *domain, bool is_first, bool is_inc
 
 /* ---- the check ---- */
 
-/* IPv4-mapped clients are IPv4 clients (5). False for other families than IP. */
-static bool
-take_client(struct spf_check *c, const struct sockaddr_storage *client)
-{
-	const struct sockaddr_in6 *in6 = (const void *)client;
-
-	c->values.client = *client;
-	if (client->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-		struct sockaddr_in in4 = {.sin_family = AF_INET};
-		memcpy(&in4.sin_addr, in6->sin6_addr.s6_addr + 12, 4);
-		memset(&c->values.client, 0, sizeof c->values.client);
-		memcpy(&c->values.client, &in4, sizeof in4);
-	}
-	return c->values.client.ss_family == AF_INET || c->values.client.ss_family == AF_INET6;
-}
-
-/* The domain of the check: a name with two labels at least, and no literal (4.3). */
-static bool
-take_domain(struct cv_str domain, char out[256])
-{
-	if (cv_dns_name_clean(domain, out) && out[0] != '[' && strchr(out, '.'))
-		return true;
-	out[0] = '\0';
-	return false;
-}
-
 void
 spam_spf_check(
 	struct spam_lookups *lookups, const struct spam_spf_ask *ask, struct spam_spf_answer *out)
 {
-	struct spf_check c = {.dns = lookups, .deadline_ms = cv_mono_ms() + SPF_CHECK_MS};
-	struct cv_str domain = ask->domain.n ? ask->domain : ask->helo;
+	struct spf_check c;
 
 	*out = (struct spam_spf_answer){
 		.result = SPAM_SPF_NONE, .by_helo = !ask->domain.n, .mechanism = ""};
-	if (!take_client(&c, ask->client) || !take_domain(domain, out->domain))
+	if (!spf_begin(&c, lookups, ask, out->domain))
 		return;
-	if (domain.p[domain.n - 1] == '.')
-		domain.n--;
-	c.values.local = ask->domain.n && ask->local.n ? ask->local : CV_STR("postmaster");
-	c.values.domain = domain;
-	c.values.helo = ask->helo;
-	c.values.receiver = ask->receiver;
-	c.values.validated = spf_validated;
-	c.values.arg = &c;
 	out->result = check_record(&c, out->domain, true, false);
 	out->lookups = c.lookups;
 	out->voids = c.voids;

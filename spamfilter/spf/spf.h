@@ -9,6 +9,7 @@
 #ifndef SPAM_SPF_H
 #define SPAM_SPF_H
 
+#include "spamfilter/client.h"
 #include "spamfilter/dns.h"
 
 #define SPF_LOOKUPS_MAX 10    /* terms that ask DNS (RFC 7208 4.6.4) */

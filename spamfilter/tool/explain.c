@@ -133,10 +133,17 @@ authentication_of(const struct spam_mail *m)
 				text_or_null(cv_str_z(m->sigs[i].domain)), "selector",
 				text_or_null(cv_str_z(m->sigs[i].selector)), "why",
 				m->sigs[i].why));
-	return json_pack("{s:s?, s:s?, s:o, s:s?}", "spf",
+	const struct spam_auth *a = &m->auth;
+	return json_pack("{s:s?, s:s?, s:o, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:I}", "spf",
 		m->has_spf ? spam_spf_word(m->spf.result) : NULL, "spf_why",
 		m->has_spf && m->spf.why[0] ? m->spf.why : NULL, "dkim", dkim, "dmarc",
-		m->has_dmarc ? spam_dmarc_word(m->dmarc.result) : NULL);
+		m->has_dmarc ? spam_dmarc_word(m->dmarc.result) : NULL, "arc",
+		a->has_arc ? spam_arc_word(a->arc.result) : NULL, "arc_why",
+		a->has_arc && a->arc.why[0] ? a->arc.why : NULL, "iprev",
+		a->has_iprev ? spam_iprev_word(a->iprev) : NULL, "smime",
+		a->has_smime ? spam_smime_word(a->smime.result) : NULL, "smime_why",
+		a->has_smime && a->smime.why[0] ? a->smime.why : NULL, "dns_lookups",
+		(json_int_t)m->lookups.asked);
 }
 
 static json_t *

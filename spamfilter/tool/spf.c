@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include "spamfilter/spf/spf.h"
+#include "spamfilter/spf/libspf2.h"
 #include "spamfilter/tool/tool.h"
 
 struct query {
@@ -41,13 +41,13 @@ read_client(const char *text, struct sockaddr_storage *out)
 }
 
 static void
-print_json(const struct spam_spf_answer *a, const char *received)
+print_json(const struct spam_spf_answer *a, const char *second, const char *received)
 {
-	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s}", "result",
-		spam_spf_word(a->result), "identity", a->by_helo ? "helo" : "mailfrom", "domain",
-		a->domain, "mechanism", a->mechanism, "explanation", a->explanation, "problem",
-		a->why, "lookups", (json_int_t)a->lookups, "voids", (json_int_t)a->voids,
-		"received", received);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s}", "result",
+		spam_spf_word(a->result), "libspf2", second, "identity",
+		a->by_helo ? "helo" : "mailfrom", "domain", a->domain, "mechanism", a->mechanism,
+		"explanation", a->explanation, "problem", a->why, "lookups", (json_int_t)a->lookups,
+		"voids", (json_int_t)a->voids, "received", received);
 
 	if (!o)
 		cv_die("no memory for an answer");
@@ -57,12 +57,12 @@ print_json(const struct spam_spf_answer *a, const char *received)
 }
 
 static void
-print_text(const struct spam_spf_answer *a, const char *received)
+print_text(const struct spam_spf_answer *a, const char *second, const char *received)
 {
-	printf("result: %s\nidentity: %s\ndomain: %s\nmechanism: %s\nexplanation: %s\n"
+	printf("result: %s\nlibspf2: %s\nidentity: %s\ndomain: %s\nmechanism: %s\nexplanation: %s\n"
 	       "problem: %s\nlookups: %u\nvoids: %u\nReceived-SPF: %s\n",
-		spam_spf_word(a->result), a->by_helo ? "helo" : "mailfrom", a->domain, a->mechanism,
-		a->explanation, a->why, a->lookups, a->voids, received);
+		spam_spf_word(a->result), second, a->by_helo ? "helo" : "mailfrom", a->domain,
+		a->mechanism, a->explanation, a->why, a->lookups, a->voids, received);
 }
 
 static bool
@@ -89,9 +89,10 @@ answer(struct tool *t, const struct query *q)
 		.explain = true};
 	spam_lookups_start(&lookups, t->dns);
 	spam_spf_check(&lookups, &ask, &a);
+	const char *second = spam_spf_word(spam_spf_libspf2(&lookups, &ask));
 	spam_lookups_end(&lookups);
 	spam_spf_received(&ask, &a, q->client, &received);
-	(t->json ? print_json : print_text)(&a, received.p);
+	(t->json ? print_json : print_text)(&a, second, received.p);
 	cv_buf_done(&received);
 	return true;
 }

@@ -53,10 +53,12 @@ class Filter:
         self.process = None
         with open(self.zone, "w", encoding="utf-8") as f:
             f.write(zone)
+        # Test hosts have no names: what that weighs is for tests that ask for it.
+        quiet = "" if "host_checks" in options else "host_checks = no\n"
         with open(self.conf, "w", encoding="utf-8") as f:
             f.write(f"[congvu]\nbase_dir = {self.dir}\nhostname = mail.{DOMAIN}\n"
                     f"default_domain = {DOMAIN}\ndns_zone_file = {self.zone}\n{main_options}\n"
-                    f"[spamfilter]\n{options}\n")
+                    f"[spamfilter]\n{quiet}{options}\n")
         for selector, key in (keys or {}).items():
             self.put_key(selector, key)
         if keys:

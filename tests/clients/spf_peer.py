@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""SPF beside pyspf: random zones and clients, the same answer from both, or a difference we can name.
+"""SPF beside pyspf and libspf2: random zones and clients, the same answer, or a difference we can name.
 
-Records are made of right and wrong terms, hosts have addresses, aliases or failures. Both evaluate the
-same zone; results and explanations are compared. Where they differ, the reason is looked for among
-DIFFERENCES, each with the paragraph of RFC 7208 that decides it for us; any other difference fails.
+Records are made of right and wrong terms, hosts have addresses, aliases or failures. All evaluate the
+same zone; results and explanations are compared, and libspf2 behind the guard must always agree. Where
+pyspf differs, the reason is looked for among DIFFERENCES, each with the paragraph of RFC 7208 that
+decides it for us; any other difference fails.
 
     spf_peer.py CONGVU_SPAMFILTER [QUERIES [SEED]]
 """
@@ -243,6 +244,11 @@ def main():
                 except Exception as e:  # pylint: disable=broad-except
                     result, explanation, q = f"exception {type(e).__name__} {e}", "", None
                 seen[mine["result"]] = seen.get(mine["result"], 0) + 1
+                if mine["libspf2"] != mine["result"]:
+                    failed += 1
+                    print(f"LIBSPF2 {query}: {mine['libspf2']}, ours {mine['result']}",
+                          [v for k, v in sum(zone.records.values(), []) if k == "TXT"] if failed < 3 else "")
+                    continue
                 if mine["result"] == result and mine["explanation"] == explanation:
                     continue
                 why = next((p for p, f in DIFFERENCES if f(zone, query, mine, result, explanation, q)), None)

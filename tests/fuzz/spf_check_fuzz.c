@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "spamfilter/spf/spf.h"
+#include "spamfilter/spf/libspf2.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,6 +34,7 @@ check(struct cv_resolver *resolver, const char *local, bool is_v6)
 	struct cv_buf received = CV_BUF_INIT(8192);
 	spam_lookups_start(&lookups, dns);
 	spam_spf_check(&lookups, &ask, &a);
+	assert(spam_spf_libspf2(&lookups, &ask) == a.result);
 	spam_spf_received(&ask, &a, "192.0.2.1", &received);
 	assert(!received.full);
 	cv_buf_done(&received);

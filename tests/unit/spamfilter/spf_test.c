@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/net/resolver.h"
+#include "spamfilter/spf/libspf2.h"
 #include "spamfilter/spf/macro.h"
 #include "spamfilter/spf/record.h"
 #include "spamfilter/spf/spf.h"
@@ -68,6 +69,7 @@ ask(const char *ip, const char *helo, const char *from, struct spam_spf_answer *
 	struct spam_lookups lookups;
 	spam_lookups_start(&lookups, dns);
 	spam_spf_check(&lookups, &q, out);
+	CHECK("libspf2 agrees", spam_spf_libspf2(&lookups, &q) == out->result);
 	spam_lookups_end(&lookups);
 }
 

@@ -1,0 +1,295 @@
+/* opendkim.c - see opendkim.h. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "spamfilter/opendkim.h"
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#include <opendkim/dkim.h>
+#pragma GCC diagnostic pop
+
+#include "common/base/list.h"
+
+#define FIELD_NAME "DKIM-Signature: "
+#define FIELD_MAX  (2u << 20)
+#define RECORD_MAX 8192
+
+struct spam_opendkim {
+	DKIM *handle;          /* NULL: it could not be made */
+	struct cv_link memory; /* everything libopendkim took for this message */
+	struct cv_buf field;
+	spam_opendkim_key_fn *key;
+	void *arg;
+	bool is_signer, is_dead;
+	DKIM_STAT failed; /* why it is dead */
+	DKIM_SIGINFO **sigs;
+	int count;
+};
+
+/* ---- memory: libopendkim forgets some of what it takes ---- */
+
+struct block {
+	struct cv_link link;
+	max_align_t data[];
+};
+
+static void *
+take_memory(void *closure, size_t n)
+{
+	struct cv_link *list = closure;
+	struct block *b = malloc(sizeof *b + n);
+
+	if (!b)
+		return NULL;
+	if (list)
+		cv_list_append(list, &b->link);
+	else
+		cv_list_init(&b->link);
+	return b->data;
+}
+
+static void
+give_memory(void *closure, void *p)
+{
+	(void)closure;
+	if (!p)
+		return;
+	struct block *b = CV_CONTAINER(p, struct block, data);
+	cv_list_remove(&b->link);
+	free(b);
+}
+
+/* ---- the library, one for the process ---- */
+
+static DKIM_LIB *lib;
+
+static DKIM_CBSTAT
+look_up_key(DKIM *handle, DKIM_SIGINFO *sig, u_char *buf, size_t n)
+{
+	struct spam_opendkim *o = dkim_get_user_context(handle);
+	struct cv_buf text = CV_BUF_INIT(RECORD_MAX);
+	char name[600];
+
+	snprintf(name, sizeof name, "%s._domainkey.%s", (const char *)dkim_sig_getselector(sig),
+		(const char *)dkim_sig_getdomain(sig));
+	bool good = o->key(o->arg, name, &text) && text.n < n && !memchr(text.p, '\0', text.n);
+	if (good) {
+		memcpy(buf, text.p, text.n);
+		buf[text.n] = '\0';
+	}
+	cv_buf_done(&text);
+	return good ? DKIM_CBSTAT_CONTINUE : DKIM_CBSTAT_NOTFOUND;
+}
+
+static void
+open_library(void)
+{
+	unsigned bits = SIG_KEY_BITS_MIN;
+	uint64_t skew = SIG_SKEW_SECS;
+
+	lib = dkim_init(take_memory, give_memory);
+	if (!lib ||
+		dkim_options(lib, DKIM_OP_SETOPT, DKIM_OPTS_MINKEYBITS, &bits, sizeof bits) !=
+			DKIM_STAT_OK ||
+		dkim_options(lib, DKIM_OP_SETOPT, DKIM_OPTS_CLOCKDRIFT, &skew, sizeof skew) !=
+			DKIM_STAT_OK ||
+		dkim_options(lib, DKIM_OP_SETOPT, DKIM_OPTS_SIGNHDRS,
+			(void *)(uintptr_t)spam_dkim_signed_fields,
+			sizeof(u_char **)) != DKIM_STAT_OK ||
+		dkim_options(lib, DKIM_OP_SETOPT, DKIM_OPTS_OVERSIGNHDRS,
+			(void *)(uintptr_t)spam_dkim_oversigned,
+			sizeof(u_char **)) != DKIM_STAT_OK ||
+		dkim_set_key_lookup(lib, look_up_key) != DKIM_STAT_OK)
+		cv_die("libopendkim does not start");
+}
+
+/* ---- handles ---- */
+
+static struct spam_opendkim *
+handle_new(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct spam_opendkim *o = cv_calloc(1, sizeof *o);
+
+	pthread_once(&once, open_library);
+	cv_list_init(&o->memory);
+	cv_buf_init(&o->field, FIELD_MAX);
+	return o;
+}
+
+static struct spam_opendkim *
+handle_ready(struct spam_opendkim *o, DKIM_STAT status)
+{
+	if (o->handle) {
+		dkim_set_user_context(o->handle, o);
+	} else {
+		o->is_dead = true;
+		o->failed = status;
+	}
+	return o;
+}
+
+struct spam_opendkim *
+spam_opendkim_verifier(spam_opendkim_key_fn *key, void *arg)
+{
+	struct spam_opendkim *o = handle_new();
+	DKIM_STAT status = DKIM_STAT_INTERNAL;
+
+	o->key = key;
+	o->arg = arg;
+	o->handle = dkim_verify(lib, (const u_char *)"-", &o->memory, &status);
+	return handle_ready(o, status);
+}
+
+struct spam_opendkim *
+spam_opendkim_signer(const char *pem, const char *selector, const char *domain)
+{
+	struct spam_opendkim *o = handle_new();
+	DKIM_STAT status = DKIM_STAT_INTERNAL;
+	dkim_sigkey_t key = (dkim_sigkey_t)(uintptr_t)pem; /* copied, not changed */
+
+	o->is_signer = true;
+	o->handle = dkim_sign(lib, (const u_char *)"-", &o->memory, key, (const u_char *)selector,
+		(const u_char *)domain, DKIM_CANON_RELAXED, DKIM_CANON_RELAXED, DKIM_SIGN_RSASHA256,
+		-1, &status);
+	return handle_ready(o, status);
+}
+
+void
+spam_opendkim_free(struct spam_opendkim *o)
+{
+	if (!o)
+		return;
+	if (o->handle)
+		dkim_free(o->handle);
+	CV_LIST_EACH (link, next, &o->memory)
+		give_memory(NULL, CV_CONTAINER(link, struct block, link)->data);
+	cv_buf_done(&o->field);
+	free(o);
+}
+
+static void
+note(struct spam_opendkim *o, DKIM_STAT status)
+{
+	if (status == DKIM_STAT_OK || o->is_dead)
+		return;
+	o->is_dead = true;
+	o->failed = status;
+}
+
+void
+spam_opendkim_header(struct spam_opendkim *o, const struct sig_field *field)
+{
+	if (o->is_dead)
+		return;
+	cv_buf_reset(&o->field);
+	sig_canon_field(field, false, SIZE_MAX, SIZE_MAX, &o->field);
+	if (o->field.full)
+		note(o, DKIM_STAT_NORESOURCE);
+	else /* what DKIM cannot take as a field is no field to a verifier elsewhere either */
+		(void)dkim_header(o->handle, (u_char *)o->field.p, o->field.n);
+}
+
+void
+spam_opendkim_eoh(struct spam_opendkim *o)
+{
+	if (!o->is_dead)
+		note(o, dkim_eoh(o->handle));
+}
+
+void
+spam_opendkim_body(struct spam_opendkim *o, struct cv_str bytes)
+{
+	if (!o->is_dead)
+		note(o, dkim_body(o->handle, (u_char *)(uintptr_t)bytes.p, bytes.n));
+}
+
+void
+spam_opendkim_end(struct spam_opendkim *o)
+{
+	if (o->is_dead)
+		return;
+	DKIM_STAT status = dkim_eom(o->handle, NULL);
+	if (o->is_signer)
+		note(o, status);
+	else if (dkim_getsiglist(o->handle, &o->sigs, &o->count) != DKIM_STAT_OK)
+		o->count = 0;
+}
+
+/* ---- opinions ---- */
+
+static bool
+has_tag(DKIM_SIGINFO *info, const char *tag, struct cv_str want)
+{
+	const u_char *value = dkim_sig_gettagvalue(info, false, (u_char *)(uintptr_t)tag);
+	struct cv_arena arena = CV_ARENA_INIT;
+	bool same = value && cv_str_ieq(sig_without_blanks(&arena, cv_str_z((const char *)value)),
+				     sig_without_blanks(&arena, want));
+
+	cv_arena_done(&arena);
+	return same;
+}
+
+/* Ours among its: by what each signature has alone. */
+static DKIM_SIGINFO *
+find(const struct spam_opendkim *o, const struct sig *sig)
+{
+	for (int i = 0; i < o->count; i++)
+		if (has_tag(o->sigs[i], "b", sig->signature_text) &&
+			has_tag(o->sigs[i], "h", sig->names) &&
+			has_tag(o->sigs[i], "a", sig->alg_text))
+			return o->sigs[i];
+	return NULL;
+}
+
+enum spam_opendkim_opinion
+spam_opendkim_opinion(struct spam_opendkim *o, const struct sig *sig, const char **why_out)
+{
+	ssize_t body = 0, hashed = 0, limit = 0;
+	DKIM_SIGINFO *info = find(o, sig);
+
+	*why_out = "signature does not match";
+	if (!info) {
+		*why_out = "no signature to libopendkim";
+		return SPAM_OPENDKIM_BAD;
+	}
+	/* eom stops at the first that passes */
+	if (!o->is_dead && !(dkim_sig_getflags(info) & DKIM_SIGFLAG_PROCESSED))
+		(void)dkim_sig_process(o->handle, info);
+	int error = dkim_sig_geterror(info);
+	if (dkim_sig_getcanonlen(o->handle, info, &body, &hashed, &limit) != DKIM_STAT_OK)
+		return SPAM_OPENDKIM_BAD;
+	if (error == DKIM_SIGERROR_TOOLARGE_L || (limit >= 0 && limit > body))
+		return SPAM_OPENDKIM_SHORT;
+	if (dkim_sig_getbh(info) == DKIM_SIGBH_MISMATCH)
+		return SPAM_OPENDKIM_BODY;
+	if ((dkim_sig_getflags(info) & DKIM_SIGFLAG_PASSED) &&
+		dkim_sig_getbh(info) == DKIM_SIGBH_MATCH)
+		return limit >= 0 && limit < body ? SPAM_OPENDKIM_PARTLY : SPAM_OPENDKIM_GOOD;
+	if (error != DKIM_SIGERROR_BADSIG && error != DKIM_SIGERROR_OK &&
+		error != DKIM_SIGERROR_UNKNOWN && dkim_sig_geterrorstr(error))
+		*why_out = dkim_sig_geterrorstr(error);
+	return SPAM_OPENDKIM_BAD;
+}
+
+enum cv_status
+spam_opendkim_write(struct spam_opendkim *o, struct cv_buf *out, struct cv_err *err)
+{
+	u_char *text;
+	size_t n;
+
+	assert(o->is_signer);
+	if (!o->is_dead)
+		note(o, dkim_getsighdr_d(o->handle, sizeof FIELD_NAME - 1, &text, &n));
+	if (o->is_dead) {
+		const char *why = o->handle ? dkim_geterror(o->handle) : NULL;
+		return cv_fail(err, CV_INVALID, "%s (%s)", dkim_getresultstr(o->failed),
+			why ? why : "no more is known");
+	}
+	for (size_t i = 0; i < n && text[i]; i++)
+		if (text[i] != '\r')
+			cv_buf_c(out, (char)text[i]);
+	return CV_OK;
+}
