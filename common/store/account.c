@@ -194,8 +194,7 @@ take_box(struct cv_acct *a, uint32_t id, struct cv_row_box *row)
 		cv_box_set_acl(m, CV_STR_EMPTY); /* its row follows, if there is one */
 	}
 	m->seen = true;
-	a->used_bytes += row->size_bytes;
-	a->used_messages += row->exists;
+	cv_acct_count(a, row, 1);
 	a->modseq = CV_MAX(a->modseq, row->highest_modseq);
 	return m;
 }

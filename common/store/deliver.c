@@ -12,6 +12,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/deliver_impl.h"
 #include "common/store/internal.h"
+#include "common/store/quarantine.h"
 
 #define GROUP     32u /* accounts locked and committed together */
 #define SHARE_MIN 3u  /* from so many accounts on the summary is stored once, with the body */
@@ -26,6 +27,7 @@ struct target {
 	bool counted; /* the body's count includes it, and no row does yet */
 	bool tried;   /* a commit of ours may have reached the disk */
 	bool locked;
+	bool over;      /* the quarantine it went to has more than it may hold */
 	bool duplicate; /* the id is there; the batch only makes that durable */
 };
 struct job {
@@ -86,11 +88,18 @@ use_of(struct cv_str name)
 		[CV_USE_ARCHIVE] = "\\Archive",
 		[CV_USE_ALL] = "\\All",
 		[CV_USE_FLAGGED] = "\\Flagged",
+		[CV_USE_QUARANTINE] = CV_QUARANTINE_FOLDER,
 	};
 	for (size_t i = 1; i < CV_COUNT(names); i++)
 		if (cv_str_ieq_z(name, names[i]))
 			return (enum cv_special_use)i;
 	return CV_USE_NONE;
+}
+
+static bool
+is_held(const struct cv_deliver_rcpt *rcpt)
+{
+	return cv_str_ieq_z(rcpt->folder, CV_QUARANTINE_FOLDER);
 }
 
 /* A folder that is named and missing is made; a name that cannot be is the inbox. */
@@ -99,6 +108,11 @@ make_folder(struct target *t)
 {
 	struct cv_str name = t->rcpt->folder;
 	cv_ticket ticket;
+	if (is_held(t->rcpt)) {
+		/* Without it plan() tells the sender to come again. */
+		(void)!cv_box_make_quarantine(t->acct, NULL);
+		return;
+	}
 	if (!name.n || name.p[0] == '\\')
 		return;
 	struct cv_mbox *m;
@@ -137,7 +151,10 @@ box_for(struct target *t)
 	struct cv_str name = t->rcpt->folder;
 	struct cv_mbox *m = NULL;
 	if (name.n && name.p[0] == '\\') {
-		m = cv_box_find_use(t->acct, use_of(name));
+		enum cv_special_use use = use_of(name);
+		m = use ? cv_box_find_use(t->acct, use) : NULL;
+		if (use == CV_USE_QUARANTINE)
+			return m; /* nothing else will do */
 	} else if (name.n) {
 		struct cv_arena arena = CV_ARENA_INIT;
 		struct cv_str canon;
@@ -220,7 +237,8 @@ plan(struct job *j, struct target *t)
 		cv_acct_put_head(&a->head, &t->w);
 		return true;
 	}
-	if (!status && !cv_acct_has_room(a, j->in.size_bytes, 1))
+	if (!status && t->box->row.use != CV_USE_QUARANTINE &&
+		!cv_acct_has_room(a, j->in.size_bytes, 1))
 		status = CV_OVERQUOTA;
 	if (!status)
 		status = cv_acct_may_give(a, 1, &j->err);
@@ -249,6 +267,8 @@ settle(struct job *j, struct target *t, const struct cv_batch *batch)
 			cv_acct_gave(a, 1, j->ticket);
 			cv_edit_apply(&t->edit);
 			cv_ids_add(a, j->d->id);
+			t->over = t->box->row.use == CV_USE_QUARANTINE &&
+				  cv_quarantine_is_over(t->box);
 			t->counted = false;
 		}
 		decide(t, CV_OK);
@@ -426,6 +446,8 @@ cv_deliver_now(struct cv_store *s, struct cv_delivery *d, cv_ticket *ticket_out)
 			t->rcpt->duplicate = !t->rcpt->result;
 		}
 		cv_writer_done(&t->w);
+		if (t->over)
+			(void)!cv_quarantine_tidy(s, t->rcpt->acct, j.now, NULL);
 		cv_acct_close(t->acct);
 	}
 	cv_writer_done(&j.counts);

@@ -273,8 +273,8 @@ cv_edit_apply(struct cv_edit *e)
 {
 	struct cv_mbox *m = e->m;
 	struct cv_acct *a = m->acct;
-	a->used_bytes = a->used_bytes - m->row.size_bytes + e->row.size_bytes;
-	a->used_messages = a->used_messages - m->row.exists + e->row.exists;
+	cv_acct_count(a, &m->row, -1);
+	cv_acct_count(a, &e->row, 1);
 	unsigned kinds = kinds_of(e);
 	cv_quota_changed(a);
 	m->row = e->row;

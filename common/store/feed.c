@@ -83,7 +83,7 @@ is_watched(const struct cv_acct *a)
 void
 cv_feed_messages(struct cv_mbox *m, unsigned kinds)
 {
-	if (!kinds || !is_watched(m->acct))
+	if (!kinds || !is_watched(m->acct) || m->row.use == CV_USE_QUARANTINE)
 		return;
 	struct cv_acct_feed *f = m->acct->feed;
 	if (!m->feed)
@@ -103,7 +103,7 @@ cv_feed_messages(struct cv_mbox *m, unsigned kinds)
 void
 cv_feed_event(struct cv_acct *a, enum cv_feed_kind kind, struct cv_str name, struct cv_str detail)
 {
-	if (!is_watched(a))
+	if (!is_watched(a) || cv_str_eq_z(name, CV_QUARANTINE_NAME))
 		return;
 	struct cv_acct_feed *f = a->feed;
 	if (f->count == CV_FEED_EVENTS_MAX)

@@ -47,6 +47,7 @@
 #define CV_MBOXES_MAX      10000u
 #define CV_DELIVERY_DAYS   7
 #define CV_VANISHED_ROWS   2000u /* X rows kept for one mailbox */
+#define CV_QUARANTINE_NAME "\1quarantine" /* no name that cv_name_canon() lets through */
 #define CV_REMOVED_BOX_BIT (1u << 31) /* in the number of an R row of a mailbox */
 
 struct cv_store {
@@ -55,6 +56,9 @@ struct cv_store {
 	char *spool_dir;
 	int64_t restore_secs;
 	uint64_t default_quota_bytes, max_messages;
+	atomic_uint held_messages; /* quarantine.h */
+	_Atomic uint64_t held_bytes;
+	_Atomic int64_t held_secs;
 	uint64_t epoch; /* of the fence */
 	atomic_uint_fast64_t grants_version; /* goes up with each change of grants.h's rows */
 
@@ -189,6 +193,9 @@ struct cv_acct *cv_acct_find_or_add(struct cv_store *s, cv_acct_id id);
 void cv_accts_free(struct cv_store *s);
 
 /* ---- quota.c; account lock held ---- */
+/* Adds what ROW holds to the account's use, or takes it away with SIGN -1; the quarantine's is
+ * none. */
+void cv_acct_count(struct cv_acct *a, const struct cv_row_box *row, int sign);
 uint64_t cv_acct_quota_limit(const struct cv_acct *a);
 /* Whether so much more fits into the account and its pool. */
 bool cv_acct_has_room(const struct cv_acct *a, uint64_t size_bytes, uint64_t messages);
@@ -230,6 +237,15 @@ CV_MUST_CHECK enum cv_status cv_box_lock(struct cv_mbox *m, struct cv_err *err);
 /* The rows of a new account: head and default folders. */
 CV_MUST_CHECK enum cv_status cv_boxes_create_default(
 	struct cv_acct *a, cv_ticket *ticket_out, struct cv_err *err);
+
+/* Makes the quarantine of A when there is none; the lock is not held. */
+CV_MUST_CHECK enum cv_status cv_box_make_quarantine(struct cv_acct *a, struct cv_err *err);
+
+/* ---- quarantine.c ---- */
+/* The account lock is held. */
+bool cv_quarantine_is_over(const struct cv_mbox *m);
+CV_MUST_CHECK enum cv_status cv_quarantine_tidy_box(
+	struct cv_mbox *m, int64_t now_secs, struct cv_err *err);
 
 /* ---- grants.c; account lock held ---- */
 /* Before ID gets an entry in a list of A: the row that tells of it. */

@@ -451,8 +451,7 @@ act_apply(struct act *t)
 	for (size_t i = 0; i < t->removed_count; i++) {
 		struct cv_mbox *m = t->removed[i];
 		cv_box_take_out(a, m);
-		a->used_bytes -= m->row.size_bytes;
-		a->used_messages -= m->row.exists;
+		cv_acct_count(a, &m->row, -1);
 		cv_box_gone(m);
 		cv_box_unref(m);
 	}
@@ -543,22 +542,12 @@ typedef enum cv_status act_fn(struct act *t, struct cv_str name, struct cv_str o
 	cv_ticket *ticket_out, struct cv_err *err);
 
 static enum cv_status
-run(struct cv_acct *a, act_fn *fn, struct cv_str name, struct cv_str other, void *arg,
-	cv_ticket *ticket_out, struct cv_err *err)
+run_canon(struct cv_acct *a, act_fn *fn, struct cv_str canon, struct cv_str canon_other,
+	void *arg, cv_ticket *ticket_out, struct cv_err *err)
 {
-	struct cv_arena arena = CV_ARENA_INIT;
-	struct cv_str canon = CV_STR_EMPTY, canon_other = CV_STR_EMPTY;
-	if (ticket_out)
-		*ticket_out = 0;
-	enum cv_status status = cv_name_canon(a->store->separator, name, &arena, &canon, err);
-	if (!status && other.p)
-		status = cv_name_canon(a->store->separator, other, &arena, &canon_other, err);
-	if (!status)
-		status = cv_acct_lock(a, err);
-	if (status) {
-		cv_arena_done(&arena);
+	enum cv_status status = cv_acct_lock(a, err);
+	if (status)
 		return status;
-	}
 	for (int i = 0; i < CV_TRIES; i++) {
 		struct act t;
 		status = cv_acct_fresh(a, err);
@@ -571,6 +560,22 @@ run(struct cv_acct *a, act_fn *fn, struct cv_str name, struct cv_str other, void
 			break;
 	}
 	cv_acct_unlock(a);
+	return status;
+}
+
+static enum cv_status
+run(struct cv_acct *a, act_fn *fn, struct cv_str name, struct cv_str other, void *arg,
+	cv_ticket *ticket_out, struct cv_err *err)
+{
+	struct cv_arena arena = CV_ARENA_INIT;
+	struct cv_str canon = CV_STR_EMPTY, canon_other = CV_STR_EMPTY;
+	if (ticket_out)
+		*ticket_out = 0;
+	enum cv_status status = cv_name_canon(a->store->separator, name, &arena, &canon, err);
+	if (!status && other.p)
+		status = cv_name_canon(a->store->separator, other, &arena, &canon_other, err);
+	if (!status)
+		status = run_canon(a, fn, canon, canon_other, arg, ticket_out, err);
 	cv_arena_done(&arena);
 	return status;
 }
@@ -591,6 +596,26 @@ cv_mbox_create(struct cv_acct *a, struct cv_str name, enum cv_special_use use, u
 	struct creation c = {use, id_out};
 	return run(
 		a, do_create, without_last_separator(a, name), CV_STR_EMPTY, &c, ticket_out, err);
+}
+
+static enum cv_status
+do_hold(struct act *t, struct cv_str name, struct cv_str none, void *arg, cv_ticket *ticket_out,
+	struct cv_err *err)
+{
+	(void)none;
+	(void)arg;
+	if (cv_box_find_use(t->a, CV_USE_QUARANTINE))
+		return CV_OK;
+	act_add(t, name, CV_USE_QUARANTINE, true, false);
+	return act_commit(t, ticket_out, err);
+}
+
+enum cv_status
+cv_box_make_quarantine(struct cv_acct *a, struct cv_err *err)
+{
+	cv_ticket ticket; /* what is delivered there makes it durable */
+	return run_canon(
+		a, do_hold, CV_STR(CV_QUARANTINE_NAME), CV_STR_EMPTY, NULL, &ticket, err);
 }
 
 enum cv_status
@@ -914,12 +939,13 @@ cv_mbox_list_as(struct cv_acct *a, const struct cv_viewer *viewer, struct cv_are
 	enum cv_status status = cv_acct_lock(a, err);
 	if (status)
 		return status;
-	size_t count = a->count + a->sub_count;
-	struct cv_mbox_info *list = CV_ARENA_ARRAY(arena, struct cv_mbox_info, count + 1);
+	size_t count = 0, most = a->count + a->sub_count;
+	struct cv_mbox_info *list = CV_ARENA_ARRAY(arena, struct cv_mbox_info, most + 1);
 	for (size_t i = 0; i < a->count && !status; i++)
-		status = fill_info_as(a->boxes[i], viewer, arena, &list[i], err);
+		if (a->boxes[i]->row.use != CV_USE_QUARANTINE)
+			status = fill_info_as(a->boxes[i], viewer, arena, &list[count++], err);
 	for (size_t i = 0; i < a->sub_count; i++)
-		list[a->count + i] = (struct cv_mbox_info){
+		list[count++] = (struct cv_mbox_info){
 			.name = cv_arena_str(arena, cv_str_z(a->subs[i].name)), .subscribed = true};
 	cv_acct_unlock(a);
 	if (status)

@@ -34,7 +34,8 @@ enum {
 
 enum cv_special_use {
 	CV_USE_NONE, CV_USE_DRAFTS, CV_USE_SENT, CV_USE_JUNK, CV_USE_TRASH, CV_USE_ARCHIVE,
-	CV_USE_ALL, CV_USE_FLAGGED
+	CV_USE_ALL, CV_USE_FLAGGED,
+	CV_USE_QUARANTINE /* quarantine.h; in no list, under no name */
 };
 /* The default folders of a new account: INBOX, "Thư nháp" (Drafts), "Thư đã gửi" (Sent),
  * "Thư rác" (Junk), "Thùng rác" (Trash), "Lưu trữ" (Archive); all subscribed. */

@@ -12,6 +12,20 @@ const unsigned cv_quota_percent[CV_QUOTA_LEVELS] = {0, 75, 90};
 
 /* ---- limits ---- */
 
+void
+cv_acct_count(struct cv_acct *a, const struct cv_row_box *row, int sign)
+{
+	if (row->use == CV_USE_QUARANTINE)
+		return;
+	if (sign < 0) {
+		a->used_bytes -= row->size_bytes;
+		a->used_messages -= row->exists;
+	} else {
+		a->used_bytes += row->size_bytes;
+		a->used_messages += row->exists;
+	}
+}
+
 uint64_t
 cv_acct_quota_limit(const struct cv_acct *a)
 {
@@ -267,6 +281,8 @@ add_row(void *arg, struct cv_str key, struct cv_str value)
 	/* Subscribed names without a mailbox have keys of the same letter. */
 	if (cv_key_read_uid(key, 'B', &box, &number) || cv_row_box_decode(value, &row))
 		return true; /* what is damaged, `store check` tells */
+	if (row.use == CV_USE_QUARANTINE)
+		return true;
 	sum->bytes += row.size_bytes;
 	sum->messages += row.exists;
 	return true;

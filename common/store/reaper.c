@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/store/internal.h"
+#include "common/store/quarantine.h"
 
 #define PASS_SECS_MAX   3600 /* less where the restore window is shorter than four of them */
 #define FIRST_PASS_SECS 60
@@ -452,6 +453,8 @@ reap_acct(struct cv_store *s, cv_acct_id id, int64_t now, bool slow, struct cv_e
 	};
 	struct cv_acct *a;
 	enum cv_status status = look(&due, id, slow, err);
+	if (!status)
+		status = cv_quarantine_tidy(s, id, now, err);
 	if (status || (!due.messages && !due.rest))
 		return status;
 	status = cv_acct_open(s, id, false, &a, NULL, err);

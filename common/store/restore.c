@@ -106,7 +106,8 @@ on_removed(void *arg, struct cv_str key, struct cv_str value)
 		return true;
 	}
 	bool is_box = k.row.kind == CV_REMOVED_BOX;
-	if ((k.row.kind != CV_REMOVED_EXPUNGED && !is_box) || !k.row.name.n || !matches(r, &k))
+	if ((k.row.kind != CV_REMOVED_EXPUNGED && !is_box) || !k.row.name.n || !matches(r, &k) ||
+		cv_str_eq_z(k.row.name, CV_QUARANTINE_NAME))
 		return true;
 	struct cv_uids_rd uids = cv_uids_read(k.row.uids);
 	struct cv_marks_rd marks = cv_marks_read(k.row.marks);

@@ -270,7 +270,7 @@ cv_row_box_decode(struct cv_str value, struct cv_row_box *out)
 {
 	struct cv_rd r = open_row(value);
 	uint64_t bits = cv_rd_varint(&r);
-	if (bits >> 2 > CV_USE_FLAGGED)
+	if (bits >> 2 > CV_USE_QUARANTINE)
 		r.bad = true;
 	*out = (struct cv_row_box){
 		.use = (enum cv_special_use)(bits >> 2),

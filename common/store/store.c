@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "common/store/internal.h"
+#include "common/store/quarantine.h"
 
 static enum cv_status
 make_spool_dir(struct cv_store *s, const struct cv_store_options *o, struct cv_err *err)
@@ -35,6 +36,7 @@ new_store(const struct cv_store_options *o)
 	pthread_rwlock_init(&s->gate, &attr);
 	pthread_rwlockattr_destroy(&attr);
 	s->max_messages = o->max_messages;
+	cv_quarantine_limit(s, &(const struct cv_quarantine_limits){0});
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->pools_lock, NULL);
 	cv_list_init(&s->idle);

@@ -6,7 +6,8 @@
  *  S3  Nothing acknowledged is lost: no answer before its ticket is durable.
  *  S4  A body is stored once; its count is never below the number of accounts that name it.
  *  S5  No row names a body that is not there.
- *  S6  Counts in mailbox rows equal the rows counted; quota used equals the sizes summed.
+ *  S6  Counts in mailbox rows equal the rows counted; quota used equals the sizes summed, the
+ *      quarantine's aside.
  *  S7  A delivery id is applied at most once an account for 7 days.
  *  S8  After a crash every UIDNEXT and next MODSEQ is past all that were handed out.
  */
