@@ -10,6 +10,7 @@
 #include "smtpd/filters.h"
 #include "smtpd/params.h"
 #include "smtpd/trace.h"
+#include "smtpd/verdict.h"
 
 /* Replaces the message by what the filters made of it. */
 static enum cv_status
@@ -170,11 +171,7 @@ smtpd_filters_apply(struct smtpd_session *s, bool *nobody_out)
 	enum cv_status status = CV_OK;
 
 	*nobody_out = false;
-	if (changes->quarantine) {
-		cv_log(cv_conn_id(s->conn), CV_INFO, "msg.quarantined", "id=%s reason=%s", tx->id,
-			changes->quarantine);
-		tx->quarantined = true;
-	}
+	smtpd_verdict_take(s, changes);
 	if (changes->header_changed || changes->body)
 		status = apply_content(s, changes);
 	for (size_t i = 0; i < changes->envelope_count; i++)

@@ -23,6 +23,7 @@
 #include "smtpd/shape.h"
 #include "smtpd/submission.h"
 #include "smtpd/trace.h"
+#include "smtpd/verdict.h"
 
 static enum cv_step store_and_queue(struct smtpd_session *s);
 
@@ -141,7 +142,7 @@ accept_message(struct smtpd_session *s)
 	smtpd_note_end(s, 0, NULL, NULL);
 	atomic_fetch_add(&s->server->counters.accepted, 1);
 	s->messages++;
-	if (!tx->quarantined && !tx->discarded)
+	if (tx->place == CV_Q_INBOX && !tx->held && !tx->discarded)
 		smtpd_defence_good_mail(s);
 	s->errors = s->noise = 0;
 	if (s->kind == SMTPD_LMTP)
@@ -193,9 +194,10 @@ add_queue_rcpt(struct smtpd_tx *tx, struct cv_queue_msg *msg, const struct smtpd
 		.orcpt = r->orcpt,
 		.notify = r->is_group ? member_notify(r->notify) : r->notify,
 		.local_acct = acct,
-		/* What a filter distrusts leaves the queue only by an operator's hand: for outside,
-		 * and for a box too, where it would come without its mark. */
-		.state = tx->quarantined ? CV_Q_HELD : CV_Q_WAITING,
+		/* What a filter distrusts goes outside only by an operator's hand. */
+		.state = tx->held || (!acct && tx->place == CV_Q_QUARANTINE) ? CV_Q_HELD
+									    : CV_Q_WAITING,
+		.place = acct ? tx->place : CV_Q_INBOX,
 		.next_secs = CV_MAX(due_secs, tx->timing.hold_secs),
 	};
 }
@@ -391,7 +393,7 @@ deliver_local(struct smtpd_session *s)
 			CV_ARENA_ARRAY(&tx->arena, struct cv_deliver_rcpt, n);
 		for (size_t i = 0; i < n; i++)
 			rcpts[i] = (struct cv_deliver_rcpt){.acct = tx->boxes.ids[first + i],
-				.folder = tx->quarantined ? CV_STR("\\Junk") : CV_STR_EMPTY,
+				.folder = smtpd_place_folder(tx->place),
 				.result = CV_TEMPFAIL};
 		tx->deliveries[d] = (struct cv_delivery){
 			.id = cv_str_z(tx->id),
@@ -434,8 +436,8 @@ queue_remote(struct smtpd_session *s)
 	return queue_put(s, &msg, false);
 }
 
-/* Do the boxes get it from the queue: because it is not to go yet (FUTURERELEASE), or because the
- * sender wants to hear that it arrived, which is what the queue tells (RFC 3461 4.1)? */
+/* Do the boxes get it from the queue: because it is not to go yet (FUTURERELEASE, a filter's
+ * doubt), or because the sender wants to hear that it arrived, which is what the queue tells (RFC 3461 4.1)? */
 static bool
 must_wait(const struct smtpd_tx *tx)
 {
@@ -445,7 +447,8 @@ must_wait(const struct smtpd_tx *tx)
 		wants_success |= tx->rcpts[i].is_local && !tx->rcpts[i].is_group
 			&& tx->rcpts[i].notify & CV_NOTIFY_SUCCESS;
 	return tx->boxes.n
-		&& (tx->timing.hold_secs || (wants_success && tx->sender.n && !tx->quarantined));
+		&& (tx->timing.hold_secs || tx->held ||
+			(wants_success && tx->sender.n && tx->place == CV_Q_INBOX));
 }
 
 static enum cv_status
@@ -478,12 +481,14 @@ store_and_queue(struct smtpd_session *s)
 {
 	struct smtpd_tx *tx = s->tx;
 
+	smtpd_verdict_keep_home(s);
 	enum smtpd_reply fault = smtpd_expand_prepare(s);
 	if (fault != R_OKAY)
 		return refuse(s, fault);
 	if (smtpd_submission_count_refuses(s))
 		return finish(s);
 	smtpd_trace_write(s);
+	smtpd_verdict_write(s);
 	cv_buf_str(&tx->trace, cv_buf_view(&tx->list_fields));
 	/* One count is ours until everything was started, so that no early answer wakes us too
 	 * soon. */
@@ -541,12 +546,17 @@ message_filtered(struct smtpd_session *s)
 			     : changes->quarantine ? "quarantine"
 						   : "pass");
 	if (tx->discarded)
-		return discard(s, "verdict");
+		return smtpd_verdict_rescues(s) ? store_and_queue(s) : discard(s, "verdict");
+	struct smtpd_kept kept = {0};
 	bool nobody;
+	if (changes->envelope_count)
+		smtpd_verdict_note_boxes(s, &kept);
 	enum cv_status status = smtpd_filters_apply(s, &nobody);
 	if (status != CV_OK)
 		return refuse(s, status == CV_FULL ? R_STORE_FULL : R_TEMPFAIL);
-	return nobody ? discard(s, "no-recipients") : store_and_queue(s);
+	if (nobody && !smtpd_verdict_rescues_from(s, &kept))
+		return discard(s, "no-recipients");
+	return store_and_queue(s);
 }
 
 /* ---- checks ---- */
@@ -559,7 +569,7 @@ smtpd_intake(struct smtpd_session *s)
 	struct cv_str message;
 	struct cv_err err = {0};
 
-	if (tx->discarded)
+	if (tx->discarded && !smtpd_verdict_rescues(s))
 		return discard(s, "verdict");
 	if (cv_spool_map(&tx->message, &message, &err) != CV_OK)
 		return refuse(s, R_TEMPFAIL);
@@ -581,8 +591,11 @@ smtpd_intake(struct smtpd_session *s)
 	fault = smtpd_shape(s, &facts, message);
 	if (fault != R_OKAY)
 		return refuse(s, fault);
-	if (!smtpd_session_milter(s))
+	/* One that was discarded before its data came is over for the filters. */
+	if (!smtpd_session_milter(s) || tx->place != CV_Q_INBOX) {
+		smtpd_verdict_relayed(s);
 		return store_and_queue(s);
+	}
 	s->resume = message_filtered;
 	smtpd_filters_message(s);
 	return message_filtered(s);

@@ -85,6 +85,8 @@ milter_chain_unref(struct smtpd_milter *m)
 	free(m->header_before.fields);
 	free(m->quarantine);
 	free(m->quarantine_coming);
+	free(m->field_verdict);
+	free(m->field_verdict_coming);
 	free(m->envelope);
 	cv_arena_done(&m->envelope_arena);
 	milter_set_unref(m->set);
@@ -285,8 +287,12 @@ keep_changes(struct smtpd_milter *m)
 		free(m->quarantine);
 		m->quarantine = m->quarantine_coming;
 	}
+	if (m->field_verdict_coming) {
+		free(m->field_verdict);
+		m->field_verdict = m->field_verdict_coming;
+	}
 	m->body_comes = false;
-	m->quarantine_coming = NULL;
+	m->quarantine_coming = m->field_verdict_coming = NULL;
 	m->envelope_before = m->envelope_count;
 }
 
@@ -298,7 +304,8 @@ milter_undo_changes(struct smtpd_milter *m)
 	cv_spool_reset(&m->body_coming);
 	m->body_comes = false;
 	free(m->quarantine_coming);
-	m->quarantine_coming = NULL;
+	free(m->field_verdict_coming);
+	m->quarantine_coming = m->field_verdict_coming = NULL;
 }
 
 /* The chain's answer is known; the caller wakes the session. */
@@ -317,6 +324,7 @@ conclude(struct smtpd_milter *m, enum smtpd_milter_verdict verdict)
 			.header_changed = m->header.changed,
 			.body = m->body_replaced ? &m->new_body : NULL,
 			.quarantine = m->quarantine,
+			.verdict = m->field_verdict,
 			.envelope = m->envelope,
 			.envelope_count = m->envelope_count,
 		};
@@ -712,7 +720,8 @@ smtpd_milter_message(struct smtpd_milter *m, struct cv_spool *message)
 	begin(m, 'E');
 	milter_header_done(&m->header);
 	free(m->quarantine);
-	m->quarantine = NULL;
+	free(m->field_verdict);
+	m->quarantine = m->field_verdict = NULL;
 	m->body_replaced = m->body_comes = false;
 	m->envelope_count = m->envelope_before = 0;
 	cv_arena_reset(&m->envelope_arena);

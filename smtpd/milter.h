@@ -89,6 +89,7 @@ struct smtpd_milter_changes {
 	const struct milter_envelope_change *envelope; /* in the order asked for */
 	size_t envelope_count;
 	const char *quarantine;    /* reason, or NULL */
+	const char *verdict;       /* what filters put into X-Congvu-Verdict last, or NULL */
 };
 const struct smtpd_milter_changes *smtpd_milter_changes(const struct smtpd_milter *m);
 

@@ -106,7 +106,7 @@ struct smtpd_milter {
 	struct cv_spool new_body;
 	bool body_replaced;
 	struct cv_buf header_out;
-	char *quarantine;
+	char *quarantine, *field_verdict;
 	struct cv_arena envelope_arena;
 	struct milter_envelope_change *envelope;
 	size_t envelope_count, envelope_room;
@@ -115,7 +115,7 @@ struct smtpd_milter {
 	struct milter_header_copy header_before;
 	struct cv_spool body_coming;
 	bool body_comes, body_ends_cr;
-	char *quarantine_coming;
+	char *quarantine_coming, *field_verdict_coming;
 	size_t envelope_before;
 	struct smtpd_milter_changes changes;
 };

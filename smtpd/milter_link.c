@@ -210,6 +210,10 @@ take_change(struct smtpd_milter *m, char command, struct cv_str data)
 	case 'h':
 		if (rd.bad || !milter_get_text(&data, &name) || !milter_get_text(&data, &value))
 			return CV_INVALID;
+		if (cv_str_ieq_z(name, "X-Congvu-Verdict") && cv_str_trim(value).n) {
+			free(m->field_verdict_coming);
+			m->field_verdict_coming = cv_str_dup(value);
+		}
 		return command == 'h'   ? milter_header_add(&m->header, name, value)
 		       : command == 'i' ? milter_header_insert(&m->header, index, name, value)
 					: milter_header_change(&m->header, index, name, value);

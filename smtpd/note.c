@@ -191,7 +191,7 @@ smtpd_note_queue(struct smtpd_session *s, const struct cv_queue_msg *msg)
 	cv_queue_id_text(msg->id, id);
 	CV_TRACE(s->server->trace, cv_str_z(s->tx->id), "queue", {"q", cv_str_z(id), false},
 		{"rcpts", number(count, sizeof count, (int64_t)msg->rcpt_count), false},
-		{"held", s->tx->quarantined ? CV_STR("quarantined") : CV_STR_EMPTY, false});
+		{"held", s->tx->held ? CV_STR("quarantined") : CV_STR_EMPTY, false});
 }
 
 void

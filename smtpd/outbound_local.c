@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/kill.h"
 #include "smtpd/outbound_internal.h"
+#include "smtpd/verdict.h"
 
 #define LOCAL_RETRY_MAX_SECS 60
 
@@ -97,6 +98,7 @@ start(struct smtpd_outbound *o, struct out_job *j)
 	j->boxes = cv_calloc(j->job.count, sizeof *j->boxes);
 	for (size_t i = 0; i < j->job.count; i++)
 		j->boxes[i] = (struct cv_deliver_rcpt){ .acct = j->job.rcpts[i]->local_acct,
+			.folder = smtpd_place_folder(j->job.rcpts[i]->place),
 			.result = CV_TEMPFAIL };
 	enum cv_status status = cv_queue_read(o->server->queue, msg, spool_bytes, &j->spool, &err);
 	if (status != CV_OK) {

@@ -56,7 +56,7 @@ smtpd_tx_new(struct smtpd_session *s)
 	smtpd_id_new(tx->id, sizeof tx->id);
 	cv_spool_init(&tx->message, s->server->spool_dir);
 	cv_buf_init(&tx->trace, 16u << 10);
-	cv_buf_init(&tx->return_path, 2u << 10);
+	cv_buf_init(&tx->return_path, 4u << 10);
 	cv_buf_init(&tx->list_fields, 8u << 10);
 	cv_buf_init(&tx->header, CV_HEADER_BYTES_MAX + (64u << 10));
 	return tx;

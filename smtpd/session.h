@@ -87,7 +87,10 @@ struct smtpd_tx {
 	char id[20];                 /* in Received and in every log line */
 	struct cv_str sender;        /* normalised, "" is the null sender */
 	struct cv_str mail_params;
-	bool ret_full, ret_hdrs, smtputf8, quarantined;
+	bool ret_full, ret_hdrs, smtputf8;
+	enum cv_queue_place place;   /* where boxes get it (verdict.h) */
+	bool held;                   /* nothing leaves the queue before an operator let it */
+	struct cv_str reason;        /* of place and held, by the filter */
 	bool require_tls, tls_optional; /* RFC 8689: REQUIRETLS; "TLS-Required: No" */
 	bool discarded;              /* a filter said so: answered as taken, kept nowhere */
 	struct cv_str envid;

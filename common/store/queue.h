@@ -34,6 +34,9 @@ enum cv_queue_by { CV_BY_NONE, CV_BY_NOTIFY, CV_BY_RETURN };
 #define CV_QUEUE_PRIORITY_MAX 9 /* MT-PRIORITY (RFC 6710) is -9 to 9 */
 enum { CV_NOTIFY_NEVER = 1, CV_NOTIFY_SUCCESS = 2, CV_NOTIFY_FAILURE = 4, CV_NOTIFY_DELAY = 8 };
 
+/* Which folder of a box: see smtpd/verdict.h. */
+enum cv_queue_place { CV_Q_INBOX, CV_Q_JUNK, CV_Q_QUARANTINE };
+
 struct cv_queue_rcpt {
 	uint32_t number;               /* given by cv_queue_put(), from 0 */
 	struct cv_str address;         /* as to be sent in RCPT TO, without <> */
@@ -46,6 +49,7 @@ struct cv_queue_rcpt {
 	struct cv_str last_reply;      /* last answer or fault, at most 500 bytes */
 	bool delay_notified;
 	bool by_notified;              /* the sender knows that the DELIVERBY time is over */
+	enum cv_queue_place place;     /* with local_acct */
 };
 struct cv_queue_msg {
 	uint64_t id;                   /* given by cv_queue_put(); base36 of it is the queue id */

@@ -8,7 +8,7 @@ enum {
 	FLAG_RET_FULL = 1, FLAG_UTF8 = 2, FLAG_TLS = 4, FLAG_RET_HDRS = 8, FLAG_TLS_OPTIONAL = 16,
 	FLAG_BY_TRACE = 32
 };
-enum { TOLD_DELAY = 1, TOLD_BY = 2 };
+enum { TOLD_DELAY = 1, TOLD_BY = 2, PLACE_SHIFT = 2 };
 
 /* ---- keys ---- */
 
@@ -184,7 +184,8 @@ cv_queue_rcpt_encode(const struct cv_queue_rcpt *rcpt, struct cv_buf *out)
 	cv_buf_varint(out, rcpt->attempts);
 	cv_buf_bytes(out, cv_str_sub(rcpt->last_reply, 0, CV_QUEUE_REPLY_MAX));
 	cv_buf_varint(out, (rcpt->delay_notified ? TOLD_DELAY : 0u)
-		| (rcpt->by_notified ? TOLD_BY : 0u));
+		| (rcpt->by_notified ? TOLD_BY : 0u)
+		| (uint64_t)rcpt->place << PLACE_SHIFT);
 }
 
 enum cv_status
@@ -206,10 +207,11 @@ cv_queue_rcpt_decode(struct cv_str row, struct cv_queue_rcpt *out, struct cv_err
 	out->next_secs = (int64_t)cv_rd_varint(&r);
 	out->attempts = (uint32_t)cv_rd_varint(&r);
 	out->last_reply = cv_rd_bytes(&r);
-	uint64_t told = cv_rd_varint(&r);
+	uint64_t told = cv_rd_varint(&r), place = told >> PLACE_SHIFT;
+	out->place = (enum cv_queue_place)place;
 	out->delay_notified = told & TOLD_DELAY;
 	out->by_notified = told & TOLD_BY;
-	if (r.bad || told > (TOLD_DELAY | TOLD_BY) || cv_rd_left(&r) || state > CV_Q_DONE)
+	if (r.bad || place > CV_Q_QUARANTINE || cv_rd_left(&r) || state > CV_Q_DONE)
 		return cv_fail(err, CV_CORRUPT, "a recipient row of the queue is damaged");
 	return CV_OK;
 }

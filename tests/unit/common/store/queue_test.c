@@ -555,7 +555,7 @@ test_queue__remembers_times_and_priority(void **state)
 {
 	struct cv_queue_msg in = { .priority = -9, .by_mode = CV_BY_RETURN, .by_trace = true,
 		.by_secs = 1763000000, .hold_secs = 1763000001 }, out;
-	struct cv_queue_rcpt rcpt = { .by_notified = true }, back;
+	struct cv_queue_rcpt rcpt = { .by_notified = true, .place = CV_Q_JUNK }, back;
 	struct cv_buf row = CV_BUF_INIT(1000);
 	struct cv_err err;
 	uint32_t left;
@@ -572,7 +572,7 @@ test_queue__remembers_times_and_priority(void **state)
 	cv_buf_reset(&row);
 	cv_queue_rcpt_encode(&rcpt, &row);
 	assert_int_equal(cv_queue_rcpt_decode(cv_buf_view(&row), &back, &err), CV_OK);
-	assert_true(back.by_notified && !back.delay_notified);
+	assert_true(back.by_notified && !back.delay_notified && back.place == CV_Q_JUNK);
 	cv_buf_done(&row);
 }
 
