@@ -3,18 +3,13 @@
 #include "common/net/metrics.h"
 
 #include <inttypes.h>
-#include <netinet/in.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/net/addr.h"
-#include "common/net/private.h"
+#include "common/net/http.h"
 
-#define REQUEST_MAX 4096u
 #define REQUEST_SECS 5
 #define AT_ONCE_MAX 16u
 #define ANSWER_MAX (4u << 20)
-#define LINE_END "\r\n"
 
 /* ---- writing ---- */
 
@@ -141,35 +136,11 @@ cv_metrics_net(struct cv_buf *out, struct cv_net *net)
 
 /* ---- HTTP ---- */
 
-struct listener {
-	const struct cv_metrics_source *source;
-	atomic_uint open;
-	struct listener *next;
-};
-/* One a process serves its metrics; kept until it ends. */
-static struct listener the_listener;
-
-struct request {
-	bool counted;
-};
-
-static void
-answer(struct cv_conn *c, const char *status, const char *type, struct cv_str body, bool head)
-{
-	struct cv_buf *out = cv_conn_out(c);
-
-	cv_buf_printf(out,
-		"HTTP/1.1 %s" LINE_END "Content-Type: %s" LINE_END "Content-Length: %zu" LINE_END
-		"Cache-Control: no-store" LINE_END "Connection: close" LINE_END LINE_END,
-		status, type, body.n);
-	if (!head)
-		cv_buf_str(out, body);
-}
-
 static void
 answer_text(struct cv_conn *c, const char *status, const char *text, bool head)
 {
-	answer(c, status, "text/plain; charset=utf-8", cv_str_z(text), head);
+	cv_http_answer(cv_conn_out(c), status, "text/plain; charset=utf-8", "", cv_str_z(text),
+		head);
 }
 
 static void
@@ -181,8 +152,8 @@ serve_metrics(struct cv_conn *c, const struct cv_metrics_source *source, bool he
 	if (body.full)
 		answer_text(c, "500 Internal Server Error", "too many metrics\n", head);
 	else
-		answer(c, "200 OK", "text/plain; version=0.0.4; charset=utf-8", cv_buf_view(&body),
-			head);
+		cv_http_answer(cv_conn_out(c), "200 OK",
+			"text/plain; version=0.0.4; charset=utf-8", "", cv_buf_view(&body), head);
 	cv_buf_done(&body);
 }
 
@@ -192,133 +163,42 @@ serve_ready(struct cv_conn *c, const struct cv_metrics_source *source, bool head
 	struct cv_buf why = CV_BUF_INIT(16u << 10);
 
 	source->ready(source->arg, &why);
-	if (why.n)
-		answer(c, "503 Service Unavailable", "text/plain; charset=utf-8",
-			cv_buf_view(&why), head);
-	else
-		answer_text(c, "200 OK", "ready\n", head);
+	answer_text(c, why.n ? "503 Service Unavailable" : "200 OK", why.n ? why.p : "ready\n",
+		head);
 	cv_buf_done(&why);
 }
 
-/* The request line, once the whole head is here. */
-static void
-serve_line(struct cv_conn *c, const struct cv_metrics_source *source, struct cv_str line)
+static enum cv_step
+serve(void *arg, struct cv_conn *c, const struct cv_http_request *r, void **state)
 {
-	struct cv_str method, path, rest = line;
+	const struct cv_metrics_source *source = arg;
+	bool head = r->method == CV_HTTP_HEAD;
 
-	cv_str_split(&rest, ' ', &method);
-	if (!cv_str_split(&rest, ' ', &path) || !cv_str_has_prefix(rest, "HTTP/1.")) {
-		answer_text(c, "400 Bad Request", "not an HTTP/1 request\n", false);
-		return;
-	}
-	bool head = cv_str_eq_z(method, "HEAD");
-	if (!head && !cv_str_eq_z(method, "GET")) {
-		answer_text(c, "405 Method Not Allowed", "GET or HEAD\n", false);
-		return;
-	}
-	path = cv_str_sub(path, 0, cv_str_find(path, '?', 0));
-	if (cv_str_eq_z(path, "/metrics"))
+	(void)state;
+	if (cv_str_eq_z(r->path, "/metrics"))
 		serve_metrics(c, source, head);
-	else if (cv_str_eq_z(path, "/health"))
+	else if (cv_str_eq_z(r->path, "/health"))
 		answer_text(c, "200 OK", "ok\n", head);
-	else if (cv_str_eq_z(path, "/ready"))
+	else if (cv_str_eq_z(r->path, "/ready"))
 		serve_ready(c, source, head);
 	else
 		answer_text(c, "404 Not Found", "/metrics, /health, /ready\n", head);
-}
-
-static enum cv_step
-run(struct cv_conn *c, unsigned events)
-{
-	struct listener *l = cv_conn_ctx(c);
-	struct request *r = cv_conn_user(c);
-
-	if (events & CV_EV_OPEN) {
-		r->counted = true;
-		if (atomic_fetch_add(&l->open, 1) >= AT_ONCE_MAX) {
-			answer_text(c, "503 Service Unavailable", "too many connections\n", false);
-			return CV_STEP_CLOSE;
-		}
-		cv_conn_set_deadline(c, REQUEST_SECS);
-	}
-	if (events & CV_EV_TIMEOUT)
-		return CV_STEP_CLOSE;
-	struct cv_str in = cv_conn_in(c);
-	const char *end = in.n ? memmem(in.p, in.n, LINE_END LINE_END, 4) : NULL;
-	if (!end) {
-		if (cv_conn_in_is_full(c)) {
-			answer_text(c, "431 Request Header Fields Too Large", "too long\n", false);
-			return CV_STEP_CLOSE;
-		}
-		if (events & CV_EV_EOF)
-			return CV_STEP_CLOSE;
-		c->deadline_set = true; /* for the whole request, not from byte to byte */
-		return CV_STEP_READ;
-	}
-	size_t line = (size_t)((const char *)memmem(in.p, in.n, LINE_END, 2) - in.p);
-	serve_line(c, l->source, cv_str_sub(in, 0, line));
-	cv_conn_consume(c, in.n);
 	return CV_STEP_CLOSE;
 }
 
-static void
-closed(struct cv_conn *c)
-{
-	struct listener *l = cv_conn_ctx(c);
-	struct request *r = cv_conn_user(c);
-
-	if (r->counted)
-		atomic_fetch_sub(&l->open, 1);
-}
-
-static const struct cv_proto metrics_proto = {
+/* One a process serves its metrics; kept until it ends. */
+static struct cv_http_site the_site = {
 	.name = "metrics",
-	.user_bytes = sizeof(struct request),
-	.in_max = REQUEST_MAX,
-	.out_high = ANSWER_MAX,
-	.idle_secs = REQUEST_SECS,
-	.run = run,
-	.closed = closed,
+	.answer_max = ANSWER_MAX,
+	.secs = REQUEST_SECS,
+	.at_once = AT_ONCE_MAX,
+	.serve = serve,
 };
-
-static bool
-is_ours_alone(const struct sockaddr_storage *a)
-{
-	if (a->ss_family == AF_UNIX)
-		return true;
-	if (a->ss_family == AF_INET)
-		return ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr) >> 24 == 127;
-	return a->ss_family == AF_INET6
-	       && IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)a)->sin6_addr);
-}
 
 enum cv_status
 cv_metrics_listen(struct cv_net *net, const char *list, const struct cv_metrics_source *source,
 	struct cv_err *err)
 {
-	struct cv_str rest = cv_str_z(list), word;
-	const struct cv_listen l = {.proto = &metrics_proto, .ctx = &the_listener,
-		.label = "metrics"};
-
-	the_listener.source = source;
-	while (cv_str_split(&rest, ' ', &word)) {
-		struct sockaddr_storage addr;
-		socklen_t len;
-		int fd;
-		if (!word.n)
-			continue;
-		enum cv_status status = cv_sockaddr_parse(word, &addr, &len, err);
-		if (status == CV_OK && !is_ours_alone(&addr))
-			status = cv_fail(err, CV_INVALID,
-				"metrics_listen: %.*s can be reached from other machines; name a "
-				"loopback address and put a proxy with log-in in front",
-				CV_STR_ARGS(word));
-		if (status == CV_OK)
-			status = cv_addr_listen(&addr, len, 0600, &fd, err);
-		if (status == CV_OK)
-			status = cv_net_listen(net, fd, &l, err);
-		if (status != CV_OK)
-			return status;
-	}
-	return CV_OK;
+	the_site.arg = (void *)(uintptr_t)source;
+	return cv_http_listen(net, list, "metrics_listen", &the_site, err);
 }
