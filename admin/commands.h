@@ -22,6 +22,8 @@ extern const struct admin_command admin_absence_set, admin_absence_show, admin_a
 extern const struct admin_command admin_mailbox_restore, admin_mailbox_rights,
 	admin_mailbox_grant, admin_mailbox_revoke;
 extern const struct admin_command admin_quota_list, admin_quota_set, admin_quota_report;
+extern const struct admin_command admin_quarantine_list, admin_quarantine_show,
+	admin_quarantine_release, admin_quarantine_delete, admin_quarantine_digest;
 extern const struct admin_command admin_mailbox_readers, admin_mailbox_checks;
 extern const struct admin_command admin_session_list, admin_session_kill;
 extern const struct admin_command admin_import;

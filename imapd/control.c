@@ -7,6 +7,7 @@
 #include "common/audit/access.h"
 #include "common/base/clock.h"
 #include "imapd/mail_notice.h"
+#include "imapd/quarantine_ctl.h"
 #include "imapd/rights_ctl.h"
 #include "imapd/server.h"
 
@@ -145,6 +146,8 @@ imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 	if (strcmp(what, "mail.notice") == 0)
 		return imapd_mail_notice(d, call->request, reply_out, err);
 	name_actor(call->peer_uid, actor, sizeof(actor));
+	if (strncmp(what, "quarantine.", 11) == 0)
+		return imapd_quarantine_do(d, actor, call->request, reply_out, err);
 	if (strncmp(what, "mailbox.rights.", 15) == 0)
 		return imapd_rights_do(d, actor, call->request, reply_out, err);
 	/* What waits in memory is asked for too. */

@@ -5,6 +5,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/log.h"
 #include "common/options/live.h"
+#include "imapd/quarantine.h"
 #include "imapd/server.h"
 
 /* Folders and sockets are open, threads started, the register opened with its rules. */
@@ -13,8 +14,9 @@ static const char *const fixed_options[] = {"congvu.base_dir", "congvu.run_dir",
 	"congvu.index_dir",
 	"congvu.time_zone", "congvu.user", "congvu.log_file", "congvu.default_domain",
 	"congvu.dns_*", "imapd.listen_*", "imapd.separator", "imapd.workers", "imapd.cache",
-	"congvu.oauth_*", "imapd.metrics_listen", "imapd.restore_window",
-	"imapd.search_index_max", "imapd.index_attachments", "imapd.index_attachments_max", "imapd.reader_log_*", "imapd.quota_default", "imapd.quota_leader",
+	"congvu.oauth_*", "imapd.metrics_listen", "imapd.quarantine_listen", "imapd.restore_window",
+	"imapd.search_index_max", "imapd.index_attachments", "imapd.index_attachments_max",
+	"imapd.reader_log_*", "imapd.quota_default", "imapd.quota_leader",
 	"imapd.quota_agency", "imapd.quota_messages",
 	"imapd.idle_timeout", "imapd.pop3_idle_timeout",
 	"admin.address_template", "admin.reserved_local_parts", NULL};
@@ -77,6 +79,7 @@ publish(struct imapd *d, struct imapd_config *next)
 	cv_net_limits(d->net, &limits);
 	if (d->index)
 		imapd_index_allow(d->index, next->imapd->search_index);
+	imapd_held_configure(d, next);
 	cv_program_log(next->common);
 }
 

@@ -17,8 +17,11 @@
 #include "common/config/check.h"
 #include "imapd/conn.h"
 #include "imapd/listen.h"
+#include "imapd/digest.h"
 #include "imapd/mail_notice.h"
 #include "imapd/notices.h"
+#include "imapd/quarantine_page.h"
+#include "imapd/token.h"
 
 #define REVIEW_MS 2000
 #define STOP_MS   5000
@@ -272,6 +275,7 @@ open_store(struct imapd *d, const struct imapd_config *config, struct cv_err *er
 		status = cv_store_open(&store, &d->store, err);
 	if (status)
 		return status;
+	imapd_held_configure(d, config);
 	d->engine = cv_store_engine(d->store);
 	status = cv_audit_open(d->store, &d->audit, err);
 	if (status)
@@ -367,6 +371,18 @@ open_texts(struct imapd *d, const struct imapd_config *config)
 		cv_log(0, CV_WARN, "attachments.none", "error=\"%s\"", err.text);
 }
 
+/* Digests go on without links. */
+static void
+open_tokens(struct imapd *d, const struct imapd_config *config)
+{
+	struct cv_err err = {0};
+	char dir[1100];
+
+	snprintf(dir, sizeof(dir), "%s/quarantine", config->common->keys_dir);
+	if (imapd_tokens_open(dir, cv_wall_secs(), &d->tokens, &err))
+		cv_log(0, CV_WARN, "quarantine.no_links", "error=\"%s\"", err.text);
+}
+
 /* Searches go on without it. */
 static void
 open_index(struct imapd *d, const struct imapd_config *config)
@@ -411,6 +427,7 @@ imapd_open(struct imapd_config *config, struct cv_extract *extract, struct imapd
 	if (!status)
 		status = cv_deliverer_local(d->store, &d->deliverer, err);
 	if (!status) {
+		open_tokens(d, config);
 		open_index(d, config);
 		open_tls(d, config);
 		status = cv_net_new(&net, &d->net, err);
@@ -421,6 +438,10 @@ imapd_open(struct imapd_config *config, struct cv_extract *extract, struct imapd
 		cv_auth_set_net(d->auth, d->net);
 		status = imapd_listen(d, config, err);
 	}
+	if (!status)
+		status = imapd_pages_open(d, config, &d->pages, err);
+	if (!status)
+		status = imapd_digest_start(d, &d->digest, err);
 	if (status) {
 		imapd_close(d);
 		return status;
@@ -449,6 +470,8 @@ imapd_close(struct imapd *d)
 		cv_deliver_server_free(d->deliver);
 	if (d->ctl)
 		cv_ctl_server_free(d->ctl);
+	imapd_pages_stop(d->pages);
+	imapd_digest_stop(d->digest);
 	imapd_notices_stop(d->notices);
 	cv_deliverer_free(d->deliverer);
 	if (d->auth)
@@ -468,6 +491,7 @@ imapd_close(struct imapd *d)
 	/* Until here a late ticket or password check could still wake a connection. */
 	if (d->net)
 		cv_net_free(d->net);
+	imapd_pages_free(d->pages);
 	if (d->tls)
 		cv_tls_server_free(d->tls);
 	if (d->tls_pop3)
@@ -478,6 +502,7 @@ imapd_close(struct imapd *d)
 	imapd_columns_cache_free(d->columns);
 	imapd_sheets_free(d->sheets);
 	cv_rates_free(d->notice_rates);
+	imapd_tokens_close(d->tokens);
 	cv_map_done(&d->users);
 	imapd_grants_done(&d->grants);
 	pthread_mutex_destroy(&d->users_lock);

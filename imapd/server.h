@@ -60,6 +60,9 @@ struct imapd {
 	struct imapd_notices *notices;
 	struct cv_deliverer *deliverer; /* of our own letters */
 	struct cv_rates *notice_rates;
+	struct imapd_tokens *tokens;   /* NULL: no place for their keys, so no links */
+	struct imapd_digest *digest;
+	struct imapd_pages *pages;     /* NULL: not served */
 	struct imapd_index *index; /* NULL: it cannot be opened */
 	struct imapd_texts *texts; /* of documents; NULL: they are not searched */
 	struct cv_extract *extract; /* the program that reads them, or NULL */

@@ -22,6 +22,7 @@
 	OPT(text, province, "Tỉnh Lam Giang", "1", "200", "name of the province, for people", "tên tỉnh") \
 	OPT(text, default_domain, "lamgiang.example", "1", "255", "domain of new addresses and of log-ins without one", "tên miền mặc định") \
 	OPT(list, official_suffixes, "lamgiang.example trason.example", "", "65536", "domains whose mail counts as official", "các đuôi tên miền công vụ") \
+	OPT(path, holidays_file, "", "", "1024", "days off beside Saturday and Sunday, one a line: YYYY-MM-DD, or +YYYY-MM-DD for a Saturday or Sunday that is worked", "tệp ngày nghỉ lễ, mỗi dòng một ngày YYYY-MM-DD; +YYYY-MM-DD: thứ bảy, chủ nhật làm bù") \
 	OPT(text, time_zone, "Asia/Ho_Chi_Minh", "1", "64", "time zone of reports and logs", "múi giờ") \
 	OPT(text, user, "", "", "32", "Unix user the daemons run as; empty: whoever starts them", "người dùng hệ thống chạy dịch vụ") \
 	OPT(flag, sandbox, "yes", "", "", "shut the daemons in: only their own files (Landlock) and the system calls they need (seccomp)", "cô lập các dịch vụ: chỉ mở tệp và lời gọi hệ thống cần thiết") \
@@ -102,6 +103,7 @@
 	OPT(secs, data_timeout, "10m", "10s", "2h", "silence allowed inside a message", "thời gian chờ nội dung thư") \
 	OPT(num, workers, "0", "0", "256", "worker threads; 0: twice the cores", "số luồng") \
 	OPT(list, milters, "unix:run/spamfilter.sock", "", "4096", "filters in order: unix:/path or inet:port@host, each with settings behind commas: name=, timeout=, connect-timeout=, message-timeout=, on-failure=, reuse=yes", "các bộ lọc milter theo thứ tự, kèm thiết lập sau dấu phẩy") \
+	OPT(flag, lmtp_verdicts, "no", "", "", "believe X-Congvu-Verdict in mail that comes by LMTP: the filter ran at the mail server in front", "tin X-Congvu-Verdict của thư nhận qua LMTP (máy chủ phía trước đã lọc)") \
 	OPT(list, milters_mx, "", "", "4096", "filters of mail from outside instead of `milters`; none: no filter", "bộ lọc riêng cho thư từ ngoài") \
 	OPT(list, milters_submission, "", "", "4096", "filters of mail from staff instead of `milters`; none: no filter", "bộ lọc riêng cho thư cán bộ gửi") \
 	OPT(list, milters_lmtp, "", "", "4096", "filters of LMTP instead of `milters`; none: no filter", "bộ lọc riêng cho LMTP") \
@@ -175,7 +177,15 @@
 	OPT(size, quota_leader, "5G", "1M", "1T", "quota of heads of agencies and units and their deputies", "hạn mức hộp thư lãnh đạo") \
 	OPT(num, quota_messages, "1000000", "0", "4000000000", "messages in one box; 0: no limit", "số thư tối đa một hộp thư") \
 	OPT(flag, quota_notices, "yes", "", "", "tell people at 75 and 90 per cent of their quota, once each", "báo cho người dùng khi dùng hết 75% và 90% hạn mức") \
-	OPT(size, quota_agency, "10G", "1M", "1T", "quota of agency and role boxes", "hạn mức hộp thư cơ quan")
+	OPT(size, quota_agency, "10G", "1M", "1T", "quota of agency and role boxes", "hạn mức hộp thư cơ quan") \
+	OPT(secs, quarantine_keep, "30d", "1m", "365d", "how long mail stays in quarantine", "thời hạn giữ thư trong khu cách ly") \
+	OPT(num, quarantine_messages, "1000", "1", "1000000", "messages in one box's quarantine; past it the oldest go", "số thư cách ly tối đa của một hộp thư; quá thì bỏ thư cũ nhất") \
+	OPT(size, quarantine_size, "100M", "1M", "1T", "room for one box's quarantine, beside its quota; past it the oldest go", "dung lượng cách ly của một hộp thư, ngoài hạn mức") \
+	OPT(flag, quarantine_digest, "yes", "", "", "tell each owner of what is new in quarantine, on working days", "báo cho chủ hộp thư về thư mới bị cách ly, vào ngày làm việc") \
+	OPT(text, quarantine_digest_time, "07:30", "5", "5", "when, in the province's time zone", "giờ gửi báo cáo cách ly") \
+	OPT(flag, quarantine_digest_english, "no", "", "", "in English too", "kèm tiếng Anh trong báo cáo cách ly") \
+	OPT(list, quarantine_listen, "", "", "1024", "loopback addresses for the pages on which owners release mail; an HTTPS proxy stands in front", "địa chỉ nội máy của trang cho phép lấy lại thư; đặt máy chủ web HTTPS phía trước") \
+	OPT(text, quarantine_url, "", "", "500", "where that proxy shows them, such as https://mail.lamgiang.example/cachly; empty: no links in digests", "địa chỉ công khai của trang đó; rỗng: báo cáo không có liên kết")
 
 #define SPAMFILTER_OPTIONS(OPT)                                                                    \
 	OPT(text, socket, "unix:run/spamfilter.sock", "1", "1024", "where MTAs reach the milter: unix:/path or inet:port@host", "nơi MTA kết nối tới bộ lọc") \

@@ -226,6 +226,12 @@ cv_sandbox_open(struct cv_sandbox *sb, enum cv_sandbox_program program, const st
 		else if (folders[i].reads[program])
 			cv_sandbox_read(sb, path);
 	}
+	if (program == CV_SANDBOX_IMAPD) {
+		/* The keys of signed links, which it changes itself. */
+		char links[1100];
+		snprintf(links, sizeof links, "%s/quarantine", m->keys_dir);
+		cv_sandbox_write(sb, links);
+	}
 	if (conf_path)
 		open_file(sb, conf_path, false);
 	if (m->log_file[0])
