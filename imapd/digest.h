@@ -2,8 +2,8 @@
  * quarantine (SPM-02): one message in Vietnamese, on request in English too, with a link for each
  * item by which the owner releases or deletes it.
  *
- * Whoever has nothing new hears nothing. Which items were told is a flag of theirs in the store; the
- * message's delivery id has the day in it, so that a restart or a crash tells nobody twice. A
+ * Whoever has nothing new hears nothing. Which items were told is a flag of theirs in the store;
+ * the message's delivery id has the day in it, so that a restart or a crash tells nobody twice. A
  * digest that was missed is made up for until noon, afterwards on the next working day.
  * Threads: a thread of its own; imapd_digest_send() from any that may wait for the disk.
  */

@@ -426,7 +426,8 @@ void
 imapd_held_configure(struct imapd *d, const struct imapd_config *config)
 {
 	const struct imapd_options *o = config->imapd;
-	const struct cv_quarantine_limits limits = {.max_messages = (uint32_t)o->quarantine_messages,
+	const struct cv_quarantine_limits limits = {
+		.max_messages = (uint32_t)o->quarantine_messages,
 		.max_bytes = o->quarantine_size,
 		.keep_secs = (int64_t)o->quarantine_keep};
 

@@ -236,7 +236,8 @@ imapd_quarantine_do(struct imapd *d, const char *actor, const json_t *request, j
 	struct cv_err *err)
 {
 	struct job j = {.d = d, .actor = {.name = actor}, .request = request};
-	const char *what = json_string_value(json_object_get(request, "do")) + strlen("quarantine.");
+	const char *what =
+		json_string_value(json_object_get(request, "do")) + strlen("quarantine.");
 	enum cv_status status;
 
 	if (!strcmp(what, "list"))

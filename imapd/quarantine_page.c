@@ -328,7 +328,8 @@ serve(void *arg, struct cv_conn *c, const struct cv_http_request *r, void **stat
 			       ? answer_outcome(p, c, outcome_of(j->status, j->releases), false)
 			       : CV_STEP_WAIT;
 	client_of(c, r, &client);
-	if (!may_ask(p, KEY_ALL, &client, rate_all, 1) || !may_ask(p, KEY_BAD, &client, rate_bad, 0))
+	if (!may_ask(p, KEY_ALL, &client, rate_all, 1) ||
+		!may_ask(p, KEY_BAD, &client, rate_bad, 0))
 		return answer_outcome(p, c, &too_many, head);
 	struct cv_str text = r->path;
 	for (size_t at; (at = cv_str_find(text, '/', 0)) < text.n;)

@@ -106,7 +106,8 @@ save(struct imapd_tokens *t, struct cv_err *err)
 	struct cv_buf text = CV_BUF_INIT(FILE_MAX);
 
 	for (size_t i = 0; i < t->count; i++) {
-		cv_buf_printf(&text, "%u %lld ", t->keys[i].number, (long long)t->keys[i].made_secs);
+		cv_buf_printf(
+			&text, "%u %lld ", t->keys[i].number, (long long)t->keys[i].made_secs);
 		cv_hex_encode(cv_str((const char *)t->keys[i].bytes, KEY_BYTES), &text);
 		cv_buf_c(&text, '\n');
 	}

@@ -392,7 +392,8 @@ smtpd_answers_give(struct smtpd_session *s)
 	struct cv_str message;
 	struct cv_err err = { 0 };
 
-	if (!tx->answer_count || tx->place != CV_Q_INBOX || tx->held || !smtpd_answers_is_person(tx->sender) ||
+	if (!tx->answer_count || tx->place != CV_Q_INBOX || tx->held ||
+		!smtpd_answers_is_person(tx->sender) ||
 		cv_spool_map(&tx->message, &message, &err) != CV_OK)
 		return;
 	struct cv_str header = cv_str_sub(message, 0, cv_header_body_at(message));

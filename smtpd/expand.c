@@ -422,7 +422,8 @@ fill_rcpts(struct smtpd_tx *tx, cv_acct_no by, struct cv_queue_msg *msg)
 			.address = out->address,
 			.orcpt = out->is_forward ? out->orcpt : CV_STR_EMPTY,
 			.notify = out->is_forward ? out->notify : 0,
-			.state = tx->held || tx->place == CV_Q_QUARANTINE ? CV_Q_HELD : CV_Q_WAITING,
+			.state = tx->held || tx->place == CV_Q_QUARANTINE ? CV_Q_HELD
+									  : CV_Q_WAITING,
 			.next_secs = CV_MAX(msg->arrived_secs, tx->timing.hold_secs),
 		};
 	}

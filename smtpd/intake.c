@@ -437,7 +437,8 @@ queue_remote(struct smtpd_session *s)
 }
 
 /* Do the boxes get it from the queue: because it is not to go yet (FUTURERELEASE, a filter's
- * doubt), or because the sender wants to hear that it arrived, which is what the queue tells (RFC 3461 4.1)? */
+ * doubt), or because the sender wants to hear that it arrived, which is what the queue tells (RFC
+ * 3461 4.1)? */
 static bool
 must_wait(const struct smtpd_tx *tx)
 {

@@ -1,5 +1,5 @@
-/* http.h - a tiny HTTP/1 server for what stands on loopback addresses: metrics, a few pages behind a
- * proxy.
+/* http.h - a tiny HTTP/1 server for what stands on loopback addresses: metrics, a few pages behind
+ * a proxy.
  *
  * One request a connection, answered and closed. Everything a peer sends is bounded: the head by
  * CV_HTTP_HEAD_MAX, its fields by CV_HTTP_FIELDS_MAX, the body by the site, the whole by the

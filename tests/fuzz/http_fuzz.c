@@ -1,6 +1,6 @@
 /* fuzz: net */
-/* http_fuzz.c - any octets as an HTTP request: no wild reads, the same answer however they come, and
- * nothing behind the request counts. */
+/* http_fuzz.c - any octets as an HTTP request: no wild reads, the same answer however they come,
+ * and nothing behind the request counts. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <assert.h>
 
@@ -34,7 +34,8 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	assert(r.path.n && r.path.p[0] == '/' && r.method != CV_HTTP_OTHER);
 	/* A piece of it is never a whole request with another body. */
 	for (size_t n = 0; n < size; n++) {
-		enum cv_http_state before = cv_http_parse(cv_str_sub(in, 0, n), 1024, &part, &other);
+		enum cv_http_state before =
+			cv_http_parse(cv_str_sub(in, 0, n), 1024, &part, &other);
 		assert(before != CV_HTTP_REFUSED);
 		assert(before == CV_HTTP_MORE || cv_str_eq(part.body, r.body));
 	}

@@ -31,8 +31,8 @@ test_workday__knows_weekends_holidays_and_days_worked_instead(void **state)
 	static const struct {
 		const char *text;
 		unsigned fault;
-	} faults[] = {{file, 0}, {"", 0}, {"2026-13-01\n", 1}, {"\n2026-02-30", 2}, {"x", 1}, {"+\n", 1},
-		{"2026-1-1\n", 1}, {"01/02/2026\n", 1}};
+	} faults[] = {{file, 0}, {"", 0}, {"2026-13-01\n", 1}, {"\n2026-02-30", 2}, {"x", 1},
+		{"+\n", 1}, {"2026-1-1\n", 1}, {"01/02/2026\n", 1}};
 
 	(void)state;
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {

@@ -21,8 +21,10 @@
 
 static char dir[64], path[100];
 static struct cv_err err;
-static const struct imapd_token some = {
-	.acct = 0x100000000000007, .uidvalidity = 9, .uid = 4000000000u, .expires_secs = 1800000000};
+static const struct imapd_token some = {.acct = 0x100000000000007,
+	.uidvalidity = 9,
+	.uid = 4000000000u,
+	.expires_secs = 1800000000};
 
 static int
 setup(void **state)
@@ -66,7 +68,8 @@ test_token__says_what_was_signed_and_nothing_else(void **state)
 	OK(imapd_token_read(t, cv_str_z(text), now, &got, &err));
 	assert_true(got.acct == some.acct && got.uidvalidity == some.uidvalidity &&
 		    got.uid == some.uid && got.expires_secs == some.expires_secs);
-	assert_int_equal(imapd_token_read(t, cv_str_z(text), some.expires_secs, &got, &err), CV_DENIED);
+	assert_int_equal(
+		imapd_token_read(t, cv_str_z(text), some.expires_secs, &got, &err), CV_DENIED);
 	/* Every single change, every cut, whatever stands behind. */
 	for (size_t i = 0; i < strlen(text); i++) {
 		snprintf(other, sizeof other, "%s", text);
@@ -103,7 +106,8 @@ test_keys__are_kept_rotated_and_dropped(void **state)
 	/* When nothing that the first signed can be valid any more, it goes. */
 	write_token(t, now + 62 * DAY, second);
 	write_token(t, now + 93 * DAY, second);
-	assert_int_equal(imapd_token_read(t, cv_str_z(first), now + 93 * DAY, &got, &err), CV_INVALID);
+	assert_int_equal(
+		imapd_token_read(t, cv_str_z(first), now + 93 * DAY, &got, &err), CV_INVALID);
 	OK(imapd_token_read(t, cv_str_z(second), now + 93 * DAY, &got, &err));
 	imapd_tokens_close(t);
 }
@@ -138,7 +142,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_keys__are_kept_rotated_and_dropped, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			test_keys__that_others_read_or_that_are_damaged_are_not_used, setup, teardown),
+			test_keys__that_others_read_or_that_are_damaged_are_not_used, setup,
+			teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
