@@ -29,6 +29,8 @@ void spam_examine_forged(struct spam_mail *m);         /* forged.c */
 void spam_examine_secrecy(struct spam_mail *m);        /* official.c */
 void spam_examine_signup(struct spam_mail *m);
 void spam_examine_classifier(struct spam_mail *m); /* classify/classify.c */
+void spam_examine_phishing(struct spam_mail *m);       /* phishing.c */
+void spam_examine_advertising(struct spam_mail *m);
 
 void spam_examine_burst(struct spam_mail *m); /* reputation/examine.c */
 void spam_examine_lists(struct spam_mail *m);
@@ -49,6 +51,10 @@ void spam_after_reputation(struct spam_mail *m);
 
 /* dmarc/examine.c: the result in Authentication-Results, when there is one. */
 void spam_dmarc_write_result(const struct spam_mail *m, struct cv_buf *out);
+/* phishing.c: whether a rule of phishing but haste alone was found. */
+bool spam_is_phishing(const struct spam_mail *m);
+/* phishing.c: the name that From shows, decoded. */
+struct cv_str spam_shown_name(struct spam_mail *m);
 /* auth.c: SPF as soon as the sender is known, for a refusal at MAIL. */
 void spam_examine_spf(struct spam_mail *m);
 /* auth.c: SPF or a signature vouches for DOMAIN (lower-case A-labels), in relaxed alignment. */

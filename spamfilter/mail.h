@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "common/base/arena.h"
+#include "common/policy/mail.h"
 #include "common/text/content.h"
 #include "common/text/header.h"
 #include "spamfilter/auth.h"
@@ -56,6 +57,7 @@ struct spam_mail {
 	struct spam_walk *walk; /* examiner "walk" */
 	struct cv_str subject;  /* decoded; from spam_judge() on, like all below */
 	struct spam_author author;
+	enum cv_signup_class signup_class; /* of the rule "signup" */
 	struct spam_lookups lookups; /* what its checks may still ask DNS */
 	/* results */
 	struct spam_auth auth;

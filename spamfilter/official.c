@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/text/address.h"
 #include "spamfilter/judge.h"
 
 /* POL-04: never out; in as the option says. */
@@ -30,32 +31,94 @@ spam_examine_secrecy(struct spam_mail *m)
 	}
 }
 
+/* ---- sign-ups ---- */
+
+static bool
+has_field(const struct spam_mail *m, const char *name)
+{
+	return spam_mail_field(m, name, 0) != NULL;
+}
+
+/* A machine sent it, to many or to one. */
+static bool
+is_automatic(const struct spam_mail *m)
+{
+	const struct spam_header_field *f = spam_mail_field(m, "Auto-Submitted", 0);
+
+	if (f && !cv_str_has_iprefix(cv_str_trim(f->value), "no"))
+		return true;
+	f = spam_mail_field(m, "Precedence", 0);
+	if (f && cv_str_ieq_z(cv_str_trim(f->value), "bulk"))
+		return true;
+	return has_field(m, "Feedback-ID") || has_field(m, "X-Auto-Response-Suppress");
+}
+
+static unsigned
+count_addressees(struct spam_mail *m)
+{
+	static const char *const names[] = {"To", "Cc"};
+	unsigned count = 0;
+
+	for (size_t i = 0; i < CV_COUNT(names); i++) {
+		const struct spam_header_field *f = spam_mail_field(m, names[i], 0);
+		struct cv_addr_list list;
+		if (!f)
+			continue;
+		cv_addr_list_parse(&m->arena, f->value, &list);
+		for (size_t k = 0; k < list.n; k++)
+			count += list.items[k].kind == CV_ADDR_MAILBOX;
+	}
+	return count;
+}
+
+/* Files as offices send them. */
+static unsigned
+count_documents(const struct spam_mail *m)
+{
+	static const char *const ends[] = {
+		".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".odt", ".ods"};
+	const struct cv_str *files;
+	size_t n = cv_content_files(m->content, &files);
+	unsigned count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < CV_COUNT(ends); k++)
+			count += cv_str_has_isuffix(files[i], ends[k]);
+	return count;
+}
+
 void
 spam_examine_signup(struct spam_mail *m)
 {
 	struct cv_policy *p = m->policy->policy;
+	struct cv_signup_finding found;
+
+	/* Who pretends to be a service was not asked for anything. */
+	if (m->is_submission || m->verdict.wanted == SPAM_REFUSE || spam_is_phishing(m) ||
+		!m->author.is_plain || spam_is_ours(m->server, m->snap, m->author.domain))
+		return;
 	struct cv_signup_facts facts = {
 		.from_local = m->author.local,
 		.from_domain = m->author.domain,
+		.from_name = spam_shown_name(m),
 		.subject = m->subject,
 		.text = cv_content_text(m->content),
-		.list_unsubscribe = spam_mail_field(m, "List-Unsubscribe", 0) != NULL,
+		.list_unsubscribe = has_field(m, "List-Unsubscribe"),
 		.token_links = cv_content_token_links(m->content),
+		.is_automatic = is_automatic(m),
+		.is_reply = has_field(m, "In-Reply-To"),
+		.addressees = count_addressees(m),
+		.documents = count_documents(m),
 	};
-	struct cv_decision d;
-
-	if (m->is_submission || m->verdict.wanted == SPAM_REFUSE)
-		return;
-	if (!m->author.is_plain || spam_is_ours(m->server, m->snap, m->author.domain))
-		return;
-	cv_policy_signup(p, &facts, &d);
-	if (d.verdict != CV_MARK)
+	cv_policy_signup_find(p, &facts, &found);
+	if (!found.found)
 		return;
 	if (cv_policy_signup_allowed(p, m->author.local, m->author.domain, cv_wall_secs())) {
 		spam_found(m, SPAM_RULE_SIGNUP_ALLOWED, "%.*s", CV_STR_ARGS(m->author.domain));
 		return;
 	}
-	spam_found(m, SPAM_RULE_SIGNUP, "%.*s", CV_STR_ARGS(m->author.domain));
+	m->signup_class = found.class;
+	spam_found(m, SPAM_RULE_SIGNUP, "%s", found.detail);
 	spam_want(m, SPAM_MARK, NULL);
 	spam_policy_mark(m, SPAM_RULE_SIGNUP);
 }
@@ -63,10 +126,10 @@ spam_examine_signup(struct spam_mail *m)
 void
 spam_after_signup(struct spam_mail *m)
 {
-	static const char rule[] = "POL-02.signup";
+	const char *class = cv_signup_class_word(m->signup_class);
 
-	if (!spam_has(m, SPAM_RULE_SIGNUP) || m->verdict.action == SPAM_REFUSE ||
-		m->verdict.action == SPAM_GREYLIST)
+	/* Spam that reads like a service's mail says nothing of its recipient. */
+	if (!spam_has(m, SPAM_RULE_SIGNUP) || m->verdict.action >= SPAM_JUNK)
 		return;
 	for (size_t i = 0; i < m->rcpt_count; i++) {
 		struct cv_reg_hit hit;
@@ -74,9 +137,9 @@ spam_after_signup(struct spam_mail *m)
 		bool is_known = hit.found == CV_REG_ACCOUNT;
 		struct cv_str address = is_known ? hit.account.address : m->rcpts[i];
 		spam_signup_note(m->server->signup, is_known ? hit.account.acct : 0, address,
-			m->author.domain, rule);
-		cv_log(m->id, CV_INFO, "policy.signup", "id=%s to=<%.*s> service=%.*s rule=%s",
-			m->queue_id, CV_STR_ARGS(address), CV_STR_ARGS(m->author.domain), rule);
+			m->author.domain, class);
+		cv_log(m->id, CV_INFO, "policy.signup", "id=%s to=<%.*s> service=%.*s class=%s",
+			m->queue_id, CV_STR_ARGS(address), CV_STR_ARGS(m->author.domain), class);
 	}
 	atomic_fetch_add(&m->server->signups, 1);
 }

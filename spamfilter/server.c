@@ -167,6 +167,7 @@ spam_options_check(const struct spamfilter_options *opt, struct cv_err *err)
 		const char *name, *value, *words[3];
 	} rows[] = {
 		{"secrecy_inbound", opt->secrecy_inbound, {"accept", "mark", "reject"}},
+		{"advertising",     opt->advertising,     {"accept", "mark", "junk"}      },
 		{"overload_action", opt->overload_action, {"tempfail", "accept"}          },
 	};
 

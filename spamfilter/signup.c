@@ -37,11 +37,11 @@ spam_signup_free(struct spam_signup *s)
 	free(s);
 }
 
-/* ---- rows: "E" day account domain -> count, address, rule ---- */
+/* ---- rows: "E" day account domain NUL class -> count, address, class ---- */
 
 static void
 write_key(struct cv_buf *key, uint32_t day, uint64_t acct, struct cv_str address,
-	struct cv_str domain)
+	struct cv_str domain, const char *class)
 {
 	cv_buf_c(key, 'E');
 	cv_buf_be32(key, day);
@@ -49,19 +49,21 @@ write_key(struct cv_buf *key, uint32_t day, uint64_t acct, struct cv_str address
 	/* Addresses outside the register share account 0. */
 	cv_buf_be64(key, acct ? 0 : cv_hash(address.p, address.n, 1));
 	cv_buf_str(key, cv_str_sub(domain, 0, DOMAIN_KEY_MAX));
+	cv_buf_c(key, '\0');
+	cv_buf_z(key, class);
 }
 
 static void
-write_value(struct cv_buf *value, uint64_t count, struct cv_str address, struct cv_str rule)
+write_value(struct cv_buf *value, uint64_t count, struct cv_str address, struct cv_str class)
 {
 	cv_buf_c(value, 1); /* form of the row */
 	cv_buf_varint(value, count);
 	cv_buf_bytes(value, cv_str_sub(address, 0, 320));
-	cv_buf_bytes(value, cv_str_sub(rule, 0, 64));
+	cv_buf_bytes(value, cv_str_sub(class, 0, 64));
 }
 
 static enum cv_status
-count_up(struct cv_engine *e, struct cv_str key, struct cv_str address, const char *rule,
+count_up(struct cv_engine *e, struct cv_str key, struct cv_str address, const char *class,
 	struct cv_err *err)
 {
 	struct cv_buf hold = CV_BUF_INIT(CV_VALUE_MAX), value = CV_BUF_INIT(CV_VALUE_MAX);
@@ -75,7 +77,7 @@ count_up(struct cv_engine *e, struct cv_str key, struct cv_str address, const ch
 	if (status == CV_OK) {
 		struct cv_rd r = cv_rd(old);
 		uint64_t count = old.p && cv_rd_u8(&r) == 1 ? cv_rd_varint(&r) : 0;
-		write_value(&value, count + 1, address, cv_str_z(rule));
+		write_value(&value, count + 1, address, cv_str_z(class));
 		struct cv_put put = {key, cv_buf_view(&value)};
 		struct cv_batch batch = {
 			.acct = acct, .expect = version, .puts = &put, .count = 1};
@@ -108,7 +110,7 @@ sweep(struct spam_signup *s, struct cv_engine *e)
 
 void
 spam_signup_note(struct spam_signup *s, uint64_t acct, struct cv_str address,
-	struct cv_str sender_domain, const char *rule)
+	struct cv_str sender_domain, const char *class)
 {
 	struct cv_buf key = CV_BUF_INIT(CV_KEY_MAX);
 	struct cv_err err = {0};
@@ -118,10 +120,10 @@ spam_signup_note(struct spam_signup *s, uint64_t acct, struct cv_str address,
 
 	if (!e)
 		return;
-	write_key(&key, spam_stats_today(), acct, address, sender_domain);
+	write_key(&key, spam_stats_today(), acct, address, sender_domain, class);
 	pthread_mutex_lock(&s->lock);
 	for (int i = 0; i < TRIES; i++) {
-		status = count_up(e, cv_buf_view(&key), address, rule, &err);
+		status = count_up(e, cv_buf_view(&key), address, class, &err);
 		if (status != CV_CONFLICT && status != CV_RETRY)
 			break;
 	}
@@ -154,16 +156,17 @@ take_row(void *arg, struct cv_str key, struct cv_str value)
 	uint64_t acct = cv_rd_be64(&k);
 	(void)cv_rd_be64(&k);
 	struct cv_str domain = cv_rd_take(&k, cv_rd_left(&k));
+	domain = cv_str_sub(domain, 0, cv_str_find(domain, '\0', 0));
 	if (cv_rd_u8(&v) != 1)
 		return true;
 	uint64_t count = cv_rd_varint(&v);
-	struct cv_str address = cv_rd_bytes(&v), rule = cv_rd_bytes(&v);
+	struct cv_str address = cv_rd_bytes(&v), class = cv_rd_bytes(&v);
 	if (k.bad || v.bad || !gmtime_r(&secs, &tm))
 		return true;
 	strftime(day, sizeof day, "%Y-%m-%d", &tm);
 	json_t *row = json_pack("{s:s, s:I, s:s%, s:s%, s:s%, s:I}", "day", day, "account",
 		(json_int_t)acct, "address", address.p, address.n, "domain", domain.p, domain.n,
-		"rule", rule.p, rule.n, "count", (json_int_t)count);
+		"class", class.p, class.n, "count", (json_int_t)count);
 	if (row)
 		json_array_insert_new(l->rows, 0, row);
 	return true;

@@ -1,6 +1,6 @@
 /* signup.h - who seems to use an official address on public services (POL-02): counts, no texts.
  *
- * A row is day, account, address, sender's domain and rule, with how often; kept 400 days. Without
+ * A row is day, account, address, sender's domain and class, with how often; kept 400 days. Without
  * an engine nothing is kept, only logged. Threads: all calls from any thread.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -20,9 +20,9 @@ struct spam_signup *spam_signup_new(struct spam_stats *stats);
 void spam_signup_free(struct spam_signup *s); /* NULL is fine */
 /* Counts one mail. ACCT 0: an MTA's user that is not in the register. */
 void spam_signup_note(struct spam_signup *s, uint64_t acct, struct cv_str address,
-	struct cv_str sender_domain, const char *rule);
-/* [{"day": "2026-11-22", "account": 7, "address": ..., "domain": ..., "rule": ..., "count": 2},
- * ...] of the last DAYS days, newest first, at most LIMIT. */
+	struct cv_str sender_domain, const char *class);
+/* [{"day": "2026-11-22", "account": 7, "address": ..., "domain": ..., "class": "code",
+ * "count": 2}, ...] of the last DAYS days, newest first, at most LIMIT. */
 CV_MUST_CHECK enum cv_status spam_signup_list(
 	struct spam_signup *s, unsigned days, size_t limit, json_t **out, struct cv_err *err);
 

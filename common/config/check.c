@@ -280,6 +280,7 @@ static const struct row {
 		"accept mark junk quarantine refuse" },
 	{ "spamfilter", "dmarc_method", false, check_choice, "tree-walk public-suffix" },
 	{ "spamfilter", "secrecy_inbound", false, check_choice, "accept mark reject" },
+	{ "spamfilter", "advertising", false, check_choice, "accept mark junk" },
 	{ "spamfilter", "submission_networks", false, check_networks, NULL },
 	{ "admin", "address_template", false, check_choice, "initials flat given" },
 };

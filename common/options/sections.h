@@ -214,6 +214,7 @@
 	OPT(list, former_domains, "", "", "65536", "domains the province used before: guarded like its own", "tên miền cũ của tỉnh, được bảo vệ như tên miền hiện tại") \
 	OPT(num, leader_rank, "30", "0", "1000", "people of this rank or before it are leaders whose names are guarded; 0: none", "thứ hạng của lãnh đạo được bảo vệ tên") \
 	OPT(flag, reject_forged_own, "yes", "", "", "refuse mail from outside that names our own domains in From (POL-06)", "từ chối thư giả mạo tên miền của tỉnh") \
+	OPT(text, advertising, "junk", "1", "10", "mail labelled as advertising ([QC]): accept, mark or junk", "thư gắn nhãn quảng cáo [QC]: accept, mark hoặc junk") \
 	OPT(text, secrecy_inbound, "mark", "1", "10", "secrecy-marked mail from outside: accept, mark or reject", "thư đến có dấu mật") \
 	OPT(text, score_mark, "3", "1", "10", "score from which mail is marked, or off", "điểm đánh dấu thư") \
 	OPT(text, score_junk, "5", "1", "10", "score from which mail goes to the Junk folder, or off", "điểm chuyển vào thư rác") \

@@ -18,18 +18,38 @@ static const struct {
 };
 
 /* What a file's lines are turned into. */
-enum shape { SHAPE_FOLDED, SHAPE_LOWER, SHAPE_DOMAIN };
-static const struct {
+enum shape { SHAPE_FOLDED, SHAPE_LOWER, SHAPE_DOMAIN, SHAPE_PAIR, SHAPE_SIGNUP, SHAPE_PHISHING };
+/* AT: the list's offset, or the phrases' group. */
+static const struct row {
 	const char *file, *section; /* section "" before any [section] */
 	enum shape shape;
-	size_t offset;
+	size_t at;
 } lists[] = {
-	{ "signup-phrases.txt", "strong", SHAPE_FOLDED, offsetof(struct cv_policy, signup_strong) },
-	{ "signup-phrases.txt", "medium", SHAPE_FOLDED, offsetof(struct cv_policy, signup_medium) },
-	{ "no-reply.txt",       "",       SHAPE_FOLDED, offsetof(struct cv_policy, no_reply)      },
-	{ "free-mail.txt",      "",       SHAPE_DOMAIN, offsetof(struct cv_policy, free_mail)     },
-	{ "secrecy-marks.txt",  "",       SHAPE_LOWER,  offsetof(struct cv_policy, marks)         },
-	{ "secrecy-decoys.txt", "",       SHAPE_LOWER,  offsetof(struct cv_policy, decoys)        },
+	{ "no-reply.txt",           "no-reply", SHAPE_FOLDED, offsetof(struct cv_policy, no_reply)  },
+	{ "no-reply.txt",           "service",  SHAPE_FOLDED, offsetof(struct cv_policy, service)   },
+	{ "no-reply.txt",           "office",   SHAPE_FOLDED, offsetof(struct cv_policy, office)    },
+	{ "surnames.txt",           "",         SHAPE_FOLDED, offsetof(struct cv_policy, surnames)  },
+	{ "signup-services.txt",    "",         SHAPE_DOMAIN, offsetof(struct cv_policy, services)  },
+	{ "free-mail.txt",          "",         SHAPE_DOMAIN, offsetof(struct cv_policy, free_mail) },
+	{ "free-mail-typos.txt",    "",         SHAPE_PAIR,   offsetof(struct cv_policy, typos)     },
+	{ "advertising-labels.txt", "",         SHAPE_FOLDED, offsetof(struct cv_policy, labels)    },
+	{ "secrecy-marks.txt",      "",         SHAPE_LOWER,  offsetof(struct cv_policy, marks)     },
+	{ "secrecy-decoys.txt",     "",         SHAPE_LOWER,  offsetof(struct cv_policy, decoys)    },
+	{ "signup-phrases.txt",     "letter",   SHAPE_SIGNUP, GROUP_LETTER                          },
+	{ "signup-phrases.txt",     "generic",  SHAPE_SIGNUP, GROUP_GENERIC                         },
+	{ "phishing-phrases.txt",   "mailbox",  SHAPE_PHISHING, GROUP_MAILBOX                       },
+	{ "phishing-phrases.txt",   "threat",   SHAPE_PHISHING, GROUP_THREAT                        },
+	{ "phishing-phrases.txt",   "act",      SHAPE_PHISHING, GROUP_ACT                           },
+	{ "phishing-phrases.txt",   "secret",   SHAPE_PHISHING, GROUP_SECRET                        },
+	{ "phishing-phrases.txt",   "personal", SHAPE_PHISHING, GROUP_PERSONAL                      },
+	{ "phishing-phrases.txt",   "tax",      SHAPE_PHISHING, GROUP_TAX                           },
+	{ "phishing-phrases.txt",   "it",       SHAPE_PHISHING, GROUP_IT                            },
+	{ "phishing-phrases.txt",   "bank",     SHAPE_PHISHING, GROUP_BANK                          },
+	{ "phishing-phrases.txt",   "courier",  SHAPE_PHISHING, GROUP_COURIER                       },
+	{ "phishing-phrases.txt",   "invoice",  SHAPE_PHISHING, GROUP_INVOICE                       },
+	{ "phishing-phrases.txt",   "urgent",   SHAPE_PHISHING, GROUP_URGENT                        },
+	{ "phishing-phrases.txt",   "warn",     SHAPE_PHISHING, GROUP_WARN                          },
+	{ "phishing-phrases.txt",   "bulk",     SHAPE_PHISHING, GROUP_BULK                          },
 };
 
 void
@@ -54,35 +74,63 @@ add(struct policy_list *list, struct cv_str item)
 	list->items[list->n++] = item;
 }
 
+/* "gmial.com gmail.com", kept so, in A-labels where they are domains at all. */
 static enum cv_status
-add_line(struct cv_policy *p, struct policy_list *list, enum shape shape, struct cv_str line,
+add_pair(struct cv_str line, struct cv_buf *out, struct cv_err *err)
+{
+	struct cv_str wrong, rest = line;
+	(void)cv_str_split(&rest, ' ', &wrong);
+	rest = cv_str_trim(rest);
+	if (!wrong.n || !rest.n || cv_str_find(rest, ' ', 0) < rest.n)
+		return cv_fail(err, CV_INVALID, "a line is 'wrong-domain right-domain'");
+	enum cv_status status = cv_domain_to_ascii(wrong, out, err);
+	cv_buf_c(out, ' ');
+	return status ? status : cv_domain_to_ascii(rest, out, err);
+}
+
+static enum cv_status
+add_line(struct cv_policy *p, const struct row *row, struct policy_list *list, struct cv_str line,
          struct cv_err *err)
 {
 	struct cv_buf text = CV_BUF_INIT(4096);
 	enum cv_status status = CV_OK;
-	if (list->n >= ITEMS_MAX)
+	if (list && list->n >= ITEMS_MAX)
 		status = cv_fail(err, CV_LIMIT, "more than %d entries", ITEMS_MAX);
-	else if (shape == SHAPE_FOLDED)
-		status = cv_fold(line, &text);
-	else if (shape == SHAPE_DOMAIN)
+	else if (row->shape == SHAPE_DOMAIN)
 		status = cv_domain_to_ascii(line, &text, err);
-	else
+	else if (row->shape == SHAPE_PAIR)
+		status = add_pair(line, &text, err);
+	else if (row->shape == SHAPE_LOWER)
 		policy_lower(line, &text);
-	if (!status)
+	else
+		status = cv_fold(line, &text);
+	if (!status && list)
 		add(list, cv_arena_str(&p->arena, cv_buf_view(&text)));
+	else if (!status)
+		status = policy_phrases_add(row->shape == SHAPE_SIGNUP ? &p->signup : &p->phishing,
+			&p->arena, cv_buf_view(&text), (unsigned)row->at, err);
 	cv_buf_done(&text);
 	return status;
 }
 
-static struct policy_list *
-list_for(struct cv_policy *p, const char *file, struct cv_str section, enum shape *shape_out)
+/* The row of FILE's SECTION; SPACE holds those that are made here: "strong confirm". */
+static const struct row *
+row_for(const char *file, struct cv_str section, struct row *space)
 {
-	for (size_t i = 0; i < CV_COUNT(lists); i++) {
-		if (strcmp(lists[i].file, file) || !cv_str_eq_z(section, lists[i].section))
-			continue;
-		*shape_out = lists[i].shape;
-		return (struct policy_list *)(void *)((char *)p + lists[i].offset);
-	}
+	for (size_t i = 0; i < CV_COUNT(lists); i++)
+		if (!strcmp(lists[i].file, file) && cv_str_eq_z(section, lists[i].section))
+			return &lists[i];
+	struct cv_str word, rest = section;
+	if (strcmp(file, "signup-phrases.txt") || !cv_str_split(&rest, ' ', &word))
+		return NULL;
+	bool strong = cv_str_eq_z(word, "strong");
+	for (unsigned i = 0; i < CV_SIGNUP_CLASSES; i++)
+		if ((strong || cv_str_eq_z(word, "medium")) &&
+		    cv_str_eq_z(rest, cv_signup_class_word((enum cv_signup_class)i))) {
+			*space = (struct row){ file, "", SHAPE_SIGNUP,
+				(strong ? GROUP_STRONG : GROUP_MEDIUM) + i };
+			return space;
+		}
 	return NULL;
 }
 
@@ -98,10 +146,13 @@ read_lines(struct cv_policy *p, const char *file, struct cv_str text, struct cv_
 			section = cv_str_sub(line, 1, line.n - 1);
 			continue;
 		}
-		enum shape shape;
-		struct policy_list *list = list_for(p, file, section, &shape);
+		struct row space;
+		const struct row *row = row_for(file, section, &space);
+		bool is_list = row && row->shape < SHAPE_SIGNUP;
+		struct policy_list *list =
+			is_list ? (struct policy_list *)(void *)((char *)p + row->at) : NULL;
 		struct cv_err why = {0};
-		enum cv_status status = list ? add_line(p, list, shape, line, &why)
+		enum cv_status status = row ? add_line(p, row, list, line, &why)
 			: cv_fail(&why, CV_INVALID, "no section [%.*s] here", CV_STR_ARGS(section));
 		if (status)
 			return cv_fail(err, status, "%s:%u: %s", file, number, why.text);
@@ -137,6 +188,7 @@ read_file(struct cv_policy *p, const char *dir, const char *name, struct cv_err 
 static enum cv_status
 load_suffixes(struct cv_policy *p, const char *text, struct cv_err *err)
 {
+	static const struct row suffix = { .shape = SHAPE_DOMAIN };
 	struct cv_str rest = cv_str_z(text ? text : ""), word;
 	while (cv_str_split(&rest, ' ', &word)) {
 		word = cv_str_trim(word);
@@ -144,7 +196,7 @@ load_suffixes(struct cv_policy *p, const char *text, struct cv_err *err)
 			word = cv_str_sub(word, 1, word.n);
 		if (!word.n)
 			continue;
-		enum cv_status status = add_line(p, &p->suffixes, SHAPE_DOMAIN, word, err);
+		enum cv_status status = add_line(p, &suffix, &p->suffixes, word, err);
 		if (status)
 			return status;
 	}
@@ -173,10 +225,13 @@ cv_policy_free(struct cv_policy *p)
 {
 	if (!p)
 		return;
-	struct policy_list *all[] = { &p->suffixes, &p->signup_strong, &p->signup_medium,
-		&p->no_reply, &p->free_mail, &p->marks, &p->decoys };
+	struct policy_list *all[] = { &p->suffixes, &p->no_reply, &p->service, &p->office,
+		&p->services, &p->surnames, &p->free_mail, &p->typos, &p->labels, &p->marks,
+		&p->decoys };
 	for (size_t i = 0; i < CV_COUNT(all); i++)
 		free(all[i]->items);
+	policy_phrases_done(&p->signup);
+	policy_phrases_done(&p->phishing);
 	free(p->allowed);
 	cv_arena_done(&p->arena);
 	free(p);
@@ -184,8 +239,8 @@ cv_policy_free(struct cv_policy *p)
 
 /* ---- domains ---- */
 
-static bool
-is_in(const struct policy_list *list, struct cv_str domain, bool or_below)
+bool
+policy_is_in(const struct policy_list *list, struct cv_str domain, bool or_below)
 {
 	struct cv_buf ascii = CV_BUF_INIT(CV_DOMAIN_INPUT_MAX);
 	bool found = false;
@@ -201,11 +256,11 @@ is_in(const struct policy_list *list, struct cv_str domain, bool or_below)
 bool
 cv_policy_is_official(const struct cv_policy *p, struct cv_str domain)
 {
-	return is_in(&p->suffixes, domain, true);
+	return policy_is_in(&p->suffixes, domain, true);
 }
 
 bool
 cv_policy_is_free_mail(const struct cv_policy *p, struct cv_str domain)
 {
-	return is_in(&p->free_mail, domain, false);
+	return policy_is_in(&p->free_mail, domain, false);
 }

@@ -57,9 +57,14 @@ void cv_policy_secrecy(const struct cv_policy *p, struct cv_str subject,
  * registration on a public service. */
 struct cv_signup_facts {
 	struct cv_str from_local, from_domain; /* header From */
+	struct cv_str from_name;               /* that it shows, decoded */
 	struct cv_str subject, text;           /* decoded UTF-8; first 2 KB of text */
 	bool list_unsubscribe;
 	unsigned token_links;                  /* links with long tokens */
+	bool is_automatic;                     /* Auto-Submitted, Feedback-ID, Precedence: bulk */
+	bool is_reply;                         /* In-Reply-To or References */
+	unsigned addressees;                   /* in To and Cc; 0: not counted */
+	unsigned documents;                    /* attached files of offices: PDF, DOCX, XLSX */
 };
 void cv_policy_signup(const struct cv_policy *p, const struct cv_signup_facts *f,
                       struct cv_decision *out);

@@ -5,6 +5,8 @@
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "common/policy/mail.h"
+#include "common/policy/phrases.h"
 #include "common/policy/policy.h"
 
 struct policy_list {
@@ -16,11 +18,29 @@ struct policy_allowed {       /* a line of the allow-list (POL-03) */
 	struct cv_str domain;
 	int64_t until_secs;
 };
+/* Groups of phrases: sections of signup-phrases.txt ... */
+enum policy_signup_group {
+	GROUP_STRONG,                              /* and the classes */
+	GROUP_MEDIUM = GROUP_STRONG + CV_SIGNUP_CLASSES,
+	GROUP_LETTER = GROUP_MEDIUM + CV_SIGNUP_CLASSES,
+	GROUP_GENERIC,
+	GROUP_SIGNUP_END
+};
+/* ... and of phishing-phrases.txt. */
+enum policy_phish_group {
+	GROUP_MAILBOX, GROUP_THREAT, GROUP_ACT, GROUP_SECRET, GROUP_PERSONAL, GROUP_TAX, GROUP_IT,
+	GROUP_BANK, GROUP_COURIER, GROUP_INVOICE, GROUP_URGENT, GROUP_WARN, GROUP_BULK,
+	GROUP_PHISH_END
+};
+_Static_assert(GROUP_SIGNUP_END <= POLICY_GROUPS_MAX && GROUP_PHISH_END <= POLICY_GROUPS_MAX,
+                 "groups fit");
 struct cv_policy {
 	struct cv_arena arena;
 	struct policy_list suffixes;         /* A-labels */
-	struct policy_list signup_strong, signup_medium;
-	struct policy_list no_reply, free_mail;
+	struct policy_phrases signup, phishing;
+	struct policy_list no_reply, service, office, services, surnames;
+	struct policy_list free_mail, typos; /* typos: "wrong right", a pair an item */
+	struct policy_list labels;           /* of advertising, flat */
 	struct policy_list marks, decoys;    /* NFC, lower case */
 	struct policy_allowed *allowed;
 	size_t allowed_count;
@@ -33,7 +53,7 @@ enum policy_rule {
 	RULE_RCPT_UNKNOWN, RULE_RCPT_RETIRED, RULE_RCPT_MOVED, RULE_RCPT_GROUP,
 	RULE_GROUP_OFFICIAL, RULE_GROUP_MEMBERS, RULE_GROUP_NAMED, RULE_GROUP_CLOSED,
 	RULE_SECRECY, RULE_SIGNUP,
-	RULE_SIGNUP_ALLOWED, RULE_FORGED, RULE_FORWARD,
+	RULE_SIGNUP_ALLOWED, RULE_FORGED, RULE_FORWARD, RULE_TYPO,
 	RULE_DMARC_REJECT, RULE_DMARC_FROM, RULE_DMARC_LATER,
 	RULE_PEER, /* CV_PEER_CONNECTIONS and the next */
 	RULE_COUNT = RULE_PEER + CV_PEER_RULES
@@ -48,6 +68,8 @@ struct policy_reply {
 extern const struct policy_reply policy_replies[];
 extern const size_t policy_replies_count;
 
+/* Whether the list of domains has DOMAIN, or one it is below. */
+bool policy_is_in(const struct policy_list *list, struct cv_str domain, bool or_below);
 /* S in NFC and lower case, diacritics kept. */
 void policy_lower(struct cv_str s, struct cv_buf *out);
 

@@ -1,7 +1,8 @@
 /* signup.c - mail of public services at registration (POL-02), and the allow-list (POL-03).
  *
  * A phrase and a sign: a sender nobody answers, an unsubscribe field, a link with a token, a code
- * of 4 to 8 digits. Official senders never count.
+ * of 4 to 8 digits, a known service. Each has points; words of official letters, replies and many
+ * addressees take some away. Official senders never count.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
@@ -11,67 +12,31 @@
 #include "common/text/domain.h"
 #include "common/text/fold.h"
 
-#define TEXT_BYTES_MAX 2048
+#define POINTS_FOUND    30
+#define DOCUMENT_POINTS 8
 #define ALLOWED_MAX 10000
 #define LOCAL_ZONE_SECS (7 * 3600)
 
-/* ---- phrases ---- */
-
-/* Folded, letters and digits kept, all else one blank; a blank at both ends. */
-static void
-flatten(struct cv_str text, struct cv_buf *out)
-{
-	struct cv_buf folded = CV_BUF_INIT(TEXT_BYTES_MAX * 4);
-	(void)cv_fold(cv_utf8_cut(text, TEXT_BYTES_MAX), &folded);
-	cv_buf_c(out, ' ');
-	for (size_t i = 0; i < folded.n; i++) {
-		unsigned char c = (unsigned char)folded.p[i];
-		if ((c >= 'a' && c <= 'z') || cv_is_digit(c) || c >= 0x80)
-			cv_buf_c(out, (char)c);
-		else if (out->p[out->n - 1] != ' ')
-			cv_buf_c(out, ' ');
-	}
-	if (out->p[out->n - 1] != ' ')
-		cv_buf_c(out, ' ');
-	cv_buf_done(&folded);
-}
-
-/* PHRASE at TEXT + AT, where a word begins; "#" matches digits. */
-static bool
-matches(struct cv_str text, size_t at, struct cv_str phrase)
-{
-	size_t i = at;
-	for (size_t k = 0; k < phrase.n; k++) {
-		if (phrase.p[k] == '#') {
-			size_t start = i;
-			while (i < text.n && cv_is_digit((unsigned char)text.p[i]))
-				i++;
-			if (i == start)
-				return false;
-		} else if (i >= text.n || text.p[i++] != phrase.p[k]) {
-			return false;
-		}
-	}
-	return i < text.n && text.p[i] == ' ';
-}
-
-static bool
-has_phrase(struct cv_str text, const struct policy_list *phrases)
-{
-	for (size_t at = 1; at < text.n; at++) {
-		if (text.p[at - 1] != ' ')
-			continue;
-		for (size_t i = 0; i < phrases->n; i++)
-			if (matches(text, at, phrases->items[i]))
-				return true;
-	}
-	return false;
-}
-
 /* ---- signs ---- */
 
+static const char *const class_words[CV_SIGNUP_CLASSES] = {
+	[CV_SIGNUP_CODE] = "code", [CV_SIGNUP_CONFIRM] = "confirm",
+	[CV_SIGNUP_ACTIVATE] = "activate", [CV_SIGNUP_PASSWORD_RESET] = "password-reset",
+	[CV_SIGNUP_NEW_LOGIN] = "new-login", [CV_SIGNUP_WELCOME] = "welcome",
+	[CV_SIGNUP_ORDER] = "order", [CV_SIGNUP_NOTIFICATION] = "notification",
+	[CV_SIGNUP_NEWSLETTER] = "newsletter",
+};
+
+const char *
+cv_signup_class_word(enum cv_signup_class class)
+{
+	return class_words[class];
+}
+
+/* Whether LOCAL without separators begins as one of LIST does; WHOLE: it must not go on in letters.
+ */
 static bool
-is_no_reply(const struct cv_policy *p, struct cv_str local)
+begins_as(const struct policy_list *list, struct cv_str local, bool whole)
 {
 	struct cv_buf plain = CV_BUF_INIT(512), bare = CV_BUF_INIT(512);
 	(void)cv_fold(cv_str_sub(local, 0, 100), &plain);
@@ -79,16 +44,34 @@ is_no_reply(const struct cv_policy *p, struct cv_str local)
 		if (plain.p[i] != '.' && plain.p[i] != '-' && plain.p[i] != '_')
 			cv_buf_c(&bare, plain.p[i]);
 	bool found = false;
-	for (size_t i = 0; !found && bare.p && i < p->no_reply.n; i++)
-		found = cv_str_has_prefix(cv_buf_view(&bare), p->no_reply.items[i].p);
+	for (size_t i = 0; !found && bare.p && i < list->n; i++) {
+		size_t n = list->items[i].n;
+		/* "info.daklak" goes on behind a separator, "infocus" does not. */
+		char next = plain.n > n ? plain.p[n] : ' ';
+		found = cv_str_has_prefix(cv_buf_view(&bare), list->items[i].p) &&
+			!(whole && cv_is_alpha((unsigned char)next));
+	}
 	cv_buf_done(&plain);
 	cv_buf_done(&bare);
 	return found;
 }
 
-/* A number of 4 to 8 digits by itself: no date, time, sum, phone number or year. */
+/* "912 344", two groups of three: where the second ends, or 0. */
+static size_t
+second_group(struct cv_str text, size_t at)
+{
+	if (at + 4 > text.n || (text.p[at] != ' ' && text.p[at] != '-'))
+		return 0;
+	for (size_t i = at + 1; i < at + 4; i++)
+		if (!cv_is_digit((unsigned char)text.p[i]))
+			return 0;
+	return at + 4 < text.n && cv_is_digit((unsigned char)text.p[at + 4]) ? 0 : at + 4;
+}
+
+/* A number of 4 to 8 digits by itself, also as two groups of three: no date, time, sum, phone
+ * number or year. */
 static bool
-has_code(struct cv_str text)
+has_number_code(struct cv_str text)
 {
 	static const char part_of_more[] = "/.,:-+%";
 	for (size_t i = 0; i < text.n;) {
@@ -100,13 +83,19 @@ has_code(struct cv_str text)
 		while (i < text.n && cv_is_digit((unsigned char)text.p[i]))
 			i++;
 		size_t n = i - start;
+		size_t second = n == 3 ? second_group(text, i) : 0;
+		if (second) {
+			i = second;
+			n = 6;
+		}
 		char before = start ? text.p[start - 1] : ' ',
 		     behind = i < text.n ? text.p[i] : ' ';
 		char beyond = i + 1 < text.n ? text.p[i + 1] : ' ';
 		bool is_joined =
 			strchr(part_of_more, before) || cv_is_alpha((unsigned char)before) ||
 			cv_is_alpha((unsigned char)behind) ||
-			(strchr(part_of_more, behind) && cv_is_digit((unsigned char)beyond));
+			(strchr(part_of_more, behind) && cv_is_digit((unsigned char)beyond)) ||
+			(second && start > 1 && cv_is_digit((unsigned char)text.p[start - 2]));
 		bool is_year = n == 4 && (!strncmp(text.p + start, "19", 2) ||
 		                          !strncmp(text.p + start, "20", 2));
 		if (n >= 4 && n <= 8 && before && behind && !is_joined && !is_year)
@@ -115,27 +104,212 @@ has_code(struct cv_str text)
 	return false;
 }
 
+/* "QK7L2M", "4K9-TTR", "83kq29": a word of letters and digits, 5 to 9, two digits at least. */
+static bool
+has_mixed_code(struct cv_str text)
+{
+	for (size_t i = 0; i < text.n;) {
+		size_t start = i, digits = 0, letters = 0, after_letter = 0;
+		for (; i < text.n && (cv_is_digit((unsigned char)text.p[i]) ||
+		                      cv_is_alpha((unsigned char)text.p[i]) || text.p[i] == '-');
+		     i++) {
+			bool digit = cv_is_digit((unsigned char)text.p[i]);
+			after_letter += digit && letters;
+			digits += digit;
+			letters += cv_is_alpha((unsigned char)text.p[i]);
+		}
+		char before = start ? text.p[start - 1] : ' ',
+		     behind = i < text.n ? text.p[i] : ' ';
+		bool is_word = !strchr("/@._=&?", before) && !strchr("/@_=&", behind);
+		if (is_word && letters >= 2 && digits >= 2 && after_letter && i - start >= 5 &&
+		    i - start <= 9 && text.p[i - 1] != '-')
+			return true;
+		i += i == start;
+	}
+	return false;
+}
+
+/* The name a person has, not a firm: a surname and one to four words more. */
+static bool
+is_person(const struct cv_policy *p, struct cv_str name)
+{
+	struct cv_buf flat = CV_BUF_INIT(600);
+	struct cv_str word, rest;
+	unsigned words = 0;
+	bool person = false;
+	policy_flatten(name, 120, &flat);
+	rest = cv_str_trim(cv_buf_view(&flat));
+	while (cv_str_split(&rest, ' ', &word))
+		for (size_t i = 0; !words++ && i < p->surnames.n; i++)
+			person = person || cv_str_eq(word, p->surnames.items[i]);
+	cv_buf_done(&flat);
+	return person && words >= 2 && words <= 5;
+}
+
+/* ---- the sum ---- */
+
+enum sign {
+	SIGN_NO_REPLY, SIGN_SERVICE, SIGN_KNOWN, SIGN_UNSUBSCRIBE, SIGN_LINK, SIGN_CODE,
+	SIGN_AUTOMATIC, SIGN_COUNT
+};
+static const struct {
+	const char *word;
+	unsigned points;
+} signs[SIGN_COUNT] = {
+	[SIGN_NO_REPLY] = { "no-reply", 15 },
+	[SIGN_SERVICE] = { "service-sender", 10 },
+	[SIGN_KNOWN] = { "known-service", 20 },
+	[SIGN_UNSUBSCRIBE] = { "list-unsubscribe", 15 },
+	[SIGN_LINK] = { "token-link", 10 },
+	[SIGN_CODE] = { "code", 10 },
+	[SIGN_AUTOMATIC] = { "automatic", 10 },
+};
+
+/* "bongsenmiles@bongsenair.example": the sender is the firm itself. */
+static bool
+is_brand(struct cv_str local, struct cv_str domain)
+{
+	struct cv_str label;
+	while (cv_str_split(&domain, '.', &label))
+		if (label.n >= 4 && local.n >= 4 &&
+		    (cv_str_isearch(local, cv_str_sub(label, 0, 6)) == 0 ||
+		     cv_str_isearch(label, cv_str_sub(local, 0, 6)) == 0))
+			return true;
+	return false;
+}
+
+static void
+read_signs(const struct cv_policy *p, const struct cv_signup_facts *f, bool has[SIGN_COUNT])
+{
+	struct cv_str text = cv_utf8_cut(f->text, CV_POLICY_TEXT_MAX),
+		      subject = cv_utf8_cut(f->subject, CV_POLICY_TEXT_MAX);
+	has[SIGN_NO_REPLY] = begins_as(&p->no_reply, f->from_local, false);
+	has[SIGN_SERVICE] = !has[SIGN_NO_REPLY] &&
+		(begins_as(&p->service, f->from_local, true) ||
+	         is_brand(f->from_local, f->from_domain));
+	has[SIGN_KNOWN] = policy_is_in(&p->services, f->from_domain, true);
+	has[SIGN_UNSUBSCRIBE] = f->list_unsubscribe;
+	has[SIGN_LINK] = f->token_links > 0;
+	has[SIGN_CODE] = has_number_code(text) || has_number_code(subject) ||
+		has_mixed_code(text) || has_mixed_code(subject);
+	has[SIGN_AUTOMATIC] = f->is_automatic;
+}
+
+/* Points of the phrases of CLASS; *PHRASE_OUT is the one to name. */
+static unsigned
+phrase_points(const struct policy_hits *subject, const struct policy_hits *text, unsigned class,
+              const struct policy_phrase **phrase_out)
+{
+	unsigned strong = GROUP_STRONG + class, medium = GROUP_MEDIUM + class, points = 0;
+	if (subject->count[strong]) {
+		*phrase_out = subject->seen[strong][0];
+		points = 25;
+	} else if (text->count[strong]) {
+		*phrase_out = text->seen[strong][0];
+		points = subject->count[medium] ? 24 : 20;
+	} else if (subject->count[medium]) {
+		*phrase_out = subject->seen[medium][0];
+		points = 15;
+	}
+	/* Accounts are what this is about; said in several ways is said for certain. */
+	if (points && class <= CV_SIGNUP_PASSWORD_RESET)
+		points += 5;
+	return points + CV_MIN(text->count[strong], 3u) * 2;
+}
+
+/* Words of offices and colleagues, replies, many addressees: no service writes so. */
+static unsigned
+speaks_against(const struct cv_policy *p, const struct cv_signup_facts *f,
+               const struct policy_hits *subject, const struct policy_hits *text)
+{
+	unsigned letters = subject->count[GROUP_LETTER] + text->count[GROUP_LETTER];
+	unsigned points = CV_MIN(letters, 3u) * 12;
+	points += f->is_reply ? 30 : 0;
+	points += f->addressees > 3 ? 25 : f->addressees > 1 ? 10 : 0;
+	points += is_person(p, f->from_name) ? 15 : 0;
+	return points + (begins_as(&p->office, f->from_local, true) ? 10 : 0);
+}
+
+static void
+write_detail(struct cv_signup_finding *out, const struct policy_phrase *phrase,
+             const bool has[SIGN_COUNT])
+{
+	int n = snprintf(out->detail, sizeof out->detail, "class=%s phrase=\"%.*s\" signs=",
+		class_words[out->class], (int)CV_MIN(phrase->text.n, 60), phrase->text.p);
+	const char *comma = "";
+	for (size_t i = 0; i < SIGN_COUNT && n > 0 && (size_t)n < sizeof out->detail; i++)
+		if (has[i]) {
+			n += snprintf(out->detail + n, sizeof out->detail - (size_t)n, "%s%s",
+				comma, signs[i].word);
+			comma = ",";
+		}
+}
+
+static void
+weigh(const struct cv_policy *p, const struct cv_signup_facts *f,
+      const struct policy_hits *subject, const struct policy_hits *text,
+      struct cv_signup_finding *out)
+{
+	const struct policy_phrase *phrase = NULL, *best = NULL;
+	bool has[SIGN_COUNT];
+	unsigned points = 0, sign_points = 0, against = speaks_against(p, f, subject, text);
+
+	for (unsigned class = 0; class < CV_SIGNUP_CLASSES; class++) {
+		unsigned here = phrase_points(subject, text, class, &phrase);
+		if (here <= points)
+			continue;
+		points = here;
+		best = phrase;
+		out->class = (enum cv_signup_class)class;
+	}
+	read_signs(p, f, has);
+	for (size_t i = 0; i < SIGN_COUNT; i++)
+		sign_points += has[i] ? signs[i].points : 0;
+	/* How services talk to a customer, when nothing more is said. */
+	if (!best && (subject->count[GROUP_GENERIC] || text->count[GROUP_GENERIC])) {
+		best = subject->count[GROUP_GENERIC] ? subject->seen[GROUP_GENERIC][0]
+		                                     : text->seen[GROUP_GENERIC][0];
+		points = subject->count[GROUP_GENERIC] ? 10 : 5;
+		out->class = CV_SIGNUP_NOTIFICATION;
+	}
+	if (!best)
+		return;
+	points += sign_points;
+	/* Tickets and receipts are documents too. */
+	against += f->documents && out->class != CV_SIGNUP_ORDER ? DOCUMENT_POINTS : 0;
+	out->points = points > against ? points - against : 0;
+	out->found = sign_points && out->points >= POINTS_FOUND;
+	write_detail(out, best, has);
+}
+
+void
+cv_policy_signup_find(const struct cv_policy *p, const struct cv_signup_facts *f,
+                      struct cv_signup_finding *out)
+{
+	*out = (struct cv_signup_finding){ 0 };
+	/* Services have domains of their own; people write from free mail. */
+	if (!f->from_domain.n || cv_policy_is_official(p, f->from_domain) ||
+	    cv_policy_is_free_mail(p, f->from_domain))
+		return;
+	struct cv_buf flat = CV_BUF_INIT(CV_POLICY_TEXT_MAX * 5);
+	struct policy_hits *hits = cv_calloc(2, sizeof *hits);
+	policy_flatten(f->subject, CV_POLICY_TEXT_MAX, &flat);
+	policy_phrases_find(&p->signup, cv_buf_view(&flat), &hits[0]);
+	cv_buf_reset(&flat);
+	policy_flatten(f->text, CV_POLICY_TEXT_MAX, &flat);
+	policy_phrases_find(&p->signup, cv_buf_view(&flat), &hits[1]);
+	weigh(p, f, &hits[0], &hits[1], out);
+	free(hits);
+	cv_buf_done(&flat);
+}
+
 void
 cv_policy_signup(const struct cv_policy *p, const struct cv_signup_facts *f,
                  struct cv_decision *out)
 {
-	policy_decide(out, RULE_ALLOW, CV_STR_EMPTY);
-	if (!f->from_domain.n || cv_policy_is_official(p, f->from_domain))
-		return;
-	struct cv_buf subject = CV_BUF_INIT(TEXT_BYTES_MAX * 4),
-		      text = CV_BUF_INIT(TEXT_BYTES_MAX * 4);
-	flatten(f->subject, &subject);
-	flatten(f->text, &text);
-	struct cv_str body = cv_utf8_cut(f->text, TEXT_BYTES_MAX);
-	unsigned signs = (unsigned)is_no_reply(p, f->from_local) + f->list_unsubscribe +
-		(f->token_links > 0) + (has_code(body) || has_code(f->subject));
-	bool strong = has_phrase(cv_buf_view(&subject), &p->signup_strong) ||
-		has_phrase(cv_buf_view(&text), &p->signup_strong);
-	bool medium = has_phrase(cv_buf_view(&subject), &p->signup_medium);
-	if ((strong && signs) || (medium && signs >= 2))
-		policy_decide(out, RULE_SIGNUP, f->from_domain);
-	cv_buf_done(&subject);
-	cv_buf_done(&text);
+	struct cv_signup_finding found;
+	cv_policy_signup_find(p, f, &found);
+	policy_decide(out, found.found ? RULE_SIGNUP : RULE_ALLOW, f->from_domain);
 }
 
 /* ---- the allow-list ---- */

@@ -33,6 +33,9 @@ void cv_content_end(struct cv_content *c);
  * CV_CONTENT_TEXT_MAX. */
 struct cv_str cv_content_text(const struct cv_content *c);
 size_t cv_content_files(const struct cv_content *c, const struct cv_str **names_out);
+/* The whole decoded texts, plain and HTML as it is written, a line feed between: for reading links.
+ */
+struct cv_str cv_content_links(const struct cv_content *c);
 /* Links that carry a long random-looking word, as those do that confirm something. */
 unsigned cv_content_token_links(const struct cv_content *c);
 

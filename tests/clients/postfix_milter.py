@@ -298,9 +298,9 @@ def check_signup(check, postfix, mail_filter):
     events = mail_filter.ask(do="signup.list", days=1)
     row = (events.get("events") or [{}])[0]
     check("one event is kept", len(events.get("events", [])) == 1, events)
-    facts = [row.get(name) for name in ("address", "domain", "rule", "count")]
+    facts = [row.get(name) for name in ("address", "domain", "class", "count")]
     check("with its facts",
-          facts == [f"nvhoa.stp@{DOMAIN}", "shop.test", "POL-02.signup", 1], row)
+          facts == [f"nvhoa.stp@{DOMAIN}", "shop.test", "confirm", 1], row)
     status = mail_filter.ask(do="status")
     check("status counts", status.get("ok") and status["signups"] == 1 and status["messages"] > 5,
           status)

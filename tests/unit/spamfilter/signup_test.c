@@ -67,7 +67,7 @@ static void *
 note_many(void *s)
 {
 	for (int i = 0; i < 50; i++)
-		spam_signup_note(s, 7, CV_STR("a@b.test"), CV_STR("race.test"), "POL-02.signup");
+		spam_signup_note(s, 7, CV_STR("a@b.test"), CV_STR("race.test"), "code");
 	return NULL;
 }
 
@@ -79,11 +79,11 @@ test_signup__counts_and_remembers(void **state)
 	size_t rows;
 
 	(void)state;
-	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "POL-02.signup");
-	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "POL-02.signup");
-	spam_signup_note(s, 2, CV_STR("c@b.test"), CV_STR("shop.test"), "POL-02.signup");
-	spam_signup_note(s, 0, CV_STR("d@b.test"), CV_STR("shop.test"), "POL-02.signup");
-	spam_signup_note(s, 0, CV_STR("e@b.test"), CV_STR("shop.test"), "POL-02.signup");
+	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "code");
+	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "code");
+	spam_signup_note(s, 2, CV_STR("c@b.test"), CV_STR("shop.test"), "code");
+	spam_signup_note(s, 0, CV_STR("d@b.test"), CV_STR("shop.test"), "code");
+	spam_signup_note(s, 0, CV_STR("e@b.test"), CV_STR("shop.test"), "code");
 	CHECK("by account, and by address without one", count_of(s, 1, &rows) == 5 && rows == 4);
 	for (size_t i = 0; i < 4; i++)
 		pthread_create(&threads[i], NULL, note_many, s);
@@ -94,14 +94,14 @@ test_signup__counts_and_remembers(void **state)
 	s = open_events(folder);
 	CHECK("they outlive the filter", count_of(s, 1, &rows) == 205 && rows == 5);
 	cv_clock_shift(40 * 86400);
-	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "POL-02.signup");
+	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "code");
 	CHECK("a later day is another row", count_of(s, 100, &rows) == 206 && rows == 6);
 	CHECK("the last days alone", count_of(s, 30, &rows) == 1 && rows == 1);
 	cv_clock_shift(380 * 86400);
-	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "POL-02.signup");
+	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "code");
 	CHECK("after 400 days they go", count_of(s, 1000, &rows) == 2 && rows == 2);
 	spam_stats_stop(stats);
-	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "POL-02.signup");
+	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "code");
 	CHECK("stopped, nothing is kept and nothing breaks", count_of(s, 1000, &rows) == 0);
 	close_events(s);
 	CHECK_END();
@@ -114,7 +114,7 @@ test_signup__without_a_folder_keeps_nothing(void **state)
 	size_t rows;
 
 	(void)state;
-	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "POL-02.signup");
+	spam_signup_note(s, 1, CV_STR("a@b.test"), CV_STR("shop.test"), "code");
 	CHECK("an empty list", count_of(s, 1, &rows) == 0 && rows == 0);
 	close_events(s);
 	CHECK_END();

@@ -407,11 +407,11 @@ test_POL_02__sign_ups_need_a_phrase_and_a_sign(void **state)
 		{ "team", "shop.example.com", "Cảm ơn bạn đã đăng ký", "", true, 0, true },
 		{ "news", "shop.example.com", "Bản tin tháng 11", "", true, 1, true },
 		/* a phrase alone, a sign alone, a year, a date */
-		{ "team", "shop.example.com", "Verify your email", "", false, 0, false },
+		{ "lan", "shop.example.com", "Verify your email", "", false, 0, false },
 		{ "noreply", "shop.example.com", "Thông báo lịch họp", "", true, 2, false },
-		{ "team", "shop.example.com", "Mã xác thực", "trong năm 2026", false, 0, false },
-		{ "team", "shop.example.com", "Mã xác thực", "ngày 12/11/2026, tel. 0912.345.678", false, 0, false },
-		{ "team", "shop.example.com", "Bản tin tháng 11", "", true, 0, false },
+		{ "lan", "shop.example.com", "Mã xác thực", "trong năm 2026", false, 0, false },
+		{ "lan", "shop.example.com", "Mã xác thực", "ngày 12/11/2026, tel. 0912.345.678", false, 0, false },
+		{ "hoa", "shop.example.com", "Kế hoạch tháng 11", "", true, 0, false },
 		/* official senders */
 		{ "noreply", "lamgiang.example", "Xác nhận địa chỉ email của bạn", "", false, 1, false },
 		{ "noreply", "dvc.gov.example", "Kích hoạt tài khoản", "123456", true, 1, false },
