@@ -6,12 +6,16 @@
 #include <unistd.h>
 
 #include "common/text/date.h"
+#include "common/text/header.h"
+#include "spamfilter/body.h"
 #include "spamfilter/classify/classify.h"
 #include "spamfilter/server.h"
 #include "spamfilter/tool/explain.h"
 
 #define LIST_DAYS  30
 #define LIST_LIMIT 10000
+/* Statistics' cache, what is remembered of senders, the classifier's tokens. */
+#define TABLES_BYTES (SPAM_STATS_CACHE_BYTES + (45 << 20) + (256 << 20))
 
 /* The most that was resident so far. */
 static json_int_t
@@ -20,6 +24,17 @@ resident_peak(void)
 	struct rusage u;
 
 	return getrusage(RUSAGE_SELF, &u) ? 0 : (json_int_t)u.ru_maxrss * 1024;
+}
+
+/* The most that messages and tables may take, libraries' own caches aside. */
+static json_int_t
+memory_max(struct spam_server *s)
+{
+	const json_int_t session = 2 * CV_HEADER_BYTES_MAX + SPAM_BODY_HEAD_BYTES + (256 << 10);
+
+	return (json_int_t)s->opt->threads_max * session +
+	       (json_int_t)s->opt->examined_max * SPAM_MESSAGE_BYTES_MAX +
+	       (json_int_t)s->opt->bodies_max + TABLES_BYTES;
 }
 
 static enum cv_status
@@ -40,8 +55,11 @@ answer_status(struct spam_server *s, CV_UNUSED json_t *request, json_t **reply_o
 		{"marked",          (json_int_t)atomic_load(&s->marked)          },
 		{"signed",          (json_int_t)atomic_load(&s->signed_)         },
 		{"signups",         (json_int_t)atomic_load(&s->signups)         },
+		{"examined",        (json_int_t)spam_room_taken(&s->room)        },
+		{"examined_max",    (json_int_t)s->opt->examined_max             },
 		{"bodies_bytes",    (json_int_t)atomic_load(&s->bodies.used_bytes)},
 		{"bodies_max",      (json_int_t)atomic_load(&s->bodies.max_bytes)},
+		{"memory_max",      memory_max(s)                                },
 		{"resident_peak",   resident_peak()                              },
 	};
 	json_t *reply = json_pack("{s:s}", "program", "spamfilter");

@@ -13,8 +13,9 @@ static const struct {
 	void (*fn)(struct spam_mail *m);
 	enum {
 		IN_BUDGET = 0,
-		ALWAYS = 1,      /* even when looking at the message has cost too much */
-		LARGE_HEADER = 2 /* even when its header was too large to be kept */
+		ALWAYS = 1,       /* even when looking at the message has cost too much */
+		LARGE_HEADER = 2, /* even when its header was too large to be kept */
+		ROOM = 4          /* only with room for it (room.h): what takes much memory */
 	} runs;
 } examiners[] = {
 	{spam_examine_limits,         ALWAYS | LARGE_HEADER},
@@ -29,10 +30,10 @@ static const struct {
 	{spam_examine_advertising,    IN_BUDGET            },
 	{spam_examine_burst,          ALWAYS               },
 	{spam_examine_lists,          IN_BUDGET            },
-	{spam_examine_copies,         IN_BUDGET            },
+	{spam_examine_copies,         ROOM                 },
 	{spam_examine_letters,        ALWAYS               },
 	{spam_examine_reputation,     ALWAYS               },
-	{spam_examine_classifier,     IN_BUDGET            },
+	{spam_examine_classifier,     ROOM                 },
 };
 
 /* Once the action is known, in this order. */
@@ -52,6 +53,13 @@ static const struct {
 };
 
 /* ---- limits ---- */
+
+const struct cv_decision spam_busy = {.verdict = CV_DEFER,
+	.rule = "LIMIT.busy",
+	.smtp_code = 451,
+	.enhanced = "4.3.2",
+	.en = "The filter has too much to do: send the message again in some minutes.",
+	.vi = "Bộ lọc thư đang quá tải: hãy gửi lại sau vài phút."};
 
 void
 spam_examine_limits(struct spam_mail *m)
@@ -184,6 +192,44 @@ decode_subject(struct spam_mail *m)
 	cv_buf_done(&subject);
 }
 
+/* Too many messages are being looked into: this one is asked to come again, or passes without. */
+static void
+find_no_room(struct spam_mail *m)
+{
+	spam_found(m, SPAM_RULE_NO_ROOM, "%s", m->opt->overload_action);
+	if (strcmp(m->opt->overload_action, "accept") != 0)
+		spam_want(m, SPAM_REFUSE, &spam_busy);
+}
+
+static void
+examine(struct spam_mail *m)
+{
+	struct spam_room *room = &m->server->room;
+	bool has_room = false;
+
+	for (size_t i = 0; i < CV_COUNT(examiners); i++) {
+		unsigned runs = examiners[i].runs;
+		bool is_costly = spam_mail_is_costly(m);
+		bool is_due = m->header_too_large ? runs & LARGE_HEADER
+						  : runs & ALWAYS || !is_costly;
+		if (is_due && runs & ROOM && !has_room && !spam_has(m, SPAM_RULE_NO_ROOM)) {
+			has_room = spam_room_take(
+				room, (unsigned)m->opt->examined_max, m->deadline_ms);
+			if (!has_room)
+				find_no_room(m);
+		}
+		if (!(runs & ROOM) && has_room) {
+			spam_room_give(room);
+			has_room = false;
+		}
+		if (is_due && (has_room || !(runs & ROOM)))
+			examiners[i].fn(m);
+	}
+	if (has_room)
+		spam_room_give(room);
+	(void)spam_mail_is_costly(m);
+}
+
 void
 spam_judge(struct spam_mail *m)
 {
@@ -194,13 +240,7 @@ spam_judge(struct spam_mail *m)
 		cv_content_end(m->content);
 	spam_author_read(m, &m->author);
 	decode_subject(m);
-	for (size_t i = 0; i < CV_COUNT(examiners); i++) {
-		bool is_costly = spam_mail_is_costly(m);
-		if (m->header_too_large ? examiners[i].runs & LARGE_HEADER
-					: examiners[i].runs & ALWAYS || !is_costly)
-			examiners[i].fn(m);
-	}
-	(void)spam_mail_is_costly(m);
+	examine(m);
 	spam_decide(m);
 }
 

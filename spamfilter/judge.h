@@ -16,6 +16,8 @@ bool spam_judge_sender(struct spam_mail *m);
 /* What follows a verdict that takes effect: the log line, statistics, learning. */
 void spam_judged(struct spam_mail *m);
 
+/* The reply when the filter has no room for a message. */
+extern const struct cv_decision spam_busy;
 /* Sums what was found and chooses the action; a part of spam_judge(). */
 void spam_decide(struct spam_mail *m);
 

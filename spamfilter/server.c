@@ -257,6 +257,7 @@ server_new(void)
 
 	pthread_mutex_init(&s->policy_lock, NULL);
 	pthread_mutex_init(&s->reload_lock, NULL);
+	spam_room_init(&s->room);
 	return s;
 }
 
@@ -344,6 +345,7 @@ spam_server_close(struct spam_server *s)
 	spam_policy_release(s->policy);
 	pthread_mutex_destroy(&s->policy_lock);
 	pthread_mutex_destroy(&s->reload_lock);
+	spam_room_done(&s->room);
 	if (s->conf)
 		cv_conf_free(s->conf);
 	while (s->older_count)

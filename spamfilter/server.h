@@ -20,6 +20,7 @@
 #include "spamfilter/dns.h"
 #include "spamfilter/keys.h"
 #include "spamfilter/reputation/memory.h"
+#include "spamfilter/room.h"
 #include "spamfilter/signup.h"
 #include "spamfilter/smime/smime.h"
 #include "spamfilter/spf/spf.h"
@@ -60,6 +61,7 @@ struct spam_server {
 	struct spam_memory *memory;
 	struct spam_agencies *agencies;
 	struct spam_classifier *classifier; /* NULL: none (classify/classify.h) */
+	struct spam_room room; /* for looking into messages */
 	struct cv_netset *submitters;
 	struct cv_ctl_server *ctl;
 	struct cv_net *net; /* for metrics; NULL: none */

@@ -170,12 +170,22 @@ tell_progress(void *ctx)
 	(void)smfi_progress(ctx);
 }
 
+/* With overload_action accept a message beyond bodies_max is judged by its beginning. */
+static bool
+is_full(struct spam_server *v)
+{
+	return atomic_load(&v->bodies.used_bytes) >= v->opt->bodies_max &&
+	       strcmp(v->opt->overload_action, "accept") != 0;
+}
+
 static sfsistat
 on_mail(SMFICTX *ctx, char **argv)
 {
 	struct spam_session *s = session_of(ctx);
 
 	mail_free(s);
+	if (is_full(s->server))
+		return spam_refuse(ctx, s, &spam_busy);
 	struct spam_mail *m = s->mail = spam_mail_new(s->server, s->id);
 	atomic_fetch_add(&s->server->under_way, 1);
 	spam_mail_client(m, &s->client, s->client_name, s->helo);

@@ -226,6 +226,7 @@
 	OPT(list, public_boxes, "", "", "65536", "further addresses whose mail is never refused by its score, like that of agencies and role boxes: an address or @domain", "các địa chỉ không bị từ chối thư theo điểm, ngoài hộp cơ quan và hộp chức vụ") \
 	OPT(num, message_cpu_ms, "200", "10", "60000", "processor time for looking at one message, in milliseconds; then rule too-costly", "thời gian xử lý tối đa cho một thư, mili giây") \
 	OPT(num, message_secs, "30", "1", "300", "time for waiting for others about one message, in seconds", "thời gian chờ tối đa cho một thư, giây") \
+	OPT(num, examined_max, "16", "1", "1000", "messages whose content is looked into at once, 64 MB each at most; others wait, then overload_action applies", "số thư được xem xét nội dung cùng lúc") \
 	OPT(text, overload_action, "tempfail", "1", "10", "with threads_max sessions open, further ones are answered: tempfail, or accept (unfiltered)", "khi quá tải: tempfail hoặc accept") \
 	OPT(flag, reputation, "yes", "", "", "what earlier mail of a sender, network or link was like counts, and whom our people write to", "tính uy tín người gửi, mạng, liên kết và người quen") \
 	OPT(num, bulk_copies, "50", "0", "1000000", "copies of one text in a day from which mail from outside counts as bulk; 0: not looked for", "số bản giống nhau trong ngày coi là thư hàng loạt") \
