@@ -4,6 +4,7 @@
 #include "imapd/catenate.h"
 #include "imapd/limit.h"
 #include "imapd/rights.h"
+#include "imapd/teach.h"
 
 /* "APPENDUID 38505 3955:3957" */
 static struct cv_str
@@ -72,10 +73,13 @@ append_messages(struct imapd_conn *c, struct cv_str *code_out, cv_ticket *ticket
 		imapd_limit_flags(place.rights, &a->append->items[i].flags);
 	status = cv_mbox_append_as(
 		mbox, &place.viewer, a->append->items, a->append->count, ticket_out, &err);
-	if (status)
+	if (status) {
 		imapd_refuse(c, status, &err);
-	else
+	} else {
+		imapd_teach_appended(
+			c, &place, cv_mbox_id(mbox), a->append->items, a->append->count);
 		*code_out = append_code(c, mbox);
+	}
 	cv_mbox_close(mbox);
 	return !status;
 }

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/limit.h"
 #include "imapd/rights.h"
+#include "imapd/teach.h"
 
 struct copy {
 	struct cv_mbox *dst;
@@ -68,6 +69,8 @@ copy_messages(struct imapd_conn *c, bool move)
 			copy.count, copy.dst, &place.viewer, move, copy.from, copy.to, &copy.done,
 			&ticket, &err);
 	}
+	if (!status)
+		imapd_teach_copied(c, &place, cv_mbox_id(copy.dst), copy.to, copy.done);
 	struct cv_str code = status ? CV_STR_EMPTY : copy_code(c, &copy);
 	cv_mbox_close(copy.dst);
 	if (status)

@@ -4,6 +4,7 @@
 #include "imapd/limit.h"
 #include "imapd/names.h"
 #include "imapd/rights.h"
+#include "imapd/teach.h"
 
 struct store {
 	struct imapd_range *seqs;
@@ -137,6 +138,8 @@ imapd_cmd_store(struct imapd_conn *c)
 		return imapd_refuse(c, status, &err);
 	if (modseq && a->store->op != CV_STORE_REMOVE && (change.flags & CV_FLAG_SEEN))
 		imapd_note_seen(c, s.uids, s.count);
+	if (modseq)
+		imapd_teach_flagged(c, a->store->op, &change, s.uids, s.count);
 	c->cmd->code = modified_code(c, &s);
 	/* The answers below say it all, so the news need not; new keywords come with the news,
 	 * before the first FETCH that has them. */

@@ -22,6 +22,7 @@
 #include "imapd/notices.h"
 #include "imapd/quarantine_page.h"
 #include "imapd/token.h"
+#include "imapd/teach.h"
 
 #define REVIEW_MS 2000
 #define STOP_MS   5000
@@ -425,6 +426,8 @@ imapd_open(struct imapd_config *config, struct cv_extract *extract, struct imapd
 	if (!status)
 		status = imapd_notices_start(d, &d->notices, err);
 	if (!status)
+		status = imapd_teacher_start(d, &d->teacher, err);
+	if (!status)
 		status = cv_deliverer_local(d->store, &d->deliverer, err);
 	if (!status) {
 		open_tokens(d, config);
@@ -473,6 +476,8 @@ imapd_close(struct imapd *d)
 	imapd_pages_stop(d->pages);
 	imapd_digest_stop(d->digest);
 	imapd_notices_stop(d->notices);
+	imapd_teacher_free(d->teacher);
+	d->teacher = NULL;
 	cv_deliverer_free(d->deliverer);
 	if (d->auth)
 		cv_auth_free(d->auth);

@@ -58,6 +58,7 @@ struct imapd {
 	struct imapd_columns_cache *columns;
 	struct imapd_sheets *sheets;
 	struct imapd_notices *notices;
+	struct imapd_teacher *teacher;
 	struct cv_deliverer *deliverer; /* of our own letters */
 	struct cv_rates *notice_rates;
 	struct imapd_tokens *tokens;   /* NULL: no place for their keys, so no links */

@@ -45,6 +45,7 @@ static const struct {
 	{spam_after_log,        true },
 	{spam_after_agencies,   true },
 	{spam_after_signup,     false},
+	{spam_after_report,     false},
 	{spam_after_burst,      false},
 	{spam_after_copies,     false},
 	{spam_after_letters,    false},

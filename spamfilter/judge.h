@@ -43,6 +43,7 @@ void spam_examine_reputation(struct spam_mail *m);
 void spam_after_counters(struct spam_mail *m); /* judge.c */
 void spam_after_log(struct spam_mail *m);
 void spam_after_agencies(struct spam_mail *m);
+void spam_after_report(struct spam_mail *m); /* classify/report.c */
 void spam_after_signup(struct spam_mail *m); /* official.c */
 
 void spam_after_burst(struct spam_mail *m); /* reputation/examine.c */

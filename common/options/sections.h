@@ -176,6 +176,7 @@
 	OPT(num, reader_log_max, "5000000", "1000", "1000000000", "openings kept; the oldest go first", "số lượt mở thư được lưu") \
 	OPT(size, quota_leader, "5G", "1M", "1T", "quota of heads of agencies and units and their deputies", "hạn mức hộp thư lãnh đạo") \
 	OPT(num, quota_messages, "1000000", "0", "4000000000", "messages in one box; 0: no limit", "số thư tối đa một hộp thư") \
+	OPT(flag, teach_filter, "yes", "", "", "mail moved into Junk or out of it, and the keywords $Junk and $NotJunk, teach the filter (SPM-05)", "thư chuyển vào hoặc ra khỏi Thư rác được dùng để dạy bộ lọc") \
 	OPT(flag, quota_notices, "yes", "", "", "tell people at 75 and 90 per cent of their quota, once each", "báo cho người dùng khi dùng hết 75% và 90% hạn mức") \
 	OPT(size, quota_agency, "10G", "1M", "1T", "quota of agency and role boxes", "hạn mức hộp thư cơ quan") \
 	OPT(secs, quarantine_keep, "30d", "1m", "365d", "how long mail stays in quarantine", "thời hạn giữ thư trong khu cách ly") \
@@ -244,6 +245,8 @@
 	OPT(num, learn_ham_min, "100", "1", "1000000", "wanted messages to learn before the classifier has an opinion", "số thư thường cần học trước khi bộ phân loại có ý kiến") \
 	OPT(num, learn_spam_min, "100", "1", "1000000", "unwanted messages to learn before the classifier has an opinion", "số thư rác cần học trước khi bộ phân loại có ý kiến") \
 	OPT(num, learn_account_max, "30", "0", "100000", "messages a day that one account may teach the classifier by moving them into Junk or out of it, or by reporting them; 0: no limit", "số thư một tài khoản được dạy bộ phân loại mỗi ngày") \
+	OPT(text, spam_report_address, "", "", "255", "address to which staff forward unwanted mail as an attachment, to teach the classifier; it must be one of the register; empty: none", "địa chỉ cán bộ chuyển tiếp thư rác (đính kèm) để dạy bộ lọc") \
+	OPT(text, ham_report_address, "", "", "255", "the same for mail that was wrongly taken for unwanted", "địa chỉ báo thư bị nhận nhầm là thư rác") \
 	OPT(num, learn_role_weight, "3", "1", "10", "how many times a lesson from an agency or role box counts", "trọng số bài học từ hộp thư cơ quan, chức danh") \
 	OPT(path, signup_allow_file, "", "", "1024", "senders allowed to write to official addresses as services: lines 'domain-or-address until-date reason'", "tệp cho phép dịch vụ") \
 	OPT(list, submission_networks, "", "", "65536", "networks whose mail counts as submitted (MTAs without AUTH macros)", "mạng gửi thư nội bộ") \

@@ -186,7 +186,7 @@ spam_classify_text(const json_t *answer, bool vi, struct cv_buf *out)
 
 enum cv_status
 spam_classify_train(struct spam_server *s, enum spam_class class_, struct cv_str address,
-	struct cv_str message, enum spam_learned *out, struct cv_err *err)
+	uint64_t teacher, struct cv_str message, enum spam_learned *out, struct cv_err *err)
 {
 	const struct cv_snapshot *snap = cv_register_get(s->reg);
 	struct cv_arena arena = CV_ARENA_INIT;
@@ -211,10 +211,10 @@ spam_classify_train(struct spam_server *s, enum spam_class class_, struct cv_str
 			.is_undo = class_ == SPAM_CLASS_HAM,
 			.agency = hit.account.agency,
 			.weight = is_shared ? (unsigned)s->opt->learn_role_weight : 1,
-			.account = hit.account.acct};
+			.account = teacher ? teacher : hit.account.acct};
 		status = spam_classifier_learn(s->classifier, &lesson, out, err);
 		cv_log(0, CV_INFO, "classifier.lesson", "acct=%llu class=%s result=%s",
-			(unsigned long long)hit.account.acct,
+			(unsigned long long)lesson.account,
 			class_ == SPAM_CLASS_SPAM ? "spam" : "ham", spam_learned_word(*out));
 	}
 	cv_arena_done(&arena);
@@ -328,6 +328,7 @@ spam_classify_answer_train(
 	if (status == CV_OK)
 		status = spam_classify_train(s, class_,
 			cv_str(json_string_value(address), json_string_length(address)),
+			(uint64_t)json_integer_value(json_object_get(request, "teacher")),
 			cv_buf_view(&message), &learned, err);
 	cv_buf_done(&message);
 	if (status == CV_OK)

@@ -39,7 +39,8 @@ void spam_classify_how(const struct spam_server *s, struct spam_token_how *out);
  *   {"do": "classifier.status"} -> spam_classifier_status() and "seed", "hosts": [...]
  *   {"do": "classifier.learn", "class": "ham"|"spam", "forget": bool, "tokens": [base64, ...]} ->
  *     {"results": {"learned": n, ...}}: for operators, made by the tool
- *   {"do": "classifier.train", "class": ..., "address": ..., "message": base64} -> {"result": ...}:
+ *   {"do": "classifier.train", "class": ..., "address": ..., "teacher": account,
+ *   "message": base64} -> {"result": ...}:
  *     what the owner of a box did to a message there */
 CV_MUST_CHECK enum cv_status spam_classify_answer_status(
 	struct spam_server *s, json_t *request, json_t **reply_out, struct cv_err *err);
@@ -48,9 +49,10 @@ CV_MUST_CHECK enum cv_status spam_classify_answer_learn(
 CV_MUST_CHECK enum cv_status spam_classify_answer_train(
 	struct spam_server *s, json_t *request, json_t **reply_out, struct cv_err *err);
 
-/* One message as ADDRESS's owner sorts it: a day's number of lessons for each, role and agency
- * boxes weigh more. */
+/* One message as TEACHER (an account) sorted it in the box of ADDRESS: each teacher has so many
+ * lessons a day, those from agency and role boxes weigh more. TEACHER 0: the box's own account. */
 CV_MUST_CHECK enum cv_status spam_classify_train(struct spam_server *s, enum spam_class class_,
-	struct cv_str address, struct cv_str message, enum spam_learned *out, struct cv_err *err);
+	struct cv_str address, uint64_t teacher, struct cv_str message, enum spam_learned *out,
+	struct cv_err *err);
 
 #endif
