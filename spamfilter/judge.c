@@ -272,6 +272,7 @@ spam_after_counters(struct spam_mail *m)
 	struct spam_server *s = m->server;
 
 	atomic_fetch_add(&s->messages, 1);
+	atomic_fetch_add(&s->verdicts[m->verdict.action], 1);
 	if (m->verdict.action > SPAM_PASS && m->verdict.action < SPAM_REFUSE &&
 		m->verdict.action != SPAM_GREYLIST)
 		atomic_fetch_add(&s->marked, 1); /* edit.c counts refusals, those at MAIL too */

@@ -6,6 +6,18 @@
 #include "spamfilter/server.h"
 
 static void
+collect_verdicts(struct spam_server *s, struct cv_buf *out)
+{
+	static const char name[] = "congvu_filter_verdicts_total";
+
+	cv_metric_head(out, name, CV_COUNTER, "Messages judged, by action.");
+	for (enum spam_action a = 0; a < SPAM_ACTIONS; a++) {
+		const char *const labels[] = {"action", spam_action_word(a), NULL};
+		cv_metric_sample(out, name, labels, atomic_load(&s->verdicts[a]));
+	}
+}
+
+static void
 collect(void *arg, struct cv_buf *out)
 {
 	struct spam_server *s = arg;
@@ -25,11 +37,16 @@ collect(void *arg, struct cv_buf *out)
 		{"congvu_filter_spf_differs_total", CV_COUNTER,
 			"Checks of SPF on which libspf2 disagrees (spf_cross_check).",
 			atomic_load(&s->spf_differs)},
+		{"congvu_filter_turned_away_total", CV_COUNTER,
+			"Sessions beyond threads_max.", atomic_load(&s->turned_away)},
+		{"congvu_filter_examined", CV_GAUGE, "Messages looked into now.",
+			spam_room_taken(&s->room)},
 		{"congvu_filter_under_way", CV_GAUGE, "Messages between MAIL and their end.",
 			atomic_load(&s->under_way)},
 	};
 
 	cv_metric_rows(out, rows, CV_COUNT(rows));
+	collect_verdicts(s, out);
 	cv_resolver_metrics(s->resolver, out);
 	spam_dns_metrics(s->dns, out);
 }

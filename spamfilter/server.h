@@ -70,6 +70,7 @@ struct spam_server {
 	struct spam_policy *policy;
 	struct spam_body_budget bodies; /* what all messages under way hold */
 	atomic_uint_fast64_t under_way; /* messages between MAIL and their end */
+	atomic_uint_fast64_t verdicts[SPAM_ACTIONS];
 	atomic_uint_fast64_t turned_away; /* sessions beyond threads_max */
 	atomic_uint_fast64_t sessions, sessions_open, messages, refused, marked, signed_, signups,
 		spf_differs;
