@@ -80,18 +80,20 @@ static void
 note_converters(json_t *notes, const struct cv_conf *conf)
 {
 	const struct imapd_options *imapd = cv_conf_get(conf, &imapd_section);
+	const struct spamfilter_options *filter = cv_conf_get(conf, &spamfilter_section);
+	const char *option = imapd->index_attachments ? "index_attachments" : "secrecy_attachments";
 	struct cv_extract *x = NULL;
 	struct cv_err err = {0};
 	char text[sizeof err.text + 40];
 
-	if (!imapd->index_attachments)
+	if (!imapd->index_attachments && !filter->secrecy_attachments)
 		return;
 	if (cv_extract_start(NULL, 1, 0, &x, &err)) {
-		snprintf(text, sizeof text, "index_attachments: %s", err.text);
+		snprintf(text, sizeof text, "%s: %s", option, err.text);
 		json_array_append_new(notes, json_string(text));
 	} else if (!cv_extract_reads_pdf(x)) {
-		json_array_append_new(notes,
-			json_string("index_attachments: PDF needs the package libpoppler-glib8"));
+		snprintf(text, sizeof text, "%s: PDF needs the package libpoppler-glib8", option);
+		json_array_append_new(notes, json_string(text));
 	}
 	cv_extract_stop(x);
 }

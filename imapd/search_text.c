@@ -7,6 +7,7 @@
  * are not searched.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "common/extract/gather.h"
 #include "common/text/charset.h"
 #include "common/text/encode.h"
 #include "common/text/encoded_word.h"
@@ -14,7 +15,6 @@
 #include "common/text/header.h"
 #include "imapd/search.h"
 #include "imapd/signature.h"
-#include "imapd/texts.h"
 
 #define WINDOW_BYTES (64u << 10)
 #define RAW_MAX      (WINDOW_BYTES + (64u << 10))
@@ -189,7 +189,7 @@ begin_part(struct imapd_finder *f, uint32_t index, const struct cv_mime_part *pa
 	end_part(f);
 	f->part = index;
 	f->is_text = part->at.kind == CV_MIME_TEXT || cv_str_ieq_z(part->at.type, "text");
-	f->has_documents |= !f->is_text && imapd_texts_is_document(&f->arena, part);
+	f->has_documents |= !f->is_text && cv_gather_is_document(&f->arena, part);
 	f->body_at = part->at.body_offset;
 	f->encoding = part->at.encoding;
 	f->charset = part->at.charset;

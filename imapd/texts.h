@@ -23,7 +23,6 @@
 #include "common/extract/extract.h"
 #include "common/net/net.h"
 #include "common/store/mailbox.h"
-#include "common/text/mime.h"
 
 struct imapd_texts;
 /* Opens (making it) the folder DIR; EXTRACT must outlive it. Nothing is removed yet. */
@@ -47,9 +46,6 @@ struct imapd_texts_figures {
 	uint64_t bytes, files_made, documents, without; /* without: outcomes that are no text */
 };
 void imapd_texts_figures(struct imapd_texts *t, struct imapd_texts_figures *out);
-
-/* Whether PART, whose body begins, is a document whose text counts. */
-bool imapd_texts_is_document(struct cv_arena *arena, const struct cv_mime_part *part);
 
 /* ---- one message ---- */
 /* The texts of MSG into TEXTS, which is reset: cv_buf_bytes() of each. False: there is no file. */

@@ -7,7 +7,6 @@
 
 #include "common/extract/extract.h"
 #include "common/store/mailbox.h"
-#include "common/text/mime.h"
 
 #define IMAPD_TEXTS_DOCUMENTS_MAX 64u    /* of one message; others are left out */
 #define IMAPD_TEXTS_WITHIN_MS     20000u /* of one document */

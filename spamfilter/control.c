@@ -16,6 +16,7 @@
 #define LIST_LIMIT 10000
 /* Statistics' cache, what is remembered of senders, the classifier's tokens. */
 #define TABLES_BYTES (SPAM_STATS_CACHE_BYTES + (45 << 20) + (256 << 20))
+#define CLAMAV_MS  3000 /* that `status` waits for its version */
 
 /* The most that was resident so far. */
 static json_int_t
@@ -41,6 +42,12 @@ static enum cv_status
 answer_status(struct spam_server *s, CV_UNUSED json_t *request, json_t **reply_out,
 	CV_UNUSED struct cv_err *err)
 {
+	struct spam_clamav_figures clamav;
+	char version[SPAM_CLAMAV_VERSION_MAX] = "off";
+
+	if (s->opt->clamav[0])
+		spam_clamav_version(s->clamav, s->opt->clamav, CLAMAV_MS, version);
+	spam_clamav_figures(s->clamav, &clamav);
 	const struct {
 		const char *name;
 		json_int_t value;
@@ -61,8 +68,13 @@ answer_status(struct spam_server *s, CV_UNUSED json_t *request, json_t **reply_o
 		{"bodies_max",      (json_int_t)atomic_load(&s->bodies.max_bytes)},
 		{"memory_max",      memory_max(s)                                },
 		{"resident_peak",   resident_peak()                              },
+		{"documents",       (json_int_t)atomic_load(&s->documents)       },
+		{"documents_away",  (json_int_t)atomic_load(&s->documents_away)  },
+		{"clamav_scanned",  (json_int_t)clamav.scanned                   },
+		{"clamav_found",    (json_int_t)clamav.found                     },
+		{"clamav_failed",   (json_int_t)(clamav.away + clamav.failed)    },
 	};
-	json_t *reply = json_pack("{s:s}", "program", "spamfilter");
+	json_t *reply = json_pack("{s:s, s:s}", "program", "spamfilter", "clamav", version);
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		json_object_set_new(reply, rows[i].name, json_integer(rows[i].value));

@@ -25,6 +25,8 @@ static const struct {
 	{spam_examine_forged,         ALWAYS               },
 	{spam_examine_imitation,      ALWAYS               },
 	{spam_examine_secrecy,        ALWAYS               },
+	{spam_examine_document_secrecy, ALWAYS             },
+	{spam_examine_virus,          ALWAYS               },
 	{spam_examine_phishing,       IN_BUDGET            },
 	{spam_examine_signup,         IN_BUDGET            },
 	{spam_examine_advertising,    IN_BUDGET            },

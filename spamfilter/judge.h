@@ -29,6 +29,8 @@ void spam_examine_dmarc(struct spam_mail *m);
 void spam_examine_imitation(struct spam_mail *m); /* dmarc/imitate.c */
 void spam_examine_forged(struct spam_mail *m);         /* forged.c */
 void spam_examine_secrecy(struct spam_mail *m);        /* official.c */
+void spam_examine_document_secrecy(struct spam_mail *m); /* documents.c */
+void spam_examine_virus(struct spam_mail *m);          /* virus.c */
 void spam_examine_signup(struct spam_mail *m);
 void spam_examine_classifier(struct spam_mail *m); /* classify/classify.c */
 void spam_examine_phishing(struct spam_mail *m);       /* phishing.c */
@@ -58,6 +60,8 @@ void spam_dmarc_write_result(const struct spam_mail *m, struct cv_buf *out);
 bool spam_is_phishing(const struct spam_mail *m);
 /* phishing.c: the name that From shows, decoded. */
 struct cv_str spam_shown_name(struct spam_mail *m);
+/* official.c: D says that the mail bears a mark of secrecy, in the "mail" or a "document". */
+void spam_secrecy_found(struct spam_mail *m, const struct cv_decision *d, const char *where);
 /* auth.c: SPF as soon as the sender is known, for a refusal at MAIL. */
 void spam_examine_spf(struct spam_mail *m);
 /* auth.c: SPF or a signature vouches for DOMAIN (lower-case A-labels), in relaxed alignment. */

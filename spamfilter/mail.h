@@ -28,6 +28,7 @@ struct spam_header_field {
 
 struct spam_walk;
 struct spam_classified;
+struct spam_documents;
 
 struct spam_mail {
 	struct spam_server *server;
@@ -55,6 +56,7 @@ struct spam_mail {
 	struct spam_body body;
 	struct cv_content *content;
 	struct spam_walk *walk; /* examiner "walk" */
+	struct spam_documents *documents; /* documents.h; NULL until somebody asks */
 	struct cv_str subject;  /* decoded; from spam_judge() on, like all below */
 	struct spam_author author;
 	enum cv_signup_class signup_class; /* of the rule "signup" */

@@ -21,6 +21,9 @@ static void
 collect(void *arg, struct cv_buf *out)
 {
 	struct spam_server *s = arg;
+	struct spam_clamav_figures clamav;
+
+	spam_clamav_figures(s->clamav, &clamav);
 	const struct cv_metric_row rows[] = {
 		{"congvu_filter_sessions", CV_GAUGE, "Sessions of MTAs open now.",
 			atomic_load(&s->sessions_open)},
@@ -43,6 +46,16 @@ collect(void *arg, struct cv_buf *out)
 			spam_room_taken(&s->room)},
 		{"congvu_filter_under_way", CV_GAUGE, "Messages between MAIL and their end.",
 			atomic_load(&s->under_way)},
+		{"congvu_filter_documents_total", CV_COUNTER, "Attached documents seen.",
+			atomic_load(&s->documents)},
+		{"congvu_filter_clamav_up", CV_GAUGE, "Whether ClamAV answered when last asked.",
+			clamav.is_up},
+		{"congvu_filter_clamav_scanned_total", CV_COUNTER, "Messages scanned.",
+			clamav.scanned},
+		{"congvu_filter_clamav_found_total", CV_COUNTER,
+			"Messages in which something was found.", clamav.found},
+		{"congvu_filter_clamav_failed_total", CV_COUNTER,
+			"Messages that could not be scanned.", clamav.away + clamav.failed},
 	};
 
 	cv_metric_rows(out, rows, CV_COUNT(rows));

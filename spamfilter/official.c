@@ -8,27 +8,33 @@
 
 /* POL-04: never out; in as the option says. */
 void
-spam_examine_secrecy(struct spam_mail *m)
+spam_secrecy_found(struct spam_mail *m, const struct cv_decision *d, const char *where)
 {
 	const char *option = m->opt->secrecy_inbound;
+
+	cv_log(m->id, CV_INFO, "policy.secrecy",
+		"id=%s submission=%d where=%s subject_hash=%016llx", m->queue_id, m->is_submission,
+		where, (unsigned long long)cv_hash(m->subject.p, m->subject.n, 0));
+	spam_found(m, SPAM_RULE_SECRECY_MARK, "%s, %s", d->rule, where);
+	if (m->is_submission || !strcmp(option, "reject")) {
+		spam_want(m, SPAM_REFUSE, d);
+	} else if (!strcmp(option, "mark")) {
+		spam_want(m, SPAM_MARK, NULL);
+		spam_policy_mark(m, SPAM_RULE_SECRECY_MARK);
+	}
+}
+
+void
+spam_examine_secrecy(struct spam_mail *m)
+{
 	const struct cv_str *files;
 	size_t file_count = cv_content_files(m->content, &files);
 	struct cv_decision d;
 
 	cv_policy_secrecy(m->policy->policy, m->subject, files, file_count,
 		cv_content_text(m->content), &d);
-	if (d.verdict != CV_REFUSE)
-		return;
-	cv_log(m->id, CV_INFO, "policy.secrecy", "id=%s submission=%d subject_hash=%016llx",
-		m->queue_id, m->is_submission,
-		(unsigned long long)cv_hash(m->subject.p, m->subject.n, 0));
-	spam_found(m, SPAM_RULE_SECRECY_MARK, "%s", d.rule);
-	if (m->is_submission || !strcmp(option, "reject")) {
-		spam_want(m, SPAM_REFUSE, &d);
-	} else if (!strcmp(option, "mark")) {
-		spam_want(m, SPAM_MARK, NULL);
-		spam_policy_mark(m, SPAM_RULE_SECRECY_MARK);
-	}
+	if (d.verdict == CV_REFUSE)
+		spam_secrecy_found(m, &d, "mail");
 }
 
 /* ---- sign-ups ---- */

@@ -14,6 +14,7 @@
 #include "spamfilter/rules.h"
 
 #define WHY_MAX 256
+#define EXTRACT_WORKERS 16u /* documents converted at once */
 
 /* ---- policy ---- */
 
@@ -169,6 +170,8 @@ spam_options_check(const struct spamfilter_options *opt, struct cv_err *err)
 		{"secrecy_inbound", opt->secrecy_inbound, {"accept", "mark", "reject"}},
 		{"advertising",     opt->advertising,     {"accept", "mark", "junk"}      },
 		{"overload_action", opt->overload_action, {"tempfail", "accept"}          },
+		{"clamav_failure", opt->clamav_failure, {"accept", "mark", "tempfail"}},
+		{"clamav_found", opt->clamav_found, {"refuse", "quarantine"}},
 	};
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
@@ -181,7 +184,8 @@ spam_options_check(const struct spamfilter_options *opt, struct cv_err *err)
 				rows[i].words[2] ? " or " : "",
 				rows[i].words[2] ? rows[i].words[2] : "");
 	}
-	return check_scores(opt, err);
+	enum cv_status status = spam_clamav_check(opt->clamav, err);
+	return status ? status : check_scores(opt, err);
 }
 
 /* A tool may find them held by the daemon, or as another user's: then it goes without. Opening as
@@ -243,6 +247,7 @@ open_parts(struct spam_server *s, char *why_not, struct cv_err *err)
 	if (status)
 		return status;
 	s->signup = spam_signup_new(s->stats);
+	s->clamav = spam_clamav_new();
 	s->agencies = spam_agencies_new(s->stats);
 	s->dmarc = spam_dmarc_new();
 	s->leaders = spam_leaders_cache_new();
@@ -261,6 +266,23 @@ server_new(void)
 	return s;
 }
 
+/* What reads documents, while programs may still be started. Without it they have no text, which is
+ * told once. */
+static void
+start_extract(struct spam_server *s)
+{
+	struct cv_err err = {0};
+
+	if (!s->opt->secrecy_attachments)
+		return;
+	if (cv_extract_start(NULL, EXTRACT_WORKERS, 0, &s->extract, &err))
+		cv_log(0, CV_WARN, "attachments.none", "error=\"%s\"", err.text);
+	else
+		cv_log(0, cv_extract_reads_pdf(s->extract) ? CV_INFO : CV_WARN,
+			"attachments.ready", "reads=\"%s\"%s", cv_extract_ability(s->extract),
+			cv_extract_reads_pdf(s->extract) ? "" : " lacks=libpoppler-glib8");
+}
+
 enum cv_status
 spam_server_open(const char *conf_path, const char *socket, struct spam_server **out,
 	struct cv_err *err)
@@ -269,6 +291,7 @@ spam_server_open(const char *conf_path, const char *socket, struct spam_server *
 	enum cv_status status = read_conf(s, conf_path, err);
 	if (status == CV_OK) {
 		cv_program_start("spamfilter", s->main);
+		start_extract(s);
 		status = cv_sandbox_start(
 			CV_SANDBOX_SPAMFILTER, s->conf, conf_path, socket, err);
 	}
@@ -307,6 +330,8 @@ spam_server_open_tool(const char *conf_path, const char *const *reads, size_t re
 
 	cv_log_init("spamfilter", CV_ERROR, NULL);
 	if (status == CV_OK)
+		start_extract(s);
+	if (status == CV_OK)
 		status = shut_in(s, reads, read_count, err);
 	if (status == CV_OK)
 		status = open_parts(s, why_not, err);
@@ -330,6 +355,8 @@ spam_server_close(struct spam_server *s)
 	spam_classifier_close(s->classifier);
 	spam_stats_close(s->stats);
 	spam_signup_free(s->signup);
+	spam_clamav_free(s->clamav);
+	cv_extract_stop(s->extract);
 	spam_memory_close(s->memory);
 	spam_agencies_free(s->agencies);
 	if (s->keys)

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "common/extract/extract.h"
 #include "common/net/addr.h"
 #include "common/net/ctl.h"
 #include "common/net/metrics.h"
@@ -14,6 +15,7 @@
 #include "common/options/sections.h"
 #include "common/policy/policy.h"
 #include "spamfilter/body.h"
+#include "spamfilter/clamav.h"
 #include "spamfilter/agencies.h"
 #include "spamfilter/dkim.h"
 #include "spamfilter/dmarc/dmarc.h"
@@ -58,6 +60,9 @@ struct spam_server {
 	struct spam_keys *keys;
 	struct spam_stats *stats;
 	struct spam_signup *signup;
+	struct cv_extract *extract; /* reads documents; NULL: nobody does */
+	struct spam_clamav *clamav;
+	atomic_uint_fast64_t documents, documents_away; /* seen; not read as nobody was there */
 	struct spam_memory *memory;
 	struct spam_agencies *agencies;
 	struct spam_classifier *classifier; /* NULL: none (classify/classify.h) */

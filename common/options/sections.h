@@ -217,6 +217,13 @@
 	OPT(flag, reject_forged_own, "yes", "", "", "refuse mail from outside that names our own domains in From (POL-06)", "từ chối thư giả mạo tên miền của tỉnh") \
 	OPT(text, advertising, "junk", "1", "10", "mail labelled as advertising ([QC]): accept, mark or junk", "thư gắn nhãn quảng cáo [QC]: accept, mark hoặc junk") \
 	OPT(text, secrecy_inbound, "mark", "1", "10", "secrecy-marked mail from outside: accept, mark or reject", "thư đến có dấu mật") \
+	OPT(flag, secrecy_attachments, "no", "", "", "look for marks of secrecy in attached documents too, read by congvu-extract", "kiểm tra dấu mật trong cả tệp đính kèm") \
+	OPT(secs, documents_secs, "5s", "1s", "1m", "time for reading the documents of one message", "thời gian đọc tệp đính kèm của một thư") \
+	OPT(text, clamav, "", "0", "1024", "ClamAV's daemon: unix:/run/clamav/clamd.ctl or 127.0.0.1:3310; empty: mail is not scanned", "địa chỉ trình quét mã độc ClamAV") \
+	OPT(size, clamav_max, "24M", "64K", "1G", "octets of a message that are scanned; not above clamd's StreamMaxLength", "dung lượng thư tối đa được quét") \
+	OPT(secs, clamav_timeout, "20s", "1s", "5m", "time for scanning one message", "thời gian quét một thư") \
+	OPT(text, clamav_failure, "mark", "1", "10", "mail that was not scanned: accept, mark or tempfail", "cách xử lý thư chưa được quét") \
+	OPT(text, clamav_found, "refuse", "1", "10", "mail from outside in which something was found: refuse or quarantine", "cách xử lý thư có mã độc") \
 	OPT(text, score_mark, "3", "1", "10", "score from which mail is marked, or off", "điểm đánh dấu thư") \
 	OPT(text, score_junk, "5", "1", "10", "score from which mail goes to the Junk folder, or off", "điểm chuyển vào thư rác") \
 	OPT(text, score_greylist, "off", "1", "10", "score from which an unknown sender is asked to come again, or off", "điểm yêu cầu gửi lại sau") \
