@@ -85,6 +85,7 @@ const struct admin_command *const admin_commands[] = {
 	&admin_sending_limit,
 	&admin_spam_explain,
 	&admin_spam_judge,
+	&admin_spam_rules,
 	&admin_spam_thaw,
 	&admin_spam_stats,
 	&admin_spam_learn,

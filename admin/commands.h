@@ -37,7 +37,8 @@ extern const struct admin_command admin_tls_report_received, admin_tls_report_pe
 	admin_tls_report_sent, admin_tls_report_send;
 extern const struct admin_command admin_sending_list, admin_sending_show, admin_sending_freeze,
 	admin_sending_release, admin_sending_limit;
-extern const struct admin_command admin_spam_explain, admin_spam_judge, admin_spam_stats;
+extern const struct admin_command admin_spam_explain, admin_spam_judge, admin_spam_rules,
+	admin_spam_stats;
 extern const struct admin_command admin_spam_thaw;
 extern const struct admin_command admin_spam_learn, admin_spam_evaluate;
 extern const struct admin_command admin_policy_explain;

@@ -114,6 +114,17 @@ const struct admin_command admin_spam_judge = {
 	.run = run_tool,
 };
 
+const struct admin_command admin_spam_rules = {
+	.noun = "spam",
+	.verb = "rules",
+	.words = "",
+	.help = "all rules with the weights in force, as lines for weights_file",
+	.help_vi = "mọi quy tắc kèm trọng số hiện hành, theo dạng của weights_file",
+	.examples = "  congvu spam rules\n"
+		    "  congvu spam rules | grep '^bulk' >> weights.txt",
+	.run = run_tool,
+};
+
 static const struct admin_option learn_options[] = {
 	{"ham",    NULL, "as wanted mail",                   "là thư thường"                    },
 	{"spam",   NULL, "as unwanted mail",                 "là thư rác"                         },

@@ -30,6 +30,7 @@ static const struct tool_row {
 } tools[] = {
 	{"explain", "FILE|-",          1, 1,         run_explain, {{NULL, false}}, NULL, false},
 	{"judge",   "DIR|FILE|- ...",  1, WORDS_MAX, run_judge,   {{NULL, false}}, NULL, false},
+	{"rules",   "",                0, 0,         spam_tool_rules, {{NULL, false}}, NULL, true},
 	{"spf",     "--client IP ...", 0, 0,         NULL,        {{NULL, false}}, spam_tool_spf, false},
 	{"learn", "--ham|--spam [--forget] DIR|FILE|- ...", 1, WORDS_MAX, spam_tool_learn,
 		{{"ham", false}, {"spam", false}, {"forget", false}}, NULL, false},

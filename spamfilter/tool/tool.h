@@ -44,6 +44,8 @@ CV_MUST_CHECK enum cv_status spam_tool_open(struct spam_tool *t, struct cv_err *
 /* Judges MESSAGE there. */
 CV_MUST_CHECK enum cv_status spam_tool_explain(
 	struct spam_tool *t, struct cv_str message, json_t **out, struct cv_err *err);
+/* rules.c: every rule with its weight, as lines of a file of weights. */
+int spam_tool_rules(struct spam_tool *t);
 /* A fault on standard error, counted. */
 void spam_tool_fault(struct spam_tool *t, const char *name, const char *why);
 

@@ -71,6 +71,26 @@ def check_alone(check, build):
         check(f"refused: {words}", done.returncode == 1 and words[1].encode() in done.stderr, done)
 
 
+def check_rules(check, build, folder):
+    """What `rules` prints is a file of weights."""
+    tool = Tool(build, None)
+    printed = tool.run("rules").stdout.decode()
+    check("every rule is printed", "\nsignup " in printed and "\nspf-fail " in printed, printed)
+    rows = json.loads(tool.run("rules", "--json").stdout)["rules"]
+    check("and as JSON", {"forged-domain", "secrecy-mark"} <= {row["name"] for row in rows}, rows)
+    conf = os.path.join(folder, "congvu.conf")
+    with open(os.path.join(folder, "weights.txt"), "w", encoding="utf-8") as f:
+        f.write(printed + "signup 4.25\n")
+    with open(conf, "w", encoding="utf-8") as f:
+        f.write(f"[congvu]\nbase_dir = {folder}\n[spamfilter]\nweights_file = weights.txt\n")
+    rows = json.loads(Tool(build, conf).run("rules", "--json", program=None).stdout)["rules"]
+    weights = {row["name"]: (row["weight"], row["weight_default"]) for row in rows}
+    check("the weight in force", weights["signup"][0] == 4.25, weights["signup"])
+    check("the others as before",
+          all(abs(a - b) < 0.01 for name, (a, b) in weights.items() if name != "signup"), weights)
+    check("congvu spam rules", b"\nsignup" in tool.run("spam", "rules", program=tool.congvu).stdout)
+
+
 def check_files(check, build, folder):
     tool = Tool(build, None)
     box = mailbox.Maildir(os.path.join(folder, "Maildir"))
@@ -151,6 +171,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         check_alone(check, build)
         check_files(check, build, folder)
+    with tempfile.TemporaryDirectory() as folder:
+        check_rules(check, build, folder)
     mail_filter = Filter(build, ZONE)
     try:
         check_origin(check, build, mail_filter.conf)
