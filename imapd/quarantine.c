@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/text/charset.h"
 #include "common/text/date.h"
+#include "common/text/encode.h"
 #include "common/text/encoded_word.h"
 #include "common/text/header.h"
 #include "imapd/letter.h"
@@ -14,6 +15,8 @@
 #define REASON_FIELD  "X-Congvu-Quarantine"
 #define VALUE_MAX     2000u
 #define LINE_MAX      600u
+#define TEACH_MAX     (256u << 10) /* octets of a message that the filter learns from */
+#define TEACH_SECS    3
 
 /* ---- what a head says ---- */
 
@@ -357,23 +360,52 @@ deliver(struct act *t, struct cv_err *err)
 	return status;
 }
 
+/* A wrong catch teaches the filter (SPM-05). Best effort: who released waits for it, so not long,
+ * and a filter that is away, or is none of ours, changes nothing. */
+static void
+teach(struct act *t, struct cv_str message)
+{
+	struct cv_buf text = CV_BUF_INIT(CV_BASE64_SIZE(TEACH_MAX));
+	struct cv_err err = {0};
+	char path[1200];
+	json_t *reply = NULL;
+
+	snprintf(path, sizeof(path), "%s/spamfilter.ctl",
+		imapd_config(t->d)->common->run_dir);
+	cv_base64_encode(message, &text);
+	json_t *request = json_pack("{s:s s:s s:s s:I s:s%}", "do", "classifier.train", "class",
+		"ham", "address", t->address, "teacher", (json_int_t)t->acct, "message",
+		text.n ? text.p : "", text.n);
+	if (request && cv_ctl_ask(path, request, TEACH_SECS, NULL, NULL, &reply, &err))
+		cv_log(0, CV_DEBUG, "quarantine.untaught", "error=\"%s\"", err.text);
+	json_decref(reply);
+	json_decref(request);
+	cv_buf_done(&text);
+}
+
 enum cv_status
 imapd_held_release(struct imapd *d, cv_acct_id acct, uint32_t uid, uint32_t uidvalidity,
 	const struct imapd_actor *actor, struct cv_err *err)
 {
 	struct act t = {.d = d, .acct = acct, .actor = actor};
+	struct cv_buf message = CV_BUF_INIT(TEACH_MAX);
 	enum cv_status status = find_item(&t, uid, uidvalidity, err);
 
 	if (!status)
 		status = note(&t, "quarantine.release", err);
 	if (!status)
+		status = imapd_held_read(d, acct, t.item, &message, err);
+	if (!status)
 		status = deliver(&t, err);
 	CV_KILL_POINT("quarantine.released");
 	if (!status)
 		status = remove_item(&t, err);
-	if (!status)
+	if (!status) {
 		cv_log(0, CV_INFO, "quarantine.released", "account=%s item=%u by=%s", t.address,
 			uid, actor->name);
+		teach(&t, cv_buf_view(&message));
+	}
+	cv_buf_done(&message);
 	cv_arena_done(&t.arena);
 	return status;
 }

@@ -3,6 +3,7 @@
 """What becomes of mail by its filter's verdict (SPM-01, SPM-02): INBOX, Junk, quarantine or a reply
 that the sender sees; who sees what is held, how it is told of, released and deleted."""
 import base64
+import datetime
 import email
 import email.policy
 import http.client
@@ -15,6 +16,7 @@ import smtplib
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -36,14 +38,14 @@ def verdict(word, rules="bayes(3.1),url-mismatch(6.0)", score="9.1"):
 class World:
     """One scripted filter before smtpd; an agency's box, a role's and a person's."""
 
-    def __init__(self, imapd=None, smtpd=None):
+    def __init__(self, imapd=None, smtpd=None, main=None):
         self.filter = FakeMilter()
         self.page = free_ports(1)[0]
         self.p = Province(
             filter=False, imapd={"quarantine_listen": f"127.0.0.1:{self.page}",
                                  "quarantine_url": "https://thu.lamgiang.example/cachly",
-                                 **(imapd or {})},
-            smtpd={"milters": self.filter.name(), **(smtpd or {})})
+                                 "quarantine_digest": "no", **(imapd or {})},
+            main=main, smtpd={"milters": self.filter.name(), **(smtpd or {})})
         self.number = 0
 
     def __enter__(self):
@@ -149,6 +151,9 @@ class World:
     def digest(self, user=None):
         """Makes the digest now; the newest one in the box."""
         self.p.ask("imapd", "quarantine.digest", account=user or self.an)
+        return self.newest_digest(user)
+
+    def newest_digest(self, user=None):
         box = self.p.imap(user or self.an)
         box.select("INBOX")
         uids = box.uid("SEARCH", "HEADER", "Message-ID", ".quarantine@")[1][0].split()
@@ -317,6 +322,50 @@ def test_an_owner_hears_of_it_and_releases_by_link():
         expect(f"quarantine.released account={w.an}" in text, "no log line")
         expect(evil not in text and links[0] not in text, "content or a link in the log")
         w.p.check_store()
+
+
+def test_mornings_of_working_days_bring_the_digest_once():
+    """The daemon looks at the clock when it starts: a digest that is due comes then."""
+    zone = datetime.timezone(datetime.timedelta(hours=7))
+    now = datetime.datetime.now(zone)
+    at = f"{now.hour:02d}:{now.minute:02d}"
+    holidays = tempfile.NamedTemporaryFile("w", suffix=".txt", prefix="congvu-days-")
+
+    def write(line):
+        holidays.seek(0)
+        holidays.truncate()
+        holidays.write(line + "\n")
+        holidays.flush()
+    with holidays, World(imapd={"quarantine_digest": "yes", "quarantine_digest_time": at},
+                         main={"holidays_file": holidays.name}) as w:
+        def restart():
+            w.p.daemons["imapd"].stop()
+            w.p.daemons["imapd"].start()
+
+        def digests(user):
+            box = w.p.imap(user)
+            box.select("INBOX", readonly=True)
+            found = box.uid("SEARCH", "HEADER", "Message-ID", ".quarantine@")[1][0].split()
+            box.logout()
+            return len(found)
+        w.answer(verdict("quarantine"), CONTINUE)
+        w.send(w.an)
+        w.send(w.stp)
+        write(f"{now:%Y-%m-%d} nghi le")
+        restart()
+        time.sleep(1)
+        expect(digests(w.an) == 0 and not w.held()[0]["told"], "on a day off")
+        write(f"+{now:%Y-%m-%d} lam bu")  # whatever day the test runs on
+        restart()
+        wait_until("the digest", lambda: digests(w.an) == 1)
+        wait_until("the agency's", lambda: w.held(w.stp)[0]["told"])
+        expect(digests(w.binh) == 0, "to one who has nothing")
+        expect(w.held()[0]["told"], "not noted as told")
+        # What comes later that day waits for the next one, however often the daemon starts.
+        w.send(w.an)
+        restart()
+        time.sleep(1)
+        expect(digests(w.an) == 1 and [i["told"] for i in w.held()] == [True, False], w.held())
 
 
 def test_a_link_is_good_after_a_kill_and_worthless_without_its_key():
