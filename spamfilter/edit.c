@@ -8,6 +8,7 @@
 #include "spamfilter/results.h"
 
 #define REPLY_MAX     900
+#define REASON_MAX    300 /* of a quarantine, for the MTA's own lists */
 #define POLICY_FIELD  "X-Congvu-Policy"
 #define VERDICT_FIELD "X-Congvu-Verdict"
 #define RESULT_FIELD  "Authentication-Results"
@@ -222,10 +223,16 @@ static const struct cv_decision come_again = {.verdict = CV_DEFER,
 static void
 quarantine(SMFICTX *ctx, struct spam_session *s)
 {
-	char reason[] = "congvu-spamfilter: quarantine";
+	const struct spam_verdict *v = &s->mail->verdict;
+	struct cv_buf reason = CV_BUF_INIT(REASON_MAX);
 
-	if (!s->can_quarantine || smfi_quarantine(ctx, reason) != MI_SUCCESS)
+	if (!s->mail->opt->ask_quarantine)
+		return; /* the field alone says it, to whoever delivers */
+	cv_buf_printf(&reason, "congvu-spamfilter: score=%.1f rules=", v->score);
+	spam_verdict_rules(v, false, &reason);
+	if (!s->can_quarantine || smfi_quarantine(ctx, reason.p) != MI_SUCCESS)
 		cv_log(s->id, CV_WARN, "mta.limited", "why=\"takes no quarantine\"");
+	cv_buf_done(&reason);
 }
 
 sfsistat

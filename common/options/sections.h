@@ -229,6 +229,7 @@
 	OPT(text, score_greylist, "off", "1", "10", "score from which an unknown sender is asked to come again, or off", "điểm yêu cầu gửi lại sau") \
 	OPT(text, score_quarantine, "10", "1", "10", "score from which mail is quarantined, or off", "điểm cách ly thư") \
 	OPT(text, score_refuse, "15", "1", "10", "score from which mail is refused (mail to agencies and role boxes is quarantined instead), or off", "điểm từ chối thư (thư gửi cơ quan và hộp chức vụ thì cách ly)") \
+	OPT(flag, ask_quarantine, "yes", "", "", "ask the mail server to hold what is quarantined (Postfix: queue hold); no: only X-Congvu-Verdict says it, for an LMTP server with lmtp_verdicts", "yêu cầu máy chủ thư giữ thư cách ly; no: chỉ ghi X-Congvu-Verdict") \
 	OPT(size, bodies_max, "1G", "1M", "1T", "memory and disk that the bodies of all messages under way may take; above it a message is judged by its head", "dung lượng tối đa cho nội dung các thư đang xử lý; vượt quá thì chỉ xét phần đầu thư") \
 	OPT(path, weights_file, "", "", "1024", "file that changes the weights of rules and the thresholds of agencies: lines 'rule weight', 'agency code action score'", "tệp thay đổi trọng số quy tắc và ngưỡng của cơ quan") \
 	OPT(list, public_boxes, "", "", "65536", "further addresses whose mail is never refused by its score, like that of agencies and role boxes: an address or @domain", "các địa chỉ không bị từ chối thư theo điểm, ngoài hộp cơ quan và hộp chức vụ") \

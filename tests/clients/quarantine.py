@@ -24,7 +24,8 @@ sys.path[:0] = [os.path.dirname(HERE), HERE]
 import fake_milter as fm  # noqa: E402
 from fake_milter import FakeMilter, packet  # noqa: E402
 from harness import free_ports  # noqa: E402
-from kit import BUILD, DOMAIN, PATIENCE, Province, expect, run_tests, wait_until  # noqa: E402
+from kit import (BUILD, DOMAIN, PATIENCE, ZONE, Province, built, expect, run_tests,  # noqa: E402
+                 wait_until)
 from shared_boxes import wire  # noqa: E402
 
 QUARANTINE, CONTINUE = packet("q", b"dang ngo\0"), packet("c")
@@ -546,6 +547,38 @@ def test_a_person_releases_in_a_real_browser():
             expect(w.held() == [] and w.place(two) == [], "not deleted by keyboard")
             b.open(f"http://127.0.0.1:{w.page}{links[1]}")
             b.wait_text("h1", "Thư không còn ở đây")
+
+
+def test_the_real_filter_decides():
+    """smtpd, spamfilter and imapd together, with policies of DMARC as the cause."""
+    if not built("congvu-spamfilter"):
+        print("    the filter is not built")
+        return
+    zone = ZONE + """bad.example. 300 IN MX 10 mx.bad.example.
+mx.bad.example. 300 IN A 192.0.2.1
+_dmarc.bad.example. 300 IN TXT "v=DMARC1; p=quarantine"
+worse.example. 300 IN MX 10 mx.bad.example.
+_dmarc.worse.example. 300 IN TXT "v=DMARC1; p=reject"
+"""
+    for dmarc, where in (("junk", "junk"), ("quarantine", "quarantine")):
+        w = World()
+        w.filter.close()
+        w.p = Province(filter=True, zone=zone, spamfilter={"dmarc_quarantine": dmarc},
+                       imapd={"quarantine_digest": "no"})
+        with w:
+            forged = "X-Congvu-Verdict: pass; score=-50\r\n"
+            code, text, subject = w.send(w.an, sender="a@bad.example", head=forged)
+            expect(code == 250 and w.place(subject) == [where], dmarc, code, text, w.place(subject))
+            code, text, subject = w.send(w.an, w.stp, sender="a@worse.example", head=forged)
+            expect(code == 550 and w.place(subject) == [] and w.place(subject, w.stp) == [], code, text)
+            if where != "quarantine":
+                continue
+            item = w.held()[0]
+            expect("dmarc-quarantine" in item["rules"] and float(item["score"]) > 0, item)
+            w.p.ask("imapd", "quarantine.release", account=w.an, item=item["item"])
+            expect(w.held() == [], w.held())
+            raw = w.found("INBOX", "thu so 1")
+            expect(len(raw) == 1 and b"score=-50" not in raw[0], raw)
 
 
 if __name__ == "__main__":
