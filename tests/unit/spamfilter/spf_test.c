@@ -97,6 +97,40 @@ test_check_host__answers_as_the_rfc_says(void **state)
 	CHECK_END();
 }
 
+/* Its own zone; the explanation too. */
+static void
+test_check_host__bears_odd_records_and_explains(void **state)
+{
+	static const struct {
+		const char *name, *ip, *helo, *from;
+		enum spam_spf_result want;
+		const char *explanation;
+	} odd_rows[] = {
+#include "tests/unit/spamfilter/spf_odd.inc"
+	};
+	struct cv_resolver_options o = {.zone_file = "tests/unit/spamfilter/spf_odd.zone"};
+	struct cv_resolver *odd;
+	struct spam_dns *usual = dns;
+	struct cv_err err;
+
+	(void)state;
+	assert_int_equal(cv_resolver_new(&o, &odd, &err), CV_OK);
+	dns = spam_dns_new(odd);
+	for (size_t i = 0; i < CV_COUNT(odd_rows); i++) {
+		struct spam_spf_answer a;
+		ask(odd_rows[i].ip, odd_rows[i].helo, odd_rows[i].from, &a);
+		if (a.result != odd_rows[i].want)
+			print_error("%s: %s, %s\n", odd_rows[i].name,
+				spam_spf_word(a.result), a.why);
+		CHECK(odd_rows[i].name, a.result == odd_rows[i].want);
+		CHECK(odd_rows[i].name, !strcmp(a.explanation, odd_rows[i].explanation));
+	}
+	spam_dns_free(dns);
+	cv_resolver_free(odd);
+	dns = usual;
+	CHECK_END();
+}
+
 static void
 test_check_host__takes_the_helo_name_for_a_null_sender(void **state)
 {
@@ -248,6 +282,7 @@ main(void)
 		cmocka_unit_test(test_macro_expand__follows_the_examples),
 		cmocka_unit_test(test_macro_domain__shortens_long_names_from_the_left),
 		cmocka_unit_test(test_check_host__answers_as_the_rfc_says),
+		cmocka_unit_test(test_check_host__bears_odd_records_and_explains),
 		cmocka_unit_test(test_check_host__takes_the_helo_name_for_a_null_sender),
 		cmocka_unit_test(test_check_host__counts_what_it_costs),
 	};
