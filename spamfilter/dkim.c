@@ -28,6 +28,8 @@ spam_dkim_stream_free(struct spam_dkim_stream *s)
 	if (!s)
 		return;
 	spam_opendkim_free(s->lib);
+	for (size_t i = 0; i < s->held_count; i++)
+		spam_answer_free(s->held[i]);
 	if (s->has_hash)
 		sig_body_done(&s->hash);
 	cv_arena_done(&s->arena);
@@ -70,17 +72,22 @@ reject(const struct sig *sig, enum spam_dkim_result *result_out)
 	return NULL;
 }
 
+/* The key that the guard read, held as long as the stream. */
 static bool
-key_text(void *arg, const char *name, struct cv_buf *out)
+key_text(void *arg, const char *name, struct cv_buf *text, const struct sig_key **key_out)
 {
 	struct spam_dkim_stream *s = arg;
 	struct spam_answer *hold;
 	const struct sig_key *key = sig_key_fetch(s->lookups, name, &hold);
 
-	if (key->state == SIG_KEY_GOOD)
-		cv_buf_str(out, hold->dns->records[0].rdata);
-	spam_answer_free(hold);
-	return key->state == SIG_KEY_GOOD;
+	if (key->state != SIG_KEY_GOOD || s->held_count == CV_COUNT(s->held)) {
+		spam_answer_free(hold);
+		return false;
+	}
+	s->held[s->held_count++] = hold;
+	cv_buf_str(text, hold->dns->records[0].rdata);
+	*key_out = key;
+	return true;
 }
 
 /* libopendkim gives up a message for one broken signature: it is fed those that the guard let pass,

@@ -24,6 +24,8 @@ struct spam_dkim_stream {
 	struct spam_lookups *lookups;
 	struct dkim_candidate *candidates;
 	size_t candidate_count;
+	struct spam_answer *held[2 * SPAM_DKIM_SIGNATURES_MAX]; /* keys that LIB was given */
+	size_t held_count;
 	/* signer */
 	const struct spam_dkim_key *key;
 	const char *selector, *domain;

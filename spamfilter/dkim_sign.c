@@ -13,8 +13,8 @@
 #define FOLD_AT       70
 
 struct spam_dkim_key {
-	EVP_PKEY *key; /* ed25519 */
-	char *pem;     /* RSA: libopendkim reads it for each message */
+	EVP_PKEY *key;
+	char *pem; /* of RSA: libopendkim wants it */
 	enum spam_dkim_alg alg;
 };
 
@@ -46,12 +46,9 @@ spam_dkim_key_read(
 	}
 	*out = cv_calloc(1, sizeof **out);
 	(*out)->alg = alg;
-	if (alg == SPAM_RSA_SHA256) {
+	(*out)->key = key;
+	if (alg == SPAM_RSA_SHA256)
 		(*out)->pem = cv_strdup(pem);
-		EVP_PKEY_free(key);
-	} else {
-		(*out)->key = key;
-	}
 	return CV_OK;
 }
 
@@ -76,7 +73,7 @@ spam_dkim_signer(const struct spam_dkim_key *key, const char *selector, const ch
 	s->selector = cv_arena_z(&s->arena, cv_str_z(selector));
 	s->domain = cv_arena_z(&s->arena, cv_str_z(domain));
 	if (key->alg == SPAM_RSA_SHA256) {
-		s->lib = spam_opendkim_signer(key->pem, s->selector, s->domain);
+		s->lib = spam_opendkim_signer(key->pem, key->key, s->selector, s->domain);
 	} else {
 		sig_body_init(&s->hash, true, UINT64_MAX);
 		s->has_hash = true;

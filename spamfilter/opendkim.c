@@ -2,6 +2,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "spamfilter/opendkim.h"
 
+#include <dlfcn.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <pthread.h>
 #include <sys/types.h>
 
@@ -22,6 +25,9 @@ struct spam_opendkim {
 	struct cv_buf field;
 	spam_opendkim_key_fn *key;
 	void *arg;
+	const struct sig_key *public; /* the one it was given last */
+	const char *pem;              /* of a signer */
+	EVP_PKEY *private;
 	bool is_signer, is_dead;
 	DKIM_STAT failed; /* why it is dead */
 	DKIM_SIGINFO **sigs;
@@ -61,6 +67,63 @@ give_memory(void *closure, void *p)
 	free(b);
 }
 
+/* ---- keys ---- */
+
+/* libopendkim reads the key of each message anew, which costs OpenSSL 3 more than the signature
+ * does. It asks for that by d2i_PUBKEY_bio() and PEM_read_bio_PrivateKey(). These definitions stand
+ * before libcrypto's, so its calls land here and are given the key that was read from the same
+ * octets before, held once more. Everybody else, and any other octets, go on to libcrypto. */
+static _Thread_local struct spam_opendkim *now;
+static EVP_PKEY *(*real_public)(BIO *, EVP_PKEY **);
+static EVP_PKEY *(*real_private)(BIO *, EVP_PKEY **, pem_password_cb *, void *);
+
+static void
+find_real(void)
+{
+	*(void **)(void *)&real_public = dlsym(RTLD_NEXT, "d2i_PUBKEY_bio");
+	*(void **)(void *)&real_private = dlsym(RTLD_NEXT, "PEM_read_bio_PrivateKey");
+	if (!real_public || !real_private)
+		cv_die("libcrypto reads no keys");
+}
+
+static void
+need_real(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, find_real);
+}
+
+static bool
+holds(BIO *bio, struct cv_str want)
+{
+	char *p = NULL;
+	long n = BIO_get_mem_data(bio, &p);
+
+	return want.n && n > 0 && cv_str_eq(cv_str(p, (size_t)n), want);
+}
+
+EVP_PKEY *
+d2i_PUBKEY_bio(BIO *bio, EVP_PKEY **out)
+{
+	const struct sig_key *key = now ? now->public : NULL;
+
+	need_real();
+	if (!key || out || !holds(bio, key->der) || EVP_PKEY_up_ref(key->key) != 1)
+		return real_public(bio, out);
+	return key->key;
+}
+
+EVP_PKEY *
+PEM_read_bio_PrivateKey(BIO *bio, EVP_PKEY **out, pem_password_cb *password, void *arg)
+{
+	need_real();
+	if (!now || !now->private || out || !holds(bio, cv_str_z(now->pem)) ||
+		EVP_PKEY_up_ref(now->private) != 1)
+		return real_private(bio, out, password, arg);
+	return now->private;
+}
+
 /* ---- the library, one for the process ---- */
 
 static DKIM_LIB *lib;
@@ -74,7 +137,8 @@ look_up_key(DKIM *handle, DKIM_SIGINFO *sig, u_char *buf, size_t n)
 
 	snprintf(name, sizeof name, "%s._domainkey.%s", (const char *)dkim_sig_getselector(sig),
 		(const char *)dkim_sig_getdomain(sig));
-	bool good = o->key(o->arg, name, &text) && text.n < n && !memchr(text.p, '\0', text.n);
+	bool good = o->key(o->arg, name, &text, &o->public) && text.n < n &&
+		    !memchr(text.p, '\0', text.n);
 	if (good) {
 		memcpy(buf, text.p, text.n);
 		buf[text.n] = '\0';
@@ -144,16 +208,20 @@ spam_opendkim_verifier(spam_opendkim_key_fn *key, void *arg)
 }
 
 struct spam_opendkim *
-spam_opendkim_signer(const char *pem, const char *selector, const char *domain)
+spam_opendkim_signer(const char *pem, EVP_PKEY *private, const char *selector, const char *domain)
 {
 	struct spam_opendkim *o = handle_new();
 	DKIM_STAT status = DKIM_STAT_INTERNAL;
 	dkim_sigkey_t key = (dkim_sigkey_t)(uintptr_t)pem; /* copied, not changed */
 
 	o->is_signer = true;
+	o->pem = pem;
+	o->private = private;
+	now = o;
 	o->handle = dkim_sign(lib, (const u_char *)"-", &o->memory, key, (const u_char *)selector,
 		(const u_char *)domain, DKIM_CANON_RELAXED, DKIM_CANON_RELAXED, DKIM_SIGN_RSASHA256,
 		-1, &status);
+	now = NULL;
 	return handle_ready(o, status);
 }
 
@@ -195,8 +263,10 @@ spam_opendkim_header(struct spam_opendkim *o, const struct sig_field *field)
 void
 spam_opendkim_eoh(struct spam_opendkim *o)
 {
+	now = o;
 	if (!o->is_dead)
-		note(o, dkim_eoh(o->handle));
+		note(o, dkim_eoh(o->handle)); /* asks for keys already */
+	now = NULL;
 }
 
 void
@@ -211,7 +281,9 @@ spam_opendkim_end(struct spam_opendkim *o)
 {
 	if (o->is_dead)
 		return;
+	now = o;
 	DKIM_STAT status = dkim_eom(o->handle, NULL);
+	now = NULL;
 	if (o->is_signer)
 		note(o, status);
 	else if (dkim_getsiglist(o->handle, &o->sigs, &o->count) != DKIM_STAT_OK)
@@ -256,8 +328,10 @@ spam_opendkim_opinion(struct spam_opendkim *o, const struct sig *sig, const char
 		return SPAM_OPENDKIM_BAD;
 	}
 	/* eom stops at the first that passes */
+	now = o;
 	if (!o->is_dead && !(dkim_sig_getflags(info) & DKIM_SIGFLAG_PROCESSED))
 		(void)dkim_sig_process(o->handle, info);
+	now = NULL;
 	int error = dkim_sig_geterror(info);
 	if (dkim_sig_getcanonlen(o->handle, info, &body, &hashed, &limit) != DKIM_STAT_OK)
 		return SPAM_OPENDKIM_BAD;

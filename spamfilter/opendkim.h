@@ -13,13 +13,15 @@
 
 struct spam_opendkim;
 
-/* The text of the key record NAME, into OUT; false: there is none that may be used. */
-typedef bool spam_opendkim_key_fn(void *arg, const char *name, struct cv_buf *out);
+/* The text of the key record NAME into TEXT, and the key read from it, which must stay until the
+ * handle is freed, into *KEY_OUT; false: there is none that may be used. */
+typedef bool spam_opendkim_key_fn(
+	void *arg, const char *name, struct cv_buf *text, const struct sig_key **key_out);
 
 struct spam_opendkim *spam_opendkim_verifier(spam_opendkim_key_fn *key, void *arg);
-/* relaxed/relaxed, rsa-sha256, over the fields below. */
+/* relaxed/relaxed, rsa-sha256, over the fields below. KEY is what PEM holds; both must stay. */
 struct spam_opendkim *spam_opendkim_signer(
-	const char *pem, const char *selector, const char *domain);
+	const char *pem, EVP_PKEY *key, const char *selector, const char *domain);
 /* dkim_sign.c: what is signed, and what is named once more than it occurs; both end in NULL. */
 extern const char *const spam_dkim_signed_fields[], *const spam_dkim_oversigned[];
 void spam_opendkim_header(struct spam_opendkim *o, const struct sig_field *field);

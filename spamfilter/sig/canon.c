@@ -51,10 +51,12 @@ put_relaxed(struct cv_buf *out, struct cv_str s, bool *blank, bool *any)
 static void
 put_simple(struct cv_buf *out, struct cv_str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '\n' && (!i || s.p[i - 1] != '\r'))
-			cv_buf_c(out, '\r');
-		cv_buf_c(out, s.p[i]);
+	for (size_t at = 0; at < s.n;) {
+		size_t end = cv_str_find(s, '\n', at);
+		cv_buf_str(out, cv_str_sub(s, at, end));
+		if (end < s.n)
+			cv_buf_z(out, end && s.p[end - 1] == '\r' ? "\n" : "\r\n");
+		at = end + 1;
 	}
 }
 

@@ -118,7 +118,12 @@ read_record(struct cv_arena *arena, struct cv_str text, struct sig_key *out)
 	struct cv_str bytes = sig_base64(arena, p->value);
 	if (!bytes.p)
 		return SIG_KEY_UNDECODABLE;
-	return out->is_ed25519 ? read_ed25519(bytes, &out->key) : read_rsa(bytes, &out->key);
+	if (out->is_ed25519)
+		return read_ed25519(bytes, &out->key);
+	enum sig_key_state state = read_rsa(bytes, &out->key);
+	if (state == SIG_KEY_GOOD)
+		out->der = cv_str(cv_str_dup(bytes), bytes.n);
+	return state;
 }
 
 static void
@@ -133,6 +138,7 @@ sig_key_free(struct sig_key *key)
 	if (!key)
 		return;
 	EVP_PKEY_free(key->key);
+	free((char *)(uintptr_t)key->der.p);
 	free(key);
 }
 

@@ -34,7 +34,8 @@ const char *sig_key_words(enum sig_key_state state); /* a short sentence; "" for
 struct sig_key {
 	struct spam_parsed parsed;
 	enum sig_key_state state;
-	EVP_PKEY *key; /* of a GOOD one */
+	EVP_PKEY *key;     /* of a GOOD one */
+	struct cv_str der; /* an RSA key as it was published, on the heap */
 	bool is_ed25519;
 	bool is_test;   /* t=y */
 	bool is_strict; /* t=s: i= must be of d= itself */

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -447,6 +448,43 @@ test_key_read__takes_no_key_that_must_not_sign(void **state)
 	CHECK_END();
 }
 
+/* ---- threads: keys, parsed once, are shared ---- */
+
+static void *
+work(void *failures)
+{
+	struct spam_dkim_signature sigs[SPAM_DKIM_SIGNATURES_MAX];
+	struct spam_lookups mine;
+
+	for (unsigned i = 0; i < 25; i++) {
+		char *value = sign(i % 2 ? K_RSA : K_ED, i % 2 ? "rsa" : "ed", BODY, 100);
+		spam_lookups_start(&mine, dns);
+		struct spam_dkim_stream *s = spam_dkim_verifier(&mine);
+		feed(s, letter, value, NULL, NULL, BODY, 100);
+		bool good = spam_dkim_signatures(s, sigs) == 1 && sigs[0].result == SPAM_DKIM_PASS;
+		spam_dkim_stream_free(s);
+		spam_lookups_end(&mine);
+		free(value);
+		if (!good)
+			atomic_fetch_add((atomic_uint *)failures, 1);
+	}
+	return NULL;
+}
+
+static void
+test_dkim__serves_threads_at_once(void **state)
+{
+	pthread_t threads[4];
+	atomic_uint failures = 0;
+
+	(void)state;
+	for (size_t i = 0; i < CV_COUNT(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, work, &failures), 0);
+	for (size_t i = 0; i < CV_COUNT(threads); i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(atomic_load(&failures), 0);
+}
+
 /* ---- key files ---- */
 
 static void
@@ -513,6 +551,7 @@ main(void)
 		cmocka_unit_test(test_dkim__survives_broken_signatures),
 		cmocka_unit_test(test_dkim__looks_at_every_signature_up_to_a_limit),
 		cmocka_unit_test(test_key_read__takes_no_key_that_must_not_sign),
+		cmocka_unit_test(test_dkim__serves_threads_at_once),
 		cmocka_unit_test(test_keys__follow_the_files),
 	};
 
