@@ -33,6 +33,8 @@ extern const struct admin_command admin_directory_publish;
 extern const struct admin_command admin_queue_list, admin_queue_show, admin_queue_retry,
 	admin_queue_hold, admin_queue_release, admin_queue_delete, admin_queue_bounce,
 	admin_queue_stats, admin_queue_summary, admin_queue_adopt;
+extern const struct admin_command admin_dmarc_list, admin_dmarc_show, admin_dmarc_send,
+	admin_dmarc_import, admin_dmarc_sources;
 extern const struct admin_command admin_tls_report_received, admin_tls_report_pending,
 	admin_tls_report_sent, admin_tls_report_send;
 extern const struct admin_command admin_sending_list, admin_sending_show, admin_sending_freeze,

@@ -19,6 +19,7 @@
 #include "smtpd/defence.h"
 #include "smtpd/filters.h"
 #include "smtpd/outbound.h"
+#include "smtpd/own_mail.h"
 #include "smtpd/again.h"
 #include "smtpd/answers.h"
 #include "smtpd/room.h"
@@ -173,6 +174,8 @@ control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 		*reply_out = json_object();
 		return CV_OK;
 	}
+	if (what && !strcmp(what, "mail.submit"))
+		return smtpd_own_mail_do(&d->server, call->request, reply_out, err);
 	if (what && !strcmp(what, "auth.unlock"))
 		return answer_unlock(&d->server, call->request, reply_out);
 	if (what && cv_str_has_prefix(cv_str_z(what), "sending."))

@@ -8,10 +8,15 @@
 #include <time.h>
 
 #include "common/base/clock.h"
+#include "common/base/rng.h"
+#include "common/text/address.h"
 #include "common/text/header.h"
 #include "smtpd/envelope.h"
 #include "smtpd/milter.h"
 #include "smtpd/outbound.h"
+
+#define SUBMIT_BYTES_MAX (20u << 20)
+#define SUBMIT_LIFE_SECS 86400u
 
 /* ---- the filters, one step after another ---- */
 
@@ -214,4 +219,48 @@ smtpd_own_mail_send(struct smtpd_server *server, const struct smtpd_own_mail *m,
 	cv_spool_done(&final);
 	cv_buf_done(&header);
 	return status;
+}
+
+/* ---- the control socket ---- */
+
+static bool
+is_of_ours(struct smtpd_server *server, struct cv_str address)
+{
+	const struct cv_snapshot *snap = cv_register_get(server->reg);
+	struct cv_path path;
+	bool ours = cv_address_split(address, 0, &path, NULL) == CV_OK &&
+		cv_snapshot_has_domain(snap, path.domain);
+
+	cv_snapshot_unref(snap);
+	return ours;
+}
+
+enum cv_status
+smtpd_own_mail_do(struct smtpd_server *server, json_t *request, json_t **reply_out,
+	struct cv_err *err)
+{
+	static const atomic_bool never;
+	const char *sender = json_string_value(json_object_get(request, "sender"));
+	const char *rcpt = json_string_value(json_object_get(request, "rcpt"));
+	json_t *text = json_object_get(request, "text");
+	char id[40];
+
+	if (!sender || !rcpt || !json_is_string(text) ||
+		!cv_address_is_valid(cv_str_z(rcpt), 0))
+		return cv_fail(err, CV_INVALID, "sender, rcpt and text are needed");
+	if (!is_of_ours(server, cv_str_z(sender)))
+		return cv_fail(err, CV_DENIED, "%s is of none of our domains", sender);
+	if (json_string_length(text) > SUBMIT_BYTES_MAX)
+		return cv_fail(err, CV_LIMIT, "the text is too large");
+	snprintf(id, sizeof id, "f%llx%08llx", (unsigned long long)cv_wall_ms(),
+		(unsigned long long)cv_random_u64() & 0xffffffff);
+	struct smtpd_own_mail m = { .sender = sender, .author = sender, .rcpt = rcpt,
+		.text = cv_str(json_string_value(text), json_string_length(text)),
+		.life_secs = SUBMIT_LIFE_SECS, .id = id };
+	enum cv_status status = smtpd_own_mail_send(server, &m, &never, err);
+	if (status != CV_OK)
+		return status;
+	smtpd_outbound_kick(server->outbound);
+	*reply_out = json_pack("{s:s}", "id", id);
+	return CV_OK;
 }

@@ -7,6 +7,8 @@
 #ifndef SMTPD_OWN_MAIL_H
 #define SMTPD_OWN_MAIL_H
 
+#include <jansson.h>
+
 #include "smtpd/server.h"
 
 struct smtpd_own_mail {
@@ -22,5 +24,10 @@ struct smtpd_own_mail {
 CV_MUST_CHECK enum cv_status smtpd_own_mail_send(struct smtpd_server *server,
                                                  const struct smtpd_own_mail *m,
                                                  const atomic_bool *stop, struct cv_err *err);
+
+/* "mail.submit" on the control socket: another daemon of ours has a mail to send, such as a report
+ * of the filter's. {"sender", "rcpt", "text"}; the sender is of one of our domains. */
+CV_MUST_CHECK enum cv_status smtpd_own_mail_do(struct smtpd_server *server, json_t *request,
+                                               json_t **reply_out, struct cv_err *err);
 
 #endif

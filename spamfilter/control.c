@@ -8,6 +8,7 @@
 #include "common/text/date.h"
 #include "common/text/header.h"
 #include "spamfilter/body.h"
+#include "spamfilter/dmarc/reporter.h"
 #include "spamfilter/classify/classify.h"
 #include "spamfilter/server.h"
 #include "spamfilter/tool/explain.h"
@@ -156,6 +157,12 @@ answer_refresh(struct spam_server *s, CV_UNUSED json_t *request, json_t **reply_
 	return CV_OK;
 }
 
+static enum cv_status
+answer_dmarc(struct spam_server *s, json_t *request, json_t **reply_out, struct cv_err *err)
+{
+	return spam_reporter_do(s->reporter, request, reply_out, err);
+}
+
 static const struct {
 	const char *what;
 	enum cv_status (*fn)(
@@ -168,6 +175,11 @@ static const struct {
 	{"signup.list",      answer_signups     },
 	{"spam.stats",       answer_stats       },
 	{"burst.release",    answer_thaw        },
+	{"dmarc.list",       answer_dmarc       },
+	{"dmarc.show",       answer_dmarc       },
+	{"dmarc.send",       answer_dmarc       },
+	{"dmarc.import",     answer_dmarc       },
+	{"dmarc.sources",    answer_dmarc       },
 	{"classifier.status", spam_classify_answer_status},
 	{"classifier.learn",  spam_classify_answer_learn },
 	{"classifier.train",  spam_classify_answer_train },

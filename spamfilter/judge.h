@@ -46,6 +46,7 @@ void spam_after_counters(struct spam_mail *m); /* judge.c */
 void spam_after_log(struct spam_mail *m);
 void spam_after_agencies(struct spam_mail *m);
 void spam_after_report(struct spam_mail *m); /* classify/report.c */
+void spam_after_dmarc(struct spam_mail *m);  /* dmarc/reporter.c */
 void spam_after_signup(struct spam_mail *m); /* official.c */
 
 void spam_after_burst(struct spam_mail *m); /* reputation/examine.c */

@@ -10,6 +10,9 @@
 #include "common/sandbox/sandbox.h"
 #include "common/text/domain.h"
 #include "spamfilter/dmarc/imitate.h"
+#include "spamfilter/dmarc/reporter.h"
+#include "spamfilter/dmarc/sources.h"
+#include "spamfilter/dmarc/tally.h"
 #include "spamfilter/classify/classify.h"
 #include "spamfilter/rules.h"
 
@@ -251,8 +254,12 @@ open_parts(struct spam_server *s, char *why_not, struct cv_err *err)
 	s->agencies = spam_agencies_new(s->stats);
 	s->dmarc = spam_dmarc_new();
 	s->leaders = spam_leaders_cache_new();
+	s->tally = spam_tally_new(s->stats);
+	s->sources = spam_sources_new(s->stats);
+	s->reporter = spam_reporter_new(s);
 	s->keys = spam_keys_new(s->is_alone ? NULL : s->main->keys_dir);
-	return spam_stats_start(s->stats, err);
+	status = spam_stats_start(s->stats, err);
+	return status == CV_OK ? spam_reporter_start(s->reporter, err) : status;
 }
 
 static struct spam_server *
@@ -353,7 +360,10 @@ spam_server_close(struct spam_server *s)
 	if (s->net)
 		cv_net_free(s->net);
 	spam_classifier_close(s->classifier);
+	spam_reporter_free(s->reporter);
 	spam_stats_close(s->stats);
+	spam_sources_free(s->sources);
+	spam_tally_free(s->tally);
 	spam_signup_free(s->signup);
 	spam_clamav_free(s->clamav);
 	cv_extract_stop(s->extract);

@@ -57,6 +57,9 @@ struct spam_server {
 	struct spam_dns *dns;
 	struct spam_dmarc *dmarc;
 	struct spam_leaders_cache *leaders; /* dmarc/imitate.h */
+	struct spam_tally *tally;           /* dmarc/tally.h, sources.h, reporter.h */
+	struct spam_sources *sources;
+	struct spam_reporter *reporter;
 	struct spam_keys *keys;
 	struct spam_stats *stats;
 	struct spam_signup *signup;

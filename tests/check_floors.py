@@ -21,7 +21,7 @@ SAME_FLOOR = {
 ONLY_IN = {
     "db.h": "common/store/bdb/", "unbound.h": "common/net/", "libmilter/mfapi.h": "spamfilter/",
     "spf2/spf.h": "spamfilter/", "opendkim/dkim.h": "spamfilter/", "curl/curl.h": ("admin/", "common/net/https.c"),
-    "seccomp.h": "common/sandbox/", "zstd.h": ("common/store/volume/", "imapd/texts_file.c"), "expat.h": "extractor/", "zlib.h": ("smtpd/", "common/net/deflate.c", "extractor/zip.c"), "argon2.h": "common/register/",
+    "seccomp.h": "common/sandbox/", "zstd.h": ("common/store/volume/", "imapd/texts_file.c"), "expat.h": ("extractor/", "spamfilter/dmarc/"), "zlib.h": ("smtpd/", "common/net/deflate.c", "extractor/zip.c", "spamfilter/dmarc/"), "argon2.h": "common/register/",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
 

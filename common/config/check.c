@@ -278,6 +278,8 @@ static const struct row {
 	{ "spamfilter", "dmarc_temperror", false, check_choice, "accept defer" },
 	{ "spamfilter", "dmarc_bad_from", false, check_choice,
 		"accept mark junk quarantine refuse" },
+	{ "spamfilter", "dmarc_report_contact", false, check_address, NULL },
+	{ "spamfilter", "dmarc_report_address", false, check_address, NULL },
 	{ "spamfilter", "dmarc_method", false, check_choice, "tree-walk public-suffix" },
 	{ "spamfilter", "secrecy_inbound", false, check_choice, "accept mark reject" },
 	{ "spamfilter", "advertising", false, check_choice, "accept mark junk" },

@@ -212,6 +212,10 @@
 	OPT(text, dmarc_temperror, "accept", "1", "20", "mail whose policy cannot be looked up: accept or defer", "khi không tra được chính sách DMARC") \
 	OPT(text, dmarc_bad_from, "refuse", "1", "20", "mail whose From is several or unreadable and names a protected domain: accept, mark, junk, quarantine or refuse", "thư có dòng From sai mà ghi tên miền được bảo vệ") \
 	OPT(path, dmarc_override_file, "", "", "1024", "exceptions from DMARC policies: lines 'kind what until-date reason'", "tệp ngoại lệ DMARC") \
+	OPT(flag, dmarc_reports, "yes", "", "", "tell domains that ask for it once a day what came in their name (RFC 9990)", "gửi báo cáo DMARC hằng ngày cho tên miền yêu cầu") \
+	OPT(text, dmarc_report_contact, "", "", "320", "address these reports come from; empty: dmarc@ the default domain", "địa chỉ gửi báo cáo DMARC") \
+	OPT(secs, dmarc_report_delay, "4h", "0", "72000", "longest wait after midnight UTC before they are sent", "thời gian chờ tối đa trước khi gửi báo cáo") \
+	OPT(text, dmarc_report_address, "", "", "320", "address at which the reports of others about our domains arrive (rua=); empty: none", "địa chỉ nhận báo cáo DMARC của nơi khác") \
 	OPT(list, former_domains, "", "", "65536", "domains the province used before: guarded like its own", "tên miền cũ của tỉnh, được bảo vệ như tên miền hiện tại") \
 	OPT(num, leader_rank, "30", "0", "1000", "people of this rank or before it are leaders whose names are guarded; 0: none", "thứ hạng của lãnh đạo được bảo vệ tên") \
 	OPT(flag, reject_forged_own, "yes", "", "", "refuse mail from outside that names our own domains in From (POL-06)", "từ chối thư giả mạo tên miền của tỉnh") \

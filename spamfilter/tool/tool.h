@@ -51,5 +51,7 @@ void spam_tool_fault(struct spam_tool *t, const char *name, const char *why);
 
 /* spf.c: check_host() by hand, with options of its own. */
 int spam_tool_spf(int argc, char **argv);
+/* dmarc.c: the policy of a domain, or what a report says. */
+int spam_tool_dmarc(int argc, char **argv);
 
 #endif
