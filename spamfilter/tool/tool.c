@@ -32,6 +32,7 @@ static const struct tool_row {
 	{"judge",   "DIR|FILE|- ...",  1, WORDS_MAX, run_judge,   {{NULL, false}}, NULL, false},
 	{"rules",   "",                0, 0,         spam_tool_rules, {{NULL, false}}, NULL, true},
 	{"spf",     "--client IP ...", 0, 0,         NULL,        {{NULL, false}}, spam_tool_spf, false},
+	{"dmarc",   "--from DOMAIN ...", 0, 0,       NULL,        {{NULL, false}}, spam_tool_dmarc, false},
 	{"learn", "--ham|--spam [--forget] DIR|FILE|- ...", 1, WORDS_MAX, spam_tool_learn,
 		{{"ham", false}, {"spam", false}, {"forget", false}}, NULL, false},
 	{"evaluate", "--ham DIR --spam DIR", 0, 0, spam_tool_evaluate,
