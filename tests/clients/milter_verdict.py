@@ -89,7 +89,9 @@ def check_actions(check, mail_filter, path):
         check(f"weight {weight}", answer in (want, b"a" if want == b"c" else want)
               and said.startswith(text), (answer, data, edits))
         check(f"weight {weight} is told", want == b"y" or f"signup({weight})" in verdict, verdict)
-        check(f"weight {weight}: held by the MTA", any(e[0] == b"q" for e in edits) == held, edits)
+        reasons = [e[1] for e in edits if e[0] == b"q"]
+        check(f"weight {weight}: held by the MTA, and why", len(reasons) == held
+              and all(b"score=12." in r and b"rules=signup(12.0)" in r for r in reasons), edits)
     for to in (f"tiepdan@{DOMAIN}", "any@hoi.test"):
         (answer, _), edits = mta.mail(to)
         check(f"{to} is never refused by score (SPM-02)", answer in b"ca"
