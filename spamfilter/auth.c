@@ -129,6 +129,8 @@ check_smime(struct spam_mail *m)
 	cv_buf_done(&author);
 	if (m->auth.smime.result == SPAM_SMIME_PASS)
 		spam_found(m, SPAM_RULE_SMIME_SIGNED, "%.100s", m->auth.smime.signer);
+	else if (m->auth.smime.result == SPAM_SMIME_POLICY)
+		spam_found(m, SPAM_RULE_SMIME_UNTRUSTED, "%.100s", m->auth.smime.why);
 	else if (m->auth.smime.result == SPAM_SMIME_FAIL)
 		spam_found(m, SPAM_RULE_SMIME_BROKEN, "%.100s", m->auth.smime.why);
 }

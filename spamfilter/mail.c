@@ -22,6 +22,7 @@ spam_mail_new(struct spam_server *server, uint64_t id)
 	m->client_name = m->helo = m->authserv_id = m->login = "";
 	snprintf(m->client_text, sizeof m->client_text, "local");
 	spam_lookups_start(&m->lookups, server->dns);
+	m->lookups.wait_us = (int64_t)m->opt->message_secs * 1000000;
 	spam_mail_budget(m);
 	/* A reload may have changed it. */
 	atomic_store(&server->bodies.max_bytes, (uint64_t)m->opt->bodies_max);
