@@ -63,6 +63,23 @@ say_nothing(const char *domain, int level, const char *message, void *arg)
 	(void)arg;
 }
 
+/* Where a line ends is a matter of layout: the text goes on behind a blank, or behind a hyphen at
+ * once. Vietnamese parts no words, but "15/GM-UBND" is broken so. */
+static void
+join_lines(char *text)
+{
+	char *to = text;
+
+	for (const char *at = text; at && *at; at++) {
+		if (!strchr("\r\n\f\t", *at))
+			*to++ = *at;
+		else if (to - text < 2 || to[-1] != '-' || to[-2] == ' ')
+			*to++ = ' ';
+	}
+	if (to)
+		*to = '\0';
+}
+
 static void
 write_pages(void *document, struct extractor_text *t)
 {
@@ -71,9 +88,7 @@ write_pages(void *document, struct extractor_text *t)
 	for (int i = 0; i < count && !extractor_text_is_enough(t); i++) {
 		void *page = lib.page(document, i);
 		char *text = page ? lib.text(page) : NULL;
-		/* Where a line ends is a matter of layout, so that words go on behind it. */
-		for (char *at = text; at && (at = strpbrk(at, "\r\n\f\t"));)
-			*at++ = ' ';
+		join_lines(text);
 		if (text)
 			extractor_text_add(t, cv_str_z(text));
 		extractor_text_line(t);

@@ -178,7 +178,7 @@ def hostile():
     laughs = "".join('<!ENTITY l%d "%s">' % (i, "&l%d;" % (i - 1) * 10 if i else "haha")
                      for i in range(12))
     packer = zlib.compressobj(9)
-    zeros = b"".join(packer.compress(b" " * (1 << 20)) for _ in range(300)) + packer.flush()
+    zeros = b"".join(packer.compress(b" " * (1 << 20)) for _ in range(120)) + packer.flush()
     good, paper = docx("nguyen ven cau mot", "cau hai"), pdf("trang mot nguyen ven")
     return [
         ("bomb.docx", word("<w:document %s>%s</w:document>" % (W, "\n" * (120 << 20)))),

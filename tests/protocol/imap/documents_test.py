@@ -26,6 +26,7 @@ from documents import MAKERS, TYPES, docx, hostile, odt, pdf  # noqa: E402
 from index_test import WORDS, Box, wait_for  # noqa: E402
 from run import Wrong  # noqa: E402
 
+FIXTURES = os.path.join(os.path.dirname(os.path.dirname(HERE)), "fixtures", "documents")
 ON = ("index_attachments = yes", "index_attachments_wait = 60s")
 
 
@@ -98,6 +99,12 @@ def kinds(boxes):
                                                            "-UBND")))
     numbers["abc font"] = boxes.add(attached("bay.docx", docx(
         "KÝnh mêi häp giao ban ®Çu tuÇn, sè 15/GM-UBND", font=".VnTime")))
+    # As other programs write them.
+    for path in sorted(glob.glob(os.path.join(FIXTURES, "*.[dopx]*"))):
+        with open(path, "rb") as f:
+            numbers[path] = boxes.add(attached(os.path.basename(path), f.read()))
+    if len(numbers) != len(MAKERS) + 7 + 4:
+        raise Wrong("the fixtures are not there")
     old = boxes.add(attached("tam.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + sentence.encode()))
     boxes.add(attached("chin.docx", docx("Tờ trình", "một đoạn")))
     for box in (boxes.indexed, boxes.plain):
@@ -105,6 +112,7 @@ def kinds(boxes):
             want(box, needle, numbers.values(), "documents on")
         want(box, "da xoa bo", [], "what was deleted from a document")
         want(box, "bang luong", [numbers["xlsx"]], "the name of a sheet")
+        want(box, "hoi truong a", [numbers[n] for n in numbers if n.endswith("word.docx")], "a table")
         want(box, "15000001", [numbers["xlsx"]], "a number in a cell")
     want(boxes.off, "hop giao ban", [], "documents off")
     if old in numbers.values():
