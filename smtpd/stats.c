@@ -178,6 +178,20 @@ put_fates(struct cv_buf *out)
 }
 
 static void
+put_places(struct cv_buf *out)
+{
+	static const char *const names[] = {[SMTPD_PLACED_JUNK] = "junk",
+		[SMTPD_PLACED_QUARANTINE] = "quarantine", [SMTPD_PLACED_HELD] = "queue"};
+
+	cv_metric_head(out, "congvu_smtp_placed_total", CV_COUNTER,
+		"Messages that a filter's verdict sent elsewhere than to INBOX.");
+	for (size_t i = 0; i < CV_COUNT(names); i++)
+		cv_metric_sample(out, "congvu_smtp_placed_total",
+			(const char *const[]){"place", names[i], NULL},
+			atomic_load(&smtpd_stats.placed[i]));
+}
+
+static void
 put_sessions(struct cv_buf *out, struct smtpd_server *s)
 {
 	cv_metric_head(out, "congvu_smtp_sessions_total", CV_COUNTER,
@@ -242,6 +256,7 @@ smtpd_stats_collect(void *server, struct cv_buf *out)
 	put_refusals(out);
 	put_tls(out);
 	put_fates(out);
+	put_places(out);
 	put_queue(out, s);
 	put_disk(out, s);
 	cv_resolver_metrics(s->resolver, out);

@@ -13,6 +13,9 @@
 enum smtpd_stats_fate { SMTPD_STATS_SENT, SMTPD_STATS_DEFERRED, SMTPD_STATS_FAILED,
 	SMTPD_STATS_EXPIRED, SMTPD_STATS_FATES };
 
+enum smtpd_stats_place { SMTPD_PLACED_JUNK, SMTPD_PLACED_QUARANTINE, SMTPD_PLACED_HELD,
+	SMTPD_PLACES };
+
 struct smtpd_stats {
 	struct cv_histogram accept;   /* end of data to durable */
 	struct cv_histogram filter;   /* the filters' step with the whole message */
@@ -22,6 +25,7 @@ struct smtpd_stats {
 	atomic_ullong bytes;          /* of messages accepted */
 	atomic_ullong bounces;
 	atomic_ullong deferred_boxes; /* the store could not take them now */
+	atomic_ullong placed[SMTPD_PLACES]; /* messages by what filters said of them */
 };
 extern struct smtpd_stats smtpd_stats;
 

@@ -6,6 +6,7 @@
 #include "common/store/quarantine.h"
 #include "common/text/header.h"
 #include "smtpd/held_notice.h"
+#include "smtpd/stats.h"
 
 #define VERDICT_FIELD "X-Congvu-Verdict"
 #define REASON_FIELD  "X-Congvu-Quarantine"
@@ -36,6 +37,7 @@ hold(struct smtpd_session *s)
 {
 	s->tx->place = CV_Q_INBOX;
 	s->tx->held = true;
+	atomic_fetch_add(&smtpd_stats.placed[SMTPD_PLACED_HELD], 1);
 	cv_log(cv_conn_id(s->conn), CV_WARN, "msg.held", "id=%s by=filter account=%s reason=%.*s",
 		s->tx->id, s->login, CV_STR_ARGS(s->tx->reason));
 	smtpd_held_tell(s);
@@ -50,11 +52,17 @@ settle(struct smtpd_session *s, enum cv_queue_place place, struct cv_str reason)
 
 	tx->place = place;
 	tx->reason = cv_arena_str(&tx->arena, cv_str_sub(reason, 0, REASON_MAX));
-	if (place == CV_Q_QUARANTINE && s->authed)
+	if (place == CV_Q_QUARANTINE && s->authed) {
 		hold(s);
-	else if (place != CV_Q_INBOX)
-		cv_log(cv_conn_id(s->conn), CV_INFO, "msg.placed", "id=%s in=%s reason=%.*s",
-			tx->id, events[place], CV_STR_ARGS(tx->reason));
+		return;
+	}
+	if (place == CV_Q_INBOX)
+		return;
+	atomic_fetch_add(&smtpd_stats.placed[place == CV_Q_JUNK ? SMTPD_PLACED_JUNK
+								: SMTPD_PLACED_QUARANTINE],
+		1);
+	cv_log(cv_conn_id(s->conn), CV_INFO, "msg.placed", "id=%s in=%s reason=%.*s", tx->id,
+		events[place], CV_STR_ARGS(tx->reason));
 }
 
 void

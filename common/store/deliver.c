@@ -102,6 +102,21 @@ is_held(const struct cv_deliver_rcpt *rcpt)
 	return cv_str_ieq_z(rcpt->folder, CV_QUARANTINE_FOLDER);
 }
 
+/* Who deleted their Junk folder gets another one rather than spam in the inbox. */
+static void
+make_junk(struct target *t)
+{
+	cv_ticket ticket;
+	if (cv_acct_lock(t->acct, NULL))
+		return;
+	bool is_there = cv_box_find_use(t->acct, CV_USE_JUNK);
+	cv_acct_unlock(t->acct);
+	if (is_there || cv_mbox_create(t->acct, CV_STR(CV_JUNK_NAME), CV_USE_JUNK, NULL, &ticket,
+				NULL))
+		return;
+	(void)!cv_mbox_subscribe(t->acct, CV_STR(CV_JUNK_NAME), true, &ticket, NULL);
+}
+
 /* A folder that is named and missing is made; a name that cannot be is the inbox. */
 static void
 make_folder(struct target *t)
@@ -111,6 +126,10 @@ make_folder(struct target *t)
 	if (is_held(t->rcpt)) {
 		/* Without it plan() tells the sender to come again. */
 		(void)!cv_box_make_quarantine(t->acct, NULL);
+		return;
+	}
+	if (cv_str_ieq_z(name, "\\Junk")) {
+		make_junk(t);
 		return;
 	}
 	if (!name.n || name.p[0] == '\\')

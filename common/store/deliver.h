@@ -20,8 +20,9 @@
 struct cv_deliver_rcpt {
 	cv_acct_id acct;
 	struct cv_str folder;        /* "" is INBOX; made when missing; "\\Junk" etc. finds by
-				      * use, INBOX when there is none; "\\Quarantine":
-				      * quarantine.h, for which there is room whatever the quota */
+				      * use, INBOX when there is none (\\Junk is made);
+				      * "\\Quarantine": quarantine.h, for which there is room
+				      * whatever the quota */
 	uint32_t flags;              /* CV_FLAG_* at arrival */
 	enum cv_status result;       /* OK, OVERQUOTA, FULL, TEMPFAIL, UNKNOWN, NOT_FOUND (no
 				      * account) */

@@ -47,6 +47,7 @@
 #define CV_MBOXES_MAX      10000u
 #define CV_DELIVERY_DAYS   7
 #define CV_VANISHED_ROWS   2000u /* X rows kept for one mailbox */
+#define CV_JUNK_NAME       "Thư rác"
 #define CV_QUARANTINE_NAME "\1quarantine" /* no name that cv_name_canon() lets through */
 #define CV_REMOVED_BOX_BIT (1u << 31) /* in the number of an R row of a mailbox */
 

@@ -628,7 +628,7 @@ cv_boxes_create_default(struct cv_acct *a, cv_ticket *ticket_out, struct cv_err 
 		{"INBOX",           CV_USE_NONE   },
 		{"Thư nháp",      CV_USE_DRAFTS },
 		{"Thư đã gửi", CV_USE_SENT   },
-		{"Thư rác",       CV_USE_JUNK   },
+		{CV_JUNK_NAME,      CV_USE_JUNK   },
 		{"Thùng rác",     CV_USE_TRASH  },
 		{"Lưu trữ",      CV_USE_ARCHIVE},
 	};

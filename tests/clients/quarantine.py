@@ -549,7 +549,7 @@ def test_a_person_releases_in_a_real_browser():
             b.wait_text("h1", "Thư không còn ở đây")
 
 
-def test_the_real_filter_decides():
+def test_the_real_filter_decides_and_learns_from_a_release():
     """smtpd, spamfilter and imapd together, with policies of DMARC as the cause."""
     if not built("congvu-spamfilter"):
         print("    the filter is not built")
@@ -577,6 +577,8 @@ _dmarc.worse.example. 300 IN TXT "v=DMARC1; p=reject"
             expect("dmarc-quarantine" in item["rules"] and float(item["score"]) > 0, item)
             w.p.ask("imapd", "quarantine.release", account=w.an, item=item["item"])
             expect(w.held() == [], w.held())
+            learned = w.p.ask("spamfilter", "classifier.status")
+            expect(learned["ham"] == 1 and learned["spam"] == 0, learned)
             raw = w.found("INBOX", "thu so 1")
             expect(len(raw) == 1 and b"score=-50" not in raw[0], raw)
 

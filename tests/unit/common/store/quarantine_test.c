@@ -192,6 +192,26 @@ test_deliver__to_a_use_nobody_knows_is_the_inbox(void **state)
 	free(text);
 }
 
+static void
+test_deliver__makes_another_junk_folder_for_who_has_none(void **state)
+{
+	struct kit *k = *state;
+	struct cv_deliverer *d;
+	struct cv_deliver_rcpt rcpt = {.acct = KIT_USER(1), .folder = CV_STR("\\Junk")};
+	char *text = kit_text(1);
+	OK(cv_mbox_delete(k->a, CV_STR("Thư rác"), &k->t, &k->err));
+	OK(cv_deliverer_local(k->s, &d, &k->err));
+	kit_deliver(d, "j-1", text, &rcpt, 1);
+	kit_deliver(d, "j-2", text, &rcpt, 1);
+	assert_int_equal(rcpt.result, CV_OK);
+	struct cv_mbox_info junk = kit_info(k, "Thư rác");
+	assert_true(junk.exists == 2 && junk.use == CV_USE_JUNK);
+	assert_int_equal(kit_info(k, "INBOX").exists, 0);
+	kit_check_sound(k);
+	cv_deliverer_free(d);
+	free(text);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
 
 int
@@ -205,6 +225,7 @@ main(void)
 		TEST(test_quarantine__goes_with_time_and_cannot_be_restored),
 		TEST(test_quarantine__is_told_to_no_watcher),
 		TEST(test_deliver__to_a_use_nobody_knows_is_the_inbox),
+		TEST(test_deliver__makes_another_junk_folder_for_who_has_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
