@@ -43,7 +43,8 @@ extern const struct admin_command admin_spam_explain, admin_spam_judge, admin_sp
 	admin_spam_stats;
 extern const struct admin_command admin_spam_thaw;
 extern const struct admin_command admin_spam_learn, admin_spam_evaluate;
-extern const struct admin_command admin_policy_explain;
+extern const struct admin_command admin_policy_explain, admin_policy_allow, admin_policy_signups,
+	admin_policy_free_mail;
 extern const struct admin_command admin_store_check, admin_config_check, admin_config_show;
 extern const struct admin_command admin_manual;
 

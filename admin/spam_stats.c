@@ -1,15 +1,10 @@
 /* spam_stats.c - `congvu spam stats`: what the filter did, by agency and month (SPM-09). */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <stdlib.h>
-#include <time.h>
-
 #include "admin/commands.h"
 #include "admin/csv.h"
+#include "admin/month.h"
 #include "common/base/buf.h"
-#include "common/base/clock.h"
-#include "common/text/date.h"
 
-#define LOCAL_ZONE_MIN (7 * 60) /* days are days in Việt Nam */
 #define TOP_RULES      3
 #define CSV_BYTES_MAX  (64u << 20)
 
@@ -27,39 +22,6 @@ text_of(const json_t *o, const char *key)
 	const char *text = json_string_value(json_object_get(o, key));
 
 	return text ? text : "";
-}
-
-/* "2026-11", or this month. False after saying what is wrong. */
-static bool
-take_month(struct admin_call *call, json_t *request)
-{
-	const char *text = admin_option(call, "month");
-	struct cv_civil now;
-	char day[40];
-	int year, month, last = 31;
-
-	cv_date_civil(cv_date_at(cv_wall_secs(), LOCAL_ZONE_MIN), &now);
-	year = now.year;
-	month = now.month;
-	if (text) {
-		bool is_good = strlen(text) == 7 && strspn(text, "0123456789-") == 7 &&
-			       text[4] == '-';
-		year = is_good ? (int)strtol(text, NULL, 10) : 0;
-		month = is_good ? (int)strtol(text + 5, NULL, 10) : 0;
-		if (!cv_civil_is_valid(year, month, 1)) {
-			admin_error(call, EXIT_USAGE, "a month is written like 2026-11",
-				"tháng viết như 2026-11");
-			return false;
-		}
-	}
-	while (!cv_civil_is_valid(year, month, last))
-		last--;
-	snprintf(day, sizeof day, "%04d-%02d-01", year, month);
-	admin_set(request, "from", day);
-	snprintf(day, sizeof day, "%04d-%02d-%02d", year, month, last);
-	admin_set(request, "to", day);
-	admin_set(request, "agency", admin_option(call, "agency"));
-	return true;
 }
 
 /* ---- sums ---- */
@@ -209,7 +171,8 @@ run_stats(struct admin_call *call)
 	json_t *request = admin_request("spam.stats"), *reply;
 	int exit_code = EXIT_OK;
 
-	if (!take_month(call, request)) {
+	admin_set(request, "agency", admin_option(call, "agency"));
+	if (!admin_month(call, request, 0)) {
 		json_decref(request);
 		return EXIT_USAGE;
 	}

@@ -110,7 +110,12 @@ rcpt_done(struct smtpd_session *s)
 		s->tx->remote_count++;
 	smtpd_session_enter(s, S_RCPT);
 	smtpd_note_rcpt(s);
-	smtpd_reply_put(cv_conn_out(s->conn), r->is_moved ? R_RCPT_MOVED : R_RCPT_OK);
+	struct cv_decision warning;
+	if (!r->is_moved && !r->is_local && smtpd_submission_rcpt_warns(s, r->address, &warning))
+		smtpd_reply_decision(cv_conn_out(s->conn), &warning, s->tx->smtputf8);
+	else
+		smtpd_reply_put(
+			cv_conn_out(s->conn), r->is_moved ? R_RCPT_MOVED : R_RCPT_OK);
 	return CV_STEP_DONE;
 }
 

@@ -3,9 +3,11 @@
 #include "smtpd/submission.h"
 
 #include "common/base/log.h"
+#include "common/policy/mail.h"
 #include "common/text/content.h"
 #include "common/text/encoded_word.h"
 #include "common/text/header.h"
+#include "smtpd/envelope.h"
 #include "smtpd/from_name.h"
 #include "smtpd/note.h"
 
@@ -64,6 +66,28 @@ ledger_name(struct cv_str address, bool outside, struct cv_buf *key)
 	return cv_buf_view(key);
 }
 
+/* D says which domain was probably meant. The log has the domain, never the address. */
+static bool
+is_misspelt(struct smtpd_session *s, struct cv_str address, struct cv_decision *d)
+{
+	struct cv_str local, domain;
+
+	smtpd_envelope_split(address, &local, &domain);
+	cv_policy_recipient_typo(s->server->policy, domain, d);
+	if (d->verdict != CV_MARK)
+		return false;
+	cv_log(cv_conn_id(s->conn), CV_INFO, "policy.typo", "id=%s account=%s domain=%.*s",
+		s->tx->id, s->login, CV_STR_ARGS(domain));
+	return true;
+}
+
+bool
+smtpd_submission_rcpt_warns(struct smtpd_session *s, struct cv_str address, struct cv_decision *d)
+{
+	return s->authed && !strcmp(s->server->opt->recipient_typos, "warn") &&
+	       is_misspelt(s, address, d);
+}
+
 bool
 smtpd_submission_rcpt(
 	struct smtpd_session *s, struct cv_str address, bool outside, struct cv_decision *d)
@@ -72,6 +96,13 @@ smtpd_submission_rcpt(
 
 	if (!s->authed)
 		return true;
+	if (outside && !strcmp(s->server->opt->recipient_typos, "refuse") &&
+		is_misspelt(s, address, d)) {
+		d->verdict = CV_REFUSE;
+		d->smtp_code = 550;
+		d->enhanced = "5.1.2";
+		return false;
+	}
 	enum cv_sending_rule rule = smtpd_sending_rcpt(
 		&s->tx->sending, ledger_name(address, outside, &key));
 	cv_buf_done(&key);

@@ -15,6 +15,10 @@ bool smtpd_submission_mail(struct smtpd_session *s, struct cv_decision *d);
 /* RCPT: one recipient more, OUTSIDE the province or not. False: D says why not. */
 bool smtpd_submission_rcpt(
 	struct smtpd_session *s, struct cv_str address, bool outside, struct cv_decision *d);
+/* A recipient outside was taken whose domain looks misspelt (POL-01): D is what to say in the
+ * answer. */
+bool smtpd_submission_rcpt_warns(
+	struct smtpd_session *s, struct cv_str address, struct cv_decision *d);
 /* The recipient taken last was refused after all. */
 void smtpd_submission_rcpt_undo(struct smtpd_tx *tx);
 /* A recipient was refused for what it is. */

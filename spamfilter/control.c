@@ -14,10 +14,10 @@
 #include "spamfilter/tool/explain.h"
 
 #define LIST_DAYS  30
-#define LIST_LIMIT 10000
 /* Statistics' cache, what is remembered of senders, the classifier's tokens. */
 #define TABLES_BYTES (SPAM_STATS_CACHE_BYTES + (45 << 20) + (256 << 20))
 #define CLAMAV_MS  3000 /* that `status` waits for its version */
+#define LIST_LIMIT 200000
 
 /* The most that was resident so far. */
 static json_int_t
@@ -83,23 +83,6 @@ answer_status(struct spam_server *s, CV_UNUSED json_t *request, json_t **reply_o
 	return CV_OK;
 }
 
-static enum cv_status
-answer_signups(struct spam_server *s, json_t *request, json_t **reply_out, struct cv_err *err)
-{
-	json_int_t days = LIST_DAYS, limit = LIST_LIMIT;
-	json_t *rows;
-
-	(void)json_unpack(request, "{s?:I, s?:I}", "days", &days, "limit", &limit);
-	if (days < 0 || days > 100000 || limit < 0 || limit > LIST_LIMIT)
-		return cv_fail(err, CV_INVALID, "days and limit must be small and not negative");
-	enum cv_status status =
-		spam_signup_list(s->signup, (unsigned)days, (size_t)limit, &rows, err);
-	if (status)
-		return status;
-	*reply_out = json_pack("{s:o}", "events", rows);
-	return *reply_out ? CV_OK : CV_TEMPFAIL;
-}
-
 /* "2026-11-23" as days since 1970; ABSENT when KEY is not there. */
 static enum cv_status
 day_of(const json_t *request, const char *key, uint32_t absent, uint32_t *out, struct cv_err *err)
@@ -114,6 +97,54 @@ day_of(const json_t *request, const char *key, uint32_t absent, uint32_t *out, s
 		return cv_fail(err, CV_INVALID, "%s is no day like 2026-11-23", key);
 	*out = (uint32_t)CV_MAX(cv_date_local_days(date), 0);
 	return CV_OK;
+}
+
+/* The agency's code of each row; rows of others than AGENCY (when it is named) go. */
+static void
+add_agencies(struct spam_server *s, json_t *rows, const char *agency)
+{
+	const struct cv_snapshot *snap = cv_register_get(s->reg);
+
+	for (size_t i = json_array_size(rows); i > 0; i--) {
+		json_t *row = json_array_get(rows, i - 1);
+		uint64_t acct =
+			(uint64_t)json_integer_value(json_object_get(row, "account"));
+		struct cv_reg_account a;
+		bool known = acct && cv_snapshot_account(snap, acct, &a) && a.agency.n;
+		if (agency && !(known && cv_str_eq_z(a.agency, agency)))
+			json_array_remove(rows, i - 1);
+		else
+			json_object_set_new(row, "agency",
+				known ? json_stringn(a.agency.p, a.agency.n) : json_string(""));
+	}
+	cv_snapshot_unref(snap);
+}
+
+static enum cv_status
+answer_signups(struct spam_server *s, json_t *request, json_t **reply_out, struct cv_err *err)
+{
+	const char *agency = json_string_value(json_object_get(request, "agency"));
+	struct spam_signup_asked asked = {.limit = LIST_LIMIT};
+	json_int_t days = LIST_DAYS, limit = LIST_LIMIT;
+	uint32_t today = spam_stats_today();
+	json_t *rows;
+
+	(void)json_unpack(request, "{s?:I, s?:I}", "days", &days, "limit", &limit);
+	if (days < 0 || days > 100000 || limit < 0 || limit > LIST_LIMIT)
+		return cv_fail(err, CV_INVALID, "days and limit must be small and not negative");
+	asked.limit = (size_t)limit;
+	asked.own_free_mail = json_is_true(json_object_get(request, "own_free_mail"));
+	enum cv_status status =
+		day_of(request, "from", today - CV_MIN(today, (uint32_t)days), &asked.from, err);
+	if (status == CV_OK)
+		status = day_of(request, "to", UINT32_MAX - 1, &asked.to, err);
+	if (status == CV_OK)
+		status = spam_signup_list(s->signup, &asked, &rows, err);
+	if (status)
+		return status;
+	add_agencies(s, rows, agency);
+	*reply_out = json_pack("{s:o}", "events", rows);
+	return *reply_out ? CV_OK : CV_TEMPFAIL;
 }
 
 static enum cv_status

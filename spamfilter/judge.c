@@ -49,6 +49,7 @@ static const struct {
 	{spam_after_signup,     false},
 	{spam_after_report,     false},
 	{spam_after_dmarc,      false},
+	{spam_after_free_mail,  false},
 	{spam_after_burst,      false},
 	{spam_after_copies,     false},
 	{spam_after_letters,    false},

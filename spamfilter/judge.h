@@ -48,6 +48,7 @@ void spam_after_agencies(struct spam_mail *m);
 void spam_after_report(struct spam_mail *m); /* classify/report.c */
 void spam_after_dmarc(struct spam_mail *m);  /* dmarc/reporter.c */
 void spam_after_signup(struct spam_mail *m); /* official.c */
+void spam_after_free_mail(struct spam_mail *m); /* freemail.c */
 
 void spam_after_burst(struct spam_mail *m); /* reputation/examine.c */
 void spam_after_copies(struct spam_mail *m);

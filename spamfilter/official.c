@@ -144,6 +144,9 @@ spam_after_signup(struct spam_mail *m)
 		struct cv_str address = is_known ? hit.account.address : m->rcpts[i];
 		spam_signup_note(m->server->signup, is_known ? hit.account.acct : 0, address,
 			m->author.domain, class);
+		if (is_known && m->signup_class != CV_SIGNUP_NEWSLETTER)
+			spam_notices_tell(m->server->notices, hit.account.acct, address,
+				m->author.domain, (unsigned)m->opt->signup_notice_days);
 		cv_log(m->id, CV_INFO, "policy.signup", "id=%s to=<%.*s> service=%.*s class=%s",
 			m->queue_id, CV_STR_ARGS(address), CV_STR_ARGS(m->author.domain), class);
 	}

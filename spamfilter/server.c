@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/policy/mail.h"
 #include "common/sandbox/sandbox.h"
 #include "common/text/domain.h"
 #include "spamfilter/dmarc/imitate.h"
@@ -21,6 +23,24 @@
 
 /* ---- policy ---- */
 
+/* POL-03. No list yet is an empty one; whose time is over is told. */
+static enum cv_status
+load_allowed(struct cv_policy *policy, const char *file, struct cv_err *err)
+{
+	enum cv_status status = CV_OK;
+
+	if (file[0])
+		status = cv_policy_signup_allow_load(policy, file, err);
+	if (status == CV_NOT_FOUND) {
+		cv_log(0, CV_WARN, "allow.missing", "file=%s", file);
+		return CV_OK;
+	}
+	size_t expired = status ? 0 : cv_policy_signup_expired(policy, cv_wall_secs());
+	if (expired)
+		cv_log(0, CV_WARN, "allow.expired", "file=%s entries=%zu", file, expired);
+	return status;
+}
+
 static enum cv_status
 policy_load(const struct congvu_options *m, const struct spamfilter_options *opt,
 	struct spam_policy **out, struct cv_err *err)
@@ -32,8 +52,8 @@ policy_load(const struct congvu_options *m, const struct spamfilter_options *opt
 	struct spam_smime *smime = NULL;
 	enum cv_status status = cv_policy_load(NULL, m->official_suffixes, &policy, err);
 
-	if (status == CV_OK && opt->signup_allow_file[0])
-		status = cv_policy_signup_allow_load(policy, opt->signup_allow_file, err);
+	if (status == CV_OK)
+		status = load_allowed(policy, opt->signup_allow_file, err);
 	if (status == CV_OK)
 		status = spam_weights_load(opt->weights_file, &weights, err);
 	if (status == CV_OK && (opt->dnsbl[0] || opt->dnswl[0] || opt->urlbl[0]))
@@ -252,6 +272,7 @@ open_parts(struct spam_server *s, char *why_not, struct cv_err *err)
 	s->signup = spam_signup_new(s->stats);
 	s->clamav = spam_clamav_new();
 	s->agencies = spam_agencies_new(s->stats);
+	s->notices = spam_notices_new(s->stats, s->is_alone ? NULL : s->main->run_dir);
 	s->dmarc = spam_dmarc_new();
 	s->leaders = spam_leaders_cache_new();
 	s->tally = spam_tally_new(s->stats);
@@ -304,6 +325,8 @@ spam_server_open(const char *conf_path, const char *socket, struct spam_server *
 	}
 	if (status == CV_OK)
 		status = open_parts(s, NULL, err);
+	if (status == CV_OK)
+		status = spam_notices_start(s->notices, err);
 	if (status) {
 		spam_server_close(s);
 		return status;
@@ -359,6 +382,7 @@ spam_server_close(struct spam_server *s)
 		cv_ctl_server_free(s->ctl);
 	if (s->net)
 		cv_net_free(s->net);
+	spam_notices_free(s->notices);
 	spam_classifier_close(s->classifier);
 	spam_reporter_free(s->reporter);
 	spam_stats_close(s->stats);

@@ -21,6 +21,7 @@
 #include "spamfilter/dmarc/dmarc.h"
 #include "spamfilter/dns.h"
 #include "spamfilter/keys.h"
+#include "spamfilter/notices.h"
 #include "spamfilter/reputation/memory.h"
 #include "spamfilter/room.h"
 #include "spamfilter/signup.h"
@@ -68,6 +69,7 @@ struct spam_server {
 	atomic_uint_fast64_t documents, documents_away; /* seen; not read as nobody was there */
 	struct spam_memory *memory;
 	struct spam_agencies *agencies;
+	struct spam_notices *notices;
 	struct spam_classifier *classifier; /* NULL: none (classify/classify.h) */
 	struct spam_room room; /* for looking into messages */
 	struct cv_netset *submitters;

@@ -140,6 +140,7 @@ spam_signup_note(struct spam_signup *s, uint64_t acct, struct cv_str address,
 /* ---- the list ---- */
 
 struct listing {
+	const struct spam_signup_asked *asked;
 	json_t *rows;
 };
 
@@ -163,39 +164,46 @@ take_row(void *arg, struct cv_str key, struct cv_str value)
 	struct cv_str address = cv_rd_bytes(&v), class = cv_rd_bytes(&v);
 	if (k.bad || v.bad || !gmtime_r(&secs, &tm))
 		return true;
+	if (cv_str_eq_z(class, SPAM_SIGNUP_FREE_MAIL) != l->asked->own_free_mail)
+		return true;
 	strftime(day, sizeof day, "%Y-%m-%d", &tm);
 	json_t *row = json_pack("{s:s, s:I, s:s%, s:s%, s:s%, s:I}", "day", day, "account",
 		(json_int_t)acct, "address", address.p, address.n, "domain", domain.p, domain.n,
 		"class", class.p, class.n, "count", (json_int_t)count);
 	if (row)
-		json_array_insert_new(l->rows, 0, row);
+		json_array_append_new(l->rows, row);
 	return true;
 }
 
 enum cv_status
-spam_signup_list(
-	struct spam_signup *s, unsigned days, size_t limit, json_t **out, struct cv_err *err)
+spam_signup_list(struct spam_signup *s, const struct spam_signup_asked *asked, json_t **out,
+	struct cv_err *err)
 {
-	struct listing l = {json_array()};
+	struct listing l = {asked, json_array()};
+	struct cv_buf from = CV_BUF_INIT(16), to = CV_BUF_INIT(16);
 	struct cv_engine *e = spam_stats_engine(s->stats);
-	uint32_t today = spam_stats_today();
-	struct cv_buf from = CV_BUF_INIT(16);
 	enum cv_status status = CV_OK;
 
 	cv_buf_c(&from, 'E');
-	cv_buf_be32(&from, today > days ? today - days : 0);
+	cv_buf_be32(&from, asked->from);
+	cv_buf_c(&to, 'E');
+	cv_buf_be32(&to, asked->to + 1);
 	if (e) {
 		status = cv_meta_scan(e, spam_stats_acct(SPAM_TABLE_SIGNUPS), cv_buf_view(&from),
-			CV_STR("F"), 0, take_row, &l, err);
+			cv_buf_view(&to), 0, take_row, &l, err);
 		spam_stats_done(s->stats);
 	}
 	cv_buf_done(&from);
+	cv_buf_done(&to);
+	json_t *newest = json_array();
+	for (size_t i = json_array_size(l.rows); i > 0; i--)
+		if (json_array_size(newest) < asked->limit)
+			json_array_append(newest, json_array_get(l.rows, i - 1));
+	json_decref(l.rows);
 	if (status) {
-		json_decref(l.rows);
+		json_decref(newest);
 		return status;
 	}
-	while (json_array_size(l.rows) > limit)
-		json_array_remove(l.rows, json_array_size(l.rows) - 1);
-	*out = l.rows;
+	*out = newest;
 	return CV_OK;
 }

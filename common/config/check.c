@@ -258,6 +258,7 @@ static const struct row {
 	{ "smtpd", "xclient_networks", false, check_networks, NULL },
 	{ "smtpd", "priority_networks", false, check_networks, NULL },
 	{ "smtpd", "send_classes", true, check_class_limit, NULL },
+	{ "smtpd", "recipient_typos", false, check_choice, "accept warn refuse" },
 	{ "smtpd", "display_name", false, check_choice, "register keep" },
 	{ "smtpd", "milter_default_action", false, check_choice, "accept tempfail reject" },
 	{ "smtpd", "smarthost", false, check_smarthost, NULL },

@@ -63,6 +63,7 @@
 	OPT(num, send_burst_refused, "100", "0", "100000000", "refused recipients within send_burst_window after which an account is frozen; 0: never", "số người nhận bị từ chối trong khoảng send_burst_window thì khóa gửi; 0: không khóa") \
 	OPT(secs, send_burst_window, "10m", "20s", "1d", "how long a burst is counted", "khoảng thời gian tính gửi dồn dập") \
 	OPT(list, send_classes, "agency.messages=3000 agency.recipients=20000 agency.first-time=2000 agency.burst=1000 role.messages=3000 role.recipients=20000 role.first-time=2000 role.burst=1000 app.messages=20000 app.recipients=20000 app.first-time=2000 app.burst=1000", "", "65536", "other limits for classes of accounts: person, agency, role or app, then .messages, .recipients, .first-time, .burst or .refused", "hạn mức riêng theo loại tài khoản: person, agency, role, app") \
+	OPT(text, recipient_typos, "warn", "1", "10", "staff write to a domain that looks like a slip of the pen (gmial.com): accept, warn (in the answer to RCPT and the log) or refuse", "gõ sai tên miền người nhận (gmial.com): accept, warn hoặc refuse") \
 	OPT(text, display_name, "register", "4", "8", "sender's name on submission: register (the province's register says it) or keep (as the mail program wrote it)", "tên người gửi: register (theo sổ đăng ký) hoặc keep (giữ nguyên)") \
 	OPT(num, max_conns, "2000", "1", "100000", "connections at once", "số kết nối tối đa") \
 	OPT(num, max_conns_per_ip, "50", "0", "100000", "connections from one address (IPv6: one /64); inside networks excepted; 0: no limit", "số kết nối tối đa một địa chỉ") \
@@ -260,6 +261,7 @@
 	OPT(text, spam_report_address, "", "", "255", "address to which staff forward unwanted mail as an attachment, to teach the classifier; it must be one of the register; empty: none", "địa chỉ cán bộ chuyển tiếp thư rác (đính kèm) để dạy bộ lọc") \
 	OPT(text, ham_report_address, "", "", "255", "the same for mail that was wrongly taken for unwanted", "địa chỉ báo thư bị nhận nhầm là thư rác") \
 	OPT(num, learn_role_weight, "3", "1", "10", "how many times a lesson from an agency or role box counts", "trọng số bài học từ hộp thư cơ quan, chức danh") \
+	OPT(num, signup_notice_days, "30", "0", "60", "the owner of an address hears of a sign-up with it once for each service in so many days; 0: never", "số ngày giữa hai lần báo cho chủ hộp thư về cùng một dịch vụ; 0: không báo") \
 	OPT(path, signup_allow_file, "", "", "1024", "senders allowed to write to official addresses as services: lines 'domain-or-address until-date reason'", "tệp cho phép dịch vụ") \
 	OPT(list, submission_networks, "", "", "65536", "networks whose mail counts as submitted (MTAs without AUTH macros)", "mạng gửi thư nội bộ") \
 	OPT(num, threads_max, "200", "1", "10000", "sessions at once", "số phiên tối đa")

@@ -33,6 +33,18 @@ struct cv_signup_finding {
 void cv_policy_signup_find(const struct cv_policy *p, const struct cv_signup_facts *f,
                            struct cv_signup_finding *out);
 
+/* A line of the allow-list (POL-03): "domain-or-address until-date reason". Slices of LINE; the day
+ * counts to its end in Vietnam. */
+struct cv_policy_allowed {
+	struct cv_str who, reason;
+	int64_t until_secs;
+};
+CV_MUST_CHECK enum cv_status cv_policy_allowed_parse(struct cv_str line,
+                                                     struct cv_policy_allowed *out,
+                                                     struct cv_err *err);
+/* How many lines of the loaded allow-list are over at NOW_SECS. */
+size_t cv_policy_signup_expired(const struct cv_policy *p, int64_t now_secs);
+
 /* ---- phishing ---- */
 
 enum cv_phish {

@@ -331,25 +331,56 @@ parse_date(struct cv_str s, int64_t *secs_out)
 	return tm.tm_mday == (int)day;
 }
 
+enum cv_status
+cv_policy_allowed_parse(struct cv_str line, struct cv_policy_allowed *out, struct cv_err *err)
+{
+	struct cv_str rest = cv_str_trim(line), until;
+	struct cv_buf ascii = CV_BUF_INIT(CV_DOMAIN_INPUT_MAX);
+	*out = (struct cv_policy_allowed){ .until_secs = 0 };
+	if (!cv_str_split(&rest, ' ', &out->who) || !cv_str_split(&rest, ' ', &until) ||
+	    !cv_str_trim(rest).n)
+		return cv_fail(err, CV_INVALID, "a line is 'domain-or-address until-date reason'");
+	out->reason = cv_str_trim(rest);
+	if (!parse_date(until, &out->until_secs))
+		return cv_fail(err, CV_INVALID, "'%.*s' is no date like 2027-06-30",
+		               CV_STR_ARGS(until));
+	size_t at = cv_str_find(out->who, '@', 0);
+	struct cv_str domain = cv_str_sub(out->who, at < out->who.n ? at + 1 : 0, out->who.n);
+	enum cv_status status = cv_domain_to_ascii(domain, &ascii, err);
+	if (!status && !cv_domain_is_full(domain))
+		status = cv_fail(err, CV_INVALID, "'%.*s' is no full domain", CV_STR_ARGS(domain));
+	cv_buf_done(&ascii);
+	return status;
+}
+
 static enum cv_status
 parse_allowed(struct cv_policy *p, struct cv_str line, struct policy_allowed *out,
               struct cv_err *err)
 {
-	struct cv_str rest = line, who, until;
-	if (!cv_str_split(&rest, ' ', &who) || !cv_str_split(&rest, ' ', &until) ||
-	    !cv_str_trim(rest).n)
-		return cv_fail(err, CV_INVALID, "a line is 'domain-or-address until-date reason'");
-	if (!parse_date(until, &out->until_secs))
-		return cv_fail(err, CV_INVALID, "'%.*s' is no date like 2027-06-30",
-		               CV_STR_ARGS(until));
-	size_t at = cv_str_find(who, '@', 0);
-	struct cv_str domain = at < who.n ? cv_str_sub(who, at + 1, who.n) : who;
+	struct cv_policy_allowed read;
+	enum cv_status status = cv_policy_allowed_parse(line, &read, err);
+	if (status)
+		return status;
+	size_t at = cv_str_find(read.who, '@', 0);
+	bool is_address = at < read.who.n;
+	struct cv_str domain = cv_str_sub(read.who, is_address ? at + 1 : 0, read.who.n);
 	struct cv_buf ascii = CV_BUF_INIT(CV_DOMAIN_INPUT_MAX);
-	enum cv_status status = cv_domain_to_ascii(domain, &ascii, err);
+	status = cv_domain_to_ascii(domain, &ascii, err);
+	out->until_secs = read.until_secs;
 	out->domain = cv_arena_str(&p->arena, cv_buf_view(&ascii));
-	out->local = at < who.n ? cv_arena_str(&p->arena, cv_str_sub(who, 0, at)) : CV_STR_EMPTY;
+	out->local = is_address ? cv_arena_str(&p->arena, cv_str_sub(read.who, 0, at))
+	                        : CV_STR_EMPTY;
 	cv_buf_done(&ascii);
 	return status;
+}
+
+size_t
+cv_policy_signup_expired(const struct cv_policy *p, int64_t now_secs)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < p->allowed_count; i++)
+		count += now_secs >= p->allowed[i].until_secs;
+	return count;
 }
 
 enum cv_status

@@ -448,6 +448,7 @@ static const struct {
 	{ "mailbox.checks",  reg_mailbox_checks  },
 	{ "mailbox.readers", reg_mailbox_readers },
 	{ "mailbox.restore", reg_mailbox_restore },
+	{ "policy.note",     reg_policy_note     },
 	{ "quota.list",      reg_quota_list      },
 	{ "quota.report",    reg_quota_report    },
 	{ "quota.set",       reg_quota_set       },

@@ -89,6 +89,7 @@ reg_handler reg_absence_set, reg_absence_clear;
 reg_handler reg_device_add, reg_device_list, reg_device_revoke, reg_account_unlock;
 reg_handler reg_import;
 reg_handler reg_mailbox_restore, reg_mailbox_readers, reg_mailbox_checks;
+reg_handler reg_policy_note;
 reg_handler reg_quota_list, reg_quota_set, reg_quota_report;
 
 /* ---- registry_change.c ---- */
