@@ -82,6 +82,8 @@ static const struct admin_option envelope_options[] = {
 	{"to",         "ADDRESS", "envelope recipient",                                      "người nhận trên phong bì"     },
 	{"submission", NULL,      "as mail that staff submit",                               "như thư cán bộ gửi"           },
 	{"local",      NULL,      "do not ask the running filter",                           "không hỏi bộ lọc đang chạy"},
+	{"no-dns",     NULL,      "ask no DNS: what it would say counts for nothing",
+		"không hỏi DNS: kết quả DNS không được tính"},
 	{NULL,         NULL,      NULL,						      NULL				  }
 };
 

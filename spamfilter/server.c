@@ -156,7 +156,7 @@ open_resolver(struct spam_server *s, struct cv_err *err)
 		.forwarders = s->main->dns_forwarders[0] ? s->main->dns_forwarders : NULL,
 		.trust_anchor = s->main->dns_trust_anchor[0] ? s->main->dns_trust_anchor : NULL,
 		.timeout_secs = SPAM_DNS_SECS,
-		.isolated = s->opt->isolated_network,
+		.isolated = s->opt->isolated_network || s->without_dns,
 	};
 
 	return cv_resolver_new(&o, &s->resolver, err);
@@ -352,12 +352,13 @@ shut_in(const struct spam_server *s, const char *const *reads, size_t count, str
 }
 
 enum cv_status
-spam_server_open_tool(const char *conf_path, const char *const *reads, size_t read_count,
-	struct spam_server **out, char why_not[256], struct cv_err *err)
+spam_server_open_tool(const char *conf_path, bool without_dns, const char *const *reads,
+	size_t read_count, struct spam_server **out, char why_not[256], struct cv_err *err)
 {
 	struct spam_server *s = server_new();
 	enum cv_status status = read_conf(s, conf_path, err);
 
+	s->without_dns = without_dns;
 	cv_log_init("spamfilter", CV_ERROR, NULL);
 	if (status == CV_OK)
 		start_extract(s);

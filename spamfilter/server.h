@@ -52,6 +52,7 @@ struct spam_server {
 	pthread_mutex_t reload_lock;
 	_Atomic(const struct congvu_options *) main;
 	_Atomic(const struct spamfilter_options *) opt;
+	bool without_dns; /* a tool was told so */
 	bool is_alone; /* no configuration was given: the MTA's name and defaults serve */
 	struct cv_resolver *resolver;
 	struct cv_register *reg;
@@ -92,9 +93,10 @@ CV_MUST_CHECK enum cv_status spam_server_open(
 	const char *conf_path, const char *socket, struct spam_server **out, struct cv_err *err);
 /* The same for a tool: nothing is logged but errors, nobody is served, and the statistics are used
  * only when they can be opened (*WHY_NOT says, "" when they are, or when there are none). READS are
- * files and folders that it reads. */
-CV_MUST_CHECK enum cv_status spam_server_open_tool(const char *conf_path, const char *const *reads,
-	size_t read_count, struct spam_server **out, char why_not[256], struct cv_err *err);
+ * files and folders that it reads; WITHOUT_DNS is as the option isolated_network. */
+CV_MUST_CHECK enum cv_status spam_server_open_tool(const char *conf_path, bool without_dns,
+	const char *const *reads, size_t read_count, struct spam_server **out, char why_not[256],
+	struct cv_err *err);
 void spam_server_close(struct spam_server *s);
 /* reload.c: reads configuration, allow-list and keys again; a fault leaves the old in force.
  * *REPLY_OUT says what changed and what waits for a restart; both outcomes are logged. */

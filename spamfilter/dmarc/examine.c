@@ -313,7 +313,8 @@ apply(struct spam_mail *m, const struct identifiers *ids)
 		apply_fail(m, ids);
 		break;
 	case SPAM_DMARC_TEMPERROR:
-		if (m->opt->isolated_network) /* SMT-04: what nobody can ask counts for nothing */
+		/* SMT-04: what nobody can ask counts for nothing. */
+		if (m->opt->isolated_network || m->server->without_dns)
 			break;
 		spam_found(m, SPAM_RULE_DMARC_ERROR, "%s", m->dmarc.why);
 		if (!strcmp(m->opt->dmarc_temperror, "defer"))

@@ -61,7 +61,7 @@ find_daemon(struct spam_tool *t, struct cv_err *err)
 {
 	struct cv_conf *conf;
 
-	if (!t->conf_path || t->is_local)
+	if (!t->conf_path || t->is_local || t->without_dns)
 		return CV_OK;
 	enum cv_status status =
 		cv_conf_load(t->conf_path, cv_sections, cv_sections_count, &conf, err);
@@ -79,8 +79,8 @@ static enum cv_status
 open_own(struct spam_tool *t, struct cv_err *err)
 {
 	char why_not[256];
-	enum cv_status status = spam_server_open_tool(
-		t->conf_path, t->words, t->word_count, &t->server, why_not, err);
+	enum cv_status status = spam_server_open_tool(t->conf_path, t->without_dns, t->words,
+		t->word_count, &t->server, why_not, err);
 
 	if (status == CV_OK && why_not[0])
 		fprintf(stderr, "congvu-spamfilter: %s: %s\n",
@@ -286,6 +286,7 @@ usage(FILE *to)
 		    "  --conf FILE          configuration (else $CONGVU_CONF, "
 		    "/etc/congvu/congvu.conf if it is there)\n"
 		    "  --local              do not ask the running filter\n"
+		    "  --no-dns             ask no DNS: what it would say counts for nothing\n"
 		    "  --client ADDRESS     the host that brought the mail\n"
 		    "  --helo NAME          what it called itself\n"
 		    "  --from ADDRESS       envelope sender, <> for none\n"
@@ -326,6 +327,7 @@ take_switch(struct spam_tool *t, const char *name)
 	} rows[] = {
 		{"--json",       &t->json               },
 		{"--local",      &t->is_local           },
+		{"--no-dns",     &t->without_dns        },
 		{"--submission", &t->asked.is_submission},
 	};
 

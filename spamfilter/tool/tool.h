@@ -23,6 +23,7 @@ struct spam_tool {
 	const char *name; /* "explain" */
 	const char *conf_path; /* NULL: none */
 	bool json, vietnamese, is_local;
+	bool without_dns; /* local, too */
 	struct spam_asked asked;
 	const char *values[SPAM_TOOL_OPTIONS_MAX]; /* of the tool's own options, in their order; ""
 						      for a switch that was given */

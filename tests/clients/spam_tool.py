@@ -91,6 +91,13 @@ def check_rules(check, build, folder):
     check("congvu spam rules", b"\nsignup" in tool.run("spam", "rules", program=tool.congvu).stdout)
 
 
+def check_without_dns(check, build, conf):
+    """Without DNS nothing is waited for, and nothing it might have said counts."""
+    answer = Tool(build, conf).explain(message(extra=RECEIVED), "--no-dns")
+    check("no DNS: no refusal by SPF", answer["verdict"] == "pass" and answer["score"] == 0
+          and answer["authentication"]["spf"] == "temperror", answer)
+
+
 def check_files(check, build, folder):
     tool = Tool(build, None)
     box = mailbox.Maildir(os.path.join(folder, "Maildir"))
@@ -176,6 +183,7 @@ def main():
     mail_filter = Filter(build, ZONE)
     try:
         check_origin(check, build, mail_filter.conf)
+        check_without_dns(check, build, None)
         mail_filter.start()
         check_daemon(check, build, mail_filter)
         check("a clean stop", mail_filter.stop() == 0)

@@ -49,7 +49,7 @@ open_server(struct spam_server **out)
 		folder, zone_path);
 	write_file(zone_path, zone);
 	write_file(conf, text);
-	if (spam_server_open_tool(conf, NULL, 0, out, why_not, &err)) {
+	if (spam_server_open_tool(conf, false, NULL, 0, out, why_not, &err)) {
 		fprintf(stderr, "%s\n", err.text);
 		abort();
 	}
