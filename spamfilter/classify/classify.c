@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "spamfilter/classify/classify.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "common/base/log.h"
@@ -37,6 +38,8 @@ spam_classify_open(struct spam_server *s, bool create, struct cv_err *err)
 	snprintf(dir, sizeof dir, "%s/" FOLDER, s->main->stats_dir);
 	if (!create && stat(dir, &st))
 		return CV_OK;
+	if (create && mkdir(s->main->stats_dir, 0700) && errno != EEXIST)
+		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot make %s", s->main->stats_dir);
 	take_options(s->opt, &o);
 	o.dir = dir;
 	return spam_classifier_open(&o, &s->classifier, err);
