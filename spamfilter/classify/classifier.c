@@ -21,7 +21,7 @@
 #define FLUSH_MS         1500
 #define FLUSH_KEYS       4000u /* tokens that wait at most, but for one lesson's and a tidying */
 #define BATCH_ROWS       8000u /* of one batch: far below CV_BATCH_MAX */
-#define CACHE_BYTES      (8u << 20)
+#define CACHE_BYTES      (32u << 20)
 #define LOG_BYTES        (8u << 20)
 #define ACCOUNTS_MAX     20000u
 #define DAY_SECS         86400
