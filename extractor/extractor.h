@@ -14,7 +14,7 @@
 
 #include "common/extract/extract.h"
 
-/* Where a converter writes: bounded, lines without blanks at their ends, none of them empty. */
+/* Where a converter writes: bounded; lines without blanks behind them, none of them empty. */
 struct extractor_text {
 	struct cv_buf *out; /* max is the bound */
 	bool is_cut;        /* the bound was reached: nothing more is wanted */

@@ -99,9 +99,13 @@ put_legacy(struct reader *r, struct cv_str piece)
 	return fits;
 }
 
+/* A line end inside a text is a blank to every reader of these formats. */
 static void
 flush(struct reader *r)
 {
+	for (size_t i = 0; i < r->piece.n; i++)
+		if ((unsigned char)r->piece.p[i] < ' ')
+			r->piece.p[i] = ' ';
 	if (r->piece.n && (!r->charset || !put_legacy(r, cv_buf_view(&r->piece))))
 		extractor_text_add(r->t, cv_buf_view(&r->piece));
 	cv_buf_reset(&r->piece);

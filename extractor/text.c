@@ -65,8 +65,8 @@ extractor_text_line(struct extractor_text *t)
 {
 	if (t->is_cut)
 		return;
-	if (last(t) == ' ')
-		t->out->p[t->out->n - 1] = '\n';
-	else if (last(t) != '\n')
+	while (last(t) == ' ')
+		t->out->n--;
+	if (last(t) != '\n')
 		extractor_text_add(t, CV_STR("\n"));
 }

@@ -27,6 +27,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(is_same && cv_str_eq(cv_buf_view(&a), cv_buf_view(&b)));
 	assert(a.n <= 20000 && cv_utf8_is_valid(cv_buf_view(&a)));
 	assert(!a.n || a.p[0] != '\n');
+	for (size_t i = 1; i < a.n; i++)
+		assert(a.p[i] != '\n' || (a.p[i - 1] != '\n' && a.p[i - 1] != ' '));
 	cv_buf_done(&zip);
 	cv_buf_done(&a);
 	cv_buf_done(&b);

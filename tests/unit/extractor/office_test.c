@@ -16,6 +16,7 @@ static const struct row {
 	{ "what is no text", "<document><p><instrText>PAGE</instrText><delText>x</delText>y</p></document>", "", CV_EXTRACT_TEXT },
 	{ "said twice", "<document><p><Choice><t>a</t></Choice><Fallback><t>a</t></Fallback></p></document>", "a\n", CV_EXTRACT_TEXT },
 	{ "taken out, changes tracked", "<document><del><r><t>a</t></r></del><p><t>b</t></p></document>", "b\n", CV_EXTRACT_TEXT },
+	{ "blanks and line ends", "<document><p><t> </t></p><p><t>a\nb </t><t> </t></p><p/><p><t>c</t></p></document>", "a b\nc\n", CV_EXTRACT_TEXT },
 	{ "entities of XML", "<document><p><t>a &amp; &#7885;</t></p></document>", "a & \xE1\xBB\x8D\n", CV_EXTRACT_TEXT },
 	{ "TCVN3 in its font", "<document><r><rFonts ascii=\".VnTime\"/><t>h\xC3\xA4p</t></r><r><t>\xC3\xA4</t></r></document>", "h\xE1\xBB\x8Dp\xC3\xA4\n", CV_EXTRACT_TEXT },
 	{ "VNI in its font", "<document><r><rFonts hAnsi=\"VNI-Times\"/><t>ho\xC3\xAFp</t></r></document>", "h\xE1\xBB\x8Dp\n", CV_EXTRACT_TEXT },
