@@ -36,6 +36,7 @@ static const struct row {
 	{ "secrecy-marks.txt",      "",         SHAPE_LOWER,  offsetof(struct cv_policy, marks)     },
 	{ "secrecy-decoys.txt",     "",         SHAPE_LOWER,  offsetof(struct cv_policy, decoys)    },
 	{ "signup-phrases.txt",     "letter",   SHAPE_SIGNUP, GROUP_LETTER                          },
+	{ "signup-phrases.txt",     "credentials", SHAPE_SIGNUP, GROUP_CREDENTIALS                  },
 	{ "signup-phrases.txt",     "generic",  SHAPE_SIGNUP, GROUP_GENERIC                         },
 	{ "phishing-phrases.txt",   "mailbox",  SHAPE_PHISHING, GROUP_MAILBOX                       },
 	{ "phishing-phrases.txt",   "threat",   SHAPE_PHISHING, GROUP_THREAT                        },

@@ -23,7 +23,7 @@ enum policy_signup_group {
 	GROUP_STRONG,                              /* and the classes */
 	GROUP_MEDIUM = GROUP_STRONG + CV_SIGNUP_CLASSES,
 	GROUP_LETTER = GROUP_MEDIUM + CV_SIGNUP_CLASSES,
-	GROUP_GENERIC,
+	GROUP_GENERIC, GROUP_CREDENTIALS,
 	GROUP_SIGNUP_END
 };
 /* ... and of phishing-phrases.txt. */

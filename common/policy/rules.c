@@ -218,6 +218,15 @@ cv_policy_named(const char *rule, struct cv_str what, struct cv_decision *out)
 	return false;
 }
 
+/* Rules that the filter names in its verdicts. */
+static const struct {
+	const char *rule, *en, *vi;
+} mail_rules[] = {
+#define RULE(id, name, weight, group, en, vi) { name, en, vi },
+#include "common/policy/mail_rules.def"
+#undef RULE
+};
+
 bool
 cv_policy_explain(const char *rule, const char **vi_out, const char **en_out)
 {
@@ -226,6 +235,13 @@ cv_policy_explain(const char *rule, const char **vi_out, const char **en_out)
 			continue;
 		*vi_out = rules[i].vi;
 		*en_out = rules[i].en;
+		return true;
+	}
+	for (size_t i = 0; i < CV_COUNT(mail_rules); i++) {
+		if (strcmp(mail_rules[i].rule, rule))
+			continue;
+		*vi_out = mail_rules[i].vi;
+		*en_out = mail_rules[i].en;
 		return true;
 	}
 	for (size_t i = 0; i < policy_replies_count; i++) {
@@ -244,6 +260,9 @@ cv_policy_rule(size_t n)
 	if (n < RULE_COUNT)
 		return rules[n].rule;
 	n -= RULE_COUNT;
+	if (n < CV_COUNT(mail_rules))
+		return mail_rules[n].rule;
+	n -= CV_COUNT(mail_rules);
 	return n < policy_replies_count ? policy_replies[n].rule : NULL;
 }
 

@@ -147,7 +147,8 @@ phrase_at(const struct tokens *ts, size_t i, struct cv_str phrase, bool without_
 		if (i + count >= ts->n)
 			return 0;
 		const struct token *t = &ts->t[i + count];
-		if (count && (t->before & ~(unsigned)(GAP_BLANK | GAP_JOIN)))
+		/* "bảo mật", "bao_mat"; not "MẬT - Báo cáo" */
+		if (count && t->before != GAP_BLANK && t->before != GAP_JOIN)
 			return 0;
 		struct cv_buf fold = CV_BUF_INIT(200);
 		(void)cv_fold(word, &fold);
@@ -225,13 +226,46 @@ follows_label(const struct tokens *ts, size_t i)
 }
 
 static bool
+is_one_of(const char *word, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(word, words[i]))
+			return true;
+	return false;
+}
+
+/* "ông Mật", "Trần Văn Mật", "LÊ THỊ MẬT": a name people have. */
+static bool
+is_name(const struct cv_policy *p, const struct tokens *ts, size_t i)
+{
+	static const char *const titles[] = { "ông", "bà", "anh", "chị", "cô", "chú", "bác", "em",
+		"thầy", "ong", "ba", "thay", "chu" };
+	static const char *const middles[] = { "van", "thi", "duc", "huu", "ngoc", "xuan", "thanh",
+		"minh", "quoc", "dinh", "cong", "duy" };
+	if (!i || (ts->t[i].before != GAP_BLANK && ts->t[i].before != GAP_JOIN))
+		return false;
+	const struct token *before = &ts->t[i - 1];
+	bool of_title = is_one_of(before->lower, titles, CV_COUNT(titles));
+	bool of_middle = is_one_of(before->folded, middles, CV_COUNT(middles));
+	/* In capitals "TRẦN VĂN MẬT" as a whole; "Văn bản MẬT" is none. */
+	if ((!of_title && !of_middle) || before->is_caps != ts->t[i].is_caps)
+		return false;
+	if (of_title || i < 2)
+		return of_title;
+	for (size_t k = 0; k < p->surnames.n; k++)
+		if (cv_str_eq_z(p->surnames.items[k], ts->t[i - 2].folded))
+			return true;
+	return false;
+}
+
+static bool
 counts(const struct cv_policy *p, const struct tokens *ts, size_t i, size_t count, bool is_spelled,
        enum place place)
 {
 	bool caps = all_caps(ts, i, count);
 	bool in_brackets = (ts->t[i].before & GAP_OPEN) &&
 	                   (gap_behind(ts, i + count - 1) & GAP_CLOSE);
-	if (is_decoy(p, ts, i, count, !is_spelled))
+	if (is_decoy(p, ts, i, count, !is_spelled) || (count == 1 && is_name(p, ts, i)))
 		return false;
 	if (!is_spelled)
 		return caps && (in_brackets ||

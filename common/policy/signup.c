@@ -14,6 +14,8 @@
 
 #define POINTS_FOUND    30
 #define DOCUMENT_POINTS 8
+#define MACHINE_POINTS  15
+#define SERVICE_POINTS  5
 #define ALLOWED_MAX 10000
 #define LOCAL_ZONE_SECS (7 * 3600)
 
@@ -150,7 +152,7 @@ is_person(const struct cv_policy *p, struct cv_str name)
 
 enum sign {
 	SIGN_NO_REPLY, SIGN_SERVICE, SIGN_KNOWN, SIGN_UNSUBSCRIBE, SIGN_LINK, SIGN_CODE,
-	SIGN_AUTOMATIC, SIGN_COUNT
+	SIGN_AUTOMATIC, SIGN_CREDENTIALS, SIGN_COUNT
 };
 static const struct {
 	const char *word;
@@ -163,6 +165,7 @@ static const struct {
 	[SIGN_LINK] = { "token-link", 10 },
 	[SIGN_CODE] = { "code", 10 },
 	[SIGN_AUTOMATIC] = { "automatic", 10 },
+	[SIGN_CREDENTIALS] = { "credentials", 10 },
 };
 
 /* "bongsenmiles@bongsenair.example": the sender is the firm itself. */
@@ -263,6 +266,7 @@ weigh(const struct cv_policy *p, const struct cv_signup_facts *f,
 		out->class = (enum cv_signup_class)class;
 	}
 	read_signs(p, f, has);
+	has[SIGN_CREDENTIALS] = text->count[GROUP_CREDENTIALS] > 0;
 	for (size_t i = 0; i < SIGN_COUNT; i++)
 		sign_points += has[i] ? signs[i].points : 0;
 	/* How services talk to a customer, when nothing more is said. */
@@ -275,6 +279,11 @@ weigh(const struct cv_policy *p, const struct cv_signup_facts *f,
 	if (!best)
 		return;
 	points += sign_points;
+	/* Where nothing reads like a letter, a machine's mail to one address is a service's. */
+	if (!against && (has[SIGN_NO_REPLY] || has[SIGN_UNSUBSCRIBE] || has[SIGN_AUTOMATIC]))
+		points += MACHINE_POINTS;
+	else if (!against && begins_as(&p->service, f->from_local, true))
+		points += SERVICE_POINTS;
 	/* Tickets and receipts are documents too. */
 	against += f->documents && out->class != CV_SIGNUP_ORDER ? DOCUMENT_POINTS : 0;
 	out->points = points > against ? points - against : 0;

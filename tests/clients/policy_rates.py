@@ -12,6 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.dirname(HERE), HERE, os.path.join(ROOT, "tests", "fixtures", "policy")]
 from kit import BUILD, expect, run_tests  # noqa: E402
+import generate  # noqa: E402
 import mails  # noqa: E402
 
 CLIENT = "203.0.113.5"
@@ -77,34 +78,100 @@ def table(title, lines):
         print(f"  {name:<44} {text}")
 
 
-HAND = ("signup-1.txt", "signup-2.txt", "notices-1.txt", "notices-2.txt", "notices-3.txt",
+HAND = ("signup-1.txt", "signup-2.txt", "signup-3.txt", "notices-1.txt", "notices-2.txt", "notices-3.txt",
         "notices-4.txt", "phishing-1.txt")
-FOUND_LEAST, HELD_OUT_LEAST, FALSE_MOST = 0.94, 0.88, 0.005
+FALSE_MOST = 0.005
+# Of the parts that rules are tuned on, and of those that they never are.
+OPEN_LEAST, HELD_OUT_LEAST = 0.97, 0.8
 
 
 def test_POL_02__what_was_written_by_hand():
     sets = judge_sets(HAND)
-    signups = sets["signup-1.txt"] + sets["signup-2.txt"]
+    known = sets["signup-1.txt"] + sets["signup-2.txt"]
+    held = sets["signup-3.txt"]
     notices = [row for n in HAND if n.startswith("notices") for row in sets[n]]
-    found, wrong = count(signups, ("signup",)), count(notices, ("signup",))
-    held, held_wrong = count(sets["signup-2.txt"], ("signup",)), count(sets["notices-3.txt"], ("signup",))
+    found, held_found = count(known, ("signup",)), count(held, ("signup",))
+    wrong, held_wrong = count(notices, ("signup",)), count(sets["notices-3.txt"], ("signup",))
     accused = count(notices, PHISHING)
     caught = count(sets["phishing-1.txt"], PHISHING)
-    right = sum(1 for m, f in signups if f"class={m.kind} " in f["rules"].get("signup", ""))
+    right = sum(1 for m, f in known + held if f"class={m.kind} " in f["rules"].get("signup", ""))
     table("Sets written by hand", [
-        ("sign-ups found", share(found, len(signups))),
-        ("  of the held-out part", share(held, len(sets["signup-2.txt"]))),
-        ("  with the right class", share(right, found)),
+        ("sign-ups found", share(found, len(known))),
+        ("sign-ups of the held-out part found", share(held_found, len(held))),
+        ("  with the right class, of both", share(right, found + held_found)),
         ("notices taken for sign-ups", share(wrong, len(notices))),
         ("  of the held-out part", share(held_wrong, len(sets["notices-3.txt"]))),
         ("notices taken for phishing", share(accused, len(notices))),
         ("phishing found", share(caught, len(sets["phishing-1.txt"])))])
-    expect(len(signups) >= 120 and len(notices) >= 400, len(signups), len(notices))
-    expect(found >= FOUND_LEAST * len(signups), "sign-ups missed", found)
-    expect(held >= HELD_OUT_LEAST * len(sets["signup-2.txt"]), "held-out sign-ups missed", held)
+    expect(len(known) >= 120 and len(notices) >= 400, len(known), len(notices))
+    expect(found >= OPEN_LEAST * len(known), "sign-ups missed", found)
+    expect(held_found >= HELD_OUT_LEAST * len(held), "held-out sign-ups missed", held_found)
     expect(wrong <= FALSE_MOST * len(notices), "notices taken for sign-ups", wrong)
     expect(accused <= FALSE_MOST * len(notices), "notices taken for phishing", accused)
     expect(caught >= 0.9 * len(sets["phishing-1.txt"]), "phishing missed", caught)
+
+
+def judge_made(kind, number):
+    made = generate.make(kind, number)
+    forms = mails.PLAIN_FORMS if kind == "ham" else mails.FORMS
+    messages = [(m.address, mails.build(m, i, forms[i % len(forms)])) for i, m in enumerate(made)]
+    return list(zip(made, judge_all(messages, {m.address.split("@")[1] for m in made})))
+
+
+def test_POL_02__sets_of_the_demo_province():
+    signups, ham = judge_made("signup", 300), judge_made("ham", 2000)
+    phishing, spam = judge_made("phishing", 200), judge_made("spam", 1000)
+    found, wrong = count(signups, ("signup",)), count(ham, ("signup",))
+    caught, accused = count(phishing, PHISHING), count(ham, PHISHING)
+    labelled = [row for row in spam if row[0].subject.startswith(("[QC]", "QC:"))]
+    table("Generated sets", [
+        ("sign-ups found", share(found, len(signups))),
+        ("ham taken for sign-ups", share(wrong, len(ham))),
+        ("phishing found", share(caught, len(phishing))),
+        ("ham taken for phishing", share(accused, len(ham))),
+        ("labelled advertising found", share(count(labelled, ("advertising-label",)), len(labelled))),
+        ("ham with a label", share(count(ham, ("advertising-label",)), len(ham))),
+        ("spam with words of advertising", share(count(spam, ("bulk-words",)), len(spam))),
+        ("ham with words of advertising", share(count(ham, ("bulk-words",)), len(ham)))])
+    expect(found >= 0.97 * len(signups) and wrong <= FALSE_MOST * len(ham), found, wrong)
+    expect(caught >= 0.97 * len(phishing) and accused <= FALSE_MOST * len(ham), caught, accused)
+    expect(count(labelled, ("advertising-label",)) == len(labelled), "labels missed")
+
+
+def secrecy_mails(lines):
+    """(marked, mail) of lines "yes|subject|text"."""
+    for line in lines:
+        want, where, text = line.rstrip("\n").split("|", 2)
+        text = text.replace("\\n", "\n")
+        m = mails.Mail("Hòa <hoa@partner.example>", text if where == "subject" else "Kính gửi",
+                       "", text if where == "text" else "Xin gửi tài liệu.")
+        if where == "file":
+            m.flags["file"] = text
+        yield want == "yes", where, m
+
+
+def test_POL_04__marks_are_told_from_their_decoys():
+    with open(os.path.join(mails.HERE, "secrecy.txt"), encoding="utf-8") as f:
+        lines = [line for line in f if not line.startswith("#")]
+    generated = ["no|" + d for d in generate.make("decoys", 100)]
+    wrong = {"marks missed": [], "decoys taken for marks": []}
+    number = {True: 0, False: 0}
+    for form in ("base64", "nfd", "cp1258", "html", "entities"):
+        rows = list(secrecy_mails(lines + generated))
+        # An encoded word per charset is the form's; names of files travel as they are.
+        found = judge_all([(m.address, mails.build(m, i, form)) for i, (_, _, m) in enumerate(rows)],
+                          {"partner.example"})
+        for (marked, where, m), f in zip(rows, found):
+            number[marked] += 1
+            if ("secrecy-mark" in f["rules"]) != marked:
+                wrong["marks missed" if marked else "decoys taken for marks"].append(
+                    (form, where, m.subject, m.flags, m.text))
+    table("Marks of secrecy, five encodings", [
+        ("marks missed", share(len(wrong["marks missed"]), number[True])),
+        ("decoys taken for marks", share(len(wrong["decoys taken for marks"]), number[False]))])
+    expect(not wrong["marks missed"], wrong["marks missed"][:5])
+    expect(len(wrong["decoys taken for marks"]) <= 0.01 * number[False],
+           wrong["decoys taken for marks"][:10])
 
 
 def test_POL_02__every_form_of_mail_is_read_alike():

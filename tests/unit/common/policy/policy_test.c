@@ -542,6 +542,8 @@ test_decision__reply_is_ascii_unless_the_peer_takes_utf8(void **state)
 	const char *vi, *en;
 	assert_true(cv_policy_explain("POL-04.secrecy", &vi, &en));
 	assert_true(cv_policy_explain("POL-01.forward", &vi, &en));
+	assert_true(cv_policy_explain("phish-mailbox", &vi, &en));
+	assert_true(cv_policy_explain("signup", &vi, &en));
 	assert_false(cv_policy_explain("POL-99", &vi, &en));
 }
 
