@@ -14,6 +14,17 @@ is_ours(const struct spam_mail *m, struct cv_str domain)
 	return spam_is_ours(m->server, m->snap, domain) || spam_is_former(m, domain);
 }
 
+/* On an isolated network what vouches may be out of reach: then nothing is refused (SMT-04). */
+static bool
+is_out_of_reach(const struct spam_mail *m)
+{
+	bool failed = m->has_spf && m->spf.result == SPAM_SPF_TEMPERROR;
+
+	for (size_t i = 0; i < m->sig_count; i++)
+		failed |= m->sigs[i].result == SPAM_DKIM_TEMPERROR;
+	return failed && m->opt->isolated_network;
+}
+
 /* True when DOMAIN is ours and the mail is as good as refused. */
 static bool
 refuse_forged(struct spam_mail *m, struct cv_str domain, const char *where)
@@ -24,7 +35,7 @@ refuse_forged(struct spam_mail *m, struct cv_str domain, const char *where)
 		return false;
 	spam_found(m, SPAM_RULE_FORGED_DOMAIN, "%s %.*s", where, CV_STR_ARGS(domain));
 	/* An exception of the province's own lets such mail in, marked. */
-	if (m->opt->reject_forged_own && !m->dmarc_outcome.is_excepted) {
+	if (m->opt->reject_forged_own && !m->dmarc_outcome.is_excepted && !is_out_of_reach(m)) {
 		spam_want(m, SPAM_REFUSE, &d);
 	} else {
 		spam_want(m, SPAM_MARK, NULL);

@@ -206,6 +206,10 @@ def check_isolated(check, build):
               and "dkim=temperror" in results, results)
         check("isolated: nothing weighs, nothing is refused", out.delivered and out.action() == "pass"
               and not set(out.rules()) - {"none"}, (out.rules(), results))
+        own = send(mail_filter.socket, "203.0.113.5", "mx.sender.test", sender=f"a@{DOMAIN}",
+                   mail=letter(f"a@{DOMAIN}"))
+        check("isolated: our own domain is marked, not refused", own.delivered
+              and "forged-domain" in own.field("X-Congvu-Policy"), own)
         check("isolated: nobody waits", time.monotonic() - began < 5)
     finally:
         check("isolated: ended well", mail_filter.stop() == 0)

@@ -12,9 +12,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A key for nothing but this: "s._domainkey.a.test" of the zone below. */
-static const char ed25519_pem[] = "-----BEGIN PRIVATE KEY-----\n"
-				  "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
-				  "-----END PRIVATE KEY-----\n";
+static const char ed25519_pem[] =
+	"-----BEGIN PRIVATE KEY-----\n"
+	"MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+	"-----END PRIVATE KEY-----\n";
 static const char zone[] = "$TTL 300\ns._domainkey.a.test. TXT \"v=DKIM1; k=ed25519; "
 			   "p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"\n";
 
@@ -55,9 +56,38 @@ run_stream(struct spam_dkim_stream *s, const struct spam_mail *m, struct cv_str 
 	spam_dkim_end(s);
 }
 
+/* CR and LF in pairs only, no other control octets. Lone LF is a fold in fields. */
+static bool
+has_clean_lines(struct cv_str s, bool is_body)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if ((unsigned char)s.p[i] < ' ' && !strchr("\t\r\n", s.p[i]))
+			return false;
+		if (s.p[i] == '\r' && (i + 1 == s.n || s.p[i + 1] != '\n'))
+			return false;
+		if (is_body && s.p[i] == '\n' && (!i || s.p[i - 1] != '\r'))
+			return false;
+	}
+	return true;
+}
+
+/* A message as RFC 5322 has it, as far as canonical forms go: of the rest every implementation
+ * thinks something else. */
+static bool
+is_canonical(struct spam_mail *m, struct cv_str body)
+{
+	struct spam_author author;
+
+	for (size_t i = 0; i < m->field_count; i++)
+		if (!has_clean_lines(m->fields[i].value, false))
+			return false;
+	spam_author_read(m, &author);
+	return author.is_plain && has_clean_lines(body, true);
+}
+
 /* Whatever is signed verifies. */
 static void
-run_dkim(const struct spam_mail *m, struct cv_str body)
+run_dkim(struct spam_mail *m, struct cv_str body)
 {
 	struct spam_dkim_signature sigs[SPAM_DKIM_SIGNATURES_MAX];
 	struct cv_buf value = CV_BUF_INIT(64u << 10);
@@ -74,7 +104,7 @@ run_dkim(const struct spam_mail *m, struct cv_str body)
 	s = spam_dkim_verifier(&lookups);
 	run_stream(s, m, status ? CV_STR_EMPTY : cv_buf_view(&value), body);
 	size_t count = spam_dkim_signatures(s, sigs);
-	assert(status || (count && sigs[0].result == SPAM_DKIM_PASS));
+	assert(status || !is_canonical(m, body) || (count && sigs[0].result == SPAM_DKIM_PASS));
 	spam_dkim_stream_free(s);
 	spam_lookups_end(&lookups);
 	cv_buf_done(&value);
@@ -113,8 +143,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cv_header_scan_init(&scan, message);
 	while (m.field_count < CV_COUNT(fields) && cv_header_next(&scan, &field)) {
 		/* libmilter's texts end in NUL, so none is inside */
-		if (memchr(field.value.p, '\0', field.value.n)
-			|| memchr(field.name.p, '\0', field.name.n))
+		if (memchr(field.value.p, '\0', field.value.n) ||
+			memchr(field.name.p, '\0', field.name.n))
 			continue;
 		(void)spam_authres_is_from(field.value, "mail.a.test");
 		fields[m.field_count++] = (struct spam_header_field){field.name, field.value};
