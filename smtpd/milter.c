@@ -389,7 +389,7 @@ put_header_packet(const struct milter_link *l, const struct milter_field *f, str
 		value = cv_str_sub(value, 1, value.n);
 	while (value.n) { /* folds travel as a bare LF, as with other MTAs */
 		size_t crlf = cv_str_search(value, CV_STR("\r\n"));
-		cv_buf_str(out, cv_str_sub(value, 0, crlf));
+		milter_put_bytes(out, cv_str_sub(value, 0, crlf));
 		if (crlf >= value.n)
 			break;
 		cv_buf_c(out, '\n');

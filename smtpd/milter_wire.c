@@ -28,7 +28,7 @@ milter_packet_end(struct cv_buf *out, size_t begin)
 }
 
 void
-milter_put_text(struct cv_buf *out, struct cv_str text)
+milter_put_bytes(struct cv_buf *out, struct cv_str text)
 {
 	for (size_t at = 0; at < text.n;) {
 		size_t nul = cv_str_find(text, '\0', at);
@@ -37,6 +37,12 @@ milter_put_text(struct cv_buf *out, struct cv_str text)
 			cv_buf_c(out, ' ');
 		at = nul + 1;
 	}
+}
+
+void
+milter_put_text(struct cv_buf *out, struct cv_str text)
+{
+	milter_put_bytes(out, text);
 	cv_buf_c(out, '\0');
 }
 

@@ -176,6 +176,19 @@ set_override(struct spam_mail *m, enum spam_override why, const char *comment)
 	spam_found(m, SPAM_RULE_DMARC_OVERRIDE, "%s %s", spam_override_word(why), text.p);
 }
 
+/* A trusted sealer saw the author vouched for (RFC 9989 7.4, RFC 8617 7.2.1). */
+static void
+find_sealer(struct spam_mail *m)
+{
+	struct spam_dmarc_outcome *o = &m->dmarc_outcome;
+	const struct spam_arc_hop *hop = m->auth.vouching;
+
+	if (!hop)
+		return;
+	o->exception = SPAM_OVERRIDE_TRUSTED_FORWARDER;
+	o->exception_reason = cv_arena_printf(&m->arena, "arc=pass d=%.100s", hop->sealer).p;
+}
+
 /* The province's own exceptions: with one the policy does not apply at all. */
 static void
 find_exception(struct spam_mail *m, const struct identifiers *ids)
@@ -194,6 +207,8 @@ find_exception(struct spam_mail *m, const struct identifiers *ids)
 		vouched[ask.vouched_count++] = cv_str_z(ids->spf);
 	o->exception = spam_overrides_find(m->policy->overrides, &ask, &reason);
 	o->exception_reason = cv_arena_z(&m->arena, reason);
+	if (o->exception == SPAM_OVERRIDE_NONE)
+		find_sealer(m);
 	o->is_excepted = o->exception != SPAM_OVERRIDE_NONE;
 }
 
@@ -261,6 +276,17 @@ enforced(struct spam_mail *m, const struct identifiers *ids)
 	return SPAM_REFUSE;
 }
 
+/* Where DMARC is not enforced its weight must not do by the score what the option forbids. */
+static double
+weight_of(const struct spam_mail *m, enum spam_rule rule)
+{
+	double weight = spam_rules[rule].weight;
+
+	if (!strcmp(m->opt->dmarc_enforce, "none"))
+		return 0;
+	return strcmp(m->opt->dmarc_enforce, "mark") != 0 ? weight : CV_MIN(weight, 3.0);
+}
+
 static void
 apply_fail(struct spam_mail *m, const struct identifiers *ids)
 {
@@ -270,13 +296,14 @@ apply_fail(struct spam_mail *m, const struct identifiers *ids)
 		[SPAM_DMARC_P_REJECT] = SPAM_RULE_DMARC_REJECT,
 	};
 	enum spam_action action;
+	enum spam_rule rule = rules[m->dmarc.wanted];
 	bool is_plain = m->author.form == SPAM_AUTHOR_PLAIN;
 
 	if (m->dmarc_outcome.is_excepted) {
 		set_override(m, m->dmarc_outcome.exception, m->dmarc_outcome.exception_reason);
 		return;
 	}
-	spam_found(m, rules[m->dmarc.wanted], "%.*s %s=%s at %.100s",
+	spam_found_weight(m, rule, weight_of(m, rule), "%.*s %s=%s at %.100s",
 		CV_STR_ARGS(m->dmarc_outcome.domain), spam_dmarc_tag_word(m->dmarc.tag),
 		spam_dmarc_policy_word(m->dmarc.policy), m->dmarc.record_domain);
 	if (is_plain || m->dmarc.wanted == SPAM_DMARC_P_NONE) {
