@@ -75,8 +75,8 @@ CV_MUST_CHECK enum cv_status milter_offer_parse(struct cv_str data, struct milte
 /* Starts a packet in OUT and ends it: the length is filled in by the end. */
 size_t milter_packet_begin(struct cv_buf *out, char command);
 void milter_packet_end(struct cv_buf *out, size_t begin);
-/* Appends TEXT with blanks for NULs: filters take a NUL for the end, and must not miss what is behind
- * it. */
+/* Appends TEXT with blanks for NULs: filters take a NUL for the end, and must not miss what is
+ * behind it. */
 void milter_put_bytes(struct cv_buf *out, struct cv_str text);
 /* Text and the NUL behind it; NULs inside become blanks. */
 void milter_put_text(struct cv_buf *out, struct cv_str text);
