@@ -19,6 +19,7 @@ SAME_FLOOR = {
     "common/register": {"common/audit"}, "common/policy": {"common/register", "common/audit"},
 }
 ONLY_IN = {
+    "archive.h": "spamfilter/walk/archive.c", "lzma.h": "spamfilter/walk/archive_guard.c",
     "db.h": "common/store/bdb/", "unbound.h": "common/net/", "libmilter/mfapi.h": "spamfilter/",
     "spf2/spf.h": "spamfilter/", "opendkim/dkim.h": "spamfilter/", "curl/curl.h": ("admin/", "common/net/https.c"),
     "seccomp.h": "common/sandbox/", "zstd.h": ("common/store/volume/", "imapd/texts_file.c"), "expat.h": ("extractor/", "spamfilter/dmarc/"), "zlib.h": ("smtpd/", "common/net/deflate.c", "extractor/zip.c", "spamfilter/dmarc/"), "argon2.h": "common/register/",

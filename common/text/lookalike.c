@@ -164,6 +164,33 @@ cv_skeleton(struct cv_str utf8, struct cv_buf *out)
 	return status;
 }
 
+char
+cv_lookalike_latin(uint32_t c)
+{
+	static const uint32_t like_i[] = {0x131, 0x268, 0x269, 0x26a, 0x399, 0x3b9, 0x406, 0x407,
+		0x456, 0x457, 0x13a5, 0x2170};
+	char as = 0;
+
+	if (c < 0x80 || (c >= 0xc0 && c < 0x131) || (c >= 0x1e00 && c <= 0x1eff))
+		return 0;
+	for (size_t i = 0; i < CV_COUNT(like_i); i++)
+		if (c == like_i[i])
+			return 'i';
+	as = find_alike(capitals, CV_COUNT(capitals), c);
+	if (!as)
+		as = find_styled(c);
+	if (!as)
+		as = find_alike(letters, CV_COUNT(letters), c);
+	if (as || c < 0x370)
+		return as;
+	/* Capitals are as their small letters where those look alike. */
+	uint32_t low = c >= 0x391 && c <= 0x3a9   ? c + 0x20
+		       : c >= 0x410 && c <= 0x42f ? c + 0x20
+		       : c >= 0x400 && c <= 0x40f ? c + 0x50
+						  : 0;
+	return low ? find_alike(letters, CV_COUNT(letters), low) : 0;
+}
+
 /* ---- scripts ---- */
 
 /* Of letters only; 0 for what belongs to all. Scripts of one family that are written together

@@ -17,6 +17,10 @@
 /* Appends the skeleton of UTF8. Bad bytes become U+FFFD. CV_OK, or CV_LIMIT with OUT as it was. */
 enum cv_status cv_skeleton(struct cv_str utf8, struct cv_buf *out);
 
+/* The small ASCII letter or digit that the character C, which is above ASCII and not a Latin letter
+ * with marks, is taken for; 0 when there is none. Unlike in a skeleton an i is an i. */
+char cv_lookalike_latin(uint32_t c);
+
 /* Whether UTF8 mixes letters of scripts that are never written together in one word: Latin with
  * Cyrillic or Greek, and so on. Digits, hyphens and marks belong to every script. */
 bool cv_is_mixed_script(struct cv_str utf8);

@@ -7,8 +7,8 @@
 #include "common/text/charset.h"
 #include "common/text/encode.h"
 
-#define CLASSES_MAX   12
-#define OFFSCREEN_PX  -500
+#define CLASSES_MAX    12
+#define OFFSCREEN_PX   -500
 #define SMALLEST_ALPHA 0x14u /* of 255 */
 
 /* ---- octets ---- */
@@ -79,18 +79,18 @@ read_length(struct cv_str s, double *px, bool *relative)
 		double factor;
 		bool relative;
 	} units[] = {
-		{"px",  1,        false},
-		{"pt",  1.3333,   false},
-		{"pc",  16,       false},
-		{"cm",  37.8,     false},
-		{"mm",  3.78,     false},
-		{"in",  96,       false},
-		{"rem", 16,       false},
-		{"em",  1,        true },
-		{"ex",  0.5,      true },
-		{"%",   0.01,     true },
-		{"vw",  10,       false},
-		{"vh",  8,        false},
+		{"px",  1,      false},
+		{"pt",  1.3333, false},
+		{"pc",  16,     false},
+		{"cm",  37.8,   false},
+		{"mm",  3.78,   false},
+		{"in",  96,     false},
+		{"rem", 16,     false},
+		{"em",  1,      true },
+		{"ex",  0.5,    true },
+		{"%",   0.01,   true },
+		{"vw",  10,     false},
+		{"vh",  8,      false},
 	};
 	struct cv_str unit;
 
@@ -112,18 +112,50 @@ static const struct {
 	const char *name;
 	uint32_t rgb;
 } colors[] = {
-	{"white", 0xFFFFFF}, {"black", 0x000000}, {"red", 0xFF0000}, {"green", 0x008000},
-	{"blue", 0x0000FF}, {"yellow", 0xFFFF00}, {"gray", 0x808080}, {"grey", 0x808080},
-	{"silver", 0xC0C0C0}, {"navy", 0x000080}, {"maroon", 0x800000}, {"olive", 0x808000},
-	{"purple", 0x800080}, {"teal", 0x008080}, {"lime", 0x00FF00}, {"aqua", 0x00FFFF},
-	{"cyan", 0x00FFFF}, {"fuchsia", 0xFF00FF}, {"magenta", 0xFF00FF}, {"orange", 0xFFA500},
-	{"snow", 0xFFFAFA}, {"ivory", 0xFFFFF0}, {"whitesmoke", 0xF5F5F5},
-	{"ghostwhite", 0xF8F8FF}, {"floralwhite", 0xFFFAF0}, {"azure", 0xF0FFFF},
-	{"mintcream", 0xF5FFFA}, {"lightgray", 0xD3D3D3}, {"lightgrey", 0xD3D3D3},
-	{"darkgray", 0xA9A9A9}, {"darkgrey", 0xA9A9A9}, {"gainsboro", 0xDCDCDC},
-	{"beige", 0xF5F5DC}, {"linen", 0xFAF0E6}, {"seashell", 0xFFF5EE}, {"honeydew", 0xF0FFF0},
-	{"aliceblue", 0xF0F8FF}, {"lavender", 0xE6E6FA}, {"pink", 0xFFC0CB}, {"brown", 0xA52A2A},
-	{"gold", 0xFFD700}, {"darkblue", 0x00008B}, {"darkred", 0x8B0000}, {"darkgreen", 0x006400},
+	{"white",       0xFFFFFF},
+	{"black",       0x000000},
+	{"red",         0xFF0000},
+	{"green",       0x008000},
+	{"blue",        0x0000FF},
+	{"yellow",      0xFFFF00},
+	{"gray",        0x808080},
+	{"grey",        0x808080},
+	{"silver",      0xC0C0C0},
+	{"navy",        0x000080},
+	{"maroon",      0x800000},
+	{"olive",       0x808000},
+	{"purple",      0x800080},
+	{"teal",        0x008080},
+	{"lime",        0x00FF00},
+	{"aqua",        0x00FFFF},
+	{"cyan",        0x00FFFF},
+	{"fuchsia",     0xFF00FF},
+	{"magenta",     0xFF00FF},
+	{"orange",      0xFFA500},
+	{"snow",        0xFFFAFA},
+	{"ivory",       0xFFFFF0},
+	{"whitesmoke",  0xF5F5F5},
+	{"ghostwhite",  0xF8F8FF},
+	{"floralwhite", 0xFFFAF0},
+	{"azure",       0xF0FFFF},
+	{"mintcream",   0xF5FFFA},
+	{"lightgray",   0xD3D3D3},
+	{"lightgrey",   0xD3D3D3},
+	{"darkgray",    0xA9A9A9},
+	{"darkgrey",    0xA9A9A9},
+	{"gainsboro",   0xDCDCDC},
+	{"beige",       0xF5F5DC},
+	{"linen",       0xFAF0E6},
+	{"seashell",    0xFFF5EE},
+	{"honeydew",    0xF0FFF0},
+	{"aliceblue",   0xF0F8FF},
+	{"lavender",    0xE6E6FA},
+	{"pink",        0xFFC0CB},
+	{"brown",       0xA52A2A},
+	{"gold",        0xFFD700},
+	{"darkblue",    0x00008B},
+	{"darkred",     0x8B0000},
+	{"darkgreen",   0x006400},
 };
 
 static bool
@@ -145,7 +177,8 @@ read_hex_color(struct cv_str s, uint32_t *out)
 		return true;
 	}
 	uint32_t alpha = s.n == 8 ? v[6] * 16 + v[7] : 255;
-	*out = alpha << 24 | (v[0] * 16 + v[1]) << 16 | (v[2] * 16 + v[3]) << 8 | (v[4] * 16 + v[5]);
+	*out = alpha << 24 | (v[0] * 16 + v[1]) << 16 | (v[2] * 16 + v[3]) << 8 |
+	       (v[4] * 16 + v[5]);
 	return true;
 }
 
@@ -183,8 +216,8 @@ read_color_call(struct cv_str args, bool is_hsl, uint32_t *out)
 		return false;
 	if (is_hsl)
 		v[0] = v[1] = v[2];
-	*out = to_octet(v[3] * 255) << 24 | to_octet(v[0]) << 16 | to_octet(v[1]) << 8
-	       | to_octet(v[2]);
+	*out = to_octet(v[3] * 255) << 24 | to_octet(v[0]) << 16 | to_octet(v[1]) << 8 |
+	       to_octet(v[2]);
 	return true;
 }
 
@@ -238,8 +271,15 @@ set_font(struct cv_str value, struct spam_css *out)
 	static const struct {
 		const char *word;
 		double px;
-	} words[] = {{"xx-small", 9}, {"x-small", 10}, {"small", 13}, {"medium", 16},
-		{"large", 18}, {"x-large", 24}, {"xx-large", 32}};
+	} words[] = {
+		{"xx-small", 9 },
+	{"x-small",  10},
+	{"small",    13},
+	{"medium",   16},
+	{"large",    18},
+		{"x-large",  24},
+	{"xx-large", 32}
+	};
 	bool relative;
 	double px;
 
@@ -262,8 +302,8 @@ set_background(struct cv_str value, struct spam_css *out)
 	struct cv_str word = CV_STR_EMPTY;
 	uint32_t color;
 
-	if (cv_str_search(value, CV_STR("url(")) < value.n
-		|| cv_str_search(value, CV_STR("gradient")) < value.n) {
+	if (cv_str_search(value, CV_STR("url(")) < value.n ||
+		cv_str_search(value, CV_STR("gradient")) < value.n) {
 		out->set |= SPAM_CSS_BACKGROUND;
 		out->has_picture = true;
 		return;
@@ -322,10 +362,10 @@ static void
 set_clip(struct cv_str value, struct spam_css *out)
 {
 	/* rect(0 0 0 0), rect(1px, 1px, 1px, 1px), inset(50%), inset(100%) */
-	if (cv_str_search(value, CV_STR("inset(50%")) < value.n
-		|| cv_str_search(value, CV_STR("inset(100%")) < value.n
-		|| cv_str_search(value, CV_STR("circle(0")) < value.n
-		|| cv_str_has_prefix(value, "rect(0") || cv_str_has_prefix(value, "rect(1px")) {
+	if (cv_str_search(value, CV_STR("inset(50%")) < value.n ||
+		cv_str_search(value, CV_STR("inset(100%")) < value.n ||
+		cv_str_search(value, CV_STR("circle(0")) < value.n ||
+		cv_str_has_prefix(value, "rect(0") || cv_str_has_prefix(value, "rect(1px")) {
 		out->set |= SPAM_CSS_OPACITY;
 		out->is_transparent = true;
 	}
@@ -334,11 +374,11 @@ set_clip(struct cv_str value, struct spam_css *out)
 static void
 set_transform(struct cv_str value, struct spam_css *out)
 {
-	if (cv_str_search(value, CV_STR("scale(0)")) < value.n
-		|| cv_str_search(value, CV_STR("scale(0,")) < value.n
-		|| cv_str_search(value, CV_STR("scale(0.0")) < value.n
-		|| cv_str_search(value, CV_STR("translatex(-9")) < value.n
-		|| cv_str_search(value, CV_STR("translate(-9")) < value.n) {
+	if (cv_str_search(value, CV_STR("scale(0)")) < value.n ||
+		cv_str_search(value, CV_STR("scale(0,")) < value.n ||
+		cv_str_search(value, CV_STR("scale(0.0")) < value.n ||
+		cv_str_search(value, CV_STR("translatex(-9")) < value.n ||
+		cv_str_search(value, CV_STR("translate(-9")) < value.n) {
 		out->set |= SPAM_CSS_OFFSCREEN;
 		out->is_offscreen = true;
 	}
@@ -524,8 +564,8 @@ spam_css_sheet_done(struct spam_css_sheet *s)
 	cv_map_done(&s->rules);
 }
 
-/* The last part of a selector without ":first-child" and "[x=y]"; empty when it is of no use. A rule
- * for a:hover is none for what is seen. */
+/* The last part of a selector without ":first-child" and "[x=y]"; empty when it is of no use. A
+ * rule for a:hover is none for what is seen. */
 static struct cv_str
 last_part(struct cv_str selector)
 {
@@ -572,9 +612,9 @@ holds(struct cv_str prelude)
 {
 	struct cv_str what = cv_str_trim(cv_str_sub(prelude, 6, prelude.n));
 
-	return cv_str_has_prefix(prelude, "@media")
-	       && (cv_str_eq_z(what, "all") || cv_str_eq_z(what, "screen")
-		       || cv_str_eq_z(what, "only screen"));
+	return cv_str_has_prefix(prelude, "@media") &&
+	       (cv_str_eq_z(what, "all") || cv_str_eq_z(what, "screen") ||
+		       cv_str_eq_z(what, "only screen"));
 }
 
 static size_t

@@ -13,27 +13,27 @@
 #include "spamfilter/walk/css.h"
 #include "spamfilter/walk/walk.h"
 
-#define TINY_PX        3.0
-#define VALUE_MAX      (16u << 10) /* octets of an attribute that are read */
-#define ASK_EVERY      4096        /* tokens between two looks at the clock */
-#define WHITE          0xFFFFFFFFu
-#define BLACK          0xFF000000u
+#define TINY_PX   3.0
+#define VALUE_MAX (16u << 10) /* octets of an attribute that are read */
+#define ASK_EVERY 4096        /* tokens between two looks at the clock */
+#define WHITE     0xFFFFFFFFu
+#define BLACK     0xFF000000u
 
 /* ---- elements ---- */
 
 enum element_kind {
-	E_VOID = 1,        /* has no end */
-	E_FORMATTING = 2,  /* may be closed out of order */
-	E_SPECIAL = 4,     /* stops a search for an ordinary element */
-	E_SCOPE = 8,       /* stops every search but one for a table part */
-	E_BLOCK = 16,      /* begins a line */
-	E_TABLE = 32,      /* part of a table */
-	E_SILENT = 64,     /* its text is never shown */
-	E_CLOSES_P = 128,  /* ends an open p */
-	E_SPACE = 256,     /* parts words, no line */
-	E_P_STOP = 512,    /* a paragraph around it stays open */
-	E_LIST = 1024,     /* the same of a list item */
-	E_ROOT = 2048      /* a table: its rows are no business of an outer one */
+	E_VOID = 1,       /* has no end */
+	E_FORMATTING = 2, /* may be closed out of order */
+	E_SPECIAL = 4,    /* stops a search for an ordinary element */
+	E_SCOPE = 8,      /* stops every search but one for a table part */
+	E_BLOCK = 16,     /* begins a line */
+	E_TABLE = 32,     /* part of a table */
+	E_SILENT = 64,    /* its text is never shown */
+	E_CLOSES_P = 128, /* ends an open p */
+	E_SPACE = 256,    /* parts words, no line */
+	E_P_STOP = 512,   /* a paragraph around it stays open */
+	E_LIST = 1024,    /* the same of a list item */
+	E_ROOT = 2048     /* a table: its rows are no business of an outer one */
 };
 #define E_PARAGRAPH (E_SPECIAL | E_BLOCK | E_CLOSES_P)
 
@@ -41,93 +41,93 @@ static const struct element {
 	const char *name;
 	unsigned kind;
 } elements[] = {
-	{"a",          E_FORMATTING                              },
-	{"address",    E_PARAGRAPH                               },
-	{"applet",     E_SPECIAL | E_SCOPE | E_P_STOP                       },
-	{"area",       E_VOID                                    },
-	{"article",    E_PARAGRAPH                               },
-	{"aside",      E_PARAGRAPH                               },
-	{"b",          E_FORMATTING                              },
-	{"base",       E_VOID                                    },
-	{"basefont",   E_VOID                                    },
-	{"bgsound",    E_VOID                                    },
-	{"big",        E_FORMATTING                              },
-	{"blockquote", E_PARAGRAPH                               },
-	{"body",       E_SPECIAL | E_BLOCK                       },
-	{"br",         E_VOID | E_BLOCK                          },
-	{"button",     E_SPECIAL | E_P_STOP                                 },
-	{"caption",    E_SPECIAL | E_SCOPE | E_BLOCK | E_P_STOP             },
-	{"center",     E_PARAGRAPH                               },
-	{"code",       E_FORMATTING                              },
-	{"col",        E_VOID                                    },
-	{"dd",         E_PARAGRAPH                               },
-	{"details",    E_PARAGRAPH                               },
-	{"dialog",     E_PARAGRAPH                               },
-	{"dir",        E_PARAGRAPH | E_LIST                               },
-	{"div",        E_PARAGRAPH | E_LIST                               },
-	{"dl",         E_PARAGRAPH                               },
-	{"dt",         E_PARAGRAPH                               },
-	{"em",         E_FORMATTING                              },
-	{"embed",      E_VOID                                    },
-	{"fieldset",   E_PARAGRAPH                               },
-	{"figure",     E_PARAGRAPH                               },
-	{"font",       E_FORMATTING                              },
-	{"footer",     E_PARAGRAPH                               },
-	{"form",       E_PARAGRAPH                               },
-	{"frame",      E_VOID                                    },
-	{"h1",         E_PARAGRAPH                               },
-	{"h2",         E_PARAGRAPH                               },
-	{"h3",         E_PARAGRAPH                               },
-	{"h4",         E_PARAGRAPH                               },
-	{"h5",         E_PARAGRAPH                               },
-	{"h6",         E_PARAGRAPH                               },
-	{"head",       E_SPECIAL | E_SILENT                      },
-	{"header",     E_PARAGRAPH                               },
-	{"hr",         E_VOID | E_BLOCK | E_CLOSES_P             },
-	{"html",       E_SPECIAL | E_SCOPE                       },
-	{"i",          E_FORMATTING                              },
-	{"iframe",     E_SILENT                                  },
-	{"img",        E_VOID                                    },
-	{"input",      E_VOID                                    },
-	{"li",         E_PARAGRAPH                               },
-	{"link",       E_VOID                                    },
-	{"main",       E_PARAGRAPH                               },
-	{"marquee",    E_SPECIAL | E_SCOPE | E_P_STOP                       },
-	{"menu",       E_PARAGRAPH | E_LIST                               },
-	{"meta",       E_VOID                                    },
-	{"nav",        E_PARAGRAPH                               },
-	{"nobr",       E_FORMATTING                              },
-	{"noembed",    E_SILENT                                  },
-	{"noframes",   E_SILENT                                  },
-	{"object",     E_SPECIAL | E_SCOPE | E_P_STOP                       },
-	{"ol",         E_PARAGRAPH | E_LIST                               },
-	{"option",     E_SPACE                                   },
-	{"p",          E_PARAGRAPH                               },
-	{"param",      E_VOID                                    },
-	{"pre",        E_PARAGRAPH                               },
-	{"s",          E_FORMATTING                              },
-	{"script",     E_SILENT                                  },
-	{"section",    E_PARAGRAPH                               },
-	{"small",      E_FORMATTING                              },
-	{"source",     E_VOID                                    },
-	{"strike",     E_FORMATTING                              },
-	{"strong",     E_FORMATTING                              },
-	{"style",      E_SILENT                                  },
-	{"summary",    E_PARAGRAPH                               },
-	{"table",      E_SPECIAL | E_SCOPE | E_BLOCK | E_TABLE | E_P_STOP | E_LIST | E_ROOT   },
-	{"tbody",      E_SPECIAL | E_TABLE                       },
-	{"td",         E_SPECIAL | E_SCOPE | E_SPACE | E_TABLE | E_P_STOP | E_LIST   },
-	{"template",   E_SPECIAL | E_SCOPE | E_SILENT | E_P_STOP            },
-	{"tfoot",      E_SPECIAL | E_TABLE                       },
-	{"th",         E_SPECIAL | E_SCOPE | E_SPACE | E_TABLE | E_P_STOP | E_LIST   },
-	{"thead",      E_SPECIAL | E_TABLE                       },
-	{"title",      E_SILENT                                  },
-	{"tr",         E_SPECIAL | E_BLOCK | E_TABLE             },
-	{"track",      E_VOID                                    },
-	{"tt",         E_FORMATTING                              },
-	{"u",          E_FORMATTING                              },
-	{"ul",         E_PARAGRAPH | E_LIST                               },
-	{"wbr",        E_VOID                                    },
+	{"a",          E_FORMATTING							},
+	{"address",    E_PARAGRAPH							 },
+	{"applet",     E_SPECIAL | E_SCOPE | E_P_STOP                                      },
+	{"area",       E_VOID							      },
+	{"article",    E_PARAGRAPH							 },
+	{"aside",      E_PARAGRAPH							 },
+	{"b",          E_FORMATTING							},
+	{"base",       E_VOID							      },
+	{"basefont",   E_VOID							      },
+	{"bgsound",    E_VOID							      },
+	{"big",        E_FORMATTING							},
+	{"blockquote", E_PARAGRAPH							 },
+	{"body",       E_SPECIAL | E_BLOCK						 },
+	{"br",         E_VOID | E_BLOCK						    },
+	{"button",     E_SPECIAL | E_P_STOP						},
+	{"caption",    E_SPECIAL | E_SCOPE | E_BLOCK | E_P_STOP                            },
+	{"center",     E_PARAGRAPH							 },
+	{"code",       E_FORMATTING							},
+	{"col",        E_VOID							      },
+	{"dd",         E_PARAGRAPH							 },
+	{"details",    E_PARAGRAPH							 },
+	{"dialog",     E_PARAGRAPH							 },
+	{"dir",        E_PARAGRAPH | E_LIST						},
+	{"div",        E_PARAGRAPH | E_LIST						},
+	{"dl",         E_PARAGRAPH							 },
+	{"dt",         E_PARAGRAPH							 },
+	{"em",         E_FORMATTING							},
+	{"embed",      E_VOID							      },
+	{"fieldset",   E_PARAGRAPH							 },
+	{"figure",     E_PARAGRAPH							 },
+	{"font",       E_FORMATTING							},
+	{"footer",     E_PARAGRAPH							 },
+	{"form",       E_PARAGRAPH							 },
+	{"frame",      E_VOID							      },
+	{"h1",         E_PARAGRAPH							 },
+	{"h2",         E_PARAGRAPH							 },
+	{"h3",         E_PARAGRAPH							 },
+	{"h4",         E_PARAGRAPH							 },
+	{"h5",         E_PARAGRAPH							 },
+	{"h6",         E_PARAGRAPH							 },
+	{"head",       E_SPECIAL | E_SILENT						},
+	{"header",     E_PARAGRAPH							 },
+	{"hr",         E_VOID | E_BLOCK | E_CLOSES_P                                       },
+	{"html",       E_SPECIAL | E_SCOPE						 },
+	{"i",          E_FORMATTING							},
+	{"iframe",     E_SILENT							    },
+	{"img",        E_VOID							      },
+	{"input",      E_VOID							      },
+	{"li",         E_PARAGRAPH							 },
+	{"link",       E_VOID							      },
+	{"main",       E_PARAGRAPH							 },
+	{"marquee",    E_SPECIAL | E_SCOPE | E_P_STOP                                      },
+	{"menu",       E_PARAGRAPH | E_LIST						},
+	{"meta",       E_VOID							      },
+	{"nav",        E_PARAGRAPH							 },
+	{"nobr",       E_FORMATTING							},
+	{"noembed",    E_SILENT							    },
+	{"noframes",   E_SILENT							    },
+	{"object",     E_SPECIAL | E_SCOPE | E_P_STOP                                      },
+	{"ol",         E_PARAGRAPH | E_LIST						},
+	{"option",     E_SPACE							     },
+	{"p",          E_PARAGRAPH							 },
+	{"param",      E_VOID							      },
+	{"pre",        E_PARAGRAPH							 },
+	{"s",          E_FORMATTING							},
+	{"script",     E_SILENT							    },
+	{"section",    E_PARAGRAPH							 },
+	{"small",      E_FORMATTING							},
+	{"source",     E_VOID							      },
+	{"strike",     E_FORMATTING							},
+	{"strong",     E_FORMATTING							},
+	{"style",      E_SILENT							    },
+	{"summary",    E_PARAGRAPH							 },
+	{"table",      E_SPECIAL | E_SCOPE | E_BLOCK | E_TABLE | E_P_STOP | E_LIST | E_ROOT},
+	{"tbody",      E_SPECIAL | E_TABLE						 },
+	{"td",         E_SPECIAL | E_SCOPE | E_SPACE | E_TABLE | E_P_STOP | E_LIST         },
+	{"template",   E_SPECIAL | E_SCOPE | E_SILENT | E_P_STOP                           },
+	{"tfoot",      E_SPECIAL | E_TABLE						 },
+	{"th",         E_SPECIAL | E_SCOPE | E_SPACE | E_TABLE | E_P_STOP | E_LIST         },
+	{"thead",      E_SPECIAL | E_TABLE						 },
+	{"title",      E_SILENT							    },
+	{"tr",         E_SPECIAL | E_BLOCK | E_TABLE                                       },
+	{"track",      E_VOID							      },
+	{"tt",         E_FORMATTING							},
+	{"u",          E_FORMATTING							},
+	{"ul",         E_PARAGRAPH | E_LIST						},
+	{"wbr",        E_VOID							      },
 };
 #define UNKNOWN CV_COUNT(elements)
 
@@ -165,10 +165,10 @@ is_named(size_t index, const char *name)
 
 /* How text inside an element looks. */
 struct look {
-	bool is_gone;       /* display none and its like: nothing below brings it back */
-	bool is_invisible;  /* visibility: an element below may be visible again */
-	bool is_silent;     /* script, title, ... */
-	bool knows_back;    /* BACKGROUND is known: no picture is behind */
+	bool is_gone;      /* display none and its like: nothing below brings it back */
+	bool is_invisible; /* visibility: an element below may be visible again */
+	bool is_silent;    /* script, title, ... */
+	bool knows_back;   /* BACKGROUND is known: no picture is behind */
 	double font_px;
 	uint32_t color, background;
 };
@@ -186,7 +186,7 @@ struct reader {
 	struct open_element stack[SPAM_HTML_DEPTH_MAX];
 	size_t depth;
 	unsigned open_count[UNKNOWN + 1]; /* by element */
-	struct cv_buf value; /* scratch */
+	struct cv_buf value;              /* scratch */
 	struct cv_buf base, href, shown, whole, action;
 	bool in_link, link_has_picture, link_is_hidden;
 	bool in_form, form_has_password;
@@ -206,8 +206,8 @@ top_look(const struct reader *r)
 static bool
 is_hidden(const struct look *l)
 {
-	return l->is_gone || l->is_invisible || l->font_px < TINY_PX
-	       || (l->knows_back && !spam_css_can_be_read(l->color, l->background));
+	return l->is_gone || l->is_invisible || l->font_px < TINY_PX ||
+	       (l->knows_back && !spam_css_can_be_read(l->color, l->background));
 }
 
 static void
@@ -258,7 +258,7 @@ pop_to(struct reader *r, size_t index, uint64_t hash)
 			}
 			return;
 		}
-		unsigned stop = kind & E_TABLE                     ? 0
+		unsigned stop = kind & E_TABLE                      ? 0
 				: kind & (E_SPECIAL | E_FORMATTING) ? E_SCOPE
 								    : E_SPECIAL;
 		if (kind_of(e->index) & stop)
@@ -291,18 +291,18 @@ static const struct {
 	const char *start, *ends;
 	unsigned stops;
 } implied_ends[] = {
-	{"li",     "li",     E_LIST             },
-	{"dt",     "dt",     E_LIST             },
-	{"dt",     "dd",     E_LIST             },
-	{"dd",     "dt",     E_LIST             },
-	{"dd",     "dd",     E_LIST             },
-	{"td",     "td",     E_TABLE            },
-	{"td",     "th",     E_TABLE            },
-	{"th",     "td",     E_TABLE            },
-	{"th",     "th",     E_TABLE            },
-	{"tr",     "tr",     E_ROOT             },
-	{"body",   "head",   0                  },
-	{"option", "option", E_SCOPE            },
+	{"li",     "li",     E_LIST },
+	{"dt",     "dt",     E_LIST },
+	{"dt",     "dd",     E_LIST },
+	{"dd",     "dt",     E_LIST },
+	{"dd",     "dd",     E_LIST },
+	{"td",     "td",     E_TABLE},
+	{"td",     "th",     E_TABLE},
+	{"th",     "td",     E_TABLE},
+	{"th",     "th",     E_TABLE},
+	{"tr",     "tr",     E_ROOT },
+	{"body",   "head",   0      },
+	{"option", "option", E_SCOPE},
 };
 
 static void
@@ -320,10 +320,10 @@ close_for(struct reader *r, size_t index)
 static bool
 is_zero_width(uint32_t cp)
 {
-	return cp == 0xAD || cp == 0x34F || cp == 0x61C || cp == 0x180E
-	       || (cp >= 0x200B && cp <= 0x200F) || (cp >= 0x202A && cp <= 0x202E)
-	       || (cp >= 0x2060 && cp <= 0x206F) || cp == 0xFEFF || (cp >= 0xFE00 && cp <= 0xFE0F)
-	       || (cp >= 0xE0000 && cp <= 0xE007F) || cp == 0x3164 || cp == 0x115F || cp == 0x1160;
+	return cp == 0xAD || cp == 0x34F || cp == 0x61C || cp == 0x180E ||
+	       (cp >= 0x200B && cp <= 0x200F) || (cp >= 0x202A && cp <= 0x202E) ||
+	       (cp >= 0x2060 && cp <= 0x206F) || cp == 0xFEFF || (cp >= 0xFE00 && cp <= 0xFE0F) ||
+	       (cp >= 0xE0000 && cp <= 0xE007F) || cp == 0x3164 || cp == 0x115F || cp == 0x1160;
 }
 
 static bool
@@ -335,8 +335,9 @@ is_letter(uint32_t cp)
 static bool
 is_space(uint32_t cp)
 {
-	return cp <= ' ' || cp == 0x7F || cp == 0xA0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200A)
-	       || cp == 0x2028 || cp == 0x2029 || cp == 0x202F || cp == 0x205F || cp == 0x3000;
+	return cp <= ' ' || cp == 0x7F || cp == 0xA0 || cp == 0x1680 ||
+	       (cp >= 0x2000 && cp <= 0x200A) || cp == 0x2028 || cp == 0x2029 || cp == 0x202F ||
+	       cp == 0x205F || cp == 0x3000;
 }
 
 void
@@ -449,8 +450,8 @@ resolve(struct reader *r, struct cv_str href)
 	char scheme[32];
 
 	href = cv_str_trim(href);
-	if (!r->base.n || !href.n || href.p[0] == '#' || spam_url_scheme(href, scheme, sizeof scheme)
-		|| cv_str_has_prefix(href, "//"))
+	if (!r->base.n || !href.n || href.p[0] == '#' ||
+		spam_url_scheme(href, scheme, sizeof scheme) || cv_str_has_prefix(href, "//"))
 		return href;
 	struct cv_str base = cv_buf_view(&r->base);
 	size_t host = cv_str_search(base, CV_STR("//")) + 2;
@@ -549,7 +550,8 @@ look_of(struct reader *r, const struct cv_html_token *tag, size_t index)
 {
 	struct look look = *top_look(r);
 	struct spam_css css = {0}, own = {0};
-	struct cv_str rest = tag->attributes, name, value, classes = CV_STR_EMPTY, id = CV_STR_EMPTY;
+	struct cv_str rest = tag->attributes, name, value, classes = CV_STR_EMPTY,
+		      id = CV_STR_EMPTY;
 	bool has_style = false;
 
 	while (cv_html_attribute(&rest, &name, &value)) {
@@ -571,8 +573,8 @@ look_of(struct reader *r, const struct cv_html_token *tag, size_t index)
 		} else if (cv_str_ieq_z(name, "background")) {
 			css.set |= SPAM_CSS_BACKGROUND;
 			css.has_picture = true;
-		} else if ((cv_str_ieq_z(name, "color") && is_named(index, "font"))
-			   || (cv_str_ieq_z(name, "text") && is_named(index, "body"))) {
+		} else if ((cv_str_ieq_z(name, "color") && is_named(index, "font")) ||
+			   (cv_str_ieq_z(name, "text") && is_named(index, "body"))) {
 			merge_color_attribute(value, false, &css);
 		} else if (name.n > 4 && cv_str_has_iprefix(name, "on")) {
 			r->h->facts |= SPAM_FACT(HTML_SCRIPT);
@@ -601,10 +603,10 @@ see_picture(struct reader *r, const struct cv_html_token *tag, const struct look
 	r->link_has_picture |= !is_tiny;
 	static const char *const sizes[] = {"width", "height"};
 	for (size_t i = 0; i < CV_COUNT(sizes); i++)
-		if (find_attribute(r, tag, sizes[i]) && r->value.n
-			&& (cv_str_eq_z(cv_buf_view(&r->value), "0")
-				|| cv_str_eq_z(cv_buf_view(&r->value), "1")
-				|| cv_str_eq_z(cv_buf_view(&r->value), "1px")))
+		if (find_attribute(r, tag, sizes[i]) && r->value.n &&
+			(cv_str_eq_z(cv_buf_view(&r->value), "0") ||
+				cv_str_eq_z(cv_buf_view(&r->value), "1") ||
+				cv_str_eq_z(cv_buf_view(&r->value), "1px")))
 			is_tiny = true;
 	if (find_attribute(r, tag, "src")) {
 		struct cv_str src = cv_str_trim(cv_buf_view(&r->value));
@@ -624,7 +626,8 @@ see_picture(struct reader *r, const struct cv_html_token *tag, const struct look
 static void
 see_input(struct reader *r, const struct cv_html_token *tag)
 {
-	if (find_attribute(r, tag, "type") && cv_str_ieq_z(cv_str_trim(cv_buf_view(&r->value)), "password")) {
+	if (find_attribute(r, tag, "type") &&
+		cv_str_ieq_z(cv_str_trim(cv_buf_view(&r->value)), "password")) {
 		r->h->facts |= SPAM_FACT(HTML_PASSWORD);
 		r->h->passwords++;
 		r->form_has_password = true;
@@ -636,9 +639,9 @@ see_input(struct reader *r, const struct cv_html_token *tag)
 static void
 see_meta(struct reader *r, const struct cv_html_token *tag)
 {
-	if (!find_attribute(r, tag, "http-equiv")
-		|| !cv_str_ieq_z(cv_str_trim(cv_buf_view(&r->value)), "refresh")
-		|| !find_attribute(r, tag, "content"))
+	if (!find_attribute(r, tag, "http-equiv") ||
+		!cv_str_ieq_z(cv_str_trim(cv_buf_view(&r->value)), "refresh") ||
+		!find_attribute(r, tag, "content"))
 		return;
 	struct cv_str content = cv_buf_view(&r->value);
 	size_t url = cv_str_isearch(content, CV_STR("url"));
@@ -688,7 +691,8 @@ see_frame(struct reader *r, const struct cv_html_token *tag)
 		if (find_attribute(r, tag, sources[i])) {
 			r->h->facts |= SPAM_FACT(HTML_FRAME);
 			if (strcmp(sources[i], "srcdoc"))
-				tell_link(r, SPAM_URL_FRAME, cv_buf_view(&r->value), CV_STR_EMPTY, 0);
+				tell_link(
+					r, SPAM_URL_FRAME, cv_buf_view(&r->value), CV_STR_EMPTY, 0);
 		}
 }
 
@@ -707,7 +711,8 @@ begin_link(struct reader *r, const struct cv_html_token *tag, const struct look 
 }
 
 static void
-see_element(struct reader *r, const struct cv_html_token *tag, size_t index, const struct look *look)
+see_element(
+	struct reader *r, const struct cv_html_token *tag, size_t index, const struct look *look)
 {
 	const char *name = index < UNKNOWN ? elements[index].name : "";
 
@@ -725,8 +730,8 @@ see_element(struct reader *r, const struct cv_html_token *tag, size_t index, con
 		see_meta(r, tag);
 	else if (!strcmp(name, "base"))
 		see_base(r, tag);
-	else if (!strcmp(name, "iframe") || !strcmp(name, "frame") || !strcmp(name, "object")
-		 || !strcmp(name, "embed") || !strcmp(name, "applet"))
+	else if (!strcmp(name, "iframe") || !strcmp(name, "frame") || !strcmp(name, "object") ||
+		 !strcmp(name, "embed") || !strcmp(name, "applet"))
 		see_frame(r, tag);
 	else if (!strcmp(name, "script")) {
 		r->h->facts |= SPAM_FACT(HTML_SCRIPT);
@@ -776,8 +781,7 @@ end_tag(struct reader *r, const struct cv_html_token *tag)
 static void
 reader_done(struct reader *r)
 {
-	struct cv_buf *all[] = {
-		&r->value, &r->base, &r->href, &r->shown, &r->whole, &r->action};
+	struct cv_buf *all[] = {&r->value, &r->base, &r->href, &r->shown, &r->whole, &r->action};
 
 	for (size_t i = 0; i < CV_COUNT(all); i++)
 		cv_buf_done(all[i]);

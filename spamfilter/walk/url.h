@@ -23,7 +23,6 @@ enum spam_url_source {
 	SPAM_URL_IMAGE,  /* src of a picture, background, CSS url() */
 	SPAM_URL_FRAME,  /* iframe, frame, object, embed, script, refresh, base */
 	SPAM_URL_FILE,   /* found in a PDF or an office document */
-	SPAM_URL_QR,     /* in a QR code */
 	SPAM_URL_HEADER, /* in the subject */
 	SPAM_URL_INNER,  /* a parameter or the path of another one: where that sends on to */
 };

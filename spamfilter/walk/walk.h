@@ -19,10 +19,10 @@
 #define SPAM_WALK_HIDDEN_MAX  (64u << 10)  /* hidden text of all parts */
 #define SPAM_WALK_SUBJECT_MAX (8u << 10)
 #define SPAM_WALK_SOURCE_MAX  (2u << 20) /* decoded octets of one text part that are read */
-#define SPAM_WALK_SOURCES_MAX (6u << 20) /* the same of all text parts together */
+#define SPAM_WALK_SOURCES_MAX (4u << 20) /* the same of all text parts together */
 #define SPAM_WALK_TEXTS_MAX   100        /* text parts */
 #define SPAM_WALK_FILES_MAX   500        /* attachments and what lists of archives name */
-#define SPAM_WALK_FILE_BYTES  (24u << 20) /* decoded octets of one file that is looked into */
+#define SPAM_WALK_FILE_BYTES  (22u << 20) /* decoded octets of one file that is looked into */
 #define SPAM_WALK_FILE_HEAD   (64u << 10) /* of a file that is not looked into */
 #define SPAM_WALK_CPU_MS      150
 
@@ -125,7 +125,6 @@ struct spam_file {
 	F(IMAGE_ONLY)       /* pictures and hardly any text */                                     \
 	F(LINK_MISMATCH)    /* a link reads as one host and goes to another organisation's */      \
 	F(URLS_CUT)         /* more than SPAM_URLS_MAX */                                          \
-	F(QR_CODE)          /* a picture with a QR code: see SPAM_URL_QR                          */ \
 	F(CALENDAR)                                                                                \
 	F(SIGNED)           /* S/MIME or PGP signature */                                          \
 	F(ENCRYPTED)        /* S/MIME or PGP encrypted: nothing to see */                          \
@@ -143,7 +142,6 @@ enum spam_fact {
 
 struct spam_walk_options {
 	unsigned cpu_ms;   /* 0: SPAM_WALK_CPU_MS */
-	bool qr_codes;     /* look for QR codes in pictures */
 	bool is_cut;       /* MESSAGE is only the head of what came */
 };
 
