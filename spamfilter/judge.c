@@ -24,6 +24,7 @@ static const struct {
 	{spam_examine_dmarc,          ALWAYS               },
 	{spam_examine_forged,         ALWAYS               },
 	{spam_examine_imitation,      ALWAYS               },
+	{spam_examine_walk,           ALWAYS               },
 	{spam_examine_secrecy,        ALWAYS               },
 	{spam_examine_document_secrecy, ALWAYS             },
 	{spam_examine_virus,          ALWAYS               },

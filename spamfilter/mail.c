@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/text/address.h"
+#include "spamfilter/walk/walk.h"
 
 struct spam_mail *
 spam_mail_new(struct spam_server *server, uint64_t id)
@@ -43,6 +44,7 @@ spam_mail_free(struct spam_mail *m)
 	if (m->key_set)
 		spam_keys_unref(m->server->keys, m->key_set);
 	cv_content_free(m->content);
+	spam_walk_free(m->walk);
 	spam_body_done(&m->body);
 	if (m->snap)
 		cv_snapshot_unref(m->snap);

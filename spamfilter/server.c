@@ -16,7 +16,9 @@
 #include "spamfilter/dmarc/sources.h"
 #include "spamfilter/dmarc/tally.h"
 #include "spamfilter/classify/classify.h"
+#include "spamfilter/judge.h"
 #include "spamfilter/rules.h"
+#include "spamfilter/walk/walk.h"
 
 #define WHY_MAX 256
 #define EXTRACT_WORKERS 16u /* documents converted at once */
@@ -54,6 +56,9 @@ policy_load(const struct congvu_options *m, const struct spamfilter_options *opt
 
 	if (status == CV_OK)
 		status = load_allowed(policy, opt->signup_allow_file, err);
+	if (status == CV_OK)
+		status = spam_walk_prepare(
+			opt->attachment_types_file, opt->url_shorteners_file, err);
 	if (status == CV_OK)
 		status = spam_weights_load(opt->weights_file, &weights, err);
 	if (status == CV_OK && (opt->dnsbl[0] || opt->dnswl[0] || opt->urlbl[0]))
@@ -207,6 +212,14 @@ spam_options_check(const struct spamfilter_options *opt, struct cv_err *err)
 				rows[i].words[2] ? " or " : "",
 				rows[i].words[2] ? rows[i].words[2] : "");
 	}
+	const char *const actions[] = {opt->attachment_dangerous, opt->attachment_macro,
+		opt->attachment_macro_auto, opt->attachment_encrypted, opt->attachment_bomb,
+		opt->attachment_form};
+	for (size_t i = 0; i < CV_COUNT(actions); i++)
+		if (!spam_attachment_word(actions[i]))
+			return cv_fail(err, CV_INVALID,
+				"attachment_... is '%s': score, mark, junk, quarantine or refuse",
+				actions[i]);
 	enum cv_status status = spam_clamav_check(opt->clamav, err);
 	return status ? status : check_scores(opt, err);
 }
