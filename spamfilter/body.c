@@ -5,7 +5,7 @@
 void
 spam_body_init(struct spam_body *b, const char *dir, struct spam_body_budget *budget)
 {
-	*b = (struct spam_body){.budget = budget};
+	*b = (struct spam_body){.budget = budget, .whole = CV_BUF_INIT(SPAM_BODY_MEMORY_MAX)};
 	cv_spool_init(&b->spool, dir && dir[0] ? dir : NULL);
 }
 
@@ -26,6 +26,7 @@ spam_body_done(struct spam_body *b)
 
 	unmap(b);
 	cv_spool_done(&b->spool);
+	cv_buf_done(&b->whole);
 	if (budget && b->charged_bytes)
 		atomic_fetch_sub(&budget->used_bytes, b->charged_bytes);
 	spam_body_init(b, dir, budget);
@@ -51,7 +52,7 @@ charge(struct spam_body *b, size_t n)
 static struct cv_str
 head_of(const struct spam_body *b, struct cv_str bytes)
 {
-	uint64_t kept = b->spool.size_bytes;
+	uint64_t kept = b->spool.dir ? b->spool.size_bytes : b->whole.n;
 
 	return cv_str_sub(
 		bytes, 0, kept < SPAM_BODY_HEAD_BYTES ? SPAM_BODY_HEAD_BYTES - (size_t)kept : 0);
@@ -72,8 +73,12 @@ spam_body_add(struct spam_body *b, struct cv_str bytes)
 		if (!charge(b, bytes.n))
 			return;
 	}
-	if (cv_spool_write(&b->spool, bytes, &err))
+	if (!b->spool.dir) {
+		cv_buf_str(&b->whole, cv_str_sub(bytes, 0, b->whole.max - b->whole.n));
+		b->is_cut |= b->whole.n == b->whole.max;
+	} else if (cv_spool_write(&b->spool, bytes, &err)) {
 		b->is_cut = true;
+	}
 }
 
 /* A write to the file failed: memory was given up for it, so only what the file holds is there. */
@@ -83,6 +88,8 @@ map(struct spam_body *b)
 	struct cv_str view = CV_STR_EMPTY;
 	struct cv_err err;
 
+	if (!b->spool.dir)
+		return cv_buf_view(&b->whole);
 	b->spool.failed = CV_OK; /* what was written can be read all the same */
 	if (b->spool.fd < 0 || b->spool.size_bytes) {
 		if (cv_spool_map(&b->spool, &view, &err))

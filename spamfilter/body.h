@@ -13,6 +13,7 @@
 
 #include "common/base/spool.h"
 
+#define SPAM_BODY_MEMORY_MAX (64u << 20)
 #define SPAM_BODY_HEAD_BYTES (64u << 10) /* kept of every message, whatever the budget says */
 
 /* What all bodies hold, in memory and on disk. Zeroed with `max_bytes` set. */
@@ -23,6 +24,7 @@ struct spam_body_budget {
 
 struct spam_body {
 	struct cv_spool spool;
+	struct cv_buf whole; /* instead of the spool, without a folder */
 	struct spam_body_budget *budget; /* NULL: no bound but the caller's */
 	uint64_t charged_bytes;
 	uint64_t size_bytes;    /* that came, kept or not */
@@ -30,7 +32,8 @@ struct spam_body {
 	struct cv_str view;
 };
 
-/* DIR is for the file of a large body: kept, not copied; NULL or "": a file in memory. */
+/* DIR is for the file of a large body: kept, not copied; NULL or "": all stays in memory, within
+ * SPAM_BODY_MEMORY_MAX. */
 void spam_body_init(struct spam_body *b, const char *dir, struct spam_body_budget *budget);
 /* Never fails: see spam_body_is_cut(). */
 void spam_body_add(struct spam_body *b, struct cv_str bytes);

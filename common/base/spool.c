@@ -61,13 +61,10 @@ cv_spool_reset(struct cv_spool *s)
 	cv_buf_reset(&s->mem);
 }
 
-/* O_TMPFILE where the file system has it, else a name that is unlinked at once; without a folder a
- * file in memory. */
+/* O_TMPFILE where the file system has it, else a name that is unlinked at once. */
 static int
 open_nameless(const char *dir)
 {
-	if (!dir)
-		return memfd_create("spool", MFD_CLOEXEC);
 	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
 		return fd;
@@ -94,8 +91,7 @@ write_all(struct cv_spool *s, struct cv_str bytes, struct cv_err *err)
 			continue;
 		if (n < 0)
 			return cv_fail_errno(
-				err, CV_TEMPFAIL, errno, "cannot write a spool file in %s",
-				s->dir ? s->dir : "memory");
+				err, CV_TEMPFAIL, errno, "cannot write a spool file in %s", s->dir);
 		s->size_bytes += (uint64_t)n;
 		bytes = cv_str_sub(bytes, (size_t)n, bytes.n);
 	}
@@ -109,8 +105,7 @@ spill(struct cv_spool *s, struct cv_err *err)
 	s->fd = open_nameless(s->dir);
 	if (s->fd < 0)
 		return cv_fail_errno(
-			err, CV_TEMPFAIL, errno, "cannot open a spool file in %s",
-			s->dir ? s->dir : "memory");
+			err, CV_TEMPFAIL, errno, "cannot open a spool file in %s", s->dir);
 	s->size_bytes = 0;
 	enum cv_status status = write_all(s, cv_buf_view(&s->mem), err);
 	cv_buf_done(&s->mem);

@@ -20,7 +20,7 @@ struct cv_spool {
 	struct cv_buf mem;
 	int fd; /* -1 while in memory */
 	uint64_t size_bytes;
-	const char *dir;       /* where the file goes; kept, not copied; NULL: a file in memory */
+	const char *dir;       /* where the file goes; kept, not copied */
 	enum cv_status failed; /* a write failed; all later writes are no-ops */
 	size_t counted;        /* of the memory of all spools */
 };

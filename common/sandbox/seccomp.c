@@ -28,7 +28,7 @@ static const char *const allowed[] = {
 	/* files */
 	"read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2",
 	"pwritev2", "lseek", "_llseek", "open", "openat", "close", "close_range", "dup", "dup2",
-	"dup3", "fcntl", "fcntl64", "flock", "fsync", "fdatasync", "sync_file_range", "ftruncate", "memfd_create",
+	"dup3", "fcntl", "fcntl64", "flock", "fsync", "fdatasync", "sync_file_range", "ftruncate",
 	"ftruncate64", "truncate", "fallocate", "fadvise64", "stat", "fstat", "lstat", "stat64",
 	"fstat64", "lstat64", "newfstatat", "fstatat64", "statx", "statfs", "fstatfs", "statfs64",
 	"fstatfs64", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getdents",

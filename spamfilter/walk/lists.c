@@ -125,6 +125,7 @@ spam_lists_read(const char *name, const char *file, struct spam_lists **out, str
 		spam_lists_free(l);
 		return status;
 	}
+	l->is_built_in = !file || !file[0];
 	for (size_t i = 0; i < l->count; i++)
 		qsort(l->lists[i].words, l->lists[i].n, sizeof(struct cv_str), compare_words);
 	*out = l;

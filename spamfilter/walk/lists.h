@@ -18,6 +18,8 @@ struct spam_lists {
 		size_t n, cap;
 	} lists[SPAM_LIST_SECTIONS];
 	size_t count;
+	bool is_built_in;
+	struct spam_lists *older; /* that this one replaced: somebody may still read it */
 };
 
 /* Reads FILE, or, when it is NULL or "", the built-in copy of NAME. A file may have the sections of

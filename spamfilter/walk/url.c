@@ -19,20 +19,24 @@
 #define TOKEN_CHARS_MIN 16
 
 static const psl_ctx_t *suffixes;               /* set before threads start */
-static _Atomic(struct spam_lists *) shorteners; /* what a reload replaced is kept: it is small */
+static _Atomic(struct spam_lists *) shorteners; /* read-only */
 
 enum cv_status
 spam_url_prepare(const char *file, struct cv_err *err)
 {
-	struct spam_lists *lists;
-	enum cv_status status = spam_lists_read("url-shorteners.txt", file, &lists, err);
+	struct spam_lists *old = atomic_load(&shorteners), *lists;
+	enum cv_status status;
 
-	if (status)
-		return status;
 	if (!suffixes)
 		suffixes = psl_latest(NULL);
 	if (!suffixes)
 		suffixes = psl_builtin();
+	if (old && old->is_built_in && !(file && file[0]))
+		return CV_OK; /* built-in lists never change */
+	status = spam_lists_read("url-shorteners.txt", file, &lists, err);
+	if (status)
+		return status;
+	lists->older = old;
 	atomic_store(&shorteners, lists);
 	return CV_OK;
 }

@@ -26,16 +26,16 @@ static _Atomic(struct spam_lists *) file_types; /* what a reload replaced is kep
 enum cv_status
 spam_walk_prepare(const char *types_file, const char *shorteners_file, struct cv_err *err)
 {
-	struct spam_lists *lists;
-	enum cv_status status = spam_lists_read("attachment-types.txt", types_file, &lists, err);
+	struct spam_lists *old = atomic_load(&file_types), *lists;
+	enum cv_status status = spam_url_prepare(shorteners_file, err);
 
+	/* Built-in lists never change. */
+	if (status || (old && old->is_built_in && !(types_file && types_file[0])))
+		return status;
+	status = spam_lists_read("attachment-types.txt", types_file, &lists, err);
 	if (status)
 		return status;
-	status = spam_url_prepare(shorteners_file, err);
-	if (status) {
-		spam_lists_free(lists);
-		return status;
-	}
+	lists->older = old;
 	atomic_store(&file_types, lists);
 	return CV_OK;
 }
