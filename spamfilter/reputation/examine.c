@@ -74,8 +74,8 @@ sender_of(struct spam_mail *m, bool *is_proved_out)
 static size_t
 hosts_of(const struct spam_mail *m, struct cv_str hosts[HOSTS_MAX])
 {
-	const struct spam_url *urls = NULL;
-	size_t count = 0, n = 0;
+	const struct spam_url *urls;
+	size_t count = m->walk ? spam_walk_urls(m->walk, &urls) : 0, n = 0;
 
 	for (size_t i = 0; i < count && n < HOSTS_MAX; i++) {
 		struct cv_str host = urls[i].organisation;
@@ -182,12 +182,7 @@ spam_after_reputation(struct spam_mail *m)
 static void
 sketch_of(const struct spam_mail *m, struct spam_sketch *out)
 {
-	struct cv_buf folded = CV_BUF_INIT(64u << 10);
-
-	if (m->content) /* a header that is too large has none */
-		(void)cv_fold(cv_content_text(m->content), &folded);
-	spam_sketch(cv_buf_view(&folded), out);
-	cv_buf_done(&folded);
+	spam_sketch(m->walk ? spam_walk_folded(m->walk) : CV_STR_EMPTY, out);
 }
 
 void

@@ -108,6 +108,9 @@ def check_lists(check, province):
     check("a listed client", out.rules().get("client-listed") == 2.0, out.rules())
     out = province.send("a@good.example", STAFF, client="192.0.2.8")
     check("an allowed client", out.rules().get("client-allowed") == -1.0, out.rules())
+    out = province.send("a@good.example", STAFF,
+                        body=b"See http://www.casino.example/win now\r\n")
+    check("a listed link", out.rules().get("link-listed") == 4.0, out.rules())
 
 
 def check_burst(check, province):
@@ -129,6 +132,18 @@ def check_burst(check, province):
     check("it sends", province.send(STAFF, many[:1], login="hoa.snv", client="10.0.0.5").delivered)
 
 
+def check_reputation(check, province):
+    for i in range(30):
+        province.send("boss@bad.example", STAFF, client="198.51.100.66",
+                      body=b"http://www.casino.example/%d\r\n" % i)
+    out = province.send("boss@bad.example", STAFF, client="198.51.100.66", body=b"Hello\r\n")
+    # It is put off for that, so the log has to tell.
+    line = [x for x in province.filter.log().split("\n") if f" id=Q{province.number} " in x][-1]
+    check("a bad name weighs", "reputation-bad(" in line and out.reply.startswith("451"), line)
+    other = province.send("boss@fine.example", STAFF, client="192.0.2.200", body=b"Hello\r\n")
+    check("others do not", "reputation-bad" not in other.rules(), other.rules())
+
+
 def main():
     check = Checks()
     mail_filter = Filter(sys.argv[1], ZONE, options=OPTIONS).start()
@@ -139,6 +154,7 @@ def main():
         check_greylist(check, province)
         check_lists(check, province)
         check_burst(check, province)
+        check_reputation(check, province)
     finally:
         check("ends well", mail_filter.stop() == 0)
         if check.failed:
