@@ -65,8 +65,6 @@ bool spam_is_phishing(const struct spam_mail *m);
 struct cv_str spam_shown_name(struct spam_mail *m);
 /* official.c: D says that the mail bears a mark of secrecy, in the "mail" or a "document". */
 void spam_secrecy_found(struct spam_mail *m, const struct cv_decision *d, const char *where);
-/* walk/examine.c: whether an attachment_* option may say WORD. */
-bool spam_attachment_word(const char *word);
 /* auth.c: SPF as soon as the sender is known, for a refusal at MAIL. */
 void spam_examine_spf(struct spam_mail *m);
 /* auth.c: SPF or a signature vouches for DOMAIN (lower-case A-labels), in relaxed alignment. */

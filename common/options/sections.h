@@ -192,6 +192,14 @@
 #define SPAMFILTER_OPTIONS(OPT)                                                                    \
 	OPT(text, socket, "unix:run/spamfilter.sock", "1", "1024", "where MTAs reach the milter: unix:/path or inet:port@host", "nơi MTA kết nối tới bộ lọc") \
 	OPT(list, metrics_listen, "", "", "1024", "loopback addresses for Prometheus and health checks: GET /metrics, /health, /ready", "địa chỉ nội máy cho Prometheus và kiểm tra sức khỏe") \
+	OPT(text, attachment_dangerous, "refuse", "1", "10", "attachments that run when opened, also inside archives (SPM-06): score, mark, junk, quarantine or refuse", "tệp đính kèm là chương trình, kể cả trong tệp nén: score, mark, junk, quarantine hoặc refuse") \
+	OPT(text, attachment_macro, "score", "1", "10", "office documents with macros, likewise", "tài liệu văn phòng có macro") \
+	OPT(text, attachment_macro_auto, "quarantine", "1", "10", "documents that run or load something as soon as they are opened, likewise", "tài liệu tự chạy hoặc tự nạp khi mở") \
+	OPT(text, attachment_encrypted, "score", "1", "10", "archives that nobody can look into, likewise", "tệp nén không kiểm tra được") \
+	OPT(text, attachment_bomb, "quarantine", "1", "10", "archives made to mislead or to grow out of bounds, likewise", "tệp nén gây hại") \
+	OPT(text, attachment_form, "score", "1", "10", "attached pages with a form to fill in, likewise", "trang web đính kèm có biểu mẫu") \
+	OPT(path, attachment_types_file, "", "", "1024", "which extensions are dangerous, instead of the built-in conf/policy/attachment-types.txt", "danh mục đuôi tệp nguy hiểm") \
+	OPT(path, url_shorteners_file, "", "", "1024", "hosts that hide where links lead, instead of the built-in conf/policy/url-shorteners.txt", "danh mục dịch vụ rút gọn liên kết") \
 	OPT(text, authserv_id, "", "", "255", "name in Authentication-Results; empty: hostname", "tên trong Authentication-Results") \
 	OPT(flag, spf, "yes", "", "", "check SPF", "kiểm tra SPF") \
 	OPT(flag, spf_reject_fail, "yes", "", "", "refuse mail whose SPF result is fail", "từ chối thư có SPF fail") \
@@ -262,14 +270,6 @@
 	OPT(text, ham_report_address, "", "", "255", "the same for mail that was wrongly taken for unwanted", "địa chỉ báo thư bị nhận nhầm là thư rác") \
 	OPT(num, learn_role_weight, "3", "1", "10", "how many times a lesson from an agency or role box counts", "trọng số bài học từ hộp thư cơ quan, chức danh") \
 	OPT(num, signup_notice_days, "30", "0", "60", "the owner of an address hears of a sign-up with it once for each service in so many days; 0: never", "số ngày giữa hai lần báo cho chủ hộp thư về cùng một dịch vụ; 0: không báo") \
-	OPT(text, attachment_dangerous, "refuse", "1", "10", "attachments that run when opened, also inside archives (SPM-06): score, mark, junk, quarantine or refuse", "tệp đính kèm là chương trình, kể cả trong tệp nén: score, mark, junk, quarantine hoặc refuse") \
-	OPT(text, attachment_macro, "score", "1", "10", "office documents with macros, likewise", "tài liệu văn phòng có macro") \
-	OPT(text, attachment_macro_auto, "quarantine", "1", "10", "documents that run or load something as soon as they are opened, likewise", "tài liệu tự chạy hoặc tự nạp khi mở") \
-	OPT(text, attachment_encrypted, "score", "1", "10", "archives that nobody can look into, likewise", "tệp nén không kiểm tra được") \
-	OPT(text, attachment_bomb, "quarantine", "1", "10", "archives made to mislead or to grow out of bounds, likewise", "tệp nén gây hại") \
-	OPT(text, attachment_form, "score", "1", "10", "attached pages with a form to fill in, likewise", "trang web đính kèm có biểu mẫu") \
-	OPT(path, attachment_types_file, "", "", "1024", "which extensions are dangerous, instead of the built-in conf/policy/attachment-types.txt", "danh mục đuôi tệp nguy hiểm") \
-	OPT(path, url_shorteners_file, "", "", "1024", "hosts that hide where links lead, instead of the built-in conf/policy/url-shorteners.txt", "danh mục dịch vụ rút gọn liên kết") \
 	OPT(path, signup_allow_file, "", "", "1024", "senders allowed to write to official addresses as services: lines 'domain-or-address until-date reason'", "tệp cho phép dịch vụ") \
 	OPT(list, submission_networks, "", "", "65536", "networks whose mail counts as submitted (MTAs without AUTH macros)", "mạng gửi thư nội bộ") \
 	OPT(num, threads_max, "200", "1", "10000", "sessions at once", "số phiên tối đa")
