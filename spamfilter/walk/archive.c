@@ -270,6 +270,10 @@ read_stream(struct listing *l)
 	read_member(l, SPAM_ARCHIVE_BYTES, &bytes);
 	if (!bytes.n)
 		stream->flags |= SPAM_FILE_BROKEN;
+	if (bytes.n == SPAM_ARCHIVE_BYTES) {
+		w->facts |= SPAM_FACT(LIMITS);
+		stream->flags |= stream->size_bytes < bytes.n / 100 ? SPAM_FILE_BOMB : 0;
+	}
 	/* "a.txt.gz" holds "a.txt". */
 	if (stream->extension.n && name.n > stream->extension.n + 1)
 		name = cv_str_sub(name, 0, name.n - stream->extension.n - 1);
@@ -298,7 +302,7 @@ check_guard(struct listing *l, struct cv_str bytes)
 		spam_guard_rar(bytes, &l->guard);
 	f->flags |= (l->guard.is_encrypted ? SPAM_FILE_ENCRYPTED : 0) |
 		    (l->guard.is_broken ? SPAM_FILE_BROKEN : 0) |
-		    (l->guard.is_large ? SPAM_FILE_BOMB : 0) |
+		    (l->guard.is_large || l->guard.is_bomb ? SPAM_FILE_BOMB : 0) |
 		    (l->guard.contradicts ? SPAM_FILE_CONTRADICTS : 0);
 	if (l->guard.is_ooxml)
 		f->kind = SPAM_FILE_OOXML;

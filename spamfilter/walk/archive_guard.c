@@ -28,6 +28,8 @@ has_at(struct cv_str s, size_t at, const char *octets, size_t n)
 /* ---- zip (APPNOTE 4.3) ---- */
 
 #define END_RECORD   22u
+#define BOMB_BYTES   (100u << 20)
+#define BOMB_GROWTH  100u
 #define CENTRAL      46u
 #define LOCAL        30u
 #define COMMENT_MAX  65535u
@@ -89,7 +91,9 @@ spam_guard_zip(struct cv_str bytes, struct spam_guard *out)
 	size_t at = size <= end ? end - (size_t)size : end;
 	if (size == UINT32_MAX || !has_at(bytes, at, "PK\x01\x02", 4))
 		at = offset < end ? (size_t)offset : end;
+	uint64_t total = 0;
 	while (at + CENTRAL <= end && has_at(bytes, at, "PK\x01\x02", 4)) {
+		total += le(bytes, at + 24, 4);
 		size_t name_n = (size_t)le(bytes, at + 28, 2);
 		unsigned flags = (unsigned)le(bytes, at + 8, 2);
 		if (++out->entries > SPAM_GUARD_ENTRIES_MAX) {
@@ -101,6 +105,7 @@ spam_guard_zip(struct cv_str bytes, struct spam_guard *out)
 		at += CENTRAL + name_n + (size_t)le(bytes, at + 30, 2) +
 		      (size_t)le(bytes, at + 32, 2);
 	}
+	out->is_bomb = total > BOMB_BYTES && total / BOMB_GROWTH > bytes.n;
 	out->is_safe = out->entries > 0;
 	out->is_broken = !out->entries && le(bytes, end + 10, 2);
 	out->contradicts = count_local(bytes, end) > out->entries;

@@ -17,6 +17,7 @@ struct spam_guard {
 	bool is_safe;        /* a library may list it */
 	bool is_broken;      /* cannot be read */
 	bool is_large;       /* counts above the limits */
+	bool is_bomb;        /* zip: says that it grows a hundredfold and more, beyond 100 MB */
 	bool is_encrypted;   /* names or data */
 	bool is_solid;       /* RAR 5: what is passed over is unpacked all the same */
 	bool contradicts;    /* zip: files that its directory does not name */

@@ -244,6 +244,17 @@ decide_on_file(struct leaf *l)
 }
 
 static void
+decode_octets(struct leaf *l, struct cv_str bytes)
+{
+	if (l->encoding == CV_MIME_BASE64)
+		cv_base64_read(&l->base64, bytes, &l->octets);
+	else if (l->encoding == CV_MIME_QP)
+		cv_qp_read(&l->qp, bytes, &l->octets);
+	else
+		cv_buf_str(&l->octets, bytes);
+}
+
+static void
 decode_piece(struct leaf *l, struct cv_str bytes)
 {
 	/* Room for what a piece can become: decoders drop what does not fit. */
@@ -253,12 +264,7 @@ decode_piece(struct leaf *l, struct cv_str bytes)
 							   : 0);
 		l->is_cut = true;
 	}
-	if (l->encoding == CV_MIME_BASE64)
-		cv_base64_read(&l->base64, bytes, &l->octets);
-	else if (l->encoding == CV_MIME_QP)
-		cv_qp_read(&l->qp, bytes, &l->octets);
-	else
-		cv_buf_str(&l->octets, bytes);
+	decode_octets(l, bytes);
 }
 
 static void
@@ -272,8 +278,14 @@ see_body(void *ctx, uint32_t index, const struct cv_mime_part *p, struct cv_str 
 	l->raw_bytes += bytes.n;
 	if (l->is_cut)
 		return;
-	bool at_head = l->use == USE_FILE && !l->wants_all;
-	if (at_head && l->octets.n + bytes.n + 1024 > l->octets.max) {
+	if (l->use == USE_FILE && !l->wants_all) {
+		/* The head first: it says whether the rest is wanted. */
+		size_t room = l->octets.max - 1024 - CV_MIN(l->octets.n, l->octets.max - 1024);
+		struct cv_str head = cv_str_sub(bytes, 0, room);
+		decode_octets(l, head);
+		bytes = cv_str_sub(bytes, head.n, bytes.n);
+		if (!bytes.n)
+			return;
 		decide_on_file(l);
 		if (l->is_cut)
 			return;

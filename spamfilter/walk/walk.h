@@ -184,7 +184,7 @@ uint64_t spam_walk_cpu_us(const struct spam_walk *w);
 CV_MUST_CHECK enum cv_status spam_walk_file_bytes(
 	const struct spam_walk *w, size_t file, struct cv_buf *out);
 
-/* examine.c: whether an option attachment_... may say WORD: score, mark, junk, quarantine, refuse. */
+/* examine.c: whether an option attachment_... may say WORD ("score", "refuse", ...). */
 bool spam_attachment_word(const char *word);
 
 #endif
