@@ -177,6 +177,30 @@ add_word(struct spam_token_set *set, const uint64_t kinds[2], const struct word 
 	return hash;
 }
 
+/* Takes out what nobody sees and what only parts a word from itself: zero-width blanks and joiners,
+ * direction marks, soft hyphens. Whether there were any. */
+static bool
+drop_unseen(struct cv_buf *text)
+{
+	static const char *const unseen[] = {"\xe2\x80\x8b", "\xe2\x80\x8c", "\xe2\x80\x8d",
+		"\xe2\x80\x8e", "\xe2\x80\x8f", "\xe2\x81\xa0", "\xef\xbb\xbf", "\xc2\xad"};
+	size_t to = 0;
+
+	for (size_t from = 0; from < text->n;) {
+		struct cv_str rest = cv_str_sub(cv_buf_view(text), from, text->n);
+		size_t skip = 0;
+		for (size_t i = 0; (rest.p[0] & 0x80) && i < CV_COUNT(unseen); i++)
+			if (cv_str_has_prefix(rest, unseen[i]))
+				skip = strlen(unseen[i]);
+		if (!skip)
+			text->p[to++] = text->p[from++];
+		from += skip;
+	}
+	bool any = to < text->n;
+	text->n = to;
+	return any;
+}
+
 void
 spam_token_add_text(struct spam_token_set *set, const char *kind, struct cv_str text)
 {
@@ -188,6 +212,8 @@ spam_token_add_text(struct spam_token_set *set, const char *kind, struct cv_str 
 	cv_buf_reset(&set->cased);
 	if (cv_fold_case(cv_str_sub(text, 0, 2 * SPAM_TOKENS_TEXT_MAX), &set->cased) != CV_OK)
 		return;
+	if (drop_unseen(&set->cased))
+		spam_token_add(set, "text!", CV_STR("unseen"));
 	struct cv_str all = cv_buf_view(&set->cased);
 	for (size_t pos = 0; set->words_left && next_word(all, &pos, &word); set->words_left--) {
 		uint64_t hash = add_word(set, kinds, &word);

@@ -49,6 +49,8 @@ test_words__are_the_same_in_every_charset(void **state)
 		  "Vi\xea\xf2t Nam khuy\xea\xecn ma\xdei l\xf5\xecn\r\n" },
 		{ "NFD", TEXT("utf-8", "8bit")
 		  "Vie\u0302\u0323t Nam khuye\u0302\u0301n ma\u0303i lo\u031b\u0301n\r\n" },
+		{ "parted by what nobody sees", TEXT("utf-8", "8bit")
+		  "Vi\u200bệt N\u00adam kh\u200d\u2060uyến m\ufeffãi lớn\r\n" },
 		{ "in capitals", TEXT("utf-8", "8bit") "VIỆT NAM KHUYẾN MÃI LỚN\r\n" },
 	};
 	/* clang-format on */
