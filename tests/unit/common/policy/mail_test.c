@@ -208,6 +208,12 @@ test_SPM_04__rules_want_a_threat_an_act_and_a_place(void **state)
 		{"Bạn", "x.example",
 			"Ngân hàng không bao giờ yêu cầu cung cấp mật khẩu, mã OTP. Cảnh giác giả "
 			"mạo, lừa đảo.", NULL, true, false, -1},
+		{"Hộp thư", "x.example",
+			"Hộp thư công vụ: không gửi mật khẩu email cho ai. Bấm vào đây xem hướng dẫn.",
+			"x.example", true, false, -1},
+		{"Hộp thư", "x.example",
+			"Nếu không nhập mật khẩu email ngay lập tức thì mất thư. Bấm vào đây.",
+			"x.example", true, false, CV_PHISH_ASK},
 		{"Lan", "firm.example", "Em gửi anh báo giá, anh xem giúp em.", NULL, true, false, -1},
 	};
 	unsigned failed = 0;

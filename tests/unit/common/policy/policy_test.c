@@ -406,7 +406,9 @@ test_POL_02__sign_ups_need_a_phrase_and_a_sign(void **state)
 		{ "team", "shop.example.com", "Chào bạn", "Mã có hiệu lực trong 15 phút: 4829", false, 0, true },
 		{ "team", "shop.example.com", "Cảm ơn bạn đã đăng ký", "", true, 0, true },
 		{ "news", "shop.example.com", "Bản tin tháng 11", "", true, 1, true },
-		/* a phrase alone, a sign alone, a year, a date */
+		{ "lan", "shop.example.com", "Verify your e-mail", "", false, 1, true },
+		/* a phrase alone, a sign alone, a weak phrase with one sign, a year, a date */
+		{ "lan", "shop.example.com", "Khảo sát", "", false, 1, false },
 		{ "lan", "shop.example.com", "Verify your email", "", false, 0, false },
 		{ "noreply", "shop.example.com", "Thông báo lịch họp", "", true, 2, false },
 		{ "lan", "shop.example.com", "Mã xác thực", "trong năm 2026", false, 0, false },

@@ -266,6 +266,32 @@ test_SEC_02__each_change_is_in_the_audit_trail_without_secrets(void **state)
 	assert_int_equal(seen[1], 0);
 }
 
+static bool
+find_note(void *arg, uint64_t number, struct cv_str json)
+{
+	unsigned *seen = arg;
+	(void)number;
+	*seen += cv_str_search(json, CV_STR("policy.allow.add")) < json.n &&
+		cv_str_search(json, CV_STR("hoadon.example")) < json.n &&
+		cv_str_search(json, CV_STR("12/STC")) < json.n;
+	return true;
+}
+
+static void
+test_POL_03__changes_of_the_allow_list_are_in_the_audit_trail(void **state)
+{
+	(void)state;
+	must("{\"do\":\"policy.note\",\"action\":\"allow.add\",\"object\":\"hoadon.example\","
+	     "\"until\":\"2027-06-30\",\"reason\":\"CV 12/STC\"}");
+	must("{\"do\":\"policy.note\",\"action\":\"allow.remove\",\"object\":\"x.example\"}");
+	refused("{\"do\":\"policy.note\",\"action\":\"else\",\"object\":\"x.example\"}", CV_INVALID);
+	refused("{\"do\":\"policy.note\",\"action\":\"allow.add\"}", CV_INVALID);
+	unsigned seen = 0;
+	struct cv_err err = {0};
+	assert_int_equal(cv_audit_walk(audit, 1, find_note, &seen, &err), CV_OK);
+	assert_int_equal(seen, 1);
+}
+
 static void
 test_registry__accounts_are_listed_by_filter_and_shown_whole(void **state)
 {
@@ -456,6 +482,7 @@ main(void)
 		TEST(test_registry__aliases_groups_and_alias_domains_resolve),
 		TEST(test_registry__a_refused_request_changes_nothing),
 		TEST(test_SEC_02__each_change_is_in_the_audit_trail_without_secrets),
+		TEST(test_POL_03__changes_of_the_allow_list_are_in_the_audit_trail),
 		TEST(test_registry__accounts_are_listed_by_filter_and_shown_whole),
 		TEST(test_registry__a_snapshot_that_cannot_be_written_is_said_and_made_up_for),
 		TEST(test_ACC_05__devices_are_added_listed_revoked_and_kept),
