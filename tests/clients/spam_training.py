@@ -276,6 +276,20 @@ def test_learn_opens_the_folder_itself_when_no_filter_runs():
     expect(lessons() == counts, "the running filter is another one")
 
 
+def test_lessons_that_are_lost_are_told():
+    p = world()
+    i = box(HOA)
+    junk = junk_name(i)
+    p.daemons["spamfilter"].kill()
+    i.append(junk, None, None, letter(600).as_bytes())
+    i.append(junk, None, None, letter(601).as_bytes())
+    i.logout()
+    p.daemons["imapd"].stop()
+    text = p.daemons["imapd"].text()
+    lost = [line for line in text.splitlines() if " teach.lost " in line]
+    expect(lost and sum(int(line.split("lessons=")[1].split()[0]) for line in lost) >= 2, lost)
+
+
 if __name__ == "__main__":
     try:
         run_tests(globals())
