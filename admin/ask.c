@@ -224,7 +224,8 @@ keep_vietnamese(struct admin_call *call, json_t *refusal)
 static bool
 is_of_daemon(const char *what)
 {
-	return !strcmp(what, "status") || !strcmp(what, "reload") || !strncmp(what, "session.", 8);
+	return !strcmp(what, "status") || !strcmp(what, "reload") ||
+	       !strncmp(what, "session.", 8) || !strncmp(what, "quarantine.", 11);
 }
 
 json_t *

@@ -290,6 +290,7 @@ def test_operators_see_envelopes_and_release_or_delete():
         trail = subprocess.run(["grep", "-rac", "quarantine.read", os.path.join(w.p.dir, "mail")],
                                capture_output=True, text=True, check=False).stdout
         expect(any(not line.endswith(":0") for line in trail.split()), "no audit of the body", trail)
+        expect("imapd" in w.congvu("list", code=69), "a stopped store")
         w.p.daemons["imapd"].start()
 
 
