@@ -321,9 +321,9 @@ imapd_teacher_free(struct imapd_teacher *t)
 	pthread_mutex_unlock(&t->lock);
 	if (t->has_thread)
 		pthread_join(t->thread, NULL);
-	if (t->count)
-		cv_log(0, CV_WARN, "teach.lost", "lessons=%zu error=\"the server stops\"",
-			t->count);
+	if (t->lost + t->count)
+		cv_log(0, CV_WARN, "teach.lost", "lessons=%llu error=\"the server stops\"",
+			(unsigned long long)(t->lost + t->count));
 	for (; t->count; t->count--) {
 		free(t->waiting[t->first].mailbox);
 		t->first = (t->first + 1) % WAITING_MAX;
