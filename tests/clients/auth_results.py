@@ -61,6 +61,7 @@ FORGED = [
     ("Received-SPF", f" pass (x) receiver=mail.{DOMAIN}; client-ip=192.0.2.1", True),
     ("Received-SPF", " pass (x) receiver=other.test; client-ip=192.0.2.1", False),
     ("X-Congvu-Verdict", " pass; score=-9", True),
+    ("Authentication-Results ", f" mail.{DOMAIN}; spf=pass", True),
 ]
 
 
