@@ -262,7 +262,7 @@ write_ole(const char *storage, const char *name, struct cv_str stream, struct cv
 	put_le(out, 0xFFFE, 2);
 	put_le(out, 9, 2);
 	put_le(out, 6, 2);
-	put_le(out, 0, 8);
+	put_le(out, 0, 10);
 	put_le(out, 1, 4);          /* sectors of the table: 44 */
 	put_le(out, 1, 4);          /* the directory: 48 */
 	put_le(out, 0, 4);
