@@ -64,6 +64,8 @@ read_uri(struct pdf *p, struct cv_str s, size_t at)
 {
 	struct cv_buf uri = CV_BUF_INIT(URI_MAX);
 
+	if (p->uris++ >= URIS_MAX)
+		return;
 	while (at < s.n && (unsigned char)s.p[at] <= ' ')
 		at++;
 	if (at < s.n && s.p[at] == '(') {
@@ -84,7 +86,7 @@ read_uri(struct pdf *p, struct cv_str s, size_t at)
 		if (hex.n % 2 || cv_hex_decode(hex, &uri) != CV_OK)
 			cv_buf_reset(&uri);
 	}
-	if (uri.n && p->uris++ < URIS_MAX)
+	if (uri.n)
 		spam_walk_add_url(p->w, p->w->files[p->file].part, SPAM_URL_FILE, cv_buf_view(&uri),
 			CV_STR_EMPTY, 0);
 	cv_buf_done(&uri);
@@ -95,10 +97,11 @@ scan_names(struct pdf *p, struct cv_str s)
 {
 	struct spam_file *f = &p->w->files[p->file];
 	char name[24];
+	unsigned names = 0;
 
 	for (size_t at = 0; at < s.n;) {
 		at = cv_str_find(s, '/', at);
-		if (at == s.n)
+		if (at == s.n || (++names % 256 == 0 && !spam_walk_has_time(p->w)))
 			return;
 		at = read_name(s, at, name);
 		if (!strcmp(name, "OpenAction") || !strcmp(name, "AA"))
