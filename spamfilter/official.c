@@ -117,6 +117,10 @@ spam_examine_signup(struct spam_mail *m)
 		.documents = count_documents(m),
 	};
 	cv_policy_signup_find(p, &facts, &found);
+	/* What people see is the HTML, whatever the plain text beside it says. */
+	facts.text = cv_content_other_text(m->content);
+	if (!found.found && facts.text.n)
+		cv_policy_signup_find(p, &facts, &found);
 	if (!found.found)
 		return;
 	if (cv_policy_signup_allowed(p, m->author.local, m->author.domain, cv_wall_secs())) {

@@ -94,6 +94,17 @@ has_page(const struct spam_mail *m)
 
 /* ---- examiners ---- */
 
+static void
+report(struct spam_mail *m, const struct cv_phishing_finding *found)
+{
+	for (size_t i = 0; i < CV_PHISH_COUNT; i++)
+		if (found->found[i])
+			spam_found(m, rule_of[i], "%s", found->detail[i]);
+	if (found->bulk_words >= BULK_WORDS)
+		spam_found_weight(m, SPAM_RULE_BULK_WORDS, BULK_WEIGHT * found->bulk_words,
+			"words=%u", found->bulk_words);
+}
+
 void
 spam_examine_phishing(struct spam_mail *m)
 {
@@ -117,12 +128,13 @@ spam_examine_phishing(struct spam_mail *m)
 		.has_form = has_page(m),
 	};
 	cv_policy_phishing_find(m->policy->policy, &facts, &found);
-	for (size_t i = 0; i < CV_PHISH_COUNT; i++)
-		if (found.found[i])
-			spam_found(m, rule_of[i], "%s", found.detail[i]);
-	if (found.bulk_words >= BULK_WORDS)
-		spam_found_weight(m, SPAM_RULE_BULK_WORDS, BULK_WEIGHT * found.bulk_words,
-			"words=%u", found.bulk_words);
+	report(m, &found);
+	/* What people see is the HTML, whatever the plain text beside it says. */
+	facts.text = cv_content_other_text(m->content);
+	if (!facts.text.n)
+		return;
+	cv_policy_phishing_find(m->policy->policy, &facts, &found);
+	report(m, &found);
 }
 
 bool

@@ -21,7 +21,7 @@ struct cv_content {
 	struct cv_arena arena;
 	struct cv_mime_scan *scan;
 	struct source plain, html;
-	struct cv_buf text, links;
+	struct cv_buf text, other, links;
 	size_t body_bytes;
 	struct cv_str files[CV_CONTENT_FILES_MAX];
 	size_t file_count;
@@ -95,6 +95,7 @@ cv_content_new(void)
 	source_init(&c->plain);
 	source_init(&c->html);
 	cv_buf_init(&c->text, CV_CONTENT_TEXT_MAX);
+	cv_buf_init(&c->other, CV_CONTENT_TEXT_MAX);
 	cv_buf_init(&c->links, CV_CONTENT_SEEN_MAX * CV_CHARSET_GROWTH * 2 + 1);
 	c->scan = cv_mime_begin(&c->arena);
 	cv_mime_watch_headers(c->scan, see_header, c);
@@ -112,6 +113,7 @@ cv_content_free(struct cv_content *c)
 	source_done(&c->plain);
 	source_done(&c->html);
 	cv_buf_done(&c->text);
+	cv_buf_done(&c->other);
 	cv_buf_done(&c->links);
 	cv_arena_done(&c->arena);
 	free(c);
@@ -234,15 +236,23 @@ cv_content_end(struct cv_content *c)
 		c->token_links = count_token_links(cv_buf_view(&c->html.decoded));
 	struct cv_str words = cv_str_trim(cv_buf_view(&c->plain.decoded));
 	struct cv_buf from_html = CV_BUF_INIT(CV_CONTENT_TEXT_MAX * 4);
-	if (!words.n) {
-		cv_html_text(cv_buf_view(&c->html.decoded), &from_html);
-		words = cv_str_trim(cv_buf_view(&from_html));
-	}
+	cv_html_text(cv_buf_view(&c->html.decoded), &from_html);
+	struct cv_str other = cv_str_trim(cv_buf_view(&from_html));
+	if (!words.n)
+		words = other;
+	else
+		cv_buf_str(&c->other, cv_utf8_cut(other, CV_CONTENT_TEXT_MAX));
 	cv_buf_str(&c->text, cv_utf8_cut(words, CV_CONTENT_TEXT_MAX));
 	cv_buf_done(&from_html);
 	cv_buf_str(&c->links, cv_buf_view(&c->plain.decoded));
 	cv_buf_c(&c->links, '\n');
 	cv_buf_str(&c->links, cv_buf_view(&c->html.decoded));
+}
+
+struct cv_str
+cv_content_other_text(const struct cv_content *c)
+{
+	return cv_buf_view(&c->other);
 }
 
 struct cv_str

@@ -32,6 +32,9 @@ void cv_content_end(struct cv_content *c);
 /* The first text/plain, else the words of the first text/html: UTF-8, at most
  * CV_CONTENT_TEXT_MAX. */
 struct cv_str cv_content_text(const struct cv_content *c);
+/* The words of the first text/html when there is a text/plain as well, whatever that says; else
+ * empty. At most CV_CONTENT_TEXT_MAX. */
+struct cv_str cv_content_other_text(const struct cv_content *c);
 size_t cv_content_files(const struct cv_content *c, const struct cv_str **names_out);
 /* The whole decoded texts, plain and HTML as it is written, a line feed between: for reading links.
  */
