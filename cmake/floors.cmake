@@ -16,10 +16,14 @@ function(cv_library name folder floor)
 	set_property(TARGET cv_${name} PROPERTY CV_FLOOR ${floor})
 endfunction()
 
-# cv_program(BINARY NAME): NAME/main.c on top of cv_NAME.
+# cv_program(BINARY NAME [FOLDER]): main.c of FOLDER (else of NAME) on top of cv_NAME.
 function(cv_program binary name)
-	if(EXISTS ${CMAKE_SOURCE_DIR}/${name}/main.c)
-		add_executable(${binary} ${CMAKE_SOURCE_DIR}/${name}/main.c)
+	set(folder ${name})
+	if(ARGC GREATER 2)
+		set(folder ${ARGV2})
+	endif()
+	if(EXISTS ${CMAKE_SOURCE_DIR}/${folder}/main.c)
+		add_executable(${binary} ${CMAKE_SOURCE_DIR}/${folder}/main.c)
 		target_link_libraries(${binary} PRIVATE cv_${name})
 		set_target_properties(${binary} PROPERTIES
 			RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)

@@ -4,8 +4,8 @@
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/text/charset.h"
-#include "extractor/extractor.h"
-#include "tests/unit/extractor/stored_zip.h"
+#include "common/extractor/extractor.h"
+#include "tests/unit/common/extractor/stored_zip.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* texts_test.c - files of texts, D1 to D5 of texts.h: a real store, the real converter. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "tests/unit/common/store/mailbox_kit.h"
-#include "tests/unit/extractor/stored_zip.h"
+#include "tests/unit/common/extractor/stored_zip.h"
 
 #include <glob.h>
 #include <limits.h>

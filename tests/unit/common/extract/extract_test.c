@@ -1,7 +1,7 @@
 /* extract_test.c - the real congvu-extract, and programs that are none. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "tests/unit/check.h"
-#include "tests/unit/extractor/stored_zip.h"
+#include "tests/unit/common/extractor/stored_zip.h"
 
 #include <limits.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* zip.c - see zip.h. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "extractor/zip.h"
+#include "common/extractor/zip.h"
 
 #include <zlib.h>
 

@@ -14,7 +14,7 @@
 #include "common/base/clock.h"
 #include "common/extract/wire.h"
 #include "common/sandbox/confine.h"
-#include "extractor/extractor.h"
+#include "common/extractor/extractor.h"
 
 #define WORKERS_MAX 64u
 

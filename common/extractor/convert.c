@@ -1,6 +1,6 @@
 /* convert.c - which kind of document it is: by its octets alone, since names and types lie. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "extractor/extractor.h"
+#include "common/extractor/extractor.h"
 
 #define PDF_SEARCHED 1024u /* readers find the mark behind other octets */
 

@@ -4,7 +4,7 @@
 
 #include "common/extract/wire.h"
 #include "common/text/charset.h"
-#include "extractor/extractor.h"
+#include "common/extractor/extractor.h"
 
 static int64_t began_ns; /* CPU time of the process */
 

@@ -10,7 +10,7 @@
 #include "common/extract/wire.h"
 #include "common/sandbox/confine.h"
 #include "common/sandbox/walls.h"
-#include "extractor/extractor.h"
+#include "common/extractor/extractor.h"
 
 static void
 limit(__rlimit_resource_t what, rlim_t value)

@@ -8,7 +8,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <dlfcn.h>
 
-#include "extractor/extractor.h"
+#include "common/extractor/extractor.h"
 
 #define PAGES_MAX 20000
 

@@ -9,8 +9,8 @@
 #include <expat.h>
 
 #include "common/text/charset.h"
-#include "extractor/extractor.h"
-#include "extractor/zip.h"
+#include "common/extractor/extractor.h"
+#include "common/extractor/zip.h"
 
 #define DEPTH_MAX  300u
 #define PIECE_MAX  (256u << 10) /* of characters that are looked at together */

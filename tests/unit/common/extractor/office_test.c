@@ -1,9 +1,9 @@
 /* office_test.c - what counts as the text of an office document, file by file. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "tests/unit/check.h"
-#include "tests/unit/extractor/stored_zip.h"
+#include "tests/unit/common/extractor/stored_zip.h"
 
-#include "extractor/extractor.h"
+#include "common/extractor/extractor.h"
 
 /* clang-format off */
 static const struct row {

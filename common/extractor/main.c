@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "extractor/extractor.h"
+#include "common/extractor/extractor.h"
 
 static int
 usage(FILE *out)
