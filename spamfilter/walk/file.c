@@ -235,8 +235,13 @@ spam_file_sniff(struct cv_str head)
 		return SPAM_FILE_EMPTY;
 	for (size_t i = 0; i < CV_COUNT(magics); i++) {
 		const struct magic *m = &magics[i];
-		if (m->at + m->n <= head.n && !memcmp(head.p + m->at, m->octets, m->n))
-			return m->kind;
+		if (m->at + m->n > head.n || memcmp(head.p + m->at, m->octets, m->n))
+			continue;
+		/* "BM01" begins texts too; pictures have zeros behind the size. */
+		bool is_bmp = head.n >= 10 && !memcmp(head.p + 6, "\0\0\0\0", 4);
+		if (!memcmp(head.p, "BM", 2) && !is_bmp)
+			continue;
+		return m->kind;
 	}
 	/* Readers look for this in the first kilobyte. */
 	struct cv_str start = cv_str_sub(head, 0, 1024);

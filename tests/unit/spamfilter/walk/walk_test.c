@@ -184,6 +184,7 @@ test_walk__judges_names_and_octets_of_files(void **state)
 		{"pdf with script", ATTACHED("application/pdf", "filename=a.pdf") "%PDF-1.7\n<</Open#41ction<</S/Java#53cript/JS(x)>>>>", "a.pdf", SPAM_FILE_PDF, SPAM_FILE_SCRIPTED | SPAM_FILE_ACTION},
 		{"plain pdf", ATTACHED("application/pdf", "filename=a.pdf") "%PDF-1.7\n<</Type/Page>>stream\n/JS\nendstream", "a.pdf", SPAM_FILE_PDF, 0},
 		{"shortcut", ATTACHED("text/plain", "filename=a.txt") "[InternetShortcut]\r\nURL=http://a.example", "a.txt", SPAM_FILE_SHORTCUT, SPAM_FILE_DANGEROUS | SPAM_FILE_MISNAMED},
+		{"a form by number", ATTACHED("text/plain", "filename=bm.txt") "BM01 Bieu mau", "bm.txt", SPAM_FILE_TEXT, 0},
 		{"calendar", ATTACHED("text/calendar", "filename=hop.ics") "BEGIN:VCALENDAR", "hop.ics", SPAM_FILE_CALENDAR, 0},
 		{"signature", ATTACHED("application/pkcs7-signature", "filename=smime.p7s") "0\x80", "smime.p7s", SPAM_FILE_SIGNATURE, 0},
 		{"ace", ATTACHED("application/octet-stream", "filename=a.ace") "1234567**ACE**", "a.ace", SPAM_FILE_ARJ, SPAM_FILE_NOT_LISTED},
