@@ -5,6 +5,7 @@
 #include "common/base/log.h"
 #include "common/text/address.h"
 #include "spamfilter/judge.h"
+#include "spamfilter/walk/walk.h"
 
 /* POL-04: never out; in as the option says. */
 void
@@ -24,6 +25,24 @@ spam_secrecy_found(struct spam_mail *m, const struct cv_decision *d, const char 
 	}
 }
 
+/* A name inside an archive is as good as one outside. */
+static bool
+examine_archives(struct spam_mail *m, struct cv_decision *d)
+{
+	const struct spam_file *files;
+	size_t n = m->walk ? spam_walk_files(m->walk, &files) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!files[i].level)
+			continue;
+		cv_policy_secrecy(m->policy->policy, CV_STR_EMPTY, &files[i].name, 1, CV_STR_EMPTY,
+			d);
+		if (d->verdict == CV_REFUSE)
+			return true;
+	}
+	return false;
+}
+
 void
 spam_examine_secrecy(struct spam_mail *m)
 {
@@ -35,6 +54,8 @@ spam_examine_secrecy(struct spam_mail *m)
 		cv_content_text(m->content), &d);
 	if (d.verdict == CV_REFUSE)
 		spam_secrecy_found(m, &d, "mail");
+	else if (examine_archives(m, &d))
+		spam_secrecy_found(m, &d, "archive");
 }
 
 /* ---- sign-ups ---- */

@@ -6,7 +6,7 @@
 #include "common/text/domain.h"
 #include "common/text/encoded_word.h"
 #include "spamfilter/judge.h"
-#include "spamfilter/walk/url.h"
+#include "spamfilter/walk/walk.h"
 
 #define HOSTS_MAX    100
 #define BULK_WORDS   3 /* fewer say nothing */
@@ -62,10 +62,10 @@ reply_domain(struct spam_mail *m)
 
 /* Hosts of the addresses in TEXT that are not the province's. */
 static size_t
-read_hosts(struct spam_mail *m, struct cv_str text, struct cv_str hosts[HOSTS_MAX], size_t n)
+read_hosts(struct spam_mail *m, struct cv_str text, struct cv_str hosts[HOSTS_MAX])
 {
 	struct cv_str raw;
-	size_t pos = 0;
+	size_t pos = 0, n = 0;
 
 	while (n < HOSTS_MAX && spam_url_next(text, &pos, &raw)) {
 		struct spam_url url;
@@ -74,6 +74,26 @@ read_hosts(struct spam_mail *m, struct cv_str text, struct cv_str hosts[HOSTS_MA
 			hosts[n++] = url.host;
 	}
 	return n;
+}
+
+/* The same of what the walk over the message found; pictures lead nowhere. */
+static size_t
+walked_hosts(struct spam_mail *m, struct cv_str hosts[HOSTS_MAX])
+{
+	const struct spam_url *urls;
+	size_t count = spam_walk_urls(m->walk, &urls), n = 0;
+
+	for (size_t i = 0; i < count && n < HOSTS_MAX; i++)
+		if (urls[i].source != SPAM_URL_IMAGE && urls[i].host.n &&
+			!spam_is_ours(m->server, m->snap, urls[i].host))
+			hosts[n++] = urls[i].host;
+	return n;
+}
+
+static bool
+has_password_form(const struct spam_mail *m)
+{
+	return m->walk && (spam_walk_facts(m->walk) & SPAM_FACT(HTML_PASSWORD));
 }
 
 /* A page as attachment: forms come so where filters look at links. */
@@ -122,10 +142,11 @@ spam_examine_phishing(struct spam_mail *m)
 		.subject = m->subject,
 		.text = cv_content_text(m->content),
 		.link_hosts = hosts,
-		.link_count = read_hosts(m, cv_content_links(m->content), hosts, 0),
+		.link_count = m->walk ? walked_hosts(m, hosts)
+				      : read_hosts(m, cv_content_links(m->content), hosts),
 		.is_vouched = vouched,
 		.is_ours = vouched && spam_is_ours(m->server, m->snap, m->author.domain),
-		.has_form = has_page(m),
+		.has_form = has_page(m) || has_password_form(m),
 	};
 	cv_policy_phishing_find(m->policy->policy, &facts, &found);
 	report(m, &found);

@@ -174,6 +174,18 @@ def test_POL_04__marks_are_told_from_their_decoys():
            wrong["decoys taken for marks"][:10])
 
 
+def test_POL_04__names_inside_archives_count_too():
+    rows = [("(TỐI MẬT).pdf", True), ("thu muc/Kế hoạch (Mật).docx", True), ("bao_mat.pdf", False)]
+    messages = []
+    for name, _ in rows:
+        m = mails.Mail("Hòa <hoa@partner.example>", "Tài liệu", "", "Xin gửi.")
+        m.flags["zip"] = name
+        messages.append((m.address, mails.build(m, len(messages), "base64")))
+    found = judge_all(messages, {"partner.example"})
+    for (name, marked), f in zip(rows, found):
+        expect(("secrecy-mark" in f["rules"]) == marked, name, f["rules"])
+
+
 def test_POL_02__every_form_of_mail_is_read_alike():
     every = mails.read_set("signup-1.txt")[:30]
     counts = {}
