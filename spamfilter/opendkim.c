@@ -304,12 +304,15 @@ has_tag(DKIM_SIGINFO *info, const char *tag, struct cv_str want)
 	return same;
 }
 
-/* Ours among its: by what each signature has alone. */
+/* Ours among its: by what each signature has alone, and by whose it says it is: the b= of a good
+ * one may be copied into a field that names another domain. */
 static DKIM_SIGINFO *
 find(const struct spam_opendkim *o, const struct sig *sig)
 {
 	for (int i = 0; i < o->count; i++)
 		if (has_tag(o->sigs[i], "b", sig->signature_text) &&
+			has_tag(o->sigs[i], "d", sig->domain_text) &&
+			has_tag(o->sigs[i], "s", sig->selector_text) &&
 			has_tag(o->sigs[i], "h", sig->names) &&
 			has_tag(o->sigs[i], "a", sig->alg_text))
 			return o->sigs[i];

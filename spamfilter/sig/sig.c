@@ -135,9 +135,11 @@ static const char *
 read_tags(struct cv_arena *arena, const struct sig_tags *tags, enum sig_kind kind, struct sig *out)
 {
 	const struct sig_tag *b = sig_tag_find(tags, "b");
-	bool has_domain = read_domain(sig_tag_value(tags, "d", CV_STR_EMPTY), out->domain);
-	bool has_selector = read_domain(sig_tag_value(tags, "s", CV_STR_EMPTY), out->selector);
 
+	out->domain_text = sig_tag_value(tags, "d", CV_STR_EMPTY);
+	out->selector_text = sig_tag_value(tags, "s", CV_STR_EMPTY);
+	bool has_domain = read_domain(out->domain_text, out->domain);
+	bool has_selector = read_domain(out->selector_text, out->selector);
 	out->alg_text = sig_tag_value(tags, "a", CV_STR_EMPTY);
 	out->alg = read_alg(out->alg_text);
 	if (b) {

@@ -19,7 +19,7 @@ struct sig {
 	enum sig_alg alg;
 	char domain[256];   /* d=, lower-case A-labels; what could be read of a faulty one */
 	char selector[256]; /* s= */
-	struct cv_str alg_text;
+	struct cv_str domain_text, selector_text, alg_text; /* d=, s=, a= as they stand */
 	struct cv_str identity; /* domain of i=; empty: that of d= */
 	bool relaxed_header, relaxed_body;
 	uint64_t limit;                    /* l=; UINT64_MAX: none */

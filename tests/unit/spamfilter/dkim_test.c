@@ -94,6 +94,7 @@ setup(void **state)
 	zone_line(zone, "twice", "", keys[K_RSA1024].record);
 	zone_line(zone, "sha1only", "v=DKIM1; h=sha1; ", keys[K_RSA].record + strlen("v=DKIM1; "));
 	zone_line(zone, "garbage", "p=!!!", "");
+	fprintf(zone, "rsa._domainkey.victim.test. TXT \"%s\"\n", keys[K_RSA1024].record);
 	fclose(zone);
 	struct cv_resolver_options o = {.zone_file = path};
 	if (cv_resolver_new(&o, &resolver, &err) != CV_OK)
@@ -314,6 +315,49 @@ test_dkim__gives_no_credit_to_odd_keys(void **state)
 		CHECK(rows[i].name, sig.result == rows[i].want && sig.why[0]);
 		free(value);
 	}
+	CHECK_END();
+}
+
+/* FROM's tags in another's name. */
+static char *
+rename_tag(const char *from, const char *old, const char *new)
+{
+	const char *at = strstr(from, old);
+	struct cv_buf out = CV_BUF_INIT(8192);
+
+	assert_non_null(at);
+	cv_buf_printf(&out, "%.*s%s%s", (int)(at - from), from, new, at + strlen(old));
+	return cv_buf_take(&out);
+}
+
+/* The b=, h= and a= of a good signature in a field that names another domain, or another key, earn
+ * that one nothing: neither above nor below the good one (RFC 6376 6.1.3). */
+static void
+test_dkim__gives_no_credit_to_a_copied_signature(void **state)
+{
+	static const struct {
+		const char *name, *old, *new;
+	} rows[] = {
+		{"another domain",   "d=" DOMAIN, "d=victim.test"},
+		{"another selector", "s=rsa;",    "s=rsa1024;"   },
+	};
+	char *good = sign(K_RSA, "rsa", BODY, 100);
+
+	(void)state;
+	for (size_t i = 0; i < 2 * CV_COUNT(rows); i++) {
+		char *forged = rename_tag(good, rows[i / 2].old, rows[i / 2].new);
+		struct spam_dkim_signature sigs[SPAM_DKIM_SIGNATURES_MAX];
+		struct spam_dkim_stream *s = spam_dkim_verifier(&lookups);
+		bool above = i % 2;
+		feed(s, letter, above ? forged : good, "DKIM-Signature", above ? good : forged,
+			BODY, 100);
+		assert_int_equal(spam_dkim_signatures(s, sigs), 2);
+		CHECK(rows[i / 2].name, sigs[above].result == SPAM_DKIM_PASS);
+		CHECK(rows[i / 2].name, sigs[!above].result == SPAM_DKIM_FAIL);
+		spam_dkim_stream_free(s);
+		free(forged);
+	}
+	free(good);
 	CHECK_END();
 }
 
@@ -547,6 +591,7 @@ main(void)
 		cmocka_unit_test(test_dkim__verifies_what_it_signed),
 		cmocka_unit_test(test_dkim__fails_what_was_changed),
 		cmocka_unit_test(test_dkim__gives_no_credit_to_odd_keys),
+		cmocka_unit_test(test_dkim__gives_no_credit_to_a_copied_signature),
 		cmocka_unit_test(test_dkim__gives_no_credit_to_weak_signatures),
 		cmocka_unit_test(test_dkim__survives_broken_signatures),
 		cmocka_unit_test(test_dkim__looks_at_every_signature_up_to_a_limit),
