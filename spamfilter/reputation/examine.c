@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <arpa/inet.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/text/domain.h"
 #include "common/text/fold.h"
@@ -421,17 +422,24 @@ spam_examine_lists(struct spam_mail *m)
 {
 	struct spam_list_hit hits[SPAM_LIST_HITS_MAX];
 	struct cv_str hosts[HOSTS_MAX];
+	struct spam_lookups *budget = &m->lookups;
+	int64_t list_wait_us = (int64_t)m->opt->list_wait * 1000000;
 	struct spam_list_ask ask = {.client = &m->client,
 		.hosts = hosts,
-		.wait_ms = (unsigned)m->opt->list_wait * 1000,
-		.questions_max = 64};
+		.wait_ms = (unsigned)(CV_MAX(CV_MIN(list_wait_us, budget->wait_us), 0) / 1000),
+		.questions_max = budget->left};
 	const struct spam_dnslists *lists = m->policy->lists;
 	unsigned asked;
 
 	if (!lists || !is_from_outside(m))
 		return;
 	ask.host_count = hosts_of(m, hosts);
+	int64_t began_us = cv_mono_us();
 	size_t n = spam_dnslists_ask(lists, m->server->resolver, &ask, hits, &asked);
+	budget->wait_us -= cv_mono_us() - began_us;
+	budget->left -= asked;
+	budget->asked += asked;
+	budget->fresh += asked;
 	tell_hits(m, hosts, hits, n);
 }
 
