@@ -269,6 +269,21 @@ spam_mail_wait_ms(const struct spam_mail *m)
 
 /* ---- reading it ---- */
 
+void
+spam_mail_message(struct spam_mail *m, struct cv_str message)
+{
+	struct cv_header_scan scan;
+	struct cv_field f;
+
+	cv_header_scan_init(&scan, message);
+	while (cv_header_next(&scan, &f))
+		if (!memchr(f.value.p ? f.value.p : "", '\0', f.value.n))
+			spam_mail_header(m, f.name, f.value);
+	m->header_too_large |= scan.end == CV_HEADER_TOO_LARGE;
+	spam_mail_eoh(m);
+	spam_mail_body(m, cv_str_sub(message, cv_header_body_at(message), message.n));
+}
+
 const struct spam_header_field *
 spam_mail_field(const struct spam_mail *m, const char *name, size_t nth)
 {

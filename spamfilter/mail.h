@@ -103,6 +103,8 @@ void spam_mail_rcpt(struct spam_mail *m, struct cv_str path);
 void spam_mail_header(struct spam_mail *m, struct cv_str name, struct cv_str value);
 void spam_mail_eoh(struct spam_mail *m);
 void spam_mail_body(struct spam_mail *m, struct cv_str bytes);
+/* header, eoh and body at once, of a whole message with CRLF line ends. */
+void spam_mail_message(struct spam_mail *m, struct cv_str message);
 
 /* The budgets begin: message_secs to wait, message_cpu_ms to work. */
 void spam_mail_budget(struct spam_mail *m);

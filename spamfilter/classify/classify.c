@@ -216,6 +216,10 @@ spam_classify_train(struct spam_server *s, enum spam_class class_, struct cv_str
 			.weight = is_shared ? (unsigned)s->opt->learn_role_weight : 1,
 			.account = teacher ? teacher : hit.account.acct};
 		status = spam_classifier_learn(s->classifier, &lesson, out, err);
+		if (s->opt->reputation && (*out == SPAM_LEARNED || *out == SPAM_CHANGED_SIDES ||
+						  *out == SPAM_FORGOTTEN))
+			spam_memory_learn(s, cv_str_sub(message, 0, SPAM_TRAIN_BYTES_MAX),
+				lesson.account, class_ == SPAM_CLASS_SPAM);
 		cv_log(0, CV_INFO, "classifier.lesson", "acct=%llu class=%s result=%s",
 			(unsigned long long)lesson.account,
 			class_ == SPAM_CLASS_SPAM ? "spam" : "ham", spam_learned_word(*out));

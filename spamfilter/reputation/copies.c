@@ -136,9 +136,17 @@ spam_copies_note(struct spam_tally *t, const struct spam_sketch *sketch)
 }
 
 void
-spam_copies_learn(struct spam_tally *t, const struct spam_sketch *sketch, bool is_spam)
+spam_copies_learn(
+	struct spam_tally *t, const struct spam_sketch *sketch, uint64_t teacher, bool is_spam)
 {
-	if (!sketch->is_any)
+	const struct cv_str parts[] = {
+		{(const char *)&teacher,      sizeof teacher      },
+		{(const char *)sketch->marks, sizeof sketch->marks},
+		{is_spam ? "s" : "h",         1                   },
+	};
+
+	if (!sketch->is_any ||
+		spam_tally_add(t, spam_tally_key('l', parts, CV_COUNT(parts)), 0, 1).counts[0] > 1)
 		return;
 	for (size_t i = 0; i < SPAM_SKETCH_MARKS; i++)
 		spam_tally_add(t, key_of(sketch, i), is_spam ? SPAM : HAM, 1);

@@ -31,6 +31,8 @@ void spam_copies_look(
 	struct spam_tally *t, const struct spam_sketch *sketch, struct spam_copies *out);
 /* One more came. */
 void spam_copies_note(struct spam_tally *t, const struct spam_sketch *sketch);
-void spam_copies_learn(struct spam_tally *t, const struct spam_sketch *sketch, bool is_spam);
+/* TEACHER said so; his word counts once for a text. */
+void spam_copies_learn(
+	struct spam_tally *t, const struct spam_sketch *sketch, uint64_t teacher, bool is_spam);
 
 #endif

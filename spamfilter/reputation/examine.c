@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/text/domain.h"
 #include "common/text/fold.h"
+#include "spamfilter/authres.h"
 #include "spamfilter/judge.h"
 #include "spamfilter/reputation/bursts.h"
 #include "spamfilter/reputation/copies.h"
@@ -150,7 +151,7 @@ own_score(const struct spam_mail *m)
 }
 
 static void
-note_trust(struct spam_mail *m, bool is_good, uint32_t how_much)
+note_trust(struct spam_mail *m, bool is_good)
 {
 	struct spam_tally *trust = m->server->memory->trust;
 	struct cv_str hosts[HOSTS_MAX];
@@ -159,10 +160,10 @@ note_trust(struct spam_mail *m, bool is_good, uint32_t how_much)
 	struct cv_str sender = sender_of(m, &is_proved);
 
 	spam_trust_note(trust, is_proved ? SPAM_TRUST_PROVED : SPAM_TRUST_CLAIMED, sender, is_good,
-		how_much);
-	spam_trust_note(trust, SPAM_TRUST_NETWORK, network_of(m), is_good, how_much);
+		SPAM_TRUST_OWN);
+	spam_trust_note(trust, SPAM_TRUST_NETWORK, network_of(m), is_good, SPAM_TRUST_OWN);
 	for (size_t i = 0; i < n; i++)
-		spam_trust_note(trust, SPAM_TRUST_HOST, hosts[i], is_good, how_much);
+		spam_trust_note(trust, SPAM_TRUST_HOST, hosts[i], is_good, SPAM_TRUST_OWN);
 }
 
 void
@@ -175,7 +176,7 @@ spam_after_reputation(struct spam_mail *m)
 	bool is_bad = m->verdict.wanted >= SPAM_JUNK ||
 		      (spam_score_parse(cv_str_z(m->opt->score_junk), &least) && score >= least);
 	if (is_bad || score < GOOD_BELOW)
-		note_trust(m, !is_bad, SPAM_TRUST_OWN);
+		note_trust(m, !is_bad);
 }
 
 /* ---- copies ---- */
@@ -445,12 +446,66 @@ spam_examine_lists(struct spam_mail *m)
 
 /* ---- learning ---- */
 
-void
-spam_memory_learn(struct spam_mail *m, bool is_spam)
+/* What we wrote when it arrived; others' results were removed then. */
+static bool
+was_proved(const struct spam_mail *m, struct cv_str domain)
 {
-	struct spam_sketch sketch;
+	const struct spam_header_field *f;
 
+	for (size_t i = 0; (f = spam_mail_field(m, "Authentication-Results", i)); i++)
+		if (spam_authres_is_from(f->value, m->main->hostname) &&
+			spam_authres_has_pass(f->value, "dmarc", "header.from", domain))
+			return true;
+	return false;
+}
+
+static void
+learn_name(struct spam_mail *m, enum spam_trust_kind kind, struct cv_str name, uint64_t teacher,
+	bool is_spam)
+{
+	struct spam_tally *trust = m->server->memory->trust;
+	const char tag[] = {(char)kind, is_spam ? 's' : 'h'};
+	const struct cv_str parts[] = {
+		{(const char *)&teacher, sizeof teacher},
+                {tag,                    sizeof tag    },
+                name
+        };
+
+	if (name.n && spam_tally_add(trust, spam_tally_key('l', parts, CV_COUNT(parts)), 0, 1)
+				      .counts[0] == 1)
+		spam_trust_note(trust, kind, name, !is_spam, SPAM_TRUST_LEARNED);
+}
+
+static void
+learn(struct spam_mail *m, uint64_t teacher, bool is_spam)
+{
+	struct cv_str hosts[HOSTS_MAX];
+	struct spam_sketch sketch;
+	bool unused;
+
+	struct cv_str sender = sender_of(m, &unused);
+	learn_name(m, was_proved(m, m->author.domain) ? SPAM_TRUST_PROVED : SPAM_TRUST_CLAIMED,
+		sender, teacher, is_spam);
+	size_t n = hosts_of(m, hosts);
+	for (size_t i = 0; i < n; i++)
+		learn_name(m, SPAM_TRUST_HOST, hosts[i], teacher, is_spam);
 	sketch_of(m, &sketch);
-	spam_copies_learn(m->server->memory->copies, &sketch, is_spam);
-	note_trust(m, !is_spam, SPAM_TRUST_LEARNED);
+	spam_copies_learn(m->server->memory->copies, &sketch, teacher, is_spam);
+}
+
+void
+spam_memory_learn(struct spam_server *s, struct cv_str message, uint64_t teacher, bool is_spam)
+{
+	struct spam_mail *m = spam_mail_new(s, 0);
+
+	spam_mail_message(m, message);
+	m->snap = cv_register_get(s->reg);
+	spam_author_read(m, &m->author);
+	if (!m->header_too_large) {
+		size_t body = cv_header_body_at(message);
+		m->walk = spam_walk_message(
+			cv_str_sub(message, 0, body), cv_str_sub(message, body, message.n), NULL);
+		learn(m, teacher, is_spam);
+	}
+	spam_mail_free(m);
 }

@@ -15,6 +15,7 @@
 #include "spamfilter/stats.h"
 
 struct spam_mail;
+struct spam_server;
 
 struct spam_memory {
 	struct spam_tally *trust, *letters, *greylist, *copies, *bursts;
@@ -28,9 +29,11 @@ void spam_memory_close(struct spam_memory *m);
 /* Bytes all tables take, which never grows. */
 size_t spam_memory_bytes(const struct spam_memory *m);
 
-/* A person called this message, judged as far as its walk, spam or not: its text and its links are
- * remembered so, and its sender where an aligned signature proves him. */
-void spam_memory_learn(struct spam_mail *m, bool is_spam);
+/* TEACHER (an account) called this stored message spam or not: its text, its links and its sender
+ * are remembered so, the sender as proved where our own results in its header say dmarc=pass. His
+ * word counts once for each. */
+void spam_memory_learn(
+	struct spam_server *s, struct cv_str message, uint64_t teacher, bool is_spam);
 
 /* Control request {"do": "burst.release", "login": ...}: answers {"was_frozen": bool}. */
 CV_MUST_CHECK enum cv_status spam_burst_answer(

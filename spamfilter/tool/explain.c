@@ -63,21 +63,6 @@ set_envelope(struct spam_mail *m, const struct spam_asked *asked, const struct s
 	return CV_OK;
 }
 
-static void
-feed(struct spam_mail *m, struct cv_str message)
-{
-	struct cv_header_scan scan;
-	struct cv_field f;
-
-	cv_header_scan_init(&scan, message);
-	while (cv_header_next(&scan, &f))
-		if (!memchr(f.value.p ? f.value.p : "", '\0', f.value.n))
-			spam_mail_header(m, f.name, f.value);
-	m->header_too_large |= scan.end == CV_HEADER_TOO_LARGE;
-	spam_mail_eoh(m);
-	spam_mail_body(m, cv_str_sub(message, cv_header_body_at(message), message.n));
-}
-
 /* ---- the answer ---- */
 
 static json_t *
@@ -227,7 +212,7 @@ spam_explain(struct spam_server *s, struct cv_str message, const struct spam_ask
 	if (status == CV_OK)
 		status = set_envelope(m, asked, &origin, err);
 	if (status == CV_OK) {
-		feed(m, message);
+		spam_mail_message(m, message);
 		spam_judge(m);
 		*out = answer_of(m, asked, &origin);
 		json_object_set_new(*out, "size_bytes", json_integer((json_int_t)message.n));
