@@ -465,12 +465,10 @@ learn_name(struct spam_mail *m, enum spam_trust_kind kind, struct cv_str name, u
 {
 	struct spam_tally *trust = m->server->memory->trust;
 	const char tag[] = {(char)kind, is_spam ? 's' : 'h'};
-	const struct cv_str parts[] = {
-		{(const char *)&teacher, sizeof teacher},
-                {tag,                    sizeof tag    },
-                name
-        };
+	struct cv_str parts[3] = {cv_str((const char *)&teacher, sizeof teacher)};
 
+	parts[1] = cv_str(tag, sizeof tag);
+	parts[2] = name;
 	if (name.n && spam_tally_add(trust, spam_tally_key('l', parts, CV_COUNT(parts)), 0, 1)
 				      .counts[0] == 1)
 		spam_trust_note(trust, kind, name, !is_spam, SPAM_TRUST_LEARNED);
