@@ -228,9 +228,12 @@ action_named(const char *word)
 static void
 want(struct spam_mail *m, enum spam_action action, const char *refusal)
 {
+	struct cv_str domain = m->dmarc_outcome.domain;
 	struct cv_decision d;
 
-	if (action == SPAM_REFUSE && cv_policy_named(refusal, m->dmarc_outcome.domain, &d)) {
+	/* Of a From that is too long to read nobody knows what it names. */
+	if (action == SPAM_REFUSE &&
+		cv_policy_named(refusal, domain.n ? domain : CV_STR("?"), &d)) {
 		/* Both were tried and neither passed (RFC 7372 3.3). */
 		if (m->has_spf && m->spf.result != SPAM_SPF_PASS && m->sig_count &&
 			d.smtp_code == 550)
