@@ -8,7 +8,9 @@
 #include "common/text/fold.h"
 #include "spamfilter/mail.h"
 
-#define FROM_MAX (16u << 10) /* octets of the From fields that are read; more is unreadable */
+#define FROM_MAX   (16u << 10) /* octets of the From fields that are read; more is unreadable */
+#define HIDDEN_MAX 20         /* From fields within others that are read */
+#define NAME_ROOM  100         /* octets in which the name of a hidden From and its colon stand */
 
 /* ---- fields ---- */
 
@@ -34,9 +36,9 @@ is_blank(char c)
 static bool
 is_from_line(struct cv_str rest, struct cv_str *value_out)
 {
-	size_t colon = cv_str_find(rest, ':', 0);
+	size_t colon = cv_str_find(cv_str_sub(rest, 0, NAME_ROOM), ':', 0);
 
-	if (colon == rest.n || !is_from(cv_str_sub(rest, 0, colon)))
+	if (colon == CV_MIN(rest.n, (size_t)NAME_ROOM) || !is_from(cv_str_sub(rest, 0, colon)))
 		return false;
 	*value_out = cv_str_sub(rest, colon + 1, cv_str_find(rest, '\n', colon));
 	return true;
@@ -272,9 +274,27 @@ read_plain(struct spam_mail *m, struct cv_str value, struct spam_author *a)
 
 struct gathered {
 	struct cv_str first; /* value */
-	size_t count;
+	size_t count, hidden;
 	bool is_odd; /* some is written so that not every program sees it */
 };
+
+/* What is hidden may lie within what is hidden before it, and a header has room for a hundred
+ * thousand of them: after some it is enough to know that there are more. */
+static void
+gather_hidden(struct spam_mail *m, struct cv_str field, struct gathered *g, struct spam_author *a)
+{
+	struct cv_str hidden;
+
+	for (size_t at = 0; find_hidden(field, &at, &hidden);) {
+		g->count++;
+		g->is_odd = true;
+		if (g->hidden++ == HIDDEN_MAX) {
+			a->is_excessive = true;
+			return;
+		}
+		add_all(m, hidden, a);
+	}
+}
 
 /* Domains of all fields go to A as they come, for the case that none is plain. */
 static void
@@ -283,18 +303,14 @@ gather(struct spam_mail *m, struct gathered *g, struct spam_author *a)
 	*g = (struct gathered){.first = CV_STR_EMPTY};
 	for (size_t i = 0; i < m->field_count; i++) {
 		const struct spam_header_field *f = &m->fields[i];
-		struct cv_str hidden;
 		if (is_from(f->name)) {
 			if (!g->count++)
 				g->first = f->value;
 			g->is_odd |= f->name.n != 4;
 			add_all(m, f->value, a);
 		}
-		for (size_t at = 0; find_hidden(f->value, &at, &hidden);) {
-			g->count++;
-			g->is_odd = true;
-			add_all(m, hidden, a);
-		}
+		if (g->hidden <= HIDDEN_MAX)
+			gather_hidden(m, f->value, g, a);
 	}
 }
 

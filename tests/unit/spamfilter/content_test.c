@@ -1,5 +1,6 @@
 /* content_test.c - what the rules get to see of a message, whole or byte by byte; whom it names. */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "common/base/clock.h"
 #include "common/text/content.h"
 #include "spamfilter/session.h"
 #include "tests/unit/check.h"
@@ -177,6 +178,38 @@ test_author__names_every_domain_that_could_be_meant(void **state)
 	CHECK_END();
 }
 
+/* A header of a megabyte may hide a From in another a hundred thousand times, or be all line ends
+ * of some sort: neither costs memory or seconds. */
+static void
+test_author__reads_no_more_than_some_hidden_fields(void **state)
+{
+	struct spam_mail mail = {0};
+	struct spam_header_field fields[] = {
+		{CV_STR("From"), CV_STR("a@own.test")}, {CV_STR("X"), CV_STR("")}};
+	struct cv_buf hidden = CV_BUF_INIT(1u << 20), ends = CV_BUF_INIT(1u << 20);
+	struct spam_author a;
+
+	(void)state;
+	for (size_t i = 0; i < 90000; i++)
+		cv_buf_z(&hidden, "\fFrom:x@y");
+	for (size_t i = 0; i < 900000; i++)
+		cv_buf_c(&ends, '\v');
+	mail.fields = fields;
+	mail.field_count = 2;
+	int64_t began_ms = cv_mono_ms();
+	fields[1].value = cv_buf_view(&ends);
+	spam_author_read(&mail, &a);
+	CHECK("line ends", a.form == SPAM_AUTHOR_PLAIN && !a.is_excessive);
+	fields[1].value = cv_buf_view(&hidden);
+	spam_author_read(&mail, &a);
+	CHECK("hidden", a.form == SPAM_AUTHOR_SEVERAL && a.is_excessive);
+	CHECK("in time", cv_mono_ms() - began_ms < 3000);
+	cv_arena_done(&mail.arena);
+	cv_buf_done(&hidden);
+	cv_buf_done(&ends);
+	CHECK_END();
+}
+
 int
 main(void)
 {
@@ -184,6 +217,7 @@ main(void)
 		cmocka_unit_test(test_content__is_the_same_whole_and_byte_by_byte),
 		cmocka_unit_test(test_content__stops_looking_at_its_limits),
 		cmocka_unit_test(test_author__names_every_domain_that_could_be_meant),
+		cmocka_unit_test(test_author__reads_no_more_than_some_hidden_fields),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
