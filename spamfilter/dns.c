@@ -173,6 +173,13 @@ spam_lookups_end(struct spam_lookups *l)
 	l->dns = NULL;
 }
 
+void
+spam_lookups_reserve(struct spam_lookups *l, unsigned left, int64_t wait_us)
+{
+	l->left = CV_MAX(l->left, left);
+	l->wait_us = CV_MAX(l->wait_us, wait_us);
+}
+
 struct spam_answer *
 spam_ask(struct spam_lookups *l, const char *name, enum cv_dns_type type)
 {

@@ -13,6 +13,7 @@
 #include "spamfilter/dmarc/guarded.h"
 #include "spamfilter/judge.h"
 
+#define RESERVE_US  10000000 /* that may always be waited for policies */
 #define DOMAINS_MAX 10 /* of a From that is not plain: so many policies are looked for */
 
 const char *
@@ -364,6 +365,9 @@ spam_examine_dmarc(struct spam_mail *m)
 	if (m->is_submission)
 		return;
 	gather_identifiers(m, &ids);
+	/* Records of the sender's own, or a server of its own that answers late, use up everything
+	 * before: the author's domain is asked all the same. */
+	spam_lookups_reserve(&m->lookups, SPAM_DMARC_LOOKUPS, RESERVE_US);
 	if (m->author.form == SPAM_AUTHOR_PLAIN) {
 		m->dmarc_outcome.domain = m->author.domain;
 		check_one(m, &ids, m->author.domain, 0, &m->dmarc);

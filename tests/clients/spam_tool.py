@@ -13,7 +13,14 @@ import tempfile
 from filter_kit import DOMAIN, Checks, Filter, txt
 
 ZONE = ("$TTL 300\n" + txt("out.test.", "v=spf1 ip4:192.0.2.1 -all")
-        + txt("bad.test.", "v=spf1 -all"))
+        + txt("bad.test.", "v=spf1 -all") + txt("_dmarc.victim.test.", "v=DMARC1; p=reject"))
+for name in ("greedy", "hungry"):  # records that take more than a hundred look-ups each
+    ZONE += txt(f"{name}.test.", "v=spf1 " + " ".join(f"mx:m{i}.{name}.test" for i in range(10))
+                + " ip4:192.0.2.9 -all")
+    for i in range(10):
+        for k in range(10):
+            ZONE += (f"m{i}.{name}.test. MX 10 h{i}x{k}.{name}.test.\n"
+                     f"h{i}x{k}.{name}.test. A 198.51.100.{k + 1}\n")
 
 
 def message(sender="a@out.test", subject="hello", extra="", text="text\r\n"):
@@ -146,6 +153,10 @@ def check_origin(check, build, conf):
                           "--from", "a@out.test", "--helo", "x")
     check("what is said goes first", answer["authentication"]["spf"] == "pass"
           and not answer["envelope"]["assumed"], answer)
+    answer = tool.explain(message("a@victim.test"), "--local", "--client", "192.0.2.9",
+                          "--from", "x@greedy.test", "--helo", "hungry.test")
+    check("a sender's records do not use up the look-ups for the author's policy (RFC 9989 5.4)",
+          answer["verdict"] == "refuse" and answer["authentication"]["dmarc"] == "fail", answer)
     answer = tool.explain(message(f"chutich@{DOMAIN}"), "--local", "--client", "192.0.2.9")
     check("a forged domain (POL-06)", names(answer) == ["forged-domain"]
           and answer["refusal"]["code"] == 550, answer)
