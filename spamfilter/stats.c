@@ -115,11 +115,15 @@ run(void *arg)
 		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec += SPAM_STATS_FLUSH_SECS;
 		(void)pthread_cond_timedwait(&st->wake, &st->wake_lock, &until);
+		if (st->stopping)
+			break;
 		pthread_mutex_unlock(&st->wake_lock);
 		write_all(st);
 		pthread_mutex_lock(&st->wake_lock);
 	}
 	pthread_mutex_unlock(&st->wake_lock);
+	/* A stop may come before the first wait, or while something was written. */
+	write_all(st);
 	return NULL;
 }
 

@@ -136,6 +136,24 @@ test_SPM_09__verdicts_are_counted_by_agency_and_day(void **state)
 	CHECK_END();
 }
 
+/* A tool stops as soon as it is done: perhaps before the writing thread has begun. */
+static void
+test_SPM_09__a_stop_right_after_the_start_loses_nothing(void **state)
+{
+	size_t rows;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		open_all(folder);
+		note("brief", false, SPAM_PASS, SPAM_RULES);
+		close_all();
+	}
+	open_all(folder);
+	CHECK("all were written", sum("brief", 0, NULL, "messages", &rows) == 20);
+	close_all();
+	CHECK_END();
+}
+
 static void
 test_memory__is_bounded(void **state)
 {
@@ -175,6 +193,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_SPM_09__verdicts_are_counted_by_agency_and_day),
+		cmocka_unit_test(test_SPM_09__a_stop_right_after_the_start_loses_nothing),
 		cmocka_unit_test(test_memory__is_bounded),
 		cmocka_unit_test(test_without_a_folder__nothing_is_kept),
 	};
