@@ -201,6 +201,16 @@ look(struct spam_keys *k, const char *domain, struct domain_keys *d)
 	free(current);
 }
 
+static bool
+has_folder(const struct spam_keys *k, const char *domain)
+{
+	char folder[1200];
+	struct stat st;
+
+	snprintf(folder, sizeof folder, "%s/dkim/%s", k->dir, domain);
+	return !stat(folder, &st) && S_ISDIR(st.st_mode);
+}
+
 const struct spam_key_set *
 spam_keys_get(struct spam_keys *k, const char *domain)
 {
@@ -212,7 +222,7 @@ spam_keys_get(struct spam_keys *k, const char *domain)
 		return NULL;
 	pthread_mutex_lock(&k->lock);
 	struct domain_keys *d = cv_map_get(&k->domains, cv_str_z(clean));
-	if (!d && k->domains.used < DOMAINS_MAX) {
+	if (!d && k->domains.used < DOMAINS_MAX && has_folder(k, clean)) {
 		d = cv_calloc(1, sizeof *d);
 		d->looked_ms = -LOOK_AGAIN_MS;
 		cv_map_put(&k->domains, cv_str_z(clean), d);
