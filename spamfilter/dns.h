@@ -54,8 +54,8 @@ void spam_lookups_start(struct spam_lookups *l, struct spam_dns *dns);
 /* It ends: its numbers go to the metrics. */
 void spam_lookups_end(struct spam_lookups *l);
 
-/* At least LEFT look-ups and WAIT_US to wait are left from here on: for questions that no sender may
- * keep from being asked by using up the budget with names of its own. */
+/* At least LEFT look-ups and WAIT_US to wait are left from here on: for questions that no sender
+ * may keep from being asked by using up the budget with names of its own. */
 void spam_lookups_reserve(struct spam_lookups *l, unsigned left, int64_t wait_us);
 
 /* Waits for the answer. NAME as for cv_resolve(). Never NULL; give it back with
