@@ -20,6 +20,7 @@
 #define GOOD_BELOW      1.5 /* the score, reputation aside, under which mail leaves a good trace */
 #define COPIES_LEARNED  2   /* times people said so before a text counts as known */
 #define LIST_WEIGHT_MAX 8.0
+#define ANSWERED_MAX    20  /* recipients whose letters an answer may refer to */
 
 static bool
 is_from_outside(const struct spam_mail *m)
@@ -225,8 +226,10 @@ is_answer(const struct spam_mail *m)
 
 	for (size_t i = 0; i < CV_COUNT(names); i++) {
 		const struct spam_header_field *f = spam_mail_field(m, names[i], 0);
-		if (f && spam_letters_answers(m->server->memory->letters, f->value))
-			return true;
+		for (size_t k = 0; f && k < CV_MIN(m->rcpt_count, (size_t)ANSWERED_MAX); k++)
+			if (spam_letters_answers(
+				    m->server->memory->letters, m->rcpts[k], f->value))
+				return true;
 	}
 	return false;
 }
@@ -298,7 +301,7 @@ spam_after_letters(struct spam_mail *m)
 		spam_letters_wrote(m->server->memory->letters, author, m->rcpts[i]);
 	}
 	if (id && any_outside)
-		spam_letters_sent(m->server->memory->letters, id->value);
+		spam_letters_sent(m->server->memory->letters, author, id->value);
 }
 
 /* ---- bursts ---- */

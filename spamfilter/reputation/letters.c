@@ -53,29 +53,35 @@ last_id(struct cv_str *rest, struct cv_str *id_out)
 }
 
 static struct spam_tally_key
-id_key(struct cv_str id)
+id_key(struct cv_str ours, struct cv_str id)
 {
-	return spam_tally_key('m', &id, 1);
+	struct cv_buf a = CV_BUF_INIT(1024);
+
+	(void)cv_fold_ascii(cv_str_sub(ours, 0, 1024), &a);
+	const struct cv_str parts[] = {cv_buf_view(&a), id};
+	struct spam_tally_key key = spam_tally_key('m', parts, CV_COUNT(parts));
+	cv_buf_done(&a);
+	return key;
 }
 
 void
-spam_letters_sent(struct spam_tally *t, struct cv_str message_id)
+spam_letters_sent(struct spam_tally *t, struct cv_str ours, struct cv_str message_id)
 {
 	struct cv_str id = cv_str_trim(message_id);
 
 	(void)last_id(&message_id, &id);
-	if (id.n)
-		spam_tally_add(t, id_key(id), 0, 1);
+	if (ours.n && id.n)
+		spam_tally_add(t, id_key(ours, id), 0, 1);
 }
 
 bool
-spam_letters_answers(struct spam_tally *t, struct cv_str field)
+spam_letters_answers(struct spam_tally *t, struct cv_str ours, struct cv_str field)
 {
 	struct spam_tally_entry e;
 	struct cv_str id;
 
 	for (unsigned i = 0; i < SPAM_REFERENCES_MAX && last_id(&field, &id); i++)
-		if (id.n && spam_tally_get(t, id_key(id), &e))
+		if (id.n && spam_tally_get(t, id_key(ours, id), &e))
 			return true;
 	return false;
 }

@@ -1,7 +1,8 @@
 /* letters.h - whom our people write to, and which letters of theirs are being answered.
  *
  * A person outside to whom somebody here has written is no stranger to him; a Message-ID that
- * left here cannot be guessed, so a letter that refers to it is an answer. Kept as digests.
+ * left here cannot be guessed, so a letter to its author that refers to it is an answer: whoever got
+ * one letter could else name it in mail to everybody. Kept as digests.
  * Threads: any.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -18,9 +19,9 @@ void spam_letters_wrote(struct spam_tally *t, struct cv_str ours, struct cv_str 
 /* How often; 0: never. */
 uint32_t spam_letters_known(struct spam_tally *t, struct cv_str ours, struct cv_str theirs);
 
-/* MESSAGE_ID with or without its brackets. */
-void spam_letters_sent(struct spam_tally *t, struct cv_str message_id);
-/* Whether one of the msg-ids in FIELD (In-Reply-To or References, raw) left here. */
-bool spam_letters_answers(struct spam_tally *t, struct cv_str field);
+/* OURS sent MESSAGE_ID, with or without its brackets. */
+void spam_letters_sent(struct spam_tally *t, struct cv_str ours, struct cv_str message_id);
+/* Whether one of the msg-ids in FIELD (In-Reply-To or References, raw) was sent by OURS. */
+bool spam_letters_answers(struct spam_tally *t, struct cv_str ours, struct cv_str field);
 
 #endif

@@ -68,7 +68,8 @@ def check_letters(check, province):
     check("whom staff wrote to is known", again.rules().get("known-correspondent") == -2.0,
           again.rules())
     check("and his answer is one", again.rules().get("answers-ours") == -2.0, again.rules())
-    other = province.send("dan@good.example", CLERK)
+    other = province.send("dan@good.example", CLERK, fields=[("In-Reply-To", sent)])
+    check("an answer is one to its author alone", "answers-ours" not in other.rules(), other.rules())
     check("not to others", "known-correspondent" not in other.rules(), other.rules())
     forged = province.send("dan@good.example", STAFF, client="203.0.113.5")
     check("not without proof", "known-correspondent" not in forged.rules(), forged.rules())

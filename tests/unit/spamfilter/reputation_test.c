@@ -330,11 +330,17 @@ answers_refer_to_what_left_here(void **state)
 	};
 
 	(void)state;
-	spam_letters_sent(table, CV_STR(" <a1@lamgiang.example>\r\n"));
-	spam_letters_sent(table, CV_STR(""));
+	struct cv_str hoa = CV_STR("hoa.snv@lamgiang.example");
+	spam_letters_sent(table, hoa, CV_STR(" <a1@lamgiang.example>\r\n"));
+	spam_letters_sent(table, hoa, CV_STR(""));
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		CHECK(rows[i].field,
-			spam_letters_answers(table, cv_str_z(rows[i].field)) == rows[i].answers);
+			spam_letters_answers(table, CV_STR("Hoa.SNV@lamgiang.example"),
+				cv_str_z(rows[i].field)) == rows[i].answers);
+	/* Who got one letter cannot name it in mail to everybody. */
+	assert_false(spam_letters_answers(table, CV_STR("binh.stp@lamgiang.example"),
+		CV_STR("<a1@lamgiang.example>")));
+	assert_false(spam_letters_answers(table, CV_STR(""), CV_STR("<a1@lamgiang.example>")));
 	CHECK_END();
 }
 
