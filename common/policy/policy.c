@@ -110,6 +110,12 @@ add_line(struct cv_policy *p, const struct row *row, struct policy_list *list, s
 	else if (!status)
 		status = policy_phrases_add(row->shape == SHAPE_SIGNUP ? &p->signup : &p->phishing,
 			&p->arena, cv_buf_view(&text), (unsigned)row->at, err);
+	if (!status && list && row->shape == SHAPE_LOWER) {
+		cv_buf_reset(&text);
+		status = cv_fold(line, &text);
+		add(list == &p->marks ? &p->plain_marks : &p->plain_decoys,
+		    cv_arena_str(&p->arena, cv_buf_view(&text)));
+	}
 	cv_buf_done(&text);
 	return status;
 }
@@ -228,7 +234,7 @@ cv_policy_free(struct cv_policy *p)
 		return;
 	struct policy_list *all[] = { &p->suffixes, &p->no_reply, &p->service, &p->office,
 		&p->services, &p->surnames, &p->free_mail, &p->typos, &p->labels, &p->marks,
-		&p->decoys };
+		&p->decoys, &p->plain_marks, &p->plain_decoys };
 	for (size_t i = 0; i < CV_COUNT(all); i++)
 		free(all[i]->items);
 	policy_phrases_done(&p->signup);

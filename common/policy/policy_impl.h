@@ -42,6 +42,7 @@ struct cv_policy {
 	struct policy_list free_mail, typos; /* typos: "wrong right", a pair an item */
 	struct policy_list labels;           /* of advertising, flat */
 	struct policy_list marks, decoys;    /* NFC, lower case */
+	struct policy_list plain_marks, plain_decoys; /* the same, folded */
 	struct policy_allowed *allowed;
 	size_t allowed_count;
 };

@@ -85,6 +85,12 @@ fill_token(struct token *t, struct cv_str word, unsigned before)
 	bool any = false, small = false;
 	for (size_t pos = 0; pos < word.n;) {
 		size_t at = pos;
+		if (cv_is_alpha((unsigned char)word.p[pos])) {
+			bool large = word.p[pos++] <= 'Z';
+			any = any || large;
+			small = small || !large;
+			continue;
+		}
 		cv_utf8_next(word, &pos);
 		struct cv_buf one = CV_BUF_INIT(16);
 		policy_lower(cv_str_sub(word, at, pos), &one);
@@ -98,14 +104,56 @@ fill_token(struct token *t, struct cv_str word, unsigned before)
 	cv_buf_done(&fold);
 }
 
-static void
-tokenise(struct cv_str text, struct tokens *out)
+static bool
+is_unseen(uint32_t c)
 {
-	struct cv_buf nfc = CV_BUF_INIT(TEXT_BYTES_MAX * 4);
+	return c == 0xad || (c >= 0x200b && c <= 0x200f) || (c >= 0x2060 && c <= 0x2064) ||
+		c == 0xfeff;
+}
+
+/* TEXT in NFC without what nobody sees, which converters leave inside words; stamps that are set
+ * letter by letter as words: "M Ậ T". */
+static void
+read_as_seen(struct cv_str text, struct cv_buf *out)
+{
+	static const struct {
+		const char *spaced, *word;
+	} stamps[] = { { "M Ậ T", "MẬT" }, { "T Ố I", "TỐI" }, { "T U Y Ệ T", "TUYỆT" } };
+	struct cv_buf seen = CV_BUF_INIT(TEXT_BYTES_MAX * 4), nfc = CV_BUF_INIT(TEXT_BYTES_MAX * 4);
+	text = cv_utf8_cut(text, TEXT_BYTES_MAX);
+	for (size_t pos = 0; pos < text.n;) {
+		uint32_t c = cv_utf8_next(text, &pos);
+		if (!is_unseen(c))
+			cv_utf8_put(&seen, c);
+	}
+	(void)cv_utf8_nfc(cv_buf_view(&seen), &nfc);
+	for (size_t i = 0; i < nfc.n;) {
+		struct cv_str rest = cv_str_sub(cv_buf_view(&nfc), i, nfc.n);
+		bool begins = !i || (unsigned char)nfc.p[i - 1] <= ' ' || nfc.p[i - 1] == '(';
+		size_t taken = 0;
+		for (size_t k = 0; begins && !taken && k < CV_COUNT(stamps); k++) {
+			size_t n = strlen(stamps[k].spaced);
+			if (!cv_str_has_prefix(rest, stamps[k].spaced) ||
+			    (n < rest.n && ((unsigned char)rest.p[n] >= 0x80 ||
+			                    cv_is_alpha((unsigned char)rest.p[n]))))
+				continue;
+			cv_buf_z(out, stamps[k].word);
+			taken = n;
+		}
+		if (!taken)
+			cv_buf_c(out, rest.p[0]);
+		i += CV_MAX(taken, 1u);
+	}
+	cv_buf_done(&seen);
+	cv_buf_done(&nfc);
+}
+
+/* S as read_as_seen() makes it. */
+static void
+tokenise(struct cv_str s, struct tokens *out)
+{
 	out->n = 0;
 	out->end = GAP_PUNCT;
-	(void)cv_utf8_nfc(cv_utf8_cut(text, TEXT_BYTES_MAX), &nfc);
-	struct cv_str s = cv_buf_view(&nfc);
 	unsigned gap = GAP_PUNCT;
 	for (size_t pos = 0; pos < s.n && out->n < TOKENS_MAX;) {
 		size_t start = pos;
@@ -125,7 +173,6 @@ tokenise(struct cv_str text, struct tokens *out)
 		gap = 0;
 		out->end = GAP_PUNCT;
 	}
-	cv_buf_done(&nfc);
 }
 
 static unsigned
@@ -137,11 +184,12 @@ gap_behind(const struct tokens *ts, size_t i)
 /* ---- phrases ---- */
 
 /* How many tokens at I make PHRASE (words in full spelling); 0 for none. Words of a phrase have
- * only blanks or joins between them. WITHOUT_MARKS compares letters without diacritics. */
+ * only blanks or joins between them. PLAIN, unless empty: the phrase without diacritics, which will
+ * do too. */
 static size_t
-phrase_at(const struct tokens *ts, size_t i, struct cv_str phrase, bool without_marks)
+phrase_at(const struct tokens *ts, size_t i, struct cv_str phrase, struct cv_str plain)
 {
-	struct cv_str word;
+	struct cv_str word, bare = CV_STR_EMPTY;
 	size_t count = 0;
 	while (cv_str_split(&phrase, ' ', &word)) {
 		if (i + count >= ts->n)
@@ -150,12 +198,8 @@ phrase_at(const struct tokens *ts, size_t i, struct cv_str phrase, bool without_
 		/* "bảo mật", "bao_mat"; not "MẬT - Báo cáo" */
 		if (count && t->before != GAP_BLANK && t->before != GAP_JOIN)
 			return 0;
-		struct cv_buf fold = CV_BUF_INIT(200);
-		(void)cv_fold(word, &fold);
-		bool same = cv_str_eq_z(word, t->lower) ||
-			(without_marks && cv_str_eq_z(cv_buf_view(&fold), t->folded));
-		cv_buf_done(&fold);
-		if (!same)
+		bool has_bare = cv_str_split(&plain, ' ', &bare);
+		if (!cv_str_eq_z(word, t->lower) && !(has_bare && cv_str_eq_z(bare, t->folded)))
 			return 0;
 		count++;
 	}
@@ -169,7 +213,13 @@ is_decoy(const struct cv_policy *p, const struct tokens *ts, size_t i, size_t co
 	size_t first = i >= PHRASE_WORDS_MAX ? i - PHRASE_WORDS_MAX : 0;
 	for (size_t from = first; from <= i; from++) {
 		for (size_t d = 0; d < p->decoys.n; d++) {
-			size_t n = phrase_at(ts, from, p->decoys.items[d], without_marks);
+			struct cv_str plain = without_marks ? p->plain_decoys.items[d]
+				: CV_STR_EMPTY;
+			/* Most begin otherwise, and somebody may write thousands of marks. */
+			if (p->decoys.items[d].p[0] != ts->t[from].lower[0] &&
+			    !(plain.n && plain.p[0] == ts->t[from].folded[0]))
+				continue;
+			size_t n = phrase_at(ts, from, p->decoys.items[d], plain);
 			/* A mark of two words is not undone by a shorter decoy. */
 			if (n >= count && n > 1 && from + n > i)
 				return true;
@@ -265,16 +315,16 @@ counts(const struct cv_policy *p, const struct tokens *ts, size_t i, size_t coun
 	bool caps = all_caps(ts, i, count);
 	bool in_brackets = (ts->t[i].before & GAP_OPEN) &&
 	                   (gap_behind(ts, i + count - 1) & GAP_CLOSE);
-	if (is_decoy(p, ts, i, count, !is_spelled) || (count == 1 && is_name(p, ts, i)))
-		return false;
+	bool is_mark = false;
 	if (!is_spelled)
-		return caps && (in_brackets ||
-		                (place == PLACE_FILE && (count > 1 || stands_out(ts, i, 1))));
-	if (in_brackets || follows_label(ts, i) || place == PLACE_FILE)
-		return true;
-	if (caps && (count > 1 || stands_out(ts, i, count)))
-		return true;
-	return is_near_number(ts, i, count);
+		is_mark = caps && (in_brackets ||
+		                   (place == PLACE_FILE && (count > 1 || stands_out(ts, i, 1))));
+	else
+		is_mark = in_brackets || follows_label(ts, i) || place == PLACE_FILE ||
+			(caps && (count > 1 || stands_out(ts, i, count))) ||
+			is_near_number(ts, i, count);
+	return is_mark && !is_decoy(p, ts, i, count, !is_spelled) &&
+		!(count == 1 && is_name(p, ts, i));
 }
 
 /* Whether the last word of some mark occurs at all, folded: most mail ends here. */
@@ -283,7 +333,7 @@ may_hold_mark(const struct cv_policy *p, struct cv_str text)
 {
 	struct cv_buf folded = CV_BUF_INIT(TEXT_BYTES_MAX * 4);
 	bool may = false;
-	(void)cv_fold(cv_utf8_cut(text, TEXT_BYTES_MAX), &folded);
+	(void)cv_fold(text, &folded);
 	for (size_t i = 0; !may && i < p->marks.n; i++) {
 		struct cv_str mark = p->marks.items[i];
 		size_t at = mark.n;
@@ -301,15 +351,21 @@ may_hold_mark(const struct cv_policy *p, struct cv_str text)
 static bool
 find_mark(const struct cv_policy *p, struct cv_str text, enum place place, struct cv_str *mark_out)
 {
-	if (!may_hold_mark(p, text))
+	struct cv_buf seen = CV_BUF_INIT(TEXT_BYTES_MAX * 4);
+	read_as_seen(text, &seen);
+	if (!may_hold_mark(p, cv_buf_view(&seen))) {
+		cv_buf_done(&seen);
 		return false;
+	}
 	struct tokens *ts = cv_malloc(sizeof *ts);
 	bool found = false;
-	tokenise(text, ts);
+	tokenise(cv_buf_view(&seen), ts);
+	cv_buf_done(&seen);
 	for (size_t i = 0; !found && i < ts->n; i++) {
 		for (size_t m = 0; !found && m < p->marks.n; m++) {
-			size_t spelled = phrase_at(ts, i, p->marks.items[m], false);
-			size_t bare = spelled ? 0 : phrase_at(ts, i, p->marks.items[m], true);
+			size_t spelled = phrase_at(ts, i, p->marks.items[m], CV_STR_EMPTY);
+			size_t bare = spelled ? 0 : phrase_at(ts, i, p->marks.items[m],
+				p->plain_marks.items[m]);
 			/* Without diacritics only if typed so: MẶT and MẤT are other words. */
 			for (size_t j = i; j < i + bare; j++)
 				bare = ts->t[j].is_ascii ? bare : 0;

@@ -205,6 +205,12 @@ test_SPM_04__rules_want_a_threat_an_act_and_a_place(void **state)
 		{"Công an", "congan.gov.example",
 			"Cảnh báo lừa đảo: không bấm vào link lạ, không cung cấp mã OTP, mật khẩu",
 			NULL, true, false, -1},
+		{"Công an", "congan.gov.example",
+			"Cảnh báo thư lừa đảo đe dọa khóa hộp thư, yêu cầu nhập mật khẩu: không bấm "
+			"vào liên kết lạ", "tin.example", true, false, -1},
+		{"Công an", "congan.gov.example",
+			"Cảnh báo thư lừa đảo đe dọa khóa hộp thư, yêu cầu nhập mật khẩu: không bấm "
+			"vào liên kết lạ", "tin.example", false, false, CV_PHISH_ASK},
 		{"Bạn", "x.example",
 			"Ngân hàng không bao giờ yêu cầu cung cấp mật khẩu, mã OTP. Cảnh giác giả "
 			"mạo, lừa đảo.", NULL, true, false, -1},

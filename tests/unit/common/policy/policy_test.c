@@ -345,6 +345,12 @@ test_POL_04__marks_are_found_and_decoys_pass(void **state)
 		{ NAME, "BAOCAO_MẬT_2026.pdf", true },
 		{ TEXT, "Kính gửi,\r\nMẬT\r\nSố: 12/BC-CAT\r\n", true },
 		{ TEXT, "TUYỆT MẬT\nSố 5", true },
+		{ TEXT, "UBND TỈNH\nM Ậ T\nSố: 15/UBND-NC", true },
+		{ TEXT, "UBND TỈNH\nT Ố I M Ậ T\nSố: 15", true },
+		{ TEXT, "HỌ VÀ TÊN: M Ậ TÊN", false },
+		{ SUBJECT, "[M\u200bẬT] Báo cáo", true },
+		{ SUBJECT, "TỐI\u00ad MẬ\ufeffT", true },
+		{ NAME, "BAO MAT MAT KHAU BAO MAT.pdf", false },
 
 		{ SUBJECT, "Tăng cường bảo mật thông tin", false },
 		{ SUBJECT, "TĂNG CƯỜNG BẢO MẬT HỆ THỐNG", false },
