@@ -58,22 +58,32 @@ next_word(struct cv_str text, size_t *pos, size_t *from, size_t *to)
 static struct cv_str
 trim_end(struct cv_str s)
 {
+	static const char pairs[] = ")(][}{";
+	size_t closed_more[3] = {0}; /* than opened, of each pair; counted once */
+	bool counted = false;
+
 	while (s.n) {
 		char c = s.p[s.n - 1];
 		if (strchr(".,;:!?'*_~", c)) {
 			s.n--;
 			continue;
 		}
-		const char *pair = strchr(")(][}{", c);
-		if (!pair || !*pair || (pair - ")(][}{") % 2)
+		const char *pair = strchr(pairs, c);
+		if (!pair || !*pair || (pair - pairs) % 2)
 			return s;
-		size_t opened = 0, closed = 0;
-		for (size_t i = 0; i < s.n; i++) {
-			opened += s.p[i] == pair[1];
-			closed += s.p[i] == c;
+		for (size_t k = 0; k < 3 && !counted; k++) {
+			size_t opened = 0, closed = 0;
+			for (size_t i = 0; i < s.n; i++) {
+				opened += s.p[i] == pairs[2 * k + 1];
+				closed += s.p[i] == pairs[2 * k];
+			}
+			closed_more[k] = closed > opened ? closed - opened : 0;
 		}
-		if (closed <= opened)
+		counted = true;
+		size_t kind = (size_t)(pair - pairs) / 2;
+		if (!closed_more[kind])
 			return s;
+		closed_more[kind]--;
 		s.n--;
 	}
 	return s;

@@ -123,6 +123,11 @@ def messages():
     yield "100,000 links", part("text/plain", b"".join(
         b"http://h%d.example/?u=http%%3A%%2F%%2Fb.example " % i for i in range(100000)))
     yield "one link of 5 MB", part("text/plain", b"http://a.example/" + b"%41" * 1_700_000)
+    yield "links in brackets", part("text/plain", (b"http://a.example/" + b")" * 8000 + b" ") * 600)
+    yield "Froms hidden in a field", (HEAD + "X-A: " + "\vFrom:a@b.test" * 65000 + "\r\n\r\nx").encode()
+    yield "controls in a field", (HEAD + "X-A: " + "\v" * 900000 + "\r\n\r\nx").encode()
+    yield "names full of marks", (HEAD + "Content-Type: multipart/mixed; boundary=x\r\n\r\n" + "".join(
+        f"--x\r\nContent-Type: a/b; name=\"{'MAT ' * 500}\"\r\n\r\nx\r\n" for _ in range(200))).encode()
     yield "almost links", part("text/plain", b"http:// a.b.c.d www. ://@ [.] " * 150000)
     yield "legacy octets", part("text/plain; charset=iso-8859-1", b"\xb8c\xcb\xc8 \xb5\xe6 " * 700000)
     yield "letters of all scripts", part("text/plain; charset=utf-8", "аbсdеfοх ".encode() * 300000)

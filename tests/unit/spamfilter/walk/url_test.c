@@ -92,6 +92,8 @@ test_next__finds_addresses_in_running_text(void **state)
 	} rows[] = {
 		{"Xem https://a.example/b.", "https://a.example/b"},
 		{"(xem http://a.example/b_(c)), rồi", "http://a.example/b_(c)"},
+		{"((http://a.example/[b]))].).", "http://a.example/[b]"},
+		{"http://a.example/(b){c}})])", "http://a.example/(b){c}"},
 		{"<http://a.example>", "http://a.example"},
 		{"“https://a.example/x”", "https://a.example/x"},
 		{"truy cập www.a.example, ngay!", "www.a.example"},
