@@ -315,8 +315,8 @@ cv_policy_phishing_find(const struct cv_policy *p, const struct cv_phishing_fact
 	v.has_place = v.links.off || f->has_form || v.answers_elsewhere ||
 		(n[GROUP_SECRET] && !v.is_official);
 	v.is_pressing = n[GROUP_THREAT] || n[GROUP_URGENT];
-	/* Who warns twice and asks for nothing tells people of such mail. Offices tell what is asked
-	 * for, too: believed while no link looks like a place to do it. */
+	/* Who warns twice and asks for nothing tells people of such mail. Offices tell what is
+	 * asked for, too: believed while no link looks like a place to do it. */
 	bool tells = v.is_official && !v.links.login && !v.links.borrowed;
 	v.is_warning = n[GROUP_WARN] >= 2 && (!n[GROUP_SECRET] || tells) && !f->has_form;
 	rule_mailbox(&v);

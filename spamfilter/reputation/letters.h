@@ -1,8 +1,8 @@
 /* letters.h - whom our people write to, and which letters of theirs are being answered.
  *
  * A person outside to whom somebody here has written is no stranger to him; a Message-ID that
- * left here cannot be guessed, so a letter to its author that refers to it is an answer: whoever got
- * one letter could else name it in mail to everybody. Kept as digests.
+ * left here cannot be guessed, so a letter to its author that refers to it is an answer: whoever
+ * got one letter could else name it in mail to everybody. Kept as digests.
  * Threads: any.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
