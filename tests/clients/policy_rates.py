@@ -111,6 +111,31 @@ def test_POL_02__what_was_written_by_hand():
     expect(caught >= 0.9 * len(sets["phishing-1.txt"]), "phishing missed", caught)
 
 
+# What a second author wrote, who saw neither the rules nor the other sets; nobody tunes on it.
+# Totals only, so that it stays so: no text of it is ever shown by this test.
+SECOND = ("signup-second-author.txt", "notices-second-author.txt")
+SECOND_LEAST, SECOND_FALSE_MOST = 0.88, 0.01
+
+
+def test_POL_02__what_a_second_author_wrote():
+    rows = []
+    for name in SECOND:
+        rows += [(name, m) for m in mails.read_set(name)]
+    # Services and offices play no tricks with letters: the plain forms alone.
+    forms = mails.PLAIN_FORMS
+    found = judge_all([(m.address, mails.build(m, i, forms[i % len(forms)]))
+                       for i, (_, m) in enumerate(rows)], {m.address.split("@")[1] for _, m in rows})
+    signups, notices = ([(m, f) for (n, m), f in zip(rows, found) if n == name] for name in SECOND)
+    caught, wrong = count(signups, ("signup",)), count(notices, ("signup",))
+    table("Set of a second author", [
+        ("sign-ups found", share(caught, len(signups))),
+        ("notices taken for sign-ups", share(wrong, len(notices))),
+        ("notices taken for phishing", share(count(notices, PHISHING), len(notices)))])
+    expect(len(signups) >= 160 and len(notices) >= 200, len(signups), len(notices))
+    expect(caught >= SECOND_LEAST * len(signups), "sign-ups missed", len(signups) - caught)
+    expect(wrong <= SECOND_FALSE_MOST * len(notices), "notices taken for sign-ups", wrong)
+
+
 def judge_made(kind, number):
     made = generate.make(kind, number)
     forms = mails.PLAIN_FORMS if kind == "ham" else mails.FORMS
