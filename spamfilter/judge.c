@@ -15,28 +15,29 @@ static const struct {
 		IN_BUDGET = 0,
 		ALWAYS = 1,       /* even when looking at the message has cost too much */
 		LARGE_HEADER = 2, /* even when its header was too large to be kept */
-		ROOM = 4          /* only with room for it (room.h): what takes much memory */
+		ROOM = 4,         /* only with room for it (room.h): what takes much memory */
+		CONTENT = 8       /* only where option examine_content says so */
 	} runs;
 } examiners[] = {
-	{spam_examine_limits,         ALWAYS | LARGE_HEADER},
-	{spam_examine_authentication, ALWAYS               },
-	{spam_examine_author,         ALWAYS               },
-	{spam_examine_dmarc,          ALWAYS               },
-	{spam_examine_forged,         ALWAYS               },
-	{spam_examine_imitation,      ALWAYS               },
-	{spam_examine_walk,           ALWAYS               },
-	{spam_examine_secrecy,        ALWAYS               },
-	{spam_examine_document_secrecy, ALWAYS             },
-	{spam_examine_virus,          ALWAYS               },
-	{spam_examine_phishing,       IN_BUDGET            },
-	{spam_examine_signup,         IN_BUDGET            },
-	{spam_examine_advertising,    IN_BUDGET            },
-	{spam_examine_burst,          ALWAYS               },
-	{spam_examine_lists,          IN_BUDGET            },
-	{spam_examine_copies,         ROOM                 },
-	{spam_examine_letters,        ALWAYS               },
-	{spam_examine_reputation,     ALWAYS               },
-	{spam_examine_classifier,     ROOM                 },
+	{spam_examine_limits,           ALWAYS | LARGE_HEADER  },
+	{spam_examine_authentication,   ALWAYS                 },
+	{spam_examine_author,           ALWAYS                 },
+	{spam_examine_dmarc,            ALWAYS                 },
+	{spam_examine_forged,           ALWAYS                 },
+	{spam_examine_imitation,        ALWAYS                 },
+	{spam_examine_walk,             ALWAYS | ROOM | CONTENT},
+	{spam_examine_secrecy,          ALWAYS | CONTENT       },
+	{spam_examine_document_secrecy, ALWAYS | CONTENT       },
+	{spam_examine_virus,            ALWAYS                 },
+	{spam_examine_phishing,         CONTENT                },
+	{spam_examine_signup,           CONTENT                },
+	{spam_examine_advertising,      CONTENT                },
+	{spam_examine_burst,            ALWAYS                 },
+	{spam_examine_lists,            IN_BUDGET              },
+	{spam_examine_copies,           ROOM | CONTENT         },
+	{spam_examine_letters,          ALWAYS                 },
+	{spam_examine_reputation,       ALWAYS                 },
+	{spam_examine_classifier,       ROOM | CONTENT         },
 };
 
 /* Once the action is known, in this order. */
@@ -215,9 +216,11 @@ examine(struct spam_mail *m)
 
 	for (size_t i = 0; i < CV_COUNT(examiners); i++) {
 		unsigned runs = examiners[i].runs;
+		if (runs & CONTENT && !m->opt->examine_content)
+			continue;
 		bool is_costly = spam_mail_is_costly(m);
-		bool is_due = m->header_too_large ? runs & LARGE_HEADER
-						  : runs & ALWAYS || !is_costly;
+		bool is_due =
+			m->header_too_large ? runs & LARGE_HEADER : runs & ALWAYS || !is_costly;
 		if (is_due && runs & ROOM && !has_room && !spam_has(m, SPAM_RULE_NO_ROOM)) {
 			has_room = spam_room_take(
 				room, (unsigned)m->opt->examined_max, m->deadline_ms);
@@ -324,6 +327,5 @@ spam_after_agencies(struct spam_mail *m)
 	if (!count)
 		seen[count++] = CV_STR_EMPTY;
 	for (size_t i = 0; i < count; i++)
-		spam_agencies_note(
-			m->server->agencies, seen[i], m->is_submission, &m->verdict);
+		spam_agencies_note(m->server->agencies, seen[i], m->is_submission, &m->verdict);
 }

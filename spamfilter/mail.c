@@ -210,6 +210,8 @@ spam_mail_eoh(struct spam_mail *m)
 		header_to(m->verifier, m);
 	for (size_t i = 0; i < m->signer_count; i++)
 		header_to(m->signers[i], m);
+	if (!m->opt->examine_content)
+		return;
 	m->content = cv_content_new();
 	for (size_t i = 0; i < m->field_count; i++)
 		cv_content_header(m->content, m->fields[i].name, m->fields[i].value);

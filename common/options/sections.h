@@ -200,6 +200,7 @@
 	OPT(text, attachment_form, "score", "1", "10", "attached pages with a form to fill in, likewise", "trang web đính kèm có biểu mẫu") \
 	OPT(path, attachment_types_file, "", "", "1024", "which extensions are dangerous, instead of the built-in conf/policy/attachment-types.txt", "danh mục đuôi tệp nguy hiểm") \
 	OPT(path, url_shorteners_file, "", "", "1024", "hosts that hide where links lead, instead of the built-in conf/policy/url-shorteners.txt", "danh mục dịch vụ rút gọn liên kết") \
+	OPT(flag, examine_content, "yes", "", "", "look at texts, links and attachments too; no: who sent it is all that is checked, as by OpenDKIM and OpenDMARC", "xem xét cả nội dung, liên kết, tệp đính kèm; no: chỉ xác thực người gửi") \
 	OPT(text, authserv_id, "", "", "255", "name in Authentication-Results; empty: hostname", "tên trong Authentication-Results") \
 	OPT(flag, spf, "yes", "", "", "check SPF", "kiểm tra SPF") \
 	OPT(flag, spf_reject_fail, "yes", "", "", "refuse mail whose SPF result is fail", "từ chối thư có SPF fail") \

@@ -145,8 +145,25 @@ def check_reputation(check, province):
     check("others do not", "reputation-bad" not in other.rules(), other.rules())
 
 
+def check_content_off(check, build):
+    """With examine_content = no only who sent it counts."""
+    f = Filter(build, ZONE, options="examine_content = no\n").start()
+    try:
+        mail = b"http://www.casino.example/ dang nhap ngay, hop thu cua ban bi khoa, cung cap mat khau\r\n"
+        with MilterClient(f.socket) as c:
+            c.connect("192.0.2.9")
+            out = c.message("<a@good.example>", [f"<{STAFF}>"],
+                            [("From", "<a@good.example>"), ("Subject", "Xác nhận email (TỐI MẬT)")], mail)
+        check("no rule of content speaks", out.delivered and not out.rules(), out)
+        check("results are there", "spf=pass" in out.field("Authentication-Results"), out)
+    finally:
+        check("ends", f.stop() == 0)
+        shutil.rmtree(f.dir)
+
+
 def main():
     check = Checks()
+    check_content_off(check, sys.argv[1])
     mail_filter = Filter(sys.argv[1], ZONE, options=OPTIONS).start()
     province = Province(mail_filter)
     try:
