@@ -4,6 +4,10 @@
 #include "spamfilter/clamav.h"
 #include "spamfilter/judge.h"
 
+/* That the scanner always has: a sender whose DNS answers late must not get its files in unscanned,
+ * nor make the scanner look away. */
+#define WAIT_MS_MIN 5000u
+
 /* The message as it came: fields, the empty line, the body. Cut at the option's bound. */
 struct whole {
 	struct cv_buf header;
@@ -68,8 +72,8 @@ spam_examine_virus(struct spam_mail *m)
 {
 	struct spam_scan_answer answer;
 	struct whole w;
-	unsigned within_ms =
-		CV_MIN(spam_mail_wait_ms(m), (unsigned)(m->opt->clamav_timeout * 1000));
+	unsigned within_ms = CV_MIN(CV_MAX(spam_mail_wait_ms(m), WAIT_MS_MIN),
+		(unsigned)(m->opt->clamav_timeout * 1000));
 
 	/* What will be refused whatever comes is not looked at. */
 	if (!m->opt->clamav[0] || m->verdict.wanted == SPAM_REFUSE)

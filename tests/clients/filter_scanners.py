@@ -276,14 +276,42 @@ def lies(f, liar, want, name):
               and liar.asked < 5, (liar.asked, time.monotonic() - began))
 
 
+def late_names(build):
+    """A sender's names that nobody answers for take all the time there is to wait, but not the
+    scanner's."""
+    liar = Liar(b"stream: OK\0")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        f = Filter(build, "", options=f"clamav = 127.0.0.1:{liar.port}\nmessage_secs = 1\n"
+                                      "host_checks = yes\n")
+        with open(f.conf, encoding="utf-8") as conf:
+            text = conf.read()
+        with open(f.conf, "w", encoding="utf-8") as conf:
+            conf.write(text.replace(f"dns_zone_file = {f.zone}",
+                                    f"dns_forwarders = 127.0.0.1@{silent.getsockname()[1]}"))
+        f.start()
+        try:
+            out = send(f, parts(("a.bin", b"x")))
+            check("late names: scanned all the same", out.delivered
+                  and "virus" not in out.field("X-Congvu-Verdict"), out)
+            check("late names: the scanner is not away", "clamav.away" not in f.log(), f.log()[-900:])
+        finally:
+            f.process.kill()
+            f.process.wait()
+            shutil.rmtree(f.dir)
+            liar.close()
+
+
 def main():
     build = sys.argv[1]
     run(build, "secrecy_attachments = yes\nmessage_secs = 60\n", secrecy)
     run(build, "", no_secrecy)
     with ThreadPoolExecutor(4) as pool:
+        late = pool.submit(late_names, build)
         for one in [pool.submit(run, build, f"clamav = 127.0.0.1:{liar.port}\nclamav_timeout = 2s\n",
                                 lies, liar, want, name) for name, liar, want in LIES]:
             one.result()
+        late.result()
     run(build, f"clamav = 127.0.0.1:{free_port()}\nclamav_failure = tempfail\n", deferred)
     if not shutil.which("clamd"):
         print("no clamd here: only scripted ones")
