@@ -453,10 +453,11 @@ spam_examine_lists(struct spam_mail *m)
 static bool
 was_proved(const struct spam_mail *m, struct cv_str domain)
 {
+	const char *ours = m->opt->authserv_id[0] ? m->opt->authserv_id : m->main->hostname;
 	const struct spam_header_field *f;
 
 	for (size_t i = 0; (f = spam_mail_field(m, "Authentication-Results", i)); i++)
-		if (spam_authres_is_from(f->value, m->main->hostname) &&
+		if (spam_authres_is_from(f->value, ours) &&
 			spam_authres_has_pass(f->value, "dmarc", "header.from", domain))
 			return true;
 	return false;
@@ -499,6 +500,7 @@ spam_memory_learn(struct spam_server *s, struct cv_str message, uint64_t teacher
 {
 	struct spam_mail *m = spam_mail_new(s, 0);
 
+	m->header_ended = true; /* nobody verifies it once more: DNS is not asked */
 	spam_mail_message(m, message);
 	m->snap = cv_register_get(s->reg);
 	spam_author_read(m, &m->author);
