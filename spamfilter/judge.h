@@ -63,6 +63,9 @@ void spam_dmarc_write_result(const struct spam_mail *m, struct cv_buf *out);
 bool spam_is_phishing(const struct spam_mail *m);
 /* phishing.c: the name that From shows, decoded. */
 struct cv_str spam_shown_name(struct spam_mail *m);
+/* phishing.c: what a reader of the HTML sees, where that may differ from cv_content_text(): a plain
+ * text stands beside it, or some of it is hidden. Else empty. */
+struct cv_str spam_seen_text(const struct spam_mail *m);
 /* official.c: D says that the mail bears a mark of secrecy, in the "mail" or a "document". */
 void spam_secrecy_found(struct spam_mail *m, const struct cv_decision *d, const char *where);
 /* auth.c: SPF as soon as the sender is known, for a refusal at MAIL. */

@@ -138,8 +138,7 @@ spam_examine_signup(struct spam_mail *m)
 		.documents = count_documents(m),
 	};
 	cv_policy_signup_find(p, &facts, &found);
-	/* What people see is the HTML, whatever the plain text beside it says. */
-	facts.text = cv_content_other_text(m->content);
+	facts.text = spam_seen_text(m);
 	if (!found.found && facts.text.n)
 		cv_policy_signup_find(p, &facts, &found);
 	if (!found.found)

@@ -112,6 +112,20 @@ has_page(const struct spam_mail *m)
 	return false;
 }
 
+/* What nobody sees could else fill what is read of a text. */
+struct cv_str
+spam_seen_text(const struct spam_mail *m)
+{
+	struct cv_str other = cv_content_other_text(m->content);
+	const struct spam_text *texts;
+	size_t n = m->walk ? spam_walk_texts(m->walk, &texts) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (texts[i].is_html && !texts[i].is_attachment)
+			return other.n || texts[i].hidden.n ? texts[i].visible : CV_STR_EMPTY;
+	return other;
+}
+
 /* ---- examiners ---- */
 
 static void
@@ -150,8 +164,7 @@ spam_examine_phishing(struct spam_mail *m)
 	};
 	cv_policy_phishing_find(m->policy->policy, &facts, &found);
 	report(m, &found);
-	/* What people see is the HTML, whatever the plain text beside it says. */
-	facts.text = cv_content_other_text(m->content);
+	facts.text = spam_seen_text(m);
 	if (!facts.text.n)
 		return;
 	cv_policy_phishing_find(m->policy->policy, &facts, &found);

@@ -211,6 +211,17 @@ def test_POL_04__names_inside_archives_count_too():
         expect(("secrecy-mark" in f["rules"]) == marked, name, f["rules"])
 
 
+def test_SPM_04__what_nobody_sees_does_not_hide_what_is_read():
+    lure = ('<p>Hộp thư của bạn đã đạt 98% dung lượng. Vui lòng nâng cấp ngay tại <a href="http://full.example/login">'
+            "đây</a> nếu không hộp thư sẽ bị khóa trong 24 giờ.</p>")
+    filler = "Kính chúc sức khỏe và thành công. " * 80
+    bodies = [lure, f'<div style="display:none">{filler}</div>{lure}', f'<p style="font-size:0">{filler}</p>{lure}']
+    messages = [("a@full.example", ("From: a@full.example\r\nTo: b@lamgiang.example\r\nSubject: x\r\nMIME-Version: 1.0"
+                 f"\r\nContent-Type: text/html; charset=utf-8\r\n\r\n{body}\r\n").encode()) for body in bodies]
+    for body, f in zip(bodies, judge_all(messages, {"full.example"})):
+        expect("phish-mailbox" in f["rules"], body[:30], f["rules"])
+
+
 def test_POL_02__every_form_of_mail_is_read_alike():
     every = mails.read_set("signup-1.txt")[:30]
     counts = {}
