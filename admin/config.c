@@ -81,20 +81,27 @@ note_converters(json_t *notes, const struct cv_conf *conf)
 {
 	const struct imapd_options *imapd = cv_conf_get(conf, &imapd_section);
 	const struct spamfilter_options *filter = cv_conf_get(conf, &spamfilter_section);
-	const char *option = imapd->index_attachments ? "index_attachments" : "secrecy_attachments";
+	bool reads_texts = imapd->index_attachments || filter->secrecy_attachments;
+	const char *option = imapd->index_attachments      ? "index_attachments"
+			     : filter->secrecy_attachments ? "secrecy_attachments"
+							   : "qr_codes";
 	struct cv_extract *x = NULL;
 	struct cv_err err = {0};
 	char text[sizeof err.text + 40];
 
-	if (!imapd->index_attachments && !filter->secrecy_attachments)
+	if (!reads_texts && !filter->qr_codes)
 		return;
 	if (cv_extract_start(NULL, 1, 0, &x, &err)) {
 		snprintf(text, sizeof text, "%s: %s", option, err.text);
 		json_array_append_new(notes, json_string(text));
-	} else if (!cv_extract_reads_pdf(x)) {
+		return;
+	}
+	if (reads_texts && !cv_extract_reads_pdf(x)) {
 		snprintf(text, sizeof text, "%s: PDF needs the package libpoppler-glib8", option);
 		json_array_append_new(notes, json_string(text));
 	}
+	if (filter->qr_codes && !cv_extract_reads_qr(x))
+		json_array_append_new(notes, json_string("qr_codes: needs the package libzbar0"));
 	cv_extract_stop(x);
 }
 

@@ -26,6 +26,7 @@ static const struct {
 	{spam_examine_forged,           ALWAYS                 },
 	{spam_examine_imitation,        ALWAYS                 },
 	{spam_examine_walk,             ALWAYS | ROOM | CONTENT},
+	{spam_examine_qr,               CONTENT                },
 	{spam_examine_secrecy,          ALWAYS | CONTENT       },
 	{spam_examine_document_secrecy, ALWAYS | CONTENT       },
 	{spam_examine_virus,            ALWAYS                 },

@@ -29,6 +29,7 @@ void spam_examine_dmarc(struct spam_mail *m);
 void spam_examine_imitation(struct spam_mail *m); /* dmarc/imitate.c */
 void spam_examine_forged(struct spam_mail *m);         /* forged.c */
 void spam_examine_walk(struct spam_mail *m);           /* walk/examine.c */
+void spam_examine_qr(struct spam_mail *m);             /* walk/qr.c */
 void spam_examine_secrecy(struct spam_mail *m);        /* official.c */
 void spam_examine_document_secrecy(struct spam_mail *m); /* documents.c */
 void spam_examine_virus(struct spam_mail *m);          /* virus.c */

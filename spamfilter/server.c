@@ -307,21 +307,25 @@ server_new(void)
 	return s;
 }
 
-/* What reads documents, while programs may still be started. Without it they have no text, which is
- * told once. */
+/* What reads documents and pictures, while programs may still be started. What it cannot read has no
+ * text, which is told once. */
 static void
 start_extract(struct spam_server *s)
 {
 	struct cv_err err = {0};
 
-	if (!s->opt->secrecy_attachments)
+	if (!s->opt->secrecy_attachments && !s->opt->qr_codes)
 		return;
-	if (cv_extract_start(NULL, EXTRACT_WORKERS, 0, &s->extract, &err))
+	if (cv_extract_start(NULL, EXTRACT_WORKERS, 0, &s->extract, &err)) {
 		cv_log(0, CV_WARN, "attachments.none", "error=\"%s\"", err.text);
-	else
-		cv_log(0, cv_extract_reads_pdf(s->extract) ? CV_INFO : CV_WARN,
-			"attachments.ready", "reads=\"%s\"%s", cv_extract_ability(s->extract),
-			cv_extract_reads_pdf(s->extract) ? "" : " lacks=libpoppler-glib8");
+		return;
+	}
+	bool no_pdf = s->opt->secrecy_attachments && !cv_extract_reads_pdf(s->extract);
+	bool no_qr = s->opt->qr_codes && !cv_extract_reads_qr(s->extract);
+	cv_log(0, no_pdf || no_qr ? CV_WARN : CV_INFO, "attachments.ready", "reads=\"%s\"%s%s%s%s",
+		cv_extract_ability(s->extract), no_pdf || no_qr ? " lacks=" : "",
+		no_pdf ? "libpoppler-glib8" : "", no_pdf && no_qr ? "," : "",
+		no_qr ? "libzbar0" : "");
 }
 
 enum cv_status

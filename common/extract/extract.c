@@ -163,6 +163,12 @@ cv_extract_reads_pdf(const struct cv_extract *x)
 	return strstr(x->ability, "pdf=") != NULL;
 }
 
+bool
+cv_extract_reads_qr(const struct cv_extract *x)
+{
+	return strstr(x->ability, "qr=") != NULL;
+}
+
 /* ---- what is worth asking for ---- */
 
 bool

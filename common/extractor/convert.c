@@ -22,6 +22,8 @@ extractor_convert(struct cv_str document, struct extractor_text *t)
 	extractor_begin_time();
 	if (extractor_is_pdf(document))
 		return extractor_pdf(document, t);
+	if (extractor_is_picture(document))
+		return extractor_picture(document, t);
 	if (cv_str_has_prefix(document, "PK\x03\x04"))
 		return extractor_office(document, t);
 	if (document.n > 8 && !memcmp(document.p, compound, 8))

@@ -5,8 +5,9 @@
  *   convert.c  which kind it is
  *   office.c   DOCX, XLSX, PPTX, ODT, ODS, ODP: members of a ZIP archive (zip.c) in XML (expat)
  *   pdf.c      PDF, by poppler's library, when it is installed
+ *   picture.c  PNG and JPEG: the texts of QR codes in them, by libzbar (qr.c), when it is installed
  *
- * Everything below the worker is pure but for poppler; one thread.
+ * Everything below the worker is pure but for the libraries' own data; one thread.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef EXTRACTOR_H
@@ -37,6 +38,27 @@ bool extractor_is_pdf(struct cv_str document);
 /* Loads poppler, and makes it read a page of ours, so that it has all it needs; "" when it is not
  * installed, else its version. */
 const char *extractor_pdf_open(void);
+
+/* ---- pictures ---- */
+#define EXTRACTOR_PICTURE_MAX (4u << 20)  /* octets of one */
+#define EXTRACTOR_PIXELS_MAX  16000000u
+#define EXTRACTOR_CODE_MAX    4096u       /* octets of one code's text */
+
+struct extractor_gray {
+	unsigned char *pixels; /* rows without gaps, 255 is white; free() */
+	uint32_t width, height;
+};
+bool extractor_is_picture(struct cv_str document);
+/* CV_EXTRACT_TEXT: the whole picture is there. Else PIXELS may hold what could be read, or be NULL. */
+enum cv_extract_outcome extractor_picture_gray(struct cv_str document, struct extractor_gray *g);
+/* The texts of its codes, a line each. CV_EXTRACT_TEXT without any: it has none. */
+enum cv_extract_outcome extractor_picture(struct cv_str document, struct extractor_text *t);
+/* Loads libzbar (NULL), or what is named, and makes it read a picture of ours; "" when it is not
+ * installed or does not read, else its version. */
+const char *extractor_qr_open(const char *library);
+bool extractor_qr_is_open(void);
+/* Adds the codes' texts; how many there are. */
+unsigned extractor_qr_read(const struct extractor_gray *g, struct extractor_text *t);
 
 /* Serves the daemon on descriptor 0 until it is gone. The exit code. */
 int extractor_keep(unsigned workers);

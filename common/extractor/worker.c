@@ -102,8 +102,9 @@ extractor_work(int fd)
 	write_all(0, &(char){CV_EXTRACT_STARTED}, 1);
 	read_all(0, &document);
 	enum cv_extract_outcome outcome = CV_EXTRACT_TOO_LARGE;
-	/* Only poppler looks for files. */
-	if (!extractor_is_pdf(cv_buf_view(&document)) && cv_confine_files(&err))
+	/* Only poppler and libzbar (its charsets) look for files. */
+	if (!extractor_is_pdf(cv_buf_view(&document)) &&
+		!extractor_is_picture(cv_buf_view(&document)) && cv_confine_files(&err))
 		_exit(75);
 	if (document.n <= CV_EXTRACT_DOCUMENT_MAX)
 		outcome = extractor_convert(cv_buf_view(&document), &t);

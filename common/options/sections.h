@@ -232,7 +232,8 @@
 	OPT(text, advertising, "junk", "1", "10", "mail labelled as advertising ([QC]): accept, mark or junk", "thư gắn nhãn quảng cáo [QC]: accept, mark hoặc junk") \
 	OPT(text, secrecy_inbound, "mark", "1", "10", "secrecy-marked mail from outside: accept, mark or reject", "thư đến có dấu mật") \
 	OPT(flag, secrecy_attachments, "no", "", "", "look for marks of secrecy in attached documents too, read by congvu-extract", "kiểm tra dấu mật trong cả tệp đính kèm") \
-	OPT(secs, documents_secs, "5s", "1s", "1m", "time for reading the documents of one message", "thời gian đọc tệp đính kèm của một thư") \
+	OPT(flag, qr_codes, "no", "", "", "look for links in QR codes of pictures, read by congvu-extract with libzbar0", "tìm liên kết trong mã QR của ảnh") \
+	OPT(secs, documents_secs, "5s", "1s", "1m", "time for reading the documents of one message, and as much for its pictures", "thời gian đọc tệp đính kèm của một thư, và chừng ấy cho ảnh") \
 	OPT(text, clamav, "", "0", "1024", "ClamAV's daemon: unix:/run/clamav/clamd.ctl or 127.0.0.1:3310; empty: mail is not scanned", "địa chỉ trình quét mã độc ClamAV") \
 	OPT(size, clamav_max, "24M", "64K", "1G", "octets of a message that are scanned; not above clamd's StreamMaxLength", "dung lượng thư tối đa được quét") \
 	OPT(secs, clamav_timeout, "20s", "1s", "5m", "time for scanning one message", "thời gian quét một thư") \

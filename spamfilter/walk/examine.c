@@ -5,7 +5,7 @@
 
 #include "common/text/charset.h"
 #include "spamfilter/judge.h"
-#include "spamfilter/walk/walk.h"
+#include "spamfilter/walk/walk_impl.h"
 
 #define MANY_URLS 60
 
@@ -92,8 +92,8 @@ static const struct {
 	{SPAM_URL_PASSWORD,  SPAM_RULE_HTML_PASSWORD},
 };
 
-static void
-report_urls(struct spam_mail *m)
+void
+spam_report_urls(struct spam_mail *m)
 {
 	const struct spam_url *urls;
 	size_t n = spam_walk_urls(m->walk, &urls);
@@ -211,7 +211,7 @@ spam_examine_walk(struct spam_mail *m)
 
 	m->walk = spam_walk_message(whole_header(m), spam_body_view(&m->body), &options);
 	report_facts(m);
-	report_urls(m);
+	spam_report_urls(m);
 	size_t n = spam_walk_files(m->walk, &files);
 	for (size_t i = 0; i < n; i++)
 		report_file(m, files, &files[i]);

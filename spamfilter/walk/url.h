@@ -24,6 +24,7 @@ enum spam_url_source {
 	SPAM_URL_FRAME,  /* iframe, frame, object, embed, script, refresh, base */
 	SPAM_URL_FILE,   /* found in a PDF or an office document */
 	SPAM_URL_HEADER, /* in the subject */
+	SPAM_URL_QR,     /* in a QR code of a picture */
 	SPAM_URL_INNER,  /* a parameter or the path of another one: where that sends on to */
 };
 

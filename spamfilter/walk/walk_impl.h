@@ -76,4 +76,8 @@ void spam_walk_pdf(struct spam_walk *w, uint32_t file, struct cv_str bytes);
 void spam_walk_office_member(
 	struct spam_walk *w, uint32_t file, struct cv_str name, struct cv_str bytes);
 
+/* examine.c: what is odd about the links found so far, as rules. */
+struct spam_mail;
+void spam_report_urls(struct spam_mail *m);
+
 #endif

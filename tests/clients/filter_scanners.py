@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What the filter makes of attached documents, and of what ClamAV says.
+"""What the filter makes of attached documents and pictures, and of what ClamAV says.
 
 Mail is sent as an MTA would, over the milter protocol: documents of every kind that is read bear a
 mark of secrecy or none; a real clamd with a signature of ours scans; then scripted ones that lie,
@@ -7,6 +7,7 @@ say nothing or never end. usage: filter_scanners.py BUILD
 """
 import base64
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +22,7 @@ from filter_kit import DOMAIN, Checks, Filter, free_port
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
+import pictures  # noqa: E402
 from documents import MAKERS, TYPES, docx, hostile, pdf  # noqa: E402
 from milter_client import MilterClient  # noqa: E402
 
@@ -100,6 +102,52 @@ def secrecy(f):
 def no_secrecy(f):
     out = send(f, parts(("a.pdf", pdf("TUYỆT MẬT", "Số: 15/BC-UBND"))), login=STAFF)
     check("without the option documents are not read", out.delivered, out)
+
+
+# ---- QR codes ----
+
+LINK = "https://mail-quota.evil-host.example/login?u=1"
+FILLER = "Kinh gui quy co quan, xin gui ban do duong den hoi truong de quy co quan tien theo doi. " * 4
+
+
+def rules_of(out):
+    return dict(re.findall(r"([a-z-]+)\((-?[0-9.]+)\)", out.field("X-Congvu-Verdict")))
+
+
+def codes(f):
+    check("the log says what reads them", "qr=0." in f.log() and "libzbar0" not in f.log(), f.log()[-2000:])
+    for name, octets in pictures.good(LINK):
+        out = send(f, parts((name, octets), text=FILLER))
+        check(f"{name}: its link is found", out.delivered and rules_of(out).get("qr-link") == "1.0", out)
+    png = pictures.good(LINK)[0]
+    bare = rules_of(send(f, parts(png, text="Xin chao.")))
+    check("more with hardly any text", bare.get("qr-link") == "1.8", bare)
+    asks = rules_of(send(f, parts(png, text="Quý vị hãy quét mã để đăng nhập.")))
+    check("and when it asks to log in", asks.get("qr-link") == "2.8", asks)
+    out = send(f, parts(png, text=FILLER + LINK))
+    check("a link that is written out, too, hides nothing", "qr-link" not in rules_of(out), out)
+    out = send(f, parts(pictures.good(f"https://www.{DOMAIN}/lich")[0], text=FILLER))
+    check("ours is no finding", out.delivered and "qr-link" not in rules_of(out), out)
+    out = send(f, parts(pictures.good("chi la chu, khong co lien ket")[0], text=FILLER))
+    check("a code without a link is none", out.delivered and "qr-link" not in rules_of(out), out)
+    odd = rules_of(send(f, parts(pictures.good("http://0x7f000001/x")[0], text=FILLER)))
+    check("rules of links see it", "url-ip-odd" in odd and "qr-link" in odd, odd)
+    began = time.monotonic()
+    for name, octets in pictures.hostile():
+        out = send(f, parts((name, octets), text=FILLER))
+        check(f"{name} is let through", out.delivered and "qr-link" not in rules_of(out), out)
+    print(f"hostile pictures: {time.monotonic() - began:.1f} s")
+    noise = [p for p in pictures.hostile() if p[0] == "noise.png"]
+    began = time.monotonic()
+    out = send(f, parts(*noise * 12, text=FILLER))
+    check("a dozen large ones are let through in time",
+          out.delivered and time.monotonic() - began < 40, (out, time.monotonic() - began))
+    check("no text of a code in the log", "evil-host.example/" not in f.log())
+
+
+def no_codes(f):
+    out = send(f, parts(pictures.good(LINK)[0]))
+    check("without the option pictures are not read", out.delivered and "qr-link" not in rules_of(out), out)
 
 
 # ---- a real clamd ----
@@ -306,6 +354,8 @@ def main():
     build = sys.argv[1]
     run(build, "secrecy_attachments = yes\nmessage_secs = 60\n", secrecy)
     run(build, "", no_secrecy)
+    run(build, "qr_codes = yes\nmessage_secs = 60\n", codes)
+    run(build, "secrecy_attachments = yes\n", no_codes)
     with ThreadPoolExecutor(4) as pool:
         late = pool.submit(late_names, build)
         for one in [pool.submit(run, build, f"clamav = 127.0.0.1:{liar.port}\nclamav_timeout = 2s\n",
