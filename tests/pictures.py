@@ -101,7 +101,7 @@ def hostile():
     """(name, octets) of pictures in which nothing is to be read, and that break nobody."""
     image = code("https://cut.example/")
     noise = Image.effect_noise((3900, 4000), 200)
-    jpeg = save(image.convert("RGB"), "JPEG", progressive=True)
+    jpeg = save(Image.new("RGB", (3900, 4000)), "JPEG", progressive=True)
     bomb = bytearray(save(image, "JPEG"))
     at = bomb.index(b"\xff\xc0") + 5
     bomb[at:at + 4] = b"\xff\xdc\xff\xdc"

@@ -16,8 +16,7 @@ static struct zbar lib;
 static bool has_lib;
 
 /* A function is no datum to ISO C, but it is to dlsym(). */
-#define FIND(member, name)                                                                         \
-	((*(void **)(void *)&lib.member = dlsym(handle, "zbar_" name)) != NULL)
+#define FIND(member, name) ((*(void **)(void *)&lib.member = dlsym(handle, "zbar_" name)) != NULL)
 
 static bool
 find_all(void *handle)
@@ -109,10 +108,9 @@ extractor_qr_is_open(void)
 /* ---- the start ---- */
 
 /* "congvu", a row of 21 modules each, the leftmost as the highest of 21 bits. */
-static const uint32_t sample[21] = {
-	0x1FC97F, 0x105241, 0x17485D, 0x17525D, 0x17475D, 0x105D41, 0x1FD57F,
-	0x000700, 0x1F79AA, 0x110D29, 0x07769A, 0x03103F, 0x164A90, 0x001BE9,
-	0x1FD162, 0x104FCD, 0x175502, 0x17551C, 0x175288, 0x10503C, 0x1FDA8A};
+static const uint32_t sample[21] = {0x1FC97F, 0x105241, 0x17485D, 0x17525D, 0x17475D, 0x105D41,
+	0x1FD57F, 0x000700, 0x1F79AA, 0x110D29, 0x07769A, 0x03103F, 0x164A90, 0x001BE9, 0x1FD162,
+	0x104FCD, 0x175502, 0x17551C, 0x175288, 0x10503C, 0x1FDA8A};
 
 static bool
 reads_sample(void)

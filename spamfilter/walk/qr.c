@@ -9,14 +9,14 @@
 #include "spamfilter/judge.h"
 #include "spamfilter/walk/walk_impl.h"
 
-#define PICTURES_MAX     10u
-#define PICTURE_MIN      100u       /* octets: no PNG with a code is smaller */
-#define PICTURE_MAX      (4u << 20) /* what the program takes */
-#define TEXT_MAX         (64u << 10)
-#define LITTLE_TEXT      200 /* letters that a reader sees */
-#define WEIGHT           1.0 /* as the rule's row has it */
-#define WEIGHT_NO_TEXT   0.8
-#define WEIGHT_ASKS      1.0
+#define PICTURES_MAX   10u
+#define PICTURE_MIN    100u       /* octets: no PNG with a code is smaller */
+#define PICTURE_MAX    (4u << 20) /* what the program takes */
+#define TEXT_MAX       (64u << 10)
+#define LITTLE_TEXT    200 /* letters that a reader sees */
+#define WEIGHT         1.0 /* as the rule's row has it */
+#define WEIGHT_NO_TEXT 0.8
+#define WEIGHT_ASKS    1.0
 
 static bool
 is_candidate(const struct spam_file *f)
@@ -54,8 +54,8 @@ static bool
 asks_to_log_in(const struct spam_walk *w)
 {
 	static const char *const words[] = {"quet ma", "ma qr", "dang nhap", "mat khau", "xac thuc",
-		"xac minh", "qr code", "scan the", "log in", "login", "sign in", "password", "verify",
-		"authenticat", "2fa", "mfa"};
+		"xac minh", "qr code", "scan the", "log in", "login", "sign in", "password",
+		"verify", "authenticat", "2fa", "mfa"};
 	const struct cv_str texts[] = {spam_walk_folded_subject(w), spam_walk_folded(w)};
 
 	for (size_t i = 0; i < CV_COUNT(texts); i++)
@@ -93,8 +93,8 @@ spam_examine_qr(struct spam_mail *m)
 	if (!m->opt->qr_codes || !m->walk || !m->server->extract ||
 		!cv_extract_reads_qr(m->server->extract))
 		return;
-	int64_t within_ms = CV_MIN(
-		(int64_t)spam_mail_wait_ms(m), (int64_t)(m->opt->documents_secs * 1000));
+	int64_t within_ms =
+		CV_MIN((int64_t)spam_mail_wait_ms(m), (int64_t)(m->opt->documents_secs * 1000));
 	int64_t end_ms = cv_mono_ms() + within_ms;
 	for (size_t i = 0; i < m->walk->file_count && asked < PICTURES_MAX; i++) {
 		if (!is_candidate(&m->walk->files[i]))

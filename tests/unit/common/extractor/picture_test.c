@@ -55,7 +55,8 @@ test_picture__is_read_within_bounds(void **state)
 		struct extractor_gray g;
 		read_file(rows[i].file, &document);
 		extractor_begin_time();
-		CHECK(rows[i].file, extractor_picture_gray(cv_buf_view(&document), &g) == rows[i].gray);
+		CHECK(rows[i].file,
+			extractor_picture_gray(cv_buf_view(&document), &g) == rows[i].gray);
 		CHECK(rows[i].file, (uint64_t)g.width * g.height <= EXTRACTOR_PIXELS_MAX);
 		free(g.pixels);
 		cv_buf_done(&document);
@@ -120,8 +121,7 @@ test_picture__is_unknown_without_a_library(void **state)
 	static const char *const libraries[] = {"libzbar-of-nobody.so.9", "libm.so.6"};
 	for (size_t i = 0; i < CV_COUNT(libraries); i++) {
 		assert_string_equal(extractor_qr_open(libraries[i]), "");
-		assert_int_equal(
-			extractor_convert(cv_buf_view(&document), &t), CV_EXTRACT_UNKNOWN);
+		assert_int_equal(extractor_convert(cv_buf_view(&document), &t), CV_EXTRACT_UNKNOWN);
 		assert_int_equal(out.n, 0);
 	}
 	cv_buf_done(&document);
