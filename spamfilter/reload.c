@@ -11,7 +11,8 @@ static const char *const fixed_options[] = {"congvu.base_dir", "congvu.run_dir",
 	"congvu.queue_dir", "congvu.stats_dir", "congvu.register_dir", "congvu.keys_dir",
 	"congvu.time_zone", "congvu.user", "congvu.log_file", "congvu.dns_*", "spamfilter.socket",
 	"spamfilter.classifier_max", "spamfilter.metrics_listen", "spamfilter.secrecy_attachments",
-	"spamfilter.qr_codes", "spamfilter.submission_networks", "spamfilter.isolated_network", NULL};
+	"spamfilter.qr_codes", "spamfilter.submission_networks", "spamfilter.isolated_network",
+	NULL};
 static const struct cv_section *const mine[] = {&congvu_section, &spamfilter_section};
 
 static void

@@ -307,8 +307,8 @@ server_new(void)
 	return s;
 }
 
-/* What reads documents and pictures, while programs may still be started. What it cannot read has no
- * text, which is told once. */
+/* What reads documents and pictures, while programs may still be started. What it cannot read has
+ * no text, which is told once. */
 static void
 start_extract(struct spam_server *s)
 {

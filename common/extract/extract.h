@@ -46,7 +46,8 @@ CV_MUST_CHECK enum cv_status cv_extract_start(const char *program, unsigned work
 void cv_extract_end_all(struct cv_extract *x);
 /* The same, and frees X, of which no job is left. NULL is fine. */
 void cv_extract_stop(struct cv_extract *x);
-/* What it can read: "1 office", "1 office pdf=22.12.0 qr=0.23.92": another text may mean another outcome. */
+/* What it can read: "1 office", "1 office pdf=22.12.0 qr=0.23.92": another text may mean another
+ * outcome. */
 const char *cv_extract_ability(const struct cv_extract *x);
 bool cv_extract_reads_pdf(const struct cv_extract *x);
 /* Whether the text of a picture (PNG, JPEG) is that of the QR codes in it, a line each; else a

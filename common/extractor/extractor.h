@@ -49,7 +49,8 @@ struct extractor_gray {
 	uint32_t width, height;
 };
 bool extractor_is_picture(struct cv_str document);
-/* CV_EXTRACT_TEXT: the whole picture is there. Else PIXELS may hold what could be read, or be NULL. */
+/* CV_EXTRACT_TEXT: the whole picture is there. Else PIXELS may hold what could be read, or be
+ * NULL. */
 enum cv_extract_outcome extractor_picture_gray(struct cv_str document, struct extractor_gray *g);
 /* The texts of its codes, a line each. CV_EXTRACT_TEXT without any: it has none. */
 enum cv_extract_outcome extractor_picture(struct cv_str document, struct extractor_text *t);

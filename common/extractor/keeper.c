@@ -34,7 +34,8 @@ extractor_ability(char *text, size_t size)
 {
 	const char *pdf = extractor_pdf_open(), *qr = extractor_qr_open(NULL);
 
-	snprintf(text, size, "1 office%s%s%s%s", pdf[0] ? " pdf=" : "", pdf, qr[0] ? " qr=" : "", qr);
+	snprintf(text, size, "1 office%s%s%s%s", pdf[0] ? " pdf=" : "", pdf, qr[0] ? " qr=" : "",
+		qr);
 }
 
 static void

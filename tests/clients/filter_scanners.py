@@ -133,14 +133,16 @@ def codes(f):
     odd = rules_of(send(f, parts(pictures.good("http://0x7f000001/x")[0], text=FILLER)))
     check("rules of links see it", "url-ip-odd" in odd and "qr-link" in odd, odd)
     began = time.monotonic()
+    slow = [p for p in pictures.hostile() if p[0] == "scans.jpg"]
     for name, octets in pictures.hostile():
+        if name == "scans.jpg":
+            continue
         out = send(f, parts((name, octets), text=FILLER))
         check(f"{name} is let through", out.delivered and "qr-link" not in rules_of(out), out)
     print(f"hostile pictures: {time.monotonic() - began:.1f} s")
-    noise = [p for p in pictures.hostile() if p[0] == "noise.png"]
     began = time.monotonic()
-    out = send(f, parts(*noise * 12, text=FILLER))
-    check("a dozen large ones are let through in time",
+    out = send(f, parts(*slow * 12, text=FILLER))
+    check("a dozen that take seconds each are let through in time",
           out.delivered and time.monotonic() - began < 40, (out, time.monotonic() - began))
     check("no text of a code in the log", "evil-host.example/" not in f.log())
 
