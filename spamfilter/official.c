@@ -80,6 +80,23 @@ is_automatic(const struct spam_mail *m)
 	return has_field(m, "Feedback-ID") || has_field(m, "X-Auto-Response-Suppress");
 }
 
+/* Fields that programs and houses for mass mail put in. */
+static bool
+is_bulk_mailer(const struct spam_mail *m)
+{
+	static const char *const names[] = {
+		"List-Unsubscribe-Post", "X-Campaign", "X-CampaignID", "X-Campaign-ID", "X-Mailgun-Sid",
+		"X-SG-EID", "X-SES-Outgoing", "X-MC-User", "X-Mandrill-User", "X-PM-Message-Id",
+		"X-Mailer-RecptId", "X-MSYS-API", "X-Mailin-Campaign", "X-Mailin-EID", "X-CSA-Complaints",
+		"X-Report-Abuse", "X-Report-Abuse-To", "X-EmailType-Id", "X-Mailchimp-Campaign",
+		"X-SFMC-Stack", "X-Postmark-Server", "X-Notification-Type", "X-Roving-Id"};
+
+	for (size_t i = 0; i < CV_COUNT(names); i++)
+		if (has_field(m, names[i]))
+			return true;
+	return false;
+}
+
 static unsigned
 count_addressees(struct spam_mail *m)
 {
@@ -114,6 +131,15 @@ count_documents(const struct spam_mail *m)
 	return count;
 }
 
+/* Of the only recipient: services greet by account name. */
+static struct cv_str
+rcpt_local(const struct spam_mail *m)
+{
+	if (m->rcpt_count != 1)
+		return CV_STR_EMPTY;
+	return cv_str_sub(m->rcpts[0], 0, cv_str_find(m->rcpts[0], '@', 0));
+}
+
 void
 spam_examine_signup(struct spam_mail *m)
 {
@@ -133,6 +159,8 @@ spam_examine_signup(struct spam_mail *m)
 		.list_unsubscribe = has_field(m, "List-Unsubscribe"),
 		.token_links = cv_content_token_links(m->content),
 		.is_automatic = is_automatic(m),
+		.is_bulk_mailer = is_bulk_mailer(m),
+		.to_local = rcpt_local(m),
 		.is_reply = has_field(m, "In-Reply-To"),
 		.addressees = count_addressees(m),
 		.documents = count_documents(m),

@@ -23,13 +23,20 @@ enum cv_signup_class {
 /* "password-reset" */
 const char *cv_signup_class_word(enum cv_signup_class class);
 
+/* What speaks for a service or against it: rows of conf/policy/signup-weights.txt. */
+#define CV_SIGNUP_SIGNS 40
+/* "no-reply"; I below CV_SIGNUP_SIGNS. */
+const char *cv_signup_sign_word(unsigned i);
+
 struct cv_signup_finding {
 	bool found;
 	enum cv_signup_class class;
-	unsigned points; /* found from 30 on */
+	int points;     /* found from 0 on */
+	uint64_t signs; /* a bit a sign; also when nothing is found */
 	char detail[CV_POLICY_DETAIL_MAX + 1];
 };
-/* A phrase and a sign, weighed; nothing is found in mail of official domains. */
+/* Phrases and signs, weighed; nothing is found, nor any sign, in mail of official domains and free
+ * mail. */
 void cv_policy_signup_find(const struct cv_policy *p, const struct cv_signup_facts *f,
                            struct cv_signup_finding *out);
 

@@ -9,6 +9,7 @@
 #include "common/text/fold.h"
 
 #define FILE_BYTES_MAX (1u << 20)
+#define WEIGHT_MAX 1000 /* points of a sign */
 #define ITEMS_MAX 20000
 
 static const struct {
@@ -18,7 +19,8 @@ static const struct {
 };
 
 /* What a file's lines are turned into. */
-enum shape { SHAPE_FOLDED, SHAPE_LOWER, SHAPE_DOMAIN, SHAPE_PAIR, SHAPE_SIGNUP, SHAPE_PHISHING };
+enum shape { SHAPE_FOLDED, SHAPE_LOWER, SHAPE_DOMAIN, SHAPE_PAIR, SHAPE_WEIGHT, SHAPE_SIGNUP,
+	SHAPE_PHISHING };
 /* AT: the list's offset, or the phrases' group. */
 static const struct row {
 	const char *file, *section; /* section "" before any [section] */
@@ -38,6 +40,11 @@ static const struct row {
 	{ "signup-phrases.txt",     "letter",   SHAPE_SIGNUP, GROUP_LETTER                          },
 	{ "signup-phrases.txt",     "credentials", SHAPE_SIGNUP, GROUP_CREDENTIALS                  },
 	{ "signup-phrases.txt",     "generic",  SHAPE_SIGNUP, GROUP_GENERIC                         },
+	{ "signup-phrases.txt",     "action",   SHAPE_SIGNUP, GROUP_ACTION                          },
+	{ "signup-phrases.txt",     "footer",   SHAPE_SIGNUP, GROUP_FOOTER                          },
+	{ "signup-phrases.txt",     "organization", SHAPE_LOWER,
+		offsetof(struct cv_policy, organizations) },
+	{ "signup-weights.txt",     "",         SHAPE_WEIGHT, 0                                     },
 	{ "phishing-phrases.txt",   "mailbox",  SHAPE_PHISHING, GROUP_MAILBOX                       },
 	{ "phishing-phrases.txt",   "threat",   SHAPE_PHISHING, GROUP_THREAT                        },
 	{ "phishing-phrases.txt",   "act",      SHAPE_PHISHING, GROUP_ACT                           },
@@ -89,12 +96,31 @@ add_pair(struct cv_str line, struct cv_buf *out, struct cv_err *err)
 	return status ? status : cv_domain_to_ascii(rest, out, err);
 }
 
+/* "no-reply 31", "reply -40": what a sign is worth. */
+static enum cv_status
+add_weight(struct cv_policy *p, struct cv_str line, struct cv_err *err)
+{
+	struct cv_str word, rest = line;
+	uint64_t points;
+	(void)cv_str_split(&rest, ' ', &word);
+	rest = cv_str_trim(rest);
+	bool is_against = rest.n && rest.p[0] == '-';
+	unsigned sign = policy_signup_sign(word);
+	if (sign == CV_SIGNUP_SIGNS ||
+	    cv_str_u64(cv_str_sub(rest, is_against, rest.n), WEIGHT_MAX, &points))
+		return cv_fail(err, CV_INVALID, "a line is 'sign points', up to %d", WEIGHT_MAX);
+	p->signup_weights[sign] = is_against ? -(int)points : (int)points;
+	return CV_OK;
+}
+
 static enum cv_status
 add_line(struct cv_policy *p, const struct row *row, struct policy_list *list, struct cv_str line,
          struct cv_err *err)
 {
 	struct cv_buf text = CV_BUF_INIT(4096);
 	enum cv_status status = CV_OK;
+	if (row->shape == SHAPE_WEIGHT)
+		return add_weight(p, line, err);
 	if (list && list->n >= ITEMS_MAX)
 		status = cv_fail(err, CV_LIMIT, "more than %d entries", ITEMS_MAX);
 	else if (row->shape == SHAPE_DOMAIN)
@@ -155,7 +181,7 @@ read_lines(struct cv_policy *p, const char *file, struct cv_str text, struct cv_
 		}
 		struct row space;
 		const struct row *row = row_for(file, section, &space);
-		bool is_list = row && row->shape < SHAPE_SIGNUP;
+		bool is_list = row && row->shape < SHAPE_WEIGHT;
 		struct policy_list *list =
 			is_list ? (struct policy_list *)(void *)((char *)p + row->at) : NULL;
 		struct cv_err why = {0};
@@ -233,8 +259,8 @@ cv_policy_free(struct cv_policy *p)
 	if (!p)
 		return;
 	struct policy_list *all[] = { &p->suffixes, &p->no_reply, &p->service, &p->office,
-		&p->services, &p->surnames, &p->free_mail, &p->typos, &p->labels, &p->marks,
-		&p->decoys, &p->plain_marks, &p->plain_decoys };
+		&p->services, &p->surnames, &p->organizations, &p->free_mail, &p->typos,
+		&p->labels, &p->marks, &p->decoys, &p->plain_marks, &p->plain_decoys };
 	for (size_t i = 0; i < CV_COUNT(all); i++)
 		free(all[i]->items);
 	policy_phrases_done(&p->signup);

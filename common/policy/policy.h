@@ -62,6 +62,8 @@ struct cv_signup_facts {
 	bool list_unsubscribe;
 	unsigned token_links;                  /* links with long tokens */
 	bool is_automatic;                     /* Auto-Submitted, Feedback-ID, Precedence: bulk */
+	bool is_bulk_mailer;                   /* a field that programs for mass mail leave */
+	struct cv_str to_local;                /* whom it is for; empty: not known */
 	bool is_reply;                         /* In-Reply-To or References */
 	unsigned addressees;                   /* in To and Cc; 0: not counted */
 	unsigned documents;                    /* attached files of offices: PDF, DOCX, XLSX */

@@ -23,7 +23,7 @@ enum policy_signup_group {
 	GROUP_STRONG,                              /* and the classes */
 	GROUP_MEDIUM = GROUP_STRONG + CV_SIGNUP_CLASSES,
 	GROUP_LETTER = GROUP_MEDIUM + CV_SIGNUP_CLASSES,
-	GROUP_GENERIC, GROUP_CREDENTIALS,
+	GROUP_GENERIC, GROUP_CREDENTIALS, GROUP_ACTION, GROUP_FOOTER,
 	GROUP_SIGNUP_END
 };
 /* ... and of phishing-phrases.txt. */
@@ -38,7 +38,8 @@ struct cv_policy {
 	struct cv_arena arena;
 	struct policy_list suffixes;         /* A-labels */
 	struct policy_phrases signup, phishing;
-	struct policy_list no_reply, service, office, services, surnames;
+	struct policy_list no_reply, service, office, services, surnames, organizations;
+	int signup_weights[CV_SIGNUP_SIGNS]; /* points of each sign, below 0 against it */
 	struct policy_list free_mail, typos; /* typos: "wrong right", a pair an item */
 	struct policy_list labels;           /* of advertising, flat */
 	struct policy_list marks, decoys;    /* NFC, lower case */
@@ -69,6 +70,9 @@ struct policy_reply {
 };
 extern const struct policy_reply policy_replies[];
 extern const size_t policy_replies_count;
+
+/* The sign called WORD, or CV_SIGNUP_SIGNS. */
+unsigned policy_signup_sign(struct cv_str word);
 
 /* Whether the list of domains has DOMAIN, or one it is below. */
 bool policy_is_in(const struct policy_list *list, struct cv_str domain, bool or_below);

@@ -1,8 +1,8 @@
 /* signup.c - mail of public services at registration (POL-02), and the allow-list (POL-03).
  *
- * A phrase and a sign: a sender nobody answers, an unsubscribe field, a link with a token, a code
- * of 4 to 8 digits, a known service. Each has points; words of official letters, replies and many
- * addressees take some away. Official senders never count.
+ * Signs, each with its points from data: phrases, a sender nobody answers or named as its domain is,
+ * an unsubscribe field, a link with a token, a code, a footer; and against it words of official
+ * letters, replies, many addressees, names of persons and offices. Official senders never count.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
@@ -12,10 +12,6 @@
 #include "common/text/domain.h"
 #include "common/text/fold.h"
 
-#define POINTS_FOUND    30
-#define DOCUMENT_POINTS 8
-#define MACHINE_POINTS  15
-#define SERVICE_POINTS  5
 #define ALLOWED_MAX 10000
 #define LOCAL_ZONE_SECS (7 * 3600)
 
@@ -148,25 +144,87 @@ is_person(const struct cv_policy *p, struct cv_str name)
 	return person && words >= 2 && words <= 5;
 }
 
-/* ---- the sum ---- */
+/* ---- signs ---- */
 
 enum sign {
-	SIGN_NO_REPLY, SIGN_SERVICE, SIGN_KNOWN, SIGN_UNSUBSCRIBE, SIGN_LINK, SIGN_CODE,
-	SIGN_AUTOMATIC, SIGN_CREDENTIALS, SIGN_COUNT
+	SIGN_BASE, SIGN_SUBJECT_STRONG, SIGN_TEXT_STRONG, SIGN_TEXT_STRONGER, SIGN_SUBJECT_WORD,
+	SIGN_SUBJECT_WORDS, SIGN_TEXT_WORDS, SIGN_ACCOUNT, SIGN_CLASSES, SIGN_SUBJECT_CUSTOMER,
+	SIGN_TEXT_CUSTOMER, SIGN_TEXT_CUSTOMERS, SIGN_ACTION, SIGN_FOOTER, SIGN_FOOTERS,
+	SIGN_CREDENTIALS, SIGN_NO_REPLY, SIGN_SERVICE, SIGN_KNOWN, SIGN_BRAND, SIGN_BRAND_NAME,
+	SIGN_UNSUBSCRIBE, SIGN_LINK, SIGN_CODE, SIGN_CODE_ALONE, SIGN_AUTOMATIC, SIGN_BULK_MAILER,
+	SIGN_GREETED, SIGN_EXCITED, SIGN_REPLY, SIGN_SEVERAL, SIGN_MANY, SIGN_PERSON, SIGN_OFFICE,
+	SIGN_ORGANIZATION, SIGN_DOCUMENTS, SIGN_LETTER_SUBJECT, SIGN_LETTER, SIGN_LETTERS,
+	SIGN_LETTERS_MANY,
+	SIGN_COUNT
 };
-static const struct {
-	const char *word;
-	unsigned points;
-} signs[SIGN_COUNT] = {
-	[SIGN_NO_REPLY] = { "no-reply", 15 },
-	[SIGN_SERVICE] = { "service-sender", 10 },
-	[SIGN_KNOWN] = { "known-service", 20 },
-	[SIGN_UNSUBSCRIBE] = { "list-unsubscribe", 15 },
-	[SIGN_LINK] = { "token-link", 10 },
-	[SIGN_CODE] = { "code", 10 },
-	[SIGN_AUTOMATIC] = { "automatic", 10 },
-	[SIGN_CREDENTIALS] = { "credentials", 10 },
+_Static_assert(SIGN_COUNT == CV_SIGNUP_SIGNS && SIGN_COUNT <= 64, "a bit a sign");
+static const char *const sign_words[SIGN_COUNT] = {
+	[SIGN_BASE] = "base",
+	[SIGN_SUBJECT_STRONG] = "subject-phrase",
+	[SIGN_TEXT_STRONG] = "phrase",
+	[SIGN_TEXT_STRONGER] = "phrases",
+	[SIGN_SUBJECT_WORD] = "subject-word",
+	[SIGN_SUBJECT_WORDS] = "subject-words",
+	[SIGN_TEXT_WORDS] = "words",
+	[SIGN_ACCOUNT] = "account",
+	[SIGN_CLASSES] = "classes",
+	[SIGN_SUBJECT_CUSTOMER] = "subject-customer",
+	[SIGN_TEXT_CUSTOMER] = "customer",
+	[SIGN_TEXT_CUSTOMERS] = "customer-more",
+	[SIGN_ACTION] = "action",
+	[SIGN_FOOTER] = "footer",
+	[SIGN_FOOTERS] = "footer-more",
+	[SIGN_CREDENTIALS] = "credentials",
+	[SIGN_NO_REPLY] = "no-reply",
+	[SIGN_SERVICE] = "service-sender",
+	[SIGN_KNOWN] = "known-service",
+	[SIGN_BRAND] = "brand-sender",
+	[SIGN_BRAND_NAME] = "brand-name",
+	[SIGN_UNSUBSCRIBE] = "list-unsubscribe",
+	[SIGN_LINK] = "token-link",
+	[SIGN_CODE] = "code",
+	[SIGN_CODE_ALONE] = "code-alone",
+	[SIGN_AUTOMATIC] = "automatic",
+	[SIGN_BULK_MAILER] = "bulk-mailer",
+	[SIGN_GREETED] = "account-name",
+	[SIGN_EXCITED] = "excited",
+	[SIGN_REPLY] = "reply",
+	[SIGN_SEVERAL] = "several",
+	[SIGN_MANY] = "many",
+	[SIGN_PERSON] = "person",
+	[SIGN_OFFICE] = "office",
+	[SIGN_ORGANIZATION] = "organization",
+	[SIGN_DOCUMENTS] = "documents",
+	[SIGN_LETTER_SUBJECT] = "letter-subject",
+	[SIGN_LETTER] = "letter",
+	[SIGN_LETTERS] = "letter-more",
+	[SIGN_LETTERS_MANY] = "letter-much",
 };
+/* Without one of these nothing is said, and without one that stands outside of words neither. */
+#define BIT(sign) ((uint64_t)1 << (sign))
+#define SAYING                                                                                     \
+	(BIT(SIGN_SUBJECT_STRONG) | BIT(SIGN_TEXT_STRONG) |                                        \
+	 BIT(SIGN_SUBJECT_CUSTOMER) | BIT(SIGN_TEXT_CUSTOMER) | BIT(SIGN_ACTION) | BIT(SIGN_FOOTER))
+#define OUTER                                                                                      \
+	(BIT(SIGN_CREDENTIALS) | BIT(SIGN_NO_REPLY) | BIT(SIGN_SERVICE) | BIT(SIGN_KNOWN) |        \
+	 BIT(SIGN_BRAND) | BIT(SIGN_BRAND_NAME) | BIT(SIGN_UNSUBSCRIBE) | BIT(SIGN_LINK) |         \
+	 BIT(SIGN_CODE) | BIT(SIGN_CODE_ALONE) | BIT(SIGN_AUTOMATIC) | BIT(SIGN_BULK_MAILER) |     \
+	 BIT(SIGN_FOOTER))
+
+const char *
+cv_signup_sign_word(unsigned i)
+{
+	return sign_words[i];
+}
+
+unsigned
+policy_signup_sign(struct cv_str word)
+{
+	unsigned i = 0;
+	while (i < SIGN_COUNT && !cv_str_eq_z(word, sign_words[i]))
+		i++;
+	return i;
+}
 
 /* "bongsenmiles@bongsenair.example": the sender is the firm itself. */
 static bool
@@ -181,22 +239,164 @@ is_brand(struct cv_str local, struct cv_str domain)
 	return false;
 }
 
+/* "Bong Sen Air", mail.bongsenair.example: FLAT without blanks and a label have 4 letters and most
+ * of the shorter one in common, from some word of the name on. */
+static bool
+is_brand_name(struct cv_str flat, struct cv_str domain)
+{
+	struct cv_buf bare = CV_BUF_INIT(200);
+	struct cv_str label, words = cv_str_trim(flat), word;
+	bool found = false;
+	while (!found && words.n) {
+		struct cv_str rest = words, labels = domain;
+		cv_buf_reset(&bare);
+		while (cv_str_split(&rest, ' ', &word))
+			cv_buf_str(&bare, cv_str_sub(word, 0, 40));
+		struct cv_str name = cv_buf_view(&bare);
+		while (!found && cv_str_split(&labels, '.', &label)) {
+			size_t n = 0;
+			while (n < label.n && n < name.n && label.p[n] == name.p[n])
+				n++;
+			found = n >= 4 && (n == label.n || n == name.n || n >= 6);
+		}
+		(void)cv_str_split(&words, ' ', &word);
+	}
+	cv_buf_done(&bare);
+	return found;
+}
+
+/* The name begins as those of offices and firms do. */
+static bool
+is_organization(const struct cv_policy *p, struct cv_str shown)
+{
+	struct cv_buf low = CV_BUF_INIT(1000);
+	bool found = false;
+	policy_lower(cv_utf8_cut(shown, 200), &low);
+	struct cv_str name = cv_buf_view(&low);
+	for (size_t i = 0; !found && i < p->organizations.n; i++) {
+		size_t n = p->organizations.items[i].n;
+		found = cv_str_has_prefix(name, p->organizations.items[i].p) && n < name.n &&
+			name.p[n] == ' ';
+	}
+	cv_buf_done(&low);
+	return found;
+}
+
+/* A line that is a code and nothing more. */
+static bool
+has_code_line(struct cv_str text)
+{
+	struct cv_str line;
+	while (cv_str_split(&text, '\n', &line)) {
+		size_t digits = 0, others = 0;
+		line = cv_str_trim(line);
+		for (size_t i = 0; i < line.n && others == 0; i++) {
+			digits += cv_is_digit((unsigned char)line.p[i]);
+			others += !cv_is_digit((unsigned char)line.p[i]) && line.p[i] != ' ' &&
+				line.p[i] != '-';
+		}
+		if (digits >= 4 && digits <= 8 && !others)
+			return true;
+	}
+	return false;
+}
+
+static unsigned
+count_groups(const struct policy_hits *hits, unsigned first, unsigned *classes)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < CV_SIGNUP_CLASSES; i++) {
+		count += hits->count[first + i];
+		*classes |= (unsigned)!!hits->count[first + i] << i;
+	}
+	return count;
+}
+
 static void
-read_signs(const struct cv_policy *p, const struct cv_signup_facts *f, bool has[SIGN_COUNT])
+set(struct cv_signup_finding *out, enum sign sign, bool has)
+{
+	out->signs |= has ? BIT(sign) : 0;
+}
+
+static void
+read_words(const struct policy_hits *subject, const struct policy_hits *text,
+           struct cv_signup_finding *out)
+{
+	unsigned classes = 0, weak = 0;
+	unsigned subject_strong = count_groups(subject, GROUP_STRONG, &classes),
+		 text_strong = count_groups(text, GROUP_STRONG, &classes),
+		 subject_words = count_groups(subject, GROUP_MEDIUM, &weak),
+		 text_words = count_groups(text, GROUP_MEDIUM, &weak),
+		 letters = subject->count[GROUP_LETTER] + text->count[GROUP_LETTER];
+	set(out, SIGN_SUBJECT_STRONG, subject_strong);
+	set(out, SIGN_TEXT_STRONG, text_strong);
+	set(out, SIGN_TEXT_STRONGER, text_strong > 2);
+	set(out, SIGN_SUBJECT_WORD, subject_words);
+	set(out, SIGN_SUBJECT_WORDS, subject_words > 1);
+	set(out, SIGN_TEXT_WORDS, text_words > 2);
+	set(out, SIGN_ACCOUNT, classes & ((2u << CV_SIGNUP_PASSWORD_RESET) - 1));
+	set(out, SIGN_CLASSES, classes & (classes - 1));
+	set(out, SIGN_SUBJECT_CUSTOMER, subject->count[GROUP_GENERIC]);
+	set(out, SIGN_TEXT_CUSTOMER, text->count[GROUP_GENERIC]);
+	set(out, SIGN_TEXT_CUSTOMERS, text->count[GROUP_GENERIC] > 1);
+	set(out, SIGN_ACTION, subject->count[GROUP_ACTION] || text->count[GROUP_ACTION]);
+	set(out, SIGN_FOOTER, text->count[GROUP_FOOTER]);
+	set(out, SIGN_FOOTERS, text->count[GROUP_FOOTER] > 1);
+	set(out, SIGN_CREDENTIALS, text->count[GROUP_CREDENTIALS]);
+	set(out, SIGN_LETTER_SUBJECT, subject->count[GROUP_LETTER]);
+	set(out, SIGN_LETTER, letters);
+	set(out, SIGN_LETTERS, letters > 1);
+	set(out, SIGN_LETTERS_MANY, letters > 2);
+}
+
+static void
+read_sender(const struct cv_policy *p, const struct cv_signup_facts *f,
+            struct cv_signup_finding *out)
+{
+	struct cv_buf name = CV_BUF_INIT(600);
+	bool is_no_reply = begins_as(&p->no_reply, f->from_local, false);
+	policy_flatten(f->from_name, 120, &name);
+	set(out, SIGN_NO_REPLY, is_no_reply);
+	set(out, SIGN_SERVICE, !is_no_reply && begins_as(&p->service, f->from_local, true));
+	set(out, SIGN_KNOWN, policy_is_in(&p->services, f->from_domain, true));
+	set(out, SIGN_BRAND, is_brand(f->from_local, f->from_domain));
+	set(out, SIGN_BRAND_NAME, is_brand_name(cv_buf_view(&name), f->from_domain));
+	set(out, SIGN_PERSON, is_person(p, f->from_name));
+	set(out, SIGN_OFFICE, begins_as(&p->office, f->from_local, true));
+	set(out, SIGN_ORGANIZATION, is_organization(p, f->from_name));
+	cv_buf_done(&name);
+}
+
+static void
+read_signs(const struct cv_policy *p, const struct cv_signup_facts *f,
+           const struct policy_hits *subject_hits, const struct policy_hits *text_hits,
+           struct cv_str flat, struct cv_signup_finding *out)
 {
 	struct cv_str text = cv_utf8_cut(f->text, CV_POLICY_TEXT_MAX),
 		      subject = cv_utf8_cut(f->subject, CV_POLICY_TEXT_MAX);
-	has[SIGN_NO_REPLY] = begins_as(&p->no_reply, f->from_local, false);
-	has[SIGN_SERVICE] = !has[SIGN_NO_REPLY] &&
-		(begins_as(&p->service, f->from_local, true) ||
-	         is_brand(f->from_local, f->from_domain));
-	has[SIGN_KNOWN] = policy_is_in(&p->services, f->from_domain, true);
-	has[SIGN_UNSUBSCRIBE] = f->list_unsubscribe;
-	has[SIGN_LINK] = f->token_links > 0;
-	has[SIGN_CODE] = has_number_code(text) || has_number_code(subject) ||
-		has_mixed_code(text) || has_mixed_code(subject);
-	has[SIGN_AUTOMATIC] = f->is_automatic;
+	set(out, SIGN_BASE, true);
+	read_words(subject_hits, text_hits, out);
+	read_sender(p, f, out);
+	set(out, SIGN_UNSUBSCRIBE, f->list_unsubscribe);
+	set(out, SIGN_LINK, f->token_links);
+	set(out, SIGN_CODE, has_number_code(text) || has_number_code(subject) ||
+		has_mixed_code(text) || has_mixed_code(subject));
+	set(out, SIGN_CODE_ALONE, has_code_line(text) || has_code_line(subject));
+	set(out, SIGN_AUTOMATIC, f->is_automatic);
+	set(out, SIGN_BULK_MAILER, f->is_bulk_mailer);
+	struct cv_buf name = CV_BUF_INIT(600);
+	policy_flatten(f->to_local, 64, &name);
+	set(out, SIGN_GREETED, name.n > 5 && cv_str_search(flat, cv_buf_view(&name)) < flat.n);
+	cv_buf_done(&name);
+	set(out, SIGN_EXCITED, cv_str_find(subject, '!', 0) < subject.n ||
+		cv_str_search(subject, CV_STR("\xf0\x9f")) < subject.n);
+	set(out, SIGN_REPLY, f->is_reply);
+	set(out, SIGN_SEVERAL, f->addressees > 1);
+	set(out, SIGN_MANY, f->addressees > 3);
+	set(out, SIGN_DOCUMENTS, f->documents);
 }
+
+/* ---- the sum ---- */
 
 /* Points of the phrases of CLASS; *PHRASE_OUT is the one to name. */
 static unsigned
@@ -220,43 +420,32 @@ phrase_points(const struct policy_hits *subject, const struct policy_hits *text,
 	return points + CV_MIN(text->count[strong], 3u) * 2;
 }
 
-/* Words of offices and colleagues, replies, many addressees: no service writes so. */
-static unsigned
-speaks_against(const struct cv_policy *p, const struct cv_signup_facts *f,
-               const struct policy_hits *subject, const struct policy_hits *text)
-{
-	unsigned letters = subject->count[GROUP_LETTER] + text->count[GROUP_LETTER];
-	unsigned points = CV_MIN(letters, 3u) * 12;
-	points += f->is_reply ? 30 : 0;
-	points += f->addressees > 3 ? 25 : f->addressees > 1 ? 10 : 0;
-	points += is_person(p, f->from_name) ? 15 : 0;
-	return points + (begins_as(&p->office, f->from_local, true) ? 10 : 0);
-}
-
 static void
-write_detail(struct cv_signup_finding *out, const struct policy_phrase *phrase,
-             const bool has[SIGN_COUNT])
+write_detail(struct cv_signup_finding *out, const struct policy_phrase *phrase)
 {
 	int n = snprintf(out->detail, sizeof out->detail, "class=%s phrase=\"%.*s\" signs=",
 		class_words[out->class], (int)CV_MIN(phrase->text.n, 60), phrase->text.p);
 	const char *comma = "";
-	for (size_t i = 0; i < SIGN_COUNT && n > 0 && (size_t)n < sizeof out->detail; i++)
-		if (has[i]) {
-			n += snprintf(out->detail + n, sizeof out->detail - (size_t)n, "%s%s",
-				comma, signs[i].word);
-			comma = ",";
-		}
+	for (size_t i = 0; i < SIGN_COUNT; i++) {
+		size_t used = (size_t)CV_MAX(n, 0);
+		/* Whole words only: the detail is short. */
+		if (!(out->signs & OUTER & BIT(i)) ||
+		    used + strlen(sign_words[i]) + 2 > sizeof out->detail)
+			continue;
+		n += snprintf(out->detail + used, sizeof out->detail - used, "%s%s", comma,
+			sign_words[i]);
+		comma = ",";
+	}
 }
 
-static void
-weigh(const struct cv_policy *p, const struct cv_signup_facts *f,
-      const struct policy_hits *subject, const struct policy_hits *text,
-      struct cv_signup_finding *out)
+/* The phrase to name: of the class that says most, else how services talk to a customer. */
+static const struct policy_phrase *
+choose_class(const struct policy_hits *subject, const struct policy_hits *text,
+             struct cv_signup_finding *out)
 {
+	static const unsigned weak[] = { GROUP_FOOTER, GROUP_ACTION, GROUP_GENERIC };
 	const struct policy_phrase *phrase = NULL, *best = NULL;
-	bool has[SIGN_COUNT];
-	unsigned points = 0, sign_points = 0, against = speaks_against(p, f, subject, text);
-
+	unsigned points = 0;
 	for (unsigned class = 0; class < CV_SIGNUP_CLASSES; class++) {
 		unsigned here = phrase_points(subject, text, class, &phrase);
 		if (here <= points)
@@ -265,30 +454,28 @@ weigh(const struct cv_policy *p, const struct cv_signup_facts *f,
 		best = phrase;
 		out->class = (enum cv_signup_class)class;
 	}
-	read_signs(p, f, has);
-	has[SIGN_CREDENTIALS] = text->count[GROUP_CREDENTIALS] > 0;
-	for (size_t i = 0; i < SIGN_COUNT; i++)
-		sign_points += has[i] ? signs[i].points : 0;
-	/* How services talk to a customer, when nothing more is said. */
-	if (!best && (subject->count[GROUP_GENERIC] || text->count[GROUP_GENERIC])) {
-		best = subject->count[GROUP_GENERIC] ? subject->seen[GROUP_GENERIC][0]
-		                                     : text->seen[GROUP_GENERIC][0];
-		points = subject->count[GROUP_GENERIC] ? 10 : 5;
-		out->class = CV_SIGNUP_NOTIFICATION;
-	}
-	if (!best)
-		return;
-	points += sign_points;
-	/* Where nothing reads like a letter, a machine's mail to one address is a service's. */
-	if (!against && (has[SIGN_NO_REPLY] || has[SIGN_UNSUBSCRIBE] || has[SIGN_AUTOMATIC]))
-		points += MACHINE_POINTS;
-	else if (!against && begins_as(&p->service, f->from_local, true))
-		points += SERVICE_POINTS;
+	if (best)
+		return best;
+	out->class = CV_SIGNUP_NOTIFICATION;
+	for (size_t i = 0; !best && i < CV_COUNT(weak); i++)
+		best = subject->count[weak[i]] ? subject->seen[weak[i]][0]
+			: text->count[weak[i]] ? text->seen[weak[i]][0] : NULL;
+	return best;
+}
+
+static void
+weigh(const struct cv_policy *p, const struct policy_hits *subject,
+      const struct policy_hits *text, struct cv_signup_finding *out)
+{
+	const struct policy_phrase *phrase = choose_class(subject, text, out);
 	/* Tickets and receipts are documents too. */
-	against += f->documents && out->class != CV_SIGNUP_ORDER ? DOCUMENT_POINTS : 0;
-	out->points = points > against ? points - against : 0;
-	out->found = sign_points && out->points >= POINTS_FOUND;
-	write_detail(out, best, has);
+	if (out->class == CV_SIGNUP_ORDER)
+		out->signs &= ~BIT(SIGN_DOCUMENTS);
+	for (size_t i = 0; i < SIGN_COUNT; i++)
+		out->points += out->signs & BIT(i) ? p->signup_weights[i] : 0;
+	out->found = phrase && (out->signs & SAYING) && (out->signs & OUTER) && out->points >= 0;
+	if (phrase)
+		write_detail(out, phrase);
 }
 
 void
@@ -307,7 +494,8 @@ cv_policy_signup_find(const struct cv_policy *p, const struct cv_signup_facts *f
 	cv_buf_reset(&flat);
 	policy_flatten(f->text, CV_POLICY_TEXT_MAX, &flat);
 	policy_phrases_find(&p->signup, cv_buf_view(&flat), &hits[1]);
-	weigh(p, f, &hits[0], &hits[1], out);
+	read_signs(p, f, &hits[0], &hits[1], cv_buf_view(&flat), out);
+	weigh(p, &hits[0], &hits[1], out);
 	free(hits);
 	cv_buf_done(&flat);
 }
