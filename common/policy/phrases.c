@@ -149,15 +149,18 @@ head_of(struct cv_str word)
 }
 
 static enum cv_status
-add_first(struct builder *b, struct cv_str word)
+add_first(struct builder *b, struct cv_str word, bool is_whole)
 {
 	struct policy_phrases *p = b->p;
 	if (!word.n || word.p[0] == '*')
 		return cv_fail(b->err, CV_INVALID, "a phrase begins with a word");
 	unsigned *head = &p->heads[head_of(word)];
 	for (unsigned i = *head; i; i = p->firsts[i - 1].next)
-		if (p->firsts[i - 1].phrase == b->index && cv_str_eq(p->firsts[i - 1].word, word))
+		if (p->firsts[i - 1].phrase == b->index &&
+		    cv_str_eq(p->firsts[i - 1].word, word)) {
+			p->firsts[i - 1].is_whole |= is_whole;
 			return CV_OK;
+		}
 	if (p->first_count >= POLICY_PHRASES_MAX)
 		return cv_fail(b->err, CV_LIMIT, "more than %d first words", POLICY_PHRASES_MAX);
 	if (p->first_count == p->first_cap) {
@@ -165,7 +168,7 @@ add_first(struct builder *b, struct cv_str word)
 		p->firsts = cv_realloc(p->firsts, p->first_cap * sizeof *p->firsts);
 	}
 	p->firsts[p->first_count++] =
-		(struct policy_first){ cv_arena_str(b->arena, word), b->index, *head };
+		(struct policy_first){ cv_arena_str(b->arena, word), b->index, is_whole, *head };
 	*head = (unsigned)p->first_count;
 	return CV_OK;
 }
@@ -182,7 +185,8 @@ add_firsts(struct builder *b, size_t k, size_t end, const struct frame *outer, s
 			return add_firsts(b, outer->k, outer->end, outer->outer,
 			                  cv_str(text, word.n));
 		if (k == end || (phrase.p[k] == ' ' && word.n) || word.n == sizeof text)
-			return add_first(b, cv_str(text, word.n));
+			return add_first(b, cv_str(text, word.n),
+			                 k == end && word.n && text[0] != '#');
 		if (phrase.p[k] == '(')
 			break;
 		if (phrase.p[k] != ' ')
@@ -272,7 +276,10 @@ matches_choice(struct attempt *a, size_t i, size_t k, size_t end, const struct f
 	size_t close = frame.k - 1;
 	for (size_t from = k + 1; from <= close;) {
 		size_t to = branch_end(a->phrase, from, close);
-		if (matches(a, i, from, to, &frame))
+		/* Most branches fail at their first letter. */
+		char c = from < to ? a->phrase.p[from] : '*';
+		bool may_fit = strchr("(*# ", c) || (i < a->text.n && a->text.p[i] == c);
+		if (may_fit && matches(a, i, from, to, &frame))
 			return true;
 		from = to + 1;
 	}
@@ -324,7 +331,7 @@ policy_phrases_each(const struct policy_phrases *p, struct cv_str flat, policy_p
 			const struct policy_phrase *phrase = &p->items[first->phrase];
 			struct attempt a = { flat, phrase->text, ATTEMPTS_MAX, 0 };
 			if (cv_str_eq(first->word, word) &&
-			    matches(&a, at, 0, phrase->text.n, NULL))
+			    (first->is_whole || matches(&a, at, 0, phrase->text.n, NULL)))
 				seen(arg, phrase, at);
 		}
 		at = end + 1;

@@ -22,6 +22,7 @@ struct policy_phrase {
 struct policy_first {
 	struct cv_str word; /* that a phrase may begin with; "#" for numbers */
 	unsigned phrase;
+	bool is_whole; /* the word alone is the phrase */
 	unsigned next; /* in its chain, plus one; 0 ends it */
 };
 struct policy_phrases {

@@ -81,31 +81,27 @@ def table(title, lines):
 HAND = ("signup-1.txt", "signup-2.txt", "signup-3.txt", "notices-1.txt", "notices-2.txt", "notices-3.txt",
         "notices-4.txt", "phishing-1.txt")
 FALSE_MOST = 0.005
-# Of the parts that rules are tuned on, and of those that they never are.
-OPEN_LEAST, HELD_OUT_LEAST = 0.97, 0.8
+# Rules are tuned on all of them: signup-3 and notices-3, once held out, are so no more. What is never
+# tuned on is the second author's.
+OPEN_LEAST = 0.97
 
 
 def test_POL_02__what_was_written_by_hand():
     sets = judge_sets(HAND)
-    known = sets["signup-1.txt"] + sets["signup-2.txt"]
-    held = sets["signup-3.txt"]
+    known = sets["signup-1.txt"] + sets["signup-2.txt"] + sets["signup-3.txt"]
     notices = [row for n in HAND if n.startswith("notices") for row in sets[n]]
-    found, held_found = count(known, ("signup",)), count(held, ("signup",))
-    wrong, held_wrong = count(notices, ("signup",)), count(sets["notices-3.txt"], ("signup",))
+    found, wrong = count(known, ("signup",)), count(notices, ("signup",))
     accused = count(notices, PHISHING)
     caught = count(sets["phishing-1.txt"], PHISHING)
-    right = sum(1 for m, f in known + held if f"class={m.kind} " in f["rules"].get("signup", ""))
+    right = sum(1 for m, f in known if f"class={m.kind} " in f["rules"].get("signup", ""))
     table("Sets written by hand", [
         ("sign-ups found", share(found, len(known))),
-        ("sign-ups of the held-out part found", share(held_found, len(held))),
-        ("  with the right class, of both", share(right, found + held_found)),
+        ("  with the right class", share(right, found)),
         ("notices taken for sign-ups", share(wrong, len(notices))),
-        ("  of the held-out part", share(held_wrong, len(sets["notices-3.txt"]))),
         ("notices taken for phishing", share(accused, len(notices))),
         ("phishing found", share(caught, len(sets["phishing-1.txt"])))])
-    expect(len(known) >= 120 and len(notices) >= 400, len(known), len(notices))
+    expect(len(known) >= 160 and len(notices) >= 400, len(known), len(notices))
     expect(found >= OPEN_LEAST * len(known), "sign-ups missed", found)
-    expect(held_found >= HELD_OUT_LEAST * len(held), "held-out sign-ups missed", held_found)
     expect(wrong <= FALSE_MOST * len(notices), "notices taken for sign-ups", wrong)
     expect(accused <= FALSE_MOST * len(notices), "notices taken for phishing", accused)
     expect(caught >= 0.9 * len(sets["phishing-1.txt"]), "phishing missed", caught)
@@ -114,7 +110,7 @@ def test_POL_02__what_was_written_by_hand():
 # What a second author wrote, who saw neither the rules nor the other sets; nobody tunes on it.
 # Totals only, so that it stays so: no text of it is ever shown by this test.
 SECOND = ("signup-second-author.txt", "notices-second-author.txt")
-SECOND_LEAST, SECOND_FALSE_MOST = 0.88, 0.01
+SECOND_LEAST, SECOND_FALSE_MOST = 0.95, 0.01
 
 
 def test_POL_02__what_a_second_author_wrote():
