@@ -1,6 +1,6 @@
 /* signup.c - mail of public services at registration (POL-02), and the allow-list (POL-03).
  *
- * Signs, each with its points from data: phrases, a sender nobody answers or named as its domain is,
+ * Signs, each with its points from data: phrases, a sender nobody answers or named as its domain,
  * an unsubscribe field, a link with a token, a code, a footer; and against it words of official
  * letters, replies, many addressees, names of persons and offices. Official senders never count.
  */
@@ -406,7 +406,7 @@ phrase_points(const struct policy_hits *subject, const struct policy_hits *text,
 	unsigned strong = GROUP_STRONG + class, medium = GROUP_MEDIUM + class, points = 0;
 	if (subject->count[strong]) {
 		*phrase_out = subject->seen[strong][0];
-		points = 25;
+		points = 30;
 	} else if (text->count[strong]) {
 		*phrase_out = text->seen[strong][0];
 		points = subject->count[medium] ? 24 : 20;

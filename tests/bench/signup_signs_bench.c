@@ -5,7 +5,7 @@
  *     signup_signs --names                        the signs' names, in the order of their bits
  *
  * A line: local part, domain, shown name, subject, "unsub links reply addressees documents" as
- * numbers, and the text with \n for line ends, parted by tabs. An answer: points and signs (hex). */
+ * numbers, and the text with \n for line ends, parted by tabs. An answer: found, points, signs. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdio.h>
 #include <string.h>
