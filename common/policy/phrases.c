@@ -317,9 +317,20 @@ matches(struct attempt *a, size_t i, size_t k, size_t end, const struct frame *o
 	return a->text.p[i - 1] == ' ' || (i < a->text.n && a->text.p[i] == ' ');
 }
 
-void
-policy_phrases_each(const struct policy_phrases *p, struct cv_str flat, policy_phrase_seen *seen,
-                    void *arg)
+static bool
+is_noted(const struct policy_hits *hits, const struct policy_phrase *phrase)
+{
+	unsigned n = hits->count[phrase->group];
+	for (unsigned i = 0; i < n; i++)
+		if (hits->seen[phrase->group][i] == phrase)
+			return true;
+	return n == POLICY_HITS_MAX;
+}
+
+/* NOTED: what need not be tried again; or NULL. */
+static void
+walk(const struct policy_phrases *p, struct cv_str flat, const struct policy_hits *noted,
+     policy_phrase_seen *seen, void *arg)
 {
 	for (size_t at = 1; at < flat.n;) {
 		size_t end = cv_str_find(flat, ' ', at);
@@ -331,6 +342,7 @@ policy_phrases_each(const struct policy_phrases *p, struct cv_str flat, policy_p
 			const struct policy_phrase *phrase = &p->items[first->phrase];
 			struct attempt a = { flat, phrase->text, ATTEMPTS_MAX, 0 };
 			if (cv_str_eq(first->word, word) &&
+			    !(noted && is_noted(noted, phrase)) &&
 			    (first->is_whole || matches(&a, at, 0, phrase->text.n, NULL)))
 				seen(arg, phrase, at);
 		}
@@ -338,21 +350,25 @@ policy_phrases_each(const struct policy_phrases *p, struct cv_str flat, policy_p
 	}
 }
 
+void
+policy_phrases_each(const struct policy_phrases *p, struct cv_str flat, policy_phrase_seen *seen,
+                    void *arg)
+{
+	walk(p, flat, NULL, seen, arg);
+}
+
 static void
 note_hit(void *arg, const struct policy_phrase *phrase, size_t at)
 {
 	struct policy_hits *hits = arg;
-	unsigned g = phrase->group, n = hits->count[g];
+	unsigned g = phrase->group;
 	(void)at;
-	for (unsigned i = 0; i < n; i++)
-		if (hits->seen[g][i] == phrase)
-			return;
-	if (n < POLICY_HITS_MAX)
+	if (!is_noted(hits, phrase))
 		hits->seen[g][hits->count[g]++] = phrase;
 }
 
 void
 policy_phrases_find(const struct policy_phrases *p, struct cv_str flat, struct policy_hits *hits)
 {
-	policy_phrases_each(p, flat, note_hit, hits);
+	walk(p, flat, hits, note_hit, hits);
 }
