@@ -134,6 +134,30 @@ branch_end(struct cv_str phrase, size_t k, size_t end)
 
 /* ---- building ---- */
 
+/* So that trying a phrase need not look for the ends of its choices. */
+static void
+map_choices(struct policy_phrase *phrase, struct cv_arena *arena)
+{
+	struct cv_str text = phrase->text;
+	uint16_t *close = CV_ARENA_ARRAY(arena, uint16_t, text.n + 1);
+	uint16_t *bar = CV_ARENA_ARRAY(arena, uint16_t, text.n + 1);
+	size_t opened[DEPTH_MAX], last[DEPTH_MAX], depth = 0;
+
+	for (size_t k = 0; k < text.n; k++) {
+		if (text.p[k] == '(') {
+			opened[depth] = last[depth] = k;
+			depth++;
+		} else if (depth && (text.p[k] == '|' || text.p[k] == ')')) {
+			bar[last[depth - 1]] = (uint16_t)k;
+			last[depth - 1] = k;
+			if (text.p[k] == ')')
+				close[opened[--depth]] = (uint16_t)k;
+		}
+	}
+	phrase->close = close;
+	phrase->bar = bar;
+}
+
 struct builder {
 	struct policy_phrases *p;
 	struct cv_arena *arena;
@@ -225,6 +249,8 @@ policy_phrases_add(struct policy_phrases *p, struct cv_arena *arena, struct cv_s
 		line = cv_str_sub(line, 0, line.n - 2);
 	if (!brackets_fit(line))
 		return cv_fail(err, CV_INVALID, "brackets do not fit");
+	if (line.n > UINT16_MAX)
+		return cv_fail(err, CV_LIMIT, "a phrase is longer than %d octets", UINT16_MAX);
 	if (p->n >= POLICY_PHRASES_MAX)
 		return cv_fail(err, CV_LIMIT, "more than %d phrases", POLICY_PHRASES_MAX);
 	if (p->n == p->cap) {
@@ -232,7 +258,8 @@ policy_phrases_add(struct policy_phrases *p, struct cv_arena *arena, struct cv_s
 		p->items = cv_realloc(p->items, p->cap * sizeof *p->items);
 	}
 	struct cv_str text = cv_arena_str(arena, line);
-	p->items[p->n] = (struct policy_phrase){ text, group };
+	p->items[p->n] = (struct policy_phrase){ .text = text, .group = group };
+	map_choices(&p->items[p->n], arena);
 	struct builder b = { p, arena, text, (unsigned)p->n, err };
 	p->n++;
 	return add_firsts(&b, 0, text.n, NULL, CV_STR(""));
@@ -250,7 +277,8 @@ policy_phrases_done(struct policy_phrases *p)
 
 /* What is tried of one phrase at one place, at most: data files may hold what multiplies. */
 struct attempt {
-	struct cv_str text, phrase;
+	struct cv_str text;
+	const struct policy_phrase *phrase;
 	unsigned left;
 	size_t end; /* out: where it ended */
 };
@@ -272,16 +300,17 @@ matches_gap(struct attempt *a, size_t i, size_t k, size_t end, const struct fram
 static bool
 matches_choice(struct attempt *a, size_t i, size_t k, size_t end, const struct frame *outer)
 {
-	struct frame frame = { closing(a->phrase, k) + 1, end, outer };
-	size_t close = frame.k - 1;
-	for (size_t from = k + 1; from <= close;) {
-		size_t to = branch_end(a->phrase, from, close);
+	const struct policy_phrase *phrase = a->phrase;
+	size_t close = phrase->close[k];
+	struct frame frame = { close + 1, end, outer };
+	char next = i < a->text.n ? a->text.p[i] : 0;
+	for (size_t at = k, to; at != close; at = to) {
+		to = phrase->bar[at];
 		/* Most branches fail at their first letter. */
-		char c = from < to ? a->phrase.p[from] : '*';
-		bool may_fit = strchr("(*# ", c) || (i < a->text.n && a->text.p[i] == c);
-		if (may_fit && matches(a, i, from, to, &frame))
+		char c = at + 1 < to ? phrase->text.p[at + 1] : '*';
+		bool may_fit = c == next || c == '(' || c == '*' || c == '#' || c == ' ';
+		if (may_fit && matches(a, i, at + 1, to, &frame))
 			return true;
-		from = to + 1;
 	}
 	return false;
 }
@@ -294,7 +323,7 @@ matches(struct attempt *a, size_t i, size_t k, size_t end, const struct frame *o
 		return false;
 	a->left--;
 	for (; k < end; k++) {
-		char c = a->phrase.p[k];
+		char c = a->phrase->text.p[k];
 		if (c == '(')
 			return matches_choice(a, i, k, end, outer);
 		if (c == '*')
@@ -340,7 +369,7 @@ walk(const struct policy_phrases *p, struct cv_str flat, const struct policy_hit
 		for (; i; i = p->firsts[i - 1].next) {
 			const struct policy_first *first = &p->firsts[i - 1];
 			const struct policy_phrase *phrase = &p->items[first->phrase];
-			struct attempt a = { flat, phrase->text, ATTEMPTS_MAX, 0 };
+			struct attempt a = { flat, phrase, ATTEMPTS_MAX, 0 };
 			if (cv_str_eq(first->word, word) &&
 			    !(noted && is_noted(noted, phrase)) &&
 			    (first->is_whole || matches(&a, at, 0, phrase->text.n, NULL)))

@@ -17,6 +17,8 @@
 
 struct policy_phrase {
 	struct cv_str text;
+	/* At a '(': its ')'. At a '(' or '|': where the branch behind it ends. */
+	const uint16_t *close, *bar;
 	unsigned group;
 };
 struct policy_first {
