@@ -24,8 +24,10 @@ static const char *const finals[] = {"", "c", "ch", "m", "n", "ng", "nh", "p", "
 static bool
 is_in(const char *s, size_t n, const char *const *list, size_t count)
 {
+	char first = n ? s[0] : '\0';
+
 	for (size_t i = 0; i < count; i++)
-		if (strlen(list[i]) == n && !memcmp(list[i], s, n))
+		if (list[i][0] == first && strlen(list[i]) == n && !memcmp(list[i], s, n))
 			return true;
 	return false;
 }

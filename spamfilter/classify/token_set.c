@@ -188,8 +188,10 @@ drop_unseen(struct cv_buf *text)
 
 	for (size_t from = 0; from < text->n;) {
 		struct cv_str rest = cv_str_sub(cv_buf_view(text), from, text->n);
+		unsigned char c = (unsigned char)rest.p[0];
+		bool may_begin = c == 0xe2 || c == 0xef || c == 0xc2;
 		size_t skip = 0;
-		for (size_t i = 0; (rest.p[0] & 0x80) && i < CV_COUNT(unseen); i++)
+		for (size_t i = 0; may_begin && i < CV_COUNT(unseen); i++)
 			if (cv_str_has_prefix(rest, unseen[i]))
 				skip = strlen(unseen[i]);
 		if (!skip)
