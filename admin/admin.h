@@ -101,6 +101,10 @@ void admin_table(const struct admin_call *call, const json_t *rows,
 	const struct admin_column *columns, size_t count);
 /* TEXT with control characters as question marks: what a peer chose may not steer the terminal. */
 void admin_put(FILE *out, const char *text);
+/* The number KEY of REPLY; 0 when there is none. */
+json_int_t admin_number(const json_t *reply, const char *key);
+/* Sets KEY of a table's ROW to N as text. */
+void admin_set_number(json_t *row, const char *key, json_int_t n);
 /* The day of SECS in Vietnam, "31/12/2026", as a JSON text; "" for 0 and before. */
 json_t *admin_day(int64_t secs);
 /* The moment in the configured time zone, "2026-11-22 08:00:05"; "-" for 0 and before. */

@@ -178,6 +178,21 @@ admin_read_password(const struct admin_call *call)
 	return first;
 }
 
+json_int_t
+admin_number(const json_t *reply, const char *key)
+{
+	return json_integer_value(json_object_get(reply, key));
+}
+
+void
+admin_set_number(json_t *row, const char *key, json_int_t n)
+{
+	char text[32];
+
+	snprintf(text, sizeof text, "%lld", (long long)n);
+	json_object_set_new(row, key, json_string(text));
+}
+
 json_t *
 admin_day(int64_t secs)
 {

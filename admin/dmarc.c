@@ -13,21 +13,6 @@
 #define IMPORT_BYTES_MAX (32u << 20)
 #define FILES_MAX        10000
 
-static json_int_t
-number_of(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-static void
-set_number(json_t *row, const char *key, json_int_t n)
-{
-	char text[32];
-
-	snprintf(text, sizeof text, "%lld", (long long)n);
-	json_object_set_new(row, key, json_string(text));
-}
-
 static void
 set_text(json_t *row, const json_t *from, const char *key)
 {
@@ -79,7 +64,8 @@ run_list(struct admin_call *call)
 		json_t *row = json_object();
 		for (size_t c = 0; c < CV_COUNT(columns); c++)
 			if (json_is_integer(json_object_get(report, columns[c].key)))
-				set_number(row, columns[c].key, number_of(report, columns[c].key));
+				admin_set_number(
+					row, columns[c].key, admin_number(report, columns[c].key));
 			else
 				set_text(row, report, columns[c].key);
 		json_array_append_new(rows, row);
@@ -134,7 +120,7 @@ run_send(struct admin_call *call)
 		set_text(row, report, "domain");
 		set_text(row, report, "state");
 		set_words(row, report, "to");
-		set_number(row, "bytes", number_of(report, "bytes"));
+		admin_set_number(row, "bytes", admin_number(report, "bytes"));
 		set_text(row, report, "why");
 		json_array_append_new(rows, row);
 	}
@@ -164,7 +150,7 @@ say_read(const struct admin_call *call, const char *name, const json_t *reply)
 	fputs(", ", stdout);
 	admin_put(stdout, json_string_value(json_object_get(reply, "domain")));
 	printf(admin_say(call, ", %lld messages\n", ", %lld thư\n"),
-		(long long)number_of(reply, "messages"));
+		(long long)admin_number(reply, "messages"));
 }
 
 static void
@@ -293,7 +279,7 @@ source_rows(const json_t *sources)
 	{
 		json_t *row = json_object();
 		for (size_t k = 0; k < CV_COUNT(numbers); k++)
-			set_number(row, numbers[k], number_of(source, numbers[k]));
+			admin_set_number(row, numbers[k], admin_number(source, numbers[k]));
 		for (size_t k = 0; k < CV_COUNT(texts); k++)
 			set_text(row, source, texts[k]);
 		set_words(row, source, "reporters");

@@ -5,12 +5,6 @@
 
 #include "admin/commands.h"
 
-static json_int_t
-number_of(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
 /* The rows for the table; JSON keeps the numbers. */
 static json_t *
 removed_rows(const struct admin_call *call, const json_t *reply)
@@ -21,9 +15,9 @@ removed_rows(const struct admin_call *call, const json_t *reply)
 	json_array_foreach(json_object_get(reply, "removed"), i, one)
 	{
 		json_t *row = json_copy(one);
-		json_object_set_new(row, "deleted", admin_moment(number_of(one, "deleted")));
-		json_object_set_new(row, "until", admin_moment(number_of(one, "until")));
-		json_object_set_new(row, "received", admin_moment(number_of(one, "received")));
+		json_object_set_new(row, "deleted", admin_moment(admin_number(one, "deleted")));
+		json_object_set_new(row, "until", admin_moment(admin_number(one, "until")));
+		json_object_set_new(row, "received", admin_moment(admin_number(one, "received")));
 		if (!json_object_get(one, "uid"))
 			json_object_set_new(row, "subject", json_string(admin_say(
 				call, "(empty mailbox)", "(thư mục trống)")));
@@ -54,7 +48,8 @@ print_removed(const struct admin_call *call, const json_t *reply)
 		admin_table(call, rows, columns, CV_COUNT(columns));
 	printf(admin_say(call, "%lld messages, %lld bytes can be restored\n",
 		       "Có thể khôi phục %lld thư, %lld byte\n"),
-		(long long)number_of(reply, "messages"), (long long)number_of(reply, "bytes"));
+		(long long)admin_number(reply, "messages"),
+		(long long)admin_number(reply, "bytes"));
 	if (json_is_true(json_object_get(reply, "more")))
 		puts(admin_say(call, "There are more: --limit N, or choose by time or mailbox.",
 			"Còn nữa: dùng --limit N, hoặc chọn theo thời gian, thư mục."));
@@ -70,11 +65,11 @@ print_restored(const struct admin_call *call, const json_t *reply, bool dry)
 			       : admin_say(call, "Restored %lld messages (%lld bytes)\n",
 					 "Đã khôi phục %lld thư (%lld byte)\n");
 
-	printf(text, (long long)number_of(reply, "messages"),
-		(long long)number_of(reply, "bytes"));
-	if (number_of(reply, "mailboxes_made"))
+	printf(text, (long long)admin_number(reply, "messages"),
+		(long long)admin_number(reply, "bytes"));
+	if (admin_number(reply, "mailboxes_made"))
 		printf(admin_say(call, "%lld mailboxes made\n", "Đã tạo %lld thư mục\n"),
-			(long long)number_of(reply, "mailboxes_made"));
+			(long long)admin_number(reply, "mailboxes_made"));
 }
 
 static int

@@ -19,12 +19,6 @@ text_of(const json_t *o, const char *key)
 	return text ? text : "";
 }
 
-static json_int_t
-number_of(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
 /* Months since year 0 of "2026-11-23". */
 static int
 month_of(const char *day)
@@ -41,7 +35,7 @@ count_in(json_t *sum, const char *set, const char *key, json_int_t count)
 {
 	json_t *o = json_object_get(sum, set);
 
-	json_object_set_new(o, key, json_integer(number_of(o, key) + count));
+	json_object_set_new(o, key, json_integer(admin_number(o, key) + count));
 }
 
 /* One row for each value of KEY: what is counted in the last month, and MONTHS numbers for the
@@ -67,14 +61,14 @@ sums_of(const json_t *events, const char *key, int last_month)
 		}
 		char month[16];
 		snprintf(month, sizeof month, "%d", back);
-		count_in(sum, "months", month, number_of(event, "count"));
+		count_in(sum, "months", month, admin_number(event, "count"));
 		if (back)
 			continue;
 		json_object_set_new(sum, "count",
-			json_integer(number_of(sum, "count") + number_of(event, "count")));
+			json_integer(admin_number(sum, "count") + admin_number(event, "count")));
 		count_in(sum, "addresses", text_of(event, "address"), 1);
 		count_in(sum, "domains", text_of(event, "domain"), 1);
-		count_in(sum, "classes", text_of(event, "class"), number_of(event, "count"));
+		count_in(sum, "classes", text_of(event, "class"), admin_number(event, "count"));
 	}
 	json_decref(by_key);
 	return sums;
@@ -83,8 +77,8 @@ sums_of(const json_t *events, const char *key, int last_month)
 static int
 by_count(const void *a, const void *b)
 {
-	json_int_t x = number_of(*(json_t *const *)a, "count"),
-		   y = number_of(*(json_t *const *)b, "count");
+	json_int_t x = admin_number(*(json_t *const *)a, "count"),
+		   y = admin_number(*(json_t *const *)b, "count");
 	int names = strcmp(text_of(*(json_t *const *)a, "name"),
 		text_of(*(json_t *const *)b, "name"));
 
@@ -120,7 +114,7 @@ chart_of(const json_t *months, json_int_t highest)
 	for (int back = MONTHS - 1; back >= 0; back--) {
 		char key[16];
 		snprintf(key, sizeof key, "%d", back);
-		json_int_t n = number_of(months, key);
+		json_int_t n = admin_number(months, key);
 		cv_buf_z(&text, bars[n && highest ? CV_MAX(n * 8 / highest, 1) : 0]);
 	}
 	json_t *out = json_string(text.p);
@@ -206,7 +200,7 @@ print_csv(struct admin_call *call, const json_t *events, int last_month)
 			continue;
 		for (size_t k = 0; k < CV_COUNT(keys); k++)
 			admin_csv_put(&out, cv_str_z(text_of(event, keys[k])), false);
-		snprintf(count, sizeof count, "%lld", (long long)number_of(event, "count"));
+		snprintf(count, sizeof count, "%lld", (long long)admin_number(event, "count"));
 		admin_csv_put(&out, cv_str_z(count), true);
 	}
 	bool is_cut = out.full;

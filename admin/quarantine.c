@@ -8,12 +8,6 @@
 #include "common/base/buf.h"
 #include "common/text/encode.h"
 
-static json_int_t
-number_of(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
 /* "<>" for the null sender, times for people. */
 static json_t *
 row_of(json_t *one)
@@ -21,8 +15,8 @@ row_of(json_t *one)
 	json_t *row = json_copy(one);
 	const char *sender = json_string_value(json_object_get(one, "sender"));
 
-	json_object_set_new(row, "arrived", admin_moment(number_of(one, "arrived")));
-	json_object_set_new(row, "expires", admin_day(number_of(one, "expires")));
+	json_object_set_new(row, "arrived", admin_moment(admin_number(one, "arrived")));
+	json_object_set_new(row, "expires", admin_day(admin_number(one, "expires")));
 	if (!sender || !sender[0])
 		json_object_set_new(row, "sender", json_string("<>"));
 	return row;
@@ -65,10 +59,10 @@ run_list(struct admin_call *call)
 		json_array_foreach(json_object_get(reply, "items"), i, one)
 			json_array_append_new(rows, row_of(one));
 		admin_table(call, rows, columns, CV_COUNT(columns));
-		if (number_of(reply, "total") > (json_int_t)json_array_size(rows))
+		if (admin_number(reply, "total") > (json_int_t)json_array_size(rows))
 			printf(admin_say(call, "%lld in all: name an account or an agency\n",
 				       "Tất cả %lld: hãy chọn hộp thư hoặc đơn vị\n"),
-				(long long)number_of(reply, "total"));
+				(long long)admin_number(reply, "total"));
 		json_decref(rows);
 	}
 	json_decref(reply);
@@ -199,7 +193,7 @@ run_digest(struct admin_call *call)
 		return exit_code;
 	if (!admin_json(call, reply))
 		printf(admin_say(call, "%lld owners told\n", "Đã báo %lld chủ hộp thư\n"),
-			(long long)number_of(reply, "told"));
+			(long long)admin_number(reply, "told"));
 	json_decref(reply);
 	return EXIT_OK;
 }

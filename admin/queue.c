@@ -44,12 +44,6 @@ text_of(const json_t *o, const char *key)
 	return text ? text : "";
 }
 
-static json_int_t
-number_of(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
 static void
 use_time_zone(struct admin_call *call)
 {
@@ -71,9 +65,9 @@ list_row(const struct admin_call *call, const json_t *msg)
 	{
 		held += !strcmp(text_of(r, "state"), "held");
 	}
-	format_time(number_of(msg, "arrived"), arrived);
-	format_time(number_of(first, "next"), next);
-	format_size(number_of(msg, "size"), size);
+	format_time(admin_number(msg, "arrived"), arrived);
+	format_time(admin_number(first, "next"), next);
+	format_size(admin_number(msg, "size"), size);
 	if (count > 1)
 		snprintf(to, sizeof to, "%s +%zu", text_of(first, "address"), count - 1);
 	else
@@ -86,7 +80,7 @@ list_row(const struct admin_call *call, const json_t *msg)
 		state = admin_say(call, "held", "đang giữ");
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "id", text_of(msg, "id"),
 		"arrived", arrived, "size", size, "sender", sender[0] ? sender : "<>", "to", to,
-		"next", state, "tries", number_of(first, "attempts"), "why",
+		"next", state, "tries", admin_number(first, "attempts"), "why",
 		text_of(first, "last_reply"));
 }
 
@@ -137,20 +131,20 @@ print_wishes(const struct admin_call *call, const json_t *msg)
 {
 	char when[32], text[80];
 
-	if (number_of(msg, "not_before")) {
-		format_time(number_of(msg, "not_before"), when);
+	if (admin_number(msg, "not_before")) {
+		format_time(admin_number(msg, "not_before"), when);
 		print_line(call, "Not before", "Hẹn gửi lúc", when);
 	}
-	if (number_of(msg, "deliver_by")) {
+	if (admin_number(msg, "deliver_by")) {
 		bool returns = !strcmp(text_of(msg, "deliver_by_mode"), "return");
-		format_time(number_of(msg, "deliver_by"), when);
+		format_time(admin_number(msg, "deliver_by"), when);
 		snprintf(text, sizeof text, "%s (%s)", when,
 			returns ? admin_say(call, "else returned", "quá hạn thì trả lại")
 				: admin_say(call, "else a notice", "quá hạn thì báo"));
 		print_line(call, "Deliver by", "Phát trước", text);
 	}
-	if (number_of(msg, "priority")) {
-		snprintf(text, sizeof text, "%+d", (int)number_of(msg, "priority"));
+	if (admin_number(msg, "priority")) {
+		snprintf(text, sizeof text, "%+d", (int)admin_number(msg, "priority"));
 		print_line(call, "Priority", "Mức ưu tiên", text);
 	}
 }
@@ -188,17 +182,17 @@ print_message(const struct admin_call *call, const json_t *msg)
 	print_line(call, "From", "Người gửi",
 		text_of(msg, "sender")[0] ? text_of(msg, "sender") : "<>");
 	print_line(call, "Account", "Tài khoản", text_of(msg, "account"));
-	format_size(number_of(msg, "size"), text);
+	format_size(admin_number(msg, "size"), text);
 	print_line(call, "Size", "Cỡ", text);
-	format_time(number_of(msg, "arrived"), text);
+	format_time(admin_number(msg, "arrived"), text);
 	print_line(call, "Arrived", "Đến lúc", text);
-	format_time(number_of(msg, "expires"), text);
+	format_time(admin_number(msg, "expires"), text);
 	print_line(call, "Given up at", "Hạn gửi", text);
 	print_wishes(call, msg);
 	putchar('\n');
 	json_array_foreach(rcpts, i, r)
 	{
-		format_time(number_of(r, "next"), text);
+		format_time(admin_number(r, "next"), text);
 		json_object_set_new(r, "when", json_string(text));
 		json_object_set_new(r, "state", json_string(state_word(call, text_of(r, "state"))));
 	}
@@ -335,12 +329,12 @@ run_stats(struct admin_call *call)
 	if (!admin_json(call, reply)) {
 		for (size_t i = 0; i < CV_COUNT(rows); i++) {
 			snprintf(text, sizeof text, "%lld",
-				(long long)number_of(reply, rows[i].key));
+				(long long)admin_number(reply, rows[i].key));
 			print_line(call, rows[i].en, rows[i].vi, text);
 		}
-		format_size(number_of(reply, "bytes"), text);
+		format_size(admin_number(reply, "bytes"), text);
 		print_line(call, "Size", "Dung lượng", text);
-		format_time(number_of(reply, "oldest"), text);
+		format_time(admin_number(reply, "oldest"), text);
 		print_line(call, "Oldest", "Cũ nhất", text);
 		json_t *destinations = json_object_get(reply, "destinations");
 		if (json_array_size(destinations)) {
@@ -377,16 +371,16 @@ print_summary(const struct admin_call *call, const json_t *reply)
 	json_array_foreach(domains, i, d)
 	{
 		json_object_update(d, json_object_get(d, "ages"));
-		format_time(number_of(d, "next"), text);
+		format_time(admin_number(d, "next"), text);
 		json_object_set_new(d, "when", json_string(text));
 	}
 	if (json_array_size(domains))
 		admin_table(call, domains, columns, CV_COUNT(columns));
 	else
 		puts(admin_say(call, "The queue is empty.", "Hàng đợi trống."));
-	if ((size_t)number_of(reply, "total") > json_array_size(domains))
+	if ((size_t)admin_number(reply, "total") > json_array_size(domains))
 		printf(admin_say(call, "%lld destinations in all\n", "tổng cộng %lld nơi nhận\n"),
-			(long long)number_of(reply, "total"));
+			(long long)admin_number(reply, "total"));
 }
 
 static int
@@ -452,14 +446,14 @@ change(struct admin_call *call, const char *what, bool is_dangerous)
 	json_t *reply = admin_ask(call, ADMIN_SMTPD, request, &exit_code);
 	if (!reply)
 		return exit_code;
-	json_int_t busy = number_of(reply, "busy");
+	json_int_t busy = admin_number(reply, "busy");
 	if (!admin_json(call, reply)) {
 		printf(dry_run ? admin_say(call, "%lld messages, %lld recipients would change",
 					 "%lld thư, %lld người nhận sẽ thay đổi")
 			       : admin_say(call, "%lld messages, %lld recipients changed",
 					 "%lld thư, %lld người nhận đã thay đổi"),
-			(long long)number_of(reply, "messages"),
-			(long long)number_of(reply, "recipients"));
+			(long long)admin_number(reply, "messages"),
+			(long long)admin_number(reply, "recipients"));
 		if (busy)
 			printf(admin_say(call, "; %lld are being sent at this moment",
 				       "; %lld đang được gửi"),
@@ -645,8 +639,8 @@ run_adopt(struct admin_call *call)
 	if (!admin_json(call, reply))
 		printf(admin_say(call, "%lld messages, %lld recipients%s\n",
 			       "%lld thư, %lld người nhận%s\n"),
-			(long long)number_of(reply, "messages"),
-			(long long)number_of(reply, "recipients"),
+			(long long)admin_number(reply, "messages"),
+			(long long)admin_number(reply, "recipients"),
 			admin_option(call, "dry-run")
 				? admin_say(call, " would be taken over", " sẽ được tiếp nhận")
 				: admin_say(call, " taken over", " đã tiếp nhận"));

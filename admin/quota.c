@@ -5,12 +5,6 @@
 
 #include "admin/commands.h"
 
-static json_int_t
-number_of(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
 /* "1.5G"; "-" for no limit. */
 static json_t *
 size_text(json_int_t bytes, bool is_limit)
@@ -99,11 +93,11 @@ list_rows(const json_t *reply)
 	{
 		const json_t *pool = json_object_get(one, "pool");
 		json_t *row = json_copy(one);
-		json_object_set_new(row, "used", size_text(number_of(one, "used"), false));
-		json_object_set_new(row, "limit", size_text(number_of(one, "limit"), true));
-		json_object_set_new(row, "percent", percent_text(number_of(one, "percent")));
+		json_object_set_new(row, "used", size_text(admin_number(one, "used"), false));
+		json_object_set_new(row, "limit", size_text(admin_number(one, "limit"), true));
+		json_object_set_new(row, "percent", percent_text(admin_number(one, "percent")));
 		json_object_set_new(row, "pool",
-			pool ? percent_text(number_of(pool, "percent")) : json_string("-"));
+			pool ? percent_text(admin_number(pool, "percent")) : json_string("-"));
 		json_array_append_new(rows, row);
 	}
 	return rows;
@@ -138,10 +132,10 @@ run_list(struct admin_call *call)
 	if (!admin_json(call, reply)) {
 		json_t *rows = list_rows(reply);
 		admin_table(call, rows, columns, CV_COUNT(columns));
-		if (number_of(reply, "total") > (json_int_t)json_array_size(rows))
+		if (admin_number(reply, "total") > (json_int_t)json_array_size(rows))
 			printf(admin_say(call, "%lld in all: --limit N shows more\n",
 				       "Tất cả %lld: dùng --limit N để xem thêm\n"),
-				(long long)number_of(reply, "total"));
+				(long long)admin_number(reply, "total"));
 		json_decref(rows);
 	}
 	json_decref(reply);
@@ -171,7 +165,7 @@ run_set(struct admin_call *call)
 	if (!admin_json(call, reply))
 		printf(pool ? admin_say(call, "%lld pools changed\n", "Đã đổi %lld hạn mức chung\n")
 			    : admin_say(call, "%lld accounts changed\n", "Đã đổi %lld tài khoản\n"),
-			(long long)number_of(reply, "changed"));
+			(long long)admin_number(reply, "changed"));
 	json_decref(reply);
 	return EXIT_OK;
 }
@@ -185,12 +179,12 @@ add_report_row(json_t *rows, const json_t *one, const char *agency)
 	json_t *row = json_copy((json_t *)(uintptr_t)one);
 
 	json_object_set_new(row, "agency", json_string(agency));
-	json_object_set_new(row, "used", size_text(number_of(one, "used"), false));
-	json_object_set_new(row, "limits", size_text(number_of(one, "limits"), true));
-	json_object_set_new(
-		row, "pool", pool ? size_text(number_of(pool, "limit"), true) : json_string("-"));
+	json_object_set_new(row, "used", size_text(admin_number(one, "used"), false));
+	json_object_set_new(row, "limits", size_text(admin_number(one, "limits"), true));
+	json_object_set_new(row, "pool",
+		pool ? size_text(admin_number(pool, "limit"), true) : json_string("-"));
 	json_object_set_new(row, "pool_full",
-		pool ? percent_text(number_of(pool, "percent")) : json_string("-"));
+		pool ? percent_text(admin_number(pool, "percent")) : json_string("-"));
 	json_array_append_new(rows, row);
 }
 

@@ -13,18 +13,12 @@ text_of(const json_t *o, const char *key)
 	return text ? text : "";
 }
 
-static json_int_t
-number_of(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
 /* "12 / 1000", or "12" without a limit. */
 static json_t *
 count_of(const json_t *account, const char *key, const char *limit)
 {
-	json_int_t most = number_of(json_object_get(account, "limits"), limit);
-	long long count = (long long)number_of(account, key);
+	json_int_t most = admin_number(json_object_get(account, "limits"), limit);
+	long long count = (long long)admin_number(account, key);
 
 	return most ? json_sprintf("%lld / %lld", count, (long long)most)
 		    : json_sprintf("%lld", count);
@@ -33,7 +27,7 @@ count_of(const json_t *account, const char *key, const char *limit)
 static json_t *
 since_of(struct admin_call *call, const json_t *account)
 {
-	time_t since = (time_t)number_of(account, "since");
+	time_t since = (time_t)admin_number(account, "since");
 	struct tm tm;
 	char text[32] = "-";
 
@@ -155,7 +149,7 @@ run_release(struct admin_call *call)
 	if (queue && !call->json)
 		printf(admin_say(call, "%lld held messages are on their way again\n",
 			       "%lld thư đang giữ đã được gửi tiếp\n"),
-			(long long)number_of(queue, "messages"));
+			(long long)admin_number(queue, "messages"));
 	return print_account(call, reply);
 }
 

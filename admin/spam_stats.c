@@ -10,12 +10,6 @@
 
 static const char *const actions[] = {"pass", "mark", "junk", "greylist", "quarantine", "refuse"};
 
-static json_int_t
-number_of(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
 static const char *
 text_of(const json_t *o, const char *key)
 {
@@ -34,7 +28,7 @@ add_counts(json_t *to, const json_t *from)
 
 	json_object_foreach ((json_t *)(uintptr_t)from, key, value)
 		json_object_set_new(
-			to, key, json_integer(number_of(to, key) + json_integer_value(value)));
+			to, key, json_integer(admin_number(to, key) + json_integer_value(value)));
 }
 
 /* The days' rows added up by agency and direction. */
@@ -57,7 +51,8 @@ sums_of(const json_t *rows)
 			json_object_set_new(by_key, key, sum);
 		}
 		json_object_set_new(sum, "messages",
-			json_integer(number_of(sum, "messages") + number_of(row, "messages")));
+			json_integer(
+				admin_number(sum, "messages") + admin_number(row, "messages")));
 		add_counts(json_object_get(sum, "actions"), json_object_get(row, "actions"));
 		add_counts(json_object_get(sum, "rules"), json_object_get(row, "rules"));
 	}
@@ -75,12 +70,12 @@ top_rules(const json_t *rules)
 	for (int n = 0; n < TOP_RULES; n++) {
 		const char *key, *best = NULL;
 		json_object_foreach (left, key, value)
-			if (!best || json_integer_value(value) > number_of(left, best))
+			if (!best || json_integer_value(value) > admin_number(left, best))
 				best = key;
 		if (!best)
 			break;
 		cv_buf_printf(&text, "%s%s %lld", n ? ", " : "", best,
-			(long long)number_of(left, best));
+			(long long)admin_number(left, best));
 		json_object_del(left, best);
 	}
 	json_t *out = json_string(text.n ? text.p : "");
@@ -146,9 +141,9 @@ print_csv(struct admin_call *call, const json_t *rows)
 		admin_csv_put(&out, cv_str_z(text_of(row, "day")), false);
 		admin_csv_put(&out, cv_str_z(text_of(row, "agency")), false);
 		admin_csv_put(&out, cv_str_z(text_of(row, "direction")), false);
-		put_number(&out, number_of(row, "messages"));
+		put_number(&out, admin_number(row, "messages"));
 		for (size_t a = 0; a < CV_COUNT(actions); a++)
-			put_number(&out, number_of(json_object_get(row, "actions"), actions[a]));
+			put_number(&out, admin_number(json_object_get(row, "actions"), actions[a]));
 		cv_buf_reset(&rules);
 		json_object_foreach (json_object_get(row, "rules"), key, value)
 			cv_buf_printf(&rules, "%s%s=%lld", rules.n ? " " : "", key,

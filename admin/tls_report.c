@@ -6,21 +6,6 @@
 #include "common/base/clock.h"
 #include "common/text/date.h"
 
-static json_int_t
-number_of(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-static void
-set_number(json_t *row, const char *key, json_int_t n)
-{
-	char text[32];
-
-	snprintf(text, sizeof text, "%lld", (long long)n);
-	json_object_set_new(row, key, json_string(text));
-}
-
 /* "certificate-expired 3, validation-failure 1" */
 static void
 set_failures(json_t *row, const json_t *failures)
@@ -58,7 +43,7 @@ received_rows(const struct admin_call *call, const json_t *reports)
 		json_array_foreach(json_object_get(report, "policies"), k, policy)
 		{
 			json_t *row = json_object();
-			set_day(row, "day", number_of(report, "from"));
+			set_day(row, "day", admin_number(report, "from"));
 			json_object_set(
 				row, "organization", json_object_get(report, "organization"));
 			json_object_set(row, "domain", json_object_get(policy, "domain"));
@@ -67,8 +52,8 @@ received_rows(const struct admin_call *call, const json_t *reports)
 			json_object_set_new(row, "signed",
 				json_string(is_signed ? admin_say(call, "yes", "có")
 						      : admin_say(call, "no", "không")));
-			set_number(row, "good", number_of(policy, "good"));
-			set_number(row, "bad", number_of(policy, "bad"));
+			admin_set_number(row, "good", admin_number(policy, "good"));
+			admin_set_number(row, "bad", admin_number(policy, "bad"));
 			set_failures(row, json_object_get(policy, "failures"));
 			json_array_append_new(rows, row);
 		}
@@ -125,8 +110,8 @@ told_rows(const json_t *reports)
 		json_object_set(row, "day", json_object_get(report, "day"));
 		json_object_set(row, "domain", json_object_get(report, "domain"));
 		json_object_set(row, "state", json_object_get(report, "state"));
-		set_number(row, "good", number_of(report, "good"));
-		set_number(row, "bad", number_of(report, "bad"));
+		admin_set_number(row, "good", admin_number(report, "good"));
+		admin_set_number(row, "bad", admin_number(report, "bad"));
 		json_t *why = json_object_get(report, "why");
 		json_object_set_new(row, "why", why ? json_incref(why) : json_string(""));
 		json_array_append_new(rows, row);
@@ -186,7 +171,7 @@ run_send(struct admin_call *call)
 		return exit_code;
 	if (!admin_json(call, reply))
 		printf(admin_say(call, "%lld reports are being sent\n", "đang gửi %lld báo cáo\n"),
-			(long long)number_of(reply, "reports"));
+			(long long)admin_number(reply, "reports"));
 	json_decref(reply);
 	return EXIT_OK;
 }

@@ -4,9 +4,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <zlib.h>
 
 #include "common/base/rng.h"
+#include "common/net/deflate.h"
 #include "common/text/date.h"
 #include "common/text/encode.h"
 #include "common/text/header.h"
@@ -254,27 +254,6 @@ tidy(const json_t *policies)
 	return copy;
 }
 
-static enum cv_status
-gzip(struct cv_str in, struct cv_buf *out, struct cv_err *err)
-{
-	z_stream z = { .next_in = (unsigned char *)(uintptr_t)in.p, .avail_in = (unsigned)in.n };
-
-	/* 15 bits of window; 16 more ask for the form of gzip. */
-	if (deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-		return cv_fail(err, CV_TEMPFAIL, "a report cannot be compressed");
-	size_t most = deflateBound(&z, (unsigned long)in.n);
-	char *room = cv_buf_room(out, most);
-	int result = Z_MEM_ERROR;
-	if (room) {
-		z.next_out = (unsigned char *)room;
-		z.avail_out = (unsigned)most;
-		result = deflate(&z, Z_FINISH);
-		out->n += z.total_out;
-	}
-	deflateEnd(&z);
-	return result == Z_STREAM_END ? CV_OK : cv_fail(err, CV_LIMIT, "a report is too large");
-}
-
 enum cv_status
 smtpd_tlsrpt_pack(const struct smtpd_tlsrpt_report *r, struct cv_buf *out, struct cv_err *err)
 {
@@ -283,7 +262,7 @@ smtpd_tlsrpt_pack(const struct smtpd_tlsrpt_report *r, struct cv_buf *out, struc
 		utc(r->to_secs), "contact-info", r->contact, "report-id", r->id, "policies",
 		tidy(r->policies));
 	char *text = report ? json_dumps(report, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
-	enum cv_status status = text ? gzip(cv_str_z(text), out, err)
+	enum cv_status status = text ? cv_gzip(cv_str_z(text), out, err)
 		: cv_fail(err, CV_INVALID, "a report cannot be written");
 
 	json_decref(report);

@@ -125,3 +125,24 @@ cv_unpack_done(struct cv_unpack *u)
 	free(u->history);
 	*u = (struct cv_unpack){0};
 }
+
+enum cv_status
+cv_gzip(struct cv_str in, struct cv_buf *out, struct cv_err *err)
+{
+	z_stream z = { .next_in = (unsigned char *)(uintptr_t)in.p, .avail_in = (unsigned)in.n };
+
+	/* 15 bits of window; 16 more ask for the form of gzip. */
+	if (deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		return cv_fail(err, CV_TEMPFAIL, "a report cannot be compressed");
+	size_t most = deflateBound(&z, (unsigned long)in.n);
+	char *room = cv_buf_room(out, most);
+	int result = Z_MEM_ERROR;
+	if (room) {
+		z.next_out = (unsigned char *)room;
+		z.avail_out = (unsigned)most;
+		result = deflate(&z, Z_FINISH);
+		out->n += z.total_out;
+	}
+	deflateEnd(&z);
+	return result == Z_STREAM_END ? CV_OK : cv_fail(err, CV_LIMIT, "a report is too large");
+}

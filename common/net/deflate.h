@@ -43,4 +43,8 @@ CV_MUST_CHECK enum cv_status cv_unpack_bytes(struct cv_unpack *u, struct cv_str 
 void cv_unpack_rest(struct cv_unpack *u);
 void cv_unpack_done(struct cv_unpack *u);
 
+/* Appends IN as one gzip file (RFC 1952), packed as small as it gets. CV_LIMIT when OUT has no room
+ * for it. */
+CV_MUST_CHECK enum cv_status cv_gzip(struct cv_str in, struct cv_buf *out, struct cv_err *err);
+
 #endif

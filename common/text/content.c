@@ -179,9 +179,8 @@ is_link_octet(unsigned char c)
 	return c > ' ' && c < 0x7f && !strchr("<>\"'()[]{}", c);
 }
 
-/* A run of letters and digits, both, long enough to be no word. */
-static bool
-has_token(struct cv_str link)
+bool
+cv_has_token(struct cv_str link)
 {
 	size_t run = 0, digits = 0, letters = 0;
 
@@ -217,7 +216,7 @@ count_token_links(struct cv_str text)
 		struct cv_str link = cv_str_sub(rest, found, end);
 		size_t colon = cv_str_search(link, CV_STR("://"));
 		size_t path = colon < link.n ? cv_str_find(link, '/', colon + 3) : link.n;
-		if (has_token(cv_str_sub(link, path, link.n)))
+		if (cv_has_token(cv_str_sub(link, path, link.n)))
 			count++;
 		at += end > found ? end : found + 1;
 	}

@@ -42,4 +42,7 @@ struct cv_str cv_content_links(const struct cv_content *c);
 /* Links that carry a long random-looking word, as those do that confirm something. */
 unsigned cv_content_token_links(const struct cv_content *c);
 
+/* Whether LINK has a run of letters and digits, both, long enough to be no word. */
+bool cv_has_token(struct cv_str link);
+
 #endif

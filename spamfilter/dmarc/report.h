@@ -32,9 +32,6 @@ struct spam_report {
 /* The XML of 3.1; CV_LIMIT when OUT is full. */
 CV_MUST_CHECK enum cv_status spam_report_xml(
 	const struct spam_report *r, struct cv_buf *out, struct cv_err *err);
-/* TEXT, gzipped (RFC 1952). */
-CV_MUST_CHECK enum cv_status spam_report_gzip(
-	struct cv_str text, struct cv_buf *out, struct cv_err *err);
 /* The mail of 3.5.2 around it, CRLF lines. */
 CV_MUST_CHECK enum cv_status spam_report_mail(const struct spam_report *r, const char *to,
 	struct cv_str gzip, struct cv_buf *out, struct cv_err *err);

@@ -1,6 +1,5 @@
 /* report_write.c - aggregate reports of ours: XML, gzip, the mail around them. See report.h. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <zlib.h>
 
 #include "common/base/rng.h"
 #include "common/text/charset.h"
@@ -169,28 +168,7 @@ spam_report_xml(const struct spam_report *r, struct cv_buf *out, struct cv_err *
 	return out->full ? cv_fail(err, CV_LIMIT, "the report is too large") : CV_OK;
 }
 
-/* ---- gzip and mail ---- */
-
-enum cv_status
-spam_report_gzip(struct cv_str text, struct cv_buf *out, struct cv_err *err)
-{
-	z_stream z = {.next_in = (unsigned char *)(uintptr_t)text.p, .avail_in = (unsigned)text.n};
-
-	/* 15 bits of window; 16 more ask for the form of gzip. */
-	if (deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-		return cv_fail(err, CV_TEMPFAIL, "a report cannot be compressed");
-	size_t most = deflateBound(&z, (unsigned long)text.n);
-	char *room = cv_buf_room(out, most);
-	int result = Z_MEM_ERROR;
-	if (room) {
-		z.next_out = (unsigned char *)room;
-		z.avail_out = (unsigned)most;
-		result = deflate(&z, Z_FINISH);
-		out->n += z.total_out;
-	}
-	deflateEnd(&z);
-	return result == Z_STREAM_END ? CV_OK : cv_fail(err, CV_LIMIT, "the report is too large");
-}
+/* ---- mail ---- */
 
 static void
 write_text(const struct spam_report *r, struct cv_buf *out)

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
+#include "common/net/deflate.h"
 #include "common/text/address.h"
 #include "common/text/date.h"
 #include "common/text/encode.h"
@@ -198,7 +199,7 @@ send_one(struct spam_reporter *r, uint32_t day, const char *domain, bool is_dry)
 
 	enum cv_status status = compose(r, day, domain, &one, &sending.why);
 	if (status == CV_OK)
-		status = spam_report_gzip(cv_buf_view(&one.xml), &gzip, &sending.why);
+		status = cv_gzip(cv_buf_view(&one.xml), &gzip, &sending.why);
 	if (status == CV_OK)
 		json_array_foreach(json_object_get(one.report.policy, "rua"), i, target)
 			send_to(r, &one, target, cv_buf_view(&gzip), is_dry, &sending);

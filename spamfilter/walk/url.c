@@ -12,11 +12,11 @@
 #include <uninorm.h>
 
 #include "common/text/charset.h"
+#include "common/text/content.h"
 #include "common/text/domain.h"
 #include "common/text/encode.h"
 #include "spamfilter/walk/lists.h"
 
-#define TOKEN_CHARS_MIN 16
 
 static const psl_ctx_t *suffixes;               /* set before threads start */
 static _Atomic(struct spam_lists *) shorteners; /* read-only */
@@ -528,27 +528,6 @@ remove_dots(struct cv_buf *out, size_t at)
 	out->p[to] = '\0';
 }
 
-/* A run of letters and digits, both, long enough to be no word. */
-static bool
-has_token(struct cv_str s)
-{
-	size_t run = 0, digits = 0, letters = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		bool digit = cv_is_digit(c), letter = cv_is_alpha(c);
-		if (!digit && !letter && c != '-' && c != '_') {
-			run = digits = letters = 0;
-			continue;
-		}
-		digits += digit;
-		letters += letter;
-		if (++run >= TOKEN_CHARS_MIN && digits >= 3 && letters >= 3)
-			return true;
-	}
-	return false;
-}
-
 /* The port behind the host in *HOST, cut off it; empty when there is none. */
 static struct cv_str
 take_port(struct cv_str *host)
@@ -597,7 +576,7 @@ write_url(struct cv_arena *arena, const struct scheme *scheme, struct cv_str por
 	put_path(path, true, &url, &out->flags);
 	remove_dots(&url, path_at);
 	put_path(cv_str_sub(rest, query, rest.n), false, &url, &out->flags);
-	if (has_token(cv_str_sub(cv_buf_view(&url), path_at, url.n)))
+	if (cv_has_token(cv_str_sub(cv_buf_view(&url), path_at, url.n)))
 		out->flags |= SPAM_URL_TOKEN;
 	if (url.n > SPAM_URL_MAX)
 		out->flags |= SPAM_URL_CUT;
