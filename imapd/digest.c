@@ -7,10 +7,10 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
+#include "common/config/calendar.h"
 #include "imapd/digest_text.h"
 #include "imapd/letter.h"
 #include "imapd/token.h"
-#include "imapd/workday.h"
 
 #define LOOK_SECS   20      /* how often the clock is looked at */
 #define LATEST_MIN  (12 * 60)
@@ -195,7 +195,7 @@ is_due(struct imapd_digest *g, int64_t *day_out)
 	time_t now = (time_t)cv_wall_secs();
 	struct tm tm;
 	struct cv_err err;
-	bool is_workday;
+	struct cv_calendar *calendar = NULL;
 
 	if (at < 0 || !config->imapd->quarantine_digest || !localtime_r(&now, &tm))
 		return false;
@@ -203,8 +203,11 @@ is_due(struct imapd_digest *g, int64_t *day_out)
 	int minute = tm.tm_hour * 60 + tm.tm_min;
 	if (*day_out == g->done_day || minute < at || minute >= CV_MAX(LATEST_MIN, at + 60))
 		return false;
-	if (imapd_workday_read(config->common->holidays_file, *day_out, &is_workday, &err))
+	if (cv_calendar_load(config->common->holidays_file, config->common->working_hours,
+		    &calendar, &err))
 		cv_log(0, CV_WARN, "digest.holidays", "error=\"%s\"", err.text);
+	bool is_workday = calendar && cv_calendar_is_workday(calendar, *day_out);
+	cv_calendar_free(calendar);
 	if (!is_workday)
 		g->done_day = *day_out;
 	return is_workday;

@@ -5,6 +5,7 @@
 #include "common/net/addr.h"
 #include "common/net/dnslist.h"
 #include "common/text/address.h"
+#include "common/text/calendar.h"
 #include "common/text/domain.h"
 
 /* ---- one word or value ---- */
@@ -70,6 +71,17 @@ check_address(struct cv_str value, const char *of, struct cv_err *err)
 	(void)of;
 	return !value.n || cv_address_is_valid(value, 0) ? CV_OK
 		: cv_fail(err, CV_INVALID, "\"%.*s\" is no mail address", CV_STR_ARGS(value));
+}
+
+static enum cv_status
+check_hours(struct cv_str value, const char *of, struct cv_err *err)
+{
+	struct cv_calendar *calendar = NULL;
+	enum cv_status status = cv_calendar_new(CV_STR_EMPTY, value, &calendar, err);
+
+	(void)of;
+	cv_calendar_free(calendar);
+	return status;
 }
 
 /* OF: the words that are allowed, apart by blanks. */
@@ -241,6 +253,7 @@ static const struct row {
 	{ "congvu", "hostname", false, check_domain, NULL },
 	{ "congvu", "default_domain", false, check_domain, NULL },
 	{ "congvu", "official_suffixes", true, check_domain, NULL },
+	{ "congvu", "working_hours", false, check_hours, NULL },
 	{ "congvu", "log_level", false, check_choice, "error warn info debug" },
 	{ "congvu", "log_format", false, check_choice, "text json" },
 	{ "congvu", "oauth_introspection_url", false, check_https, NULL },

@@ -22,7 +22,8 @@
 	OPT(text, province, "Tỉnh Lam Giang", "1", "200", "name of the province, for people", "tên tỉnh") \
 	OPT(text, default_domain, "lamgiang.example", "1", "255", "domain of new addresses and of log-ins without one", "tên miền mặc định") \
 	OPT(list, official_suffixes, "lamgiang.example trason.example", "", "65536", "domains whose mail counts as official", "các đuôi tên miền công vụ") \
-	OPT(path, holidays_file, "", "", "1024", "days off beside Saturday and Sunday, one a line: YYYY-MM-DD, or +YYYY-MM-DD for a Saturday or Sunday that is worked", "tệp ngày nghỉ lễ, mỗi dòng một ngày YYYY-MM-DD; +YYYY-MM-DD: thứ bảy, chủ nhật làm bù") \
+	OPT(path, holidays_file, "", "", "1024", "days off beside Saturday and Sunday, one a line: YYYY-MM-DD, *-MM-DD of every year, or +YYYY-MM-DD for a Saturday or Sunday that is worked; empty: the list that comes with the program", "tệp ngày nghỉ lễ, mỗi dòng một ngày YYYY-MM-DD, *-MM-DD hằng năm; +YYYY-MM-DD: thứ bảy, chủ nhật làm bù; để trống: danh sách có sẵn") \
+	OPT(text, working_hours, "07:30-11:30 13:30-17:00", "", "200", "hours of a working day, for terms and response times", "giờ làm việc, để tính thời hạn và thời gian trả lời") \
 	OPT(text, time_zone, "Asia/Ho_Chi_Minh", "1", "64", "time zone of reports and logs", "múi giờ") \
 	OPT(text, user, "", "", "32", "Unix user the daemons run as; empty: whoever starts them", "người dùng hệ thống chạy dịch vụ") \
 	OPT(flag, sandbox, "yes", "", "", "shut the daemons in: only their own files (Landlock) and the system calls they need (seccomp)", "cô lập các dịch vụ: chỉ mở tệp và lời gọi hệ thống cần thiết") \

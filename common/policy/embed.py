@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: MPL-2.0
 """Write the data files of conf/policy as C string literals, so that programs run without it.
 
-    embed.py ROOT            writes the .inc files of common/policy, common/register, spamfilter/walk
+    embed.py ROOT            writes the .inc files of common/policy, common/register, common/text,
+                             spamfilter/walk
     embed.py ROOT --check    fails when they are not what it would write
 """
 import os
 import sys
 
 REGISTER = {"reserved-local-parts.txt"}
+CALENDAR = {"holidays.txt"}
 WALK = {"url-shorteners.txt", "attachment-types.txt"}
 
 
@@ -30,13 +32,14 @@ def main():
     root = sys.argv[1]
     folder = os.path.join(root, "conf/policy")
     outputs = {"common/policy/data.inc": "", "common/register/reserved.inc": "",
-               "spamfilter/walk/lists.inc": ""}
+               "common/text/holidays.inc": "", "spamfilter/walk/lists.inc": ""}
     for name in sorted(os.listdir(folder)):
         if not name.endswith(".txt"):
             continue
         with open(os.path.join(folder, name), encoding="utf-8") as file:
             text = literal(name, file.read())
         room = ("common/register/reserved.inc" if name in REGISTER else
+                "common/text/holidays.inc" if name in CALENDAR else
                 "spamfilter/walk/lists.inc" if name in WALK else "common/policy/data.inc")
         outputs[room] += text
     stale = []

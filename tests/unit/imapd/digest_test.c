@@ -1,5 +1,5 @@
-/* digest_test.c - working days, what a held message says of itself, and that no stranger's words
- * become links, lines or markup (SPM-02, OPS-06). */
+/* digest_test.c - what a held message says of itself, and that no stranger's words
+ * become links, lines or markup (SPM-02). */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,38 +11,6 @@
 #include "common/text/date.h"
 #include "imapd/digest_text.h"
 #include "imapd/mail_notice.h"
-#include "imapd/workday.h"
-
-static void
-test_workday__knows_weekends_holidays_and_days_worked_instead(void **state)
-{
-	/* Tet 2027: 6 February is the first day; the Saturday after it is worked. */
-	static const char file[] = "# ngày nghỉ\n2027-02-05 tất niên\n2027-02-08\r\n2027-02-09\n"
-				   "+2027-02-20 làm bù\n2026-09-02 # Quốc khánh\n";
-	static const struct {
-		int year, month, day;
-		bool want;
-	} rows[] = {
-		{2026, 11, 23, true},  {2026, 11, 22, false}, {2026, 11, 21, false},
-		{2027, 2, 4, true},    {2027, 2, 5, false},   {2027, 2, 8, false},
-		{2027, 2, 9, false},   {2027, 2, 10, true},   {2027, 2, 20, true},
-		{2027, 2, 21, false},  {2026, 9, 2, false},   {2026, 9, 3, true},
-	};
-	static const struct {
-		const char *text;
-		unsigned fault;
-	} faults[] = {{file, 0}, {"", 0}, {"2026-13-01\n", 1}, {"\n2026-02-30", 2}, {"x", 1},
-		{"+\n", 1}, {"2026-1-1\n", 1}, {"01/02/2026\n", 1}};
-
-	(void)state;
-	for (size_t i = 0; i < CV_COUNT(rows); i++) {
-		int64_t day = cv_days_from_civil(rows[i].year, rows[i].month, rows[i].day);
-		if (imapd_is_workday(cv_str_z(file), day) != rows[i].want)
-			fail_msg("%d-%d-%d", rows[i].year, rows[i].month, rows[i].day);
-	}
-	for (size_t i = 0; i < CV_COUNT(faults); i++)
-		assert_int_equal(imapd_holidays_fault(cv_str_z(faults[i].text)), faults[i].fault);
-}
 
 static void
 test_digest__time_is_read_strictly(void **state)
@@ -157,7 +125,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_workday__knows_weekends_holidays_and_days_worked_instead),
 		cmocka_unit_test(test_digest__time_is_read_strictly),
 		cmocka_unit_test(test_held__says_what_our_own_fields_say),
 		cmocka_unit_test(test_digest__makes_no_link_or_markup_of_what_strangers_write),
