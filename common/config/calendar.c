@@ -14,8 +14,10 @@ read_file(const char *path, char *text, size_t *n_out, struct cv_err *err)
 	if (fd < 0)
 		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot read %s", path);
 	ssize_t got = 1;
-	for (*n_out = 0; got > 0 && *n_out <= CV_HOLIDAYS_MAX; *n_out += (size_t)(got > 0 ? got : 0))
+	for (*n_out = 0; got > 0 && *n_out <= CV_HOLIDAYS_MAX;) {
 		got = read(fd, text + *n_out, CV_HOLIDAYS_MAX + 1 - *n_out);
+		*n_out += got > 0 ? (size_t)got : 0;
+	}
 	int failed = errno;
 	close(fd);
 	return got < 0 ? cv_fail_errno(err, CV_TEMPFAIL, failed, "cannot read %s", path) : CV_OK;

@@ -1,5 +1,5 @@
-/* calendar.h - the calendar that the configuration asks for: holidays_file and working_hours (OPS-06).
- */
+/* calendar.h - the calendar that the configuration asks for, by holidays_file and working_hours
+ * (OPS-06). */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_CONFIG_CALENDAR_H
 #define CV_CONFIG_CALENDAR_H

@@ -21,7 +21,8 @@
 struct cv_calendar;
 
 /* Reads both; HOLIDAYS without octets (p NULL) is the list that comes with the program
- * (conf/policy/holidays.txt), empty HOURS are CV_HOURS_DEFAULT. CV_INVALID names the line or the span at fault. */
+ * (conf/policy/holidays.txt), empty HOURS are CV_HOURS_DEFAULT. CV_INVALID names the line or the
+ * span at fault. */
 CV_MUST_CHECK enum cv_status cv_calendar_new(struct cv_str holidays, struct cv_str hours,
                                              struct cv_calendar **out, struct cv_err *err);
 void cv_calendar_free(struct cv_calendar *c);

@@ -15,7 +15,8 @@ make(const char *holidays, const char *hours)
 {
 	struct cv_calendar *c = NULL;
 	struct cv_err err = {0};
-	if (cv_calendar_new(holidays ? cv_str_z(holidays) : CV_STR_EMPTY, cv_str_z(hours), &c, &err))
+	struct cv_str list = holidays ? cv_str_z(holidays) : CV_STR_EMPTY;
+	if (cv_calendar_new(list, cv_str_z(hours), &c, &err))
 		fail_msg("%s", err.text);
 	return c;
 }
@@ -23,7 +24,8 @@ make(const char *holidays, const char *hours)
 static int64_t
 at(int year, int month, int day, int hour, int minute)
 {
-	return cv_calendar_midnight(cv_days_from_civil(year, month, day)) + hour * 3600 + minute * 60;
+	int64_t midnight = cv_calendar_midnight(cv_days_from_civil(year, month, day));
+	return midnight + hour * 3600 + minute * 60;
 }
 
 static void
@@ -37,10 +39,11 @@ ops_06_tet_2027_is_right(void **state)
 	};
 	struct cv_calendar *c = make(NULL, "");
 	(void)state;
-	for (size_t i = 0; i < CV_COUNT(rows); i++)
-		if (cv_calendar_is_workday(c, cv_days_from_civil(2027, rows[i].month, rows[i].day)) !=
-		    rows[i].is_worked)
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		int64_t day = cv_days_from_civil(2027, rows[i].month, rows[i].day);
+		if (cv_calendar_is_workday(c, day) != rows[i].is_worked)
 			fail_msg("2027-%02d-%02d", rows[i].month, rows[i].day);
+	}
 	/* What is asked for on the last day before Tet is due on the second day after it. */
 	assert_int_equal(cv_calendar_deadline(c, at(2027, 2, 4, 9, 0), 2), at(2027, 2, 15, 17, 0));
 	assert_int_equal(cv_calendar_workdays(c, cv_days_from_civil(2027, 2, 1),
@@ -120,7 +123,7 @@ ops_06_terms_count_working_days_and_hours(void **state)
 		3600);
 	assert_int_equal(cv_calendar_work_secs(c, at(2026, 11, 24, 16, 0), at(2026, 11, 26, 8, 0)),
 		5400);
-	assert_int_equal(cv_calendar_work_secs(c, at(2026, 11, 24, 8, 0), at(2026, 11, 24, 8, 0)), 0);
+	assert_int_equal(cv_calendar_work_secs(c, 5, 5), 0);
 	assert_true(cv_calendar_is_working_time(c, at(2026, 11, 24, 7, 30)));
 	assert_false(cv_calendar_is_working_time(c, at(2026, 11, 24, 12, 0)));
 	assert_false(cv_calendar_is_working_time(c, at(2026, 11, 25, 8, 0)));
