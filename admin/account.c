@@ -248,11 +248,11 @@ run_retire(struct admin_call *call)
 	for (size_t i = 0; i < CV_COUNT(fields); i++)
 		admin_set(request, fields[i][1], admin_option(call, fields[i][0]));
 	/* Nobody ever gets the address again: not by a slip of the finger. */
-	if (!admin_option(call, "yes")) {
+	exit_code = admin_confirm(call, "retiring is for good (to suspend the account is not)",
+		"ngừng vĩnh viễn (khóa đăng nhập thì không)", call->words[0]);
+	if (exit_code) {
 		json_decref(request);
-		return admin_error(call, EXIT_USAGE,
-			"retiring is for good: say --yes (or suspend the account)",
-			"ngừng vĩnh viễn: thêm --yes (hoặc chỉ khóa đăng nhập)");
+		return exit_code;
 	}
 	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
 	if (!reply)
@@ -271,7 +271,6 @@ static const struct admin_option retire_options[] = {
 	{ "forward-until", "DAY", "until then the successor gets the mail",
 		"đến ngày này thư được chuyển cho người kế nhiệm" },
 	{ "reason", "TEXT", "kept in the audit trail", "lý do, lưu vào nhật ký" },
-	{ "yes", NULL, "really: there is no way back", "xác nhận: không thể hoàn tác" },
 	{ 0 }
 };
 static const struct admin_option add_options[] = {

@@ -46,6 +46,7 @@ struct admin_call {
 	const struct admin_command *command;
 	const char *conf_option; /* --conf as given, or NULL */
 	bool json, vietnamese;
+	bool yes;                /* --yes: see admin_confirm() */
 	const char *words[ADMIN_WORDS_MAX];
 	unsigned word_count;
 	const char *values[ADMIN_OPTIONS_MAX]; /* by index into command->options; "" for a switch
@@ -85,6 +86,18 @@ void admin_local_close(struct admin_local *local);
 json_t *admin_request(const char *what);
 /* Sets KEY when VALUE is not NULL. */
 void admin_set(json_t *request, const char *key, const char *value);
+
+/* Options that mean the same wherever they stand: a row of a command's options. */
+#define ADMIN_DRY_RUN                                                                              \
+	{ "dry-run", NULL, "only say what would change", "chỉ cho biết sẽ thay đổi gì" }
+/* Sets "dry_run" when --dry-run was given, and tells whether. The register's requests all take it:
+ * the answer has the same fields and "dry_run": true, and nothing was changed. */
+bool admin_set_dry_run(const struct admin_call *call, json_t *request);
+/* Before what cannot be taken back or concerns many: EN and VI say what will happen. EXIT_OK to go
+ * on: --yes was given, or somebody at the terminal typed NAME (NULL: "yes"). Else it has said what
+ * to add, and the command ends with the answer. Never asks for a dry run: check that first. */
+int admin_confirm(
+	const struct admin_call *call, const char *en, const char *vi, const char *name);
 
 /* ---- answering ---- */
 /* Picks by language. */

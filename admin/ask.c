@@ -53,6 +53,16 @@ admin_set(json_t *request, const char *key, const char *value)
 		json_object_set_new(request, key, json_string(value));
 }
 
+bool
+admin_set_dry_run(const struct admin_call *call, json_t *request)
+{
+	bool is_dry = admin_option(call, "dry-run") != NULL;
+
+	if (is_dry)
+		json_object_set_new(request, "dry_run", json_true());
+	return is_dry;
+}
+
 /* ---- the stopped store ---- */
 
 void

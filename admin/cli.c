@@ -28,7 +28,7 @@ print_overview(const struct admin_call *call, const char *noun, FILE *to)
 	fprintf(to, "%s\n\n",
 		admin_say(call, "congvu: official mail for a province",
 			"congvu: thư điện tử công vụ của tỉnh"));
-	fprintf(to, "%s: congvu [--conf FILE] [--json] [--lang vi|en] %s %s\n\n",
+	fprintf(to, "%s: congvu [--conf FILE] [--json] [--lang vi|en] [--yes] %s %s\n\n",
 		admin_say(call, "Usage", "Cách dùng"),
 		noun ? noun : admin_say(call, "NOUN", "DANH_TỪ"),
 		admin_say(call, "VERB [ARGUMENTS]", "ĐỘNG_TỪ [THAM SỐ]"));
@@ -112,6 +112,8 @@ take_global(struct admin_call *call, int argc, char **argv, int *i, bool *help)
 
 	if (!strcmp(a, "--json"))
 		call->json = true;
+	else if (!strcmp(a, "--yes"))
+		call->yes = true;
 	else if (!strcmp(a, "--help") || !strcmp(a, "-h"))
 		*help = true;
 	else if (!strcmp(a, "--conf") && *i + 1 < argc)

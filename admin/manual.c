@@ -94,6 +94,7 @@ admin_manual_commands(FILE *out)
 	      ".SH OPTIONS FOR EVERY COMMAND\n"
 	      ".TP\n.B \\-\\-conf \\fIFILE\\fR\nthe configuration, instead of\n.B CONGVU_CONF\nand "
 	      "/etc/congvu/congvu.conf.\n.TP\n.B \\-\\-json\nanswer for machines.\n"
+	      ".TP\n.B \\-\\-yes\ndo what cannot be taken back without asking.\n"
 	      ".TP\n.B \\-\\-lang \\fBvi\\fR|\\fBen\\fR\nlanguage of the answers.\n"
 	      ".TP\n.B \\-\\-help\nexplain the command.\n.TP\n.B \\-\\-version\n"
 	      "print the version.\n.SH COMMANDS\n",

@@ -421,17 +421,19 @@ static int
 change(struct admin_call *call, const char *what, bool is_dangerous)
 {
 	bool all = admin_option(call, "all") || (!call->word_count && has_filter(call));
-	int exit_code;
+	int exit_code = EXIT_OK;
 
 	if (all == (call->word_count > 0))
 		return admin_error(call, EXIT_USAGE,
 			"name one message, choose some (--domain, --sender, ...), or say --all",
 			"chỉ một thư theo mã, chọn bằng --domain, --sender, ..., hoặc dùng --all");
 	bool dry_run = admin_option(call, "dry-run") != NULL;
-	if (is_dangerous && !dry_run && !admin_option(call, "yes"))
-		return admin_error(call, EXIT_USAGE,
-			"this cannot be undone: say --dry-run to see what it would do, --yes to do it",
-			"thao tác này không hoàn tác được: --dry-run để xem trước, --yes để thực hiện");
+	if (is_dangerous && !dry_run)
+		exit_code = admin_confirm(call,
+			"this cannot be undone (--dry-run shows what it would do)",
+			"thao tác này không hoàn tác được (--dry-run để xem trước)", NULL);
+	if (exit_code)
+		return exit_code;
 	json_t *request = admin_request(what);
 	if (all)
 		json_object_set_new(request, "all", json_true());
@@ -523,7 +525,6 @@ static const struct admin_option change_options[] = {CHOOSING, {0}};
 /* clang-format off */
 static const struct admin_option danger_options[] = {
 	CHOOSING,
-	{ "yes", NULL, "do it: it cannot be undone", "thực hiện: không hoàn tác được" },
 	{ 0 }
 };
 /* clang-format on */

@@ -158,7 +158,8 @@ imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 	if (!status) {
 		/* A suspended account's sessions end now, a new account can log in now. */
 		cv_register_refresh(d->reg);
-		if (strcmp(what, "account.unlock") == 0)
+		bool is_dry = json_is_true(json_object_get(*reply_out, "dry_run"));
+		if (!is_dry && strcmp(what, "account.unlock") == 0)
 			unlock(d, *reply_out);
 		imapd_logins_review(d);
 	}

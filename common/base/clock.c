@@ -4,7 +4,27 @@
 
 #include <stdatomic.h>
 
+#include "common/base/str.h"
+
 static _Atomic int64_t shift_ms;
+
+#ifdef CV_TESTING
+/* A test of dated acts starts a program on another day. */
+__attribute__((constructor)) static void
+read_shift(void)
+{
+	const char *text = getenv("CONGVU_CLOCK_SHIFT");
+	struct cv_str number = cv_str_z(text);
+	uint64_t secs;
+	bool is_back = number.n && number.p[0] == '-';
+
+	if (!number.n)
+		return;
+	if (cv_str_u64(cv_str_sub(number, is_back, number.n), UINT32_MAX, &secs))
+		cv_die("CONGVU_CLOCK_SHIFT=\"%s\" cannot be read", text);
+	cv_clock_shift(is_back ? -(int64_t)secs : (int64_t)secs);
+}
+#endif
 
 static int64_t
 read_us(clockid_t id)

@@ -491,14 +491,18 @@ cv_registry_do(struct cv_registry *r, const char *actor, json_t *request,
 	if (!run)
 		return cv_fail(err, CV_NOT_FOUND, "the register knows no such request");
 	struct reg_call c = { .r = r, .actor = actor, .request = request, .reply = json_object(),
-		.progress = progress, .arg = arg };
+		.progress = progress, .arg = arg, .is_dry = reg_flag(request, "dry_run", false) };
 	pthread_mutex_lock(&r->lock);
 	enum cv_status status = run_locked(&c, run, err);
 	if (c.was_committed)
 		reg_tell_pools(r);
 	pthread_mutex_unlock(&r->lock);
-	if (!status)
+	if (!status && !c.is_dry)
 		status = reg_make_boxes(&c, err);
+	if (!status && c.is_dry) {
+		json_object_set_new(c.reply, "dry_run", json_true());
+		json_object_del(c.reply, "password"); /* of no account */
+	}
 	if (!status && c.after)
 		status = c.after(&c, err);
 	/* What was committed before a failure is published too. */

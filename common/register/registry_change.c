@@ -171,6 +171,12 @@ reg_commit(struct reg_call *c, const char *action, const char *object, json_t *d
            struct cv_err *err)
 {
 	struct cv_registry *r = c->r;
+	if (c->is_dry) {
+		json_decref(detail);
+		c->put_count = 0;
+		c->box_count = 0;
+		return CV_OK;
+	}
 	struct cv_audit_event event = { .actor = c->actor, .action = action, .object = object,
 		.result = "ok", .detail = detail };
 	struct cv_batch batch = { .acct = REG_ACCT, .expect = r->version, .puts = c->puts,

@@ -5,6 +5,10 @@
  * anything fails after the model was changed, the dispatcher reads the model again from the rows,
  * so a handler never takes a change back by hand. Boxes in the store are made after the commit.
  *
+ * Every request takes "dry_run": the handler runs as always, reg_commit() commits nothing, the
+ * model is read again from the rows, and the answer has the same fields and "dry_run": true, but no
+ * password. What a handler does beside reg_commit() (c->after) is its own to leave out: c->is_dry.
+ *
  * Rows of cv_acct(CV_CLASS_REGISTER, 0):
  *   A + number   account          P + number   its secret       C   next number    K   key of fake
  *   salts
@@ -69,6 +73,7 @@ struct reg_call {
 	size_t put_count, put_cap;
 	struct reg_box *boxes;        /* to be made after the commit */
 	size_t box_count, box_cap;
+	bool is_dry;                  /* "dry_run": nothing is committed, whatever the handler does */
 	bool was_changed;             /* the model was touched */
 	bool was_committed;
 	/* What takes long and needs no register: runs after the handler, without the lock. */

@@ -443,7 +443,7 @@ read_list(struct run *run, struct cv_err *err)
 enum cv_status
 reg_import(struct reg_call *c, struct cv_err *err)
 {
-	struct run run = { .c = c, .dry_run = reg_flag(c->request, "dry_run", false) };
+	struct run run = { .c = c, .dry_run = c->is_dry };
 	enum cv_status status = reg_field(c, c->request, "agency", 12, &run.dflt_agency, err);
 	if (!status && run.dflt_agency.n && !reg_find_agency(c->r, run.dflt_agency))
 		status = cv_fail(err, CV_NOT_FOUND, "no agency '%.*s'",

@@ -297,7 +297,7 @@ reg_mailbox_restore(struct reg_call *c, struct cv_err *err)
 		job->options.mailbox = job->mailbox;
 	if (job->to.n)
 		job->options.to = job->to;
-	job->options.dry_run = job->is_list || reg_flag(c->request, "dry_run", false);
+	job->options.dry_run = job->is_list || c->is_dry;
 	job->options.with_summary = job->is_list || job->from.n || job->subject.n;
 	job->options.want = want;
 	job->options.arg = job;

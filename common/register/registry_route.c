@@ -382,7 +382,7 @@ reg_forward_add(struct reg_call *c, struct cv_err *err)
 	json_object_set_new(c->reply, "from", json_string(from->text[T_ADDRESS]));
 	json_object_set_new(c->reply, "to", json_stringn(to.p, to.n));
 	json_object_set_new(c->reply, "outside", json_boolean(!is_ours));
-	if (reg_flag(c->request, "dry_run", false))
+	if (c->is_dry)
 		return CV_OK;
 	struct reg_target t = { .kind = CV_TARGET_FORWARD, .since_secs = cv_wall_secs(),
 		.until_secs = until, .keep = reg_flag(c->request, "keep", true),

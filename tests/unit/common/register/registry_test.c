@@ -9,6 +9,8 @@
 #include "common/register/registry.h"
 #include "common/register/snapshot_format.h"
 #include "common/store/mailbox.h"
+#include "tests/unit/check.h"
+
 #include "tests/unit/common/register/registry_kit.h"
 
 /* The address that adding NAME to AGENCY gives. */
@@ -247,6 +249,51 @@ count_event(void *arg, uint64_t number, struct cv_str json)
 	return true;
 }
 
+static size_t
+accounts_now(void)
+{
+	json_t *reply;
+	struct cv_err err = {0};
+	assert_int_equal(ask("{\"do\": \"account.list\"}", &reply, &err), CV_OK);
+	size_t n = (size_t)json_integer_value(json_object_get(reply, "total"));
+	json_decref(reply);
+	return n;
+}
+
+static void
+test_registry__a_dry_run_of_any_request_changes_nothing(void **state)
+{
+	(void)state;
+	static const char *const rows[] = {
+		"{\"do\": \"domain.add\", \"domain\": \"moi.example\", \"dry_run\": true}",
+		"{\"do\": \"agency.add\", \"code\": \"snv\", \"name\": \"Sở Nội vụ\", \"mailbox\": true,"
+		" \"dry_run\": true}",
+		"{\"do\": \"account.add\", \"name\": \"Lê Văn Tám\", \"agency\": \"stp\", \"dry_run\": true}",
+		"{\"do\": \"account.retire\", \"address\": \"nvhoa.stp\", \"dry_run\": true}",
+		"{\"do\": \"account.passwd\", \"address\": \"nvhoa.stp\", \"dry_run\": true}",
+		"{\"do\": \"alias.add\", \"address\": \"nvhoa.stp\", \"alias\": \"hoa\", \"dry_run\": true}",
+	};
+	must("{\"do\": \"agency.add\", \"code\": \"stp\", \"name\": \"Sở Tư pháp\"}");
+	must("{\"do\": \"account.add\", \"name\": \"Nguyễn Văn Hoà\", \"agency\": \"stp\"}");
+	size_t before = accounts_now();
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		json_t *reply;
+		struct cv_err err = {0};
+		enum cv_status status = ask(rows[i], &reply, &err);
+		CHECK(rows[i], status == CV_OK);
+		CHECK(rows[i], json_is_true(json_object_get(reply, "dry_run")));
+		CHECK(rows[i], !json_object_get(reply, "password"));
+		json_decref(reply);
+	}
+	CHECK_END();
+	assert_int_equal(accounts_now(), before);
+	refused("{\"do\": \"account.show\", \"address\": \"lvtam.stp\"}", CV_NOT_FOUND);
+	refused("{\"do\": \"account.show\", \"address\": \"hoa\"}", CV_NOT_FOUND);
+	/* The same may then be done in earnest. */
+	must("{\"do\": \"alias.add\", \"address\": \"nvhoa.stp\", \"alias\": \"hoa\"}");
+	must("{\"do\": \"account.retire\", \"address\": \"nvhoa.stp\"}");
+}
+
 static void
 test_SEC_02__each_change_is_in_the_audit_trail_without_secrets(void **state)
 {
@@ -481,6 +528,7 @@ main(void)
 		TEST(test_ADR_05__role_boxes_have_holders_and_no_password),
 		TEST(test_registry__aliases_groups_and_alias_domains_resolve),
 		TEST(test_registry__a_refused_request_changes_nothing),
+		TEST(test_registry__a_dry_run_of_any_request_changes_nothing),
 		TEST(test_SEC_02__each_change_is_in_the_audit_trail_without_secrets),
 		TEST(test_POL_03__changes_of_the_allow_list_are_in_the_audit_trail),
 		TEST(test_registry__accounts_are_listed_by_filter_and_shown_whole),
