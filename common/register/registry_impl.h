@@ -73,7 +73,7 @@ struct reg_call {
 	size_t put_count, put_cap;
 	struct reg_box *boxes;        /* to be made after the commit */
 	size_t box_count, box_cap;
-	bool is_dry;                  /* "dry_run": nothing is committed, whatever the handler does */
+	bool is_dry;                  /* "dry_run": nothing is committed */
 	bool was_changed;             /* the model was touched */
 	bool was_committed;
 	/* What takes long and needs no register: runs after the handler, without the lock. */
