@@ -170,6 +170,7 @@ reg_model_init(struct reg_model *m, const char *default_domain)
 	cv_map_init(&m->addresses);
 	cv_map_init(&m->agencies);
 	cv_map_init(&m->domains);
+	reg_docs_init(&m->docs);
 }
 
 static void
@@ -199,6 +200,7 @@ reg_model_done(struct reg_model *m)
 	cv_map_done(&m->addresses);
 	cv_map_done(&m->agencies);
 	cv_map_done(&m->domains);
+	reg_docs_done(&m->docs);
 	free(m->default_domain);
 	*m = (struct reg_model){0};
 }

@@ -11,6 +11,7 @@
 #include "common/base/buf.h"
 #include "common/base/map.h"
 #include "common/register/device.h"
+#include "common/register/docs.h"
 #include "common/register/register.h"
 
 /* The texts of an account, in the order of its row. New ones go to the end. */
@@ -108,6 +109,7 @@ struct reg_model {
 	struct cv_map addresses;       /* address key -> struct reg_address */
 	struct cv_map agencies;        /* code -> struct reg_agency */
 	struct cv_map domains;         /* name -> struct reg_domain */
+	struct reg_docs docs;
 	uint64_t next_number;          /* of the next account, from 1 */
 	char *default_domain;
 };

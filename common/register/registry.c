@@ -95,6 +95,20 @@ load_device(struct cv_registry *r, struct cv_str key, struct cv_str value)
 }
 
 static bool
+load_doc(struct cv_registry *r, struct cv_str key, struct cv_str value)
+{
+	struct cv_rd rd = cv_rd(cv_str_sub(key, 1, key.n));
+	uint64_t a = cv_rd_be64(&rd), b = cv_rd_be64(&rd);
+	json_t *body = rd.bad ? NULL : json_loadb(value.p, value.n, 0, NULL);
+	if (!json_is_object(body)) {
+		json_decref(body);
+		return false;
+	}
+	reg_doc_put(&r->model.docs, key.p[0], a, b, body);
+	return true;
+}
+
+static bool
 load_agency(struct cv_registry *r, struct cv_str key, struct cv_str value)
 {
 	struct reg_agency *g = reg_agency_new(cv_str_sub(key, 1, key.n));
@@ -139,6 +153,12 @@ load_row(void *arg, struct cv_str key, struct cv_str value)
 		break;
 	case 'D':
 		reg_model_put_domain(&l->r->model, cv_str_sub(key, 1, key.n), value);
+		break;
+	case 'E':
+	case 'X':
+	case 'Y':
+	case 'Z':
+		ok = load_doc(l->r, key, value);
 		break;
 	case 'G':
 		ok = load_agency(l->r, key, value);
@@ -431,6 +451,10 @@ static const struct {
 	{ "agency.list",     reg_agency_list     },
 	{ "alias.add",       reg_alias_add       },
 	{ "alias.del",       reg_alias_del       },
+	{ "dated.add",       reg_dated_add       },
+	{ "dated.cancel",    reg_dated_cancel    },
+	{ "dated.list",      reg_dated_list      },
+	{ "dated.run",       reg_dated_run       },
 	{ "delegate.add",    reg_delegate_add    },
 	{ "delegate.del",    reg_delegate_del    },
 	{ "device.add",      reg_device_add      },
@@ -456,14 +480,36 @@ static const struct {
 	{ "role.release",    reg_role_release    },
 };
 
-static reg_handler *
-find_request(json_t *request)
+reg_handler *
+reg_find_request(json_t *request)
 {
 	const char *name = json_string_value(json_object_get(request, "do"));
 	for (size_t i = 0; name && i < CV_COUNT(requests); i++)
 		if (!strcmp(name, requests[i].name))
 			return requests[i].run;
 	return NULL;
+}
+
+void
+reg_call_begin(struct reg_call *inner, const struct reg_call *outer, const char *actor,
+               json_t *request)
+{
+	*inner = (struct reg_call){ .r = outer->r, .actor = actor, .request = request,
+		.reply = json_object(), .progress = outer->progress, .arg = outer->arg,
+		.is_dry = outer->is_dry };
+}
+
+void
+reg_call_end(struct reg_call *inner)
+{
+	json_decref(inner->reply);
+	call_done(inner);
+}
+
+enum cv_status
+reg_reload(struct reg_call *c, struct cv_err *err)
+{
+	return load(c->r, NULL, err);
 }
 
 static enum cv_status
@@ -487,7 +533,7 @@ cv_registry_do(struct cv_registry *r, const char *actor, json_t *request,
                void (*progress)(void *arg, json_t *note), void *arg, json_t **reply_out,
                struct cv_err *err)
 {
-	reg_handler *run = find_request(request);
+	reg_handler *run = reg_find_request(request);
 	if (!run)
 		return cv_fail(err, CV_NOT_FOUND, "the register knows no such request");
 	struct reg_call c = { .r = r, .actor = actor, .request = request, .reply = json_object(),

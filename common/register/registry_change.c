@@ -156,6 +156,20 @@ reg_save_agency(struct reg_call *c, const struct reg_agency *g)
 }
 
 void
+reg_save_doc(struct reg_call *c, char kind, uint64_t a, uint64_t b, json_t *body)
+{
+	struct cv_buf key = CV_BUF_INIT(32);
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	cv_buf_c(&key, kind);
+	cv_buf_be64(&key, a);
+	cv_buf_be64(&key, b);
+	reg_put(c, cv_buf_view(&key), text ? cv_str_z(text) : CV_STR_EMPTY);
+	free(text);
+	cv_buf_done(&key);
+	reg_doc_put(&c->r->model.docs, kind, a, b, body);
+}
+
+void
 reg_save_link(struct reg_call *c, char kind, uint64_t owner, uint64_t other, bool is_there)
 {
 	struct cv_buf key = CV_BUF_INIT(32);

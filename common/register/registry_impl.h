@@ -18,6 +18,7 @@
  *   U + owner + steward          V + owner + reader
  *   O + group + poster            Q + number   route            T + number + kind + address: target
  *   W + number of account + number   one of its devices: app password or certificate
+ *   E X Y Z + two numbers            documents: see docs.h
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_REGISTRY_IMPL_H
@@ -95,6 +96,7 @@ reg_handler reg_device_add, reg_device_list, reg_device_revoke, reg_account_unlo
 reg_handler reg_import;
 reg_handler reg_mailbox_restore, reg_mailbox_readers, reg_mailbox_checks;
 reg_handler reg_policy_note;
+reg_handler reg_dated_add, reg_dated_list, reg_dated_cancel, reg_dated_run;
 reg_handler reg_quota_list, reg_quota_set, reg_quota_report;
 
 /* ---- registry_change.c ---- */
@@ -125,11 +127,36 @@ void reg_save_route(struct reg_call *c, struct reg_account *a);
 /* Puts T into A's targets and rows, or (is_there false) takes it out. */
 void reg_save_target(struct reg_call *c, struct reg_account *a, const struct reg_target *t,
                      bool is_there);
+/* Puts BODY (taken over; NULL: none any more) into model and rows. */
+void reg_save_doc(struct reg_call *c, char kind, uint64_t a, uint64_t b, json_t *body);
 void reg_want_box(struct reg_call *c, const struct reg_account *a, bool set_quota);
 /* Commits what was recorded with an event. DETAIL is taken over; may be NULL. */
 CV_MUST_CHECK enum cv_status reg_commit(struct reg_call *c, const char *action, const char *object,
                                         json_t *detail, struct cv_err *err);
 CV_MUST_CHECK enum cv_status reg_make_boxes(struct reg_call *c, struct cv_err *err);
+
+/* ---- registry.c ---- */
+/* The handler that field "do" names, or NULL. */
+reg_handler *reg_find_request(json_t *request);
+/* What a handler that runs another one's request starts it with, and how it ends. */
+void reg_call_begin(struct reg_call *inner, const struct reg_call *outer, const char *actor,
+                    json_t *request);
+void reg_call_end(struct reg_call *inner);
+/* The model is what the rows say again: pointers into it that were had before are gone. */
+CV_MUST_CHECK enum cv_status reg_reload(struct reg_call *c, struct cv_err *err);
+
+/* ---- registry_dated.c ---- */
+/* Runs REQUEST and takes everything back: would it be done? Pointers into the model are gone
+ * afterwards. *reply_out is the caller's. */
+CV_MUST_CHECK enum cv_status reg_try(struct reg_call *c, json_t *request, json_t **reply_out,
+                                     struct cv_err *err);
+/* Records that REQUEST is to be done at AT_SECS; acts of one GROUP (number of its first act; 0: a
+ * group of its own) are cancelled together. Not committed yet. */
+CV_MUST_CHECK enum cv_status reg_put_off(struct reg_call *c, json_t *request, int64_t at_secs,
+                                         uint64_t group, uint64_t *number_out,
+                                         struct cv_err *err);
+/* Takes out what still waits of GROUP; how many. Not committed yet. */
+unsigned reg_drop_acts(struct reg_call *c, uint64_t group, const char *why);
 
 /* ---- looking things up (registry_change.c) ---- */
 /* The key of ADDRESS (default domain when it has none), alias domains resolved; CV_INVALID when it

@@ -1,0 +1,41 @@
+/* docs.h - the facts of the register that few things have: each a JSON object under a letter and two
+ * numbers, in memory and (registry_impl.h) in a row of its own. Private to the folder.
+ *
+ *   Y number, 0         an act to be done at a moment (registry_dated.c)
+ *   E number, 0         a request for an account (registry_request.c)
+ *   X number, item      an access review and what it asks (registry_review.c)
+ *   Z account, 0        further facts of an account: {"leave": {...}, "dormant": {...}, ...}
+ *
+ * One thread at a time, as the model that holds them. A document is never changed in place: put a
+ * changed copy, so that a refusal half way leaves the one that was.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef CV_REGISTER_DOCS_H
+#define CV_REGISTER_DOCS_H
+
+#include <jansson.h>
+
+#include "common/base/err.h"
+#include "common/base/map.h"
+
+struct reg_doc {
+	char kind;
+	uint64_t a, b;
+	json_t *body;
+};
+struct reg_docs {
+	struct cv_map map;
+	uint64_t last[26]; /* the highest A ever seen of each letter */
+};
+
+void reg_docs_init(struct reg_docs *docs);
+void reg_docs_done(struct reg_docs *docs);
+/* NULL when there is none; borrowed until it is put again. */
+const json_t *reg_doc_get(const struct reg_docs *docs, char kind, uint64_t a, uint64_t b);
+/* Takes BODY over; NULL takes the document out. */
+void reg_doc_put(struct reg_docs *docs, char kind, uint64_t a, uint64_t b, json_t *body);
+/* All of KIND, ascending by A and B: how many. The list is the caller's to free, the documents are
+ * not. */
+size_t reg_docs_list(const struct reg_docs *docs, char kind, const struct reg_doc ***out);
+
+#endif

@@ -1,0 +1,439 @@
+/* registry_dated.c - dated.add, list, cancel, run: requests that wait for their moment (ACC-06).
+ *
+ * An act is a request of this table with the moment at which it is to be done. It is tried when it
+ * is put off, so that faults show while somebody is looking, and again when it is due. It is marked
+ * as done in the same commit as its first change, so that a stop at any moment leaves it done or
+ * waiting, never twice. What it answered, or why it was refused, stays with it.
+ *
+ * Body of a row Y: {"state", "at", "group", "by", "added", "request", "reason"?, "ended"?,
+ * "answer"?, "error"?}.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/base/clock.h"
+#include "common/register/registry_impl.h"
+
+#define WAITING_MAX   100000u
+#define A_RUN_MAX     500u
+#define KEEP_SECS     (400 * 86400)
+#define YEARS_MAX     30
+#define REQUEST_BYTES (16u << 10)
+#define ANSWER_BYTES  (4u << 10)
+#define LIST_MAX      10000u
+
+/* What may wait: changes of the register that hold no secret and end while it is locked. */
+static const char *const may_wait[] = {
+	"absence.clear", "absence.set", "account.leave", "account.rename", "account.resume",
+	"account.retire", "account.return", "account.second", "account.set", "account.suspend",
+	"account.transfer", "agency.add", "alias.add", "alias.del", "delegate.add", "delegate.del",
+	"domain.add", "forward.add", "forward.del", "group.member", "group.poster", "group.set",
+	"quota.set", "reorganise.apply", "role.change", "role.hold", "role.release",
+};
+
+static bool
+can_wait(json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "do"));
+	for (size_t i = 0; name && i < CV_COUNT(may_wait); i++)
+		if (!strcmp(name, may_wait[i]))
+			return reg_find_request(request) != NULL;
+	return false;
+}
+
+static const char *
+text_of(const json_t *body, const char *key)
+{
+	const char *text = json_string_value(json_object_get(body, key));
+	return text ? text : "";
+}
+
+static json_int_t
+number_of(const json_t *body, const char *key)
+{
+	return json_integer_value(json_object_get(body, key));
+}
+
+static bool
+is_state(const json_t *body, const char *state)
+{
+	return !strcmp(text_of(body, "state"), state);
+}
+
+/* ---- putting off ---- */
+
+enum cv_status
+reg_try(struct reg_call *c, json_t *request, json_t **reply_out, struct cv_err *err)
+{
+	reg_handler *run = reg_find_request(request);
+	struct reg_call inner;
+	struct cv_err second;
+	if (!run)
+		return cv_fail(err, CV_NOT_FOUND, "the register knows no such request");
+	reg_call_begin(&inner, c, c->actor, request);
+	inner.is_dry = true;
+	enum cv_status status = run(&inner, err);
+	enum cv_status reloaded = inner.was_changed ? reg_reload(c, &second) : CV_OK;
+	if (reloaded && !status)
+		status = cv_fail(err, reloaded, "%s", second.text);
+	*reply_out = status ? NULL : json_incref(inner.reply);
+	reg_call_end(&inner);
+	return status;
+}
+
+static bool
+same_act(const json_t *body, int64_t at, const json_t *request)
+{
+	return is_state(body, "waiting") && number_of(body, "at") == at &&
+	       json_equal(json_object_get(body, "request"), request);
+}
+
+enum cv_status
+reg_put_off(struct reg_call *c, json_t *request, int64_t at, uint64_t group, uint64_t *number_out,
+            struct cv_err *err)
+{
+	struct reg_docs *docs = &c->r->model.docs;
+	const struct reg_doc **list;
+	size_t n = reg_docs_list(docs, 'Y', &list), waiting = 0;
+	*number_out = 0;
+	for (size_t i = 0; i < n; i++) {
+		waiting += is_state(list[i]->body, "waiting");
+		if (same_act(list[i]->body, at, request))
+			*number_out = list[i]->a;
+	}
+	free(list);
+	if (*number_out)
+		return CV_OK; /* asked for again */
+	if (waiting >= WAITING_MAX)
+		return cv_fail(err, CV_LIMIT, "%zu acts are waiting already", waiting);
+	*number_out = docs->last['Y' - 'A'] + 1;
+	json_t *body = json_pack("{s:s, s:I, s:I, s:s, s:I, s:O}", "state", "waiting", "at",
+		(json_int_t)at, "group", (json_int_t)(group ? group : *number_out), "by", c->actor,
+		"added", (json_int_t)cv_wall_secs(), "request", request);
+	const char *reason = json_string_value(json_object_get(c->request, "reason"));
+	if (reason)
+		json_object_set_new(body, "reason", json_string(reason));
+	reg_save_doc(c, 'Y', *number_out, 0, body);
+	return CV_OK;
+}
+
+/* {"at", "request": {"do", ...}, "reason"?} -> {"number", "at", "preview", "changed"} */
+enum cv_status
+reg_dated_add(struct reg_call *c, struct cv_err *err)
+{
+	json_t *request = json_object_get(c->request, "request"), *preview = NULL;
+	int64_t at = 0, now = cv_wall_secs();
+	bool given;
+	uint64_t number;
+	enum cv_status status = reg_time(c, "at", false, &at, &given, err);
+	if (status)
+		return status;
+	if (!given || at <= now || at > now + (int64_t)YEARS_MAX * 366 * 86400)
+		return cv_fail(err, CV_INVALID,
+			"field 'at' must be a day or moment to come, within %d years", YEARS_MAX);
+	if (!json_is_object(request) || !can_wait(request))
+		return cv_fail(err, CV_INVALID, "field 'request' is no request that can wait");
+	if (json_dumpb(request, NULL, 0, JSON_COMPACT) > REQUEST_BYTES)
+		return cv_fail(err, CV_LIMIT, "a request that waits has at most %u bytes",
+		               REQUEST_BYTES);
+	status = reg_try(c, request, &preview, err);
+	if (status)
+		return status;
+	json_object_set_new(c->reply, "at", json_integer(at));
+	json_object_set_new(c->reply, "preview", preview);
+	status = reg_put_off(c, request, at, 0, &number, err);
+	if (status)
+		return status;
+	json_object_set_new(c->reply, "number", json_integer((json_int_t)number));
+	json_object_set_new(c->reply, "changed", json_boolean(c->put_count > 0));
+	return c->put_count ? reg_commit(c, "dated.add", text_of(request, "do"),
+		json_pack("{s:I, s:I, s:O}", "number", (json_int_t)number, "at", (json_int_t)at,
+			"request", request), err) : CV_OK;
+}
+
+/* ---- cancelling ---- */
+
+static json_t *
+ended(const json_t *body, const char *state)
+{
+	json_t *copy = json_deep_copy(body);
+	json_object_set_new(copy, "state", json_string(state));
+	json_object_set_new(copy, "ended", json_integer(cv_wall_secs()));
+	return copy;
+}
+
+unsigned
+reg_drop_acts(struct reg_call *c, uint64_t group, const char *why)
+{
+	const struct reg_doc **list;
+	size_t n = reg_docs_list(&c->r->model.docs, 'Y', &list);
+	unsigned dropped = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t number = list[i]->a;
+		if ((uint64_t)number_of(list[i]->body, "group") != group ||
+		    !is_state(list[i]->body, "waiting"))
+			continue;
+		json_t *copy = ended(list[i]->body, "cancelled");
+		json_object_set_new(copy, "error", json_string(why));
+		reg_save_doc(c, 'Y', number, 0, copy);
+		dropped++;
+	}
+	free(list);
+	return dropped;
+}
+
+static enum cv_status
+act_field(struct reg_call *c, uint64_t *number_out, const json_t **body_out, struct cv_err *err)
+{
+	bool given;
+	enum cv_status status =
+		reg_number(c->request, "number", INT64_MAX, number_out, &given, err);
+	if (status)
+		return status;
+	*body_out = given ? reg_doc_get(&c->r->model.docs, 'Y', *number_out, 0) : NULL;
+	return *body_out ? CV_OK : cv_fail(err, CV_NOT_FOUND, "no act %llu",
+		(unsigned long long)*number_out);
+}
+
+/* {"number", "reason"?} -> {"cancelled"}: that act, and what waits to be done together with it. */
+enum cv_status
+reg_dated_cancel(struct reg_call *c, struct cv_err *err)
+{
+	uint64_t number = 0;
+	const json_t *body;
+	struct cv_str reason;
+	enum cv_status status = act_field(c, &number, &body, err);
+	if (!status)
+		status = reg_field(c, c->request, "reason", 400, &reason, err);
+	if (status)
+		return status;
+	if (!is_state(body, "waiting"))
+		return cv_fail(err, CV_DENIED, "act %llu is %s already", (unsigned long long)number,
+		               text_of(body, "state"));
+	json_t *detail = json_pack("{s:I, s:O}", "number", (json_int_t)number, "before", body);
+	unsigned n = reg_drop_acts(c, (uint64_t)number_of(body, "group"),
+	                           reason.n ? cv_arena_z(&c->arena, reason) : "");
+	json_object_set_new(c->reply, "cancelled", json_integer(n));
+	return reg_commit(c, "dated.cancel", "act", detail, err);
+}
+
+/* ---- listing ---- */
+
+static bool
+is_about(const json_t *request, const char *address)
+{
+	const char *key;
+	json_t *value;
+	if (!*address)
+		return true;
+	json_object_foreach((json_t *)(uintptr_t)request, key, value)
+		if (json_is_string(value) && !strcmp(json_string_value(value), address))
+			return true;
+	return false;
+}
+
+static json_t *
+act_json(const struct reg_doc *d)
+{
+	json_t *out = json_copy(d->body);
+	json_object_set_new(out, "number", json_integer((json_int_t)d->a));
+	json_object_set_new(out, "do",
+		json_string(text_of(json_object_get(d->body, "request"), "do")));
+	return out;
+}
+
+static int
+by_moment(const void *x, const void *y)
+{
+	const struct reg_doc *d = *(const struct reg_doc *const *)x;
+	const struct reg_doc *e = *(const struct reg_doc *const *)y;
+	json_int_t a = number_of(d->body, "at"), b = number_of(e->body, "at");
+	if (a != b)
+		return a < b ? -1 : 1;
+	return (d->a > e->a) - (d->a < e->a);
+}
+
+/* {"state"? ("waiting", "done", "failed", "cancelled", "all"; waiting unless told), "address"?,
+ *  "until"?, "limit"?} -> {"total", "acts": [{"number", "at", "do", "request", "state", ...}],
+ * "failed": how many were refused and not looked at}, in the order in which they are due. */
+enum cv_status
+reg_dated_list(struct reg_call *c, struct cv_err *err)
+{
+	struct cv_str state, address;
+	int64_t until = INT64_MAX;
+	uint64_t limit = LIST_MAX, total = 0, failed = 0;
+	bool given;
+	const struct reg_doc **list;
+	enum cv_status status = reg_field(c, c->request, "state", 20, &state, err);
+	status = status ? status : reg_field(c, c->request, "address", 320, &address, err);
+	status = status ? status : reg_time(c, "until", true, &until, &given, err);
+	status = status ? status : reg_number(c->request, "limit", LIST_MAX, &limit, &given, err);
+	if (!status && address.n)
+		status = reg_address_key(c, address, &address, err);
+	if (status)
+		return status;
+	if (!state.n)
+		state = CV_STR("waiting");
+	size_t n = reg_docs_list(&c->r->model.docs, 'Y', &list);
+	qsort(list, n, sizeof *list, by_moment);
+	json_t *acts = json_array();
+	for (size_t i = 0; i < n; i++) {
+		const json_t *body = list[i]->body;
+		failed += is_state(body, "failed");
+		if ((!cv_str_eq_z(state, "all") && !cv_str_eq_z(state, text_of(body, "state"))) ||
+		    number_of(body, "at") > until ||
+		    !is_about(json_object_get(body, "request"), address.p))
+			continue;
+		if (total++ < limit)
+			json_array_append_new(acts, act_json(list[i]));
+	}
+	free(list);
+	json_object_set_new(c->reply, "total", json_integer((json_int_t)total));
+	json_object_set_new(c->reply, "failed", json_integer((json_int_t)failed));
+	json_object_set_new(c->reply, "acts", acts);
+	return CV_OK;
+}
+
+/* ---- doing ---- */
+
+static json_t *
+short_answer(const json_t *reply)
+{
+	size_t n = json_dumpb(reply, NULL, 0, JSON_COMPACT);
+	return n <= ANSWER_BYTES ? json_deep_copy(reply) : json_object();
+}
+
+/* The act is marked in the commit of its own first change. */
+static enum cv_status
+do_act(struct reg_call *c, uint64_t number, struct cv_err *err)
+{
+	const json_t *body = reg_doc_get(&c->r->model.docs, 'Y', number, 0);
+	json_t *request = json_deep_copy(json_object_get(body, "request"));
+	struct cv_str actor = cv_arena_printf(&c->arena, "dated:%llu (%s)",
+		(unsigned long long)number, text_of(body, "by"));
+	struct cv_str what = cv_arena_str(&c->arena, cv_str_z(text_of(request, "do")));
+	struct reg_call inner;
+	reg_call_begin(&inner, c, actor.p, request);
+	reg_save_doc(&inner, 'Y', number, 0, ended(body, "done"));
+	reg_handler *run = reg_find_request(request);
+	enum cv_status status = run ? run(&inner, err)
+		: cv_fail(err, CV_NOT_FOUND, "this release knows no request '%s'", what.p);
+	bool was_committed = inner.was_committed;
+	if (!status && !was_committed)
+		status = reg_commit(&inner, "dated.done", what.p, json_pack("{s:I}", "number",
+			(json_int_t)number), err);
+	c->was_committed |= inner.was_committed;
+	if (!status)
+		status = reg_make_boxes(&inner, err);
+	json_t *answer = status ? NULL : short_answer(inner.reply);
+	reg_call_end(&inner);
+	json_decref(request);
+	if (answer && json_object_size(answer)) {
+		json_t *copy = json_deep_copy(reg_doc_get(&c->r->model.docs, 'Y', number, 0));
+		json_object_set(copy, "answer", answer);
+		reg_save_doc(c, 'Y', number, 0, copy);
+	}
+	json_decref(answer);
+	return status;
+}
+
+/* A refusal is kept with the act; only a store that does not work leaves it waiting. */
+static enum cv_status
+note_refusal(struct reg_call *c, uint64_t number, enum cv_status why, const char *text,
+             struct cv_err *err)
+{
+	enum cv_status status = c->put_count
+		? reg_commit(c, "dated.run", "acts", NULL, err) : CV_OK; /* answers until now */
+	status = status ? status : reg_reload(c, err);
+	if (status || why == CV_TEMPFAIL)
+		return status ? status : cv_fail(err, why, "%s", text);
+	const json_t *body = reg_doc_get(&c->r->model.docs, 'Y', number, 0);
+	json_t *copy = ended(body, "failed");
+	json_object_set_new(copy, "error", json_string(text));
+	struct cv_str what = cv_arena_str(&c->arena,
+		cv_str_z(text_of(json_object_get(body, "request"), "do")));
+	reg_save_doc(c, 'Y', number, 0, copy);
+	return reg_commit(c, "dated.failed", what.p, json_pack("{s:I, s:s}", "number",
+		(json_int_t)number, "error", text), err);
+}
+
+/* Acts that are due now, in their order; the caller frees the list. */
+static size_t
+due_acts(struct reg_call *c, uint64_t only, uint64_t **out, bool *more_out)
+{
+	const struct reg_doc **list;
+	size_t n = reg_docs_list(&c->r->model.docs, 'Y', &list), due = 0;
+	int64_t now = cv_wall_secs();
+	qsort(list, n, sizeof *list, by_moment);
+	*out = cv_calloc(A_RUN_MAX, sizeof **out);
+	*more_out = false;
+	for (size_t i = 0; i < n; i++) {
+		const json_t *body = list[i]->body;
+		bool is_due = only ? list[i]->a == only
+		                   : is_state(body, "waiting") && number_of(body, "at") <= now;
+		*more_out |= is_due && due == A_RUN_MAX;
+		if (is_due && due < A_RUN_MAX)
+			(*out)[due++] = list[i]->a;
+	}
+	free(list);
+	return due;
+}
+
+static void
+drop_old(struct reg_call *c)
+{
+	const struct reg_doc **list;
+	size_t n = reg_docs_list(&c->r->model.docs, 'Y', &list);
+	int64_t limit = cv_wall_secs() - KEEP_SECS;
+	/* The newest stays: its number is never given again. */
+	for (size_t i = 0; i + 1 < n; i++)
+		if (!is_state(list[i]->body, "waiting") && number_of(list[i]->body, "ended") < limit)
+			reg_save_doc(c, 'Y', list[i]->a, 0, NULL);
+	free(list);
+}
+
+static enum cv_status
+run_due(struct reg_call *c, const uint64_t *acts, size_t n, json_t *failed, struct cv_err *err)
+{
+	json_int_t done = 0;
+	enum cv_status status = CV_OK;
+	for (size_t i = 0; i < n && !status; i++) {
+		struct cv_err why = {0};
+		status = do_act(c, acts[i], &why);
+		done += !status;
+		if (!status)
+			continue;
+		json_array_append_new(failed, json_pack("{s:I, s:s}", "number",
+			(json_int_t)acts[i], "error", why.text));
+		status = note_refusal(c, acts[i], status, why.text, err);
+	}
+	json_object_set_new(c->reply, "done", json_integer(done));
+	return status;
+}
+
+/* {"number"?} -> {"done", "failed": [{"number", "error"}], "more"}: does what is due, in order; or
+ * one act again that failed. At most 500 a call. */
+enum cv_status
+reg_dated_run(struct reg_call *c, struct cv_err *err)
+{
+	uint64_t only = 0, *acts;
+	const json_t *body = NULL;
+	bool more;
+	enum cv_status status = CV_OK;
+	if (json_object_get(c->request, "number"))
+		status = act_field(c, &only, &body, err);
+	if (!status && only && !is_state(body, "failed"))
+		status = cv_fail(err, CV_DENIED, "act %llu is %s: only one that failed is done again",
+		                 (unsigned long long)only, text_of(body, "state"));
+	if (status)
+		return status;
+	size_t n = due_acts(c, only, &acts, &more);
+	json_t *failed = json_array();
+	json_object_set_new(c->reply, "failed", failed);
+	json_object_set_new(c->reply, "more", json_boolean(more));
+	status = run_due(c, acts, n, failed, err);
+	free(acts);
+	if (!status && n)
+		drop_old(c);
+	/* Answers of the acts; losing them in a crash loses no act. */
+	return status || !c->put_count ? status
+		: reg_commit(c, "dated.run", "acts", json_copy(c->reply), err);
+}
