@@ -1,4 +1,4 @@
-/* docs.h - the facts of the register that few things have: each a JSON object under a letter and two
+/* docs.h - facts of the register that few things have: each a JSON object under a letter and two
  * numbers, in memory and (registry_impl.h) in a row of its own. Private to the folder.
  *
  *   Y number, 0         an act to be done at a moment (registry_dated.c)

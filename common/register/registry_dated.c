@@ -385,7 +385,8 @@ drop_old(struct reg_call *c)
 	int64_t limit = cv_wall_secs() - KEEP_SECS;
 	/* The newest stays: its number is never given again. */
 	for (size_t i = 0; i + 1 < n; i++)
-		if (!is_state(list[i]->body, "waiting") && number_of(list[i]->body, "ended") < limit)
+		if (!is_state(list[i]->body, "waiting") &&
+		    number_of(list[i]->body, "ended") < limit)
 			reg_save_doc(c, 'Y', list[i]->a, 0, NULL);
 	free(list);
 }
