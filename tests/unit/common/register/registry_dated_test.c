@@ -190,7 +190,8 @@ acc_06_faults_show_when_an_act_is_put_off(void **state)
 	must("{\"do\":\"dated.add\",\"dry_run\":true,\"at\":\"2030-01-01\",\"request\":" SUSPEND
 	     "}");
 	assert_true(state_is("dtduyen.stp", "active"));
-	assert_int_equal(number_in(answer_to("{\"do\":\"dated.list\",\"state\":\"all\"}"), "total"), 0);
+	json_t *reply = answer_to("{\"do\":\"dated.list\",\"state\":\"all\"}");
+	assert_int_equal(number_in(reply, "total"), 0);
 }
 
 static void
