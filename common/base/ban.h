@@ -10,6 +10,10 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+/* And a library whose header uses them in macros, for the one file that includes it. */
+#ifdef CV_BAN_BEHIND
+#include CV_BAN_BEHIND
+#endif
 #pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat gets strtok atoi atol atoll
 #pragma GCC poison gmtime localtime ctime asctime tmpnam mktemp
 #endif
