@@ -74,26 +74,9 @@ admin_local_close(struct admin_local *local)
 		cv_audit_close(local->audit);
 	if (local->store)
 		cv_store_close(local->store);
-	if (local->is_switched && (seteuid(0) || setegid(0)))
-		cv_die("cannot become root again");
+	if (local->is_switched)
+		admin_act_as_self();
 	free(local);
-}
-
-/* What root makes in the store must belong to the daemons, or they could not open it later. */
-static enum cv_status
-act_as_user(const char *user, struct admin_local *local, struct cv_err *err)
-{
-	struct admin_owner owner;
-	enum cv_status status = admin_owner_find(user, &owner, err);
-
-	if (status != CV_OK || owner.uid == (uid_t)-1)
-		return status;
-	if (setegid(owner.gid))
-		return cv_fail_errno(err, CV_DENIED, errno, "cannot act as user %s", user);
-	local->is_switched = true;
-	if (seteuid(owner.uid))
-		return cv_fail_errno(err, CV_DENIED, errno, "cannot act as user %s", user);
-	return CV_OK;
 }
 
 static enum cv_status
@@ -112,7 +95,7 @@ local_open(struct admin_call *call, struct cv_err *err)
 	};
 
 	call->local = local;
-	enum cv_status status = act_as_user(m->user, local, err);
+	enum cv_status status = admin_act_as(m->user, &local->is_switched, err);
 	if (status == CV_OK)
 		status = cv_store_open(&so, &local->store, err);
 	if (status == CV_OK)

@@ -105,6 +105,10 @@ const struct admin_command *const admin_commands[] = {
 	&admin_store_check,
 	&admin_config_check,
 	&admin_config_show,
+	&admin_upgrade_check,
+	&admin_upgrade_save,
+	&admin_upgrade_list,
+	&admin_upgrade_restore,
 	&admin_manual,
 };
 /* clang-format on */

@@ -47,6 +47,8 @@ extern const struct admin_command admin_spam_learn, admin_spam_evaluate;
 extern const struct admin_command admin_policy_explain, admin_policy_allow, admin_policy_signups,
 	admin_policy_free_mail;
 extern const struct admin_command admin_store_check, admin_config_check, admin_config_show;
+extern const struct admin_command admin_upgrade_check, admin_upgrade_save, admin_upgrade_list,
+	admin_upgrade_restore;
 extern const struct admin_command admin_manual;
 
 #endif

@@ -33,6 +33,30 @@ admin_owner_find(const char *user, struct admin_owner *out, struct cv_err *err)
 	return CV_OK;
 }
 
+enum cv_status
+admin_act_as(const char *user, bool *switched_out, struct cv_err *err)
+{
+	struct admin_owner owner;
+	enum cv_status status = admin_owner_find(user, &owner, err);
+
+	*switched_out = false;
+	if (status != CV_OK || owner.uid == (uid_t)-1)
+		return status;
+	if (setegid(owner.gid))
+		return cv_fail_errno(err, CV_DENIED, errno, "cannot act as user %s", user);
+	*switched_out = true;
+	if (seteuid(owner.uid))
+		return cv_fail_errno(err, CV_DENIED, errno, "cannot act as user %s", user);
+	return CV_OK;
+}
+
+void
+admin_act_as_self(void)
+{
+	if (seteuid(0) || setegid(0))
+		cv_die("cannot become root again");
+}
+
 static enum cv_status
 parent_of(const char *path, char *out, size_t n, struct cv_err *err)
 {

@@ -1,6 +1,7 @@
 /* engine.c - one directory, one owner: opens the two engines, checks limits, hands calls on.
  *
  *   lock      held (flock) by the owning process, its pid inside
+ *   format    which programs may open this (format.h)
  *   clean     exists while nobody has the directory open and the last owner closed it
  *   ballast   room set aside: given up when the log cannot be written, so that what was committed
  *             can still become durable
@@ -28,6 +29,7 @@
 #include "common/store/bdb/bdb.h"
 #include "common/store/engine_impl.h"
 #include "common/store/flusher.h"
+#include "common/store/format.h"
 #include "common/store/volume/volume.h"
 
 #define CACHE_BYTES_DEFAULT (64u << 20)
@@ -325,6 +327,18 @@ settle(void *arg)
 	cv_flusher_block(e->flusher, cv_flusher_ticket(e->flusher));
 }
 
+/* The copy is of this program's format, wherever it is opened. */
+static enum cv_status
+mark_format(const char *dir, struct cv_err *err)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return cv_fail_errno(err, CV_TEMPFAIL, errno, "opening %s", dir);
+	enum cv_status status = cv_format_open(fd, dir, err);
+	close(fd);
+	return status;
+}
+
 enum cv_status
 cv_engine_backup(struct cv_engine *e, const char *dir, struct cv_err *err)
 {
@@ -343,6 +357,8 @@ cv_engine_backup(struct cv_engine *e, const char *dir, struct cv_err *err)
 	snprintf(path, sizeof path, "%s/bodies", dir);
 	if (!status && e->blobs)
 		status = e->blobs->ops->backup(e->blobs, path, err);
+	if (!status)
+		status = mark_format(dir, err);
 	pthread_mutex_unlock(&e->upkeep_lock);
 	pthread_mutex_unlock(&e->copy_lock);
 	return status;
@@ -468,6 +484,9 @@ open_parts(struct cv_engine *e, bool *crashed_out, struct cv_err *err)
 	if (e->dir_fd < 0)
 		return cv_fail_errno(err, CV_TEMPFAIL, errno, "opening %s", e->dir);
 	status = take_lock(e, err);
+	if (status)
+		return status;
+	status = cv_format_open(e->dir_fd, e->dir, err); /* before anything of it is touched */
 	if (status)
 		return status;
 	bool is_new = !is_there(e, "rows") && !is_there(e, "bodies");
