@@ -13,15 +13,15 @@
 #include "admin/certificate.h"
 #include "admin/commands.h"
 #include "admin/dkim_keys.h"
+#include "admin/init.h"
 #include "common/base/clock.h"
-#include "common/net/addr.h"
-#include "common/text/charset.h"
 #include "common/text/domain.h"
 
 struct plan {
 	struct admin_call *call;
 	char *base, *conf_path;
 	char domain[256], hostname[256];
+	struct admin_init_answers answers; /* of who was asked */
 	const char *province, *user, *inside;
 	bool demo_ports;
 	struct admin_owner owner;
@@ -38,34 +38,17 @@ refuse(struct plan *p, const struct cv_err *err)
 
 /* ---- what is asked for ---- */
 
+/* A domain that was checked, as DNS has it. */
 static enum cv_status
-take_domain(const char *word, char out[256], struct cv_err *err)
+to_ascii(const char *word, char out[256], struct cv_err *err)
 {
 	struct cv_buf ascii = CV_BUF_INIT(255);
 	enum cv_status status = cv_domain_to_ascii(cv_str_z(word), &ascii, err);
 
-	if (status == CV_OK && !cv_domain_is_full(cv_buf_view(&ascii)))
-		status = cv_fail(err, CV_INVALID, "'%.200s' is not a whole domain name", word);
 	if (status == CV_OK)
 		snprintf(out, 256, "%s", ascii.p);
 	cv_buf_done(&ascii);
 	return status;
-}
-
-static enum cv_status
-check_province(const char *name, struct cv_err *err)
-{
-	struct cv_str s = cv_str_z(name);
-
-	if (!s.n || s.n > 200 || !cv_utf8_is_valid(s))
-		return cv_fail(err, CV_INVALID,
-			"the name of the province must be 1 to 200 octets of UTF-8");
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' || s.p[i] == '#')
-			return cv_fail(err, CV_INVALID,
-				"the name of the province has a sign that cannot stand "
-				"in a configuration file");
-	return CV_OK;
 }
 
 /* Lists in the configuration are parted by blanks, so a path with one could not stand in them. */
@@ -107,25 +90,21 @@ choose_conf_path(struct plan *p, struct cv_err *err)
 	return CV_OK;
 }
 
-static enum cv_status
-check_networks(const char *networks, struct cv_err *err)
+/* What was given as an option or answered; NULL when neither. */
+static const char *
+given(const struct plan *p, enum admin_init_item item)
 {
-	struct cv_netset *set = NULL;
-	enum cv_status status = strlen(networks) > 1000
-					? cv_fail(err, CV_LIMIT, "--inside is too long")
-					: cv_netset_parse(cv_str_z(networks), &set, err);
+	const char *option = admin_option(p->call, admin_init_option(item));
 
-	cv_netset_free(set);
-	return status;
+	return option ? option : p->answers.text[item];
 }
 
 static enum cv_status
 read_options(struct plan *p, struct cv_err *err)
 {
 	const char *base = admin_option(p->call, "base-dir"),
-		   *domain = admin_option(p->call, "domain");
-	const char *hostname = admin_option(p->call, "hostname"),
 		   *ports = admin_option(p->call, "ports");
+	const char *domain = given(p, INIT_DOMAIN), *hostname = given(p, INIT_HOSTNAME);
 	char default_name[300];
 
 	if (!domain)
@@ -134,17 +113,17 @@ read_options(struct plan *p, struct cv_err *err)
 		return cv_fail(err, CV_INVALID, "--ports is demo or standard");
 	p->demo_ports = ports && !strcmp(ports, "demo");
 	p->base = admin_path_absolute(base && *base ? base : "/var/lib/congvu");
-	p->province = admin_option(p->call, "province");
-	p->inside = admin_option(p->call, "inside") ? admin_option(p->call, "inside") : "";
-	p->user = admin_option(p->call, "user") ? admin_option(p->call, "user") : "";
-	enum cv_status status = take_domain(domain, p->domain, err);
+	p->province = given(p, INIT_PROVINCE);
+	p->inside = given(p, INIT_INSIDE) ? given(p, INIT_INSIDE) : "";
+	p->user = given(p, INIT_USER) ? given(p, INIT_USER) : "";
+	enum cv_status status = CV_OK;
+	for (enum admin_init_item i = 0; i < INIT_ITEMS && status == CV_OK; i++)
+		status = given(p, i) ? admin_init_check(i, given(p, i), err) : CV_OK;
 	if (status == CV_OK)
-		status = check_networks(p->inside, err);
+		status = to_ascii(domain, p->domain, err);
 	snprintf(default_name, sizeof default_name, "mail.%s", p->domain);
 	if (status == CV_OK)
-		status = take_domain(hostname ? hostname : default_name, p->hostname, err);
-	if (status == CV_OK && p->province)
-		status = check_province(p->province, err);
+		status = to_ascii(hostname && *hostname ? hostname : default_name, p->hostname, err);
 	if (status == CV_OK)
 		status = admin_owner_find(p->user, &p->owner, err);
 	if (status == CV_OK)
@@ -436,14 +415,21 @@ run_init(struct admin_call *call)
 		.call = call, .owner = ADMIN_OWNER_SELF, .conf_text = CV_BUF_INIT(65536)};
 	struct cv_err err = {0};
 	int exit_code = EXIT_OK;
-	enum cv_status status = read_options(&plan, &err);
 
+	/* Without --domain a person at a terminal is asked; a script hears what is missing. */
+	if (!admin_option(call, "domain") && !call->json && isatty(STDIN_FILENO) &&
+		isatty(STDERR_FILENO) && !admin_init_ask(call, &plan.answers))
+		exit_code = admin_error(call, EXIT_USAGE, "not all questions were answered",
+			"chưa trả lời đủ câu hỏi");
+	enum cv_status status = exit_code ? CV_INVALID : read_options(&plan, &err);
 	if (status == CV_OK)
 		status = build(&plan, &err);
 	if (status == CV_OK)
 		print_result(&plan);
-	else
+	else if (!exit_code)
 		exit_code = refuse(&plan, &err);
+	for (size_t i = 0; i < INIT_ITEMS; i++)
+		free(plan.answers.text[i]);
 	cv_wipe(plan.password, sizeof plan.password);
 	cv_buf_done(&plan.conf_text);
 	free(plan.base);
@@ -475,7 +461,8 @@ const struct admin_command admin_init = {
 	.help = "make folders, keys, certificate, configuration and the first account",
 	.help_vi = "tạo thư mục, khóa, chứng thư, cấu hình và tài khoản đầu tiên",
 	.options = init_options,
-	.examples = "  congvu init --domain lamgiang.example --province \"Tỉnh Lam Giang\" --user "
+	.examples = "  congvu init      (asks five questions)\n"
+		    "  congvu init --domain lamgiang.example --province \"Tỉnh Lam Giang\" --user "
 		    "congvu\n"
 		    "  congvu init --domain lamgiang.example --inside \"10.20.0.0/16\"\n"
 		    "  congvu init --base-dir run/demo --domain lamgiang.example --ports demo",
