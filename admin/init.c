@@ -123,7 +123,8 @@ read_options(struct plan *p, struct cv_err *err)
 		status = to_ascii(domain, p->domain, err);
 	snprintf(default_name, sizeof default_name, "mail.%s", p->domain);
 	if (status == CV_OK)
-		status = to_ascii(hostname && *hostname ? hostname : default_name, p->hostname, err);
+		status =
+			to_ascii(hostname && *hostname ? hostname : default_name, p->hostname, err);
 	if (status == CV_OK)
 		status = admin_owner_find(p->user, &p->owner, err);
 	if (status == CV_OK)
@@ -395,10 +396,12 @@ print_result(struct plan *p)
 			p->password);
 		if (!p->inside[0] && !p->demo_ports)
 			printf("\n%s\n", admin_say(call,
-				"Staff log in with their own password from this machine alone: name the "
-				"province's networks in inside_networks.",
-				"Cán bộ chỉ đăng nhập bằng mật khẩu chính từ máy này: hãy khai báo mạng "
-				"nội bộ của tỉnh trong inside_networks."));
+						 "Staff log in with their own password from this "
+						 "machine alone: name the "
+						 "province's networks in inside_networks.",
+						 "Cán bộ chỉ đăng nhập bằng mật khẩu chính từ máy "
+						 "này: hãy khai báo mạng "
+						 "nội bộ của tỉnh trong inside_networks."));
 		printf("\n%s\n  congvu --conf %s dkim show %s\n  congvu --conf %s serve\n",
 			admin_say(call,
 				"Next: put the DKIM records into DNS, then start the service",

@@ -6,7 +6,14 @@
 #include "admin/admin.h"
 
 /* In the order they are asked. */
-enum admin_init_item { INIT_DOMAIN, INIT_PROVINCE, INIT_HOSTNAME, INIT_INSIDE, INIT_USER, INIT_ITEMS };
+enum admin_init_item {
+	INIT_DOMAIN,
+	INIT_PROVINCE,
+	INIT_HOSTNAME,
+	INIT_INSIDE,
+	INIT_USER,
+	INIT_ITEMS
+};
 struct admin_init_answers {
 	char *text[INIT_ITEMS]; /* NULL: not answered; the caller frees them */
 };

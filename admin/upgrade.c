@@ -64,10 +64,11 @@ look_at(const char *dir, json_t *row)
 	admin_set_number(row, "format", found.number);
 	admin_set_number(row, "reader", found.reader);
 	admin_set(row, "writer", found.writer);
-	admin_set(row, "state", status != CV_OK              ? "refused"
-				: found.number < here.number ? "older"
-				: found.number > here.number ? "newer"
-							     : "same");
+	admin_set(row, "state",
+		status != CV_OK              ? "refused"
+		: found.number < here.number ? "older"
+		: found.number > here.number ? "newer"
+					     : "same");
 	if (status != CV_OK)
 		admin_set(row, "error", err.text);
 	return status == CV_OK;
@@ -77,10 +78,10 @@ static int
 run_check(struct admin_call *call)
 {
 	static const struct admin_column columns[] = {
-		{"dir", "FOLDER", "THƯ MỤC"},
-		{"format", "FORMAT", "ĐỊNH DẠNG"},
-		{"writer", "WRITTEN BY", "GHI BỞI"},
-		{"state", "STATE", "TÌNH TRẠNG"},
+		{"dir",    "FOLDER",     "THƯ MỤC"    },
+		{"format", "FORMAT",     "ĐỊNH DẠNG"},
+		{"writer", "WRITTEN BY", "GHI BỞI"     },
+		{"state",  "STATE",      "TÌNH TRẠNG" },
 	};
 	struct cv_format here = cv_format_here();
 	bool fits = true;
@@ -202,7 +203,8 @@ save_part(const char *from, const char *to, struct cv_err *err)
 	if (!is_at_rest(from))
 		return cv_fail(err, CV_DENIED,
 			"%s is in use or was not stopped cleanly: stop the service (start it once "
-			"before, if it does not run)", from);
+			"before, if it does not run)",
+			from);
 	enum cv_status status = cv_engine_open(&o, &e, &crashed, err);
 	if (status != CV_OK)
 		return status;
@@ -298,8 +300,7 @@ as_daemon(struct admin_call *call,
 {
 	struct cv_err err = {0};
 	bool switched = false;
-	enum cv_status status =
-		admin_act_as(admin_main_options(call)->user, &switched, &err);
+	enum cv_status status = admin_act_as(admin_main_options(call)->user, &switched, &err);
 
 	if (status == CV_OK)
 		status = fn(call, name, &err);
@@ -327,7 +328,8 @@ run_save(struct admin_call *call)
 	drop_old(call);
 	json_t *reply = json_pack("{s:b, s:s}", "ok", 1, "saved", name);
 	if (!admin_json(call, reply))
-		printf(admin_say(call, "Saved as %s. `congvu upgrade restore %s` is the way back.\n",
+		printf(admin_say(call,
+			       "Saved as %s. `congvu upgrade restore %s` is the way back.\n",
 			       "Đã lưu thành %s. Quay lại bằng `congvu upgrade restore %s`.\n"),
 			name, name);
 	json_decref(reply);
@@ -373,8 +375,8 @@ swap_parts(struct admin_call *call, const char *name, struct cv_err *err)
 		if (access(saved, F_OK))
 			continue;
 		if (renameat2(AT_FDCWD, saved, AT_FDCWD, dir, RENAME_EXCHANGE))
-			return cv_fail_errno(err, CV_TEMPFAIL, errno,
-				"cannot exchange %s and %s", saved, dir);
+			return cv_fail_errno(
+				err, CV_TEMPFAIL, errno, "cannot exchange %s and %s", saved, dir);
 	}
 	return CV_OK;
 }
@@ -405,7 +407,8 @@ run_restore(struct admin_call *call)
 		printf(admin_say(call,
 			       "Restored. What was in use lies in %s now. Install the version that "
 			       "wrote it, then start the service.\n",
-			       "Đã khôi phục. Dữ liệu vừa dùng nằm ở %s. Hãy cài phiên bản tương ứng "
+			       "Đã khôi phục. Dữ liệu vừa dùng nằm ở %s. Hãy cài phiên bản tương "
+			       "ứng "
 			       "rồi khởi động dịch vụ.\n"),
 			path);
 	json_decref(reply);
