@@ -18,7 +18,8 @@ struct admin_owner {
 CV_MUST_CHECK enum cv_status admin_owner_find(
 	const char *user, struct admin_owner *out, struct cv_err *err);
 /* Root acts as Unix user USER from now on, so that what is made belongs to the daemons;
- * *SWITCHED_OUT tells whether admin_act_as_self() must end it. Others stay who they are, or get CV_DENIED. */
+ * *SWITCHED_OUT tells whether admin_act_as_self() must end it. Others stay who they are, or get
+ * CV_DENIED. */
 CV_MUST_CHECK enum cv_status admin_act_as(
 	const char *user, bool *switched_out, struct cv_err *err);
 void admin_act_as_self(void);
