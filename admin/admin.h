@@ -100,6 +100,8 @@ int admin_confirm(
 	const struct admin_call *call, const char *en, const char *vi, const char *name);
 
 /* ---- answering ---- */
+/* Says how to take back the act that REPLY tells of; nothing when it was none. */
+void admin_say_undo(const struct admin_call *call, const json_t *reply);
 /* Picks by language. */
 const char *admin_say(const struct admin_call *call, const char *en, const char *vi);
 /* With --json prints REPLY and returns true: the command is done. */

@@ -173,11 +173,13 @@ run_import(struct admin_call *call)
 	if (!reply)
 		return exit_code;
 	json_object_set_new(reply, "agencies", json_integer(count));
-	if (!admin_json(call, reply))
+	if (!admin_json(call, reply)) {
 		printf(admin_say(call, "%lld agencies, %lld new or changed\n",
 			       "%lld đơn vị, %lld mới hoặc thay đổi\n"),
 			(long long)count,
 			(long long)json_integer_value(json_object_get(reply, "changed")));
+		admin_say_undo(call, reply);
+	}
 	json_decref(reply);
 	return EXIT_OK;
 }

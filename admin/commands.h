@@ -49,6 +49,7 @@ extern const struct admin_command admin_policy_explain, admin_policy_allow, admi
 extern const struct admin_command admin_store_check, admin_config_check, admin_config_show;
 extern const struct admin_command admin_upgrade_check, admin_upgrade_save, admin_upgrade_list,
 	admin_upgrade_restore;
+extern const struct admin_command admin_undo, admin_undo_list, admin_undo_show;
 extern const struct admin_command admin_manual;
 
 #endif

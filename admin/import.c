@@ -148,6 +148,7 @@ run_import(struct admin_call *call)
 				? admin_say(call, " (dry run: nothing was changed)",
 					  " (chạy thử: chưa thay đổi gì)")
 				: "");
+		admin_say_undo(call, reply);
 	}
 	json_decref(reply);
 	return exit_code;

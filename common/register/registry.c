@@ -10,7 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
-#include "common/register/registry_impl.h"
+#include "common/register/journal.h"
 #include "common/register/snapshot_format.h"
 #include "common/text/domain.h"
 
@@ -200,6 +200,16 @@ load_row(void *arg, struct cv_str key, struct cv_str value)
 	return ok;
 }
 
+enum cv_status
+reg_scan_rows(struct cv_registry *r, cv_row_fn *fn, void *arg, struct cv_err *err)
+{
+	struct cv_engine *e = cv_store_engine(r->store);
+	enum cv_status status = cv_meta_scan(e, REG_ACCT, CV_STR_EMPTY, CV_STR("J"), 0, fn, arg,
+	                                     err);
+	return status ? status : cv_meta_scan(e, REG_ACCT, CV_STR("K"), CV_STR_EMPTY, 0, fn, arg,
+	                                      err);
+}
+
 static enum cv_status
 load(struct cv_registry *r, bool *has_key_out, struct cv_err *err)
 {
@@ -213,7 +223,9 @@ load(struct cv_registry *r, bool *has_key_out, struct cv_err *err)
 	struct loading l = { .r = r };
 	enum cv_status status = cv_meta_versions(e, &acct, 1, &r->version, err);
 	if (!status)
-		status = cv_meta_scan(e, acct, CV_STR_EMPTY, CV_STR_EMPTY, 0, load_row, &l, err);
+		status = reg_journal_recover(r, err);
+	if (!status)
+		status = reg_scan_rows(r, load_row, &l, err);
 	if (!status && l.is_bad)
 		status = cv_fail(err, CV_CORRUPT, "a row '%c' of the register is damaged",
 		                 l.bad_key);
@@ -365,6 +377,8 @@ start(struct cv_registry *r, struct cv_err *err)
 	if (!status)
 		status = make_basics(&c, has_key, err);
 	if (!status)
+		status = reg_journal_expire(r, 0, err);
+	if (!status)
 		status = make_missing_boxes(&c, err);
 	call_done(&c);
 	if (status)
@@ -422,6 +436,7 @@ cv_registry_close(struct cv_registry *r)
 	if (r->gen)
 		munmap(r->gen, sizeof(uint64_t));
 	reg_model_done(&r->model);
+	reg_journal_done(&r->journal);
 	pthread_mutex_destroy(&r->lock);
 	pthread_mutex_destroy(&r->publish_lock);
 	cv_wipe(r->dummy_key, sizeof r->dummy_key);
@@ -478,6 +493,9 @@ static const struct {
 	{ "quota.set",       reg_quota_set       },
 	{ "role.hold",       reg_role_hold       },
 	{ "role.release",    reg_role_release    },
+	{ "undo",            reg_undo            },
+	{ "undo.list",       reg_undo_list       },
+	{ "undo.show",       reg_undo_show       },
 };
 
 reg_handler *
@@ -558,10 +576,10 @@ cv_registry_do(struct cv_registry *r, const char *actor, json_t *request,
 		status = status ? status : published;
 	}
 	call_done(&c);
-	if (status) {
-		json_decref(c.reply);
-		return status;
-	}
 	*reply_out = c.reply;
-	return CV_OK;
+	if (status && !json_object_get(c.reply, "error_vi")) {
+		json_decref(c.reply);
+		*reply_out = NULL;
+	}
+	return status;
 }

@@ -39,7 +39,8 @@ CV_MUST_CHECK enum cv_status cv_registry_publish(struct cv_registry *r, struct c
  * quota.list, quota.set, quota.report.
  * Fields are described at each handler and in docs/control.md. Blocks until the change is durable
  * and published. ACTOR stands in the audit trail. PROGRESS takes its note over. CV_NOT_FOUND for an
- * unknown request. */
+ * unknown request. After a refusal *reply_out is NULL, or holds "error_vi" and what goes along with
+ * it. */
 CV_MUST_CHECK enum cv_status cv_registry_do(struct cv_registry *r, const char *actor,
                                             json_t *request,
                                             void (*progress)(void *arg, json_t *note), void *arg,

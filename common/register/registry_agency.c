@@ -5,7 +5,6 @@
 #define CODE_MAX 12
 #define DEPTH_MAX 16
 #define AGENCIES_MAX 20000
-#define AGENCIES_A_COMMIT 500
 
 static bool
 is_code(struct cv_str s)
@@ -141,17 +140,14 @@ add_many(struct reg_call *c, json_t *list, bool update, struct cv_err *err)
 		if (!status)
 			status = add_mailbox(c, object, &one, err);
 		changed += one;
-		if (!status && c->put_count >= AGENCIES_A_COMMIT)
-			status = reg_commit(c, "agency.add", "(list)",
-				json_pack("{s:i}", "agencies", (int)c->put_count), err);
 		if (status)
 			return status;
 	}
 	json_object_set_new(c->reply, "changed", json_integer(changed));
 	if (!c->put_count)
 		return CV_OK;
-	return reg_commit(c, "agency.add", "(list)",
-	                  json_pack("{s:i}", "agencies", (int)c->put_count), err);
+	return reg_commit_act(c, "agency.add", "(list)", json_pack("{s:I}", "agencies", changed),
+	                      err);
 }
 
 /* {"code", "name", "parent", "type", "rank", "pool", "address", "phone", "website", "location",

@@ -208,6 +208,14 @@ reg_commit(struct reg_call *c, const char *action, const char *object, json_t *d
 	return CV_OK;
 }
 
+enum cv_status
+reg_refuse(struct reg_call *c, enum cv_status status, const char *en, const char *vi,
+           struct cv_err *err)
+{
+	json_object_set_new(c->reply, "error_vi", json_string(vi));
+	return cv_fail(err, status, "%s", en);
+}
+
 /* ---- boxes ---- */
 
 void

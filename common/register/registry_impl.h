@@ -19,6 +19,8 @@
  *   O + group + poster            Q + number   route            T + number + kind + address: target
  *   W + number of account + number   one of its devices: app password or certificate
  *   E X Y Z + two numbers            documents: see docs.h
+ *   J...         the journal of acts: journal.h
+ * A new letter gets a row in registry_rows.c, so that people can read acts that touch it.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_REGISTRY_IMPL_H
@@ -36,6 +38,23 @@
 #define REG_ACCT cv_acct(CV_CLASS_REGISTER, 0)
 #define REG_TEXT_MAX 2000
 
+/* Acts that can be taken back: journal.h. */
+enum reg_act_state { REG_ACT_STAGED = 1, REG_ACT_ON, REG_ACT_DONE };
+struct reg_act {
+	uint64_t id;
+	enum reg_act_state state;
+	int64_t secs;
+	uint64_t rows, bytes;
+	uint32_t pages;
+	uint64_t undoes;             /* the act that this one took back; 0: none */
+	char *action, *object, *actor;
+};
+struct reg_journal {
+	struct reg_act *acts;        /* ascending */
+	size_t count, cap;
+	uint64_t next;               /* number of the next act */
+};
+
 struct cv_registry {
 	struct cv_store *store;
 	struct cv_audit *audit;
@@ -45,6 +64,7 @@ struct cv_registry {
 
 	pthread_mutex_t lock;         /* rank: above audit's and the store's */
 	struct reg_model model;
+	struct reg_journal journal;
 	uint64_t version;             /* of REG_ACCT */
 	cv_ticket ticket;             /* of the last commit */
 	uint64_t changes;             /* commits so far, for publishing */
@@ -98,6 +118,7 @@ reg_handler reg_mailbox_restore, reg_mailbox_readers, reg_mailbox_checks;
 reg_handler reg_policy_note;
 reg_handler reg_dated_add, reg_dated_list, reg_dated_cancel, reg_dated_run;
 reg_handler reg_quota_list, reg_quota_set, reg_quota_report;
+reg_handler reg_undo, reg_undo_list, reg_undo_show;
 
 /* ---- registry_change.c ---- */
 /* Field NAME of the request as NFC text without outer and doubled blanks; empty when absent. */
@@ -133,6 +154,18 @@ void reg_want_box(struct reg_call *c, const struct reg_account *a, bool set_quot
 /* Commits what was recorded with an event. DETAIL is taken over; may be NULL. */
 CV_MUST_CHECK enum cv_status reg_commit(struct reg_call *c, const char *action, const char *object,
                                         json_t *detail, struct cv_err *err);
+/* The same for what was recorded as one ACT of any size: it happens wholly or not at all, whatever
+ * becomes of the process (journal.h), can be taken back with `congvu undo` for 30 days, and is
+ * published once. Call it once, at the end of the handler; the reply gets "act", the act's number,
+ * and so does the event. At most 128 MB of old and new values (CV_LIMIT). Nothing recorded that
+ * differs from the rows: CV_OK and no act. */
+CV_MUST_CHECK enum cv_status reg_commit_act(struct reg_call *c, const char *action,
+                                            const char *object, json_t *detail,
+                                            struct cv_err *err);
+/* A refusal in both languages: fills ERR with EN and the answer's "error_vi" with VI. Returns
+ * STATUS. What else stands in c->reply goes along. */
+enum cv_status reg_refuse(struct reg_call *c, enum cv_status status, const char *en,
+                          const char *vi, struct cv_err *err);
 CV_MUST_CHECK enum cv_status reg_make_boxes(struct reg_call *c, struct cv_err *err);
 
 /* ---- registry.c ---- */
@@ -144,6 +177,9 @@ void reg_call_begin(struct reg_call *inner, const struct reg_call *outer, const 
 void reg_call_end(struct reg_call *inner);
 /* The model is what the rows say again: pointers into it that were had before are gone. */
 CV_MUST_CHECK enum cv_status reg_reload(struct reg_call *c, struct cv_err *err);
+/* All rows but the journal's, in key order. */
+CV_MUST_CHECK enum cv_status reg_scan_rows(struct cv_registry *r, cv_row_fn *fn, void *arg,
+                                           struct cv_err *err);
 
 /* ---- registry_dated.c ---- */
 /* Runs REQUEST and takes everything back: would it be done? Pointers into the model are gone

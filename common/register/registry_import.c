@@ -1,30 +1,27 @@
 /* registry_import.c - import: a staff list becomes accounts (ACC-01).
  *
- * Rows are committed some hundred at a time, each commit with its event; running the same list
- * again changes nothing, so a stop half way is mended by running it again. A row is the person it
- * was before when the staff number is the same, or the address and the name, or unit and name (the
- * first of three equal names stays the first).
+ * The whole list is one act (journal.h): it happens wholly or not at all, and can be taken back.
+ * Running the same list again changes nothing. A row is the person it was before when the staff
+ * number is the same, or the address and the name, or unit and name (the first of three equal names
+ * stays the first).
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/register/import.h"
 #include "common/text/encode.h"
 #include "common/text/fold.h"
 
-#define PUTS_A_COMMIT 900
 #define NOTE_EVERY 500
 
 struct run {
 	struct reg_call *c;
 	struct import_rows rows;
 	struct cv_str dflt_agency;
-	bool dry_run;
 	struct cv_map people;       /* unit NUL folded name -> struct same */
 	struct cv_map staff;        /* staff number -> account */
 	struct cv_map agencies;     /* folded name -> struct reg_agency, or &several */
 	struct cv_map touched;      /* account number -> row number + 1: rows of this list */
 	json_t *repaired, *rejected;
 	size_t added, updated, unchanged;
-	size_t commit_rows;
 };
 struct same {                   /* people of one name in one unit, in order of their accounts */
 	struct reg_account **list;
@@ -363,16 +360,17 @@ do_row(struct run *run, size_t i, struct cv_err *err)
 
 /* ---- the request ---- */
 
+/* The whole list is one act. */
 static enum cv_status
-commit_rows(struct run *run, size_t rows_done, struct cv_err *err)
+commit_list(struct run *run, struct cv_err *err)
 {
-	if (run->dry_run || !run->c->put_count)
-		return CV_OK;
 	char object[64];
-	snprintf(object, sizeof object, "rows up to %zu", rows_done);
+	if (!run->c->put_count)
+		return CV_OK;
+	snprintf(object, sizeof object, "%zu rows", run->rows.n);
 	json_t *detail = json_pack("{s:I, s:I}", "added", (json_int_t)run->added, "updated",
 		(json_int_t)run->updated);
-	return reg_commit(run->c, "import", object, detail, err);
+	return reg_commit_act(run->c, "import", object, detail, err);
 }
 
 static void
@@ -380,7 +378,7 @@ note_progress(struct run *run, size_t done)
 {
 	if (run->c->progress)
 		run->c->progress(run->c->arg, json_pack("{s:I, s:I}", "done", (json_int_t)done,
-		                                        "of", (json_int_t)run->rows.n));
+		                                        "total", (json_int_t)run->rows.n));
 }
 
 static enum cv_status
@@ -393,15 +391,11 @@ do_rows(struct run *run, struct cv_err *err)
 		bool is_split = import_is_continuation(&run->rows, row, next);
 		status = do_row(run, i, err);
 		i += is_split; /* its second half was refused with it */
-		if (!status && run->c->put_count >= PUTS_A_COMMIT)
-			status = commit_rows(run, row->number, err);
 		if ((i + 1) % NOTE_EVERY == 0)
 			note_progress(run, i + 1);
 	}
-	if (!status)
-		status = commit_rows(run, run->rows.n, err);
 	note_progress(run, run->rows.n);
-	return status;
+	return status ? status : commit_list(run, err);
 }
 
 static enum cv_status
@@ -443,7 +437,7 @@ read_list(struct run *run, struct cv_err *err)
 enum cv_status
 reg_import(struct reg_call *c, struct cv_err *err)
 {
-	struct run run = { .c = c, .dry_run = c->is_dry };
+	struct run run = { .c = c };
 	enum cv_status status = reg_field(c, c->request, "agency", 12, &run.dflt_agency, err);
 	if (!status && run.dflt_agency.n && !reg_find_agency(c->r, run.dflt_agency))
 		status = cv_fail(err, CV_NOT_FOUND, "no agency '%.*s'",
@@ -457,13 +451,11 @@ reg_import(struct reg_call *c, struct cv_err *err)
 	index_all(&run);
 	status = do_rows(&run, err);
 	drop_indexes(&run);
-	if (run.dry_run)
-		c->box_count = 0;
 	json_object_set_new(c->reply, "rows", json_integer((json_int_t)run.rows.n));
 	json_object_set_new(c->reply, "added", json_integer((json_int_t)run.added));
 	json_object_set_new(c->reply, "updated", json_integer((json_int_t)run.updated));
 	json_object_set_new(c->reply, "unchanged", json_integer((json_int_t)run.unchanged));
-	json_object_set_new(c->reply, "dry_run", json_boolean(run.dry_run));
+	json_object_set_new(c->reply, "dry_run", json_boolean(c->is_dry));
 	json_object_set_new(c->reply, "repaired", run.repaired);
 	json_object_set_new(c->reply, "rejected", run.rejected);
 	return status;

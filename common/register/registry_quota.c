@@ -12,7 +12,6 @@
 
 #define LEADER_RANK      29u /* heads of agencies and units, and their deputies; see title_ranks */
 #define PARENTS_MAX      16u
-#define ACCOUNTS_A_COMMIT 500u
 #define LIST_MAX         100000u
 #define LIST_DEFAULT     1000u
 
@@ -189,8 +188,9 @@ set_pool(struct reg_call *c, const struct choice *o, uint64_t bytes, struct cv_e
 	return reg_commit(c, "quota.pool", g->code, detail, err);
 }
 
+/* All of them are one act. */
 static enum cv_status
-commit_some(struct reg_call *c, const struct choice *o, size_t count, struct cv_err *err)
+commit_quotas(struct reg_call *c, const struct choice *o, size_t count, struct cv_err *err)
 {
 	if (!count)
 		return CV_OK;
@@ -202,7 +202,7 @@ commit_some(struct reg_call *c, const struct choice *o, size_t count, struct cv_
 			(int)o->class_.n, o->class_.n ? o->class_.p : "", (int)o->agency.n,
 			o->agency.n ? o->agency.p : "");
 	json_t *quota = json_object_get(c->request, "quota");
-	return reg_commit(c, "quota.set", object,
+	return reg_commit_act(c, "quota.set", object,
 		json_pack("{s:I, s:O}", "accounts", (json_int_t)count, "quota",
 			quota ? quota : json_null()),
 		err);
@@ -232,8 +232,8 @@ reg_quota_set(struct reg_call *c, struct cv_err *err)
 		return set_pool(c, &o, pool, err);
 	if (!o.one && !o.class_.n && !o.agency.n)
 		return cv_fail(err, CV_INVALID, "say whose quota: 'address', 'class' or 'agency'");
-	size_t changed = 0, some = 0;
-	for (size_t i = 0; i < m->count && !status; i++) {
+	size_t changed = 0;
+	for (size_t i = 0; i < m->count; i++) {
 		struct reg_account *a = m->accounts[i];
 		uint64_t want = dflt ? reg_class_quota(c->r, a) : quota;
 		if (!is_chosen(&o, a) || a->quota_bytes == want)
@@ -242,13 +242,9 @@ reg_quota_set(struct reg_call *c, struct cv_err *err)
 		reg_save_account(c, a);
 		reg_want_box(c, a, true);
 		changed++;
-		if (++some < ACCOUNTS_A_COMMIT)
-			continue;
-		status = commit_some(c, &o, some, err);
-		some = 0;
 	}
 	json_object_set_new(c->reply, "changed", json_integer((json_int_t)changed));
-	return status ? status : commit_some(c, &o, some, err);
+	return commit_quotas(c, &o, changed, err);
 }
 
 /* ---- quota.list, quota.report: the store is asked without the register's lock ---- */

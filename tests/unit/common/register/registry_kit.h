@@ -101,6 +101,7 @@ refused(const char *text, enum cv_status want)
 	if (got != want)
 		fail_msg("%s: %s, %s", text, cv_status_name(got), err.text);
 	assert_true(err.text[0] != 0);
+	json_decref(reply);
 }
 
 #endif
