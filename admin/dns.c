@@ -1,19 +1,14 @@
 /* dns.c - `congvu dns show|check`: what must stand in DNS for our domains, and what does. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "admin/commands.h"
-#include "admin/dns_records.h"
+#include "admin/dns_ask.h"
 #include "admin/files.h"
-#include "common/net/dns.h"
-#include "common/net/https.h"
 #include "common/text/domain.h"
-#include "common/text/encode.h"
 
 #define LOOKUP_SECS 10
 #define FETCH_SECS  20
-#define ADDRS_MAX   8
 #define POLICY_MAX  (64u << 10)
 
 /* ---- which domains ---- */
@@ -90,6 +85,12 @@ print_set(const struct admin_call *call, const char *domain, const struct admin_
 			       "\n; DKIM: there is no key yet: congvu dkim keygen %s\n",
 			       "\n; DKIM: chưa có khóa: congvu dkim keygen %s\n"),
 			domain);
+	printf(admin_say(call,
+		       "\n; CAA, with the name of your authority: who may issue certificates (RFC 8659)\n"
+		       "; %s. IN CAA 0 issue \"authority.example\"\n",
+		       "\n; CAA: nơi được cấp chứng thư, thay bằng tên nhà cung cấp (RFC 8659)\n"
+		       "; %s. IN CAA 0 issue \"authority.example\"\n"),
+		domain);
 	printf("\n; %s\n; https://mta-sts.%s/.well-known/mta-sts.txt\n",
 		admin_say(call, "the MTA-STS policy, to be served as text/plain at",
 			"chính sách MTA-STS, đặt dạng text/plain tại"), domain);
@@ -189,189 +190,6 @@ run_show(struct admin_call *call)
 
 /* ---- check ---- */
 
-static void
-write_found(const struct cv_dns_record *r, enum cv_dns_type type, struct cv_buf *out)
-{
-	const unsigned char *b = (const unsigned char *)r->rdata.p;
-
-	if (type == CV_DNS_MX)
-		cv_buf_printf(out, "%u %s.", r->preference, r->name);
-	else if (type == CV_DNS_SRV && r->rdata.n >= 6)
-		cv_buf_printf(out, "%u %u %u %s.", r->preference, b[2] << 8 | b[3],
-			b[4] << 8 | b[5], r->name);
-	else if (type == CV_DNS_TLSA && r->rdata.n >= 3) {
-		cv_buf_printf(out, "%u %u %u ", b[0], b[1], b[2]);
-		cv_hex_encode(cv_str_sub(r->rdata, 3, r->rdata.n), out);
-	} else if (type == CV_DNS_TXT)
-		cv_buf_str(out, r->rdata);
-}
-
-/* Records of the same purpose begin alike: "v=spf1", "v=DMARC1"; others of a TXT name do not
- * matter. */
-static bool
-is_rival(const struct admin_dns_record *r, struct cv_str found)
-{
-	if (r->type != CV_DNS_TXT)
-		return true;
-	struct cv_str want = cv_str_z(r->value);
-	size_t n = CV_MIN(cv_str_find(want, ' ', 0), cv_str_find(want, ';', 0));
-	return found.n >= n && !memcmp(found.p, want.p, n);
-}
-
-static bool
-is_same_byte(enum cv_dns_type type, char a, char b)
-{
-	return type == CV_DNS_TXT ? a == b
-				  : cv_lower((unsigned char)a) == cv_lower((unsigned char)b);
-}
-
-/* A number or preference of MX may be another; blanks of TXT count for nothing. */
-static bool
-is_same(const struct admin_dns_record *r, struct cv_str found)
-{
-	struct cv_str want = cv_str_z(r->value);
-
-	if (r->type == CV_DNS_MX) {
-		want = cv_str_sub(want, cv_str_find(want, ' ', 0), want.n);
-		found = cv_str_sub(found, cv_str_find(found, ' ', 0), found.n);
-	}
-	size_t i = 0, k = 0;
-	while (i < want.n || k < found.n) {
-		if (i < want.n && want.p[i] == ' ') {
-			i++;
-		} else if (k < found.n && found.p[k] == ' ') {
-			k++;
-		} else if (i < want.n && k < found.n
-			&& is_same_byte(r->type, want.p[i], found.p[k])) {
-			i++;
-			k++;
-		} else {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* "ok", "missing", "different", "unsigned" or "failed"; what was found goes into FOUND. */
-static const char *
-compare(const struct admin_dns_record *r, const struct cv_dns_answer *a, struct cv_buf *found)
-{
-	struct cv_buf one = CV_BUF_INIT(70000);
-	bool same = false;
-	unsigned rivals = 0;
-
-	for (unsigned i = 0; i < a->count; i++) {
-		cv_buf_reset(&one);
-		write_found(&a->records[i], r->type, &one);
-		if (!is_rival(r, cv_buf_view(&one)))
-			continue;
-		rivals++;
-		same |= is_same(r, cv_buf_view(&one));
-		cv_buf_z(found, found->n ? " | " : "");
-		cv_buf_str(found, cv_buf_view(&one));
-	}
-	cv_buf_done(&one);
-	if (!rivals)
-		return "missing";
-	if (!same || (r->type == CV_DNS_TXT && rivals > 1))
-		return "different";
-	return r->kind == ADMIN_DNS_TLSA && !a->secure ? "unsigned" : "ok";
-}
-
-/* Names that need only lead somewhere. */
-static const char *
-find_address(struct cv_resolver *resolver, const char *name, struct cv_buf *found)
-{
-	const char *verdict = "missing";
-
-	for (int v6 = 0; v6 < 2; v6++) {
-		struct cv_dns_answer *a =
-			cv_resolve_wait(resolver, name, v6 ? CV_DNS_AAAA : CV_DNS_A);
-		if (a->state == CV_DNS_OK && a->count) {
-			verdict = "ok";
-			if (!found->n)
-				cv_buf_z(found, a->canonical);
-		} else if (a->state == CV_DNS_TEMPFAIL || a->state == CV_DNS_BOGUS) {
-			verdict = !strcmp(verdict, "ok") ? verdict : "failed";
-		}
-		cv_dns_answer_free(a);
-	}
-	return verdict;
-}
-
-static const char *
-check_record(struct cv_resolver *resolver, const struct admin_dns_record *r, struct cv_buf *found)
-{
-	if (r->type == CV_DNS_CNAME || r->kind == ADMIN_DNS_HOST)
-		return find_address(resolver, r->name, found);
-	struct cv_dns_answer *a = cv_resolve_wait(resolver, r->name, r->type);
-	const char *verdict = a->state == CV_DNS_TEMPFAIL || a->state == CV_DNS_BOGUS
-		? "failed" : compare(r, a, found);
-	if (a->state == CV_DNS_BOGUS)
-		cv_buf_z(found, "DNSSEC: bogus");
-	cv_dns_answer_free(a);
-	return verdict;
-}
-
-static size_t
-find_web(struct cv_resolver *resolver, const char *host, unsigned port,
-	struct sockaddr_storage addrs[ADDRS_MAX])
-{
-	size_t n = 0;
-
-	for (int v6 = 0; v6 < 2; v6++) {
-		struct cv_dns_answer *a =
-			cv_resolve_wait(resolver, host, v6 ? CV_DNS_AAAA : CV_DNS_A);
-		for (unsigned i = 0; a->state == CV_DNS_OK && i < a->count && n < ADDRS_MAX; i++) {
-			struct sockaddr_in *in = (void *)&addrs[n];
-			struct sockaddr_in6 *in6 = (void *)&addrs[n];
-			if (a->records[i].rdata.n != (v6 ? 16 : 4))
-				continue;
-			addrs[n++] = (struct sockaddr_storage){
-				.ss_family = v6 ? AF_INET6 : AF_INET};
-			memcpy(v6 ? (void *)&in6->sin6_addr : (void *)&in->sin_addr,
-				a->records[i].rdata.p, a->records[i].rdata.n);
-			*(v6 ? &in6->sin6_port : &in->sin_port) = htons((uint16_t)port);
-		}
-		cv_dns_answer_free(a);
-	}
-	return n;
-}
-
-/* The policy as other servers would fetch it (RFC 8461 3.3). */
-static const char *
-check_policy(struct admin_call *call, struct cv_resolver *resolver, const char *domain,
-	const struct admin_dns_set *set, struct cv_buf *found)
-{
-	const struct smtpd_options *smtpd = cv_conf_get(call->conf, &smtpd_section);
-	struct sockaddr_storage addrs[ADDRS_MAX];
-	struct cv_err err = {0};
-	char host[300];
-
-	snprintf(host, sizeof host, "mta-sts.%s", domain);
-	size_t count = find_web(resolver, host, (unsigned)smtpd->mta_sts_port, addrs);
-	if (!count)
-		return "missing";
-	struct cv_https_request r = {.host = host,
-		.port = (unsigned)smtpd->mta_sts_port,
-		.path = "/.well-known/mta-sts.txt",
-		.addrs = addrs,
-		.addr_count = count,
-		.ca_file = smtpd->outbound_ca[0] ? smtpd->outbound_ca : NULL,
-		.media_type = "text/plain",
-		.connect_secs = LOOKUP_SECS,
-		.total_secs = FETCH_SECS};
-	struct cv_buf body = CV_BUF_INIT(POLICY_MAX);
-	enum cv_status status = cv_https_get(&r, &body, &err);
-	if (status == CV_OK)
-		cv_buf_str(found, cv_buf_view(&body));
-	else
-		cv_buf_z(found, err.text);
-	bool same = status == CV_OK && cv_str_eq_z(cv_buf_view(&body), set->policy);
-	cv_buf_done(&body);
-	return same ? "ok" : status == CV_OK ? "different" : "missing";
-}
-
 /* What a peer's DNS says is text of others: it may be no UTF-8. */
 static json_t *
 found_text(const struct cv_buf *found)
@@ -387,7 +205,10 @@ add_policy_check(struct admin_call *call, struct cv_resolver *resolver, const ch
 {
 	struct cv_buf found = CV_BUF_INIT(POLICY_MAX + 1000);
 	char url[400];
-	const char *verdict = check_policy(call, resolver, domain, set, &found);
+	enum cv_status status = admin_dns_fetch_policy(resolver,
+		cv_conf_get(call->conf, &smtpd_section), domain, FETCH_SECS, &found);
+	bool same = status == CV_OK && cv_str_eq_z(cv_buf_view(&found), set->policy);
+	const char *verdict = same ? "ok" : status == CV_OK ? "different" : "missing";
 
 	snprintf(url, sizeof url, "https://mta-sts.%s/.well-known/mta-sts.txt", domain);
 	*bad_out |= strcmp(verdict, "ok") != 0;
@@ -404,23 +225,25 @@ check_one(struct admin_call *call, struct cv_resolver *resolver, const struct ad
 	struct admin_dns_set set;
 	enum cv_status status = admin_dns_make(call->conf, wish, &set, err);
 
-	for (size_t i = 0; status == CV_OK && i < set.count; i++) {
+	if (status != CV_OK)
+		return status;
+	struct admin_dns_found *found = cv_calloc(set.count + 1, sizeof *found);
+	admin_dns_compare(resolver, &set, found);
+	for (size_t i = 0; i < set.count; i++) {
 		const struct admin_dns_record *r = &set.records[i];
-		struct cv_buf found = CV_BUF_INIT(200000);
-		const char *verdict = check_record(resolver, r, &found);
-		*bad_out |= strcmp(verdict, "ok") != 0 && strcmp(verdict, "unsigned") != 0
+		*bad_out |= found[i].state != ADMIN_DNS_OK && found[i].state != ADMIN_DNS_UNSIGNED
 			&& r->kind != ADMIN_DNS_AUTOCONFIG;
 		json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:o, s:s}", "name",
-			r->name, "type", admin_dns_type_name(r->type), "state", verdict, "want",
-			r->value, "found", found_text(&found), "why",
+			r->name, "type", admin_dns_type_name(r->type), "state",
+			admin_dns_state_name(found[i].state), "want", r->value, "found",
+			found_text(&found[i].text), "why",
 			admin_dns_why(r->kind, call->vietnamese)));
-		cv_buf_done(&found);
 	}
-	if (status == CV_OK) {
-		add_policy_check(call, resolver, wish->domain, &set, rows, bad_out);
-		admin_dns_done(&set);
-	}
-	return status;
+	admin_dns_found_done(found, set.count);
+	free(found);
+	add_policy_check(call, resolver, wish->domain, &set, rows, bad_out);
+	admin_dns_done(&set);
+	return CV_OK;
 }
 
 static void

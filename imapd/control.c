@@ -28,8 +28,7 @@ do_status(struct imapd *d, json_t **reply_out)
 	cv_net_stats(d->net, &net);
 	cv_engine_stats(d->engine, &engine);
 	json_object_set_new(r, "program", json_string("congvu-imapd"));
-	json_object_set_new(r, "version", json_string(CV_VERSION));
-	json_object_set_new(r, "pid", number((uint64_t)getpid()));
+	cv_ctl_describe(r);
 	json_object_set_new(r, "uptime_secs", number((uint64_t)(cv_wall_secs() - d->started_secs)));
 	json_object_set_new(r, "tls", json_boolean(d->tls != NULL));
 	json_object_set_new(r, "sessions", number(atomic_load(&d->sessions)));

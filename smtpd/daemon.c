@@ -125,6 +125,7 @@ answer_status(struct smtpd_server *s, json_t **reply_out)
 		(json_int_t)queue.messages, "queue_recipients", (json_int_t)queue.recipients);
 	if (!*reply_out)
 		return CV_TEMPFAIL;
+	cv_ctl_describe(*reply_out);
 	struct cv_buf why = CV_BUF_INIT(16u << 10);
 	json_t *list = json_array();
 	smtpd_stats_ready(s, &why);

@@ -79,6 +79,7 @@ answer_status(struct spam_server *s, CV_UNUSED json_t *request, json_t **reply_o
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		json_object_set_new(reply, rows[i].name, json_integer(rows[i].value));
+	cv_ctl_describe(reply);
 	*reply_out = reply;
 	return CV_OK;
 }

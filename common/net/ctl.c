@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/net/ctl.h"
@@ -86,6 +87,14 @@ static void
 on_progress(struct cv_ctl_call *call, json_t *note)
 {
 	tell(call->impl, json_pack("{s:o}", "progress", note));
+}
+
+void
+cv_ctl_describe(json_t *reply)
+{
+	json_object_set_new(reply, "version", json_string(CV_VERSION));
+	json_object_set_new(reply, "pid", json_integer((json_int_t)getpid()));
+	json_object_set_new(reply, "time", json_integer((json_int_t)cv_wall_secs()));
 }
 
 static json_t *

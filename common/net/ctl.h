@@ -41,6 +41,10 @@ void cv_ctl_server_free(struct cv_ctl_server *s);
 json_t *cv_ctl_reloaded(const struct cv_buf *changed, const struct cv_buf *restart);
 json_t *cv_ctl_not_reloaded(const struct cv_err *err);
 
+/* What every answer to "status" tells of its process: "version", "pid", "time" (Unix seconds on its
+ * clock). */
+void cv_ctl_describe(json_t *reply);
+
 /* Asks and waits; REQUEST stays the caller's. TIMEOUT_SECS is the longest silence (0: no limit).
  * PROGRESS may be NULL and takes NOTE over. CV_TEMPFAIL when nobody listens at PATH or the answer
  * does not come; an error answer comes back as its status and text. *REPLY_OUT is the caller's;

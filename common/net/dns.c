@@ -130,6 +130,7 @@ read_rdata(enum cv_dns_type type, struct cv_str wire, struct cv_dns_record *rec)
 	case CV_DNS_SOA:
 		return read_name(&r, rec->name);
 	case CV_DNS_TXT:
+	case CV_DNS_CAA:
 		return true;
 	}
 	return true;

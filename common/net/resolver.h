@@ -17,7 +17,8 @@
 enum cv_dns_state { CV_DNS_OK, CV_DNS_NODATA, CV_DNS_NXDOMAIN, CV_DNS_TEMPFAIL, CV_DNS_BOGUS };
 enum cv_dns_type {
 	CV_DNS_A = 1, CV_DNS_NS = 2, CV_DNS_CNAME = 5, CV_DNS_SOA = 6, CV_DNS_PTR = 12,
-	CV_DNS_MX = 15, CV_DNS_TXT = 16, CV_DNS_AAAA = 28, CV_DNS_SRV = 33, CV_DNS_TLSA = 52
+	CV_DNS_MX = 15, CV_DNS_TXT = 16, CV_DNS_AAAA = 28, CV_DNS_SRV = 33, CV_DNS_TLSA = 52,
+	CV_DNS_CAA = 257 /* as it comes: rdata alone; no zone file has it */
 };
 
 struct cv_dns_record {

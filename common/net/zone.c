@@ -379,6 +379,8 @@ make_rdata(struct words *w, enum cv_dns_type type)
 	case CV_DNS_SOA:
 		return add_name(w) && add_name(w) && add_number(w, 4) && add_number(w, 4) &&
 		       add_number(w, 4) && add_number(w, 4) && add_number(w, 4);
+	case CV_DNS_CAA:
+		break;
 	}
 	return false;
 }

@@ -285,7 +285,8 @@
 	OPT(path, directory_push_ca, "", "", "1024", "authority of that server's certificate in PEM; empty: the system's", "chứng thư gốc của máy chủ web") \
 	OPT(flag, directory_push_plain, "no", "", "", "push over http without TLS to other machines too", "cho phép đẩy qua http không mã hóa") \
 	OPT(text, address_template, "initials", "1", "20", "local parts: initials (nvhoa.snv), flat (nguyenvanhoa) or given (hoanv)", "mẫu địa chỉ") \
-	OPT(list, reserved_local_parts, "", "", "65536", "further local parts nobody gets without override", "các tên dành riêng thêm")
+	OPT(list, reserved_local_parts, "", "", "65536", "further local parts nobody gets without override", "các tên dành riêng thêm") \
+	OPT(text, time_server, "", "", "255", "a second clock that `congvu doctor` compares this machine's with: an NTP server; empty: none", "máy chủ thời gian (NTP) để `congvu doctor` so giờ")
 
 CV_OPTIONS_DECLARE(congvu_options, CONGVU_OPTIONS);
 CV_OPTIONS_DECLARE(smtpd_options, SMTPD_OPTIONS);
