@@ -1,4 +1,5 @@
-/* backup.c - what <base_dir>/backup/status.json tells: each target's last backup, the last drill. */
+/* backup.c - what <base_dir>/backup/status.json tells: each target's last backup, the last drill.
+ */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdlib.h>
 

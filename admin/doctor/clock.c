@@ -1,4 +1,5 @@
-/* clock.c - is this machine's time right: the kernel's word on NTP, a second source, the daemons. */
+/* clock.c - is this machine's time right: the kernel's word on NTP, a second source, the daemons.
+ */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
 #include <netdb.h>
@@ -45,7 +46,8 @@ ask_server(int fd, int64_t *ahead_ms)
 		recv(fd, a, sizeof a, 0) != (ssize_t)sizeof a || (a[0] & 7) != 4 || !a[1])
 		return false;
 	int64_t now = (sent + cv_wall_ms()) / 2;
-	uint32_t secs = (uint32_t)a[40] << 24 | (uint32_t)a[41] << 16 | (uint32_t)a[42] << 8 | a[43];
+	uint32_t secs =
+		(uint32_t)a[40] << 24 | (uint32_t)a[41] << 16 | (uint32_t)a[42] << 8 | a[43];
 	uint32_t part = (uint32_t)a[44] << 8 | a[45];
 	int64_t theirs = ((int64_t)secs - NTP_EPOCH) * 1000 + (int64_t)part * 1000 / 65536;
 	*ahead_ms = now - theirs;

@@ -67,7 +67,8 @@ void doctor_find(struct doctor_job *j, const char *id, enum doctor_state state, 
 /* The same with the row's own degree: OK when WELL. */
 void doctor_say(struct doctor_job *j, const char *id, bool well, const char *subject,
 	const char *fmt, ...) CV_PRINTF(5, 6);
-/* What exactly to add or run for the last finding, beside its row's sentence: a record, a command. */
+/* What exactly to add or run for the last finding, beside its row's sentence: a record, a command.
+ */
 void doctor_do(struct doctor_job *j, const char *fmt, ...) CV_PRINTF(2, 3);
 /* With --fix: notes that the last finding was mended (it counts as well then), or with --dry-run
  * that it would be; ERR not NULL: that it could not be. */

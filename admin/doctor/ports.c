@@ -1,6 +1,6 @@
 /* ports.c - every address that the configuration says we listen on: does it answer, as the right
- * service, with TLS as it should be and the certificate of the file. Each address on its own thread,
- * since greetings may come late on purpose. */
+ * service, with TLS as it should be and the certificate of the file. Each address on its own
+ * thread, since greetings may come late on purpose. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <netinet/in.h>
 #include <pthread.h>

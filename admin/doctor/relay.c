@@ -138,7 +138,8 @@ doctor_relay(struct doctor_job *j)
 	if (!d->status[DOCTOR_SMTPD]) {
 		doctor_find(j, "open-relay", DOCTOR_NOTE, NULL, "smtpd");
 	} else {
-		try_relay(j, "stranger@relay-check.invalid", "RCPT TO:<stranger@relay-check.invalid>");
+		try_relay(j, "stranger@relay-check.invalid",
+			"RCPT TO:<stranger@relay-check.invalid>");
 		try_relay(j, "", "RCPT TO:<\"a%relay-check.invalid\"@relay-check.invalid>");
 		try_smtp_auth(j, "mx", d->smtpd->listen_mx);
 		try_smtp_auth(j, "submission", d->smtpd->listen_submission);
