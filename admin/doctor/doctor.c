@@ -371,7 +371,8 @@ print_finding(const struct admin_call *call, const json_t *f, size_t same)
 	if (json_object_get(f, "fixed"))
 		put_line("      ", admin_say(call, "mended", "đã sửa"));
 	if (json_object_get(f, "would_fix"))
-		put_line("      ", admin_say(call, "--fix would mend this", "--fix sẽ sửa lỗi này"));
+		put_line("      ",
+			admin_say(call, "--fix would mend this", "--fix sẽ sửa lỗi này"));
 	if (json_object_get(f, "fix_failed"))
 		put_line("      ", text_of(f, "fix_failed"));
 	if (state == DOCTOR_OK || same > 1)
