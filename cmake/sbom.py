@@ -8,6 +8,7 @@ octets: SOURCE_DATE_EPOCH, else the last commit, is the time.
 """
 import argparse
 import datetime
+import functools
 import hashlib
 import json
 import os
@@ -36,6 +37,7 @@ def libraries(program):
     return sorted(set(re.findall(r"=> (/\S+)", run("ldd", program))))
 
 
+@functools.lru_cache(None)
 def package_of(path):
     """(package, version, source, source version) of the Debian package that owns PATH, or None."""
     for name in (path, os.path.realpath(path), re.sub("^/lib", "/usr/lib", path), re.sub("^/usr/lib", "/lib", path)):
