@@ -50,6 +50,8 @@ extern const struct admin_command admin_store_check, admin_config_check, admin_c
 extern const struct admin_command admin_upgrade_check, admin_upgrade_save, admin_upgrade_list,
 	admin_upgrade_restore;
 extern const struct admin_command admin_undo, admin_undo_list, admin_undo_show;
+extern const struct admin_command admin_schedule_list, admin_schedule_run, admin_schedule_pause,
+	admin_schedule_resume, admin_schedule_serve;
 extern const struct admin_command admin_manual;
 
 #endif

@@ -1,6 +1,7 @@
 /* serve.c - `congvu serve` and `congvu status`: the supervisor, and what it supervises. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "admin/commands.h"
+#include "admin/schedule/schedule.h"
 #include "admin/supervise.h"
 #include "common/base/log.h"
 
@@ -52,6 +53,17 @@ print_health(const struct admin_call *call, const json_t *all)
 		well = false;
 		printf("smtpd: %s\n", json_string_value(line));
 	}
+	json_t *schedule = json_object_get(all, "schedule");
+	json_array_foreach(json_object_get(schedule, "failing"), i, line)
+	{
+		well = false;
+		printf(admin_say(call, "The job %s failed %lld times in a row: ",
+			       "Việc %s lỗi %lld lần liên tiếp: "),
+			json_string_value(json_object_get(line, "job")),
+			(long long)admin_number(line, "failures"));
+		admin_put(stdout, json_string_value(json_object_get(line, "error")));
+		putchar('\n');
+	}
 	if (well)
 		puts(admin_say(call, "All is well.", "Mọi dịch vụ hoạt động bình thường."));
 	json_int_t waiting = json_integer_value(json_object_get(smtpd, "queue_messages"));
@@ -87,6 +99,9 @@ run_status(struct admin_call *call)
 		json_object_set_new(all, rows[i].name,
 			json_pack("{s:b, s:o?}", "running", running ? 1 : 0, "detail", reply));
 	}
+	json_t *schedule = admin_schedule_status(call);
+	if (schedule)
+		json_object_set_new(all, "schedule", schedule);
 	if (!admin_json(call, all)) {
 		print_health(call, all);
 		for (size_t i = 0; i < CV_COUNT(rows); i++) {

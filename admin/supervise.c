@@ -30,7 +30,7 @@
 #define RESTART_LAST_MS  30000
 #define STEADY_MS        60000 /* one that ran this long starts again without a longer wait */
 
-enum child_id { CHILD_IMAPD, CHILD_SPAMFILTER, CHILD_SMTPD, CHILDREN };
+enum child_id { CHILD_IMAPD, CHILD_SPAMFILTER, CHILD_SMTPD, CHILD_SCHEDULE, CHILDREN };
 
 struct child {
 	const char *program;
@@ -163,8 +163,9 @@ make_folder(struct supervisor *s, const char *path, mode_t mode, struct cv_err *
 }
 
 static enum cv_status
-make_folders(struct supervisor *s, struct cv_err *err)
+make_folders(struct supervisor *s, const struct cv_conf *conf, struct cv_err *err)
 {
+	const struct admin_options *a = cv_conf_get(conf, &admin_section);
 	const struct congvu_options *m = s->main;
 	/* clang-format off */
 	const struct {
@@ -173,7 +174,7 @@ make_folders(struct supervisor *s, struct cv_err *err)
 	} rows[] = { { m->base_dir, 0755 }, { m->run_dir, 0755 }, { m->mail_dir, 0700 },
 		{ m->queue_dir, 0700 }, { m->stats_dir, 0700 }, { m->register_dir, 0755 },
 		{ m->index_dir, 0700 },
-		{ m->keys_dir, 0750 } };
+		{ m->keys_dir, 0750 }, { a->schedule_dir, 0700 } };
 	/* clang-format on */
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
@@ -246,7 +247,10 @@ exec_child(struct supervisor *s, enum child_id id, int ready_fd)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	snprintf(path, sizeof path, "%s/%s", s->folder, c->program);
-	execl(path, c->program, "--conf", s->conf_path, (char *)NULL);
+	if (id == CHILD_SCHEDULE)
+		execl(path, c->program, "--conf", s->conf_path, "schedule", "serve", (char *)NULL);
+	else
+		execl(path, c->program, "--conf", s->conf_path, (char *)NULL);
 	cv_log(0, CV_ERROR, "serve.exec", "program=%s error=%s", path, strerror(errno));
 	_exit(72);
 }
@@ -387,8 +391,9 @@ read_ready(struct supervisor *s, struct child *c)
 	c->was_ready = true;
 	cv_log(0, CV_INFO, "serve.ready", "program=%s pid=%d ms=%lld", c->program, (int)c->pid,
 		(long long)(cv_mono_ms() - c->started_ms));
+	/* Mail does not wait for the jobs. */
 	for (size_t i = 0; i < CHILDREN; i++)
-		if (!s->children[i].was_ready)
+		if (!s->children[i].was_ready && i != CHILD_SCHEDULE)
 			return;
 	if (!s->ready_told) {
 		s->ready_told = true;
@@ -492,6 +497,7 @@ run(struct supervisor *s)
 		wait_events(s);
 	}
 	notify_manager("STOPPING=1\n");
+	stop_child(s, CHILD_SCHEDULE);
 	stop_child(s, CHILD_SMTPD);
 	stop_child(s, CHILD_SPAMFILTER);
 	stop_child(s, CHILD_IMAPD);
@@ -520,7 +526,7 @@ admin_supervise(const char *conf_path, const struct cv_conf *conf, struct cv_err
 	struct supervisor *s = cv_calloc(1, sizeof *s);
 	/* clang-format off */
 	static const char *const programs[CHILDREN] = { "congvu-imapd", "congvu-spamfilter",
-		"congvu-smtpd" };
+		"congvu-smtpd", "congvu" };
 	/* clang-format on */
 
 	s->main = cv_conf_get(conf, &congvu_section);
@@ -534,7 +540,7 @@ admin_supervise(const char *conf_path, const struct cv_conf *conf, struct cv_err
 	if (status == CV_OK)
 		status = find_programs(s, err);
 	if (status == CV_OK)
-		status = make_folders(s, err);
+		status = make_folders(s, conf, err);
 	if (status == CV_OK)
 		status = bind_all(s, conf, err);
 	if (status == CV_OK)

@@ -3,7 +3,8 @@
  * The supervisor is the only process that may need root: it binds the sockets, gives them to the
  * daemons by number (CONGVU_SOCKETS) and starts those as the configured user. A daemon says it is
  * ready through a pipe. One that dies is started again after a wait that doubles from one second to
- * half a minute; the others go on. SIGTERM stops them in the order smtpd, spamfilter, imapd, so
+ * half a minute; the others go on. The scheduler (admin/schedule/) is one of them, but nothing
+ * waits for it to be ready. SIGTERM stops them in the order scheduler, smtpd, spamfilter, imapd, so
  * that what was taken can still be stored; SIGHUP and SIGUSR1 are passed on.
  *
  * Threads: one; it owns the process.

@@ -4,6 +4,7 @@
 
 #include "common/net/addr.h"
 #include "common/net/dnslist.h"
+#include "common/options/when.h"
 #include "common/text/address.h"
 #include "common/text/calendar.h"
 #include "common/text/domain.h"
@@ -241,6 +242,15 @@ check_class_limit(struct cv_str word, const char *of, struct cv_err *err)
 	return CV_OK;
 }
 
+static enum cv_status
+check_when(struct cv_str text, const char *of, struct cv_err *err)
+{
+	struct cv_when when;
+
+	(void)of;
+	return cv_when_parse(text, &when, err);
+}
+
 /* ---- the table ---- */
 
 #define RULES "auto none may encrypt dane verify"
@@ -299,6 +309,7 @@ static const struct row {
 	{ "spamfilter", "advertising", false, check_choice, "accept mark junk" },
 	{ "spamfilter", "submission_networks", false, check_networks, NULL },
 	{ "admin", "address_template", false, check_choice, "initials flat given" },
+	{ "admin", "job_publish", false, check_when, NULL },
 };
 
 /* ---- walking ---- */

@@ -278,6 +278,8 @@
 	OPT(num, threads_max, "200", "1", "10000", "sessions at once", "số phiên tối đa")
 
 #define ADMIN_OPTIONS(OPT)                                                                         \
+	OPT(path, schedule_dir, "schedule", "", "1024", "what is remembered of the jobs that run by the clock", "thư mục ghi nhớ các việc chạy theo lịch") \
+	OPT(text, job_publish, "hourly :07", "3", "40", "when the directory is published anew if the register changed: off, every 5m, hourly :20, daily 02:30, weekly mon 02:30, monthly 1 02:30", "lịch xuất lại danh bạ khi có thay đổi") \
 	OPT(path, directory_dir, "directory", "", "1024", "where the public directory is written", "nơi xuất danh bạ công khai") \
 	OPT(text, directory_url, "", "", "1024", "where it is reached by the public, ending in '/'", "địa chỉ công khai của danh bạ") \
 	OPT(text, directory_push, "", "", "1024", "PUT the files below this http(s) address", "địa chỉ đẩy danh bạ lên máy chủ web") \

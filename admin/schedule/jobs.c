@@ -1,0 +1,56 @@
+/* jobs.c - the jobs that run by the clock, a row each. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "admin/directory_site.h"
+#include "admin/schedule/schedule.h"
+#include "common/base/clock.h"
+
+/* DIR-04: the pages follow the register within the hour. Only where somebody published before, and
+ * only when the register is newer than the last good run; once a day anyway, since pages show
+ * their date. */
+static bool
+directory_has_changed(const struct cv_conf *conf, const struct admin_job_record *record)
+{
+	const struct congvu_options *m = cv_conf_get(conf, &congvu_section);
+	const struct admin_options *a = cv_conf_get(conf, &admin_section);
+	char path[2200];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/%s", a->directory_dir, ADMIN_SITE_MANIFEST);
+	if (stat(path, &st))
+		return false;
+	snprintf(path, sizeof path, "%s/register.gen", m->register_dir);
+	return stat(path, &st) || st.st_mtime >= record->good - 1 ||
+	       cv_wall_secs() >= record->good + 86400;
+}
+
+/* clang-format off */
+const struct admin_job admin_jobs[] = {
+	/* name, command line, option of [admin], seconds it may take, condition, help */
+	{ "publish", "directory publish", "job_publish", 1800, directory_has_changed,
+		"publish the public directory when the register changed",
+		"xuất lại danh bạ công khai khi dữ liệu có thay đổi" },
+};
+/* clang-format on */
+const size_t admin_jobs_count = CV_COUNT(admin_jobs);
+
+const struct admin_job *
+admin_job_find(const char *name)
+{
+	for (size_t i = 0; i < admin_jobs_count; i++)
+		if (!strcmp(admin_jobs[i].name, name))
+			return &admin_jobs[i];
+	return NULL;
+}
+
+enum cv_status
+admin_job_when(const struct admin_job *job, const struct cv_conf *conf, struct cv_when *out,
+	const char **text_out, struct cv_err *err)
+{
+	*text_out = cv_conf_text(conf, "admin", job->option, NULL);
+	if (!*text_out)
+		cv_die("no option %s", job->option);
+	return cv_when_parse(cv_str_z(*text_out), out, err);
+}
