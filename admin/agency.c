@@ -8,7 +8,7 @@
 
 /* clang-format off */
 static const char *const texts[] = { "name", "parent", "type", "address", "phone", "website",
-	"location" };
+	"location", "cluster" };
 /* clang-format on */
 
 static void
@@ -17,14 +17,15 @@ set_text(json_t *object, const char *key, struct cv_str text)
 	json_object_set_new(object, key, json_stringn(text.p ? text.p : "", text.n));
 }
 
+/* KEY "rank" or "staff". */
 static bool
-set_rank(json_t *object, struct cv_str text)
+set_number(json_t *object, const char *key, struct cv_str text)
 {
-	uint64_t rank;
+	uint64_t n;
 
-	if (cv_str_u64(text, 1000000, &rank) != CV_OK)
+	if (cv_str_u64(text, 1000000, &n) != CV_OK)
 		return false;
-	json_object_set_new(object, "rank", json_integer((json_int_t)rank));
+	json_object_set_new(object, key, json_integer((json_int_t)n));
 	return true;
 }
 
@@ -35,6 +36,7 @@ run_add(struct admin_call *call)
 {
 	json_t *request = admin_request("agency.add");
 	const char *rank = admin_option(call, "rank"), *code = call->words[0];
+	const char *staff = admin_option(call, "staff");
 	const char *name = call->words[1];
 	int exit_code;
 
@@ -46,9 +48,11 @@ run_add(struct admin_call *call)
 		json_object_set_new(request, "mailbox", json_true());
 	if (admin_option(call, "update"))
 		json_object_set_new(request, "update", json_true());
-	if (rank && !set_rank(request, cv_str_z(rank))) {
+	if ((rank && !set_number(request, "rank", cv_str_z(rank))) ||
+		(staff && !set_number(request, "staff", cv_str_z(staff)))) {
 		json_decref(request);
-		return admin_error(call, EXIT_USAGE, "--rank takes a number", "--rank nhận một số");
+		return admin_error(call, EXIT_USAGE, "--rank and --staff take a number",
+			"--rank và --staff nhận một số");
 	}
 	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
 	if (!reply)
@@ -76,6 +80,8 @@ key_of(struct cv_str title)
 		return "code";
 	if (cv_str_ieq_z(title, "rank"))
 		return "rank";
+	if (cv_str_ieq_z(title, "staff"))
+		return "staff";
 	for (size_t i = 0; i < CV_COUNT(texts); i++)
 		if (cv_str_ieq_z(title, texts[i]))
 			return texts[i];
@@ -97,7 +103,7 @@ read_header(struct admin_csv *csv, struct cv_arena *arena, const char **keys, si
 		if (!keys[i])
 			return cv_fail(err, CV_INVALID,
 				"unknown column '%.*s': the columns are code, name, parent, "
-				"type, rank, address, phone, website, location",
+				"type, rank, staff, cluster, address, phone, website, location",
 				CV_STR_ARGS(fields[i]));
 		has_code = has_code || !strcmp(keys[i], "code");
 		has_name = has_name || !strcmp(keys[i], "name");
@@ -132,11 +138,11 @@ read_list(struct cv_str text, json_t *list, struct cv_err *err)
 			/* An empty cell leaves what is there; without a parent it is at the top. */
 			if (!field.n && strcmp(keys[i], "parent") != 0)
 				continue;
-			if (strcmp(keys[i], "rank") != 0)
+			if (strcmp(keys[i], "rank") != 0 && strcmp(keys[i], "staff") != 0)
 				set_text(o, keys[i], field);
-			else if (!set_rank(o, field))
-				status = cv_fail(err, CV_INVALID, "line %u: the rank is no number",
-					csv.line);
+			else if (!set_number(o, keys[i], field))
+				status = cv_fail(err, CV_INVALID, "line %u: the %s is no number",
+					csv.line, keys[i]);
 		}
 	}
 	cv_arena_done(&arena);
@@ -222,6 +228,9 @@ static const struct admin_option add_options[] = {
 	{ "phone", "NUMBER", "telephone", "điện thoại" },
 	{ "website", "URL", "portal", "trang thông tin điện tử" },
 	{ "location", "TEXT", "postal address", "địa chỉ trụ sở" },
+	{ "staff", "N", "people who work there, with a box or without",
+		"số cán bộ, công chức, viên chức hiện có (kể cả người chưa có hộp thư)" },
+	{ "cluster", "NAME", "cluster of emulation it is scored in", "cụm, khối thi đua" },
 	{ "mailbox", NULL, "make the agency's own box", "tạo hộp thư của đơn vị" },
 	{ "update", NULL, "change the unit when it is there already", "sửa đơn vị nếu đã có" },
 	{ 0 }

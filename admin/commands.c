@@ -43,6 +43,8 @@ const struct admin_command *const admin_commands[] = {
 	&admin_quarantine_release,
 	&admin_quarantine_delete,
 	&admin_quarantine_digest,
+	&admin_report_usage,
+	&admin_report_import_use,
 	&admin_session_list,
 	&admin_session_kill,
 	&admin_alias_add,

@@ -144,6 +144,12 @@ flush(struct cv_audit *a, struct cv_err *err)
 	cv_map_init(&taken);
 	pthread_mutex_lock(&a->flush_lock);
 	pthread_mutex_lock(&a->count_lock);
+	if (!a->pending.used) { /* as a rule, for reports that ask account by account */
+		pthread_mutex_unlock(&a->count_lock);
+		pthread_mutex_unlock(&a->flush_lock);
+		cv_map_done(&taken);
+		return CV_OK;
+	}
 	struct cv_map swap = a->pending;
 	a->pending = taken;
 	taken = swap;

@@ -108,6 +108,7 @@ reg_agency_new(struct cv_str code)
 	g->code = cv_str_dup(code);
 	for (size_t i = 0; i < AG_COUNT; i++)
 		g->text[i] = cv_strdup("");
+	g->cluster = cv_strdup("");
 	return g;
 }
 
@@ -118,6 +119,7 @@ reg_agency_free(struct reg_agency *g)
 		return;
 	for (size_t i = 0; i < AG_COUNT; i++)
 		free(g->text[i]);
+	free(g->cluster);
 	free(g->code);
 	free(g);
 }
@@ -128,6 +130,14 @@ reg_agency_set(struct reg_agency *g, enum reg_agency_text which, struct cv_str t
 	char *copy = cv_str_dup(text);
 	free(g->text[which]);
 	g->text[which] = copy;
+}
+
+void
+reg_agency_set_cluster(struct reg_agency *g, struct cv_str text)
+{
+	char *copy = cv_str_dup(text);
+	free(g->cluster);
+	g->cluster = copy;
 }
 
 bool
@@ -349,6 +359,8 @@ reg_agency_encode(const struct reg_agency *g, struct cv_buf *out)
 	for (size_t i = 0; i < AG_COUNT; i++)
 		cv_buf_bytes(out, cv_str_z(g->text[i]));
 	cv_buf_varint(out, g->pool_bytes);
+	cv_buf_varint(out, g->staff);
+	cv_buf_bytes(out, cv_str_z(g->cluster));
 }
 
 enum cv_status
@@ -365,6 +377,10 @@ reg_agency_decode(struct cv_str row, struct reg_agency *g)
 			reg_agency_set(g, (enum reg_agency_text)i, text);
 	}
 	g->pool_bytes = !r.bad && cv_rd_left(&r) ? cv_rd_varint(&r) : 0;
+	if (!r.bad && cv_rd_left(&r)) {
+		g->staff = (uint32_t)cv_rd_varint(&r);
+		reg_agency_set_cluster(g, cv_rd_bytes(&r));
+	}
 	return r.bad ? CV_CORRUPT : CV_OK;
 }
 

@@ -97,6 +97,8 @@ struct reg_agency {
 	char *code;
 	uint32_t rank;
 	uint64_t pool_bytes;     /* that its accounts share; 0: none */
+	uint32_t staff;          /* people who work there, with a box or without; 0: not told */
+	char *cluster;           /* of emulation, "Khối sở, ban, ngành"; never NULL */
 	char *text[AG_COUNT];
 };
 struct reg_domain {
@@ -130,6 +132,7 @@ void reg_account_set(struct reg_account *a, enum reg_text which, struct cv_str t
 struct reg_agency *reg_agency_new(struct cv_str code);
 void reg_agency_free(struct reg_agency *g);
 void reg_agency_set(struct reg_agency *g, enum reg_agency_text which, struct cv_str text);
+void reg_agency_set_cluster(struct reg_agency *g, struct cv_str text);
 bool reg_list_has(const struct reg_list *l, uint64_t item);
 void reg_list_add(struct reg_list *l, uint64_t item);
 bool reg_list_del(struct reg_list *l, uint64_t item);

@@ -491,11 +491,13 @@ static const struct {
 	{ "quota.list",      reg_quota_list      },
 	{ "quota.report",    reg_quota_report    },
 	{ "quota.set",       reg_quota_set       },
+	{ "report.use",      reg_report_use      },
 	{ "role.hold",       reg_role_hold       },
 	{ "role.release",    reg_role_release    },
 	{ "undo",            reg_undo            },
 	{ "undo.list",       reg_undo_list       },
 	{ "undo.show",       reg_undo_show       },
+	{ "use.import",      reg_use_import      },
 };
 
 reg_handler *

@@ -40,7 +40,8 @@ same_agency(const struct reg_agency *a, const struct reg_agency *b)
 	for (size_t i = 0; i < AG_COUNT; i++)
 		if (strcmp(a->text[i], b->text[i]))
 			return false;
-	return a->rank == b->rank && a->pool_bytes == b->pool_bytes;
+	return a->rank == b->rank && a->pool_bytes == b->pool_bytes && a->staff == b->staff &&
+	       !strcmp(a->cluster, b->cluster);
 }
 
 /* Fills G with the fields OBJECT has. */
@@ -65,6 +66,16 @@ read_fields(struct reg_call *c, json_t *object, struct reg_agency *g, struct cv_
 	status = reg_number(object, "pool", (uint64_t)1 << 50, &g->pool_bytes, &given, err);
 	if (status)
 		return status;
+	uint64_t staff = g->staff;
+	struct cv_str cluster;
+	status = reg_number(object, "staff", 1000000, &staff, &given, err);
+	if (!status)
+		status = reg_field(c, object, "cluster", 100, &cluster, err);
+	if (status)
+		return status;
+	g->staff = (uint32_t)staff;
+	if (json_object_get(object, "cluster"))
+		reg_agency_set_cluster(g, cluster);
 	if (!*g->text[AG_NAME])
 		return cv_fail(err, CV_INVALID, "agency '%s' needs a name", g->code);
 	return check_parent(c->r, cv_str_z(g->code), cv_str_z(g->text[AG_PARENT]), err);
@@ -84,6 +95,9 @@ add_one(struct reg_call *c, json_t *object, bool update, bool *changed_out, stru
 	struct reg_agency *g = reg_agency_new(code);
 	g->rank = old ? old->rank : 50;
 	g->pool_bytes = old ? old->pool_bytes : 0;
+	g->staff = old ? old->staff : 0;
+	if (old)
+		reg_agency_set_cluster(g, cv_str_z(old->cluster));
 	for (size_t i = 0; old && i < AG_COUNT; i++)
 		reg_agency_set(g, (enum reg_agency_text)i, cv_str_z(old->text[i]));
 	status = read_fields(c, object, g, err);
@@ -151,8 +165,8 @@ add_many(struct reg_call *c, json_t *list, bool update, struct cv_err *err)
 }
 
 /* {"code", "name", "parent", "type", "rank", "pool", "address", "phone", "website", "location",
- *  "mailbox"?, "update"?} -> {"code", "address", "changed"}, or {"agencies": [...], "update"?}
- * -> {"changed"}: parents before children. */
+ *  "staff", "cluster", "mailbox"?, "update"?} -> {"code", "address", "changed"}, or
+ * {"agencies": [...], "update"?} -> {"changed"}: parents before children. */
 enum cv_status
 reg_agency_add(struct reg_call *c, struct cv_err *err)
 {
@@ -224,6 +238,8 @@ reg_agency_list(struct reg_call *c, struct cv_err *err)
 		uintptr_t accounts = (uintptr_t)cv_map_get(&counts, cv_str_z(list[i]->code));
 		json_object_set_new(o, "accounts", json_integer((json_int_t)accounts));
 		json_object_set_new(o, "pool", json_integer((json_int_t)list[i]->pool_bytes));
+		json_object_set_new(o, "staff", json_integer(list[i]->staff));
+		json_object_set_new(o, "cluster", json_string(list[i]->cluster));
 		json_array_append_new(out, o);
 	}
 	cv_map_done(&counts);

@@ -116,6 +116,7 @@ reg_handler reg_device_add, reg_device_list, reg_device_revoke, reg_account_unlo
 reg_handler reg_import;
 reg_handler reg_mailbox_restore, reg_mailbox_readers, reg_mailbox_checks;
 reg_handler reg_policy_note;
+reg_handler reg_report_use, reg_use_import;
 reg_handler reg_dated_add, reg_dated_list, reg_dated_cancel, reg_dated_run;
 reg_handler reg_quota_list, reg_quota_set, reg_quota_report;
 reg_handler reg_undo, reg_undo_list, reg_undo_show;

@@ -14,7 +14,7 @@ def main():
     with open(listing, encoding="utf-8", newline="") as f:
         rows = [{**{k: v for k, v in row.items() if v}, "mailbox": True} for row in csv.DictReader(f)]
     for row in rows:
-        row["rank"] = int(row["rank"])
+        row["rank"], row["staff"] = int(row["rank"]), int(row["staff"])
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(path)
         s.sendall(json.dumps({"do": "agency.add", "agencies": rows}).encode() + b"\n")

@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: MPL-2.0
 """Make the fictional province Lam Giang: 202 units and 12,077 people, the same ones every time.
 
-    province.py FOLDER [--full]
+    province.py FOLDER [--full] [--day 2026-11-23] [--months 12]
 
-writes FOLDER/agencies.csv (code, name, parent, type, rank) and FOLDER/staff.csv (the list an office of
-internal affairs would send). Without --full: a dozen units and about two hundred people.
+writes FOLDER/agencies.csv (code, name, parent, type, rank, staff, cluster), FOLDER/staff.csv (the list an
+office of internal affairs would send: all staff), FOLDER/day0.csv (those of them who have an address on day 0)
+and FOLDER/use.csv (what they did in the last whole months before --day, 12 unless --months says otherwise).
+Without --full: a dozen units and about two hundred people.
 """
 import csv
+import datetime
 import os
 import random
 import sys
@@ -163,34 +166,122 @@ EDGE = [  # people whose names have broken other systems; each takes the place o
     "Nguyễn Văn An", "Nguyễn Văn An", "Nguyễn Văn An", unicodedata.normalize("NFD", "Trần Thị Thuý"), "Lê Thị Thúy"]
 
 
+CLUSTERS = {"so": "Khối sở, ban, ngành", "dvsn": "Khối đơn vị sự nghiệp", "xa": "Khối xã, phường, đặc khu",
+            "phuong": "Khối xã, phường, đặc khu", "dac_khu": "Khối xã, phường, đặc khu",
+            "dvsn_xa": "Khối đơn vị sự nghiệp cấp xã"}
+# Day 0 (REP-01): 1,150 people of communes and 299 of service units have no address yet; 8,454 use theirs.
+WITHOUT = {"xa": 1150, "phuong": 1150, "dac_khu": 1150, "dvsn_xa": 299}
+REGULAR_SHARE = 8454 / 10628
+NEW_SHARE = 0.7  # of the regular users of day 0 in the first month that is known
+
+
+def without_address(all_staff, full):
+    """The staff numbers of those who have no address: the last of each commune, as many as day 0 says."""
+    left = {"commune": 1150, "service": 299} if full else {"commune": 12, "service": 0}
+    groups = {"commune": [], "service": []}
+    for row in all_staff:
+        kind = {"dvsn_xa": "service"}.get(row["type"], "commune" if row["type"] in WITHOUT else None)
+        if kind:
+            groups[kind].append(row)
+    out = set()
+    for kind, count in left.items():
+        # Juniors first, unit by unit in turns: heads have an address everywhere.
+        by_unit = {}
+        for row in groups[kind]:
+            by_unit.setdefault(row["code"], []).append(row["id"])
+        turn = 0
+        while count and by_unit:
+            for ids in by_unit.values():
+                if count and len(ids) > 4:
+                    out.add(ids.pop())
+                    count -= 1
+            turn += 1
+            if turn > 100:
+                break
+    return out
+
+
+def write_use(path, day0, day, months):
+    """Use by month: a row is staff number, month, days of use, sent, received, opened."""
+    rng = random.Random(SEED + 1)
+    regular_count = round(len(day0) * REGULAR_SHARE)
+    order = [row["id"] for row in day0]
+    rng.shuffle(order)
+    regular, others = order[:regular_count], order[regular_count:]
+    first = day.year * 12 + day.month - 1 - months
+    with open(path, "w", encoding="utf-8", newline="") as f:
+        out = csv.writer(f)
+        out.writerow(["staff_id", "month", "days", "sent", "received", "opened"])
+        for m in range(first, first + months):
+            start = datetime.date(m // 12, m % 12 + 1, 1)
+            end = datetime.date((m + 1) // 12, (m + 1) % 12 + 1, 1)
+            weekdays = sum((start + datetime.timedelta(d)).weekday() < 5 for d in range((end - start).days))
+            share = 1 if months == 1 else NEW_SHARE + (1 - NEW_SHARE) * (m - first) / (months - 1)
+            users = regular[:round(len(regular) * share)]
+            occasional = others[:round(len(others) * share * 0.75)] + regular[len(users):]
+            for who, lowest, highest in [(w, -(-weekdays * 3 // 4), weekdays - 1) for w in users] + \
+                    [(w, 1, weekdays // 3) for w in occasional]:
+                days = rng.randint(lowest, highest)
+                out.writerow([who, f"{start:%Y-%m}", days, days * rng.randint(1, 8), days * rng.randint(6, 24),
+                              days * rng.randint(1, 4)])
+
+
+# The two people whose log-ins ./dev shows: their addresses are given, their staff rows are the first that fit.
+DEMO_PEOPLE = {("stp", "Chuyên viên"): ("Nguyễn Thị Hòa", "nthoa.stp@lamgiang.example"),
+               ("snv", "Trưởng phòng"): ("Trần Văn Nam", "tvnam.snv@lamgiang.example")}
+
+
+def make_staff(rng, all_units):
+    """Every row of the list of staff, in its order."""
+    edge, demo, out = list(EDGE), dict(DEMO_PEOPLE), []
+    for code, _, _, kind, _, people in all_units:
+        office = f"0299 3{rng.randrange(100000, 999999)}"
+        for title, department in people:
+            name, address = person(rng), ""
+            if edge and code == "stp":
+                name = edge.pop(0)
+            elif (code, title) in demo:
+                name, address = demo.pop((code, title))
+            out.append({"id": f"LG{len(out) + 1:05}", "name": name, "title": title, "code": code, "type": kind,
+                        "department": department, "office": office, "mobile": f"09{rng.randrange(10**7, 10**8)}",
+                        "consent": "x" if rng.random() < 0.2 else "", "address": address})
+    return out
+
+
+def write_staff(path, rows):
+    with open(path, "w", encoding="utf-8", newline="") as f:
+        out = csv.writer(f)
+        out.writerow(["STT", "Mã cán bộ", "Họ và tên", "Chức vụ", "Mã đơn vị", "Phòng", "Điện thoại cơ quan",
+                      "Di động", "Đồng ý công khai di động", "Thư điện tử"])
+        for number, row in enumerate(rows, 1):
+            out.writerow([number, row["id"], row["name"], row["title"], row["code"], row["department"],
+                          row["office"], row["mobile"], row["consent"], row["address"]])
+
+
+def option(name, default):
+    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else default
+
+
 def main():
     if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
     folder, full = sys.argv[1], "--full" in sys.argv[2:]
+    day = datetime.date.fromisoformat(option("--day", datetime.date.today().isoformat()))
     os.makedirs(folder, exist_ok=True)
     rng = random.Random(SEED)
     all_units = units(rng, full)
+    staff = make_staff(rng, all_units)
     with open(os.path.join(folder, "agencies.csv"), "w", encoding="utf-8", newline="") as f:
         out = csv.writer(f)
-        out.writerow(["code", "name", "parent", "type", "rank"])
-        for code, name, parent, kind, rank, _ in all_units:
-            out.writerow([code, name, parent, kind, rank])
-    count = 0
-    edge = list(EDGE)
-    with open(os.path.join(folder, "staff.csv"), "w", encoding="utf-8", newline="") as f:
-        out = csv.writer(f)
-        out.writerow(["STT", "Họ và tên", "Chức vụ", "Mã đơn vị", "Phòng", "Điện thoại cơ quan", "Di động",
-                      "Đồng ý công khai di động"])
-        for code, _, _, _, rank, people in all_units:
-            office = f"0299 3{rng.randrange(100000, 999999)}"
-            for title, department in people:
-                name = person(rng)
-                if edge and code == "stp":
-                    name = edge.pop(0)
-                count += 1
-                out.writerow([count, name, title, code, department, office, f"09{rng.randrange(10**7, 10**8)}",
-                              "x" if rng.random() < 0.2 else ""])
-    print(f"{len(all_units)} units, {count} people")
+        out.writerow(["code", "name", "parent", "type", "rank", "staff", "cluster"])
+        for code, name, parent, kind, rank, people in all_units:
+            out.writerow([code, name, parent, kind, rank, len(people), CLUSTERS[kind]])
+    without = without_address(staff, full)
+    day0 = [row for row in staff if row["id"] not in without]
+    write_staff(os.path.join(folder, "staff.csv"), staff)
+    write_staff(os.path.join(folder, "day0.csv"), day0)
+    write_use(os.path.join(folder, "use.csv"), day0, day, int(option("--months", "12")))
+    print(f"{len(all_units)} units, {len(staff)} people, {len(day0)} of them with an address")
 
 
 if __name__ == "__main__":

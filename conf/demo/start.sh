@@ -25,8 +25,8 @@ fi
 [[ ! -e $run/size || $(cat "$run/size") == "${full:-small}" ]] || rm -rf "$run"
 
 domain=lamgiang.example
-user1=nthoa.stp@$domain name1="Nguyễn Thị Hòa"
-user2=tvnam.snv@$domain name2="Trần Văn Nam"
+user1=nthoa.stp@$domain # Nguyễn Thị Hòa
+user2=tvnam.snv@$domain # Trần Văn Nam
 export CONGVU_CONF=$conf CONGVU_LANG=${CONGVU_LANG:-en}
 
 begin=$SECONDS
@@ -58,9 +58,9 @@ for ((i = 0; ; i++)); do
 done
 pid=$(demo_pid)
 
-add_user() { # address name agency title password
-	printf '%s\n' "$5" | "$congvu" account add "$2" --address "$1" --agency "$3" --title "$4" \
-		--password-stdin --allow-weak --keep-password > /dev/null
+set_password() { # address password
+	printf '%s\n' "$2" | "$congvu" account passwd "$1" \
+		--allow-weak > /dev/null
 }
 
 if [[ -n $first ]]; then
@@ -69,10 +69,13 @@ if [[ -n $first ]]; then
 	/usr/bin/python3 "$root/conf/demo/agencies.py" "$run/run/imapd.ctl" "$run/lists/agencies.csv"
 	pass1=$(openssl rand -base64 15 | tr '+/' '-_')
 	pass2=$(openssl rand -base64 15 | tr '+/' '-_')
-	add_user $user1 "$name1" stp "Chuyên viên" "$pass1"
-	add_user $user2 "$name2" snv "Trưởng phòng" "$pass2"
-	"$congvu" import "$run/lists/staff.csv" --rejects "$run/lists/rejected.csv" > "$run/import.txt" || [[ $? == 2 ]]
+	# Day 0: those who have an address, the two people whose log-ins are shown among them; the
+	# others stand in lists/staff.csv. What all did before comes along from the older system.
+	"$congvu" import "$run/lists/day0.csv" --rejects "$run/lists/rejected.csv" > "$run/import.txt" || [[ $? == 2 ]]
 	tail -1 "$run/import.txt"
+	set_password $user1 "$pass1"
+	set_password $user2 "$pass2"
+	"$congvu" report import-use "$run/lists/use.csv"
 	umask 077
 	cat > "$env_file" <<END
 DEMO_HOST=127.0.0.1
