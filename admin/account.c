@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "admin/commands.h"
+#include "admin/life.h"
 #include "common/base/str.h"
 
 /* Passwords never stand on a command line, where every user of the machine could read them. */
@@ -240,6 +241,7 @@ run_retire(struct admin_call *call)
 {
 	static const char *const fields[][2] = { { "successor", "successor" },
 		{ "notice-until", "notice_until" }, { "forward-until", "forward_until" },
+		{ "handover", "handover" }, { "on", "on" }, { "letter", "letter" },
 		{ "reason", "reason" } };
 	json_t *request = admin_request("account.retire");
 	int exit_code;
@@ -248,8 +250,9 @@ run_retire(struct admin_call *call)
 	for (size_t i = 0; i < CV_COUNT(fields); i++)
 		admin_set(request, fields[i][1], admin_option(call, fields[i][0]));
 	/* Nobody ever gets the address again: not by a slip of the finger. */
-	exit_code = admin_confirm(call, "retiring is for good (to suspend the account is not)",
-		"ngừng vĩnh viễn (khóa đăng nhập thì không)", call->words[0]);
+	exit_code = admin_set_dry_run(call, request) ? EXIT_OK
+		: admin_confirm(call, "retiring is for good (to suspend the account is not)",
+			"ngừng vĩnh viễn (khóa đăng nhập thì không)", call->words[0]);
 	if (exit_code) {
 		json_decref(request);
 		return exit_code;
@@ -257,20 +260,29 @@ run_retire(struct admin_call *call)
 	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
 	if (!reply)
 		return exit_code;
-	if (!admin_json(call, reply))
-		printf("%s %s\n", admin_say(call, "Retired", "Đã ngừng"), call->words[0]);
+	if (!admin_json(call, reply)) {
+		if (!json_object_get(reply, "preview") && !admin_option(call, "dry-run"))
+			printf("%s %s\n", admin_say(call, "Retired", "Đã ngừng"), call->words[0]);
+		admin_print_move(call, reply);
+	}
 	json_decref(reply);
 	return EXIT_OK;
 }
 
 /* clang-format off */
 static const struct admin_option retire_options[] = {
+	{ "on", "DAY", "the last day at work: log-ins are refused from 00:00 of the next",
+		"ngày làm việc cuối: từ 00:00 hôm sau không đăng nhập được" },
+	{ "handover", "ADDRESS", "who may read the box while it is kept",
+		"người được đọc hộp thư trong thời gian lưu giữ" },
+	{ "letter", "TEXT", "number of the decision", "số quyết định" },
 	{ "successor", "ADDRESS", "who does the work now", "địa chỉ người kế nhiệm" },
 	{ "notice-until", "DAY", "until then senders are told the successor's address",
 		"đến ngày này người gửi được báo địa chỉ kế nhiệm" },
 	{ "forward-until", "DAY", "until then the successor gets the mail",
 		"đến ngày này thư được chuyển cho người kế nhiệm" },
 	{ "reason", "TEXT", "kept in the audit trail", "lý do, lưu vào nhật ký" },
+	ADMIN_DRY_RUN,
 	{ 0 }
 };
 static const struct admin_option add_options[] = {

@@ -113,6 +113,7 @@ local_open(struct admin_call *call, struct cv_err *err)
 		.quota_leader = imap->quota_leader,
 		.quota_agency = imap->quota_agency,
 	};
+	cv_registry_rules_from(m, admin, &ro.rules);
 	return cv_registry_open(&ro, &local->registry, err);
 }
 

@@ -13,6 +13,10 @@ extern const struct admin_command admin_account_add, admin_account_list, admin_a
 	admin_account_passwd, admin_account_suspend, admin_account_resume,
 	admin_account_app_password, admin_account_certificate, admin_account_unlock;
 extern const struct admin_command admin_account_retire;
+extern const struct admin_command admin_account_transfer, admin_account_second,
+	admin_account_leave, admin_account_return, admin_account_rename;
+extern const struct admin_command admin_role_hold, admin_role_history, admin_purge_list,
+	admin_purge_confirm;
 extern const struct admin_command admin_dated_list, admin_dated_cancel, admin_dated_run;
 extern const struct admin_command admin_alias_add, admin_alias_remove, admin_role_add,
 	admin_role_remove, admin_delegate_add, admin_delegate_remove;

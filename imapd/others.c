@@ -154,7 +154,7 @@ space_of_kind(enum cv_reg_kind kind)
 static bool
 is_shareable(struct imapd_conn *c, const struct cv_reg_account *box)
 {
-	return box->state == CV_STATE_ACTIVE && box->kind != CV_KIND_GROUP &&
+	return box->state != CV_STATE_SUSPENDED && box->kind != CV_KIND_GROUP &&
 	       box->acct != c->login.acct;
 }
 

@@ -71,6 +71,9 @@ publish(struct imapd *d, struct imapd_config *next)
 
 	if (cv_auth_configure(d->auth, next->common, &err))
 		cv_log(0, CV_ERROR, "config.refused", "error=\"%s\"", err.text);
+	struct cv_registry_rules rules;
+	cv_registry_rules_from(next->common, next->admin, &rules);
+	cv_registry_set_rules(d->registry, &rules);
 	next->older = atomic_load(&d->config);
 	atomic_store(&d->config, next);
 	d->reloads++;

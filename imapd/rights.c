@@ -64,8 +64,14 @@ imapd_rights_of(const struct cv_snapshot *s, cv_acct_no who, const struct imapd_
 
 	if (who == owner)
 		return CV_RIGHTS_ALL;
-	/* While a box is suspended, and after it was retired, nobody has anything to do in it. */
-	if (!cv_snapshot_account(s, owner, &box) || box.state != CV_STATE_ACTIVE)
+	if (!cv_snapshot_account(s, owner, &box))
+		return 0;
+	/* What a retired person left is read by whom it was handed over to, and changed by nobody. */
+	if (box.state == CV_STATE_RETIRED)
+		return cv_snapshot_delegated(s, owner, who) & CV_DELEGATED_READ
+			? CV_RIGHT_L | CV_RIGHT_R | CV_RIGHT_S : 0;
+	/* While a box is suspended nobody has anything to do in it. */
+	if (box.state != CV_STATE_ACTIVE)
 		return 0;
 	if (!cv_acl_find(acl, cv_acl_holders, false, &unused) && is_in(&q, owner))
 		base = CV_RIGHTS_HOLDER;

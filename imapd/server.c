@@ -303,6 +303,7 @@ open_register(struct imapd *d, const struct imapd_config *config, struct cv_err 
 		.quota_agency = config->imapd->quota_agency,
 	};
 
+	cv_registry_rules_from(config->common, config->admin, &o.rules);
 	enum cv_status status = cv_registry_open(&o, &d->registry, err);
 	if (!status)
 		status = cv_register_open(config->common->register_dir, true, &d->reg, err);

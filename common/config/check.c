@@ -263,6 +263,7 @@ static const struct row {
 	{ "congvu", "hostname", false, check_domain, NULL },
 	{ "congvu", "default_domain", false, check_domain, NULL },
 	{ "congvu", "official_suffixes", true, check_domain, NULL },
+	{ "admin", "account_requests", false, check_choice, "required optional" },
 	{ "congvu", "working_hours", false, check_hours, NULL },
 	{ "congvu", "log_level", false, check_choice, "error warn info debug" },
 	{ "congvu", "log_format", false, check_choice, "text json" },

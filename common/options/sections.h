@@ -288,6 +288,17 @@
 	OPT(flag, directory_push_plain, "no", "", "", "push over http without TLS to other machines too", "cho phép đẩy qua http không mã hóa") \
 	OPT(text, address_template, "initials", "1", "20", "local parts: initials (nvhoa.snv), flat (nguyenvanhoa) or given (hoanv)", "mẫu địa chỉ") \
 	OPT(list, reserved_local_parts, "", "", "65536", "further local parts nobody gets without override", "các tên dành riêng thêm") \
+	OPT(text, account_requests, "optional", "8", "8", "required: an agency admin makes accounts only for requests that were approved; or optional", "required: quản trị cơ quan chỉ cấp tài khoản theo đề nghị đã duyệt; hoặc optional") \
+	OPT(num, issue_days, "2", "1", "60", "working days in which a request for an account is answered", "số ngày làm việc để giải quyết đề nghị cấp tài khoản") \
+	OPT(num, keep_after_leaving, "6", "1", "120", "months for which the box of somebody who left is kept", "số tháng giữ hộp thư của người đã nghỉ") \
+	OPT(num, keep_after_leaving_leader, "12", "1", "120", "the same for heads and their deputies", "số tháng giữ hộp thư của lãnh đạo đã nghỉ") \
+	OPT(num, unused_warn_days, "30", "1", "3660", "days without use after which the owner is warned", "số ngày không dùng thì nhắc") \
+	OPT(num, unused_off_days, "45", "1", "3660", "days without use after which log-ins are refused; mail still arrives", "số ngày không dùng thì khóa đăng nhập (thư vẫn đến)") \
+	OPT(num, unused_withdraw_days, "90", "1", "3660", "days without use after which withdrawal is proposed", "số ngày không dùng thì đề nghị thu hồi") \
+	OPT(num, review_months, "6", "1", "60", "months between two reviews of who has access to what", "số tháng giữa hai lần rà soát quyền truy cập") \
+	OPT(num, review_days, "30", "1", "365", "days in which an agency confirms its list", "số ngày để cơ quan xác nhận danh sách rà soát") \
+	OPT(num, resets_a_month, "3", "0", "100", "passwords of one person that helpdesk and agency admins may set in a month; more is the operator's", "số lần cấp lại mật khẩu mỗi tháng do bộ phận hỗ trợ hoặc quản trị cơ quan thực hiện") \
+	OPT(text, rules_version, "", "0", "40", "version of the usage rules that everybody accepts; empty: none", "phiên bản quy chế sử dụng mà người dùng phải chấp nhận") \
 	OPT(text, time_server, "", "", "255", "a second clock that `congvu doctor` compares this machine's with: an NTP server; empty: none", "máy chủ thời gian (NTP) để `congvu doctor` so giờ")
 
 CV_OPTIONS_DECLARE(congvu_options, CONGVU_OPTIONS);

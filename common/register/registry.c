@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
+#include "common/options/sections.h"
 #include "common/register/journal.h"
 #include "common/register/snapshot_format.h"
 #include "common/text/domain.h"
@@ -388,6 +389,46 @@ start(struct cv_registry *r, struct cv_err *err)
 	return publish(r, true, err);
 }
 
+void
+cv_registry_set_rules(struct cv_registry *r, const struct cv_registry_rules *rules)
+{
+	pthread_mutex_lock(&r->lock);
+	r->rules = *rules;
+	const struct {
+		unsigned *value, dflt;
+	} rows[] = {
+		{ &r->rules.keep_months, 6 },   { &r->rules.keep_months_leader, 12 },
+		{ &r->rules.warn_days, 30 },    { &r->rules.off_days, 45 },
+		{ &r->rules.withdraw_days, 90 },{ &r->rules.review_months, 6 },
+		{ &r->rules.review_days, 30 },  { &r->rules.issue_days, 2 },
+	};
+	for (size_t i = 0; i < CV_COUNT(rows); i++)
+		if (!*rows[i].value)
+			*rows[i].value = rows[i].dflt;
+	pthread_mutex_unlock(&r->lock);
+}
+
+void
+cv_registry_rules_from(const struct congvu_options *common, const struct admin_options *admin,
+                       struct cv_registry_rules *out)
+{
+	*out = (struct cv_registry_rules){
+		.keep_months = (unsigned)admin->keep_after_leaving,
+		.keep_months_leader = (unsigned)admin->keep_after_leaving_leader,
+		.warn_days = (unsigned)admin->unused_warn_days,
+		.off_days = (unsigned)admin->unused_off_days,
+		.withdraw_days = (unsigned)admin->unused_withdraw_days,
+		.review_months = (unsigned)admin->review_months,
+		.review_days = (unsigned)admin->review_days,
+		.issue_days = (unsigned)admin->issue_days,
+		.requests_required = !strcmp(admin->account_requests, "required"),
+		.resets_a_month = (unsigned)admin->resets_a_month,
+	};
+	snprintf(out->rules_version, sizeof out->rules_version, "%s", admin->rules_version);
+	snprintf(out->holidays_file, sizeof out->holidays_file, "%s", common->holidays_file);
+	snprintf(out->working_hours, sizeof out->working_hours, "%s", common->working_hours);
+}
+
 enum cv_status
 cv_registry_open(const struct cv_registry_options *o, struct cv_registry **out, struct cv_err *err)
 {
@@ -401,6 +442,7 @@ cv_registry_open(const struct cv_registry_options *o, struct cv_registry **out, 
 	r->quota_agency = o->quota_agency;
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_mutex_init(&r->publish_lock, NULL);
+	cv_registry_set_rules(r, &o->rules);
 	reg_model_init(&r->model, "");
 	enum cv_status status = CV_OK;
 	const char *word = o->address_template ? o->address_template : "initials";
@@ -454,13 +496,18 @@ static const struct {
 	{ "absence.clear",   reg_absence_clear   },
 	{ "absence.set",     reg_absence_set     },
 	{ "account.add",     reg_account_add     },
+	{ "account.leave",   reg_account_leave   },
 	{ "account.list",    reg_account_list    },
 	{ "account.passwd",  reg_account_passwd  },
+	{ "account.rename",  reg_account_rename  },
 	{ "account.resume",  reg_account_resume  },
 	{ "account.retire",  reg_account_retire  },
+	{ "account.return",  reg_account_return  },
+	{ "account.second",  reg_account_second  },
 	{ "account.set",     reg_account_change  },
 	{ "account.show",    reg_account_show    },
 	{ "account.suspend", reg_account_suspend },
+	{ "account.transfer", reg_account_transfer },
 	{ "account.unlock",  reg_account_unlock  },
 	{ "agency.add",      reg_agency_add      },
 	{ "agency.list",     reg_agency_list     },
@@ -488,10 +535,14 @@ static const struct {
 	{ "mailbox.readers", reg_mailbox_readers },
 	{ "mailbox.restore", reg_mailbox_restore },
 	{ "policy.note",     reg_policy_note     },
+	{ "purge.do",        reg_purge_do        },
+	{ "purge.list",      reg_purge_list      },
 	{ "quota.list",      reg_quota_list      },
 	{ "quota.report",    reg_quota_report    },
 	{ "quota.set",       reg_quota_set       },
 	{ "report.use",      reg_report_use      },
+	{ "role.change",     reg_role_change     },
+	{ "role.history",    reg_role_history    },
 	{ "role.hold",       reg_role_hold       },
 	{ "role.release",    reg_role_release    },
 	{ "undo",            reg_undo            },
@@ -537,7 +588,10 @@ run_locked(struct reg_call *c, reg_handler *run, struct cv_err *err)
 {
 	struct cv_registry *r = c->r;
 	enum cv_status status = r->is_stale ? load(r, NULL, err) : CV_OK;
-	if (!status)
+	bool is_put_off = false;
+	if (!status && json_object_get(c->request, "on"))
+		status = reg_when(c, &is_put_off, err);
+	if (!status && !is_put_off)
 		status = run(c, err);
 	/* A dry run or a refusal half way: the rows know better. A failure here shows at the next
 	 * request, which loads again. */

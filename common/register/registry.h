@@ -14,6 +14,21 @@
 #include "common/register/register.h"
 
 struct cv_registry;
+/* How the life of accounts goes; 0: the default that stands beside it. */
+struct cv_registry_rules {
+	unsigned keep_months, keep_months_leader; /* 6, 12: a box after its owner left (ACC-06) */
+	unsigned warn_days, off_days, withdraw_days; /* 30, 45, 90 without use (ACC-07) */
+	unsigned review_months, review_days; /* 6 between reviews, 30 to confirm (ACC-10) */
+	unsigned issue_days;             /* 2 working days (ACC-02) */
+	bool requests_required;          /* agency admins make accounts for approved requests only */
+	unsigned resets_a_month;         /* by others than operators (ACC-12); 0: none */
+	char rules_version[41];          /* of the usage rules (POL-07); "": none */
+	char holidays_file[1025], working_hours[201];
+};
+struct admin_options;
+struct congvu_options;
+void cv_registry_rules_from(const struct congvu_options *common,
+                            const struct admin_options *admin, struct cv_registry_rules *out);
 struct cv_registry_options {
 	struct cv_store *store;
 	struct cv_audit *audit;
@@ -22,9 +37,12 @@ struct cv_registry_options {
 	const char *address_template;    /* "initials", "flat", "given" */
 	const char *reserved_local_parts;
 	uint64_t quota_default, quota_leader, quota_agency; /* 0 for leaders: as staff */
+	struct cv_registry_rules rules;
 };
 CV_MUST_CHECK enum cv_status cv_registry_open(const struct cv_registry_options *o,
                                               struct cv_registry **out, struct cv_err *err);
+/* From the next request on. */
+void cv_registry_set_rules(struct cv_registry *r, const struct cv_registry_rules *rules);
 /* Writes a last snapshot when one is due. */
 void cv_registry_close(struct cv_registry *r);
 /* Writes the snapshot now (durably, by rename). */

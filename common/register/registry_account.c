@@ -1,7 +1,7 @@
 /* registry_account.c - account.add, set, list, show, passwd, suspend, resume, retire. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
-#include "common/register/registry_impl.h"
+#include "common/register/registry_people.h"
 #include "common/text/fold.h"
 
 #define FIRST_PASSWORD_HOURS 6
@@ -494,15 +494,17 @@ retire_again(struct reg_call *c, struct cv_err *err)
 		return CV_NOT_FOUND;
 	if (!status)
 		status = reg_retire_route(c, a, &changed, err);
+	if (!status)
+		status = reg_leaving(c, a, false, err);
 	if (status)
 		return status;
 	reply_account(c, a);
-	json_object_set_new(c->reply, "changed", json_boolean(changed));
+	json_object_set_new(c->reply, "changed", json_boolean(c->put_count > 0));
 	return c->put_count ? reg_commit(c, "account.retire", a->text[T_ADDRESS],
 	                                 event_detail(c, a), err) : CV_OK;
 }
 
-/* {"address", "reason"?, "successor"?, "notice_until"?, "forward_until"?}
+/* {"address", "reason"?, "successor"?, "notice_until"?, "forward_until"?, "handover"?, "on"?}
  * For good: no log-in, no mail, and nobody else ever gets the address. Senders are told of the
  * successor, or it gets the mail, for a time; both can be changed later by the same request. */
 enum cv_status
@@ -516,6 +518,8 @@ reg_account_retire(struct reg_call *c, struct cv_err *err)
 	status = reg_account_field(c, "address", &a, err);
 	if (!status)
 		status = reg_retire_route(c, a, &changed, err);
+	if (!status)
+		status = reg_leaving(c, a, true, err);
 	if (status)
 		return status;
 	return change_state(c, CV_STATE_ACTIVE, CV_STATE_SUSPENDED, CV_STATE_RETIRED,
@@ -621,8 +625,8 @@ address_list(const struct reg_model *m, const struct reg_list *l)
 	return list;
 }
 
-static void
-add_use(struct reg_call *c, const struct reg_account *a, json_t *o)
+void
+reg_put_use(struct reg_call *c, const struct reg_account *a, json_t *o)
 {
 	struct cv_acct *box;
 	struct cv_err none;
@@ -663,7 +667,7 @@ reg_account_show(struct reg_call *c, struct cv_err *err)
 	json_object_set_new(o, "delegates", address_list(m, &a->delegates));
 	json_object_set_new(o, "delegated", reg_delegates_json(m, a));
 	reg_route_json(c, a, o);
-	add_use(c, a, o);
+	reg_put_use(c, a, o);
 	json_object_set_new(c->reply, "account", o);
 	return CV_OK;
 }

@@ -149,6 +149,50 @@ reg_dated_add(struct reg_call *c, struct cv_err *err)
 			"request", request), err) : CV_OK;
 }
 
+/* The last day at work is whole: what ends it comes after. */
+static bool
+is_after_day(const json_t *request)
+{
+	return !strcmp(text_of(request, "do"), "account.retire");
+}
+
+enum cv_status
+reg_when(struct reg_call *c, bool *put_off_out, struct cv_err *err)
+{
+	int64_t at = 0;
+	bool given;
+	uint64_t number;
+	json_t *preview = NULL;
+	*put_off_out = false;
+	enum cv_status status = reg_time(c, "on", is_after_day(c->request), &at, &given, err);
+	if (status || !given || at <= cv_wall_secs())
+		return status;
+	if (at > cv_wall_secs() + (int64_t)YEARS_MAX * 366 * 86400 || !can_wait(c->request))
+		return cv_fail(err, CV_INVALID, "field 'on': that cannot be done so late");
+	json_t *request = json_deep_copy(c->request);
+	json_object_del(request, "on");
+	json_object_del(request, "dry_run");
+	status = json_dumpb(request, NULL, 0, JSON_COMPACT) > REQUEST_BYTES
+		? cv_fail(err, CV_LIMIT, "a request that waits has at most %u bytes", REQUEST_BYTES)
+		: reg_try(c, request, &preview, err);
+	if (!status)
+		status = reg_put_off(c, request, at, 0, &number, err);
+	if (!status) {
+		*put_off_out = true;
+		json_object_set_new(c->reply, "act", json_integer((json_int_t)number));
+		json_object_set_new(c->reply, "at", json_integer(at));
+		json_object_set(c->reply, "preview", preview);
+		json_object_set_new(c->reply, "changed", json_boolean(c->put_count > 0));
+	}
+	if (!status && c->put_count)
+		status = reg_commit(c, "dated.add", text_of(request, "do"),
+			json_pack("{s:I, s:I, s:O}", "number", (json_int_t)number, "at",
+				(json_int_t)at, "request", request), err);
+	json_decref(preview);
+	json_decref(request);
+	return status;
+}
+
 /* ---- cancelling ---- */
 
 static json_t *

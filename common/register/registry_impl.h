@@ -61,6 +61,7 @@ struct cv_registry {
 	char *dir, *more_reserved;
 	enum cv_name_template name_template;
 	uint64_t quota_default, quota_leader, quota_agency;
+	struct cv_registry_rules rules; /* under `lock` */
 
 	pthread_mutex_t lock;         /* rank: above audit's and the store's */
 	struct reg_model model;
@@ -117,6 +118,8 @@ reg_handler reg_import;
 reg_handler reg_mailbox_restore, reg_mailbox_readers, reg_mailbox_checks;
 reg_handler reg_policy_note;
 reg_handler reg_report_use, reg_use_import;
+reg_handler reg_account_transfer, reg_account_second, reg_account_return, reg_account_leave,
+	reg_account_rename, reg_purge_list, reg_purge_do, reg_role_change, reg_role_history;
 reg_handler reg_dated_add, reg_dated_list, reg_dated_cancel, reg_dated_run;
 reg_handler reg_quota_list, reg_quota_set, reg_quota_report;
 reg_handler reg_undo, reg_undo_list, reg_undo_show;
@@ -187,6 +190,9 @@ CV_MUST_CHECK enum cv_status reg_scan_rows(struct cv_registry *r, cv_row_fn *fn,
  * afterwards. *reply_out is the caller's. */
 CV_MUST_CHECK enum cv_status reg_try(struct reg_call *c, json_t *request, json_t **reply_out,
                                      struct cv_err *err);
+/* When field "on" of a request that can wait names a moment to come (the end of that day, when
+ * AFTER_DAY), tries the request and puts it off; *put_off_out tells. The rest is the handler's. */
+CV_MUST_CHECK enum cv_status reg_when(struct reg_call *c, bool *put_off_out, struct cv_err *err);
 /* Records that REQUEST is to be done at AT_SECS; acts of one GROUP (number of its first act; 0: a
  * group of its own) are cancelled together. Not committed yet. */
 CV_MUST_CHECK enum cv_status reg_put_off(struct reg_call *c, json_t *request, int64_t at_secs,

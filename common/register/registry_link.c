@@ -1,6 +1,6 @@
 /* registry_link.c - aliases, holders of role boxes, delegates; links of one account to another. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "common/register/registry_impl.h"
+#include "common/register/registry_people.h"
 
 #define LINKS_MAX 20000
 
@@ -98,6 +98,8 @@ change_holder(struct reg_call *c, bool add, const char *action, struct cv_err *e
 		               role->text[T_ADDRESS]);
 	if (holder->kind != CV_KIND_PERSON)
 		return cv_fail(err, CV_INVALID, "%s is no person", holder->text[T_ADDRESS]);
+	if (holder != role && reg_list_has(&role->members, holder->acct) != add)
+		reg_note_holder(c, role, holder, add);
 	return reg_link(c, 'M', role, holder, add, action, err);
 }
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/register/registry_impl.h"
+#include "common/register/registry_people.h"
 #include "common/store/quota.h"
 
 #define LEADER_RANK      29u /* heads of agencies and units, and their deputies; see title_ranks */
@@ -16,6 +16,12 @@
 #define LIST_DEFAULT     1000u
 
 /* ---- classes ---- */
+
+bool
+reg_is_leader(const struct reg_account *a)
+{
+	return a->kind == CV_KIND_PERSON && a->rank <= LEADER_RANK;
+}
 
 static const char *
 class_of(const struct reg_account *a)

@@ -1,0 +1,37 @@
+/* registry_people.h - what the requests about people's lives share. Private to the folder. */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef CV_REGISTRY_PEOPLE_H
+#define CV_REGISTRY_PEOPLE_H
+
+#include "common/register/registry_impl.h"
+
+/* ---- registry_life.c ---- */
+/* The fact NAME in A's document, or NULL; borrowed until a fact is set. */
+const json_t *reg_fact(const struct reg_call *c, const struct reg_account *a, const char *name);
+/* Takes VALUE over; NULL takes the fact out. Recorded with the call's rows. */
+void reg_set_fact(struct reg_call *c, const struct reg_account *a, const char *name,
+                  json_t *value);
+/* The number KEY of a fact; 0 when there is none. */
+json_int_t reg_fact_secs(const json_t *fact, const char *key);
+/* Takes A out of all groups, role boxes and delegations of AGENCY (NULL: of all), and those of that
+ * agency out of A's delegations; LEFT gets {"what", "of", "who"} of each. */
+void reg_leave_links(struct reg_call *c, struct reg_account *a, const char *agency, json_t *left);
+
+/* ---- registry_leaving.c ---- */
+/* A retires now (IS_NEW), or what follows is changed: links are left, the day is set until which
+ * the box is kept, field "handover" names who reads it. Recorded with the call's rows. */
+CV_MUST_CHECK enum cv_status reg_leaving(struct reg_call *c, struct reg_account *a, bool is_new,
+                                         struct cv_err *err);
+
+/* ---- elsewhere ---- */
+/* Heads of agencies and units, and their deputies (registry_quota.c). */
+bool reg_is_leader(const struct reg_account *a);
+/* Sets "used_bytes" and "used_messages" of A's box, if it has one (registry_account.c). */
+void reg_put_use(struct reg_call *c, const struct reg_account *a, json_t *out);
+
+/* ---- registry_holder.c ---- */
+/* Notes in the history of the role or agency box ROLE that WHO holds it from now on, or no more. */
+void reg_note_holder(struct reg_call *c, const struct reg_account *role,
+                     const struct reg_account *who, bool holds);
+
+#endif
