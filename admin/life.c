@@ -94,9 +94,12 @@ admin_print_move(const struct admin_call *call, const json_t *reply)
 	if (json_is_true(json_object_get(reply, "dry_run")))
 		printf("%s\n", admin_say(call, "Dry run, nothing was changed:",
 			"Chạy thử, chưa thay đổi gì:"));
+	else if (json_object_get(reply, "dated"))
+		printf("%s %lld\n", admin_say(call, "Dated act", "Việc hẹn ngày số"),
+			(long long)admin_number(reply, "dated"));
 	else if (json_object_get(reply, "act"))
-		printf("%s %lld\n", admin_say(call, "Act", "Việc số"),
-			(long long)admin_number(reply, "act"));
+		printf(admin_say(call, "congvu undo %lld takes it back\n",
+			"congvu undo %lld để hoàn tác\n"), (long long)admin_number(reply, "act"));
 	if (*text_of(what, "address"))
 		printf("%s\n", text_of(what, "address"));
 	print_change(call, json_object_get(what, "before"), json_object_get(what, "after"));
@@ -298,7 +301,8 @@ run_purge_confirm(struct admin_call *call)
 
 /* clang-format off */
 #define ON_OPTION(en, vi) { "on", "DAY", en, vi }
-#define LETTER_OPTION { "letter", "TEXT", "number of the decision or letter", "số quyết định, công văn" }
+#define LETTER_OPTION { "letter", "TEXT", "number of the decision or letter", \
+	"số quyết định, công văn" }
 #define REASON_OPTION { "reason", "TEXT", "kept in the audit trail", "lý do, lưu vào nhật ký" }
 #define PLACE_OPTIONS \
 	{ "department", "TEXT", "phòng", "phòng" }, \

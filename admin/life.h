@@ -5,7 +5,7 @@
 
 #include "admin/admin.h"
 
-/* The answer of account.transfer and its like: what changed, what was left, when it will be done. */
+/* The answer of account.transfer and its like: what changed, was left, when it is done. */
 void admin_print_move(const struct admin_call *call, const json_t *reply);
 
 #endif

@@ -66,7 +66,7 @@ imapd_rights_of(const struct cv_snapshot *s, cv_acct_no who, const struct imapd_
 		return CV_RIGHTS_ALL;
 	if (!cv_snapshot_account(s, owner, &box))
 		return 0;
-	/* What a retired person left is read by whom it was handed over to, and changed by nobody. */
+	/* What a retired person left is read by whom it was handed to, changed by nobody. */
 	if (box.state == CV_STATE_RETIRED)
 		return cv_snapshot_delegated(s, owner, who) & CV_DELEGATED_READ
 			? CV_RIGHT_L | CV_RIGHT_R | CV_RIGHT_S : 0;

@@ -29,6 +29,9 @@ directory_has_changed(const struct cv_conf *conf, const struct admin_job_record 
 /* clang-format off */
 const struct admin_job admin_jobs[] = {
 	/* name, command line, option of [admin], seconds it may take, condition, help */
+	{ "dated", "dated run", "job_dated", 600, NULL,
+		"do what was put off to this day: transfers, leaves, retirements, new holders",
+		"thực hiện các việc đã hẹn đến ngày: điều chuyển, nghỉ, đổi người giữ" },
 	{ "publish", "directory publish", "job_publish", 1800, directory_has_changed,
 		"publish the public directory when the register changed",
 		"xuất lại danh bạ công khai khi dữ liệu có thay đổi" },

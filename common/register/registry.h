@@ -20,8 +20,8 @@ struct cv_registry_rules {
 	unsigned warn_days, off_days, withdraw_days; /* 30, 45, 90 without use (ACC-07) */
 	unsigned review_months, review_days; /* 6 between reviews, 30 to confirm (ACC-10) */
 	unsigned issue_days;             /* 2 working days (ACC-02) */
-	bool requests_required;          /* agency admins make accounts for approved requests only */
-	unsigned resets_a_month;         /* by others than operators (ACC-12); 0: none */
+	bool requests_required;          /* agency admins make accounts for those alone */
+	unsigned resets_a_month;         /* by others than operators (ACC-12) */
 	char rules_version[41];          /* of the usage rules (POL-07); "": none */
 	char holidays_file[1025], working_hours[201];
 };

@@ -179,7 +179,7 @@ reg_when(struct reg_call *c, bool *put_off_out, struct cv_err *err)
 		status = reg_put_off(c, request, at, 0, &number, err);
 	if (!status) {
 		*put_off_out = true;
-		json_object_set_new(c->reply, "act", json_integer((json_int_t)number));
+		json_object_set_new(c->reply, "dated", json_integer((json_int_t)number));
 		json_object_set_new(c->reply, "at", json_integer(at));
 		json_object_set(c->reply, "preview", preview);
 		json_object_set_new(c->reply, "changed", json_boolean(c->put_count > 0));

@@ -76,8 +76,8 @@ until_day(struct reg_call *c, const struct reg_account *role, const struct reg_a
 	return status;
 }
 
-/* {"role", "holder", "until"?, "letter"?, "on"?} -> {"role", "holder", "released": [...]}: HOLDER in
- * place of all who hold the box now. Mail stays in it. */
+/* {"role", "holder", "until"?, "letter"?, "on"?} -> {"role", "holder", "released": [...]}: HOLDER
+ * in place of all who hold the box now. Mail stays in it. */
 enum cv_status
 reg_role_change(struct reg_call *c, struct cv_err *err)
 {
@@ -109,7 +109,7 @@ reg_role_change(struct reg_call *c, struct cv_err *err)
 	if (status || !c->put_count)
 		return status;
 	json_t *letter = json_object_get(c->request, "letter");
-	return reg_commit(c, "role.change", role->text[T_ADDRESS],
+	return reg_commit_act(c, "role.change", role->text[T_ADDRESS],
 		json_pack("{s:O, s:s, s:O?}", "before", released, "after", holder->text[T_ADDRESS],
 			"letter", letter), err);
 }

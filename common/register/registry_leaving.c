@@ -2,8 +2,8 @@
  * but the address, which nobody else ever gets (ACC-06, ADR-02).
  *
  * The fact "retired": {"since", "purge_on": a day, "left": [...], "handover"?, "purged"?}. The box
- * is kept to the end of the day "purge_on" at least and is removed by purge.do alone, which somebody
- * asks for by name.
+ * is kept to the end of the day "purge_on" at least and is removed by purge.do alone, which
+ * somebody asks for by name.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
@@ -101,8 +101,8 @@ purge_json(const struct reg_account *a, const json_t *fact)
 	return o;
 }
 
-/* {"agency"?, "all"?} -> {"accounts": [{"address", "name", "agency", "since", "kept_until"}]}: whose
- * time is up today; with "all" every retired account whose box is still there. */
+/* {"agency"?, "all"?} -> {"accounts": [{"address", "name", "agency", "since", "kept_until"}]}:
+ * whose time is up today; with "all" every retired account whose box is still there. */
 enum cv_status
 reg_purge_list(struct reg_call *c, struct cv_err *err)
 {

@@ -250,7 +250,7 @@ commit_move(struct reg_call *c, struct reg_account *a, const char *action, json_
 	json_object_set_new(c->reply, "after", after);
 	if (left)
 		json_object_set_new(c->reply, "left", left);
-	return reg_commit(c, action, a->text[T_ADDRESS], detail, err);
+	return reg_commit_act(c, action, a->text[T_ADDRESS], detail, err);
 }
 
 /* Agency, department, title and office telephone of OBJECT; empty what it does not say but the
@@ -258,7 +258,8 @@ commit_move(struct reg_call *c, struct reg_account *a, const char *action, json_
 static enum cv_status
 set_place(struct reg_call *c, struct reg_account *a, json_t *object, struct cv_err *err)
 {
-	static const char *const keys[] = { "agency", "department", "phone_office", "title", "rank" };
+	static const char *const keys[] = { "agency", "department", "phone_office", "title",
+		"rank" };
 	json_t *place = json_pack("{s:s, s:s}", "department", "", "phone_office", "");
 	uint64_t class_before = reg_class_quota(c->r, a);
 	bool changed;
@@ -451,7 +452,8 @@ reg_account_return(struct reg_call *c, struct cv_err *err)
 	enum cv_status status = person_field(c, &a, err);
 	if (status)
 		return status;
-	bool is_seconded = reg_fact(c, a, "second") != NULL, is_away = reg_fact(c, a, "leave") != NULL;
+	bool is_seconded = reg_fact(c, a, "second") != NULL;
+	bool is_away = reg_fact(c, a, "leave") != NULL;
 	if (!is_seconded && !is_away)
 		return cv_fail(err, CV_DENIED, "%s is neither seconded nor away",
 		               a->text[T_ADDRESS]);

@@ -2,7 +2,7 @@
  *
  * An act is taken back wholly or not at all: when every row that it changed still holds what it
  * wrote, and nothing that stays needs a row that would go. Taking back is an act itself, so it is
- * redone by taking it back. Two rows are left alone: numbers of accounts are never given twice (a
+ * redone by taking it back. Some rows are left alone: numbers of accounts are never given twice (a
  * box with that number may hold mail), and the key of fake salts is made once.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -176,10 +176,12 @@ name_row(struct check *k, struct cv_str key)
 		json_array_append_new(k->named, reg_row_json(&k->c->r->model, key));
 }
 
+/* A dated act that was marked as done stays done; one that was put off by the act goes. */
 static bool
-is_left_alone(struct cv_str key)
+is_left_alone(const struct reg_entry *e)
 {
-	return cv_str_eq_z(key, "C") || cv_str_eq_z(key, "K");
+	return cv_str_eq_z(e->key, "C") || cv_str_eq_z(e->key, "K") ||
+	       (e->key.p[0] == 'Y' && e->old.p && e->new.p);
 }
 
 /* Rows that hold something else than the act wrote. */
@@ -191,7 +193,7 @@ find_changed(struct check *k, const struct reg_entry *entries, size_t count, str
 	for (size_t i = 0; !status && i < count; i++) {
 		bool is_same = !now[i].p == !entries[i].new.p &&
 			cv_str_eq(now[i], entries[i].new);
-		if (!is_same && !is_left_alone(entries[i].key))
+		if (!is_same && !is_left_alone(&entries[i]))
 			name_row(k, entries[i].key);
 	}
 	return status;
@@ -364,7 +366,7 @@ take_back(struct reg_call *c, const struct reg_act *act, const struct reg_entry 
 	char object[64];
 	uint64_t id = act->id; /* ACT may move when the journal grows */
 	for (size_t i = 0; i < count; i++)
-		if (!is_left_alone(entries[i].key))
+		if (!is_left_alone(&entries[i]))
 			reg_put(c, entries[i].key, entries[i].old);
 	snprintf(object, sizeof object, "act %llu", (unsigned long long)id);
 	json_t *detail = json_pack("{s:s, s:s}", "action", act->action, "object", act->object);

@@ -1,4 +1,4 @@
-/* people_kit.h - registry_kit.h on any day: the clock is moved, requests are asked for their answers.
+/* people_kit.h - registry_kit.h on any day: the clock is moved, requests give their answers.
  *
  * For one test program: everything here is static. */
 /* SPDX-License-Identifier: MPL-2.0 */

@@ -23,7 +23,8 @@ static void
 has(const char *address, const char *key, const char *want)
 {
 	json_t *account = show(address), *value = json_object_get(account, key);
-	char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+	char *text = json_is_string(value) ? NULL
+		: json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 	const char *got = text ? text : json_string_value(value);
 	if (!got || strcmp(got, want))
 		fail_msg("%s: %s is %s, not %s", address, key, got ? got : "absent", want);
@@ -149,7 +150,8 @@ acc_06_a_leave_suspends_between_two_days_with_an_answer(void **state)
 	assert_int_equal(run_due(), 1);
 	assert_true(state_is("nvhoa.stp", "suspended"));
 	json_t *account = show("nvhoa.stp");
-	assert_non_null(strstr(json_string_value(json_object_get(account, "absence_vi")), "vắng mặt"));
+	const char *reply = json_string_value(json_object_get(account, "absence_vi"));
+	assert_non_null(strstr(reply, "vắng mặt"));
 	assert_int_equal(json_integer_value(json_object_get(account, "absence_until")),
 		cv_calendar_midnight(cv_calendar_day(cv_wall_secs()) + 3));
 	json_decref(account);
@@ -298,8 +300,8 @@ adr_06_a_title_address_changes_its_holder_at_00_00_on_01_03(void **state)
 	static const char *const who[] = { "nvhoa.stp@lamgiang.example",
 		"dtduyen.stp@lamgiang.example" };
 	for (size_t i = 0; i < 2; i++)
-		assert_string_equal(json_string_value(json_object_get(json_array_get(list, i), "who")),
-			who[i]);
+		assert_string_equal(json_string_value(json_object_get(
+			json_array_get(list, i), "who")), who[i]);
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "until")),
 		cv_calendar_midnight(cv_days_from_civil(2027, 3, 1)));
 	json_decref(reply);
