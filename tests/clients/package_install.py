@@ -45,6 +45,14 @@ def oss_01_a_plain_install_puts_everything_in_its_place(root):
     assert "congvu " in run(os.path.join(root, "usr/bin/congvu"), "--version")
 
 
+def sec_01_the_unit_lets_the_daemons_put_walls_around_themselves(root):
+    """Debian 12's @system-service has neither: without them no daemon starts under systemd."""
+    with open(os.path.join(root, "usr/lib/systemd/system/congvu.service"), encoding="utf-8") as f:
+        allowed = re.search("^SystemCallFilter=(.*)", f.read(), re.MULTILINE).group(1).split()
+    for call in ("seccomp", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"):
+        assert call in allowed, call
+
+
 def sec_06_the_list_of_components_names_programs_and_libraries(root):
     with open(os.path.join(root, "usr/share/doc/congvu/sbom.spdx.json"), encoding="utf-8") as f:
         sbom = json.load(f)
@@ -172,6 +180,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="congvu-test-") as work:
         root = os.path.join(work, "root")
         oss_01_a_plain_install_puts_everything_in_its_place(root)
+        sec_01_the_unit_lets_the_daemons_put_walls_around_themselves(root)
         sec_06_the_list_of_components_names_programs_and_libraries(root)
         program, conf = ops_02_init_asks_five_questions_and_the_service_can_start(root, work)
         ops_02_there_and_back_without_loss(program, conf)
