@@ -283,8 +283,14 @@
 	OPT(text, job_publish, "hourly :07", "3", "40", "when the directory is published anew if the register changed: off, every 5m, hourly :20, daily 02:30, weekly mon 02:30, monthly 1 02:30", "lịch xuất lại danh bạ khi có thay đổi") \
 	OPT(path, directory_dir, "directory", "", "1024", "where the public directory is written", "nơi xuất danh bạ công khai") \
 	OPT(text, directory_url, "", "", "1024", "where it is reached by the public, ending in '/'", "địa chỉ công khai của danh bạ") \
-	OPT(text, directory_push, "", "", "1024", "PUT the files below this http(s) address", "địa chỉ đẩy danh bạ lên máy chủ web") \
-	OPT(path, directory_push_auth, "", "", "1024", "file with user:password for the push", "tệp mật khẩu để đẩy danh bạ") \
+	OPT(flag, directory_english, "no", "", "", "English labels beside the Vietnamese ones on its pages", "thêm nhãn tiếng Anh trên trang danh bạ") \
+	OPT(flag, directory_coded, "no", "", "", "write addresses on its pages as character references, which harvesters do not read and people do (DIR-06)", "mã hóa địa chỉ trên trang để chống thu thập") \
+	OPT(flag, directory_traps, "no", "", "", "an address in each file that nobody has: mail to it tells who harvests, and from which file (DIR-06)", "đặt địa chỉ bẫy trong từng tệp") \
+	OPT(list, directory_hidden, "", "", "65536", "agencies (code) and departments (code/phong-co-yeu) that are not published", "đơn vị, phòng không công khai") \
+	OPT(text, directory_push, "", "", "1024", "send the files below this https, http or sftp address", "địa chỉ đẩy danh bạ lên máy chủ web") \
+	OPT(path, directory_push_auth, "", "", "1024", "file with user:password for the push (SFTP with a key: user:)", "tệp mật khẩu để đẩy danh bạ") \
+	OPT(path, directory_push_key, "", "", "1024", "private SSH key for a push over SFTP", "khóa SSH để đẩy qua SFTP") \
+	OPT(path, directory_push_known_hosts, "", "", "1024", "file in which the SFTP server's key stands, as ssh-keyscan writes it", "tệp khóa của máy chủ SFTP") \
 	OPT(path, directory_push_ca, "", "", "1024", "authority of that server's certificate in PEM; empty: the system's", "chứng thư gốc của máy chủ web") \
 	OPT(flag, directory_push_plain, "no", "", "", "push over http without TLS to other machines too", "cho phép đẩy qua http không mã hóa") \
 	OPT(text, address_template, "initials", "1", "20", "local parts: initials (nvhoa.snv), flat (nguyenvanhoa) or given (hoanv)", "mẫu địa chỉ") \

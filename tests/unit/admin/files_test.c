@@ -9,7 +9,7 @@
 
 #include "admin/csv.h"
 #include "admin/dkim_keys.h"
-#include "admin/publish.h"
+#include "admin/directory/publish.h"
 
 static char dir[] = "/tmp/cv_files_XXXXXX";
 

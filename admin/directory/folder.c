@@ -1,4 +1,4 @@
-/* publish_folder.c - see publish.h. */
+/* folder.c - see publish.h. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <dirent.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "admin/certificate.h"
-#include "admin/publish.h"
+#include "admin/directory/publish.h"
 #include "common/base/map.h"
 #include "common/base/rng.h"
 
@@ -51,14 +51,11 @@ admin_folder_manifest(const char *dir, json_t **out, struct cv_err *err)
 						      dir);
 	if (status != CV_OK)
 		return status;
-	json_t *o = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
+	json_t *o = admin_site_manifest(text);
 	free((char *)text.p);
-	const char *kind = json_string_value(json_object_get(o, "kind"));
-	if (!kind || strcmp(kind, "congvu-directory") != 0) {
-		json_decref(o);
+	if (!o)
 		return cv_fail(
 			err, CV_EXISTS, "%s is not the manifest of a directory of ours", path);
-	}
 	*out = o;
 	return CV_OK;
 }
@@ -125,8 +122,7 @@ is_unchanged(const struct job *j, const struct admin_site_file *f)
 	struct cv_err ignored;
 	const char *old = cv_map_get(&j->old_sums, cv_str_z(f->path));
 
-	/* The manifest does not list itself. */
-	if (strcmp(f->path, ADMIN_SITE_MANIFEST) != 0 && (!old || strcmp(old, f->sha256) != 0))
+	if (!admin_site_is_record(f->path) && (!old || strcmp(old, f->sha256) != 0))
 		return false;
 	snprintf(path, sizeof path, "%.1200s/%s", j->dir, f->path);
 	if (admin_file_read(path, ADMIN_SITE_FILE_MAX + 1, &bytes, &ignored) != CV_OK)
@@ -183,7 +179,7 @@ carry_over(const struct job *j, const char *below, unsigned depth, struct cv_err
 		struct cv_str key = cv_str_z(relative);
 		if (cv_map_get(&j->new_paths, key))
 			continue;
-		if (cv_map_get(&j->old_sums, key) || !strcmp(relative, ADMIN_SITE_MANIFEST)) {
+		if (cv_map_get(&j->old_sums, key) || admin_site_is_record(relative)) {
 			j->out->removed++;
 			continue;
 		}
