@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/register/trap.h"
 #include "common/text/encode.h"
 #include "smtpd/envelope.h"
 #include "smtpd/expand.h"
@@ -14,6 +15,8 @@
 #include "smtpd/srs.h"
 #include "smtpd/transport.h"
 #include "smtpd/submission.h"
+
+#define TRAP_FAULTS 20 /* one letter to a trap says as much as so many unknown addresses */
 
 static enum smtpd_reply
 take_notify(struct smtpd_rcpt *r, struct cv_str value)
@@ -385,6 +388,25 @@ is_shared(struct smtpd_session *s, const struct smtpd_rcpt *r)
 	return smtpd_outbound_split(s->server->outbound, domain, &to);
 }
 
+/* An address that stands in one file of the public directory, where no person sees it: who writes to
+ * it took addresses from there (DIR-06). It is refused like any that nobody has, so that he learns
+ * nothing, and counts as many guesses. */
+static void
+note_trap(struct smtpd_session *s, const struct cv_snapshot *snap, struct cv_str address)
+{
+	char path[CV_TRAP_PATH_SIZE];
+	struct cv_str local, domain;
+
+	smtpd_envelope_split(address, &local, &domain);
+	if (!cv_trap_find(snap, local, domain, path))
+		return;
+	atomic_fetch_add(&s->server->counters.trapped, 1);
+	cv_log(cv_conn_id(s->conn), CV_WARN, "trap.hit", "peer=%s file=%s sender=%.*s",
+		cv_conn_peer_text(s->conn), path, CV_STR_ARGS(s->tx->sender));
+	if (!s->authed)
+		s->errors += TRAP_FAULTS;
+}
+
 static enum cv_step
 decide(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_path *path,
 	const struct cv_snapshot *snap)
@@ -398,6 +420,8 @@ decide(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_path *path
 		return smtpd_envelope_refuse(s, reply);
 	if (hit.found == CV_REG_NOT_OURS && !may_relay)
 		return smtpd_envelope_refuse(s, R_NO_RELAY);
+	if (hit.found == CV_REG_NONE)
+		note_trap(s, snap, r->address);
 	if (hit.found == CV_REG_NONE && !path->is_postmaster && is_shared(s, r)) {
 		s->tx->asked = *r;
 		return old_asked(s);

@@ -126,6 +126,8 @@ answer_status(struct smtpd_server *s, json_t **reply_out)
 	if (!*reply_out)
 		return CV_TEMPFAIL;
 	cv_ctl_describe(*reply_out);
+	json_object_set_new(
+		*reply_out, "trapped", json_integer((json_int_t)atomic_load(&s->counters.trapped)));
 	struct cv_buf why = CV_BUF_INIT(16u << 10);
 	json_t *list = json_array();
 	smtpd_stats_ready(s, &why);

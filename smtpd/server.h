@@ -44,6 +44,7 @@ extern const char *const smtpd_labels[SMTPD_LABELS];
 struct smtpd_counters {
 	atomic_ullong by_label[SMTPD_LABELS]; /* sessions */
 	atomic_ullong sessions, accepted, refused, delivered, queued, auth_failed;
+	atomic_ullong trapped;                /* mail to traps of the public directory */
 };
 
 struct smtpd_server {

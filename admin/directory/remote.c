@@ -223,6 +223,8 @@ type_of(const char *path)
 		{ ".vcf", "Content-Type: text/vcard; charset=utf-8" },
 		{ ".txt", "Content-Type: text/plain; charset=utf-8" },
 		{ ".xml", "Content-Type: application/xml" },
+		{ ".xlsx", "Content-Type: "
+			"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" },
 	};
 	/* clang-format on */
 

@@ -151,8 +151,8 @@ add_unit(struct admin_site *s, const struct admin_directory *d, const struct adm
 	add_json(s, path, admin_json_unit(d, u));
 }
 
-static void
-add_province(struct admin_site *s, const struct admin_directory *d)
+static enum cv_status
+add_province(struct admin_site *s, const struct admin_directory *d, struct cv_err *err)
 {
 	struct cv_buf text = CV_BUF_INIT(ADMIN_SITE_FILE_MAX);
 
@@ -176,6 +176,11 @@ add_province(struct admin_site *s, const struct admin_directory *d)
 	add_text(s, "tim.js", asset_search);
 	add_text(s, "kiemtra.js", asset_check);
 	add_text(s, "schema.json", asset_schema);
+	enum cv_status status = admin_xlsx(d, &text, err);
+	if (status == CV_OK)
+		add(s, ADMIN_SITE_XLSX, &text);
+	cv_buf_done(&text);
+	return status;
 }
 
 /* ---- for search engines ---- */
@@ -374,16 +379,17 @@ admin_site_build(const struct admin_directory *d, const json_t *old_manifest,
 	struct cv_str key_pem, struct admin_site *out, struct cv_err *err)
 {
 	struct cv_buf public_key = CV_BUF_INIT(4096);
-	enum cv_status status = CV_OK;
 
 	*out = (struct admin_site){0};
-	add_province(out, d);
+	enum cv_status status = add_province(out, d, err);
 	for (size_t i = 0; i < d->count; i++)
 		add_unit(out, d, &d->units[i]);
 	add_sitemap(out, d);
 	json_t *gone = gone_units(d, old_manifest);
 	add_feed(out, d, gone);
-	if (key_pem.n && (status = admin_sign_public(key_pem, &public_key, err)) == CV_OK)
+	if (status == CV_OK && key_pem.n)
+		status = admin_sign_public(key_pem, &public_key, err);
+	if (public_key.n)
 		add(out, ADMIN_SITE_KEY, &public_key);
 	cv_buf_done(&public_key);
 	qsort(out->files, out->count, sizeof *out->files, by_path);

@@ -2,7 +2,7 @@
  *
  *   index.html                     all agencies with their official addresses
  *   donvi/<code>.html .csv .json .vcf -outlook.vcf   one agency
- *   danhba.csv .json .vcf .ldif    everybody;  donvi.csv  all agencies
+ *   danhba.csv .xlsx .json .vcf .ldif  everybody;  donvi.csv  all agencies
  *   kiemtra.html, chinhthuc.json   is an address official? (DIR-08)
  *   nhung/<code>.html .inc         an agency's list for its own portal; huong-dan.html how
  *   thaydoi.json, schema.json      what changed when, and what the JSON looks like (DIR-07)
@@ -26,7 +26,7 @@
 #define ADMIN_SITE_MANIFEST  "manifest.json"
 #define ADMIN_SITE_SIGNATURE "manifest.json.sig"
 #define ADMIN_SITE_KEY       "khoa.pem"
-#define ADMIN_SITE_XLSX      NULL
+#define ADMIN_SITE_XLSX      "danhba.xlsx"
 #define ADMIN_SITE_GONE_DAYS 90 /* for so long the feed tells of units that are no more */
 
 struct admin_site_file {
@@ -80,6 +80,8 @@ json_t *admin_json_official(const struct admin_directory *d);
 /* VERSION 4 (RFC 6350), or 3 (RFC 2426), which Outlook reads. */
 void admin_vcard(const struct admin_directory *d, const struct admin_unit *only, unsigned version,
 	struct cv_buf *out);
+CV_MUST_CHECK enum cv_status admin_xlsx(
+	const struct admin_directory *d, struct cv_buf *out, struct cv_err *err);
 /* For an empty OpenLDAP (DIR-10), see conf/ldap/. */
 void admin_ldif(const struct admin_directory *d, struct cv_buf *out);
 /* What turns the book of OLD (an LDIF as above) into that of NEW, as change records. CV_INVALID

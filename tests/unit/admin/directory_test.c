@@ -4,8 +4,13 @@
 #include "tests/unit/check.h"
 
 #include "admin/directory/site.h"
+#include "common/text/encode.h"
 #include "common/register/snapshot_format.h"
 #include "common/store/engine.h"
+#include "common/register/trap.h"
+#include "admin/certificate.h"
+
+#include <zlib.h>
 
 #define BASE   ((uint64_t)CV_CLASS_USER << CV_ACCT_CLASS_SHIFT)
 #define DOMAIN "lamgiang.example"
@@ -143,34 +148,103 @@ file_of(const struct built *b, const char *path)
 	return NULL;
 }
 
-/* The first file that has TEXT in it, or NULL. */
+/* The members of a zip, unpacked one behind the other: what stands in a spreadsheet is deflated. */
+static void
+unzip(const struct admin_site_file *f, struct cv_buf *out)
+{
+	const unsigned char *p = (const unsigned char *)f->bytes;
+
+	for (size_t at = 0; at + 30 < f->n && !memcmp(p + at, "PK\3\4", 4);) {
+		size_t n = p[at + 18] | (size_t)p[at + 19] << 8 | (size_t)p[at + 20] << 16;
+		size_t size = p[at + 22] | (size_t)p[at + 23] << 8 | (size_t)p[at + 24] << 16;
+		size_t start = at + 30 + (p[at + 26] | (size_t)p[at + 27] << 8) +
+			       (p[at + 28] | (size_t)p[at + 29] << 8);
+		if (p[at + 8] == 8) {
+			z_stream z = {.next_in = (Bytef *)(uintptr_t)(p + start), .avail_in = (uInt)n,
+				.next_out = (Bytef *)cv_buf_room(out, size), .avail_out = (uInt)size};
+			assert_int_equal(inflateInit2(&z, -15), Z_OK);
+			assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+			inflateEnd(&z);
+			out->n += size;
+		} else {
+			cv_buf_add(out, p + start, size);
+		}
+		at = start + n;
+	}
+}
+
+/* The first file that has TEXT in it, or NULL. Also where it is packed, or in base64. */
 static const char *
 where_is(const struct built *b, const char *text)
 {
-	for (size_t i = 0; i < b->site.count; i++)
-		if (strstr(b->site.files[i].bytes, text))
-			return b->site.files[i].path;
-	return NULL;
+	const char *found = NULL;
+
+	for (size_t i = 0; !found && i < b->site.count; i++) {
+		const struct admin_site_file *f = &b->site.files[i];
+		struct cv_buf unpacked = CV_BUF_INIT(64u << 20);
+		if (cv_str_has_suffix(cv_str_z(f->path), ".xlsx"))
+			unzip(f, &unpacked);
+		if (memmem(f->bytes, f->n, text, strlen(text)) ||
+			(unpacked.n && memmem(unpacked.p, unpacked.n, text, strlen(text))))
+			found = f->path;
+		cv_buf_done(&unpacked);
+	}
+	return found;
+}
+
+static bool
+is_in(const struct built *b, const char *path, const char *text)
+{
+	const struct admin_site_file *f = file_of(b, path);
+	struct cv_buf unpacked = CV_BUF_INIT(64u << 20);
+
+	if (cv_str_has_suffix(cv_str_z(path), ".xlsx"))
+		unzip(f, &unpacked);
+	else
+		cv_buf_add(&unpacked, f->bytes, f->n);
+	bool found = memmem(unpacked.p, unpacked.n, text, strlen(text)) != NULL;
+	cv_buf_done(&unpacked);
+	return found;
 }
 
 /* ---- DIR-02, DIR-04 ---- */
 
+/* Every way to be somewhere in the register and not in the directory, and every field that never
+ * is; the mark tells which one leaked. */
+static const char *const marks[] = {"bikhoa", "Khóakhóa", "nghihuu", "Hưuhưu", "khongliet",
+	"Liệtkê", "ungdung", "Ứngdụng", "nhom.stp", "Nhómnhóm", "vogiacu", "Giacư", "cobimat",
+	"Mậtmật", "phongkin", "Kínkín", "Kin kin", "quansu", "Cơ quan giấu", "duoigiau", "0911222333",
+	"0911 222 333", "MA-SO-777", "CONG-VAN-888", "argon", "rat-bi-mat", "mobile_consent", "staff",
+	"Boi-giau", "0900000001", "0900000002", "0900000003"};
+
 static void
-test_publish__lets_nothing_private_out_in_any_format(void **state)
+fill_with_secrets(void)
 {
-	(void)state;
-	struct built b;
 	struct reg_account *a;
 
 	a = add(CV_KIND_PERSON, "bikhoa.stp", "Lê", "Bị", "Khóakhóa", "stp");
 	a->state = CV_STATE_SUSPENDED;
+	a->mobile_consent = true;
+	reg_account_set(a, T_PHONE_MOBILE, CV_STR("0900000001"));
 	a = add(CV_KIND_PERSON, "nghihuu.stp", "Lê", "Nghỉ", "Hưuhưu", "stp");
 	a->state = CV_STATE_RETIRED;
+	a->mobile_consent = true;
+	reg_account_set(a, T_PHONE_MOBILE, CV_STR("0900000002"));
 	a = add(CV_KIND_PERSON, "khongliet.stp", "Lê", "Không", "Liệtkê", "stp");
 	a->listed = false;
+	a->mobile_consent = true;
+	reg_account_set(a, T_PHONE_MOBILE, CV_STR("0900000003"));
 	add(CV_KIND_APP, "ungdung.stp", "", "", "Ứngdụng", "stp");
 	add(CV_KIND_GROUP, "nhom.stp", "", "", "Nhómnhóm", "stp");
 	add(CV_KIND_PERSON, "vogiacu", "Lê", "Vô", "Giacư", "");
+	a = add(CV_KIND_PERSON, "cobimat.stp", "Lê", "Cơ", "Mậtmật", "stp");
+	reg_account_set(a, T_DEPARTMENT, CV_STR("Phòng Cơ yếu"));
+	a = add(CV_KIND_ROLE, "phongkin.stp", "", "", "Kínkín", "stp");
+	reg_account_set(a, T_DEPARTMENT, CV_STR("Phòng  Cơ Yếu"));
+	add_agency("quansu", "Cơ quan giấu", "", "so");
+	add_agency("duoigiau", "Boi-giau", "quansu", "dvsn");
+	add(CV_KIND_PERSON, "a.quansu", "Lê", "", "Boi-giau", "quansu");
+	add(CV_KIND_PERSON, "a.duoigiau", "Lê", "", "Boi-giau", "duoigiau");
 	a = add(CV_KIND_PERSON, "kindao.stp", "Lê", "Kín", "Đáo", "stp");
 	reg_account_set(a, T_PHONE_MOBILE, CV_STR("0911222333"));
 	reg_account_set(a, T_STAFF_ID, CV_STR("MA-SO-777"));
@@ -181,40 +255,87 @@ test_publish__lets_nothing_private_out_in_any_format(void **state)
 	a = add(CV_KIND_PERSON, "dongy.stp", "Lê", "Đồng", "Ý", "stp");
 	reg_account_set(a, T_PHONE_MOBILE, CV_STR("0944555666"));
 	a->mobile_consent = true;
+}
 
-	build(&b);
-	/* clang-format off */
-	static const char *const secrets[] = { "bikhoa", "Khóakhóa", "nghihuu", "Hưuhưu",
-	"khongliet",
-		"Liệtkê", "ungdung", "Ứngdụng", "nhom.stp", "Nhómnhóm", "vogiacu", "Giacư",
-		"0911222333",
-		"0911 222 333", "MA-SO-777", "CONG-VAN-888", "argon", "bi-mat", "quota",
-		"mobile_consent" };
-	/* clang-format on */
-	for (size_t i = 0; i < CV_COUNT(secrets); i++) {
-		const char *path = where_is(&b, secrets[i]);
+/* The marks as base64 too, which LDIF writes; and the digests of addresses that are not public. */
+static void
+check_marks(const struct built *b)
+{
+	for (size_t i = 0; i < CV_COUNT(marks); i++) {
+		const char *path = where_is(b, marks[i]);
 		if (path)
-			print_error("%s is in %s\n", secrets[i], path);
-		CHECK(secrets[i], !path);
+			print_error("%s is in %s\n", marks[i], path);
+		assert_null(path);
 	}
-	/* The check sees what is public, so it would have seen the rest. */
-	/* clang-format off */
-	static const char *const formats[] = { "donvi/stp.html", "donvi/stp.json", "donvi/stp.csv",
-		"danhba.json", "danhba.csv" };
-	/* clang-format on */
-	for (size_t i = 0; i < CV_COUNT(formats); i++) {
-		const char *bytes = file_of(&b, formats[i])->bytes;
-		CHECK(formats[i], strstr(bytes, "kindao.stp") != NULL);
-		CHECK(formats[i], strstr(bytes, "0944555666") != NULL);
+	static const char *const addresses[] = {"bikhoa.stp", "nghihuu.stp", "khongliet.stp",
+		"ungdung.stp", "nhom.stp", "vogiacu", "cobimat.stp", "phongkin.stp", "a.quansu",
+		"a.duoigiau"};
+	for (size_t i = 0; i < CV_COUNT(addresses); i++) {
+		char text[200], hex[65];
+		snprintf(text, sizeof text, "%s@" DOMAIN, addresses[i]);
+		admin_official_digest(cv_str_z(text), hex);
+		assert_null(where_is(b, hex));
 	}
-	assert_int_equal(b.d.people, 2);
-	assert_int_equal(b.d.homeless, 1);
+	/* LDIF: names in base64. */
+	static const char *const names[] = {"Lê Bị Khóakhóa", "Lê Nghỉ Hưuhưu", "Lê Không Liệtkê",
+		"Lê Cơ Mậtmật", "Kínkín"};
+	for (size_t i = 0; i < CV_COUNT(names); i++) {
+		struct cv_buf text = CV_BUF_INIT(1000);
+		cv_base64_encode(cv_str_z(names[i]), &text);
+		cv_buf_c(&text, '\0');
+		assert_null(where_is(b, text.p));
+		cv_buf_done(&text);
+	}
+}
+
+static void
+dir_02_nothing_private_gets_out_in_any_format(void **state)
+{
+	(void)state;
+	struct built b;
+
+	fill_with_secrets();
+	for (int round = 0; round < 2; round++) { /* bare, and with every option */
+		options.hidden = "quansu stp/phong-co-yeu";
+		options.english = options.coded = options.traps = round == 1;
+		build(&b);
+		check_marks(&b);
+		/* The check sees what is public, so it would have seen the rest. */
+		/* clang-format off */
+		static const char *const formats[] = { "donvi/stp.html", "donvi/stp.json",
+			"donvi/stp.csv", "donvi/stp.vcf", "donvi/stp-outlook.vcf", "danhba.json",
+			"danhba.csv", "danhba.vcf", "danhba.ldif", "danhba.xlsx", "nhung/stp.html",
+			"nhung/stp.inc" };
+		/* clang-format on */
+		for (size_t i = 0; i < CV_COUNT(formats); i++) {
+			bool is_page = strstr(formats[i], "html") || strstr(formats[i], ".inc");
+			CHECK(formats[i],
+				is_in(&b, formats[i], "kindao.stp") == !(is_page && options.coded));
+			CHECK(formats[i], is_in(&b, formats[i], "0944555666"));
+		}
+		assert_int_equal(b.d.people, 2);
+		assert_int_equal(b.d.homeless, 1);
+		done(&b);
+	}
 	CHECK_END();
+}
+
+/* Without the option the same people are there: it is the filter that hides them. */
+static void
+dir_02_hidden_departments_are_hidden_by_the_option_alone(void **state)
+{
+	(void)state;
+	struct built b;
+
+	fill_with_secrets();
+	build(&b);
+	assert_non_null(where_is(&b, "cobimat.stp"));
+	assert_non_null(where_is(&b, "a.duoigiau"));
 	done(&b);
 }
 
 static void
-test_publish__forgets_a_mobile_number_when_consent_is_withdrawn(void **state)
+dir_02_a_mobile_number_is_gone_when_consent_is_withdrawn(void **state)
 {
 	(void)state;
 	struct built b;
@@ -234,7 +355,7 @@ test_publish__forgets_a_mobile_number_when_consent_is_withdrawn(void **state)
 }
 
 static void
-test_publish__shows_an_agency_address_only_while_its_box_is_public(void **state)
+dir_04_an_agency_address_is_shown_only_while_its_box_is_public(void **state)
 {
 	(void)state;
 	/* clang-format off */
@@ -291,6 +412,8 @@ test_publish__makes_no_markup_of_what_the_register_says(void **state)
 	/* clang-format on */
 	for (size_t i = 0; i < b.site.count; i++) {
 		const struct admin_site_file *f = &b.site.files[i];
+		if (cv_str_has_suffix(cv_str_z(f->path), ".xlsx"))
+			continue;
 		bool is_page = cv_str_has_suffix(cv_str_z(f->path), ".html");
 		CHECK(f->path, strlen(f->bytes) == f->n);
 		CHECK(f->path, !strchr(f->bytes, '\xff'));
@@ -325,7 +448,7 @@ test_csv__gives_a_spreadsheet_no_formula(void **state)
 /* ---- DIR-05 ---- */
 
 static void
-test_publish__sorts_by_rank_then_given_name_as_vietnamese_do(void **state)
+dir_05_people_are_sorted_by_rank_then_given_name(void **state)
 {
 	(void)state;
 	/* clang-format off */
@@ -421,7 +544,7 @@ test_publish__of_one_agency_holds_it_and_what_is_below(void **state)
 /* ---- DIR-07 ---- */
 
 static void
-test_publish__gives_the_same_bytes_and_keeps_the_day_of_what_did_not_change(void **state)
+dir_07_what_did_not_change_keeps_its_bytes_and_its_day(void **state)
 {
 	(void)state;
 	struct built first, again, later;
@@ -463,7 +586,7 @@ test_publish__gives_the_same_bytes_and_keeps_the_day_of_what_did_not_change(void
 }
 
 static void
-test_manifest__lists_every_other_file_with_its_sum(void **state)
+dir_07_the_manifest_lists_every_other_file_with_its_sum(void **state)
 {
 	(void)state;
 	struct built b;
@@ -487,6 +610,207 @@ test_manifest__lists_every_other_file_with_its_sum(void **state)
 	}
 	json_decref(m);
 	CHECK_END();
+	done(&b);
+}
+
+static void
+dir_07_the_feed_names_changed_units_first_and_those_that_are_gone(void **state)
+{
+	(void)state;
+	struct built first, later;
+	struct reg_account *a;
+
+	add_agency("snv", "Sở Nội vụ", "", "so");
+	add(CV_KIND_PERSON, "a.snv", "Lê", "", "An", "snv");
+	a = add(CV_KIND_PERSON, "a.stp", "Lê", "Văn", "An", "stp");
+	build(&first);
+	json_t *old = json_loads(file_of(&first, "manifest.json")->bytes, 0, NULL);
+	json_object_set_new(json_object_get(old, "agencies"), "cu",
+		json_pack("{s:s, s:s}", "updated", "2026-01-01", "sha256", "x"));
+	reg_account_set(a, T_TITLE, CV_STR("Chuyên viên"));
+	build_with(&later, "", "2026-12-01", old);
+	json_t *feed = json_loads(file_of(&later, "thaydoi.json")->bytes, 0, NULL);
+	json_t *changes = json_object_get(feed, "changes"), *gone = json_object_get(feed, "gone");
+	json_t *top = json_array_get(changes, 0);
+	assert_int_equal(json_array_size(changes), 2);
+	assert_string_equal(json_string_value(json_object_get(top, "code")), "stp");
+	assert_string_equal(json_string_value(json_object_get(top, "updated")), "2026-12-01");
+	assert_string_equal(json_string_value(json_object_get(top, "sha256")),
+		file_of(&later, "donvi/stp.json")->sha256);
+	assert_int_equal(json_array_size(gone), 1);
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(gone, 0), "code")), "cu");
+	json_decref(feed);
+	json_decref(old);
+	done(&later);
+	/* Still told of two months later, no more after four. */
+	/* clang-format off */
+	static const struct { const char *day; size_t want; } rows[] = {
+		{ "2027-01-30", 1 }, { "2027-04-30", 0 } };
+	/* clang-format on */
+	old = json_pack("{s:[{s:s, s:s}]}", "gone", "code", "cu", "day", "2026-12-01");
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		build_with(&later, "", rows[i].day, old);
+		feed = json_loads(file_of(&later, "thaydoi.json")->bytes, 0, NULL);
+		CHECK(rows[i].day, json_array_size(json_object_get(feed, "gone")) == rows[i].want);
+		json_decref(feed);
+		done(&later);
+	}
+	json_decref(old);
+	CHECK_END();
+	done(&first);
+}
+
+static void
+test_manifest__is_signed_by_the_key_and_by_no_other(void **state)
+{
+	(void)state;
+	struct built b;
+	struct cv_err err = {0};
+	struct cv_buf key = CV_BUF_INIT(65536), other = CV_BUF_INIT(65536);
+
+	assert_int_equal(admin_key_make(ADMIN_KEY_ED25519, 0, &key, &err), CV_OK);
+	assert_int_equal(admin_key_make(ADMIN_KEY_ED25519, 0, &other, &err), CV_OK);
+	cv_buf_c(&key, '\0');
+	options.key = key.p;
+	add(CV_KIND_PERSON, "a.stp", "Lê", "Văn", "An", "stp");
+	build(&b);
+	const struct admin_site_file *m = file_of(&b, "manifest.json");
+	const struct admin_site_file *sig = file_of(&b, "manifest.json.sig");
+	const struct admin_site_file *pem = file_of(&b, "khoa.pem");
+	struct cv_str bytes = cv_str(m->bytes, m->n), signature = cv_str(sig->bytes, sig->n);
+	assert_int_equal(
+		admin_sign_check(cv_str(pem->bytes, pem->n), bytes, signature, &err), CV_OK);
+	assert_int_equal(
+		admin_sign_check(cv_buf_view(&other), bytes, signature, &err), CV_DENIED);
+	m->bytes[10] ^= 1;
+	assert_int_equal(
+		admin_sign_check(cv_str(pem->bytes, pem->n), bytes, signature, &err), CV_DENIED);
+	assert_int_equal(admin_sign_check(CV_STR("x"), bytes, signature, &err), CV_INVALID);
+	done(&b);
+	cv_buf_done(&key);
+	cv_buf_done(&other);
+}
+
+static void
+dir_06_addresses_are_coded_and_each_file_has_a_trap_that_names_it(void **state)
+{
+	(void)state;
+	struct built b;
+	char path[CV_TRAP_PATH_SIZE];
+	static const char *const files[] = {"index.html", "danhba.csv", "danhba.json",
+		"donvi/stp.html", "donvi/stp.csv", "donvi/stp.json"};
+
+	add(CV_KIND_PERSON, "a.stp", "Lê", "Văn", "An", "stp");
+	options.coded = options.traps = true;
+	build(&b);
+	const char *page = file_of(&b, "donvi/stp.html")->bytes;
+	assert_null(strstr(page, "a.stp@"));
+	assert_non_null(strstr(page, "&#97;")); /* the letter a */
+	for (size_t i = 0; i < CV_COUNT(files); i++) {
+		struct cv_buf trap = CV_BUF_INIT(400);
+		admin_trap_address(&b.d, files[i], &trap);
+		cv_buf_c(&trap, '\0');
+		const char *found = where_is(&b, trap.p);
+		CHECK(files[i], found && !strcmp(found, files[i]));
+		struct cv_str local = cv_str_sub(
+			cv_str_z(trap.p), 0, cv_str_find(cv_str_z(trap.p), '@', 0));
+		CHECK(files[i], cv_trap_find(b.snapshot, local, CV_STR(DOMAIN), path));
+		CHECK(files[i], !strcmp(path, files[i]));
+		CHECK(files[i], !cv_trap_find(b.snapshot, local, CV_STR("khac.example"), path));
+		cv_buf_done(&trap);
+	}
+	assert_non_null(strstr(page, "<p hidden><a href=\"mailto:tiepnhan-"));
+	assert_false(cv_trap_find(b.snapshot, CV_STR("tiepnhan-0000000000"), CV_STR(DOMAIN), path));
+	assert_false(cv_trap_find(b.snapshot, CV_STR("tiepnhan"), CV_STR(DOMAIN), path));
+	CHECK_END();
+	done(&b);
+}
+
+static void
+dir_08_only_yes_or_no_and_the_agency_are_told(void **state)
+{
+	(void)state;
+	struct built b;
+	char hex[65];
+
+	add(CV_KIND_PERSON, "nthoa.stp", "Nguyễn", "Thị", "Hòa", "stp");
+	build(&b);
+	assert_false(is_in(&b, "chinhthuc.json", "nthoa"));
+	assert_false(is_in(&b, "chinhthuc.json", "Hòa"));
+	admin_official_digest(CV_STR("NTHoa.stp@" DOMAIN), hex);
+	assert_true(is_in(&b, "chinhthuc.json", hex));
+	admin_official_digest(CV_STR("nthoa2.stp@" DOMAIN), hex);
+	assert_false(is_in(&b, "chinhthuc.json", hex));
+	done(&b);
+}
+
+static void
+test_vcard__folds_lines_between_letters_and_escapes(void **state)
+{
+	(void)state;
+	struct built b;
+	struct reg_account *a = add(CV_KIND_PERSON, "a.stp", "Nguyễn", "Thị", "Hòa", "stp");
+
+	reg_account_set(a, T_TITLE, CV_STR("Trưởng phòng; phụ trách Phòng Kế hoạch, Tài chính \\ và "
+					   "Đầu tư của Sở Tư pháp tỉnh Lam Giang"));
+	build(&b);
+	const char *card = file_of(&b, "donvi/stp.vcf")->bytes;
+	assert_non_null(strstr(card, "\r\nN:Nguyễn;Hòa;Thị;;\r\n"));
+	assert_non_null(strstr(card, "TITLE:Trưởng phòng\\; phụ trách"));
+	for (const char *line = card, *end; *line; line = end + 2) {
+		end = strstr(line, "\r\n");
+		assert_non_null(end);
+		assert_true(end - line <= 75);
+		assert_true(((unsigned char)line[*line == ' '] & 0xc0) != 0x80);
+	}
+	assert_non_null(strstr(file_of(&b, "donvi/stp-outlook.vcf")->bytes, "VERSION:3.0"));
+	done(&b);
+}
+
+static void
+dir_10_changes_of_the_book_add_modify_and_delete(void **state)
+{
+	(void)state;
+	struct built b;
+	struct cv_err err = {0};
+	struct cv_buf old = CV_BUF_INIT(1u << 20), changes = CV_BUF_INIT(1u << 20);
+	struct reg_account *leaver = add(CV_KIND_PERSON, "a.stp", "Lê", "Văn", "An", "stp");
+	struct reg_account *moved = add(CV_KIND_PERSON, "b.stp", "Lê", "Văn", "Ba", "stp");
+
+	reg_account_set(moved, T_PHONE_OFFICE, CV_STR("02993340394"));
+	add(CV_KIND_PERSON, "c.stp", "Lê", "Văn", "Ca", "stp");
+	build(&b);
+	admin_ldif(&b.d, &old);
+	assert_non_null(memmem(old.p, old.n, "cn: ba le van\n", 14));
+	done(&b);
+	leaver->state = CV_STATE_RETIRED;
+	reg_account_set(moved, T_TITLE, CV_STR("Giam doc"));
+	reg_account_set(moved, T_PHONE_OFFICE, CV_STR(""));
+	add(CV_KIND_PERSON, "d.stp", "Lê", "Văn", "Du", "stp");
+	build(&b);
+	const struct admin_site_file *new = file_of(&b, "danhba.ldif");
+	assert_int_equal(admin_ldif_changes(cv_buf_view(&old), cv_str(new->bytes, new->n), &changes,
+				 &err),
+		CV_OK);
+	cv_buf_c(&changes, '\0');
+	/* clang-format off */
+	static const char *const wanted[] = {
+		"dn: mail=a.stp@" DOMAIN ",ou=stp,dc=lamgiang,dc=example\nchangetype: delete\n",
+		"dn: mail=b.stp@" DOMAIN ",ou=stp,dc=lamgiang,dc=example\nchangetype: modify\n",
+		"replace: title\ntitle: Giam doc\n-\n", "replace: telephoneNumber\n-\n",
+		"dn: mail=d.stp@" DOMAIN ",ou=stp,dc=lamgiang,dc=example\nchangetype: add\n" };
+	/* clang-format on */
+	for (size_t i = 0; i < CV_COUNT(wanted); i++)
+		CHECK(wanted[i], strstr(changes.p, wanted[i]));
+	CHECK("what is as it was", !strstr(changes.p, "c.stp"));
+	cv_buf_reset(&changes);
+	assert_int_equal(admin_ldif_changes(CV_STR("dn: x\n"), cv_str(new->bytes, new->n), &changes,
+				 &err),
+		CV_INVALID);
+	CHECK_END();
+	cv_buf_done(&old);
+	cv_buf_done(&changes);
 	done(&b);
 }
 
@@ -518,16 +842,23 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	/* clang-format off */
 	const struct CMUnitTest tests[] = {
-		T(test_publish__lets_nothing_private_out_in_any_format),
-		T(test_publish__forgets_a_mobile_number_when_consent_is_withdrawn),
-		T(test_publish__shows_an_agency_address_only_while_its_box_is_public),
+		T(dir_02_nothing_private_gets_out_in_any_format),
+		T(dir_02_a_mobile_number_is_gone_when_consent_is_withdrawn),
+		T(dir_04_an_agency_address_is_shown_only_while_its_box_is_public),
 		T(test_publish__makes_no_markup_of_what_the_register_says),
 		T(test_csv__gives_a_spreadsheet_no_formula),
-		T(test_publish__sorts_by_rank_then_given_name_as_vietnamese_do),
+		T(dir_05_people_are_sorted_by_rank_then_given_name),
 		T(test_publish__puts_units_in_groups_and_role_boxes_first),
 		T(test_publish__of_one_agency_holds_it_and_what_is_below),
-		T(test_publish__gives_the_same_bytes_and_keeps_the_day_of_what_did_not_change),
-		T(test_manifest__lists_every_other_file_with_its_sum),
+		T(dir_07_what_did_not_change_keeps_its_bytes_and_its_day),
+		T(dir_07_the_manifest_lists_every_other_file_with_its_sum),
+		T(dir_02_hidden_departments_are_hidden_by_the_option_alone),
+		T(dir_07_the_feed_names_changed_units_first_and_those_that_are_gone),
+		T(test_manifest__is_signed_by_the_key_and_by_no_other),
+		T(dir_06_addresses_are_coded_and_each_file_has_a_trap_that_names_it),
+		T(dir_08_only_yes_or_no_and_the_agency_are_told),
+		T(test_vcard__folds_lines_between_letters_and_escapes),
+		T(dir_10_changes_of_the_book_add_modify_and_delete),
 		T(test_path__is_sound_only_inside_the_folder),
 	};
 	/* clang-format on */
