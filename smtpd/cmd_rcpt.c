@@ -388,9 +388,9 @@ is_shared(struct smtpd_session *s, const struct smtpd_rcpt *r)
 	return smtpd_outbound_split(s->server->outbound, domain, &to);
 }
 
-/* An address that stands in one file of the public directory, where no person sees it: who writes to
- * it took addresses from there (DIR-06). It is refused like any that nobody has, so that he learns
- * nothing, and counts as many guesses. */
+/* An address that stands in one file of the public directory, where no person sees it: who writes
+ * to it took addresses from there (DIR-06). It is refused like any that nobody has, so that he
+ * learns nothing, and counts as many guesses. */
 static void
 note_trap(struct smtpd_session *s, const struct cv_snapshot *snap, struct cv_str address)
 {

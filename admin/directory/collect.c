@@ -66,10 +66,10 @@ official_address(const struct cv_snapshot *s, struct cv_str address, struct cv_s
 	if (!address.n)
 		return CV_STR_EMPTY;
 	cv_snapshot_find_address(s, address, &hit);
-	bool is_public =
-		hit.found == CV_REG_NOT_OURS ||
-		(hit.found == CV_REG_GROUP && hit.account.state == CV_STATE_ACTIVE) ||
-		(hit.found == CV_REG_ACCOUNT && admin_entry_take(&hit.account, hidden, arena, &entry));
+	bool is_public = hit.found == CV_REG_NOT_OURS ||
+			 (hit.found == CV_REG_GROUP && hit.account.state == CV_STATE_ACTIVE) ||
+			 (hit.found == CV_REG_ACCOUNT &&
+				 admin_entry_take(&hit.account, hidden, arena, &entry));
 	return is_public ? admin_public_text(arena, address) : CV_STR_EMPTY;
 }
 

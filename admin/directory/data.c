@@ -1,5 +1,5 @@
-/* data.c - the directory for machines: CSV for spreadsheets, JSON for portals (DIR-03, 07), digests of
- * addresses (DIR-08). */
+/* data.c - the directory for machines: CSV for spreadsheets, JSON for portals (DIR-03, 07), digests
+ * of addresses (DIR-08). */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdio.h>
 #include <stdlib.h>

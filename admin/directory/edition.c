@@ -37,8 +37,8 @@ admin_edition_open(struct admin_call *call, struct admin_edition *e, struct cv_e
 
 /* The words of the list option, parted by one blank. */
 enum cv_status
-admin_edition_build(struct admin_call *call, const char *agency, struct admin_edition *e,
-	struct cv_err *err)
+admin_edition_build(
+	struct admin_call *call, const char *agency, struct admin_edition *e, struct cv_err *err)
 {
 	const struct congvu_options *m = admin_main_options(call);
 	const struct admin_options *o = cv_conf_get(call->conf, &admin_section);

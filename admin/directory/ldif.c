@@ -200,15 +200,15 @@ read_book(struct cv_str text, struct book *b, struct cv_err *err)
 		const char *end = memmem(rest.p, rest.n, "\n\n", 2);
 		const char *line = memchr(rest.p, '\n', rest.n);
 		if (!end || !line || !cv_str_has_prefix(rest, "dn:"))
-			return cv_fail(err, CV_INVALID, "record %zu of the LDIF is damaged",
-				b->count + 1);
+			return cv_fail(
+				err, CV_INVALID, "record %zu of the LDIF is damaged", b->count + 1);
 		if (b->count == cap) {
 			cap = cap ? cap * 2 : 256;
 			b->records = cv_realloc(b->records, cap * sizeof *b->records);
 		}
-		b->records[b->count++] = (struct record){
-			.dn = cv_str(rest.p, (size_t)(line - rest.p)),
-			.attributes = cv_str(line + 1, (size_t)(end - line))};
+		b->records[b->count++] =
+			(struct record){.dn = cv_str(rest.p, (size_t)(line - rest.p)),
+				.attributes = cv_str(line + 1, (size_t)(end - line))};
 		rest = cv_str_sub(rest, (size_t)(end - rest.p) + 2, rest.n);
 	}
 	for (size_t i = 0; i < b->count; i++)
@@ -253,8 +253,8 @@ put_modify(const struct record *old, const struct record *new, struct cv_buf *ou
 		if (!line.n || cv_str_eq_z(name, "objectClass"))
 			continue;
 		if (!cv_str_eq(name, last))
-			cv_buf_printf(out, "%sreplace: %.*s\n", last.n ? "-\n" : "",
-				CV_STR_ARGS(name));
+			cv_buf_printf(
+				out, "%sreplace: %.*s\n", last.n ? "-\n" : "", CV_STR_ARGS(name));
 		cv_buf_str(out, line);
 		cv_buf_c(out, '\n');
 		last = name;

@@ -57,9 +57,12 @@ status_row(const struct admin_unit *u, const json_t *published)
 static void
 print_status(struct admin_call *call, const json_t *rows)
 {
-	static const struct admin_column columns[] = {{"name", "agency", "đơn vị"},
-		{"state", "state", "tình trạng"}, {"day", "updated", "cập nhật"},
-		{"people", "listed", "công khai"}, {"staff", "staff", "tổng số"}};
+	/* clang-format off */
+	static const struct admin_column columns[] = {
+		{ "name", "agency", "đơn vị" }, { "state", "state", "tình trạng" },
+		{ "day", "updated", "cập nhật" }, { "people", "listed", "công khai" },
+		{ "staff", "staff", "tổng số" } };
+	/* clang-format on */
 	json_t *shown = json_array(), *row;
 	size_t i;
 
@@ -72,8 +75,8 @@ print_status(struct admin_call *call, const json_t *rows)
 		if (day)
 			show_day(day, text);
 		const char *state =
-			!is_published  ? admin_say(call, "not published", "chưa công khai")
-			: is_current ? admin_say(call, "published", "đã công khai")
+			!is_published ? admin_say(call, "not published", "chưa công khai")
+			: is_current  ? admin_say(call, "published", "đã công khai")
 				     : admin_say(call, "changed since", "có thay đổi chưa xuất");
 		json_t *o = json_pack("{s:O, s:s, s:s}", "name", json_object_get(row, "name"),
 			"state", state, "day", text);
@@ -104,7 +107,8 @@ answer_status(struct admin_call *call, struct admin_edition *e, const json_t *ma
 	}
 	size_t behind = json_array_size(missing);
 	json_t *reply = json_pack("{s:b, s:O, s:I, s:I, s:s*}", "ok", 1, "agencies", rows, "total",
-		(json_int_t)e->d.count, "not_published", (json_int_t)behind, "generated", generated);
+		(json_int_t)e->d.count, "not_published", (json_int_t)behind, "generated",
+		generated);
 	if (!admin_json(call, reply)) {
 		char day[11] = "-";
 		print_status(call, rows);
@@ -223,7 +227,8 @@ static int
 run_ldif(struct admin_call *call)
 {
 	struct admin_edition e;
-	struct cv_buf text = CV_BUF_INIT(ADMIN_SITE_FILE_MAX), changes = CV_BUF_INIT(ADMIN_SITE_FILE_MAX);
+	struct cv_buf text = CV_BUF_INIT(ADMIN_SITE_FILE_MAX),
+		      changes = CV_BUF_INIT(ADMIN_SITE_FILE_MAX);
 	struct cv_str old = CV_STR_EMPTY;
 	struct cv_err err = {0};
 	const char *since = admin_option(call, "since");
@@ -267,8 +272,9 @@ const struct admin_command admin_directory_ldif = {
 	.help = "the directory for OpenLDAP, whole or as changes",
 	.help_vi = "danh bạ cho OpenLDAP, toàn bộ hoặc phần thay đổi",
 	.options = ldif_options,
-	.examples = "  congvu directory ldif > danhba.ldif && slapadd -l danhba.ldif\n"
-		    "  congvu directory ldif --since danhba.ldif | ldapmodify -Y EXTERNAL -H ldapi:///",
+	.examples =
+		"  congvu directory ldif > danhba.ldif && slapadd -l danhba.ldif\n"
+		"  congvu directory ldif --since danhba.ldif | ldapmodify -Y EXTERNAL -H ldapi:///",
 	.run = run_ldif,
 };
 
@@ -313,8 +319,8 @@ run_key(struct admin_call *call)
 		return admin_error(call, EXIT_FAILED, err.text, err.text);
 	}
 	admin_sha256(cv_buf_view(&public_key), fingerprint);
-	json_t *reply = json_pack("{s:b, s:b, s:s, s:s#, s:s}", "ok", 1, "new", is_new, "path", path,
-		"public", public_key.p, (int)public_key.n, "sha256", fingerprint);
+	json_t *reply = json_pack("{s:b, s:b, s:s, s:s#, s:s}", "ok", 1, "new", is_new, "path",
+		path, "public", public_key.p, (int)public_key.n, "sha256", fingerprint);
 	if (!admin_json(call, reply))
 		printf(admin_say(call,
 			       "The directory is signed with %s.\nGive this to those who check it "

@@ -143,7 +143,8 @@ void
 page_column(struct cv_buf *out, const struct admin_directory *d, const char *class, const char *vi,
 	const char *en)
 {
-	cv_buf_printf(out, class[0] ? "<th scope=\"col\" class=\"%s\">" : "<th scope=\"col\">", class);
+	cv_buf_printf(
+		out, class[0] ? "<th scope=\"col\" class=\"%s\">" : "<th scope=\"col\">", class);
 	page_label(out, d, vi, en);
 	cv_buf_z(out, "</th>");
 }
@@ -192,8 +193,8 @@ put_linked_data(struct cv_buf *out, const struct page *p)
 {
 	const struct admin_unit *u = p->unit;
 	const struct admin_directory *d = p->d;
-	json_t *o = json_pack("{s:s, s:s}", "@context", "https://schema.org", "@type",
-		"GovernmentOrganization");
+	json_t *o = json_pack(
+		"{s:s, s:s}", "@context", "https://schema.org", "@type", "GovernmentOrganization");
 	char url[1400];
 
 	set_text(o, "name", u ? u->name : d->province);
@@ -293,7 +294,8 @@ put_download(struct cv_buf *out, const char *href, const char *text)
 		cv_buf_printf(out, ", <a href=\"%s\">%s</a>", href, text);
 }
 
-/* Nobody sees, hears or tabs to it; who writes there has read the file as harvesters do (DIR-06). */
+/* Nobody sees, hears or tabs to it; who writes there has read the file as harvesters do (DIR-06).
+ */
 static void
 put_trap(struct cv_buf *out, const struct page *p)
 {
@@ -324,7 +326,8 @@ page_footer(struct cv_buf *out, const struct page *p)
 		cv_buf_printf(out, ", <a href=\"%smanifest.json\">bảng kê tệp</a>.</p>\n", p->root);
 	}
 	cv_buf_printf(out,
-		"<p><a href=\"%skiemtra.html\">Kiểm tra một địa chỉ thư có phải địa chỉ công vụ</a> · "
+		"<p><a href=\"%skiemtra.html\">Kiểm tra một địa chỉ thư có phải địa chỉ công "
+		"vụ</a> · "
 		"<a href=\"%snhung/huong-dan.html\">Nhúng danh bạ vào cổng thông tin</a></p>\n"
 		"<p>Danh bạ chỉ gồm thông tin công vụ; số di động chỉ có khi người đó đồng ý công "
 		"khai. "

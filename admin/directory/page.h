@@ -28,7 +28,8 @@ void page_banner(struct cv_buf *out, const struct page *p);
 void page_footer(struct cv_buf *out, const struct page *p);
 
 /* VI, and EN behind it when D wants English. */
-void page_label(struct cv_buf *out, const struct admin_directory *d, const char *vi, const char *en);
+void page_label(
+	struct cv_buf *out, const struct admin_directory *d, const char *vi, const char *en);
 /* A column head of a table; CLASS may be "". */
 void page_column(struct cv_buf *out, const struct admin_directory *d, const char *class,
 	const char *vi, const char *en);

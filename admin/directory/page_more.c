@@ -19,10 +19,10 @@ admin_html_check(const struct admin_directory *d, struct cv_buf *out)
 	page_banner(out, &page);
 	cv_buf_z(out, "<main id=\"noi-dung\" class=\"wrap\">\n<h1>");
 	page_label(out, d, "Địa chỉ này có phải địa chỉ công vụ?", "Is this address official?");
-	cv_buf_z(out,
-		"</h1>\n<p>Nhập địa chỉ người gửi của thư vừa nhận. Việc so sánh thực hiện ngay trên "
-		"máy của bạn: địa chỉ được hỏi không gửi đi đâu cả.</p>\n"
-		"<form id=\"kiem-tra\" class=\"kiemtra\" hidden>\n<label for=\"dia-chi\">");
+	cv_buf_z(out, "</h1>\n<p>Nhập địa chỉ người gửi của thư vừa nhận. Việc so sánh thực hiện "
+		      "ngay trên "
+		      "máy của bạn: địa chỉ được hỏi không gửi đi đâu cả.</p>\n"
+		      "<form id=\"kiem-tra\" class=\"kiemtra\" hidden>\n<label for=\"dia-chi\">");
 	page_label(out, d, "Địa chỉ thư điện tử", "Mail address");
 	cv_buf_z(out, "</label>\n<input type=\"email\" id=\"dia-chi\" autocomplete=\"off\" "
 		      "aria-describedby=\"tra-loi\" required>\n<button type=\"submit\">");
@@ -31,7 +31,8 @@ admin_html_check(const struct admin_directory *d, struct cv_buf *out)
 		"</button>\n</form>\n<p id=\"tra-loi\" role=\"status\"></p>\n"
 		"<noscript><p>Trang này cần JavaScript. Không có JavaScript: tìm cơ quan trong "
 		"<a href=\"index.html\">danh bạ</a> và so địa chỉ ở đó.</p></noscript>\n"
-		"<p>Câu trả lời chỉ gồm có hay không và tên cơ quan. Địa chỉ có trong danh bạ không "
+		"<p>Câu trả lời chỉ gồm có hay không và tên cơ quan. Địa chỉ có trong danh bạ "
+		"không "
 		"chứng minh rằng thư đúng là do người đó gửi: nếu nội dung đáng ngờ, hãy gọi điện "
 		"cho cơ quan theo số trong danh bạ.</p>\n</main>\n");
 	page_footer(out, &page);
@@ -39,8 +40,7 @@ admin_html_check(const struct admin_directory *d, struct cv_buf *out)
 
 /* The bare list: for server-side includes, in whatever page the portal has. */
 void
-admin_html_fragment(
-	const struct admin_directory *d, const struct admin_unit *u, struct cv_buf *out)
+admin_html_fragment(const struct admin_directory *d, const struct admin_unit *u, struct cv_buf *out)
 {
 	cv_buf_z(out, "<div class=\"congvu-danhba\" lang=\"vi\">\n");
 	if (u->address.n) {
@@ -62,8 +62,7 @@ admin_html_fragment(
 }
 
 void
-admin_html_embedded(
-	const struct admin_directory *d, const struct admin_unit *u, struct cv_buf *out)
+admin_html_embedded(const struct admin_directory *d, const struct admin_unit *u, struct cv_buf *out)
 {
 	char path[ADMIN_SITE_PATH_MAX];
 	const struct page page = {.d = d,
@@ -105,24 +104,28 @@ admin_html_embedding(const struct admin_directory *d, struct cv_buf *out)
 	page_banner(out, &page);
 	cv_buf_z(out, "<main id=\"noi-dung\" class=\"wrap\">\n<h1>");
 	page_label(out, d, "Nhúng danh bạ vào cổng thông tin", "Put the directory on your portal");
-	cv_buf_z(out, "</h1>\n<p>Mỗi đơn vị có một danh sách riêng theo mã đơn vị. Danh sách tự đổi "
-		      "khi danh bạ đổi; cổng thông tin không phải nhập lại.</p>\n");
+	cv_buf_z(out,
+		"</h1>\n<p>Mỗi đơn vị có một danh sách riêng theo mã đơn vị. Danh sách tự đổi "
+		"khi danh bạ đổi; cổng thông tin không phải nhập lại.</p>\n");
 	snprintf(code, sizeof code, "<a href=\"%sdonvi/%.*s.html\">Danh bạ thư điện tử công vụ</a>",
 		base, CV_STR_ARGS(unit));
-	put_example(out, "Liên kết", "Cách đơn giản nhất: một liên kết tới trang của đơn vị.", code);
+	put_example(
+		out, "Liên kết", "Cách đơn giản nhất: một liên kết tới trang của đơn vị.", code);
 	snprintf(code, sizeof code,
 		"<iframe src=\"%snhung/%.*s.html\" title=\"Danh bạ thư điện tử công vụ\"\n"
 		"  style=\"width:100%%;height:40rem;border:0\" loading=\"lazy\"></iframe>",
 		base, CV_STR_ARGS(unit));
 	put_example(out, "Khung nhúng (iframe)", "Dùng được trên mọi cổng thông tin.", code);
 	snprintf(code, sizeof code,
-		"# nginx\nlocation /danhba/ { proxy_pass %s; }\nlocation = /lien-he.html { ssi on; }\n\n"
+		"# nginx\nlocation /danhba/ { proxy_pass %s; }\nlocation = /lien-he.html { ssi on; "
+		"}\n\n"
 		"# Apache\nProxyPass /danhba/ %s\n<Files lien-he.html>\n  Options +Includes\n"
 		"  SetOutputFilter INCLUDES\n</Files>\n\n"
 		"<!-- lien-he.html -->\n<!--#include virtual=\"/danhba/nhung/%.*s.inc\" -->",
 		base, base, CV_STR_ARGS(unit));
 	put_example(out, "Chèn ở máy chủ (SSI)",
-		"Danh sách nằm trong trang của cổng và theo kiểu chữ của cổng, không cần script.", code);
+		"Danh sách nằm trong trang của cổng và theo kiểu chữ của cổng, không cần script.",
+		code);
 	snprintf(code, sizeof code,
 		"thaydoi.json              đơn vị nào đổi ngày nào\n"
 		"donvi/%.*s.json            một đơn vị\n"

@@ -1,4 +1,5 @@
-/* page_unit.c - the page of an agency: its own facts, its role boxes, its people, what is below it. */
+/* page_unit.c - the page of an agency: its own facts, its role boxes, its people, what is below it.
+ */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdio.h>
 

@@ -201,10 +201,10 @@ publish(struct admin_call *call, const struct place *p, struct admin_edition *e)
 		answer(call, p->dir, &e->d, &folder, p->url, &pushed);
 	}
 	admin_site_done(&site);
-	return status == CV_OK
-		       ? EXIT_OK
-		       : admin_error(call, status == CV_TEMPFAIL && p->url ? EXIT_DOWN : EXIT_FAILED,
-				 err.text, err.text);
+	return status == CV_OK ? EXIT_OK
+			       : admin_error(call,
+					 status == CV_TEMPFAIL && p->url ? EXIT_DOWN : EXIT_FAILED,
+					 err.text, err.text);
 }
 
 static int

@@ -18,8 +18,7 @@ index_old(const json_t *manifest, struct cv_map *sums)
 	{
 		const char *path = json_string_value(json_object_get(f, "path"));
 		const char *sum = json_string_value(json_object_get(f, "sha256"));
-		if (path && sum && admin_site_path_is_sound(path) &&
-			!admin_site_is_record(path))
+		if (path && sum && admin_site_path_is_sound(path) && !admin_site_is_record(path))
 			cv_map_put(sums, cv_str_z(path), (void *)sum);
 	}
 }
@@ -85,9 +84,8 @@ put_records(struct admin_remote *r, const struct admin_site *site, bool was_sign
 }
 
 static enum cv_status
-push_all(struct admin_remote *r, const struct admin_site *site,
-	void (*progress)(void *, json_t *), void *arg, struct admin_published *out,
-	struct cv_err *err)
+push_all(struct admin_remote *r, const struct admin_site *site, void (*progress)(void *, json_t *),
+	void *arg, struct admin_published *out, struct cv_err *err)
 {
 	const struct admin_site_file *last = &site->files[site->count - 1];
 	struct cv_buf text = CV_BUF_INIT(MANIFEST_MAX);

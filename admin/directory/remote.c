@@ -74,7 +74,8 @@ check_parts(struct admin_remote *r, CURLU *u, struct cv_err *err)
 			"http to another machine shows the password to everybody on "
 			"the way: use https (directory_push_plain allows it all the same)");
 	else if (r->manner == SFTP && (!path || strpbrk(path, "\"\\ \t\r\n")))
-		status = cv_fail(err, CV_INVALID, "a folder for SFTP has no blanks or quotes in its name");
+		status = cv_fail(
+			err, CV_INVALID, "a folder for SFTP has no blanks or quotes in its name");
 	else
 		snprintf(r->root, sizeof r->root, "%s%s", path ? path : "/",
 			path && *path && path[strlen(path) - 1] == '/' ? "" : "/");
@@ -95,7 +96,8 @@ check_url(struct admin_remote *r, struct cv_err *err)
 	enum cv_status status;
 
 	if (!u || strlen(url) > URL_MAX - 200 || curl_url_set(u, CURLUPART_URL, url, 0))
-		status = cv_fail(err, CV_INVALID, "'%.200s' is no https, http or sftp address", url);
+		status =
+			cv_fail(err, CV_INVALID, "'%.200s' is no https, http or sftp address", url);
 	else
 		status = check_parts(r, u, err);
 	if (status == CV_OK)
@@ -334,10 +336,10 @@ perform(struct admin_remote *r, enum method method, const char *path, const char
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, code_out);
 	curl_slist_free_all(list);
 	if (r->manner == SFTP) /* in the words of HTTP */
-		*code_out = result == CURLE_OK ? 200
+		*code_out = result == CURLE_OK                      ? 200
 			    : result == CURLE_REMOTE_FILE_NOT_FOUND ? 404
-			    : result == CURLE_LOGIN_DENIED	   ? 401
-								   : 0;
+			    : result == CURLE_LOGIN_DENIED          ? 401
+								    : 0;
 	return r->manner == SFTP && *code_out ? CURLE_OK : result;
 }
 
@@ -383,7 +385,7 @@ refused(struct admin_remote *r, enum method method, const char *path, long code,
 	const char *hint = code == 401 || code == 403   ? ": see directory_push_auth"
 			   : code == 404 || code == 409 ? ": is the folder there?"
 			   : code == 405 || code == 501 ? ": the server does not take this method"
-			   : code == 507		? ": its disk is full"
+			   : code == 507                ? ": its disk is full"
 							: "";
 
 	return cv_fail(err, code >= 500 && code != 507 ? CV_TEMPFAIL : CV_DENIED,
@@ -429,8 +431,8 @@ ask_manner(struct admin_remote *r, struct cv_err *err)
 }
 
 enum cv_status
-admin_remote_open(const struct admin_remote_options *options, struct admin_remote **out,
-	struct cv_err *err)
+admin_remote_open(
+	const struct admin_remote_options *options, struct admin_remote **out, struct cv_err *err)
 {
 	struct admin_remote *r = cv_calloc(1, sizeof *r);
 	enum cv_status status = CV_OK;
@@ -448,7 +450,8 @@ admin_remote_open(const struct admin_remote_options *options, struct admin_remot
 		status = read_auth(r, err);
 	if (status == CV_OK && r->manner == SFTP && !r->auth)
 		status = cv_fail(err, CV_INVALID,
-			"to push over SFTP directory_push_auth must name the user (\"user:\" with a key)");
+			"to push over SFTP directory_push_auth must name the user (\"user:\" with "
+			"a key)");
 	if (status == CV_OK)
 		status = ask_manner(r, err);
 	*out = r;
@@ -473,8 +476,7 @@ admin_remote_close(struct admin_remote *r)
 }
 
 enum cv_status
-admin_remote_get(
-	struct admin_remote *r, const char *path, struct cv_buf *out, struct cv_err *err)
+admin_remote_get(struct admin_remote *r, const char *path, struct cv_buf *out, struct cv_err *err)
 {
 	long code;
 	enum cv_status status = request(r, GET, path, "", CV_STR_EMPTY, out, &code, err);
@@ -499,8 +501,7 @@ make_folder(struct admin_remote *r, const char *path, struct cv_err *err)
 }
 
 enum cv_status
-admin_remote_put(
-	struct admin_remote *r, const char *path, struct cv_str bytes, struct cv_err *err)
+admin_remote_put(struct admin_remote *r, const char *path, struct cv_str bytes, struct cv_err *err)
 {
 	char beside[ADMIN_SITE_PATH_MAX + sizeof BESIDE];
 	enum cv_status status = CV_OK;

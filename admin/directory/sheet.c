@@ -26,10 +26,10 @@ add_people(struct admin_doc *doc, const struct admin_directory *d)
 		const struct admin_unit *u = &d->units[i];
 		for (size_t k = 0; k < u->count; k++) {
 			const struct admin_entry *e = &u->entries[k];
-			const struct admin_value cells[] = {admin_count(++number), admin_text(e->name),
-				admin_text(e->title), admin_text(u->name), admin_text(e->department),
-				admin_text(e->phone_office), admin_text(e->phone_mobile),
-				admin_text(e->address)};
+			const struct admin_value cells[] = {admin_count(++number),
+				admin_text(e->name), admin_text(e->title), admin_text(u->name),
+				admin_text(e->department), admin_text(e->phone_office),
+				admin_text(e->phone_mobile), admin_text(e->address)};
 			admin_doc_row(doc, t, cells, false);
 		}
 	}
@@ -53,10 +53,10 @@ add_units(struct admin_doc *doc, const struct admin_directory *d)
 
 	for (size_t i = 0; i < d->count; i++) {
 		const struct admin_unit *u = &d->units[i];
-		const struct admin_value cells[] = {admin_count((int64_t)i + 1), admin_text(u->code),
-			admin_text(u->name), admin_text(u->parent_name), admin_text(u->address),
-			admin_text(u->phone), admin_text(u->website), admin_text(u->location),
-			admin_count((int64_t)(u->count - u->roles))};
+		const struct admin_value cells[] = {admin_count((int64_t)i + 1),
+			admin_text(u->code), admin_text(u->name), admin_text(u->parent_name),
+			admin_text(u->address), admin_text(u->phone), admin_text(u->website),
+			admin_text(u->location), admin_count((int64_t)(u->count - u->roles))};
 		admin_doc_row(doc, t, cells, false);
 	}
 }

@@ -12,7 +12,7 @@ read_key(struct cv_str pem, bool is_private)
 {
 	char no_passphrase[] = ""; /* else OpenSSL asks on the terminal */
 	BIO *bio = BIO_new_mem_buf(pem.p, (int)CV_MIN(pem.n, (size_t)1 << 16));
-	EVP_PKEY *key = !bio ? NULL
+	EVP_PKEY *key = !bio         ? NULL
 			: is_private ? PEM_read_bio_PrivateKey(bio, NULL, NULL, no_passphrase)
 				     : PEM_read_bio_PUBKEY(bio, NULL, NULL, no_passphrase);
 
@@ -47,8 +47,8 @@ admin_sign(struct cv_str key_pem, struct cv_str bytes,
 		return status;
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	if (!context || EVP_DigestSignInit(context, NULL, NULL, NULL, key) != 1 ||
-		EVP_DigestSign(context, signature_out, &n, (const unsigned char *)bytes.p,
-			bytes.n) != 1 ||
+		EVP_DigestSign(
+			context, signature_out, &n, (const unsigned char *)bytes.p, bytes.n) != 1 ||
 		n != ADMIN_SIGNATURE_BYTES)
 		status = cv_fail(err, CV_TEMPFAIL, "OpenSSL cannot sign the manifest");
 	EVP_MD_CTX_free(context);
@@ -94,6 +94,5 @@ admin_sign_check(
 	ERR_clear_error();
 	EVP_MD_CTX_free(context);
 	EVP_PKEY_free(key);
-	return good ? CV_OK
-		    : cv_fail(err, CV_DENIED, "the manifest is not signed by this key");
+	return good ? CV_OK : cv_fail(err, CV_DENIED, "the manifest is not signed by this key");
 }

@@ -289,17 +289,17 @@ add_feed(struct admin_site *s, const struct admin_directory *d, json_t *gone)
 		snprintf(path, sizeof path, "donvi/%.*s.json", CV_STR_ARGS(units[i]->code));
 		snprintf(code, sizeof code, "%.*s", CV_STR_ARGS(units[i]->code));
 		const struct admin_site_file *f = admin_site_find(s, path);
-		json_array_append_new(changes,
-			json_pack("{s:s, s:s#, s:s, s:s, s:s, s:I}", "code", code, "name",
-				units[i]->name.p, (int)units[i]->name.n, "updated",
-				units[i]->updated, "url", path, "sha256", f->sha256, "size",
-				(json_int_t)f->n));
+		json_array_append_new(
+			changes, json_pack("{s:s, s:s#, s:s, s:s, s:s, s:I}", "code", code, "name",
+					 units[i]->name.p, (int)units[i]->name.n, "updated",
+					 units[i]->updated, "url", path, "sha256", f->sha256,
+					 "size", (json_int_t)f->n));
 	}
 	free(units);
 	add_json(s, "thaydoi.json",
-		json_pack("{s:i, s:s#, s:s, s:o, s:O}", "schema", ADMIN_DIRECTORY_SCHEMA, "province",
-			d->province.p, (int)d->province.n, "generated", d->day, "changes", changes,
-			"gone", gone));
+		json_pack("{s:i, s:s#, s:s, s:o, s:O}", "schema", ADMIN_DIRECTORY_SCHEMA,
+			"province", d->province.p, (int)d->province.n, "generated", d->day,
+			"changes", changes, "gone", gone));
 }
 
 /* ---- the manifest ---- */
@@ -347,8 +347,8 @@ manifest(const struct admin_directory *d, const struct admin_site *s, json_t *go
 			json_pack("{s:s, s:s, s:I}", "updated", u->updated, "sha256", u->digest,
 				"people", (json_int_t)(u->count - u->roles)));
 	}
-	return json_pack("{s:s, s:i, s:s, s:s#, s:o, s:O, s:o}", "kind", "congvu-directory", "schema",
-		ADMIN_DIRECTORY_SCHEMA, "generated", d->day, "province", d->province.p,
+	return json_pack("{s:s, s:i, s:s, s:s#, s:o, s:O, s:o}", "kind", "congvu-directory",
+		"schema", ADMIN_DIRECTORY_SCHEMA, "generated", d->day, "province", d->province.p,
 		(int)d->province.n, "agencies", units, "gone", gone, "files", files);
 }
 
@@ -375,8 +375,8 @@ add_records(struct admin_site *s, const struct admin_directory *d, json_t *gone,
 }
 
 enum cv_status
-admin_site_build(const struct admin_directory *d, const json_t *old_manifest,
-	struct cv_str key_pem, struct admin_site *out, struct cv_err *err)
+admin_site_build(const struct admin_directory *d, const json_t *old_manifest, struct cv_str key_pem,
+	struct admin_site *out, struct cv_err *err)
 {
 	struct cv_buf public_key = CV_BUF_INIT(4096);
 

@@ -69,8 +69,8 @@ put_names(struct writer *w, const struct admin_entry *e)
 }
 
 static void
-put_card(struct writer *w, const struct admin_unit *u, const struct admin_entry *e,
-	unsigned version)
+put_card(
+	struct writer *w, const struct admin_unit *u, const struct admin_entry *e, unsigned version)
 {
 	cv_buf_z(&w->line, "BEGIN:VCARD");
 	put_line(w);
@@ -107,8 +107,10 @@ admin_vcard(const struct admin_directory *d, const struct admin_unit *only, unsi
 		const struct admin_unit *u = &d->units[i];
 		if (only && u != only)
 			continue;
-		const struct admin_entry own = {
-			.name = u->name, .address = u->address, .phone_office = u->phone, .is_role = true};
+		const struct admin_entry own = {.name = u->name,
+			.address = u->address,
+			.phone_office = u->phone,
+			.is_role = true};
 		if (u->address.n)
 			put_card(&w, u, &own, version);
 		for (size_t k = 0; k < u->count; k++)

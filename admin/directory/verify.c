@@ -109,7 +109,8 @@ static enum cv_status
 check_all(struct admin_call *call, const struct source *s, json_t *faults, size_t *files_out,
 	struct cv_err *err)
 {
-	struct cv_buf text = CV_BUF_INIT(ADMIN_SITE_FILE_MAX), bytes = CV_BUF_INIT(ADMIN_SITE_FILE_MAX);
+	struct cv_buf text = CV_BUF_INIT(ADMIN_SITE_FILE_MAX),
+		      bytes = CV_BUF_INIT(ADMIN_SITE_FILE_MAX);
 	json_t *row;
 	size_t i;
 
@@ -139,8 +140,9 @@ static int
 answer(struct admin_call *call, size_t files, json_t *faults)
 {
 	bool good = json_array_size(faults) == 0;
-	json_t *reply = json_pack("{s:b, s:I, s:O}", "ok", good, "files", (json_int_t)files,
-			"faults", faults), *row;
+	json_t *reply = json_pack(
+		       "{s:b, s:I, s:O}", "ok", good, "files", (json_int_t)files, "faults", faults),
+	       *row;
 	size_t i;
 
 	if (!admin_json(call, reply)) {
@@ -151,7 +153,8 @@ answer(struct admin_call *call, size_t files, json_t *faults)
 		}
 		printf(good ? admin_say(call, "%zu files, all as they were published.\n",
 				      "%zu tệp, đúng như khi công bố.\n")
-			    : admin_say(call, "%zu files looked at: this is not what was published.\n",
+			    : admin_say(call,
+				      "%zu files looked at: this is not what was published.\n",
 				      "Đã xem %zu tệp: không đúng như khi công bố.\n"),
 			files);
 	}

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "admin/directory_site.h"
+#include "admin/directory/site.h"
 #include "admin/schedule/schedule.h"
 #include "common/base/clock.h"
 
@@ -32,7 +32,7 @@ const struct admin_job admin_jobs[] = {
 	{ "dated", "dated run", "job_dated", 600, NULL,
 		"do what was put off to this day: transfers, leaves, retirements, new holders",
 		"thực hiện các việc đã hẹn đến ngày: điều chuyển, nghỉ, đổi người giữ" },
-	{ "publish", "directory publish", "job_publish", 1800, directory_has_changed,
+	{ "publish", "directory publish --if-changed", "job_publish", 1800, directory_has_changed,
 		"publish the public directory when the register changed",
 		"xuất lại danh bạ công khai khi dữ liệu có thay đổi" },
 };

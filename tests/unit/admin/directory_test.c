@@ -160,8 +160,10 @@ unzip(const struct admin_site_file *f, struct cv_buf *out)
 		size_t start = at + 30 + (p[at + 26] | (size_t)p[at + 27] << 8) +
 			       (p[at + 28] | (size_t)p[at + 29] << 8);
 		if (p[at + 8] == 8) {
-			z_stream z = {.next_in = (Bytef *)(uintptr_t)(p + start), .avail_in = (uInt)n,
-				.next_out = (Bytef *)cv_buf_room(out, size), .avail_out = (uInt)size};
+			z_stream z = {.next_in = (Bytef *)(uintptr_t)(p + start),
+				.avail_in = (uInt)n,
+				.next_out = (Bytef *)cv_buf_room(out, size),
+				.avail_out = (uInt)size};
 			assert_int_equal(inflateInit2(&z, -15), Z_OK);
 			assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
 			inflateEnd(&z);
