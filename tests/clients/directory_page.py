@@ -333,7 +333,8 @@ def dir_06_pages_with_coded_addresses_read_the_same(c, server, folder):
     bare = re.findall(r"[\w.-]+@[\w.-]+", raw)
     check("a harvester finds the trap alone", len(set(bare)) == 1 and bare[0].startswith("tiepnhan-"), bare)
     dom = browse(server.url + "donvi/stp.html", "--dump-dom")
-    check("a browser has the addresses", f'href="mailto:rmhbia.stp@{DOMAIN}"' in dom)
+    mails = re.findall(rf'href="mailto:([\w.-]+)@{DOMAIN}"', dom)
+    check("a browser has the addresses", len(mails) == 17 + 2 and "omxuan.stp" in mails, mails)
     check("nobody sees the trap", re.search(r"<p hidden[^>]*><a href=\"mailto:tiepnhan-", dom))
 
 
