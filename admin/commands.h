@@ -17,6 +17,8 @@ extern const struct admin_command admin_account_transfer, admin_account_second,
 	admin_account_leave, admin_account_return, admin_account_rename;
 extern const struct admin_command admin_role_hold, admin_role_history, admin_purge_list,
 	admin_purge_confirm;
+extern const struct admin_command admin_request_new, admin_request_list, admin_request_show,
+	admin_request_approve, admin_request_reject, admin_request_issue;
 extern const struct admin_command admin_dated_list, admin_dated_cancel, admin_dated_run;
 extern const struct admin_command admin_alias_add, admin_alias_remove, admin_role_add,
 	admin_role_remove, admin_delegate_add, admin_delegate_remove;

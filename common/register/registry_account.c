@@ -412,6 +412,8 @@ reg_account_add(struct reg_call *c, struct cv_err *err)
 	bool with_password = !reg_flag(c->request, "no_password", false);
 	enum cv_status status = reg_make_account(c, c->request, with_password, &a, made, err);
 	if (!status)
+		status = reg_check_request(c, a, err);
+	if (!status)
 		status = reg_commit(c, "account.add", a->text[T_ADDRESS], event_detail(c, a), err);
 	if (!status) {
 		reply_account(c, a);

@@ -98,6 +98,7 @@ struct reg_call {
 	bool is_dry;                  /* "dry_run": nothing is committed */
 	bool was_changed;             /* the model was touched */
 	bool was_committed;
+	bool is_for_request;          /* an approved request asks for it (registry_request.c) */
 	/* What takes long and needs no register: runs after the handler, without the lock. */
 	enum cv_status (*after)(struct reg_call *c, struct cv_err *err);
 	void *after_arg;
@@ -120,6 +121,8 @@ reg_handler reg_policy_note;
 reg_handler reg_report_use, reg_use_import;
 reg_handler reg_account_transfer, reg_account_second, reg_account_return, reg_account_leave,
 	reg_account_rename, reg_purge_list, reg_purge_do, reg_role_change, reg_role_history;
+reg_handler reg_request_add, reg_request_list, reg_request_show, reg_request_approve,
+	reg_request_reject, reg_request_issue;
 reg_handler reg_dated_add, reg_dated_list, reg_dated_cancel, reg_dated_run;
 reg_handler reg_quota_list, reg_quota_set, reg_quota_report;
 reg_handler reg_undo, reg_undo_list, reg_undo_show;

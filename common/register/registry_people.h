@@ -23,6 +23,20 @@ void reg_leave_links(struct reg_call *c, struct reg_account *a, const char *agen
 CV_MUST_CHECK enum cv_status reg_leaving(struct reg_call *c, struct reg_account *a, bool is_new,
                                          struct cv_err *err);
 
+/* ---- registry_request.c ---- */
+struct cv_calendar;
+/* CODE is the agency TOP or below it. */
+bool reg_is_below(const struct cv_registry *r, const char *code, const char *top);
+/* The caller is an operator, or the system itself. */
+bool reg_by_operator(const struct reg_call *c);
+/* AGENCY lies within what the caller administers or may see. */
+bool reg_caller_sees(const struct reg_call *c, const char *agency);
+/* The province's calendar, or the one that comes with the program; the caller's to free. */
+struct cv_calendar *reg_calendar(struct reg_call *c);
+/* May A be made for field "request_id" of the request, or without one? Marks it as done there. */
+CV_MUST_CHECK enum cv_status reg_check_request(struct reg_call *c, const struct reg_account *a,
+                                               struct cv_err *err);
+
 /* ---- elsewhere ---- */
 /* Heads of agencies and units, and their deputies (registry_quota.c). */
 bool reg_is_leader(const struct reg_account *a);
