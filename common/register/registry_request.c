@@ -546,8 +546,8 @@ issue_item(struct reg_call *c, uint64_t number, size_t i, json_t *results, struc
 }
 
 /* {"number"} -> {"results": [{"address", "password"?, ...}], "failed": [{"person", "error"}]}: does
- * what was approved. Passwords are said here, once. What was refused can be mended and issued again:
- * what was done is not done twice. */
+ * what was approved. Passwords are said here, once. What was refused can be mended and issued
+ * again: what was done is not done twice. */
 enum cv_status
 reg_request_issue(struct reg_call *c, struct cv_err *err)
 {
