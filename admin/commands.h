@@ -19,6 +19,9 @@ extern const struct admin_command admin_role_hold, admin_role_history, admin_pur
 	admin_purge_confirm;
 extern const struct admin_command admin_request_new, admin_request_list, admin_request_show,
 	admin_request_approve, admin_request_reject, admin_request_issue;
+/* The one without a verb stands behind the others: it takes any word. */
+extern const struct admin_command admin_reorganise_list, admin_reorganise_show,
+	admin_reorganise_rollback, admin_reorganise;
 extern const struct admin_command admin_dated_list, admin_dated_cancel, admin_dated_run;
 extern const struct admin_command admin_alias_add, admin_alias_remove, admin_role_add,
 	admin_role_remove, admin_delegate_add, admin_delegate_remove;

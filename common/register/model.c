@@ -179,6 +179,7 @@ reg_model_init(struct reg_model *m, const char *default_domain)
 	*m = (struct reg_model){ .next_number = 1, .default_domain = cv_strdup(default_domain) };
 	cv_map_init(&m->addresses);
 	cv_map_init(&m->agencies);
+	cv_map_init(&m->closed);
 	cv_map_init(&m->domains);
 	reg_docs_init(&m->docs);
 }
@@ -205,10 +206,13 @@ reg_model_done(struct reg_model *m)
 		free(value);
 	for (size_t pos = 0; cv_map_each(&m->agencies, &pos, &key, &value);)
 		reg_agency_free(value);
+	for (size_t pos = 0; cv_map_each(&m->closed, &pos, &key, &value);)
+		free(value);
 	for (size_t pos = 0; cv_map_each(&m->domains, &pos, &key, &value);)
 		domain_free(value);
 	cv_map_done(&m->addresses);
 	cv_map_done(&m->agencies);
+	cv_map_done(&m->closed);
 	cv_map_done(&m->domains);
 	reg_docs_done(&m->docs);
 	free(m->default_domain);
@@ -254,6 +258,15 @@ void
 reg_model_put_agency(struct reg_model *m, struct reg_agency *g)
 {
 	reg_agency_free(cv_map_put(&m->agencies, cv_str_z(g->code), g));
+}
+
+void
+reg_model_close_code(struct reg_model *m, struct cv_str code, const char *successor)
+{
+	if (successor)
+		free(cv_map_put(&m->closed, code, cv_strdup(successor)));
+	else
+		free(cv_map_del(&m->closed, code));
 }
 
 void
@@ -390,6 +403,8 @@ reg_address_encode(const struct reg_address *a, struct cv_buf *out)
 	cv_buf_c(out, (char)a->type);
 	cv_buf_be64(out, a->acct);
 	cv_buf_be64(out, (uint64_t)a->since_secs);
+	if (a->until_secs)
+		cv_buf_be64(out, (uint64_t)a->until_secs);
 }
 
 enum cv_status
@@ -399,6 +414,7 @@ reg_address_decode(struct cv_str row, struct reg_address *a)
 	unsigned type = cv_rd_u8(&r);
 	a->acct = cv_rd_be64(&r);
 	a->since_secs = (int64_t)cv_rd_be64(&r);
+	a->until_secs = !r.bad && cv_rd_left(&r) ? (int64_t)cv_rd_be64(&r) : 0;
 	if (r.bad || type < REG_PRIMARY || type > REG_HISTORY)
 		return CV_CORRUPT;
 	a->type = (enum reg_address_type)type;

@@ -87,6 +87,7 @@ struct reg_address {
 	enum reg_address_type type;
 	uint64_t acct;
 	int64_t since_secs;
+	int64_t until_secs; /* an alias's end is proposed then, never automatic; 0: for good */
 };
 
 enum reg_agency_text {
@@ -110,6 +111,7 @@ struct reg_model {
 	size_t count, cap;
 	struct cv_map addresses;       /* address key -> struct reg_address */
 	struct cv_map agencies;        /* code -> struct reg_agency */
+	struct cv_map closed;          /* code that no unit has any more -> code after it, or "" */
 	struct cv_map domains;         /* name -> struct reg_domain */
 	struct reg_docs docs;
 	uint64_t next_number;          /* of the next account, from 1 */
@@ -123,6 +125,8 @@ struct reg_account *reg_model_find(const struct reg_model *m, uint64_t acct);
 void reg_model_add(struct reg_model *m, struct reg_account *a);
 void reg_model_put_address(struct reg_model *m, struct cv_str key, const struct reg_address *a);
 void reg_model_put_agency(struct reg_model *m, struct reg_agency *g); /* takes G over */
+/* The unit CODE is there no more and SUCCESSOR follows it; NULL: it was never closed. */
+void reg_model_close_code(struct reg_model *m, struct cv_str code, const char *successor);
 void reg_model_put_domain(struct reg_model *m, struct cv_str name, struct cv_str target);
 
 struct reg_account *reg_account_new(void);

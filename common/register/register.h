@@ -6,7 +6,8 @@
  * things.
  *
  * Addresses are compared as: local part ASCII lower case (UTF-8 in NFC, lower case), domain as
- * A-label lower case; alias domains map to their target domain first.
+ * A-label lower case. An alias domain maps to its target domain, but for the addresses that stood
+ * in it before it became one: they stay whose they were.
  * Threads: all calls from any thread.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -104,6 +105,8 @@ struct cv_reg_hit {
 	enum cv_reg_found found;
 	struct cv_reg_account account; /* for ACCOUNT and GROUP */
 	bool by_alias;
+	struct cv_str key;             /* what stands in the register: an address of the account */
+	struct cv_str alias_domain;    /* asked for under this alias domain, not by KEY's own; or "" */
 };
 /* LOCAL and DOMAIN as written (quotes, any case, U-labels). Mail to postmaster of any of our
  * domains that has none finds the default domain's (RFC 5321 4.5.1). */

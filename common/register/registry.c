@@ -131,6 +131,14 @@ load_address(struct cv_registry *r, struct cv_str key, struct cv_str value)
 	return true;
 }
 
+static void
+load_closed(struct cv_registry *r, struct cv_str code, struct cv_str value)
+{
+	char *successor = cv_str_dup(cv_str_sub(value, CV_MIN(value.n, (size_t)1), value.n));
+	reg_model_close_code(&r->model, code, successor);
+	free(successor);
+}
+
 static bool
 load_counter(struct cv_registry *r, struct cv_str value)
 {
@@ -190,6 +198,9 @@ load_row(void *arg, struct cv_str key, struct cv_str value)
 		break;
 	case 'W':
 		ok = load_device(l->r, key, value);
+		break;
+	case '$':
+		load_closed(l->r, cv_str_sub(key, 1, key.n), value);
 		break;
 	default:
 		break; /* rows of a later release */
@@ -549,6 +560,8 @@ static const struct {
 	{ "request.show",    reg_request_show    },
 	{ "role.change",     reg_role_change     },
 	{ "role.history",    reg_role_history    },
+	{ "reorganise.apply", reg_reorganise_apply },
+	{ "reorganise.rollback", reg_reorganise_rollback },
 	{ "role.hold",       reg_role_hold       },
 	{ "role.release",    reg_role_release    },
 	{ "undo",            reg_undo            },

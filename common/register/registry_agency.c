@@ -91,6 +91,11 @@ add_one(struct reg_call *c, json_t *object, bool update, bool *changed_out, stru
 	if (!is_code(code))
 		return cv_fail(err, CV_INVALID,
 			"the code '%.*s' is not 1 to %d letters a-z or digits", CV_STR_ARGS(code), CODE_MAX);
+	const char *successor = cv_map_get(&c->r->model.closed, code);
+	if (successor)
+		return cv_fail(err, CV_EXISTS, "the code '%.*s' was a unit's that is no more%s%s; "
+			"a code is never given again", CV_STR_ARGS(code),
+			*successor ? ", now " : "", successor);
 	const struct reg_agency *old = reg_find_agency(c->r, code);
 	struct reg_agency *g = reg_agency_new(code);
 	g->rank = old ? old->rank : 50;

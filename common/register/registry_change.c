@@ -138,7 +138,15 @@ reg_save_counter(struct reg_call *c)
 void
 reg_save_address(struct reg_call *c, struct cv_str key, enum reg_address_type type, uint64_t acct)
 {
-	struct reg_address a = { type, acct, cv_wall_secs() };
+	reg_save_address_until(c, key, type, acct, 0);
+}
+
+void
+reg_save_address_until(struct reg_call *c, struct cv_str key, enum reg_address_type type,
+                       uint64_t acct, int64_t until_secs)
+{
+	struct reg_address a = { .type = type, .acct = acct, .since_secs = cv_wall_secs(),
+		.until_secs = until_secs };
 	struct cv_buf row = CV_BUF_INIT(64);
 	reg_address_encode(&a, &row);
 	reg_put(c, cv_arena_printf(&c->arena, "N%.*s", CV_STR_ARGS(key)), cv_buf_view(&row));
@@ -283,7 +291,8 @@ reg_address_key(struct reg_call *c, struct cv_str address, struct cv_str *key_ou
 		return cv_fail(err, CV_INVALID, "the domain %.*s is not one of ours; add it first",
 			CV_STR_ARGS(domain));
 	*key_out = whole;
-	if (*d->target)
+	/* What was an address before its domain became an alias stays what it was. */
+	if (*d->target && !cv_map_get(&m->addresses, whole))
 		*key_out = cv_arena_printf(&c->arena, "%.*s%s",
 			CV_STR_ARGS(cv_str_sub(whole, 0, at)), d->target);
 	return CV_OK;

@@ -19,6 +19,7 @@
  *   O + group + poster            Q + number   route            T + number + kind + address: target
  *   W + number of account + number   one of its devices: app password or certificate
  *   E X Y Z + two numbers            documents: see docs.h
+ *   $ + code   of a unit that is no more: never given again; value: "1" and the code after it
  *   J...         the journal of acts: journal.h
  * A new letter gets a row in registry_rows.c, so that people can read acts that touch it.
  */
@@ -123,6 +124,7 @@ reg_handler reg_account_transfer, reg_account_second, reg_account_return, reg_ac
 	reg_account_rename, reg_purge_list, reg_purge_do, reg_role_change, reg_role_history;
 reg_handler reg_request_add, reg_request_list, reg_request_show, reg_request_approve,
 	reg_request_reject, reg_request_issue;
+reg_handler reg_reorganise_apply, reg_reorganise_rollback;
 reg_handler reg_dated_add, reg_dated_list, reg_dated_cancel, reg_dated_run;
 reg_handler reg_quota_list, reg_quota_set, reg_quota_report;
 reg_handler reg_undo, reg_undo_list, reg_undo_show;
@@ -148,6 +150,9 @@ void reg_save_device(struct reg_call *c, const struct reg_account *a, uint32_t n
 /* Puts KEY into model and rows. */
 void reg_save_address(struct reg_call *c, struct cv_str key, enum reg_address_type type,
                       uint64_t acct);
+/* The same for an alias whose end is to be proposed at UNTIL_SECS. */
+void reg_save_address_until(struct reg_call *c, struct cv_str key, enum reg_address_type type,
+                            uint64_t acct, int64_t until_secs);
 void reg_save_agency(struct reg_call *c, const struct reg_agency *g);
 void reg_save_link(struct reg_call *c, char kind, uint64_t owner, uint64_t other, bool is_there);
 /* The route of A, or its deletion when it is the default. */

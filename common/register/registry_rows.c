@@ -4,6 +4,7 @@
 
 /* clang-format off */
 static const struct reg_row_kind kinds[] = {
+	{ '$', REG_ROW_TEXT, "code of a closed unit", "mã đơn vị đã chấm dứt"  },
 	{ 'A', REG_ROW_ACCT, "account",              "tài khoản"               },
 	{ 'C', REG_ROW_ONE,  "number of accounts",   "số tài khoản"            },
 	{ 'D', REG_ROW_TEXT, "domain",               "tên miền"                },

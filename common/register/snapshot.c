@@ -501,6 +501,17 @@ find_postmaster(const struct cv_snapshot *s, struct cv_str local)
 	return a;
 }
 
+static const struct snap_address *
+find_in_domain(const struct cv_snapshot *s, struct cv_str local, struct cv_str domain)
+{
+	struct cv_buf key = CV_BUF_INIT(2048);
+	const struct snap_address *a = NULL;
+	if (address_key(local, domain, &key))
+		a = find_key(s, cv_buf_view(&key));
+	cv_buf_done(&key);
+	return a;
+}
+
 void
 cv_snapshot_find(const struct cv_snapshot *s, struct cv_str local, struct cv_str domain,
                  struct cv_reg_hit *out)
@@ -511,19 +522,21 @@ cv_snapshot_find(const struct cv_snapshot *s, struct cv_str local, struct cv_str
 		out->found = CV_REG_NOT_OURS;
 		return;
 	}
-	struct cv_str target = str_at(s, d->target.n ? d->target : d->name);
-	struct cv_buf key = CV_BUF_INIT(2048);
-	const struct snap_address *a = NULL;
-	if (address_key(local, target, &key))
-		a = find_key(s, cv_buf_view(&key));
-	cv_buf_done(&key);
+	/* What was an address there before the domain became an alias stays that person's. */
+	const struct snap_address *a = find_in_domain(s, local, str_at(s, d->name));
+	bool is_own = a != NULL;
+	if (!a && d->target.n)
+		a = find_in_domain(s, local, str_at(s, d->target));
 	if (!a)
 		a = find_postmaster(s, local);
-	if (!a)
+	if (!a || a->kind == SNAP_BARRED)
 		return; /* CV_REG_NONE */
+	out->key = str_at(s, a->key);
+	if (!is_own && d->target.n)
+		out->alias_domain = str_at(s, d->name);
 	fill_account(s, &s->accounts[a->account], &out->account);
 	out->found = out->account.kind == CV_KIND_GROUP ? CV_REG_GROUP : CV_REG_ACCOUNT;
-	out->by_alias = a->is_alias || d->target.n;
+	out->by_alias = a->kind == SNAP_ALIAS || d->target.n;
 }
 
 void

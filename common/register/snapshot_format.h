@@ -58,10 +58,13 @@ struct snap_target {
 	int64_t until_secs;
 	uint32_t kind, keep;
 };
+/* Barred: in an alias domain, of somebody who has it no more; the target domain's address of that
+ * name may be another person's. */
+enum snap_address_kind { SNAP_PRIMARY, SNAP_ALIAS, SNAP_BARRED };
 struct snap_address {
 	struct snap_ref key;
 	uint32_t account; /* index */
-	uint32_t is_alias;
+	uint32_t kind;    /* enum snap_address_kind */
 };
 struct snap_header {
 	char magic[8];

@@ -197,6 +197,16 @@ put_slot(struct builder *b, struct cv_str key, uint32_t index)
 	b->slots[i] = index + 1;
 }
 
+static bool
+is_in_alias_domain(const struct reg_model *m, struct cv_str key)
+{
+	size_t at = key.n;
+	while (at && key.p[at - 1] != '@')
+		at--;
+	const struct reg_domain *d = cv_map_get(&m->domains, cv_str_sub(key, at, key.n));
+	return d && *d->target;
+}
+
 static void
 build_addresses(struct builder *b)
 {
@@ -210,14 +220,15 @@ build_addresses(struct builder *b)
 	for (size_t pos = 0; cv_map_each(&b->m->addresses, &pos, &key, &value);) {
 		const struct reg_address *a = value;
 		uint32_t index = account_index(b->m, a->acct);
-		if (a->type == REG_HISTORY || index == UINT32_MAX)
-			continue;
+		bool is_over = a->type == REG_HISTORY;
 		char copy[512];
-		if (key.n >= sizeof copy)
+		if (index == UINT32_MAX || key.n >= sizeof copy ||
+		    (is_over && !is_in_alias_domain(b->m, key)))
 			continue;
 		memcpy(copy, key.p, key.n);
 		copy[key.n] = 0;
-		struct snap_address record = { text(b, copy), index, a->type == REG_ALIAS };
+		struct snap_address record = { text(b, copy), index,
+			is_over ? SNAP_BARRED : a->type == REG_ALIAS ? SNAP_ALIAS : SNAP_PRIMARY };
 		cv_buf_add(&b->addresses, &record, sizeof record);
 		put_slot(b, key, count++);
 	}

@@ -40,7 +40,7 @@ add(struct reg_model *m, unsigned n, enum cv_reg_kind kind, enum cv_reg_state st
 	reg_account_set(a, T_ADDRESS, cv_str_z(address));
 	reg_model_add(m, a);
 	reg_model_put_address(m, cv_str_z(address),
-	                      &(struct reg_address){ REG_PRIMARY, a->acct, 0 });
+	                      &(struct reg_address){ .type = REG_PRIMARY, .acct = a->acct });
 	if (!password)
 		return;
 	struct cv_err err;

@@ -27,7 +27,7 @@ add(struct reg_model *m, unsigned n, enum cv_reg_kind kind, const char *address,
 	reg_account_set(a, T_AGENCY, CV_STR("stp"));
 	reg_model_add(m, a);
 	reg_model_put_address(m, cv_str_z(address),
-	                      &(struct reg_address){ REG_PRIMARY, a->acct, 0 });
+	                      &(struct reg_address){ .type = REG_PRIMARY, .acct = a->acct });
 	return a;
 }
 
@@ -69,9 +69,14 @@ small_province(struct reg_model *m)
 	gone->state = CV_STATE_RETIRED;
 	add(m, 9, CV_KIND_ROLE, "postmaster@lamgiang.example", "Quản trị thư");
 	reg_model_put_address(m, CV_STR("duyen@lamgiang.example"),
-		&(struct reg_address){ REG_ALIAS, BASE + 1, 0 });
+		&(struct reg_address){ .type = REG_ALIAS, .acct = BASE + 1 });
 	reg_model_put_address(m, CV_STR("old@lamgiang.example"),
-		&(struct reg_address){ REG_HISTORY, BASE + 8, 0 });
+		&(struct reg_address){ .type = REG_HISTORY, .acct = BASE + 8 });
+	/* From before trason.example became an alias: the same local part meant somebody else. */
+	reg_model_put_address(m, CV_STR("lvcu.stp@trason.example"),
+		&(struct reg_address){ .type = REG_ALIAS, .acct = BASE + 1 });
+	reg_model_put_address(m, CV_STR("duyen@trason.example"),
+		&(struct reg_address){ .type = REG_HISTORY, .acct = BASE + 8 });
 }
 
 static struct cv_snapshot *
@@ -106,6 +111,8 @@ test_find__answers_for_every_way_to_write_an_address(void **state)
 		{ "\"dtduyen.stp\"@lamgiang.example",  CV_REG_ACCOUNT,  1, false },
 		{ "dtduyen.stp@trason.example",        CV_REG_ACCOUNT,  1, true },
 		{ "duyen@lamgiang.example",            CV_REG_ACCOUNT,  1, true },
+		{ "lvcu.stp@trason.example",          CV_REG_ACCOUNT,  1, true },
+		{ "duyen@trason.example",              CV_REG_NONE,     0, false },
 		{ "nvhoa.stp@lamgiang.example",        CV_REG_ACCOUNT,  2, false },
 		{ "lvcu.stp@lamgiang.example",         CV_REG_ACCOUNT,  8, false },
 		{ "tatca.stp@trason.example",          CV_REG_GROUP,    5, true },
