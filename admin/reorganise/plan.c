@@ -435,8 +435,8 @@ admin_plan_read(struct cv_str text, json_t *problems)
 	if (text.n && r.line >= LINES_MAX)
 		problem(&r, r.line, NULL, "more than %d lines", "nhiều hơn %d dòng", LINES_MAX);
 	if (!json_array_size(r.acts) && !json_array_size(problems))
-		problem(&r, 1, "[sáp nhập]", "the plan has no acts%s", "kế hoạch chưa có việc nào%s",
-			"");
+		problem(&r, 1, "[sáp nhập]", "the plan has no acts%s",
+			"kế hoạch chưa có việc nào%s", "");
 	if (json_array_size(r.acts) > ACTS_MAX)
 		problem(&r, r.line, NULL, "more than %u acts", "nhiều hơn %u việc", ACTS_MAX);
 	return r.request;

@@ -189,13 +189,14 @@ carry_out(struct admin_call *call, json_t *request, struct output *o, const char
 
 	if (!reply)
 		return exit_code;
+	long long act = (long long)admin_number(reply, "act");
 	exit_code = show_reply(call, o, title, reply, false);
 	if (!call->json && exit_code == EXIT_OK)
 		printf(admin_say(call,
 			       "Carried out as act %lld. Back within 30 days: congvu reorganise rollback %lld\n",
 			       "Đã thực hiện, lần thao tác %lld. Hoàn tác trong 30 ngày: congvu "
 			       "reorganise rollback %lld\n"),
-			(long long)admin_number(reply, "act"), (long long)admin_number(reply, "act"));
+			act, act);
 	json_decref(reply);
 	return exit_code;
 }
@@ -316,7 +317,8 @@ number_word(const struct admin_call *call, json_t *request)
 static void
 add_change(json_t *list, const json_t *row)
 {
-	const json_t *before = json_object_get(row, "before"), *after = json_object_get(row, "after");
+	const json_t *before = json_object_get(row, "before");
+	const json_t *after = json_object_get(row, "after");
 	static const char *const keys[] = {"address", "agency", "title", "name"};
 
 	if (!strcmp(text_of(row, "kind"), "account") && (before || after)) {

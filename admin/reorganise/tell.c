@@ -38,7 +38,8 @@ put_day(struct cv_buf *out, json_int_t secs)
 /* ---- tables ---- */
 
 void
-admin_reorganise_problems(const struct admin_call *call, struct admin_doc *d, const json_t *problems)
+admin_reorganise_problems(
+	const struct admin_call *call, struct admin_doc *d, const json_t *problems)
 {
 	const struct admin_doc_column columns[] = {
 		{"line", admin_say(call, "Line", "Dòng"), 6, ADMIN_COUNT},
@@ -182,7 +183,8 @@ add_people(const struct admin_call *call, struct admin_doc *d, const json_t *peo
 		{"title", admin_say(call, "Title", "Chức vụ"), 24, ADMIN_TEXT},
 		{"collision", admin_say(call, "Why a number", "Lý do thêm số"), 50, ADMIN_TEXT}};
 	struct admin_doc_table *t = admin_doc_table(d, "people",
-		admin_say(call, "Old and new address of everybody", "Địa chỉ cũ và mới của từng người"),
+		admin_say(call, "Old and new address of everybody",
+			"Địa chỉ cũ và mới của từng người"),
 		columns, CV_COUNT(columns));
 	size_t i;
 	json_t *one;
@@ -314,7 +316,8 @@ admin_reorganise_doc(const struct admin_call *call, const char *title, const jso
 	struct cv_buf day = CV_BUF_INIT(40);
 	struct admin_doc *d = admin_doc_new(call->vietnamese, today(),
 		*title ? title : admin_say(call, "Reorganisation", "Sắp xếp đơn vị"),
-		is_dry ? admin_say(call, "Trial run: nothing was changed", "Chạy thử: chưa thay đổi gì")
+		is_dry ? admin_say(call, "Trial run: nothing was changed",
+				 "Chạy thử: chưa thay đổi gì")
 		       : admin_say(call, "Carried out", "Đã thực hiện"));
 
 	put_day(&day, admin_number(reply, "old_until"));

@@ -106,7 +106,7 @@ struct cv_reg_hit {
 	struct cv_reg_account account; /* for ACCOUNT and GROUP */
 	bool by_alias;
 	struct cv_str key;             /* what stands in the register: an address of the account */
-	struct cv_str alias_domain;    /* asked for under this alias domain, not by KEY's own; or "" */
+	struct cv_str alias_domain;    /* asked for under this alias domain, not KEY's own; or "" */
 };
 /* LOCAL and DOMAIN as written (quotes, any case, U-labels). Mail to postmaster of any of our
  * domains that has none finds the default domain's (RFC 5321 4.5.1). */

@@ -127,7 +127,7 @@ carry_out(struct reorg *o, struct cv_err *err)
 /* {"acts": [{"act", "line", ...}], "title"?, "old_months"? = 24, "old_boxes"?: "read",
  *  "holders"?: "all" | "keep", "expect"?: a fingerprint, "reason"?, "dry_run"?}
  * -> {"units", "people", "boxes", "delegations", "domains", "new_boxes", "problems", "counts",
- *  "old_until", "fingerprint", "act"}. With problems a plan is refused, and a dry run lists them. */
+ *  "old_until", "fingerprint", "act"}. A plan with problems is refused; a dry run lists them. */
 enum cv_status
 reg_reorganise_apply(struct reg_call *c, struct cv_err *err)
 {

@@ -334,6 +334,18 @@ close_unit(struct reorg *o, const struct reorg_act *act, struct reorg_unit *f,
 	}
 }
 
+static void
+ask_for(struct reorg *o, const struct reorg_act *act, enum reg_agency_text which,
+        const struct reorg_unit *first, const struct reorg_unit *into)
+{
+	const char *text = first->now.text[which];
+	struct cv_str line = cv_arena_printf(o->arena, "%s = %s",
+		which == AG_TYPE ? "loại" : "trực thuộc", *text ? text : "-");
+	reorg_problem(o, act, line.p, "the units differ in '%s': say which '%s' gets",
+		"các đơn vị khác nhau ở mục '%s': hãy ghi rõ cho '%s'",
+		reg_agency_texts[which].json, into->code);
+}
+
 /* What the units that go have to say to the one that comes: type, parent and rank where it has
  * none, the pool. */
 static void
@@ -349,12 +361,7 @@ inherit(struct reorg *o, const struct reorg_act *act, struct reorg_unit **from, 
 		if (text)
 			set_text(o, into, same[k], text);
 		else if (!*field(o, act, reg_agency_texts[same[k]].json))
-			reorg_problem(o, act, k ? cv_arena_printf(o->arena, "trực thuộc = %s",
-				*from[0]->now.text[AG_PARENT] ? from[0]->now.text[AG_PARENT] : "-").p
-				: cv_arena_printf(o->arena, "loại = %s", from[0]->now.text[AG_TYPE]).p,
-				"the units differ in '%s': say which '%s' gets",
-				"các đơn vị khác nhau ở mục '%s': hãy ghi rõ cho '%s'",
-				reg_agency_texts[same[k]].json, into->code);
+			ask_for(o, act, same[k], from[0], into);
 	}
 	for (size_t i = 0; is_new && i < n; i++)
 		into->now.rank = i ? CV_MIN(into->now.rank, from[i]->now.rank) : from[i]->now.rank;

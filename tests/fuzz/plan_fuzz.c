@@ -1,5 +1,5 @@
 /* fuzz: admin */
-/* Plans of reorganisation: whatever the text, there is a request, and a fault names a line of it. */
+/* Plans of reorganisation: whatever the text, there is a request, and a fault names its line. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "admin/reorganise/plan.h"
 

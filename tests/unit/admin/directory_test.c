@@ -35,7 +35,8 @@ add(enum cv_reg_kind kind, const char *local, const char *surname, const char *m
 	snprintf(text, sizeof text, "%s@" DOMAIN, local);
 	reg_account_set(a, T_ADDRESS, cv_str_z(text));
 	reg_model_put_address(
-		&model, cv_str_z(text), &(struct reg_address){ .type = REG_PRIMARY, .acct = a->acct });
+		&model, cv_str_z(text),
+		&(struct reg_address){ .type = REG_PRIMARY, .acct = a->acct });
 	snprintf(text, sizeof text, "%s%s%s%s%s", surname, *surname ? " " : "", middle,
 		*middle ? " " : "", given);
 	reg_account_set(a, T_NAME, cv_str_z(text));

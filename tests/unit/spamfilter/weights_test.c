@@ -27,7 +27,8 @@ add(struct reg_model *m, unsigned n, enum cv_reg_kind kind, const char *address,
 	reg_account_set(a, T_AGENCY, cv_str_z(agency));
 	reg_model_add(m, a);
 	reg_model_put_address(
-		m, cv_str_z(address), &(struct reg_address){ .type = REG_PRIMARY, .acct = a->acct });
+		m, cv_str_z(address),
+		&(struct reg_address){ .type = REG_PRIMARY, .acct = a->acct });
 }
 
 static int

@@ -44,7 +44,7 @@ publish(uint64_t g)
 		reg_account_set(a, T_NAME, cv_str_z(name));
 		reg_model_add(&m, a);
 		reg_model_put_address(&m, cv_str_z(address),
-		                      &(struct reg_address){ .type = REG_PRIMARY, .acct = a->acct });
+			&(struct reg_address){ .type = REG_PRIMARY, .acct = a->acct });
 	}
 	struct cv_buf snap = CV_BUF_INIT(SNAP_BYTES_MAX), secrets = CV_BUF_INIT(SNAP_BYTES_MAX);
 	struct cv_err err;

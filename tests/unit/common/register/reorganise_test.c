@@ -32,8 +32,10 @@ setup_province(void **state)
 	};
 	for (size_t i = 0; i < CV_COUNT(people); i++) {
 		char text[400];
-		snprintf(text, sizeof text, "{\"do\":\"account.add\",\"name\":\"%s\",\"agency\":\"%s\","
-			"\"address\":\"%s\",\"no_password\":true}", people[i][0], people[i][1], people[i][2]);
+		snprintf(text, sizeof text,
+			"{\"do\":\"account.add\",\"name\":\"%s\",\"agency\":\"%s\","
+			"\"address\":\"%s\",\"no_password\":true}",
+			people[i][0], people[i][1], people[i][2]);
 		must(text);
 	}
 	must("{\"do\":\"account.add\",\"kind\":\"role\",\"role\":\"vanthu\",\"agency\":\"xtanlap\","
@@ -176,7 +178,8 @@ mig_01_a_dry_run_tells_all_and_changes_nothing(void **state)
 	must("{\"do\":\"account.add\",\"name\":\"Vũ Thị Mai\",\"agency\":\"xbinhhai\","
 		"\"no_password\":true}");
 	char text[4000];
-	snprintf(text, sizeof text, "{\"do\":\"reorganise.apply\",\"acts\":[%s]%s}", MERGE "," DOMAIN, more);
+	snprintf(text, sizeof text, "{\"do\":\"reorganise.apply\",\"acts\":[%s]%s}",
+		MERGE "," DOMAIN, more);
 	refused(text, CV_CONFLICT);
 	assert_int_equal(found("nvan.xtanlap2@trason.example").by_alias, false);
 }
@@ -215,7 +218,8 @@ mig_01_what_a_plan_leaves_open_is_refused_with_the_line_to_write(void **state)
 				rows[i].propose);
 		json_decref(reply);
 		char text[2000];
-		snprintf(text, sizeof text, "{\"do\":\"reorganise.apply\",\"acts\":[%s]}", rows[i].acts);
+		snprintf(text, sizeof text, "{\"do\":\"reorganise.apply\",\"acts\":[%s]}",
+			rows[i].acts);
 		refused(text, CV_INVALID);
 	}
 }
@@ -286,8 +290,8 @@ back(json_int_t act, const char *more)
 	char text[200];
 	json_t *reply;
 	struct cv_err err = {0};
-	snprintf(text, sizeof text, "{\"do\":\"reorganise.rollback\",\"id\":%lld%s}", (long long)act,
-		more);
+	snprintf(text, sizeof text, "{\"do\":\"reorganise.rollback\",\"id\":%lld%s}",
+		(long long)act, more);
 	if (ask(text, &reply, &err))
 		fail_msg("%s: %s", text, err.text);
 	return reply;
@@ -348,7 +352,8 @@ mig_01_what_changed_since_stops_a_rollback_or_stays(void **state)
 	refused(text, CV_CONFLICT);
 	json_t *reply = back(act, ",\"dry_run\":true"), *rows = json_object_get(reply, "rows");
 	assert_int_equal(json_array_size(rows), 2);
-	assert_string_equal(text_of(json_array_get(rows, 0), "name"), "dtduyen.snnmt@lamgiang.example");
+	assert_string_equal(text_of(json_array_get(rows, 0), "name"),
+		"dtduyen.snnmt@lamgiang.example");
 	assert_string_equal(text_of(json_array_get(rows, 1), "name"), "snnmt");
 	json_decref(reply);
 	json_decref(back(act, ",\"keep_changed\":true"));
