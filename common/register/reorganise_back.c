@@ -248,7 +248,8 @@ act_of(struct reg_call *c, struct reg_act **out, struct cv_err *err)
 	*out = reg_journal_find(&c->r->journal, id);
 	if (!*out || strcmp((*out)->action, "reorganise.apply"))
 		return cv_fail(err, CV_NOT_FOUND,
-			"act %llu is no reorganisation of the last %u days", (unsigned long long)id, REG_JOURNAL_DAYS);
+			"act %llu is no reorganisation of the last %u days",
+			(unsigned long long)id, REG_JOURNAL_DAYS);
 	const struct reg_act *by = reg_journal_undone_by(&c->r->journal, id);
 	if (by)
 		return cv_fail(err, CV_EXISTS, "act %llu was taken back already, by act %llu",

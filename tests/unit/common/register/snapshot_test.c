@@ -306,7 +306,7 @@ test_snapshot__lookups_stay_inside_a_hostile_file(void **state)
 			    CV_OK) {
 				struct cv_reg_hit hit;
 				accepted++;
-				cv_snapshot_find_address(s, CV_STR("vanthu.stp@trason.example"), &hit);
+				cv_snapshot_find_address(s, CV_STR("duyen@trason.example"), &hit);
 				cv_snapshot_may_send_as(s, BASE + 1, CV_STR("vanthu.stp"),
 				                        CV_STR("trason.example"));
 				cv_snapshot_unref(s);
