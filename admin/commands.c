@@ -31,6 +31,8 @@ const struct admin_command *const admin_commands[] = {
 	&admin_account_leave,
 	&admin_account_return,
 	&admin_account_rename,
+	&admin_account_dormant,
+	&admin_account_exempt,
 	&admin_purge_list,
 	&admin_purge_confirm,
 	&admin_request_new,

@@ -38,6 +38,27 @@ static const struct template {
 		"sender. If it was not you, do not follow the links of that message and tell the "
 		"administrators at once.\r\n\r\n"
 		"The service's message was delivered all the same. Its content is not kept.\r\n"},
+	{"unused", 1,
+		"Hộp thư công vụ {address} đã {days} ngày không sử dụng / Official mailbox not in use",
+		"Hộp thư công vụ {address} đã {days} ngày không đăng nhập. Nếu vẫn không sử dụng, từ "
+		"ngày {off_on} hệ thống khóa đăng nhập (thư vẫn đến) và sau đó cơ quan được đề nghị "
+		"thu hồi tài khoản.\r\n\r\n"
+		"Chỉ cần đăng nhập và đọc thư. Nếu đi học, nghỉ dài ngày, xin báo quản trị của cơ "
+		"quan.\r\n\r\n"
+		"-- English --\r\n\r\n"
+		"Nobody has used the official mailbox {address} for {days} days. If that goes on, "
+		"log-ins end on {off_on} (mail still arrives), and your agency is asked to withdraw "
+		"the account. To keep it, log in and read your mail. If you are away for long, tell "
+		"your agency's administrator.\r\n"},
+	{"expiring", 3,
+		"Tài khoản {address} hết hạn ngày {until} / Account {address} ends on {until}",
+		"Tài khoản {address} do ông/bà phụ trách hết hạn vào cuối ngày {until}; sau đó không "
+		"gửi và không đăng nhập được. Nếu còn cần, xin đề nghị quản trị gia hạn trước ngày "
+		"đó.\r\n\r\n"
+		"-- English --\r\n\r\n"
+		"The account {address}, which you own, ends after {until}; it can neither send nor log "
+		"in afterwards. If it is still needed, ask your administrator to extend it before "
+		"that day.\r\n"},
 };
 
 static const struct template *

@@ -10,6 +10,9 @@
  *   signup   sender   domain or address of the service that wrote (POL-02)
  *            address  the address of ours that was given to it
  *
+ *   unused   address, days (since the last use), off_on (log-ins end that day) (ACC-07)
+ *   expiring address (of the account that ends), until: to its owner (ACC-11)
+ *
  * The answer comes when the message is durable in INBOX: {"told": true}, or {"told": false, "why":
  * "repeated"} when the account was told the same today, "limit" when it was told enough in the last
  * 24 hours, "no-room" when its quota is used up, "retired". So a caller may repeat what it is not

@@ -279,6 +279,7 @@
 
 #define ADMIN_OPTIONS(OPT)                                                                         \
 	OPT(path, schedule_dir, "schedule", "", "1024", "what is remembered of the jobs that run by the clock", "thư mục ghi nhớ các việc chạy theo lịch") \
+	OPT(text, job_unused, "daily 06:30", "3", "40", "when unused accounts are looked for", "khi nào rà tài khoản không sử dụng") \
 	OPT(text, job_dated, "every 1m", "3", "40", "when dated acts are looked at", "khi nào thực hiện các việc đã hẹn ngày") \
 	OPT(text, job_publish, "hourly :07", "3", "40", "when the directory is published anew if the register changed: off, every 5m, hourly :20, daily 02:30, weekly mon 02:30, monthly 1 02:30", "lịch xuất lại danh bạ khi có thay đổi") \
 	OPT(path, directory_dir, "directory", "", "1024", "where the public directory is written", "nơi xuất danh bạ công khai") \

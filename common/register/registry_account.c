@@ -469,6 +469,8 @@ change_state(struct reg_call *c, enum cv_reg_state from_a, enum cv_reg_state fro
 	a->state = to;
 	a->state_secs = cv_wall_secs();
 	reg_save_account(c, a);
+	if (to == CV_STATE_ACTIVE && reg_fact(c, a, "unused"))
+		reg_set_fact(c, a, "unused", NULL);
 	return reg_commit(c, action, a->text[T_ADDRESS], event_detail(c, a), err);
 }
 

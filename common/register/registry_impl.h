@@ -125,6 +125,7 @@ reg_handler reg_account_transfer, reg_account_second, reg_account_return, reg_ac
 reg_handler reg_request_add, reg_request_list, reg_request_show, reg_request_approve,
 	reg_request_reject, reg_request_issue;
 reg_handler reg_reorganise_apply, reg_reorganise_rollback;
+reg_handler reg_dormant_run, reg_dormant_list, reg_dormant_exempt;
 reg_handler reg_dated_add, reg_dated_list, reg_dated_cancel, reg_dated_run;
 reg_handler reg_quota_list, reg_quota_set, reg_quota_report;
 reg_handler reg_undo, reg_undo_list, reg_undo_show;
