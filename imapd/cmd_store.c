@@ -1,6 +1,7 @@
 /* cmd_store.c - STORE, also conditional (RFC 7162 UNCHANGEDSINCE). */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "imapd/access.h"
+#include "imapd/arrivals.h"
 #include "imapd/limit.h"
 #include "imapd/names.h"
 #include "imapd/rights.h"
@@ -138,6 +139,8 @@ imapd_cmd_store(struct imapd_conn *c)
 		return imapd_refuse(c, status, &err);
 	if (modseq && a->store->op != CV_STORE_REMOVE && (change.flags & CV_FLAG_SEEN))
 		imapd_note_seen(c, s.uids, s.count);
+	if (modseq && a->store->op != CV_STORE_REMOVE && (change.flags & CV_FLAG_ANSWERED))
+		imapd_note_answered(c, s.uids, s.count);
 	if (modseq)
 		imapd_teach_flagged(c, a->store->op, &change, s.uids, s.count);
 	c->cmd->code = modified_code(c, &s);

@@ -59,6 +59,14 @@ static const struct template {
 		"The account {address}, which you own, ends after {until}; it can neither send nor log "
 		"in afterwards. If it is still needed, ask your administrator to extend it before "
 		"that day.\r\n"},
+	{"unopened", 4,
+		"Hộp thư {box} chưa được mở trước {time} / {box} was not opened by {time}",
+		"Đến {time} hôm nay ({day}) chưa có ai mở hộp thư công vụ {box}.\r\n\r\n"
+		"Theo quy định, hộp thư của cơ quan phải được kiểm tra ít nhất hai lần mỗi ngày làm "
+		"việc. Đề nghị văn thư mở hộp thư ngay; thủ trưởng đơn vị đôn đốc.\r\n\r\n"
+		"-- English --\r\n\r\n"
+		"By {time} today ({day}) nobody had looked into the official mailbox {box}. It is to "
+		"be checked at least twice on each working day. Clerks: please open it now.\r\n"},
 };
 
 static const struct template *

@@ -9,6 +9,7 @@
  *
  *   signup   sender   domain or address of the service that wrote (POL-02)
  *            address  the address of ours that was given to it
+ *   unopened box, time, day  an agency box that nobody looked into in time (DOC-01)
  *
  *   unused   address, days (since the last use), off_on (log-ins end that day) (ACC-07)
  *   expiring address (of the account that ends), until: to its owner (ACC-11)

@@ -5,6 +5,7 @@
  * is closed like a whole one.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "imapd/arrivals.h"
 #include "imapd/server.h"
 
 #include <errno.h>
@@ -428,8 +429,10 @@ imapd_open(struct imapd_config *config, struct cv_extract *extract, struct imapd
 		status = imapd_notices_start(d, &d->notices, err);
 	if (!status)
 		status = imapd_teacher_start(d, &d->teacher, err);
-	if (!status)
+	if (!status) {
+		imapd_arrivals_start(d);
 		status = cv_deliverer_local(d->store, &d->deliverer, err);
+	}
 	if (!status) {
 		open_tokens(d, config);
 		open_index(d, config);

@@ -60,6 +60,7 @@ struct imapd {
 	struct imapd_notices *notices;
 	struct imapd_teacher *teacher;
 	struct cv_deliverer *deliverer; /* of our own letters */
+	struct cv_store_watch watch;    /* arrivals.h */
 	struct cv_rates *notice_rates;
 	struct imapd_tokens *tokens;   /* NULL: no place for their keys, so no links */
 	struct imapd_digest *digest;

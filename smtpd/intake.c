@@ -140,6 +140,8 @@ accept_message(struct smtpd_session *s)
 		(unsigned long long)tx->message.size_bytes, tx->rcpt_count, tx->boxes.n,
 		tx->remote_count, cv_conn_peer_text(s->conn), s->authed ? s->login : "-");
 	smtpd_note_end(s, 0, NULL, NULL);
+	if (tx->sent && !tx->discarded)
+		cv_deliver_sent(s->server->deliverer, tx->sent);
 	atomic_fetch_add(&s->server->counters.accepted, 1);
 	s->messages++;
 	if (tx->place == CV_Q_INBOX && !tx->held && !tx->discarded)

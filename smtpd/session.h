@@ -124,6 +124,7 @@ struct smtpd_tx {
 	struct cv_buf header;        /* what a submission lacked, to stand in front */
 	/* operations under way */
 	struct smtpd_sending_tx sending; /* what it has reserved of the account's limits */
+	const struct cv_sent_note *sent; /* told when it is accepted; NULL: no submission */
 	struct cv_probe probe;
 	struct cv_delivery *deliveries;
 	size_t delivery_count;

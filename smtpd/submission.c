@@ -268,6 +268,26 @@ note_reply_to(struct smtpd_session *s, struct cv_str header)
 	cv_arena_done(&arena);
 }
 
+/* What it answers, for the response clock (DOC-02): the newest references, as hashes. */
+static void
+note_references(struct smtpd_session *s, struct cv_str header)
+{
+	static const char *const names[] = {"In-Reply-To", "References"};
+	struct cv_sent_note *note = CV_ARENA_NEW(&s->tx->arena, struct cv_sent_note);
+	struct cv_field field;
+	struct cv_str id;
+
+	*note = (struct cv_sent_note){.acct = s->acct};
+	for (size_t i = 0; i < CV_COUNT(names); i++) {
+		if (!cv_header_find(header, names[i], 0, &field))
+			continue;
+		struct cv_str rest = field.value;
+		while (note->ref_count < CV_SENT_REFS_MAX && cv_msgid_next(&rest, &id))
+			cv_sent_hash(id, note->refs[note->ref_count++]);
+	}
+	s->tx->sent = note;
+}
+
 bool
 smtpd_submission_refuses(struct smtpd_session *s, struct cv_str *message, size_t body_at)
 {
@@ -280,6 +300,7 @@ smtpd_submission_refuses(struct smtpd_session *s, struct cv_str *message, size_t
 		judge_secrecy(s, *message, &d);
 	if (!is_refusal(&d)) {
 		note_reply_to(s, cv_str_sub(*message, 0, body_at));
+		note_references(s, cv_str_sub(*message, 0, body_at));
 		return false;
 	}
 	forget_message(s->tx, message);

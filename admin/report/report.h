@@ -85,8 +85,6 @@ struct admin_use_facts {
 bool admin_report_use(struct admin_report *r, struct admin_use_facts *out, int *exit_out);
 void admin_use_facts_free(struct admin_use_facts *f);
 
-#define ADMIN_REGULAR_PERCENT 60 /* of the working days: domain defaults */
-
 /* The options that every report has. */
 #define ADMIN_REPORT_OPTIONS \
 	{ "period", "WHEN", "2026-10, 2026-Q3, 2026, 2026-6m, 6m, 9m, 12m or FROM..TO; the last whole month", \

@@ -8,6 +8,14 @@
 
 /* ---- facts ---- */
 
+static int
+regular_percent(const struct admin_report *r)
+{
+	const struct admin_options *o = cv_conf_get(r->call->conf, &admin_section);
+
+	return (int)o->regular_use_percent;
+}
+
 static void
 add_person(struct admin_report *r, struct admin_use_facts *f, const json_t *person)
 {
@@ -58,7 +66,7 @@ admin_report_use(struct admin_report *r, struct admin_use_facts *out, int *exit_
 	size_t i;
 
 	*out = (struct admin_use_facts){.workdays = (int64_t)json_array_size(days)};
-	out->needed = (out->workdays * ADMIN_REGULAR_PERCENT + 99) / 100;
+	out->needed = (out->workdays * regular_percent(r) + 99) / 100;
 	json_object_set_new(request, "from_day", json_integer(r->period.from));
 	json_object_set_new(request, "to_day", json_integer(r->period.to));
 	json_object_set_new(request, "workdays", days);
@@ -191,7 +199,7 @@ put_notes(struct admin_report *r, const struct admin_use_facts *f)
 			"Sử dụng thường xuyên: gửi hoặc mở thư ít nhất %d%% số ngày làm việc "
 			"trong kỳ (%s trên %s ngày). Các tỷ lệ tính trên tổng số cán bộ. Số "
 			"người có địa chỉ tính đến ngày lấy số liệu."),
-		ADMIN_REGULAR_PERCENT, admin_report_number(f->needed),
+		regular_percent(r), admin_report_number(f->needed),
 		admin_report_number(f->workdays));
 	if (f->homeless)
 		admin_doc_note(r->doc,

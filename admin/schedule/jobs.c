@@ -6,6 +6,7 @@
 #include "admin/directory/site.h"
 #include "admin/schedule/schedule.h"
 #include "common/base/clock.h"
+#include "common/text/calendar.h"
 
 /* DIR-04: the pages follow the register within the hour. Only where somebody published before, and
  * only when the register is newer than the last good run; once a day anyway, since pages show
@@ -26,6 +27,26 @@ directory_has_changed(const struct cv_conf *conf, const struct admin_job_record 
 	       cv_wall_secs() >= record->good + 86400;
 }
 
+/* DOC-01: within half an hour after each of box_check_times, until it went well once. */
+static bool
+box_alert_is_due(const struct cv_conf *conf, const struct admin_job_record *record)
+{
+	const struct admin_options *a = cv_conf_get(conf, &admin_section);
+	int64_t now = cv_wall_secs(), midnight = cv_calendar_midnight(cv_calendar_day(now));
+	struct cv_str rest = cv_str_z(a->box_check_times), word;
+
+	while (cv_str_split(&rest, ' ', &word)) {
+		uint64_t hour, minute;
+		if (word.n != 5 || cv_str_u64(cv_str_sub(word, 0, 2), 23, &hour) ||
+			cv_str_u64(cv_str_sub(word, 3, 5), 59, &minute))
+			continue;
+		int64_t due = midnight + (int64_t)(hour * 60 + minute) * 60;
+		if (now >= due && now < due + 1800 && record->good < due)
+			return true;
+	}
+	return false;
+}
+
 /* clang-format off */
 const struct admin_job admin_jobs[] = {
 	/* name, command line, option of [admin], seconds it may take, condition, help */
@@ -38,6 +59,9 @@ const struct admin_job admin_jobs[] = {
 	{ "publish", "directory publish --if-changed", "job_publish", 1800, directory_has_changed,
 		"publish the public directory when the register changed",
 		"xuất lại danh bạ công khai khi dữ liệu có thay đổi" },
+	{ "box-alert", "report alert", "job_box_alert", 600, box_alert_is_due,
+		"tell clerks and heads of agency boxes that were not opened in time",
+		"nhắc văn thư và thủ trưởng về hộp thư cơ quan chưa mở đúng giờ" },
 };
 /* clang-format on */
 const size_t admin_jobs_count = CV_COUNT(admin_jobs);

@@ -554,6 +554,8 @@ static const struct {
 	{ "quota.list",      reg_quota_list      },
 	{ "quota.report",    reg_quota_report    },
 	{ "quota.set",       reg_quota_set       },
+	{ "report.checks",   reg_report_checks   },
+	{ "report.response", reg_report_response },
 	{ "report.use",      reg_report_use      },
 	{ "request.add",     reg_request_add     },
 	{ "request.approve", reg_request_approve },

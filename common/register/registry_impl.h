@@ -119,13 +119,13 @@ reg_handler reg_device_add, reg_device_list, reg_device_revoke, reg_account_unlo
 reg_handler reg_import;
 reg_handler reg_mailbox_restore, reg_mailbox_readers, reg_mailbox_checks;
 reg_handler reg_policy_note;
-reg_handler reg_report_use, reg_use_import;
 reg_handler reg_account_transfer, reg_account_second, reg_account_return, reg_account_leave,
 	reg_account_rename, reg_purge_list, reg_purge_do, reg_role_change, reg_role_history;
 reg_handler reg_request_add, reg_request_list, reg_request_show, reg_request_approve,
 	reg_request_reject, reg_request_issue;
 reg_handler reg_reorganise_apply, reg_reorganise_rollback;
 reg_handler reg_dormant_run, reg_dormant_list, reg_dormant_exempt;
+reg_handler reg_report_use, reg_use_import, reg_report_checks, reg_report_response;
 reg_handler reg_dated_add, reg_dated_list, reg_dated_cancel, reg_dated_run;
 reg_handler reg_quota_list, reg_quota_set, reg_quota_report;
 reg_handler reg_undo, reg_undo_list, reg_undo_show;
@@ -246,6 +246,10 @@ void reg_route_json(struct reg_call *c, const struct reg_account *a, json_t *out
 CV_MUST_CHECK enum cv_status reg_retire_route(struct reg_call *c, struct reg_account *a,
                                               bool *changed_out, struct cv_err *err);
 struct reg_agency *reg_find_agency(const struct cv_registry *r, struct cv_str code);
+
+/* ---- registry_report.c ---- */
+/* Whether CODE is TOP or lies below it. */
+bool reg_agency_is_below(const struct cv_registry *r, const char *code, struct cv_str top);
 
 /* ---- registry_quota.c ---- */
 /* What an account of A's class gets when nothing else is said. */

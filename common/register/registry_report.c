@@ -90,6 +90,20 @@ reg_use_import(struct reg_call *c, struct cv_err *err)
 					unknown), err);
 }
 
+bool
+reg_agency_is_below(const struct cv_registry *r, const char *code, struct cv_str top)
+{
+	for (unsigned depth = 0; *code && depth < 20; depth++) {
+		if (cv_str_eq_z(top, code))
+			return true;
+		const struct reg_agency *g = reg_find_agency(r, cv_str_z(code));
+		if (!g)
+			return false;
+		code = g->text[AG_PARENT];
+	}
+	return false;
+}
+
 /* ---- use ---- */
 
 struct person {
@@ -171,21 +185,6 @@ run_use(struct reg_call *c, struct cv_err *err)
 	return status;
 }
 
-/* Whether CODE is TOP or lies below it. */
-static bool
-is_below(const struct cv_registry *r, const char *code, struct cv_str top)
-{
-	for (unsigned depth = 0; *code && depth < 20; depth++) {
-		if (cv_str_eq_z(top, code))
-			return true;
-		const struct reg_agency *g = reg_find_agency(r, cv_str_z(code));
-		if (!g)
-			return false;
-		code = g->text[AG_PARENT];
-	}
-	return false;
-}
-
 static enum cv_status
 read_workdays(struct reg_call *c, struct use_job *job, struct cv_err *err)
 {
@@ -237,7 +236,7 @@ reg_report_use(struct reg_call *c, struct cv_err *err)
 		bool is_box = a->kind == CV_KIND_AGENCY || a->kind == CV_KIND_ROLE;
 		if (a->state == CV_STATE_RETIRED ||
 			(a->kind != CV_KIND_PERSON && !(with_boxes && is_box)) ||
-			(agency.n && !is_below(c->r, a->text[T_AGENCY], agency)))
+			(agency.n && !reg_agency_is_below(c->r, a->text[T_AGENCY], agency)))
 			continue;
 		job->people[job->count++] = (struct person){.acct = a->acct};
 		json_array_append_new(job->list,

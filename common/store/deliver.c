@@ -29,6 +29,8 @@ struct target {
 	bool locked;
 	bool over;      /* the quarantine it went to has more than it may hold */
 	bool duplicate; /* the id is there; the batch only makes that durable */
+	bool is_new, is_junk; /* it got the message now; where to */
+	uint32_t mailbox, uid;
 };
 struct job {
 	struct cv_store *s;
@@ -222,6 +224,9 @@ write_rows(struct job *j, struct target *t)
 	uint64_t modseq = a->modseq + 1;
 	cv_edit_begin(&t->edit, t->box, &j->arena);
 	uint32_t uid = cv_edit_add(&t->edit, t->rcpt->flags & 31u, 0, modseq, j->in.size_bytes);
+	t->mailbox = t->box->id;
+	t->uid = uid;
+	t->is_junk = t->box->row.use == CV_USE_JUNK || t->box->row.use == CV_USE_QUARANTINE;
 	struct cv_row_msg row = {
 		.size_bytes = j->in.size_bytes,
 		.internal_secs = j->now,
@@ -289,6 +294,7 @@ settle(struct job *j, struct target *t, const struct cv_batch *batch)
 			t->over = t->box->row.use == CV_USE_QUARANTINE &&
 				  cv_quarantine_is_over(t->box);
 			t->counted = false;
+			t->is_new = true;
 		}
 		decide(t, CV_OK);
 		break;
@@ -431,6 +437,22 @@ deliver_body(struct job *j)
 }
 
 static void
+tell_watch(const struct job *j, const struct target *t)
+{
+	const struct cv_store_watch *w = j->s->watch;
+	struct cv_delivered d = {.acct = t->rcpt->acct,
+		.mailbox = t->mailbox,
+		.uid = t->uid,
+		.is_junk = t->is_junk,
+		.secs = j->now,
+		.email_id = j->in.email_id,
+		.summary = cv_buf_view(&j->in.summary)};
+
+	if (w && t->is_new)
+		w->delivered(w->arg, &d);
+}
+
+static void
 fail_all(struct job *j, enum cv_status status)
 {
 	for (size_t i = 0; i < j->d->rcpt_count; i++)
@@ -456,6 +478,8 @@ cv_deliver_now(struct cv_store *s, struct cv_delivery *d, cv_ticket *ticket_out)
 		else
 			deliver_body(&j);
 		cv_gate_leave(s);
+		for (size_t i = 0; i < d->rcpt_count; i++)
+			tell_watch(&j, &j.targets[i]);
 		cv_intake_done(&j.in);
 	}
 	for (size_t i = 0; i < d->rcpt_count; i++) {
@@ -473,6 +497,13 @@ cv_deliver_now(struct cv_store *s, struct cv_delivery *d, cv_ticket *ticket_out)
 	cv_arena_done(&j.arena);
 	free(j.targets);
 	*ticket_out = j.ticket;
+}
+
+void
+cv_sent_now(struct cv_store *s, const struct cv_sent_note *note)
+{
+	if (s->watch)
+		s->watch->sent(s->watch->arg, note);
 }
 
 void
@@ -538,6 +569,12 @@ local_probe(struct cv_deliverer *base, struct cv_probe *probe)
 	probe->done(probe);
 }
 
+static void
+local_sent(struct cv_deliverer *base, const struct cv_sent_note *note)
+{
+	cv_sent_now(CV_CONTAINER(base, struct local, base)->s, note);
+}
+
 static bool
 local_is_up(struct cv_deliverer *base)
 {
@@ -563,7 +600,7 @@ enum cv_status
 cv_deliverer_local(struct cv_store *s, struct cv_deliverer **out, struct cv_err *err)
 {
 	static const struct cv_deliverer_ops ops = {
-		local_deliver, local_probe, local_is_up, local_free};
+		local_deliver, local_probe, local_is_up, local_sent, local_free};
 	(void)err;
 	struct local *l = cv_calloc(1, sizeof *l);
 	l->base.ops = &ops;
@@ -592,6 +629,18 @@ bool
 cv_deliverer_is_up(struct cv_deliverer *d)
 {
 	return d->ops->is_up(d);
+}
+
+void
+cv_deliver_sent(struct cv_deliverer *d, const struct cv_sent_note *note)
+{
+	d->ops->sent(d, note);
+}
+
+void
+cv_store_set_watch(struct cv_store *s, const struct cv_store_watch *w)
+{
+	s->watch = w;
 }
 
 void

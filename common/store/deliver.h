@@ -67,6 +67,39 @@ struct cv_probe {
 };
 void cv_deliver_probe(struct cv_deliverer *d, struct cv_probe *probe);
 
+/* ---- what the owner may want to count ---- */
+
+#define CV_SENT_HASH     16
+#define CV_SENT_REFS_MAX 32u
+/* Of a message id, "<...>" or without brackets: what is kept of it. */
+void cv_sent_hash(struct cv_str message_id, uint8_t out[CV_SENT_HASH]);
+/* An account of ours sent a message that refers to others. */
+struct cv_sent_note {
+	cv_acct_id acct;
+	size_t ref_count;
+	uint8_t refs[CV_SENT_REFS_MAX][CV_SENT_HASH];
+};
+/* Tells the owner, now or when it is back; no answer. What a few thousand notes do not hold, or an
+ * end of this process forgets, is not counted. */
+void cv_deliver_sent(struct cv_deliverer *d, const struct cv_sent_note *note);
+
+struct cv_delivered { /* to one account, and not a second time */
+	cv_acct_id acct;
+	uint32_t mailbox, uid;
+	bool is_junk;          /* in Junk or the quarantine */
+	int64_t secs;
+	const uint8_t *email_id; /* 16 */
+	struct cv_str summary; /* as stored: summary.h */
+};
+struct cv_store_watch {
+	void (*delivered)(void *arg, const struct cv_delivered *d);
+	void (*sent)(void *arg, const struct cv_sent_note *note);
+	void *arg;
+};
+/* Called on delivering threads from now on, with no lock of the store held. Set it before the
+ * first delivery; W must live as long as S. */
+void cv_store_set_watch(struct cv_store *s, const struct cv_store_watch *w);
+
 /* The owner's side: serves the listening Unix socket FD until freed. */
 struct cv_deliver_server;
 CV_MUST_CHECK enum cv_status cv_deliver_serve(int fd, struct cv_store *s,

@@ -32,13 +32,14 @@
 #define ANSWER_MS    120000 /* an owner that answers nothing for so long is given up */
 #define WAITING_MAX  10000u /* deliveries under way; above it TEMPFAIL at once */
 #define SOCKET_BYTES (1 << 20)
+#define NOTES_MAX    5000u  /* that wait for the owner; those beyond are forgotten */
 
 struct item {
 	struct cv_link link;
 	uint64_t tag;
 	int64_t since_ms;
 	struct cv_delivery *d; /* or */
-	struct cv_probe *probe;
+	struct cv_probe *probe; /* or neither: a note that nobody answers */
 	struct cv_buf head;     /* the first frame */
 	struct cv_str message;  /* mapped */
 	size_t segment, offset; /* of the next byte to send */
@@ -53,7 +54,8 @@ struct client {
 	bool stop, broken;
 	bool blocked; /* the socket took no more: the thread goes on */
 	uint64_t next_tag;
-	size_t under_way;
+	size_t under_way; /* notes too */
+	size_t notes;     /* in `waiting`; they stay there while the owner is away */
 	struct cv_link waiting;
 	struct cv_link sent[BUCKETS];
 	struct cv_buf in; /* the thread's alone */
@@ -147,6 +149,22 @@ send_item(struct client *c, struct item *it)
 	return CV_OK;
 }
 
+static bool
+is_note(const struct item *it)
+{
+	return !it->d && !it->probe;
+}
+
+/* The lock is held. */
+static void
+free_note(struct client *c, struct item *it)
+{
+	c->under_way--;
+	c->notes--;
+	cv_buf_done(&it->head);
+	free(it);
+}
+
 /* The lock is held. */
 static void
 pump(struct client *c)
@@ -162,7 +180,10 @@ pump(struct client *c)
 		if (status)
 			return;
 		cv_list_remove(&it->link);
-		cv_list_append(&c->sent[it->tag % BUCKETS], &it->link);
+		if (!is_note(it))
+			cv_list_append(&c->sent[it->tag % BUCKETS], &it->link);
+		else
+			free_note(c, it);
 	}
 }
 
@@ -274,6 +295,29 @@ client_probe(struct cv_deliverer *base, struct cv_probe *probe)
 		fail_item(it, CV_TEMPFAIL);
 }
 
+/* While the owner is away notes wait for it. */
+static void
+client_sent(struct cv_deliverer *base, const struct cv_sent_note *note)
+{
+	struct client *c = client_of(base);
+	struct item *it = new_item(c, NULL, NULL);
+
+	cv_wire_put_sent(&it->head, it->tag, note);
+	pthread_mutex_lock(&c->lock);
+	cv_list_append(&c->waiting, &it->link);
+	c->under_way++;
+	c->notes++;
+	if (c->notes > NOTES_MAX) {
+		cv_list_remove(&it->link);
+		free_note(c, it);
+	} else if (c->fd >= 0 && !c->broken && !c->stop && !c->blocked) {
+		pump(c);
+		if (c->blocked)
+			wake_thread(c);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
 static bool
 client_is_up(struct cv_deliverer *base)
 {
@@ -360,6 +404,7 @@ open_connection(struct client *c)
 	pthread_mutex_lock(&c->lock);
 	c->fd = fd;
 	c->broken = c->blocked = false;
+	pump(c); /* notes that waited */
 	pthread_mutex_unlock(&c->lock);
 	cv_log(0, CV_DEBUG, "deliver.connected", "path=%s", c->path);
 	return true;
@@ -369,18 +414,24 @@ open_connection(struct client *c)
 static void
 close_connection(struct client *c, bool stopping)
 {
-	struct cv_link waiting, sent;
+	struct cv_link waiting, sent, notes;
 	cv_list_init(&waiting);
 	cv_list_init(&sent);
 	pthread_mutex_lock(&c->lock);
 	close(c->fd);
 	c->fd = -1;
+	cv_list_init(&notes);
 	for (struct cv_link *l; (l = cv_list_pop(&c->waiting));)
-		cv_list_append(&waiting, l);
+		cv_list_append(is_note(CV_CONTAINER(l, struct item, link)) ? &notes : &waiting, l);
+	for (struct cv_link *l; (l = cv_list_pop(&notes));) {
+		struct item *it = CV_CONTAINER(l, struct item, link);
+		it->segment = it->offset = 0;
+		cv_list_append(&c->waiting, l);
+	}
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct cv_link *l; (l = cv_list_pop(&c->sent[i]));)
 			cv_list_append(&sent, l);
-	c->under_way = 0;
+	c->under_way = c->notes;
 	pthread_mutex_unlock(&c->lock);
 	for (struct cv_link *l; (l = cv_list_pop(&waiting));)
 		fail_item(CV_CONTAINER(l, struct item, link), stopping ? CV_UNKNOWN : CV_TEMPFAIL);
@@ -514,6 +565,8 @@ client_free(struct cv_deliverer *base)
 	pthread_mutex_unlock(&c->lock);
 	wake_thread(c);
 	pthread_join(c->thread, NULL);
+	for (struct cv_link *l; (l = cv_list_pop(&c->waiting));)
+		free_note(c, CV_CONTAINER(l, struct item, link));
 	close(c->wake);
 	pthread_mutex_destroy(&c->lock);
 	cv_buf_done(&c->in);
@@ -525,7 +578,7 @@ enum cv_status
 cv_deliverer_client(const char *path, struct cv_deliverer **out, struct cv_err *err)
 {
 	static const struct cv_deliverer_ops ops = {
-		client_deliver, client_probe, client_is_up, client_free};
+		client_deliver, client_probe, client_is_up, client_sent, client_free};
 	*out = NULL;
 	if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
 		return cv_fail(err, CV_INVALID, "the socket path %s is too long", path);

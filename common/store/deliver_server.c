@@ -334,6 +334,17 @@ on_probe(struct conn *c, const struct cv_wire_frame *f)
 }
 
 static bool
+on_sent(struct conn *c, const struct cv_wire_frame *f)
+{
+	struct cv_sent_note note;
+
+	if (cv_wire_read_sent(f->payload, &note))
+		return false;
+	cv_sent_now(c->server->s, &note);
+	return true;
+}
+
+static bool
 on_hello(struct conn *c, const struct cv_wire_frame *f)
 {
 	if (c->greeted || cv_wire_read_hello(f->payload))
@@ -362,6 +373,8 @@ on_frame(void *arg, const struct cv_wire_frame *f)
 		return on_end(c, f);
 	case CV_WIRE_PROBE:
 		return on_probe(c, f);
+	case CV_WIRE_SENT:
+		return on_sent(c, f);
 	default:
 		return false;
 	}

@@ -75,6 +75,7 @@ struct cv_store {
 	atomic_bool has_pools;
 	_Atomic(cv_quota_fn *) on_quota; /* NULL: nobody; its argument was set before */
 	void *on_quota_arg;
+	const struct cv_store_watch *watch; /* NULL: nobody; set before the first delivery */
 	struct cv_reaper *reaper;
 	/* Whoever changes which bodies are named enters; `store check` shuts it to see them at
 	 * rest. Taken before any other lock. */

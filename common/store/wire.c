@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/store/wire.h"
 
+#include <openssl/sha.h>
+
 #define FOLDER_MAX 1000u
 
 enum cv_status
@@ -13,7 +15,7 @@ cv_wire_next(struct cv_str in, struct cv_wire_frame *out, size_t *used_out)
 	uint32_t n = cv_rd_be32(&r);
 	if (n < CV_WIRE_HEADER_BYTES - 4 || n > CV_WIRE_HEADER_BYTES - 4 + CV_WIRE_PAYLOAD_MAX)
 		return CV_INVALID;
-	if (in.n > 4 && (in.p[4] < CV_WIRE_HELLO || in.p[4] > CV_WIRE_PROBED))
+	if (in.n > 4 && (in.p[4] < CV_WIRE_HELLO || in.p[4] > CV_WIRE_SENT))
 		return CV_INVALID;
 	if (in.n - 4 < n)
 		return CV_AGAIN;
@@ -212,4 +214,39 @@ cv_wire_read_probed(struct cv_str payload, enum cv_status *result)
 	struct cv_rd r = cv_rd(payload);
 	*result = to_status(cv_rd_u8(&r), &r);
 	return whole(&r);
+}
+
+void
+cv_wire_put_sent(struct cv_buf *out, uint64_t tag, const struct cv_sent_note *note)
+{
+	size_t at = begin(out);
+	cv_buf_be64(out, note->acct);
+	cv_buf_varint(out, note->ref_count);
+	cv_buf_add(out, note->refs, note->ref_count * CV_SENT_HASH);
+	end(out, at, CV_WIRE_SENT, tag);
+}
+
+enum cv_status
+cv_wire_read_sent(struct cv_str payload, struct cv_sent_note *note)
+{
+	struct cv_rd r = cv_rd(payload);
+	note->acct = cv_rd_be64(&r);
+	uint64_t count = cv_rd_varint(&r);
+	if (r.bad || count > CV_SENT_REFS_MAX || note->acct >> CV_ACCT_CLASS_SHIFT != CV_CLASS_USER)
+		return CV_INVALID;
+	note->ref_count = (size_t)count;
+	cv_rd_copy(&r, note->refs, note->ref_count * CV_SENT_HASH);
+	return whole(&r);
+}
+
+void
+cv_sent_hash(struct cv_str message_id, uint8_t out[CV_SENT_HASH])
+{
+	unsigned char digest[32];
+	struct cv_str id = cv_str_trim(message_id);
+
+	if (id.n > 1 && id.p[0] == '<' && id.p[id.n - 1] == '>')
+		id = cv_str_sub(id, 1, id.n - 1);
+	SHA256((const unsigned char *)(id.p ? id.p : ""), id.n, digest);
+	memcpy(out, digest, CV_SENT_HASH);
 }

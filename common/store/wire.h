@@ -7,6 +7,7 @@
  *   BODY     a piece of the message of the DELIVER before; several until its size is reached
  *   END      the message is complete: now it may be delivered
  *   PROBE    account (be64), size
+ *   SENT     account (be64), count, hashes of message ids (16 octets each); no answer
  *   RESULT   count, then for each recipient a byte: status << 1 | duplicate
  *   PROBED   status (1)
  *
@@ -32,7 +33,8 @@ enum cv_wire_type {
 	CV_WIRE_END,
 	CV_WIRE_PROBE,
 	CV_WIRE_RESULT,
-	CV_WIRE_PROBED
+	CV_WIRE_PROBED,
+	CV_WIRE_SENT
 };
 
 struct cv_wire_frame {
@@ -68,5 +70,7 @@ void cv_wire_put_result(struct cv_buf *out, uint64_t tag, const struct cv_delive
 CV_MUST_CHECK enum cv_status cv_wire_read_result(struct cv_str payload, struct cv_delivery *d);
 void cv_wire_put_probed(struct cv_buf *out, uint64_t tag, enum cv_status result);
 CV_MUST_CHECK enum cv_status cv_wire_read_probed(struct cv_str payload, enum cv_status *result);
+void cv_wire_put_sent(struct cv_buf *out, uint64_t tag, const struct cv_sent_note *note);
+CV_MUST_CHECK enum cv_status cv_wire_read_sent(struct cv_str payload, struct cv_sent_note *note);
 
 #endif
