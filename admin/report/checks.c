@@ -161,7 +161,8 @@ put_boxes(struct admin_report *r, const json_t *boxes, const struct times *times
 	};
 	/* clang-format on */
 	struct admin_doc_table *t = admin_doc_table(r->doc, "boxes",
-		admin_report_say(r, "Agency and role boxes", "Hộp thư cơ quan và hộp thư chức danh"),
+		admin_report_say(r, "Agency and role boxes",
+			"Hộp thư cơ quan và hộp thư chức danh"),
 		columns, CV_COUNT(columns));
 	struct tally all = {0};
 	json_t *box;

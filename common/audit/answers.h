@@ -1,9 +1,10 @@
-/* answers.h - what arrived from outside in agency and role boxes, and when it was answered (DOC-02).
+/* answers.h - what arrived from outside in agency and role boxes, and when it was answered
+ * (DOC-02).
  *
  * Message ids are kept as hashes; no subjects, no correspondents. Rows of an account of the audit:
- * "M" + box + time + UID: an arrival; "R" + hash of a message id: when one of our accounts first sent
- * something that refers to it; "F" + box + mailbox + UID: when somebody set \Answered there. An
- * arrival counts as answered by either. Commits do not wait for the disk: a crash loses at most
+ * "M" + box + time + UID: an arrival; "R" + hash of a message id: when one of our accounts first
+ * sent something that refers to it; "F" + box + mailbox + UID: when somebody set \Answered there.
+ * An arrival counts as answered by either. Commits do not wait for the disk: a crash loses at most
  * what was noted since the last sync.
  * Threads: all calls from any thread of the owner process.
  */

@@ -59,7 +59,7 @@ gather_boxes(struct reg_call *c, const char *key, struct clock_job **out, struct
 	bool with_heads = reg_flag(c->request, "heads", false);
 	enum cv_status status = reg_field(c, c->request, "agency", 12, &agency, err);
 
-	*job = (struct clock_job){.boxes = CV_ARENA_ARRAY(&c->arena, struct clock_box, m->count + 1)};
+	job->boxes = CV_ARENA_ARRAY(&c->arena, struct clock_box, m->count + 1);
 	json_object_set_new(c->reply, "boxes", rows);
 	if (!status && agency.n && !reg_find_agency(c->r, agency))
 		status = cv_fail(err, CV_NOT_FOUND, "no agency '%.*s'", CV_STR_ARGS(agency));
@@ -152,7 +152,8 @@ reg_report_checks(struct reg_call *c, struct cv_err *err)
 	struct clock_job *job;
 	uint64_t from = 0, to = 0;
 	bool given;
-	enum cv_status status = reg_number(c->request, "from_day", UINT32_MAX - 1, &from, &given, err);
+	enum cv_status status =
+		reg_number(c->request, "from_day", UINT32_MAX - 1, &from, &given, err);
 
 	if (!status)
 		status = reg_number(c->request, "to_day", UINT32_MAX - 1, &to, &given, err);
@@ -248,8 +249,8 @@ run_response(struct reg_call *c, struct cv_err *err)
 		if (!status && opened.count)
 			qsort(opened.list, opened.count, sizeof *opened.list, by_id);
 		if (!status)
-			status = cv_answers_each(c->r->store, job->boxes[i].acct, job->from, job->to,
-				on_arrival, &g, err);
+			status = cv_answers_each(c->r->store, job->boxes[i].acct, job->from,
+				job->to, on_arrival, &g, err);
 		free(opened.list);
 	}
 	return status;
@@ -263,7 +264,8 @@ reg_report_response(struct reg_call *c, struct cv_err *err)
 	struct clock_job *job;
 	uint64_t from = 0, to = 0;
 	bool given;
-	enum cv_status status = reg_number(c->request, "from", (uint64_t)1 << 40, &from, &given, err);
+	enum cv_status status =
+		reg_number(c->request, "from", (uint64_t)1 << 40, &from, &given, err);
 
 	if (!status)
 		status = reg_number(c->request, "to", (uint64_t)1 << 40, &to, &given, err);
