@@ -61,6 +61,9 @@ extern const struct admin_command admin_spam_learn, admin_spam_evaluate;
 extern const struct admin_command admin_policy_explain, admin_policy_allow, admin_policy_signups,
 	admin_policy_free_mail;
 extern const struct admin_command admin_store_check, admin_config_check, admin_config_show;
+extern const struct admin_command admin_audit_list, admin_audit_verify, admin_audit_export;
+extern const struct admin_command admin_incident_open, admin_incident_list, admin_incident_show,
+	admin_incident_step, admin_incident_close;
 extern const struct admin_command admin_upgrade_check, admin_upgrade_save, admin_upgrade_list,
 	admin_upgrade_restore;
 extern const struct admin_command admin_undo, admin_undo_list, admin_undo_show;

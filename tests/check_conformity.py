@@ -44,7 +44,7 @@ def requirements(tree):
 
 
 def sentence(name):
-    return re.sub("_+", " ", re.sub("^[a-z]{3}_[0-9]{2}_", "", name)).strip()
+    return re.sub("_+", " ", re.sub("^[A-Za-z]{3}_[0-9]{2}_", "", name)).strip()
 
 
 def test_files(tree):
@@ -63,7 +63,7 @@ def look(tree):
         with open(os.path.join(tree, path), encoding="utf-8", errors="replace") as f:
             text = f.read()
         # A definition, or a case of a table that is called so; calls of the same name add nothing.
-        for name in re.findall(r"\b(?:test_)?([a-z]{3}_[0-9]{2}_[a-z0-9_]+)\b", text):
+        for name in re.findall(r"\b(?:test_)?((?:[a-z]{3}|[A-Z]{3})_[0-9]{2}_[A-Za-z0-9_]+)\b", text):
             key = name[:3].upper() + "-" + name[4:6]
             found = named[key].setdefault(path, [])
             if sentence(name) not in found:

@@ -371,3 +371,22 @@ cv_audit_walk(struct cv_audit *a, uint64_t first, bool (*fn)(void *arg, uint64_t
 			(unsigned long long)w.want);
 	return CV_OK;
 }
+
+struct cv_audit_head
+cv_audit_head(struct cv_audit *a)
+{
+	struct cv_audit_head head;
+	pthread_mutex_lock(&a->chain_lock);
+	head.last = a->next - 1;
+	hex(a->last_hash, head.hash);
+	pthread_mutex_unlock(&a->chain_lock);
+	return head;
+}
+
+void
+cv_audit_hash(struct cv_str text, char hex_out[65])
+{
+	uint8_t hash[32];
+	SHA256((const unsigned char *)text.p, text.n, hash);
+	hex(hash, hex_out);
+}

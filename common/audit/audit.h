@@ -46,6 +46,16 @@ CV_MUST_CHECK enum cv_status cv_audit_walk(struct cv_audit *a, uint64_t first,
                                                       struct cv_str json),
                                            void *arg, struct cv_err *err);
 
+/* Where the chain ends now. Who keeps HASH elsewhere can prove later that nothing up to there was
+ * rewritten: the chain alone cannot. */
+struct cv_audit_head {
+	uint64_t last; /* number of the last event, 0: none */
+	char hash[65]; /* SHA-256 of its text, in hex; zeros for none */
+};
+struct cv_audit_head cv_audit_head(struct cv_audit *a);
+/* The hash of an event's text, as the next one holds it. */
+void cv_audit_hash(struct cv_str text, char hex_out[65]);
+
 enum cv_counter {
 	CV_COUNT_RECEIVED, CV_COUNT_SENT, CV_COUNT_LOGINS, CV_COUNT_CHECKS, CV_COUNT_SIGNUPS,
 	CV_COUNT_KINDS

@@ -1,6 +1,7 @@
 /* docs.h - facts of the register that few things have: each a JSON object under a letter and two
  * numbers, in memory and (registry_impl.h) in a row of its own. Private to the folder.
  *
+ *   I number, 0         an incident of security (registry_incident.c)
  *   Y number, 0         an act to be done at a moment (registry_dated.c)
  *   E number, 0         a request for an account (registry_request.c)
  *   X number, item      an access review and what it asks (registry_review.c)

@@ -164,6 +164,7 @@ load_row(void *arg, struct cv_str key, struct cv_str value)
 		reg_model_put_domain(&l->r->model, cv_str_sub(key, 1, key.n), value);
 		break;
 	case 'E':
+	case 'I':
 	case 'X':
 	case 'Y':
 	case 'Z':
@@ -524,6 +525,8 @@ static const struct {
 	{ "agency.list",     reg_agency_list     },
 	{ "alias.add",       reg_alias_add       },
 	{ "alias.del",       reg_alias_del       },
+	{ "audit.list",      reg_audit_list      },
+	{ "audit.verify",    reg_audit_verify    },
 	{ "dated.add",       reg_dated_add       },
 	{ "dated.cancel",    reg_dated_cancel    },
 	{ "dated.list",      reg_dated_list      },
@@ -545,6 +548,10 @@ static const struct {
 	{ "group.poster",    reg_group_poster    },
 	{ "group.set",       reg_group_set       },
 	{ "import",          reg_import          },
+	{ "incident.close",  reg_incident_close  },
+	{ "incident.list",   reg_incident_list   },
+	{ "incident.open",   reg_incident_open   },
+	{ "incident.step",   reg_incident_step   },
 	{ "mailbox.checks",  reg_mailbox_checks  },
 	{ "mailbox.readers", reg_mailbox_readers },
 	{ "mailbox.restore", reg_mailbox_restore },

@@ -18,7 +18,7 @@
  *   U + owner + steward          V + owner + reader
  *   O + group + poster            Q + number   route            T + number + kind + address: target
  *   W + number of account + number   one of its devices: app password or certificate
- *   E X Y Z + two numbers            documents: see docs.h
+ *   E I X Y Z + two numbers          documents: see docs.h
  *   $ + code   of a unit that is no more: never given again; value: "1" and the code after it
  *   J...         the journal of acts: journal.h
  * A new letter gets a row in registry_rows.c, so that people can read acts that touch it.
@@ -128,6 +128,8 @@ reg_handler reg_dormant_run, reg_dormant_list, reg_dormant_exempt;
 reg_handler reg_report_use, reg_use_import, reg_report_checks, reg_report_response;
 reg_handler reg_dated_add, reg_dated_list, reg_dated_cancel, reg_dated_run;
 reg_handler reg_quota_list, reg_quota_set, reg_quota_report;
+reg_handler reg_audit_list, reg_audit_verify;
+reg_handler reg_incident_open, reg_incident_list, reg_incident_step, reg_incident_close;
 reg_handler reg_undo, reg_undo_list, reg_undo_show;
 
 /* ---- registry_change.c ---- */
@@ -228,8 +230,9 @@ CV_MUST_CHECK enum cv_status reg_account_field(struct reg_call *c, const char *n
 CV_MUST_CHECK enum cv_status reg_any_key(struct reg_call *c, struct cv_str address,
                                          struct cv_str *key_out, bool *ours_out,
                                          struct cv_err *err);
-/* A point in time: a number of Unix seconds or "2026-12-31". A day counts to its end when IS_END,
- * else from its start, in Vietnam. *given_out false: the field is absent or empty. */
+/* A point in time: a number of Unix seconds, "2026-12-31", "2026-12-31 08:00" in Vietnam, or RFC
+ * 3339. A day counts to its end when IS_END, else from its start, in Vietnam. *given_out false: the
+ * field is absent or empty. */
 CV_MUST_CHECK enum cv_status reg_time(struct reg_call *c, const char *name, bool is_end,
                                       int64_t *secs_out, bool *given_out, struct cv_err *err);
 /* Puts OTHER into or out of OWNER's list of KIND and commits it as ACTION (registry_link.c). */

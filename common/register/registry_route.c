@@ -78,9 +78,14 @@ reg_time(struct reg_call *c, const char *name, bool is_end, int64_t *secs_out, b
 	enum cv_status status = reg_field(c, c->request, name, 40, &text, err);
 	if (status || !text.n)
 		return status;
-	if (cv_date_parse_iso(text, CV_ZONE_VIETNAM, &date) != CV_OK)
-		return cv_fail(err, CV_INVALID, "field '%s' must be a day such as 2026-12-31",
-		               name);
+	/* "2026-12-31 08:00" and with seconds: in Vietnam, as people write it. */
+	struct cv_str whole = text;
+	if (text.n == 16 || text.n == 19)
+		whole = cv_arena_printf(&c->arena, "%.*s%s+07:00", CV_STR_ARGS(text),
+			text.n == 16 ? ":00" : "");
+	if (cv_date_parse_iso(whole, CV_ZONE_VIETNAM, &date) != CV_OK)
+		return cv_fail(err, CV_INVALID,
+			"field '%s' must be a day such as 2026-12-31, or 2026-12-31 08:00", name);
 	*secs_out = date.unix_secs + (is_end && text.n == 10 ? DAY_SECS : 0);
 	*given_out = true;
 	return CV_OK;

@@ -10,6 +10,7 @@ static const struct reg_row_kind kinds[] = {
 	{ 'D', REG_ROW_TEXT, "domain",               "tên miền"                },
 	{ 'E', REG_ROW_ITEM, "request",              "đề nghị"                 },
 	{ 'G', REG_ROW_TEXT, "agency",               "cơ quan"                 },
+	{ 'I', REG_ROW_ITEM, "incident",             "sự cố"                   },
 	{ 'K', REG_ROW_ONE,  "key",                  "khóa"                    },
 	{ 'L', REG_ROW_LINK, "may send as",          "được gửi thay"           },
 	{ 'M', REG_ROW_LINK, "member",               "thành viên"              },
