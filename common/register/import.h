@@ -18,11 +18,13 @@ struct import_row {
 	size_t number;                 /* in the spreadsheet, from 1 */
 	struct cv_str raw[IM_COUNT];   /* as written; empty when there is no such cell */
 	struct cv_str group;           /* text of the group row above, or empty */
+	size_t group_number;           /* that row's number, or 0 */
 };
 struct import_rows {
 	struct import_row *rows;
 	size_t n;
 	bool has[IM_COUNT];            /* columns the list has */
+	size_t header, header_rows;    /* number of the first header row; 1 or 2 of them */
 };
 /* Finds the header (one row or two, within the first 20) and the rows below it. */
 CV_MUST_CHECK enum cv_status import_read(struct cv_arena *arena, const struct csv *csv,

@@ -96,6 +96,8 @@ map_columns(const struct csv_row *top, const struct csv_row *below, enum import_
 	struct cv_str spanning = CV_STR("");
 	for (size_t i = 0; i < CSV_CELLS_MAX; i++) {
 		struct cv_str upper = cell(top, i), lower = below ? cell(below, i) : CV_STR("");
+		if (cv_str_eq(upper, lower))
+			lower = CV_STR("");
 		if (!is_blank(upper))
 			spanning = upper;
 		struct cv_buf whole = CV_BUF_INIT(WORDS_BYTES_MAX * 8),
@@ -146,7 +148,8 @@ is_second_header(const struct csv_row *top, const struct csv_row *below,
 {
 	size_t headings_found = 0;
 	for (size_t i = 0; i < below->n && i < CSV_CELLS_MAX; i++) {
-		if (is_blank(below->cells[i]))
+		/* A heading merged over both rows may stand in both. */
+		if (is_blank(below->cells[i]) || cv_str_eq(below->cells[i], cell(top, i)))
 			continue;
 		struct cv_buf words = CV_BUF_INIT(WORDS_BYTES_MAX * 8);
 		words_of(below->cells[i], &words);
@@ -156,7 +159,6 @@ is_second_header(const struct csv_row *top, const struct csv_row *below,
 			return false;
 		headings_found++;
 	}
-	(void)top;
 	return headings_found > 0;
 }
 
@@ -218,10 +220,13 @@ import_read(struct cv_arena *arena, const struct csv *csv, struct import_rows *o
 	if (first < csv->n && is_second_header(&csv->rows[at], &csv->rows[first], columns))
 		map_columns(&csv->rows[at], &csv->rows[first++], columns);
 	*out = (struct import_rows){ .rows = CV_ARENA_ARRAY(arena, struct import_row, csv->n + 1) };
+	out->header = at + 1;
+	out->header_rows = first - at;
 	for (size_t i = 0; i < CSV_CELLS_MAX; i++)
 		if (columns[i] != IM_NONE)
 			out->has[columns[i]] = true;
 	struct cv_str group = CV_STR("");
+	size_t group_number = 0;
 	for (size_t i = first; i < csv->n; i++) {
 		struct import_row *row = &out->rows[out->n];
 		struct cv_str text;
@@ -230,10 +235,12 @@ import_read(struct cv_arena *arena, const struct csv *csv, struct import_rows *o
 		if (is_group(&csv->rows[i], columns, &text) &&
 		    (out->has[IM_TITLE] || out->has[IM_NUMBER])) {
 			group = text;
+			group_number = i + 1;
 			continue;
 		}
 		row->number = i + 1;
 		row->group = group;
+		row->group_number = group_number;
 		out->n++;
 	}
 	return CV_OK;

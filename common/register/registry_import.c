@@ -14,6 +14,7 @@
 
 struct run {
 	struct reg_call *c;
+	struct csv csv;
 	struct import_rows rows;
 	struct cv_str dflt_agency;
 	struct cv_map people;       /* unit NUL folded name -> struct same */
@@ -101,10 +102,39 @@ drop_indexes(struct run *run)
 
 /* ---- notes ---- */
 
-static void
-note_rejected(struct run *run, const struct import_row *row, const struct import_verdict *v,
-              const char *more)
+/* The cells of row NUMBER as they stand in the list. */
+static json_t *
+cells_of(const struct run *run, size_t number)
 {
+	const struct csv_row *row = &run->csv.rows[number - 1];
+	json_t *cells = json_array();
+	for (size_t i = 0; i < row->n; i++) {
+		/* A charset may give characters that JSON does not take. */
+		json_t *text = json_stringn(row->cells[i].p ? row->cells[i].p : "",
+		                            row->cells[i].n);
+		json_array_append_new(cells, text ? text : json_string(""));
+	}
+	return cells;
+}
+
+/* What it needs to be written down for correction: the rows themselves (two, when one person was
+ * split) and the group row above. */
+static void
+add_cells(const struct run *run, const struct import_row *row, size_t last, json_t *note)
+{
+	json_t *lines = json_array();
+	for (size_t number = row->number; number <= last; number++)
+		json_array_append_new(lines, cells_of(run, number));
+	json_object_set_new(note, "lines", lines);
+	if (row->group_number)
+		json_object_set_new(note, "group", cells_of(run, row->group_number));
+}
+
+static void
+note_rejected(struct run *run, const struct import_row *row, const struct import_row *next,
+              const struct import_verdict *v, const char *more)
+{
+	bool is_split = import_is_continuation(&run->rows, row, next);
 	json_t *o = json_pack("{s:I, s:s%, s:s, s:s, s:s, s:s%}",
 		"row", (json_int_t)row->number,
 		"name", v->name.p, v->name.n,
@@ -112,7 +142,33 @@ note_rejected(struct run *run, const struct import_row *row, const struct import
 		"reason", more ? more : import_fault_text(v->why, false),
 		"reason_vi", import_fault_text(v->why, true),
 		"proposal", v->proposal.p, v->proposal.n);
+	add_cells(run, row, is_split ? next->number : row->number, o);
 	json_array_append_new(run->rejected, o);
+}
+
+/* What the repaired cells say now, for people who look it over. */
+static void
+add_after(json_t *note, const struct import_verdict *v)
+{
+	static const unsigned of_name = 1u << FIX_BLANKS | 1u << FIX_NFD | 1u << FIX_TONE,
+			      of_email = 1u << FIX_BLANK_AT_SIGN | 1u << FIX_LINE_BREAK,
+			      of_number = 1u << FIX_NUMBER;
+	const struct {
+		bool is_shown;
+		struct cv_str text;
+	} parts[] = {
+		{ v->fixed & of_name, v->name },
+		{ v->fixed & of_email, v->email },
+		{ v->fixed & ~(of_name | of_email | of_number), v->phone_office },
+		{ v->fixed & ~(of_name | of_email | of_number), v->phone_mobile },
+	};
+	struct cv_buf text = CV_BUF_INIT(REG_TEXT_MAX * 8);
+	for (size_t i = 0; i < CV_COUNT(parts); i++)
+		if (parts[i].is_shown && parts[i].text.n)
+			cv_buf_printf(&text, "%s%.*s", text.n ? "; " : "",
+			              CV_STR_ARGS(parts[i].text));
+	json_object_set_new(note, "after", json_stringn(text.p ? text.p : "", text.n));
+	cv_buf_done(&text);
 }
 
 static void
@@ -128,9 +184,11 @@ note_repaired(struct run *run, const struct import_row *row, const struct import
 		cv_buf_printf(&en, "%s%s", glue, import_fault_text((enum import_fault)f, false));
 		cv_buf_printf(&vi, "%s%s", glue, import_fault_text((enum import_fault)f, true));
 	}
-	json_array_append_new(run->repaired, json_pack("{s:I, s:s%, s:s, s:s, s:s}",
-		"row", (json_int_t)row->number, "name", v->name.p, v->name.n, "code", code.p,
-		"reason", en.p, "reason_vi", vi.p));
+	json_t *o = json_pack("{s:I, s:s%, s:s, s:s, s:s}", "row", (json_int_t)row->number, "name",
+		v->name.p, v->name.n, "code", code.p, "reason", en.p, "reason_vi", vi.p);
+	add_after(o, v);
+	add_cells(run, row, row->number, o);
+	json_array_append_new(run->repaired, o);
 	cv_buf_done(&code);
 	cv_buf_done(&en);
 	cv_buf_done(&vi);
@@ -354,7 +412,7 @@ do_row(struct run *run, size_t i, struct cv_err *err)
 		return cv_fail(err, status, "row %zu: %s", row->number, why.text);
 	if (!v.is_refused)
 		refuse(&v, NO_ACCOUNT, CV_STR(""));
-	note_rejected(run, row, &v, why.text[0] ? why.text : NULL);
+	note_rejected(run, row, next, &v, why.text[0] ? why.text : NULL);
 	return CV_OK;
 }
 
@@ -405,7 +463,6 @@ read_list(struct run *run, struct cv_err *err)
 	json_t *plain = json_object_get(c->request, "csv");
 	json_t *coded = json_object_get(c->request, "csv_base64");
 	struct cv_str bytes, charset;
-	struct csv csv;
 	enum cv_status status = reg_field(c, c->request, "charset", CV_ERR_TEXT_MAX, &charset, err);
 	if (status)
 		return status;
@@ -425,14 +482,14 @@ read_list(struct run *run, struct cv_err *err)
 	} else {
 		return cv_fail(err, CV_INVALID, "an import needs \"csv\" or \"csv_base64\"");
 	}
-	status = csv_read(&c->arena, bytes, cv_arena_z(&c->arena, charset), &csv, err);
-	return status ? status : import_read(&c->arena, &csv, &run->rows, err);
+	status = csv_read(&c->arena, bytes, cv_arena_z(&c->arena, charset), &run->csv, err);
+	return status ? status : import_read(&c->arena, &run->csv, &run->rows, err);
 }
 
 /* {"csv" | "csv_base64", "charset"?, "agency"?, "dry_run"?, "allow_weak", "force", "must_change",
- *  "letter"} -> {"rows", "added", "updated", "unchanged", "repaired": [{"row", "name", "code",
- *  "reason",
- *  "reason_vi"}], "rejected": [the same with "proposal"], "dry_run"}
+ *  "letter"} -> {"rows", "added", "updated", "unchanged", "header": [[cell]], "repaired": [{"row",
+ *  "name", "code", "reason", "reason_vi", "after", "lines": [[cell]], "group"?: [cell]}],
+ *  "rejected": [the same with "proposal" instead of "after"], "dry_run"}
  * Accounts made here have no password unless the list has a column of them. */
 enum cv_status
 reg_import(struct reg_call *c, struct cv_err *err)
@@ -456,6 +513,10 @@ reg_import(struct reg_call *c, struct cv_err *err)
 	json_object_set_new(c->reply, "updated", json_integer((json_int_t)run.updated));
 	json_object_set_new(c->reply, "unchanged", json_integer((json_int_t)run.unchanged));
 	json_object_set_new(c->reply, "dry_run", json_boolean(c->is_dry));
+	json_t *header = json_array();
+	for (size_t k = 0; k < run.rows.header_rows; k++)
+		json_array_append_new(header, cells_of(&run, run.rows.header + k));
+	json_object_set_new(c->reply, "header", header);
 	json_object_set_new(c->reply, "repaired", run.repaired);
 	json_object_set_new(c->reply, "rejected", run.rejected);
 	return status;

@@ -1,0 +1,1 @@
+s<sst><si><t>STT</t></si><si><r><t>Họ và</t></r><r><t xml:space="preserve"> tên</t></r><rPh><t>x</t></rPh></si></sst>
