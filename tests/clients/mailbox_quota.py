@@ -52,7 +52,7 @@ def notices(c):
     return out
 
 
-def test_notices_come_once_at_each_mark():
+def test_acc_09_notices_come_once_at_each_mark():
     with Province(filter=False) as p:
         an = p.user("an", quota=1000 * K)
         c = p.imap(an)
@@ -91,7 +91,7 @@ def test_notices_come_once_at_each_mark():
         p.check_store()
 
 
-def test_an_agency_shares_a_pool():
+def test_acc_09_an_agency_shares_a_pool():
     with Province(filter=False) as p:
         ctl = os.path.join(p.dir, "run", "imapd.ctl")
         ask(ctl, {"do": "agency.add", "code": "stp", "name": "Sở Tư pháp"})

@@ -79,7 +79,7 @@ def send_to(p, sender, to, subject, as_whom=None):
                    f"From: {as_whom or sender}\r\nTo: {to}\r\nSubject: {subject}\r\n\r\nNội dung\r\n".encode())
 
 
-def test_three_people_read_one_agency_box():
+def test_acc_08_three_people_read_one_agency_box():
     with kit.Province(filter=False) as p:
         thuky, lanhdao, chuyenvien = office(p)
         for i in range(3):
@@ -135,7 +135,7 @@ def test_three_people_read_one_agency_box():
         expect(f"imap.share_opened user={thuky} box={AGENCY}" in log, log[-1000:])
 
 
-def test_sending_follows_the_same_delegations():
+def test_acc_08_sending_names_who_sent_for_whom():
     with kit.Province(filter=False) as p:
         thuky, lanhdao, chuyenvien = office(p)
         send_to(p, thuky, chuyenvien, "Thay van thu", as_whom=AGENCY)
