@@ -16,6 +16,7 @@
 #define VALUE_MAX (64u << 10)
 
 /* ---- writing ---- */
+/* No "version: 1" at the top: slapadd takes it for an attribute. */
 
 /* SAFE-STRING of RFC 2849; a blank at the end is not. */
 static bool
@@ -154,7 +155,6 @@ admin_ldif(const struct admin_directory *d, struct cv_buf *out)
 	struct cv_str first = cv_str_sub(
 		d->wish.domain, 0, CV_MIN(cv_str_find(d->wish.domain, '.', 0), d->wish.domain.n));
 
-	cv_buf_z(out, "version: 1\n\n");
 	put_dn(d, NULL, CV_STR_EMPTY, out);
 	cv_buf_z(out, "objectClass: dcObject\nobjectClass: organization\n");
 	put(out, "dc", first);
@@ -193,10 +193,7 @@ read_book(struct cv_str text, struct book *b, struct cv_err *err)
 	size_t cap = 0;
 
 	cv_map_init(&b->by_dn);
-	if (!cv_str_has_prefix(text, "version: 1\n\n"))
-		return cv_fail(err, CV_INVALID, "that is no danhba.ldif of ours");
-	struct cv_str rest = cv_str_sub(text, strlen("version: 1\n\n"), text.n);
-	while (rest.n) {
+	for (struct cv_str rest = text; rest.n;) {
 		const char *end = memmem(rest.p, rest.n, "\n\n", 2);
 		const char *line = memchr(rest.p, '\n', rest.n);
 		if (!end || !line || !cv_str_has_prefix(rest, "dn:"))
@@ -279,8 +276,6 @@ admin_ldif_changes(struct cv_str old, struct cv_str new, struct cv_buf *out, str
 		status = read_book(new, &after, err);
 	else
 		cv_map_init(&after.by_dn);
-	if (status == CV_OK)
-		cv_buf_z(out, "version: 1\n\n");
 	/* Children stand behind their parents: what goes, goes from the end. */
 	for (size_t i = status == CV_OK ? before.count : 0; i--;) {
 		const struct record *r = &before.records[i];
