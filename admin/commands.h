@@ -45,6 +45,7 @@ extern const struct admin_command admin_dns_show, admin_dns_check;
 extern const struct admin_command admin_directory_publish, admin_directory_status,
 	admin_directory_verify, admin_directory_is_official, admin_directory_ldif,
 	admin_directory_key;
+extern const struct admin_command admin_clients_publish, admin_clients_show, admin_clients_sheet;
 extern const struct admin_command admin_queue_list, admin_queue_show, admin_queue_retry,
 	admin_queue_hold, admin_queue_release, admin_queue_delete, admin_queue_bounce,
 	admin_queue_stats, admin_queue_summary, admin_queue_adopt;

@@ -166,9 +166,8 @@ add_tlsa(struct maker *m, struct cv_conf *conf, struct cv_err *err)
 	return status;
 }
 
-/* The port of the first address of LIST; 0 when the service is not offered. */
-static unsigned
-port_of(const char *list)
+unsigned
+admin_dns_port_of(const char *list)
 {
 	struct cv_str rest = cv_str_z(list), word;
 	uint64_t port = 0;
@@ -198,7 +197,7 @@ add_srv(struct maker *m)
 	char name[400];
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
-		unsigned port = port_of(rows[i].listen);
+		unsigned port = admin_dns_port_of(rows[i].listen);
 		below(m, rows[i].label, name);
 		if (port)
 			add(m, ADMIN_DNS_SRV, CV_DNS_SRV, name, "%u 1 %u %s.", rows[i].priority,
@@ -250,6 +249,8 @@ admin_dns_make(struct cv_conf *conf, const struct admin_dns_wish *wish, struct a
 	add_srv(&m);
 	add(&m, ADMIN_DNS_AUTOCONFIG, CV_DNS_CNAME, below(&m, "autoconfig", name), "%s.", host);
 	add(&m, ADMIN_DNS_AUTOCONFIG, CV_DNS_CNAME, below(&m, "autodiscover", name), "%s.", host);
+	add(&m, ADMIN_DNS_AUTOCONFIG, CV_DNS_SRV, below(&m, "_autodiscover._tcp", name),
+		"0 1 443 %s.", host);
 	if (status != CV_OK)
 		admin_dns_done(out);
 	return status;

@@ -51,6 +51,9 @@ CV_MUST_CHECK enum cv_status admin_dns_make(struct cv_conf *conf,
 	const struct admin_dns_wish *wish, struct admin_dns_set *out, struct cv_err *err);
 void admin_dns_done(struct admin_dns_set *set);
 
+/* The port of the first address of LIST (an option like listen_imaps); 0 when the service is not
+ * offered. */
+unsigned admin_dns_port_of(const char *list);
 const char *admin_dns_type_name(enum cv_dns_type type);
 /* Appends the record as a line of a zone file; one of addresses becomes a comment. */
 void admin_dns_zone_line(const struct admin_dns_record *r, struct cv_buf *out);
