@@ -6,6 +6,7 @@
 
 #include "common/audit/access.h"
 #include "common/base/clock.h"
+#include "common/register/auth_recent.h"
 #include "imapd/mail_notice.h"
 #include "imapd/quarantine_ctl.h"
 #include "imapd/rights_ctl.h"
@@ -140,6 +141,8 @@ imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 		return imapd_reload(d, reply_out, err);
 	if (strcmp(what, "store.check") == 0)
 		return do_store_check(d, call, reply_out, err);
+	if (strcmp(what, "auth.recent") == 0)
+		return cv_auth_recent_do(d->auth, call->request, reply_out, err);
 	if (strncmp(what, "session.", 8) == 0)
 		return imapd_sessions_do(d, call->request, reply_out, err);
 	if (strcmp(what, "mail.notice") == 0)

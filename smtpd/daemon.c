@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/net/daemon.h"
+#include "common/register/auth_recent.h"
 #include "common/sandbox/sandbox.h"
 #include "smtpd/adopt.h"
 #include "smtpd/daemon_private.h"
@@ -181,6 +182,8 @@ control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 		return smtpd_own_mail_do(&d->server, call->request, reply_out, err);
 	if (what && !strcmp(what, "auth.unlock"))
 		return answer_unlock(&d->server, call->request, reply_out);
+	if (what && !strcmp(what, "auth.recent"))
+		return cv_auth_recent_do(d->server.auth, call->request, reply_out, err);
 	if (what && cv_str_has_prefix(cv_str_z(what), "sending."))
 		return smtpd_sending_do(&d->server, call->request, reply_out, err);
 	return smtpd_outbound_do(d->server.outbound, call, reply_out, err);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "admin/commands.h"
+#include "admin/schedule/schedule.h"
 #include "common/base/clock.h"
 #include "common/net/thread.h"
 #include "common/register/register.h"
@@ -237,6 +238,7 @@ gather(struct doctor *d, struct admin_call *call)
 	json_object_set_new(frozen, "frozen", json_true());
 	d->frozen = ask(call, ADMIN_SMTPD, frozen);
 	d->classifier = ask(call, ADMIN_SPAMFILTER, admin_request("classifier.status"));
+	d->schedule = admin_schedule_status(call);
 	d->domains = read_domains(d->main);
 	struct cv_resolver_options o = {
 		.zone_file = d->main->dns_zone_file[0] ? d->main->dns_zone_file : NULL,
@@ -260,6 +262,7 @@ let_go(struct doctor *d)
 	json_decref(d->frozen);
 	json_decref(d->classifier);
 	json_decref(d->domains);
+	json_decref(d->schedule);
 	if (d->resolver)
 		cv_resolver_free(d->resolver);
 }

@@ -49,6 +49,7 @@ struct doctor {
 	json_t *queue_stats;            /* "queue.stats", or NULL */
 	json_t *frozen;                 /* "sending.list", or NULL */
 	json_t *classifier;             /* "classifier.status", or NULL */
+	json_t *schedule;               /* admin_schedule_status(), or NULL */
 	json_t *domains;                /* names of ours, aliases too */
 	struct cv_resolver *resolver;   /* NULL: it could not be made */
 	char resolver_fault[200];

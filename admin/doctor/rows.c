@@ -166,8 +166,10 @@ const struct doctor_row doctor_rows[] = {
 	{ "logs.errors", DOCTOR_WARN, "no errors in the last day", "không có lỗi trong một ngày qua", "errors in the last day", "có lỗi trong một ngày qua",
 		"docs/log-events.md explains each event", "docs/log-events.md giải thích từng sự kiện" },
 	/* ---- schedule ---- */
+	{ "schedule.running", DOCTOR_WARN, "the scheduler runs", "bộ lập lịch đang chạy", "the scheduler does not run: no dated act, digest, report or backup happens by itself", "bộ lập lịch không chạy: việc theo ngày, báo cáo, sao lưu không tự làm",
+		"it is started by congvu serve: see the log for schedule events", "congvu serve khởi động nó: xem sự kiện schedule trong nhật ký" },
 	{ "schedule.failed", DOCTOR_WARN, "no job failed", "không việc nào lỗi", "a job failed", "có việc bị lỗi",
-		"congvu schedule", "congvu schedule" },
+		"mend what its last words say; congvu schedule shows when it is tried again", "sửa theo thông báo; congvu schedule cho biết khi nào thử lại" },
 	/* ---- accounts ---- */
 	{ "accounts.frozen", DOCTOR_WARN, "no account is frozen", "không tài khoản nào bị khóa gửi", "may not send", "đang bị khóa gửi",
 		"find out whether its password is known to others before congvu sending release", "kiểm tra có bị lộ mật khẩu không trước khi congvu sending release" },

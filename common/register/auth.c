@@ -17,6 +17,7 @@
 #include "common/net/net.h"
 #include "common/net/pool.h"
 #include "common/register/auth_impl.h"
+#include "common/register/auth_recent.h"
 #include "common/register/oauth.h"
 #include "common/register/password.h"
 
@@ -32,6 +33,7 @@ struct cv_auth {
 	struct cv_register *reg;
 	struct cv_pool *pool;
 	struct lockout *lockout;
+	struct auth_recent *recent;
 	uint8_t key[32];
 	pthread_mutex_t lock;       /* rank: leaf; guards `cache` */
 	struct cv_map cache;        /* account number -> struct remembered */
@@ -60,6 +62,7 @@ cv_auth_new(struct cv_register *r, struct cv_auth **out, struct cv_err *err)
 	struct cv_auth *a = cv_calloc(1, sizeof *a);
 	a->reg = r;
 	a->lockout = lockout_new();
+	a->recent = auth_recent_new();
 	cv_random(a->key, sizeof a->key);
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_mutex_init(&a->rule_lock, NULL);
@@ -95,6 +98,7 @@ cv_auth_free(struct cv_auth *a)
 		cv_pool_free(a->pool);
 	forget_all(a);
 	lockout_free(a->lockout);
+	auth_recent_free(a->recent);
 	pthread_mutex_destroy(&a->lock);
 	pthread_mutex_destroy(&a->rule_lock);
 	pthread_mutex_destroy(&a->crowd_lock);
@@ -148,6 +152,18 @@ auth_oauth(struct cv_auth *a)
 	return a->oauth;
 }
 
+struct auth_recent *
+auth_recent_of(struct cv_auth *a)
+{
+	return a->recent;
+}
+
+struct lockout *
+auth_lockout_of(struct cv_auth *a)
+{
+	return a->lockout;
+}
+
 unsigned
 cv_auth_unlock(struct cv_auth *a, struct cv_str address)
 {
@@ -190,6 +206,10 @@ auth_subject_find(struct cv_auth *a, struct cv_str login, const struct sockaddr_
 	out->takes_own = cv_auth_is_inside(a, peer);
 	if (has_login)
 		out->device_count = cv_snapshot_devices(out->snap, hit.account.acct, &out->devices);
+	if (peer)
+		out->peer = *peer;
+	if (login.n < sizeof out->login)
+		snprintf(out->login, sizeof out->login, "%.*s", CV_STR_ARGS(login));
 	out->lock = lockout_id(a->lockout, has_login ? hit.account.address : login, peer);
 }
 
@@ -203,7 +223,10 @@ auth_subject_done(struct auth_subject *s)
 bool
 auth_is_locked(struct cv_auth *a, const struct auth_subject *s)
 {
-	return lockout_is_locked(a->lockout, &s->lock, cv_wall_ms());
+	bool locked = lockout_is_locked(a->lockout, &s->lock, cv_wall_ms());
+	if (locked)
+		auth_recent_note(a->recent, s, AUTH_WHY_LOCKED, cv_wall_secs());
+	return locked;
 }
 
 bool
@@ -213,19 +236,37 @@ auth_device_may(const struct snap_device *d, enum cv_auth_use use)
 	       (d->scope & (use == CV_AUTH_SEND ? REG_MAY_SEND : REG_MAY_READ)) != 0;
 }
 
+static bool
+is_by_other_name(const struct auth_subject *s)
+{
+	struct cv_str login = cv_str_z(s->login);
+
+	return cv_str_find(login, '@', 0) < login.n && !cv_str_ieq(login, s->account.address);
+}
+
 enum cv_auth_result
 auth_conclude(struct cv_auth *a, const struct auth_subject *s, enum auth_proof proof)
 {
+	int64_t now = cv_wall_secs();
+
 	if (proof == AUTH_WRONG || !s->is_known) {
 		lockout_fail(a->lockout, &s->lock, cv_wall_ms());
+		auth_recent_note(
+			a->recent, s, s->takes_own ? AUTH_WHY_WRONG : AUTH_WHY_OUTSIDE, now);
 		return CV_AUTH_BAD;
 	}
 	lockout_clear(a->lockout, &s->lock);
-	if (s->account.state != CV_STATE_ACTIVE)
+	if (s->account.state != CV_STATE_ACTIVE) {
+		auth_recent_note(a->recent, s, AUTH_WHY_SUSPENDED, now);
 		return CV_AUTH_SUSPENDED;
+	}
 	if (proof == AUTH_OWN_PASSWORD && s->secret->expires_secs &&
-	    cv_wall_secs() >= s->secret->expires_secs)
+	    now >= s->secret->expires_secs) {
+		auth_recent_note(a->recent, s, AUTH_WHY_EXPIRED, now);
 		return CV_AUTH_EXPIRED;
+	}
+	if (is_by_other_name(s))
+		auth_recent_note(a->recent, s, AUTH_WHY_OTHER_NAME, now);
 	return CV_AUTH_OK;
 }
 

@@ -7,6 +7,8 @@
 #include "common/register/lockout.h"
 #include "common/register/snapshot_format.h"
 
+#define AUTH_LOGIN_KEPT 128
+
 /* What a login name stands for, looked up once; hold the snapshot while using the slices. */
 struct auth_subject {
 	const struct cv_snapshot *snap;     /* counted: auth_subject_done() */
@@ -17,6 +19,8 @@ struct auth_subject {
 	const struct snap_device *devices;  /* app passwords and certificates */
 	size_t device_count;
 	struct lockout_id lock;
+	struct sockaddr_storage peer;       /* family 0: not known */
+	char login[AUTH_LOGIN_KEPT];        /* as it was given; "" when it is longer */
 };
 void auth_subject_find(struct cv_auth *a, struct cv_str login, const struct sockaddr_storage *peer,
                        struct auth_subject *out);

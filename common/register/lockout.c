@@ -116,6 +116,16 @@ lockout_is_locked(struct lockout *l, const struct lockout_id *id, int64_t now_ms
 	return locked;
 }
 
+int64_t
+lockout_until(struct lockout *l, const struct lockout_id *id, int64_t now_ms)
+{
+	pthread_mutex_lock(&l->lock);
+	const struct pair *p = find(l, id->pair);
+	int64_t until = is_locked(p, now_ms) ? p->until_ms : 0;
+	pthread_mutex_unlock(&l->lock);
+	return until;
+}
+
 /* The place of KEY, taken if there was none or what it held has run out. */
 static struct pair *
 place(struct lockout *l, uint64_t key, uint64_t name, int64_t now_ms)

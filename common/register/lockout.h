@@ -32,6 +32,9 @@ struct lockout_id lockout_id(const struct lockout *l, struct cv_str name,
                              const struct sockaddr_storage *peer);
 bool lockout_is_locked(struct lockout *l, const struct lockout_id *id, int64_t now_ms);
 
+/* When the lock of the pair ends, in ms; 0 when there is none. */
+int64_t lockout_until(struct lockout *l, const struct lockout_id *id, int64_t now_ms);
+
 enum lockout_answer {
 	LOCKOUT_GO,      /* counted: lockout_end() must follow */
 	LOCKOUT_LOCKED,

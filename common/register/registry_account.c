@@ -655,13 +655,22 @@ reg_account_show(struct reg_call *c, struct cv_err *err)
 	if (status)
 		return status;
 	json_t *o = reg_account_json(a), *aliases = json_array(), *holds = json_array();
+	json_t *former = json_array();
 	struct cv_str key;
 	void *value;
 	for (size_t pos = 0; cv_map_each(&m->addresses, &pos, &key, &value);) {
 		const struct reg_address *address = value;
 		if (address->acct == a->acct && address->type == REG_ALIAS)
 			json_array_append_new(aliases, json_stringn(key.p, key.n));
+		else if (address->acct == a->acct && address->type == REG_HISTORY)
+			json_array_append_new(former, json_stringn(key.p, key.n));
 	}
+	json_object_set_new(o, "former", former);
+	json_object_set_new(o, "state_since", json_integer((json_int_t)a->state_secs));
+	json_object_set_new(
+		o, "password_changed", json_integer((json_int_t)a->secret.changed_secs));
+	json_object_set_new(
+		o, "password_expires", json_integer((json_int_t)a->secret.expires_secs));
 	for (size_t i = 0; i < m->count; i++)
 		if (reg_list_has(&m->accounts[i]->members, a->acct))
 			json_array_append_new(holds, json_string(m->accounts[i]->text[T_ADDRESS]));
