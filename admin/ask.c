@@ -219,7 +219,8 @@ static bool
 is_of_daemon(const char *what)
 {
 	return !strcmp(what, "status") || !strcmp(what, "reload") ||
-	       !strncmp(what, "session.", 8) || !strncmp(what, "quarantine.", 11);
+	       !strncmp(what, "session.", 8) || !strncmp(what, "auth.", 5) ||
+	       !strncmp(what, "quarantine.", 11);
 }
 
 json_t *

@@ -11,6 +11,7 @@ const struct admin_command *const admin_commands[] = {
 	&admin_drain,
 	&admin_trace,
 	&admin_doctor,
+	&admin_diagnose,
 	&admin_domain_add,
 	&admin_domain_list,
 	&admin_agency_add,

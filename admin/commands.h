@@ -6,7 +6,7 @@
 #include "admin/admin.h"
 
 extern const struct admin_command admin_init, admin_serve, admin_status,
-	admin_reload, admin_drain, admin_trace, admin_doctor;
+	admin_reload, admin_drain, admin_trace, admin_doctor, admin_diagnose;
 extern const struct admin_command admin_domain_add, admin_domain_list;
 extern const struct admin_command admin_agency_add, admin_agency_import, admin_agency_list;
 extern const struct admin_command admin_account_add, admin_account_list, admin_account_show,
