@@ -75,6 +75,8 @@ static const struct {
 		"the filters let it pass ({ms} ms)", "Bộ lọc cho qua ({ms} ms)" },
 	{ "filter", "", NULL,
 		"the filters said {verdict} ({ms} ms)", "Bộ lọc kết luận: {verdict} ({ms} ms)" },
+	{ "box", "place", NULL,
+		"box <{to}>: {result}, put into {place} by the filter's verdict", "Hộp thư <{to}>: {result}, bộ lọc xếp vào {place}" },
 	{ "box", "", NULL,
 		"box <{to}>: {result}", "Hộp thư <{to}>: {result}" },
 	{ "queue", "held", NULL,

@@ -156,6 +156,8 @@ box_word(const struct cv_deliver_rcpt *r)
 void
 smtpd_note_boxes(struct smtpd_session *s)
 {
+	static const char *const places[] = {
+		[CV_Q_INBOX] = "", [CV_Q_JUNK] = "junk", [CV_Q_QUARANTINE] = "quarantine"};
 	struct smtpd_tx *tx = s->tx;
 
 	if (!tx->delivery_count)
@@ -177,7 +179,8 @@ smtpd_note_boxes(struct smtpd_session *s)
 				 .rcpts[r->box % CV_DELIVER_RCPTS_MAX];
 		snprintf(count, sizeof count, "group of %zu", r->box_count);
 		CV_TRACE(s->server->trace, cv_str_z(tx->id), "box", {"to", r->address, true},
-			{"result", cv_str_z(r->is_group ? count : box_word(b)), false});
+			{"result", cv_str_z(r->is_group ? count : box_word(b)), false},
+			{"place", cv_str_z(places[tx->place]), false});
 	}
 }
 

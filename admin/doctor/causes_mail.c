@@ -91,7 +91,8 @@ find_greylisted(const struct diagnosis *d, const void *arg, struct cv_buf *facts
 static bool
 has_verdict(const json_t *r, const void *arg)
 {
-	return is_event(r, "filter") && !strcmp(diagnose_text(r, "verdict"), arg);
+	return (is_event(r, "filter") && !strcmp(diagnose_text(r, "verdict"), arg)) ||
+	       (is_event(r, "box") && !strcmp(diagnose_text(r, "place"), arg));
 }
 
 bool

@@ -157,13 +157,20 @@ struct fate_job {
 	char mailbox[1100];
 };
 
+static struct cv_str
+without_brackets(struct cv_str id)
+{
+	return id.n > 2 && id.p[0] == '<' && id.p[id.n - 1] == '>' ? cv_str_sub(id, 1, id.n - 1)
+								   : id;
+}
+
 static bool
 is_it(const struct fate_job *job, const struct cv_msg *msg)
 {
 	struct cv_summary summary;
 
 	return msg->summary.p && !cv_summary_decode(msg->summary, &summary) &&
-	       cv_str_eq(summary.message_id, job->message_id);
+	       cv_str_eq(without_brackets(summary.message_id), job->message_id);
 }
 
 static bool
@@ -294,6 +301,7 @@ reg_message_fate(struct reg_call *c, struct cv_err *err)
 	if (status)
 		return status;
 	const char *address = a->text[T_ADDRESS];
+	job->message_id = without_brackets(job->message_id);
 	job->acct = a->acct;
 	job->address = cv_arena_str(&c->arena, cv_str(address, strlen(address) + 1));
 	c->after = run_fate;
