@@ -142,13 +142,14 @@ find_suspended(const struct diagnosis *d, CV_UNUSED const void *arg, struct cv_b
 bool
 find_dormant(const struct diagnosis *d, CV_UNUSED const void *arg, struct cv_buf *facts)
 {
-	char when[40];
-	const json_t *dormant = json_object_get(d->account, "dormant");
-	int64_t since = admin_number(dormant, "since");
+	static const char *const steps[] = {"", "warned", "no log-in", "withdrawal proposed"};
+	static const char *const steps_vi[] = {
+		"", "đã nhắc", "đã tắt đăng nhập", "đề nghị thu hồi"};
+	json_int_t stage = admin_number(json_object_get(d->account, "unused"), "stage");
 
-	if (!json_is_object(dormant))
+	if (stage < 1 || stage >= (json_int_t)CV_COUNT(steps))
 		return false;
-	cv_buf_printf(facts, "%s %s", diagnose_text(dormant, "step"), diagnose_time(since, when));
+	cv_buf_z(facts, admin_say(d->call, steps[stage], steps_vi[stage]));
 	return true;
 }
 

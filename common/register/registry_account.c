@@ -665,6 +665,11 @@ reg_account_show(struct reg_call *c, struct cv_err *err)
 		else if (address->acct == a->acct && address->type == REG_HISTORY)
 			json_array_append_new(former, json_stringn(key.p, key.n));
 	}
+	static const char *const facts[] = { "leave", "unused" };
+	for (size_t i = 0; i < CV_COUNT(facts); i++)
+		if (reg_fact(c, a, facts[i]))
+			json_object_set_new(
+				o, facts[i], json_deep_copy(reg_fact(c, a, facts[i])));
 	json_object_set_new(o, "former", former);
 	json_object_set_new(o, "state_since", json_integer((json_int_t)a->state_secs));
 	json_object_set_new(
