@@ -72,6 +72,7 @@ const struct admin_command *const admin_commands[] = {
 	&admin_session_kill,
 	&admin_alias_add,
 	&admin_alias_remove,
+	&admin_alias_report,
 	&admin_role_add,
 	&admin_role_remove,
 	&admin_role_hold,

@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "common/register/trap.h"
 #include "common/text/encode.h"
+#include "smtpd/alias_use.h"
 #include "smtpd/envelope.h"
 #include "smtpd/expand.h"
 #include "smtpd/filters.h"
@@ -202,6 +203,21 @@ rcpt_probe(struct smtpd_session *s, cv_acct_id acct)
 	return rcpt_probed(s);
 }
 
+/* So that an operator can tell which old names are still in use: counted when the message is
+ * accepted. */
+static void
+note_alias(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_snapshot *snap,
+	const struct cv_reg_hit *hit)
+{
+	struct cv_str local, domain;
+
+	smtpd_envelope_split(s->tx->sender, &local, &domain);
+	r->alias = smtpd_alias_of(hit, &s->tx->arena);
+	r->is_inside = s->authed || cv_snapshot_has_domain(snap, domain);
+	cv_log(cv_conn_id(s->conn), CV_DEBUG, "alias.used", "alias=%.*s account=%.*s",
+		CV_STR_ARGS(r->alias), CV_STR_ARGS(hit->account.address));
+}
+
 static enum cv_step
 rcpt_local(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_snapshot *snap,
 	const struct cv_reg_hit *hit)
@@ -213,9 +229,8 @@ rcpt_local(struct smtpd_session *s, struct smtpd_rcpt *r, const struct cv_snapsh
 		smtpd_expand_cut(s->tx, r);
 		return smtpd_envelope_refuse(s, reply);
 	}
-	if (hit->by_alias) /* so that an operator can tell which names are still in use */
-		cv_log(cv_conn_id(s->conn), CV_DEBUG, "alias.used", "alias=%.*s account=%.*s",
-			CV_STR_ARGS(r->address), CV_STR_ARGS(hit->account.address));
+	if (hit->by_alias)
+		note_alias(s, r, snap, hit);
 	r->is_moved = hit->account.state == CV_STATE_RETIRED;
 	push_rcpt(s->tx, r);
 	/* One copy for each box, however many of its addresses are named. */

@@ -22,6 +22,7 @@
 #include "smtpd/outbound.h"
 #include "smtpd/own_mail.h"
 #include "smtpd/again.h"
+#include "smtpd/alias_use.h"
 #include "smtpd/answers.h"
 #include "smtpd/room.h"
 #include "smtpd/sending.h"
@@ -364,6 +365,8 @@ start_net(struct smtpd_daemon *d)
 	if (status == CV_OK)
 		status = smtpd_sending_start(s->sending, s, d->err);
 	if (status == CV_OK)
+		status = smtpd_alias_use_start(s->main->run_dir, &s->aliases, d->err);
+	if (status == CV_OK)
 		status = smtpd_answers_new(s, &s->answers, d->err);
 	return status;
 }
@@ -434,6 +437,7 @@ smtpd_daemon_stop(struct smtpd_daemon *d)
 		cv_auth_free(s->auth);
 	if (s->resolver)
 		cv_resolver_free(s->resolver);
+	smtpd_alias_use_stop(s->aliases);
 	smtpd_split_free(s->split);
 	if (s->outbound)
 		smtpd_outbound_free(s->outbound);

@@ -12,6 +12,7 @@
 #include "common/base/kill.h"
 #include "common/base/log.h"
 #include "common/text/header.h"
+#include "smtpd/alias_use.h"
 #include "smtpd/answers.h"
 #include "smtpd/expand.h"
 #include "smtpd/filters.h"
@@ -142,6 +143,10 @@ accept_message(struct smtpd_session *s)
 	smtpd_note_end(s, 0, NULL, NULL);
 	if (tx->sent && !tx->discarded)
 		cv_deliver_sent(s->server->deliverer, tx->sent);
+	for (size_t i = 0; i < tx->rcpt_count; i++)
+		if (tx->rcpts[i].alias.n)
+			smtpd_alias_use_count(
+				s->server->aliases, tx->rcpts[i].alias, tx->rcpts[i].is_inside);
 	atomic_fetch_add(&s->server->counters.accepted, 1);
 	s->messages++;
 	if (tx->place == CV_Q_INBOX && !tx->held && !tx->discarded)

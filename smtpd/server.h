@@ -65,6 +65,7 @@ struct smtpd_server {
 	struct smtpd_room_cache *room;      /* who was seen to have room lately */
 	struct smtpd_answers *answers;          /* what boxes answer by themselves */
 	struct smtpd_sending *sending;      /* the ledger of what accounts send */
+	struct smtpd_alias_use *aliases;    /* how often old addresses are used */
 	_Atomic(struct cv_netset *) inside, proxies, priority_from;
 	_Atomic(struct smtpd_defence *) defence;
 	struct cv_rates *rates, *good_peers; /* what peers and accounts did lately */

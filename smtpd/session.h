@@ -49,7 +49,9 @@ typedef enum cv_step smtpd_resume_fn(struct smtpd_session *s);
 struct smtpd_rcpt {
 	struct cv_str address;       /* normalised, without brackets */
 	struct cv_str orcpt;
+	struct cv_str alias;         /* the alias that it was found by, or empty */
 	uint32_t notify;
+	bool is_inside;              /* who writes to that alias is ours */
 	bool is_local;               /* delivered to the store; a group is many accounts */
 	bool is_group;               /* or forwarded elsewhere: no box of its own answers for it */
 	bool is_moved;               /* retired, and its successor gets the mail */

@@ -528,6 +528,8 @@ static const struct {
 	{ "alias.del",       reg_alias_del       },
 	{ "audit.list",      reg_audit_list      },
 	{ "audit.verify",    reg_audit_verify    },
+	{ "alias.note",      reg_alias_note      },
+	{ "alias.report",    reg_alias_report    },
 	{ "dated.add",       reg_dated_add       },
 	{ "dated.cancel",    reg_dated_cancel    },
 	{ "dated.list",      reg_dated_list      },
