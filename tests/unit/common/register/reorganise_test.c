@@ -4,6 +4,7 @@
 
 #include <cmocka.h>
 
+#include "common/base/clock.h"
 #include "common/register/registry.h"
 #include "tests/unit/common/register/registry_kit.h"
 
@@ -371,6 +372,68 @@ mig_01_what_changed_since_stops_a_rollback_or_stays(void **state)
 	refused(text, CV_EXISTS);
 }
 
+static json_t *
+alias_report(const char *more)
+{
+	char text[300];
+	json_t *reply;
+	struct cv_err err = {0};
+	snprintf(text, sizeof text, "{\"do\":\"alias.report\"%s}", more);
+	if (ask(text, &reply, &err))
+		fail_msg("%s: %s", text, err.text);
+	return reply;
+}
+
+static void
+note_use(const char *alias, int64_t day, unsigned inside, unsigned outside)
+{
+	char text[400];
+	snprintf(text, sizeof text, "{\"do\":\"alias.note\",\"rows\":[{\"alias\":\"%s\",\"day\":%lld,"
+		"\"inside\":%u,\"outside\":%u,\"last\":%lld}]}", alias, (long long)day, inside, outside,
+		(long long)day * 86400);
+	must(text);
+}
+
+static void
+mig_02_the_use_of_old_addresses_is_added_up_and_their_end_proposed(void **state)
+{
+	(void)state;
+	int64_t today = (cv_wall_secs() + 7 * 3600) / 86400;
+	json_decref(plan(MERGE "," DOMAIN "," RENAME, ""));
+	note_use("dtduyen.stnmt@lamgiang.example", today, 2, 3);
+	note_use("dtduyen.stnmt@lamgiang.example", today, 0, 1);
+	note_use("dtduyen.stnmt@lamgiang.example", today - 40, 0, 9);
+	note_use("dtduyen.snnmt@trason.example", today, 0, 1);
+	note_use("x@elsewhere.example", today, 1, 1);
+	note_use("lthoa.xbinhhai@lamgiang.example", today - 401, 1, 1);
+	json_t *reply = alias_report(""), *list = json_object_get(reply, "aliases");
+	assert_int_equal(json_array_size(list), 2);
+	json_t *one = json_array_get(list, 0);
+	assert_string_equal(text_of(one, "alias"), "dtduyen.stnmt@lamgiang.example");
+	assert_string_equal(text_of(one, "address"), "dtduyen.snnmt@lamgiang.example");
+	assert_int_equal(json_integer_value(json_object_get(one, "inside")), 2);
+	assert_int_equal(json_integer_value(json_object_get(one, "outside")), 4);
+	assert_int_equal(json_integer_value(json_object_get(one, "total")), 15);
+	one = json_array_get(json_object_get(reply, "domains"), 0);
+	assert_int_equal(json_integer_value(json_object_get(one, "outside")), 1);
+	json_decref(reply);
+	reply = alias_report(",\"agency\":\"ubnd\",\"domain\":\"trason.example\",\"only\":\"all\"");
+	list = json_object_get(reply, "aliases");
+	assert_int_equal(json_array_size(list), 5);
+	json_decref(reply);
+	reply = alias_report(",\"only\":\"over\"");
+	assert_int_equal(json_array_size(json_object_get(reply, "aliases")), 0);
+	json_decref(reply);
+	/* 24 months later all ends are proposed, and none has come. */
+	cv_clock_shift((int64_t)740 * 86400);
+	reply = alias_report(",\"only\":\"over\"");
+	assert_int_equal(json_array_size(json_object_get(reply, "aliases")), 9);
+	json_decref(reply);
+	assert_true(found("dtduyen.stnmt@lamgiang.example").by_alias);
+	cv_clock_shift(-(int64_t)740 * 86400);
+	refused("{\"do\":\"alias.report\",\"only\":\"some\"}", CV_INVALID);
+}
+
 int
 main(void)
 {
@@ -383,6 +446,7 @@ main(void)
 		T(mig_01_a_part_of_a_unit_becomes_a_unit),
 		T(mig_01_a_rollback_gives_everything_back_and_loses_no_address),
 		T(mig_01_what_changed_since_stops_a_rollback_or_stays),
+		T(mig_02_the_use_of_old_addresses_is_added_up_and_their_end_proposed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
