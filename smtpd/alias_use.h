@@ -1,8 +1,8 @@
 /* alias_use.h - how much mail still arrives for old addresses (MIG-02).
  *
  * Counts by alias and local day, from inside or outside; nothing of who wrote what. They gather in
- * memory and one thread hands them every few seconds to imapd, which keeps them ("alias.note" on its
- * control socket). While imapd is away they wait here, up to a number; the last seconds may be
+ * memory and one thread hands them every few seconds to imapd, which keeps them ("alias.note" on
+ * its control socket). While imapd is away they wait here, up to a number; the last seconds may be
  * lost in a crash, and counted twice when imapd dies while it answers. Any thread; never waits.
  */
 /* SPDX-License-Identifier: MPL-2.0 */

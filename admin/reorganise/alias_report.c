@@ -105,13 +105,15 @@ show(struct admin_call *call, const json_t *reply, enum admin_format format, FIL
 	const char *days = admin_option(call, "days");
 	char when[100];
 
-	snprintf(when, sizeof when, admin_say(call, "Mail of the last %s days", "Thư trong %s ngày qua"),
+	snprintf(when, sizeof when,
+		admin_say(call, "Mail of the last %s days", "Thư trong %s ngày qua"),
 		days ? days : "30");
 	struct admin_doc *d = admin_doc_new(call->vietnamese, (cv_wall_secs() + VIETNAM) / 86400,
 		admin_say(call, "Old addresses still in use", "Địa chỉ cũ còn được dùng"), when);
 	add_domains(call, d, json_object_get(reply, "domains"));
 	add_aliases(call, d, json_object_get(reply, "aliases"));
-	admin_doc_text(d, admin_say(call, "%lld of %lld old addresses", "%lld trong %lld địa chỉ cũ"),
+	admin_doc_text(d,
+		admin_say(call, "%lld of %lld old addresses", "%lld trong %lld địa chỉ cũ"),
 		(long long)admin_number(reply, "total"), (long long)admin_number(reply, "of"));
 	bool ok = call->json ? admin_json(call, reply)
 			     : write_to(call, d, ADMIN_FORMAT_TABLE, stdout);

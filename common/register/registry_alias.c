@@ -1,4 +1,4 @@
-/* registry_alias.c - alias.note, alias.report: how much mail still comes for old addresses (MIG-02).
+/* registry_alias.c - alias.note, alias.report: how much mail comes for old addresses (MIG-02).
  *
  * Counts only, by alias and day, from inside or outside: smtpd hands them over. They are rows of an
  * account of their own, so that they neither disturb the register nor stand in its journal:
@@ -359,8 +359,8 @@ reply_aliases(struct reg_call *c, json_t *all, const char *only, uint64_t limit)
 }
 
 /* {"days"? = 30, "domain"?, "agency"?, "only"? = "used" | "unused" | "over" | "all", "limit"?}
- * -> {"total", "of": all aliases, "aliases": [{"alias", "address", "name", "kind", "agency", "since",
- *  "until", "inside", "outside": in these days, "total", "last", "by_domain", "propose_end"}],
+ * -> {"total", "of": all aliases, "aliases": [{"alias", "address", "name", "kind", "agency",
+ *  "since", "until", "inside", "outside": in these days, "total", "last", "by_domain", "propose_end"}],
  *  "domains": [{"domain", "alias_of", "inside", "outside", "addresses", "last"}]} */
 enum cv_status
 reg_alias_report(struct reg_call *c, struct cv_err *err)
