@@ -360,7 +360,8 @@ reply_aliases(struct reg_call *c, json_t *all, const char *only, uint64_t limit)
 
 /* {"days"? = 30, "domain"?, "agency"?, "only"? = "used" | "unused" | "over" | "all", "limit"?}
  * -> {"total", "of": all aliases, "aliases": [{"alias", "address", "name", "kind", "agency",
- *  "since", "until", "inside", "outside": in these days, "total", "last", "by_domain", "propose_end"}],
+ *  "since", "until", "inside", "outside": in these days, "total", "last", "by_domain",
+ *  "propose_end"}],
  *  "domains": [{"domain", "alias_of", "inside", "outside", "addresses", "last"}]} */
 enum cv_status
 reg_alias_report(struct reg_call *c, struct cv_err *err)
