@@ -12,6 +12,7 @@
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <dirent.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -43,6 +44,7 @@
 #define ROOM_CHECK_BYTES (1u << 20) /* taken in between two looks at the free room */
 /* Recovery fills the rest of the last log file with zeros, and makes a checkpoint. */
 #define LOG_ROOM (40u << 20)
+#define STAGE "backup" /* the copy made for a backup, below the store */
 #define BALLAST_PART 16u /* at most this part of the file system */
 #define SYNC_TRIES 20
 #define SYNC_PAUSE_US 500000
@@ -344,19 +346,24 @@ cv_engine_backup(struct cv_engine *e, const char *dir, struct cv_err *err)
 {
 	char path[PATH_MAX];
 	enum cv_status status = make_dir(dir, err);
-	settle(e); /* the copy is made from files: what is committed now shall be in it */
 	atomic_fetch_add(&e->hurry, 1);
 	pthread_mutex_lock(&e->copy_lock);
 	atomic_fetch_sub(&e->hurry, 1);
 	pthread_mutex_lock(&e->upkeep_lock);
+	snprintf(path, sizeof path, "%s/bodies", dir);
+	if (!status && e->blobs)
+		status = e->blobs->ops->backup(e->blobs, path, CV_COPY_REMOVED, err);
+	settle(e); /* the copy is made from files: what is committed now shall be in it */
+	CV_KILL_POINT("backup.rows");
 	snprintf(path, sizeof path, "%s/rows", dir);
 	if (!status)
 		status = make_dir(path, err);
 	if (!status)
 		status = e->meta->ops->backup(e->meta, path, err);
+	CV_KILL_POINT("backup.bodies");
 	snprintf(path, sizeof path, "%s/bodies", dir);
 	if (!status && e->blobs)
-		status = e->blobs->ops->backup(e->blobs, path, err);
+		status = e->blobs->ops->backup(e->blobs, path, CV_COPY_BODIES, err);
 	if (!status)
 		status = mark_format(dir, err);
 	pthread_mutex_unlock(&e->upkeep_lock);
@@ -395,6 +402,81 @@ set_defaults(struct cv_engine_options *o)
 	o->checkpoint_secs = o->checkpoint_secs ? o->checkpoint_secs : CHECKPOINT_SECS_DEFAULT;
 	if (!o->checkpoint_log_bytes)
 		o->checkpoint_log_bytes = CHECKPOINT_LOG_DEFAULT;
+}
+
+/* The folders of a copy hold files alone. */
+static enum cv_status
+remove_folder(const char *path, struct cv_err *err)
+{
+	DIR *dir = opendir(path);
+	if (!dir)
+		return errno == ENOENT ? CV_OK
+				       : cv_fail_errno(err, CV_TEMPFAIL, errno, "opening %s", path);
+	int why = 0;
+	for (struct dirent *entry; (entry = readdir(dir));)
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
+			unlinkat(dirfd(dir), entry->d_name, 0) && !why)
+			why = errno;
+	closedir(dir);
+	if (!why && rmdir(path))
+		why = errno;
+	return why ? cv_fail_errno(err, CV_TEMPFAIL, why, "removing %s", path) : CV_OK;
+}
+
+enum cv_status
+cv_engine_unstage(struct cv_engine *e, struct cv_err *err)
+{
+	static const char *const parts[] = {"/rows", "/bodies", ""};
+	char path[PATH_MAX];
+	enum cv_status status = CV_OK;
+	pthread_mutex_lock(&e->copy_lock);
+	for (size_t i = 0; !status && i < CV_COUNT(parts); i++) {
+		snprintf(path, sizeof path, "%s/" STAGE "%s", e->dir, parts[i]);
+		status = remove_folder(path, err);
+	}
+	pthread_mutex_unlock(&e->copy_lock);
+	return status;
+}
+
+static uint64_t
+folder_bytes(const char *path)
+{
+	uint64_t sum = 0;
+	struct stat st;
+	DIR *dir = opendir(path);
+	for (struct dirent *entry; dir && (entry = readdir(dir));)
+		if (!fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
+			S_ISREG(st.st_mode))
+			sum += (uint64_t)st.st_size;
+	if (dir)
+		closedir(dir);
+	return sum;
+}
+
+enum cv_status
+cv_engine_stage(struct cv_engine *e, char **path_out, struct cv_err *err)
+{
+	char path[PATH_MAX];
+	enum cv_status status = cv_engine_unstage(e, err);
+	if (status)
+		return status;
+	snprintf(path, sizeof path, "%s/rows", e->dir);
+	uint64_t rows = folder_bytes(path);
+	if (free_bytes(e, NULL) < rows + LOG_ROOM)
+		return cv_fail(err, CV_FULL,
+			"copying the rows of %s needs %" PRIu64 " MB free on its disk", e->dir,
+			(rows + LOG_ROOM) >> 20);
+	snprintf(path, sizeof path, "%s/" STAGE, e->dir);
+	status = cv_engine_backup(e, path, err);
+	if (status) {
+		struct cv_err second;
+		if (cv_engine_unstage(e, &second))
+			cv_log(0, CV_WARN, "store.stage_left", "dir=%s error=\"%s\"", e->dir,
+				second.text);
+		return status;
+	}
+	*path_out = cv_strdup(path);
+	return CV_OK;
 }
 
 static struct cv_engine *
@@ -471,7 +553,7 @@ open_bodies(struct cv_engine *e, bool was_clean, struct cv_err *err)
 	snprintf(path, sizeof path, "%s/bodies", e->dir);
 	enum cv_status status = make_dir(path, err);
 	return status ? status :
-		cv_volumes_open(path, e->o.volume_bytes, was_clean, e->watchdog, &e->blobs, err);
+		cv_volumes_open(path, &e->o, was_clean, e->watchdog, &e->blobs, err);
 }
 
 static enum cv_status

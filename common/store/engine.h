@@ -77,6 +77,11 @@ struct cv_engine_options {
 	unsigned checkpoint_secs;  /* 0: 60 */
 	uint64_t checkpoint_log_bytes; /* 0: 64 MB */
 	unsigned stuck_secs;       /* a thread longer than this inside ends the process; 0: 5 */
+	/* For a copy whose volumes are fetched as they are read: called before N bytes at FROM of
+	 * the file NAME in bodies/ are read; false when they cannot be had. NULL: they are there.
+	 */
+	bool (*fetch)(void *arg, const char *name, uint64_t from, uint64_t n);
+	void *fetch_arg;
 };
 
 /* Statuses with which an engine ends its process at once, after a log line: the supervisor starts
@@ -139,6 +144,12 @@ CV_MUST_CHECK enum cv_status cv_meta_import(struct cv_engine *e, cv_acct_id acct
 CV_MUST_CHECK enum cv_status cv_engine_checkpoint(struct cv_engine *e, struct cv_err *err);
 CV_MUST_CHECK enum cv_status cv_engine_backup(struct cv_engine *e, const char *dir,
                                               struct cv_err *err);
+/* The same into the folder `backup` of the store itself, where sealed volumes cost no room, in
+ * place of the copy that was there; *PATH_OUT (a new string) names it. CV_FULL when the copied rows
+ * would leave the disk too little. cv_engine_unstage() removes it: what was copied is elsewhere. */
+CV_MUST_CHECK enum cv_status cv_engine_stage(struct cv_engine *e, char **path_out,
+                                             struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_engine_unstage(struct cv_engine *e, struct cv_err *err);
 
 /* ---- tickets: the flusher ---- */
 /* A waiter lives in the caller's memory until fn was called. FN runs on the flusher thread, in

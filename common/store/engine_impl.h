@@ -14,6 +14,9 @@
 
 struct cv_watchdog;
 
+/* The parts of a copy of the bodies: lists of removed ones before the rows, the rest after them. */
+enum cv_blob_copy { CV_COPY_REMOVED, CV_COPY_BODIES };
+
 /* ---- rows ---- */
 struct cv_meta {
 	const struct cv_meta_ops *ops;
@@ -94,7 +97,9 @@ struct cv_blob_ops {
 	/* Writes down how far bodies are durable, so that recovery need not look before that. */
 	enum cv_status (*checkpoint)(struct cv_blobs *b, struct cv_err *err);
 	uint64_t (*unmarked_bytes)(struct cv_blobs *b); /* appended since the last checkpoint */
-	enum cv_status (*backup)(struct cv_blobs *b, const char *dir, struct cv_err *err);
+	/* Copies a part into DIR, which is made; what is there already and the same is left. */
+	enum cv_status (*backup)(struct cv_blobs *b, const char *dir, enum cv_blob_copy what,
+	                         struct cv_err *err);
 	/* The I-th tail recovered by this open, or NULL. */
 	const struct cv_blob_tail *(*tail)(struct cv_blobs *b, size_t i);
 	enum cv_status (*compact)(struct cv_blobs *b, const struct cv_compact *how,

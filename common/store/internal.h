@@ -61,6 +61,8 @@ struct cv_store {
 	_Atomic uint64_t held_bytes;
 	_Atomic int64_t held_secs;
 	uint64_t epoch; /* of the fence */
+	uint64_t restored_epoch;       /* of the last return to an older state; 0: never */
+	uint32_t restored_uidvalidity; /* of mailboxes not written since */
 	atomic_uint_fast64_t grants_version; /* goes up with each change of grants.h's rows */
 
 	pthread_mutex_t lock; /* the table below */

@@ -60,7 +60,7 @@ cv_store_open(const struct cv_store_options *o, struct cv_store **out, struct cv
 		status = cv_fence_open(s, crashed, err);
 	if (!status)
 		status = cv_lost_open(s, err);
-	if (!status)
+	if (!status && !o->is_copy)
 		status = cv_reaper_start(s, err);
 	if (status) {
 		cv_store_close(s);

@@ -27,11 +27,17 @@ struct cv_store_options {
 	uint64_t restore_secs;       /* expunged messages can be restored this long; 0: 14 days */
 	uint64_t default_quota_bytes;/* of accounts that have none set; 0: 2 GB */
 	uint64_t max_messages;       /* in one account; 0: no limit */
+	bool is_copy;                /* only looked at: nothing is reaped */
 };
 
 CV_MUST_CHECK enum cv_status cv_store_open(const struct cv_store_options *o, struct cv_store **out,
                                            struct cv_err *err);
 void cv_store_close(struct cv_store *s);
+/* The rows just opened are those of an older day, and clients have seen UIDs, flags and MODSEQs
+ * since that these rows do not know (S1, S8): every mailbox that is there gets a new UIDVALIDITY,
+ * durably, so that clients forget what they know of its UIDs. To be called before anybody is
+ * served. */
+CV_MUST_CHECK enum cv_status cv_store_restored(struct cv_store *s, struct cv_err *err);
 struct cv_engine *cv_store_engine(struct cv_store *s);
 char cv_store_separator(const struct cv_store *s);
 const char *cv_store_spool_dir(const struct cv_store *s);

@@ -36,14 +36,14 @@ put_be(unsigned char *p, uint64_t v, unsigned n)
 /* ---- the map ---- */
 
 bool
-cv_forward_load(struct cv_volume *v, int fd)
+cv_forward_load(struct cv_volumes *s, struct cv_volume *v, int fd)
 {
 	struct stat st;
 	char trailer[TRAILER_BYTES];
 	if (fstat(fd, &st) || st.st_size < (off_t)(CV_VOLUME_HEADER + TRAILER_BYTES))
 		return false;
 	uint64_t size = (uint64_t)st.st_size;
-	if (!cv_pread_all(fd, trailer, sizeof trailer, size - sizeof trailer))
+	if (!cv_volume_pread(s, v->number, fd, trailer, sizeof trailer, size - sizeof trailer))
 		return false;
 	struct cv_rd r = cv_rd(cv_str(trailer, sizeof trailer));
 	uint32_t mark = cv_rd_be32(&r), crc = cv_rd_be32(&r);
@@ -53,7 +53,7 @@ cv_forward_load(struct cv_volume *v, int fd)
 		return false;
 	size_t n = (size_t)count * 16;
 	char *map = cv_malloc(n + 1);
-	bool ok = cv_pread_all(fd, map, n, at) && cv_crc32c(map, n) == crc;
+	bool ok = cv_volume_pread(s, v->number, fd, map, n, at) && cv_crc32c(map, n) == crc;
 	if (ok) {
 		free(v->forward);
 		v->forward = cv_calloc((size_t)count + 1, sizeof *v->forward);

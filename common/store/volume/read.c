@@ -16,7 +16,7 @@ load(struct cv_reader *r, uint64_t at, size_t n)
 		return r->stored + (at - r->from);
 	assert(n <= CV_FRAME_MEMORY);
 	unsigned slot = cv_watch_enter(r->s->watchdog, "volume.read");
-	bool ok = cv_pread_all(r->v->fd, r->stored, n, at);
+	bool ok = cv_volume_pread(r->s, r->v->number, r->v->fd, r->stored, n, at);
 	cv_watch_leave(r->s->watchdog, slot);
 	r->from = at;
 	r->have = ok ? n : 0;
@@ -90,7 +90,7 @@ cv_record_find(struct cv_volumes *s, struct cv_volume *v, uint64_t at, uint64_t 
 		if (at + CV_RECORD_HEADER > from + have) {
 			from = at;
 			have = CV_MIN(limit - at, FIND_BYTES);
-			if (!cv_pread_all(v->fd, window, have, from))
+			if (!cv_volume_pread(s, v->number, v->fd, window, have, from))
 				break;
 		}
 		if (!cv_record_peek(window + (at - from), &ignored))

@@ -33,6 +33,18 @@ cv_pread_all(int fd, void *p, size_t n, uint64_t at)
 	return true;
 }
 
+bool
+cv_volume_pread(struct cv_volumes *s, uint32_t number, int fd, void *p, size_t n, uint64_t at)
+{
+	char name[32];
+	if (s->fetch) {
+		cv_volume_name(number, "vol", name);
+		if (!s->fetch(s->fetch_arg, name, at, n))
+			return false;
+	}
+	return cv_pread_all(fd, p, n, at);
+}
+
 struct cv_volume *
 cv_volume_add(struct cv_volumes *s, uint32_t number)
 {
@@ -79,9 +91,9 @@ open_file(struct cv_volumes *s, struct cv_volume *v, struct cv_err *err)
 	if (fd < 0)
 		return cv_fail_errno(err, CV_TEMPFAIL, errno, "opening volume %u", v->number);
 	if (!v->is_known) {
-		if (!cv_pread_all(fd, head, sizeof head, 0) ||
+		if (!cv_volume_pread(s, v->number, fd, head, sizeof head, 0) ||
 			!cv_volume_header_read(head, v->number, v->salt, &v->is_compacted) ||
-			(v->is_compacted && !cv_forward_load(v, fd))) {
+			(v->is_compacted && !cv_forward_load(s, v, fd))) {
 			close(fd);
 			v->is_bad = true;
 			return cv_fail(err, CV_CORRUPT, "volume %u has a broken header", v->number);

@@ -124,13 +124,15 @@ static const struct cv_blob_ops ops = {
 };
 
 enum cv_status
-cv_volumes_open(const char *dir, uint64_t volume_bytes, bool was_clean, struct cv_watchdog *w,
-                struct cv_blobs **out, struct cv_err *err)
+cv_volumes_open(const char *dir, const struct cv_engine_options *o, bool was_clean,
+                struct cv_watchdog *w, struct cv_blobs **out, struct cv_err *err)
 {
 	struct cv_volumes *s = cv_calloc(1, sizeof *s);
 	s->blobs.ops = &ops;
 	s->dir = cv_strdup(dir);
-	s->volume_bytes = volume_bytes ? volume_bytes : VOLUME_BYTES_DEFAULT;
+	s->volume_bytes = o->volume_bytes ? o->volume_bytes : VOLUME_BYTES_DEFAULT;
+	s->fetch = o->fetch;
+	s->fetch_arg = o->fetch_arg;
 	s->watchdog = w;
 	s->next_number = 1;
 	cv_list_init(&s->lru);

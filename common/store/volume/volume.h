@@ -78,6 +78,8 @@ struct cv_volumes {
 	uint64_t volume_bytes;
 	struct cv_watchdog *watchdog; /* not ours */
 	EVP_MD *sha256;
+	bool (*fetch)(void *arg, const char *name, uint64_t from, uint64_t n); /* or NULL */
+	void *fetch_arg;
 
 	pthread_mutex_t append; /* the current volume's writer */
 	struct cv_volume *current;
@@ -107,9 +109,9 @@ struct cv_volumes {
 };
 
 /* Opens (creating) the bodies in DIR. WAS_CLEAN: the last owner closed, so tails are whole. */
-CV_MUST_CHECK enum cv_status cv_volumes_open(const char *dir, uint64_t volume_bytes, bool was_clean,
-                                             struct cv_watchdog *w, struct cv_blobs **out,
-                                             struct cv_err *err);
+CV_MUST_CHECK enum cv_status cv_volumes_open(const char *dir, const struct cv_engine_options *o,
+                                             bool was_clean, struct cv_watchdog *w,
+                                             struct cv_blobs **out, struct cv_err *err);
 
 /* ---- inside the folder ---- */
 struct cv_place { /* a decoded ref */
@@ -177,6 +179,9 @@ void cv_volume_seal(struct cv_volumes *s, struct cv_volume *v); /* and cv_volume
 void cv_volume_dirty(struct cv_volumes *s, struct cv_volume *v); /* to be synced by the flusher */
 CV_MUST_CHECK enum cv_status cv_volume_sync_dirty(struct cv_volumes *s, struct cv_err *err);
 CV_MUST_CHECK bool cv_pread_all(int fd, void *p, size_t n, uint64_t at);
+/* The same of volume NUMBER, whose file FD is; fetches the bytes first where that is asked for. */
+CV_MUST_CHECK bool cv_volume_pread(struct cv_volumes *s, uint32_t number, int fd, void *p, size_t n,
+                                   uint64_t at);
 void cv_volume_name(uint32_t number, const char *suffix, char out[32]);
 
 /* dead.c */
@@ -193,7 +198,7 @@ CV_MUST_CHECK enum cv_status cv_dead_add(struct cv_volumes *s, uint32_t number, 
 
 /* compact.c */
 /* Loads the map of a compacted volume from FD and sets its end. False when it is broken. */
-CV_MUST_CHECK bool cv_forward_load(struct cv_volume *v, int fd);
+CV_MUST_CHECK bool cv_forward_load(struct cv_volumes *s, struct cv_volume *v, int fd);
 /* Where the record that was at WAS is now, or 0. And back. */
 uint64_t cv_forward_is(const struct cv_volume *v, uint64_t was);
 uint64_t cv_forward_was(const struct cv_volume *v, uint64_t is);
@@ -243,7 +248,8 @@ enum cv_status cv_volumes_remove(struct cv_blobs *b, const struct cv_blob_ref *r
                                  struct cv_err *err);
 enum cv_status cv_volumes_each(struct cv_blobs *b, cv_blob_fn *fn, void *arg, struct cv_err *err);
 
-enum cv_status cv_volumes_backup(struct cv_blobs *b, const char *dir, struct cv_err *err);
+enum cv_status cv_volumes_backup(struct cv_blobs *b, const char *dir, enum cv_blob_copy what,
+                                 struct cv_err *err);
 enum cv_status cv_volumes_compact(struct cv_blobs *b, const struct cv_compact *how,
                                   uint64_t *freed_out, struct cv_err *err);
 
