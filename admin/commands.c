@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "admin/commands.h"
 
+#include "admin/backup/commands.h"
+
 /* clang-format off */
 const struct admin_command *const admin_commands[] = {
 	&admin_init,
@@ -107,6 +109,15 @@ const struct admin_command *const admin_commands[] = {
 	&admin_clients_publish,
 	&admin_clients_show,
 	&admin_clients_sheet,
+	&admin_backup_run,
+	&admin_backup_list,
+	&admin_backup_show,
+	&admin_backup_status,
+	&admin_backup_verify,
+	&admin_backup_restore,
+	&admin_backup_drill,
+	&admin_backup_prune,
+	&admin_backup_key,
 	&admin_queue_list,
 	&admin_queue_show,
 	&admin_queue_retry,

@@ -152,6 +152,21 @@ answer_unlock(struct smtpd_server *s, const json_t *request, json_t **reply_out)
 	return CV_OK;
 }
 
+/* "backup.copy" {} -> {"dir"}: a consistent copy of the queue, until "backup.done". */
+static enum cv_status
+answer_backup(struct smtpd_server *s, bool is_done, json_t **reply_out, struct cv_err *err)
+{
+	struct cv_engine *e = cv_queue_engine(s->queue);
+	char *path = NULL;
+	enum cv_status status = is_done ? cv_engine_unstage(e, err)
+					: cv_engine_stage(e, &path, err);
+
+	if (!status)
+		*reply_out = path ? json_pack("{s:s}", "dir", path) : json_object();
+	free(path);
+	return status;
+}
+
 static enum cv_status
 control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 {
@@ -172,6 +187,8 @@ control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 	}
 	if (what && !strcmp(what, "queue.adopt"))
 		return smtpd_adopt(&d->server, call, reply_out, err);
+	if (what && (!strcmp(what, "backup.copy") || !strcmp(what, "backup.done")))
+		return answer_backup(&d->server, !strcmp(what, "backup.done"), reply_out, err);
 	if (what && !strcmp(what, "drain"))
 		return smtpd_daemon_drain_now(d, reply_out, err);
 	if (what && !strcmp(what, "register.refresh")) {

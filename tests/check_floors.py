@@ -22,7 +22,7 @@ ONLY_IN = {
     "archive.h": ("spamfilter/walk/archive.c", "admin/sheet/unpack.c"), "lzma.h": "spamfilter/walk/archive_guard.c",
     "db.h": "common/store/bdb/", "unbound.h": "common/net/", "libmilter/mfapi.h": "spamfilter/",
     "spf2/spf.h": "spamfilter/", "opendkim/dkim.h": "spamfilter/", "curl/curl.h": ("admin/", "common/net/https.c"),
-    "seccomp.h": "common/sandbox/", "zstd.h": ("common/store/volume/", "imapd/texts_file.c"), "png.h": "common/extractor/picture.c", "jpeglib.h": "common/extractor/picture.c", "expat.h": ("common/extractor/", "spamfilter/dmarc/", "admin/sheet/xml.c"), "zlib.h": ("smtpd/", "common/net/deflate.c", "common/extractor/zip.c", "spamfilter/dmarc/", "admin/office/zip.c"), "xlsxwriter.h": "admin/office/xlsx.c", "argon2.h": "common/register/",
+    "seccomp.h": "common/sandbox/", "sodium.h": "admin/backup/seal.c", "zstd.h": ("admin/backup/seal.c", "common/store/volume/", "imapd/texts_file.c"), "png.h": "common/extractor/picture.c", "jpeglib.h": "common/extractor/picture.c", "expat.h": ("common/extractor/", "spamfilter/dmarc/", "admin/sheet/xml.c"), "zlib.h": ("smtpd/", "common/net/deflate.c", "common/extractor/zip.c", "spamfilter/dmarc/", "admin/office/zip.c"), "xlsxwriter.h": "admin/office/xlsx.c", "argon2.h": "common/register/",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
 

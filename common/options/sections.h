@@ -313,7 +313,11 @@
 	OPT(num, review_days, "30", "1", "365", "days in which an agency confirms its list", "số ngày để cơ quan xác nhận danh sách rà soát") \
 	OPT(num, resets_a_month, "3", "0", "100", "passwords of one person that helpdesk and agency admins may set in a month; more is the operator's", "số lần cấp lại mật khẩu mỗi tháng do bộ phận hỗ trợ hoặc quản trị cơ quan thực hiện") \
 	OPT(text, rules_version, "", "0", "40", "version of the usage rules that everybody accepts; empty: none", "phiên bản quy chế sử dụng mà người dùng phải chấp nhận") \
-	OPT(text, time_server, "", "", "255", "a second clock that `congvu doctor` compares this machine's with: an NTP server; empty: none", "máy chủ thời gian (NTP) để `congvu doctor` so giờ")
+	OPT(text, time_server, "", "", "255", "a second clock that `congvu doctor` compares this machine's with: an NTP server; empty: none", "máy chủ thời gian (NTP) để `congvu doctor` so giờ") \
+	OPT(list, backup_targets, "", "", "16384", "where backups go: name=file:/dir, name=s3+https://host/bucket[/prefix],credentials=FILE[,region=][,ca=] or name=sftp://user@host/dir,key=FILE,known-hosts=FILE; each also with append-only=yes", "nơi lưu bản sao lưu: thư mục (file:), kho S3 (s3+https:) hoặc máy khác (sftp:)") \
+	OPT(num, backup_keep_daily, "35", "1", "10000", "days of which the last backup is kept (BAK-01)", "số ngày giữ bản sao lưu hằng ngày") \
+	OPT(num, backup_keep_monthly, "12", "0", "1200", "months of which the last backup is kept", "số tháng giữ bản sao lưu hằng tháng") \
+	OPT(size, backup_bandwidth, "0", "0", "1T", "octets a second a backup may write to a target; 0: no limit", "tốc độ ghi tối đa khi sao lưu, byte mỗi giây; 0: không giới hạn")
 
 CV_OPTIONS_DECLARE(congvu_options, CONGVU_OPTIONS);
 CV_OPTIONS_DECLARE(smtpd_options, SMTPD_OPTIONS);

@@ -117,6 +117,8 @@ reg_handler reg_forward_add, reg_forward_del, reg_forward_list;
 reg_handler reg_absence_set, reg_absence_clear;
 reg_handler reg_device_add, reg_device_list, reg_device_revoke, reg_account_unlock;
 reg_handler reg_import;
+reg_handler reg_backup_contents, reg_backup_copy, reg_backup_done, reg_backup_note,
+	reg_backup_put;
 reg_handler reg_mailbox_restore, reg_mailbox_readers, reg_mailbox_checks;
 reg_handler reg_policy_note;
 reg_handler reg_account_transfer, reg_account_second, reg_account_return, reg_account_leave,

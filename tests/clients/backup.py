@@ -1,0 +1,268 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MPL-2.0
+"""`congvu backup`: made while mail arrives, verified, drilled, restored (BAK-01 to BAK-03)."""
+import glob
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.dirname(HERE), HERE]
+from kit import BUILD, Province, RawImap, expect, run_tests  # noqa: E402
+
+PASSPHRASE = "mot mat khau rat dai cho ban sao luu"
+
+
+def congvu(p, *words, code=0, lang="en", env=None):
+    done = subprocess.run(
+        [os.path.join(BUILD, "bin", "congvu"), "--lang", lang, "--conf", p.conf, *words],
+        capture_output=True, text=True, timeout=300, check=False, stdin=subprocess.DEVNULL,
+        env={**os.environ, "ASAN_OPTIONS": "exitcode=99", **(env or {})})
+    allowed = code if isinstance(code, tuple) else (code,)
+    expect(done.returncode in allowed, words, done.returncode, done.stdout, done.stderr)
+    expect("Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr)
+    return done
+
+
+def backup(p, verb, *words, **more):
+    """The command's answer as JSON; those that open a backup get the operator's key."""
+    if verb in ("restore", "drill", "show"):
+        words += ("--key", p.key, "--passphrase-file", p.passphrase)
+    done = congvu(p, "backup", verb, *words, "--json", **more)
+    return json.loads(done.stdout) if done.stdout.startswith("{") else done
+
+
+def equip(p, targets, **options):
+    """Targets and keys for a province."""
+    with open(p.conf, "a", encoding="utf-8") as f:
+        f.write("\n[admin]\nbackup_targets = " + " ".join(targets) + "\n")
+        for name, value in options.items():
+            f.write(f"{name} = {value}\n")
+    p.key, p.passphrase = os.path.join(p.dir, "operator.key"), os.path.join(p.dir, "passphrase")
+    with open(p.passphrase, "w", encoding="utf-8") as f:
+        f.write(PASSPHRASE + "\n")
+    os.chmod(p.passphrase, 0o600)
+    congvu(p, "backup", "key", "--out", p.key, "--passphrase-file", p.passphrase)
+    text = open(p.key, encoding="ascii").read()
+    expect(text.startswith("congvu-backup-key 1\n") and os.stat(p.key).st_mode & 0o77 == 0, text)
+
+
+def disk(p, name="disk"):
+    path = os.path.join(p.dir, "target-" + name)
+    os.makedirs(path, exist_ok=True)
+    return f"{name}=file:{path}", path
+
+
+def fill(c, count, mailbox="INBOX", flags="(\\Flagged $Label1)", size=500, first=0):
+    for i in range(first, first + count):
+        body = b"From: a@bo.example\r\nMessage-ID: <%d.%s@bo.example>\r\nSubject: thu %d\r\n\r\n%s\r\n" % (
+            i, mailbox.encode(), i, random.Random(i).randbytes(size).hex().encode())
+        answer = c.append(mailbox, body, flags)
+        expect(answer.startswith(b"OK"), answer)
+
+
+def count(p, user, mailbox="INBOX"):
+    c = RawImap(p, user)
+    lines = c.cmd(f'STATUS "{mailbox}" (MESSAGES)')
+    c.close()
+    return int(b"".join(lines).split(b"MESSAGES ")[1].split(b")")[0])
+
+
+def files_of(path):
+    return sorted(f for f in glob.glob(path + "/**", recursive=True) if os.path.isfile(f))
+
+
+def other_machine(p, place):
+    """A configuration for an empty machine with another name: only the target and the key."""
+    base = os.path.join(p.dir, "machine-two")
+    os.mkdir(base)
+    conf = os.path.join(base, "congvu.conf")
+    with open(p.conf, encoding="utf-8") as f:
+        text = f.read()
+    with open(conf, "w", encoding="utf-8") as f:
+        f.write(text.replace(p.dir + "\n", base + "\n"))
+    return base, conf
+
+
+def bak_01_backup_runs_while_mail_arrives_and_is_incremental():
+    with Province(filter=False) as p:
+        place, path = disk(p)
+        equip(p, [place])
+        an = p.user("an")
+        c = RawImap(p, an)
+        fill(c, 50, size=3000)
+        stop = threading.Event()
+
+        def arrive():
+            mine, i = RawImap(p, an), 1000
+            while not stop.is_set():
+                fill(mine, 1, first=i)
+                i += 1
+            mine.close()
+
+        writer = threading.Thread(target=arrive)
+        writer.start()
+        try:
+            first = backup(p, "run")["targets"]["disk"]
+            backup(p, "run")
+        finally:
+            stop.set()
+            writer.join()
+        expect(first["good"] > 0 and first["error"] == "", first)
+        quiet = backup(p, "run")["targets"]["disk"]
+        again = backup(p, "run")["targets"]["disk"]
+        expect(again["new_bytes"] < first["bytes"], again)
+        expect(not os.path.exists(os.path.join(p.dir, "mail", "backup")), "the copy is left")
+        expect(backup(p, "verify")["faults"] == 0)
+        listed = backup(p, "list")["backups"]
+        expect(len(listed) == 4 and all("fault" not in b for b in listed), listed)
+        # Sealed: nothing of the mail or of a name can be read there.
+        for name in files_of(path):
+            data = open(name, "rb").read()
+            expect(b"Subject: thu" not in data and b"hot.db" not in data, name)
+        drill = backup(p, "drill")
+        expect(drill["ok"] and drill["messages"] >= 50 and drill["faults"] == 0, drill)
+        expect(os.path.exists(drill["record"]), drill)
+        status = backup(p, "status")
+        expect(status["drill"]["ok"] and status["targets"]["disk"]["backups"] == 4, status)
+        expect(quiet["took_ms"] >= 0, quiet)
+
+
+def bak_02_one_message_one_mailbox_one_account_come_back_and_nothing_doubles():
+    with Province(filter=False) as p:
+        place, _ = disk(p)
+        equip(p, [place])
+        an, binh = p.user("an"), p.user("binh")
+        c = RawImap(p, an)
+        fill(c, 10)
+        c.cmd('CREATE "D&AfE- &AOE-n"')
+        fill(c, 5, '"D&AfE- &AOE-n"', flags="(\\Seen)")
+        other = RawImap(p, binh)
+        fill(other, 3)
+        before = [line for line in c.cmd("SELECT INBOX") and c.cmd("FETCH 1:10 (INTERNALDATE FLAGS)")
+                  if b"FETCH" in line]
+        backup(p, "run")
+        c.cmd("SELECT INBOX")
+        c.cmd("STORE 1:4 +FLAGS.SILENT (\\Deleted)")
+        c.cmd("EXPUNGE")
+        c.cmd('DELETE "D&AfE- &AOE-n"')
+        fill(c, 1, first=77)
+
+        dry = backup(p, "restore", "--account", an, "--mailbox", "INBOX", "--dry-run")
+        expect(dry["messages"] == 4 and dry["there"] == 6 and dry["dry_run"], dry)
+        one = backup(p, "restore", "--account", an, "--message", "2.INBOX@bo.example", "--mailbox",
+                     "INBOX", "--into", "Khôi phục")
+        expect(one["messages"] == 1 and count(p, an, "Kh&APQ-i ph&HuU-c") == 1, one)
+        one = backup(p, "restore", "--account", an, "--message", "2.INBOX@bo.example", "--mailbox",
+                     "INBOX", "--into", "Khôi phục")
+        expect(one["messages"] == 0 and count(p, an, "Kh&APQ-i ph&HuU-c") == 1, one)
+        done = backup(p, "restore", "--account", an, "--mailbox", "INBOX")
+        expect(done["messages"] == 4 and count(p, an) == 11, done)
+        done = backup(p, "restore", "--account", an)
+        expect(done["messages"] == 5 and count(p, an, "D&AfE- &AOE-n") == 5, done)
+        expect(backup(p, "restore", "--account", an)["messages"] == 0, "it doubled")
+        c.cmd("SELECT INBOX")
+        now = [line for line in c.cmd("FETCH 1:* (INTERNALDATE FLAGS)") if b"FETCH" in line]
+        for line in before[:4]:
+            what = line.split(b"INTERNALDATE")[1].split(b'"')[1]
+            found = [n for n in now if what in n]
+            expect(found and all(b"$Label1" in n and b"\\Flagged" in n for n in found[:1]), line, now)
+        expect(backup(p, "restore", "--account", "nobody", code=1) is not None)
+        expect(count(p, binh) == 3, "another's box was touched")
+        p.check_store()
+
+
+def bak_02_everything_comes_back_on_an_empty_machine():
+    with Province(filter=False) as p:
+        place, _ = disk(p)
+        equip(p, [place])
+        an = p.user("an")
+        c = RawImap(p, an)
+        fill(c, 20)
+        c.cmd("SELECT INBOX")
+        uidvalidity = [line for line in c.cmd("STATUS INBOX (UIDVALIDITY UIDNEXT)")]
+        backup(p, "run")
+        fill(c, 3, first=500)  # seen by clients, then lost
+        c.close()
+        backup(p, "restore", "--all", "--yes", code=1)  # a store is in the way
+        for daemon in p.daemons.values():
+            daemon.kill()
+        for name in ("mail", "queue", "register", "keys"):
+            shutil.rmtree(os.path.join(p.dir, name))
+        done = backup(p, "restore", "--all", "--yes")
+        expect(done["messages"] == 20 and done["faults"] == 0, done)
+        expect(os.path.isdir(done["queue"]) and os.path.exists(os.path.join(p.dir, "keys", "backup.pub")),
+               done)
+        for daemon in p.daemons.values():
+            daemon.start()
+        expect(count(p, an) == 20, "messages")
+        c = RawImap(p, an)
+        now = c.cmd("STATUS INBOX (UIDVALIDITY UIDNEXT)")
+        def number(lines, word):
+            return int(b"".join(lines).split(word + b" ")[1].replace(b")", b" ").split()[0])
+        expect(number(now, b"UIDVALIDITY") > number(uidvalidity, b"UIDVALIDITY"), now, uidvalidity)
+        expect(number(now, b"UIDNEXT") > number(uidvalidity, b"UIDNEXT") + 3, now)
+        c.cmd("CREATE Moi")
+        fill(c, 1, "Moi")
+        p.check_store()
+        # It is the same the next time it is opened, and a backup goes on with the chain.
+        c.close()
+        p.daemons["imapd"].stop()
+        p.daemons["imapd"].start()
+        c = RawImap(p, an)
+        expect(number(c.cmd("STATUS INBOX (UIDVALIDITY)"), b"UIDVALIDITY") == number(now, b"UIDVALIDITY"))
+        c.close()
+        expect(backup(p, "run")["targets"]["disk"]["error"] == "")
+        expect(backup(p, "verify")["faults"] == 0)
+
+
+def bak_03_a_flipped_octet_in_any_file_is_found():
+    with Province(filter=False) as p:
+        place, path = disk(p)
+        equip(p, [place])
+        an = p.user("an")
+        c = RawImap(p, an)
+        fill(c, 20)
+        backup(p, "run")
+        fill(c, 5, first=100)
+        backup(p, "run")
+        c.close()
+        expect(backup(p, "verify")["faults"] == 0)
+        rng = random.Random(7)
+        names = files_of(path)
+        expect(len(names) >= 6, names)
+        for name in names:
+            good = open(name, "rb").read()
+            for at in sorted({0, len(good) - 1, rng.randrange(len(good))}):
+                bad = bytearray(good)
+                bad[at] ^= 1 << rng.randrange(8)
+                with open(name, "wb") as f:
+                    f.write(bad)
+                found = backup(p, "verify", code=1)
+                expect(found["faults"] >= 1, name, at, found)
+            with open(name, "wb") as f:
+                f.write(good)
+        expect(backup(p, "verify")["faults"] == 0)
+        # Gone: a pack, and the newest backup (somebody turned the target back).
+        for name in [n for n in names if "packs/" in n][:1] + [n for n in names if "manifests/" in n][-1:]:
+            os.rename(name, p.dir + "/aside")
+            expect(backup(p, "verify", code=1)["faults"] >= 1, name)
+            os.rename(p.dir + "/aside", name)
+        # With the key each chunk is opened.
+        found = backup(p, "verify", "--key", p.key, "--passphrase-file", p.passphrase)
+        expect(found["faults"] == 0, found)
+        with open(p.passphrase, "w", encoding="utf-8") as f:
+            f.write("khong phai mat khau do\n")
+        expect("passphrase does not open" in congvu(p, "backup", "show", "--key", p.key,
+               "--passphrase-file", p.passphrase, code=1).stderr)
+
+
+if __name__ == "__main__":
+    tests = {"test_" + n: f for n, f in globals().items() if n.startswith("bak_")}
+    run_tests({**tests, **globals()})
