@@ -14,7 +14,7 @@
 static void
 check_target(struct doctor_job *j, const char *name, const json_t *t)
 {
-	json_int_t last = admin_number(t, "last_ok"), age = cv_wall_secs() - last;
+	json_int_t last = admin_number(t, "good"), age = cv_wall_secs() - last;
 	const char *error = json_string_value(json_object_get(t, "error"));
 	json_t *when = admin_moment(last);
 
@@ -26,28 +26,27 @@ check_target(struct doctor_job *j, const char *name, const json_t *t)
 	json_decref(when);
 	if (error && error[0])
 		doctor_find(j, "failed", DOCTOR_BAD, name, "%.300s", error);
+	if (admin_number(t, "verify_faults"))
+		doctor_find(j, "failed", DOCTOR_BAD, name, "congvu backup verify");
 }
 
 void
 doctor_backup(struct doctor_job *j)
 {
 	char path[1200];
-	const json_t *t;
-	size_t i;
+	const char *name;
+	json_t *t;
 
 	snprintf(path, sizeof path, "%s/backup/status.json", j->d->main->base_dir);
 	char *text = doctor_read(path, STATUS_MAX);
 	json_t *all = text ? json_loads(text, 0, NULL) : NULL;
 	free(text);
-	const json_t *targets = json_object_get(all, "targets");
-	if (!json_array_size(targets))
+	json_t *targets = json_object_get(all, "targets");
+	if (!json_object_size(targets))
 		doctor_find(j, "set-up", DOCTOR_WARN, NULL, "%s", path);
-	json_array_foreach(targets, i, t)
-	{
-		const char *name = json_string_value(json_object_get(t, "name"));
-		check_target(j, name ? name : "?", t);
-	}
-	if (json_array_size(targets)) {
+	json_object_foreach(targets, name, t)
+		check_target(j, name, t);
+	if (json_object_size(targets)) {
 		json_int_t drill = admin_number(json_object_get(all, "drill"), "time");
 		bool failed = json_is_false(json_object_get(json_object_get(all, "drill"), "ok"));
 		json_t *when = admin_moment(drill);

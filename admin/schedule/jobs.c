@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "admin/backup/backup.h"
 #include "admin/directory/site.h"
 #include "admin/schedule/schedule.h"
 #include "common/base/clock.h"
@@ -47,6 +48,20 @@ box_alert_is_due(const struct cv_conf *conf, const struct admin_job_record *reco
 	return false;
 }
 
+/* Where nobody set up targets and a key there is nothing to do; `congvu doctor` says so. */
+static bool
+has_backups(const struct cv_conf *conf, const struct admin_job_record *record)
+{
+	const struct congvu_options *m = cv_conf_get(conf, &congvu_section);
+	const struct admin_options *a = cv_conf_get(conf, &admin_section);
+	char path[1200];
+	struct stat st;
+
+	(void)record;
+	snprintf(path, sizeof path, "%s/" BACKUP_PUBLIC_FILE, m->keys_dir);
+	return a->backup_targets[0] && !stat(path, &st);
+}
+
 /* clang-format off */
 const struct admin_job admin_jobs[] = {
 	/* name, command line, option of [admin], seconds it may take, condition, help */
@@ -62,6 +77,12 @@ const struct admin_job admin_jobs[] = {
 	{ "box-alert", "report alert", "job_box_alert", 600, box_alert_is_due,
 		"tell clerks and heads of agency boxes that were not opened in time",
 		"nhắc văn thư và thủ trưởng về hộp thư cơ quan chưa mở đúng giờ" },
+	{ "backup", "backup run", "job_backup", 12 * 3600, has_backups,
+		"back up mail, queue, keys and configuration (BAK-01)",
+		"sao lưu thư, hàng đợi, khóa và cấu hình" },
+	{ "backup-verify", "backup verify", "job_backup_verify", 24 * 3600, has_backups,
+		"read every backup again and compare checksums and signatures (BAK-03)",
+		"đọc lại các bản sao lưu và đối chiếu mã kiểm tra, chữ ký" },
 };
 /* clang-format on */
 const size_t admin_jobs_count = CV_COUNT(admin_jobs);

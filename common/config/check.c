@@ -310,6 +310,8 @@ static const struct row {
 	{ "spamfilter", "advertising", false, check_choice, "accept mark junk" },
 	{ "spamfilter", "submission_networks", false, check_networks, NULL },
 	{ "admin", "address_template", false, check_choice, "initials flat given" },
+	{ "admin", "job_backup", false, check_when, NULL },
+	{ "admin", "job_backup_verify", false, check_when, NULL },
 	{ "admin", "job_publish", false, check_when, NULL },
 };
 

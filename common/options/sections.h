@@ -281,6 +281,8 @@
 	OPT(path, schedule_dir, "schedule", "", "1024", "what is remembered of the jobs that run by the clock", "thư mục ghi nhớ các việc chạy theo lịch") \
 	OPT(text, job_unused, "daily 06:30", "3", "40", "when unused accounts are looked for", "khi nào rà tài khoản không sử dụng") \
 	OPT(text, job_dated, "every 1m", "3", "40", "when dated acts are looked at", "khi nào thực hiện các việc đã hẹn ngày") \
+	OPT(text, job_backup, "daily 01:30", "3", "40", "when backups are made", "khi nào sao lưu") \
+	OPT(text, job_backup_verify, "weekly sun 03:30", "3", "40", "when every backup is read again", "khi nào kiểm tra lại các bản sao lưu") \
 	OPT(text, job_publish, "hourly :07", "3", "40", "when the directory is published anew if the register changed: off, every 5m, hourly :20, daily 02:30, weekly mon 02:30, monthly 1 02:30", "lịch xuất lại danh bạ khi có thay đổi") \
 	OPT(text, job_box_alert, "every 5m", "3", "40", "when agency boxes that nobody looked into in time are reported to their clerks and heads: off, every 5m; it acts once after each of box_check_times", "lịch nhắc hộp thư cơ quan chưa được mở đúng giờ") \
 	OPT(text, box_check_times, "10:00 15:00", "", "60", "until when agency boxes are to be looked into on a working day: after the time before, up to this one; empty: no alerts", "các mốc giờ phải mở hộp thư cơ quan trong ngày làm việc") \
