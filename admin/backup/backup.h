@@ -1,5 +1,5 @@
-/* backup.h - what the commands of `congvu backup` share: the configuration, the keys, the state kept
- * on the server, reading a backup (docs/adr/0134 to 0137).
+/* backup.h - what the commands of `congvu backup` share: the configuration, the keys, the state
+ * kept on the server, reading a backup (docs/adr/0134 to 0137).
  *
  * The folder <base_dir>/backup holds `lock` (one command at a time), status.json (backup_status),
  * drills/ and a folder for each target: `packs`, what was put there (index.h), and `files`, which
@@ -13,7 +13,7 @@
 #include "admin/admin.h"
 #include "admin/backup/target.h"
 
-#define BACKUP_PUBLIC_FILE "backup.pub"  /* in keys_dir */
+#define BACKUP_PUBLIC_FILE "backup.pub" /* in keys_dir */
 #define BACKUP_SIGN_FILE   "backup.sign"
 #define BACKUP_MARK        "congvu-backup" /* the object that says whose target it is */
 

@@ -123,8 +123,8 @@ make_hollow(struct lazy *z, struct cv_err *err)
 }
 
 static enum cv_status
-lazy_open(struct backup *b, struct backup_target *t, const struct backup_manifest *m, struct lazy *z,
-	struct cv_store **out, struct cv_err *err)
+lazy_open(struct backup *b, struct backup_target *t, const struct backup_manifest *m,
+	struct lazy *z, struct cv_store **out, struct cv_err *err)
 {
 	char path[1300];
 	uint64_t bytes;
@@ -169,7 +169,7 @@ struct restoring {
 	bool dry_run;
 	struct cv_map there; /* "<sha256> <date>" -> how often, as a number in the pointer */
 	uint64_t messages, bytes, skipped, too_large, damaged;
-	json_t *batch;       /* of the mailbox being filled */
+	json_t *batch; /* of the mailbox being filled */
 	uint64_t batch_bytes;
 	const char *into;
 	char into_name[4200];
@@ -314,7 +314,8 @@ put_message(struct restoring *x, struct cv_mbox *m, const struct cv_view *view, 
 	enum cv_status status = CV_OK;
 	if (cv_blob_stat(cv_store_engine(x->store), &f->msg.body, &stat, &why)) {
 		x->damaged++;
-		return x->z->err.code ? cv_fail(x->err, x->z->err.code, "%s", x->z->err.text) : CV_OK;
+		return x->z->err.code ? cv_fail(x->err, x->z->err.code, "%s", x->z->err.text)
+				      : CV_OK;
 	}
 	if (take_off(x, &stat, f->msg.internal_secs)) {
 		x->skipped++;
@@ -353,8 +354,8 @@ put_messages(struct restoring *x, struct cv_mbox *m, const struct cv_view *view)
 	f.items = cv_malloc((view->exists + 1) * sizeof *f.items);
 	for (uint32_t i = 0; i < view->exists; i++)
 		uids[i] = cv_view_seq(view, i + 1)->uid;
-	enum cv_status status = cv_msg_each(
-		m, uids, view->exists, x->message_id != NULL, find_message, &f, x->err);
+	enum cv_status status =
+		cv_msg_each(m, uids, view->exists, x->message_id != NULL, find_message, &f, x->err);
 	for (size_t i = 0; !status && i < f.count; i++) {
 		status = put_message(x, m, view, &f.items[i]);
 		admin_progress(x->b->call, json_pack("{s:I, s:I}", "done", (json_int_t)i + 1,
@@ -442,12 +443,14 @@ backup_restore_box(struct backup *b, struct backup_target *t, const struct backu
 	if (!status) {
 		status = lazy_open(b, t, m, &z, &x.store, err);
 		if (!status)
-			status = cv_acct_open(x.store, strtoull(acct, NULL, 16), false, &a, NULL, err);
+			status = cv_acct_open(
+				x.store, strtoull(acct, NULL, 16), false, &a, NULL, err);
 		if (!status) {
 			status = restore_mailboxes(&x, a);
 			cv_acct_close(a);
 		} else if (status == CV_NOT_FOUND)
-			status = cv_fail(err, CV_NOT_FOUND, "%s had no mail in that backup", address);
+			status = cv_fail(
+				err, CV_NOT_FOUND, "%s had no mail in that backup", address);
 		json_object_set_new(reply, "fetched", json_integer((json_int_t)z.fetched));
 		lazy_close(&z, x.store);
 	}

@@ -1,4 +1,5 @@
-/* common.c - what the commands of `congvu backup` begin with: configuration, keys, targets, status. */
+/* common.c - what the commands of `congvu backup` begin with: configuration, keys, targets, status.
+ */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <dirent.h>
 #include <errno.h>
@@ -44,8 +45,8 @@ read_places(struct backup *b, struct cv_err *err)
 		if (!word.n)
 			continue;
 		if (b->place_count == BACKUP_TARGETS)
-			return cv_fail(err, CV_LIMIT, "backup_targets: more than %u",
-				BACKUP_TARGETS);
+			return cv_fail(
+				err, CV_LIMIT, "backup_targets: more than %u", BACKUP_TARGETS);
 		struct backup_place *p = &b->places[b->place_count];
 		status = backup_place_parse(word, p, err);
 		p->bytes_per_sec = b->opt->backup_bandwidth;
@@ -202,8 +203,8 @@ int
 backup_fail(struct backup *b, const struct cv_err *err)
 {
 	admin_progress_end(b->call);
-	return admin_error(b->call, err->code == CV_TEMPFAIL ? EXIT_DOWN : EXIT_FAILED, err->text,
-		err->text);
+	return admin_error(
+		b->call, err->code == CV_TEMPFAIL ? EXIT_DOWN : EXIT_FAILED, err->text, err->text);
 }
 
 /* ---- targets ---- */
@@ -255,8 +256,8 @@ backup_open_target(struct backup *b, const struct backup_place *place, bool may_
 	if (status == CV_NOT_FOUND && may_mark)
 		status = put_mark(b, *out, err);
 	else if (status == CV_NOT_FOUND)
-		status = cv_fail(err, CV_NOT_FOUND, "there are no backups on target %s",
-			place->name);
+		status = cv_fail(
+			err, CV_NOT_FOUND, "there are no backups on target %s", place->name);
 	else if (!status) {
 		status = backup_public_parse(cv_buf_view(&text), &pub, err);
 		struct cv_buf same = CV_BUF_INIT(MARK_MAX);
@@ -372,8 +373,8 @@ backup_find(struct backup *b, struct backup_target *t, const char *text, struct 
 	enum cv_status status = backup_manifests(t, &n, err);
 	const char *name = status || !n.count ? NULL : choose_name(&n, text);
 	if (!status && !name)
-		status = cv_fail(err, CV_NOT_FOUND, n.count ? "target %s has no backup '%s'"
-							    : "target %s has no backup%.0s",
+		status = cv_fail(err, CV_NOT_FOUND,
+			n.count ? "target %s has no backup '%s'" : "target %s has no backup%.0s",
 			t->place.name, text ? text : "");
 	if (!status)
 		status = backup_manifest_get(b, t, name, m, &object, err);
@@ -416,9 +417,10 @@ backup_status_target(json_t *status, const struct backup_place *place)
 	json_t *t = json_object_get(targets, place->name);
 	if (!json_is_object(t)) {
 		t = json_pack("{s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "tried",
-			(json_int_t)0, "good", (json_int_t)0, "manifest", "", "error", "", "backups",
-			(json_int_t)0, "bytes", (json_int_t)0, "new_bytes", (json_int_t)0, "took_ms",
-			(json_int_t)0, "verified", (json_int_t)0, "verify_faults", (json_int_t)0);
+			(json_int_t)0, "good", (json_int_t)0, "manifest", "", "error", "",
+			"backups", (json_int_t)0, "bytes", (json_int_t)0, "new_bytes",
+			(json_int_t)0, "took_ms", (json_int_t)0, "verified", (json_int_t)0,
+			"verify_faults", (json_int_t)0);
 		json_object_set_new(targets, place->name, t);
 	}
 	json_object_set_new(t, "url", json_string(place->url));
@@ -456,8 +458,7 @@ backup_tree_next(struct backup_tree *t, bool *is_folder_out)
 	for (struct dirent *entry; t->dir && (entry = readdir(t->dir));) {
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
 			continue;
-		*is_folder_out = !fstatat(dirfd(t->dir), entry->d_name, &st,
-					 AT_SYMLINK_NOFOLLOW) &&
+		*is_folder_out = !fstatat(dirfd(t->dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
 				 S_ISDIR(st.st_mode);
 		return entry->d_name;
 	}

@@ -62,8 +62,8 @@ compare_inbox(struct comparing *c, cv_acct_id acct)
 			uint32_t *uids = cv_malloc((view->exists + 1) * sizeof *uids);
 			for (uint32_t i = 0; i < view->exists; i++)
 				uids[i] = cv_view_seq(view, i + 1)->uid;
-			(void)!cv_msg_each(m, uids, view->exists, false, compare_message, c,
-				&ignored);
+			(void)!cv_msg_each(
+				m, uids, view->exists, false, compare_message, c, &ignored);
 			free(uids);
 			cv_view_unref(view);
 		}
@@ -83,8 +83,8 @@ compare_account(struct comparing *c, const char *address)
 	json_t *reply = admin_try(c->b->call, ADMIN_STORE, request, &ignored);
 	const char *acct = json_string_value(json_object_get(reply, "acct"));
 	cv_map_init(&c->live);
-	json_array_foreach(json_object_get(reply, "messages"), i, text)
-		(void)cv_map_put(&c->live, cv_str_z(json_string_value(text)), c);
+	json_array_foreach(json_object_get(reply, "messages"), i, text)(void)
+		cv_map_put(&c->live, cv_str_z(json_string_value(text)), c);
 	if (acct)
 		compare_inbox(c, strtoull(acct, NULL, 16));
 	cv_map_done(&c->live);
@@ -222,7 +222,8 @@ static void
 tell(struct admin_call *call, const json_t *r)
 {
 	printf(admin_say(call,
-		       "%s: %s; %lld messages in %lld accounts, %lld faults; %lld of the sample are "
+		       "%s: %s; %lld messages in %lld accounts, %lld faults; %lld of the sample "
+		       "are "
 		       "in the service, %lld were removed since; %.1f s\n",
 		       "%s: %s; %lld thư của %lld tài khoản, %lld lỗi; mẫu: %lld thư còn trong hệ "
 		       "thống, %lld đã bị xóa sau đó; %.1f giây\n"),

@@ -16,8 +16,8 @@ struct backup_reader {
 	const struct backup_manifest *m;
 	struct backup_cipher *ciphers; /* by pack */
 	bool *is_open;
-	uint32_t *order;               /* chunks by pack and offset */
-	uint32_t *first;               /* of each pack, in order; one more at the end */
+	uint32_t *order; /* chunks by pack and offset */
+	uint32_t *first; /* of each pack, in order; one more at the end */
 	struct cv_buf pack;
 };
 
@@ -172,7 +172,7 @@ backup_check_pack(struct backup_reader *r, uint32_t i, struct cv_err *err)
 
 /* ---- files ---- */
 
-struct use { /* of a chunk in a file */
+struct use {                        /* of a chunk in a file */
 	uint32_t chunk, file, next; /* next use of the same chunk, plus 1 */
 	uint64_t at;
 };
@@ -195,12 +195,13 @@ make_file(const char *path, uint64_t size, struct cv_err *err)
 	char *slash = strrchr(above, '/');
 	if (slash)
 		*slash = '\0';
-	enum cv_status status = slash ? admin_folder_make(above, 0700, ADMIN_OWNER_SELF, err) : CV_OK;
+	enum cv_status status =
+		slash ? admin_folder_make(above, 0700, ADMIN_OWNER_SELF, err) : CV_OK;
 	int fd = status ? -1 : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (!status && (fd < 0 || ftruncate(fd, (off_t)size))) {
 		int why = errno;
-		status = cv_fail_errno(err, why == EEXIST ? CV_EXISTS : CV_TEMPFAIL, why, "making %s",
-			path);
+		status = cv_fail_errno(
+			err, why == EEXIST ? CV_EXISTS : CV_TEMPFAIL, why, "making %s", path);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -245,8 +246,8 @@ write_at(struct extract *x, const struct use *u, struct cv_str bytes, struct cv_
 		x->fd = open(x->paths[u->file], O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 		x->open_file = u->file + 1;
 		if (x->fd < 0)
-			return cv_fail_errno(err, CV_TEMPFAIL, errno, "opening %s",
-				x->paths[u->file]);
+			return cv_fail_errno(
+				err, CV_TEMPFAIL, errno, "opening %s", x->paths[u->file]);
 	}
 	uint64_t at = u->at;
 	while (!why && bytes.n) {
@@ -281,8 +282,9 @@ extract_pack(struct extract *x, uint32_t pack, struct cv_buf *plain, struct cv_e
 		if (!use)
 			continue;
 		cv_buf_reset(plain);
-		status = open_chunk(r, r->order[j], cv_str_sub(cv_buf_view(&r->pack), c->offset,
-			(size_t)c->offset + c->stored), plain, err);
+		status = open_chunk(r, r->order[j],
+			cv_str_sub(cv_buf_view(&r->pack), c->offset, (size_t)c->offset + c->stored),
+			plain, err);
 		for (; !status && use; use = x->uses[use - 1].next) {
 			status = write_at(x, &x->uses[use - 1], cv_buf_view(plain), err);
 			x->bytes += plain->n;
@@ -291,7 +293,8 @@ extract_pack(struct extract *x, uint32_t pack, struct cv_buf *plain, struct cv_e
 	return status;
 }
 
-/* Modes as they were, for the owner alone: what secrets there are, their group read them by name. */
+/* Modes as they were, for the owner alone: what secrets there are, their group read them by name.
+ */
 static enum cv_status
 finish_files(struct extract *x, struct cv_err *err)
 {
@@ -299,8 +302,8 @@ finish_files(struct extract *x, struct cv_err *err)
 	for (uint32_t i = 0; i < m->file_count; i++) {
 		if (!x->paths[i])
 			continue;
-		struct timespec times[2] = {{.tv_sec = m->files[i].mtime_secs},
-			{.tv_sec = m->files[i].mtime_secs}};
+		struct timespec times[2] = {
+			{.tv_sec = m->files[i].mtime_secs}, {.tv_sec = m->files[i].mtime_secs}};
 		int fd = open(x->paths[i], O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 		bool ok = fd >= 0 && !fchmod(fd, (mode_t)(m->files[i].mode & 0750)) &&
 			  !futimens(fd, times) && !fsync(fd);
@@ -315,8 +318,8 @@ finish_files(struct extract *x, struct cv_err *err)
 }
 
 enum cv_status
-backup_extract(struct backup_reader *r, backup_want_fn *want, void *arg, struct admin_call *progress,
-	uint64_t *bytes_out, struct cv_err *err)
+backup_extract(struct backup_reader *r, backup_want_fn *want, void *arg,
+	struct admin_call *progress, uint64_t *bytes_out, struct cv_err *err)
 {
 	const struct backup_manifest *m = r->m;
 	struct extract x = {.r = r, .fd = -1};
@@ -328,9 +331,9 @@ backup_extract(struct backup_reader *r, backup_want_fn *want, void *arg, struct 
 		status = extract_pack(&x, i, &plain, err);
 		CV_KILL_POINT("backup.extracted");
 		if (progress)
-			admin_progress(progress, json_pack("{s:I, s:I}", "done",
-				(json_int_t)(x.bytes >> 20), "total",
-				(json_int_t)(x.total >> 20) + 1));
+			admin_progress(progress,
+				json_pack("{s:I, s:I}", "done", (json_int_t)(x.bytes >> 20),
+					"total", (json_int_t)(x.total >> 20) + 1));
 	}
 	if (x.fd >= 0)
 		close(x.fd);

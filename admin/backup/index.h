@@ -15,11 +15,11 @@ struct backup_index {
 	struct backup_public pub;
 	int fd;
 	struct backup_pack *packs;
-	bool *is_there;          /* the target lists it, or it was put just now */
+	bool *is_there; /* the target lists it, or it was put just now */
 	uint32_t pack_count, pack_room;
 	struct backup_chunk *chunks;
 	uint32_t chunk_count, chunk_room;
-	uint32_t *table;         /* chunk number + 1 by hash; 0: free */
+	uint32_t *table; /* chunk number + 1 by hash; 0: free */
 	size_t table_size;
 };
 

@@ -1,7 +1,7 @@
 /* key.c - `congvu backup key`: makes the keys of backups.
  *
- * The public half and the key that signs stay in keys_dir; the half that opens backups goes into the
- * file that --out names, wrapped by a passphrase, and nowhere else. */
+ * The public half and the key that signs stay in keys_dir; the half that opens backups goes into
+ * the file that --out names, wrapped by a passphrase, and nowhere else. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <unistd.h>
 
@@ -51,8 +51,8 @@ make_keys(struct backup *b, const char *out, struct cv_err *err)
 	else if (!(passphrase = admin_read_password(b->call)))
 		status = cv_fail(err, CV_INVALID, "no passphrase was given");
 	if (!status && strlen(passphrase) < PASSPHRASE_MIN)
-		status = cv_fail(err, CV_INVALID, "a passphrase has at least %u characters",
-			PASSPHRASE_MIN);
+		status = cv_fail(
+			err, CV_INVALID, "a passphrase has at least %u characters", PASSPHRASE_MIN);
 	if (!status) {
 		backup_keys_make(&secret, sign);
 		backup_secret_print(&secret, cv_str_z(passphrase), &wrapped);
@@ -95,9 +95,11 @@ run_key(struct admin_call *call)
 		if (!admin_json(call, reply))
 			printf(admin_say(call,
 				       "%s opens every backup from now on. Copy it twice, print it "
-				       "(it is text), keep the passphrase apart, and remove it from "
+				       "(it is text), keep the passphrase apart, and remove it "
+				       "from "
 				       "this machine.\n",
-				       "%s là khóa mở mọi bản sao lưu từ nay. Hãy chép ra hai nơi, in "
+				       "%s là khóa mở mọi bản sao lưu từ nay. Hãy chép ra hai nơi, "
+				       "in "
 				       "ra giấy, cất mật khẩu ở nơi khác và xóa khỏi máy này.\n"),
 				out);
 		json_decref(reply);

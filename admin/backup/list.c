@@ -33,12 +33,12 @@ static int
 run_list(struct admin_call *call)
 {
 	static const struct admin_column columns[] = {
-		{ "backup", "backup", "bản sao lưu" },
-		{ "when", "made", "lúc" },
-		{ "mb", "MB", "MB" },
-		{ "new_mb", "new MB", "MB mới" },
-		{ "host", "host", "máy" },
-		{ "fault", "fault", "lỗi" },
+		{"backup", "backup", "bản sao lưu"},
+		{"when",   "made",   "lúc"          },
+		{"mb",     "MB",     "MB"            },
+		{"new_mb", "new MB", "MB mới"      },
+		{"host",   "host",   "máy"          },
+		{"fault",  "fault",  "lỗi"         },
 	};
 	struct backup b;
 	struct backup_target *t;
@@ -103,8 +103,8 @@ static int
 run_show(struct admin_call *call)
 {
 	static const struct admin_column columns[] = {
-		{ "path", "file", "tệp" },
-		{ "size_text", "octets", "byte" },
+		{"path",      "file",   "tệp"},
+		{"size_text", "octets", "byte" },
 	};
 	struct backup b;
 	struct backup_target *t;
@@ -161,12 +161,12 @@ static int
 run_status(struct admin_call *call)
 {
 	static const struct admin_column columns[] = {
-		{ "target", "target", "nơi lưu" },
-		{ "good_at", "last good", "lần tốt gần nhất" },
-		{ "count", "backups", "số bản" },
-		{ "verified_at", "verified", "kiểm tra" },
-		{ "faults", "faults", "lỗi" },
-		{ "error", "error", "lỗi gần nhất" },
+		{"target",      "target",    "nơi lưu"               },
+		{"good_at",     "last good", "lần tốt gần nhất"},
+		{"count",       "backups",   "số bản"              },
+		{"verified_at", "verified",  "kiểm tra"              },
+		{"faults",      "faults",    "lỗi"                   },
+		{"error",       "error",     "lỗi gần nhất"      },
 	};
 	struct backup b;
 	int exit_code;
@@ -180,10 +180,12 @@ run_status(struct admin_call *call)
 	json_object_set_new(status, "ok", json_true());
 	json_object_set_new(status, "has_key", json_boolean(b.has_public && b.has_sign));
 	if (!admin_json(call, status)) {
-		json_object_foreach(json_object_get(status, "targets"), name, row) {
+		json_object_foreach(json_object_get(status, "targets"), name, row)
+		{
 			json_t *line = json_pack("{s:s, s:O?}", "target", name, "error",
 				json_object_get(row, "error"));
-			json_object_set_new(line, "good_at", admin_moment(admin_number(row, "good")));
+			json_object_set_new(
+				line, "good_at", admin_moment(admin_number(row, "good")));
 			json_object_set_new(
 				line, "verified_at", admin_moment(admin_number(row, "verified")));
 			admin_set_number(line, "count", admin_number(row, "backups"));

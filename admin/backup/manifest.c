@@ -36,8 +36,9 @@ has_shape(struct cv_str name, const char *shape)
 	for (size_t i = 0; i < name.n; i++) {
 		char c = name.p[i];
 		bool is_hex = cv_is_digit((unsigned char)c) || (c >= 'a' && c <= 'f');
-		if (shape[i] == 'd' ? !cv_is_digit((unsigned char)c)
-				    : shape[i] == 'h' ? !is_hex : c != shape[i])
+		if (shape[i] == 'd'       ? !cv_is_digit((unsigned char)c)
+			: shape[i] == 'h' ? !is_hex
+					  : c != shape[i])
 			return false;
 	}
 	return true;
@@ -214,8 +215,9 @@ print_head(const struct backup_manifest *m, const uint8_t body_sha256[32])
 			hex);
 		json_array_append_new(packs, json_string(line));
 	}
-	json_t *head = json_pack("{s:i, s:s, s:I, s:I, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:o}",
-		"format", 1, "name", m->name, "time", (json_int_t)m->time_secs, "took_ms",
+	json_t *head = json_pack(
+		"{s:i, s:s, s:I, s:I, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:o}", "format", 1,
+		"name", m->name, "time", (json_int_t)m->time_secs, "took_ms",
 		(json_int_t)m->took_ms, "host", m->host, "version", m->version, "previous",
 		m->previous, "previous_sha256", hex_text(m->previous_sha256), "files",
 		(json_int_t)m->file_count, "bytes", (json_int_t)m->bytes, "new_bytes",
@@ -282,8 +284,8 @@ read_pack(const char *line, struct backup_pack *p)
 {
 	struct cv_str rest = cv_str_z(line), name, size;
 	if (!line || !cv_str_split(&rest, ' ', &name) || !backup_is_pack_name(name) ||
-		!cv_str_split(&rest, ' ', &size) ||
-		cv_str_u64(size, BACKUP_PACK_MAX, &p->size) || p->size < BACKUP_HEAD_BYTES)
+		!cv_str_split(&rest, ' ', &size) || cv_str_u64(size, BACKUP_PACK_MAX, &p->size) ||
+		p->size < BACKUP_HEAD_BYTES)
 		return false;
 	memcpy(p->name, name.p, name.n);
 	return backup_hex_parse(rest, p->sha256, 32);

@@ -37,24 +37,24 @@ struct backup_chunk {
 	uint32_t size;           /* of the plain bytes */
 };
 struct backup_file {
-	char *path;              /* "mail/rows/hot.db": relative, no ".." */
+	char *path; /* "mail/rows/hot.db": relative, no ".." */
 	uint32_t mode;
 	int64_t mtime_secs;
 	uint64_t size;
-	uint32_t *chunks;        /* indexes, in order; their sizes add up to `size` */
+	uint32_t *chunks; /* indexes, in order; their sizes add up to `size` */
 	uint32_t count;
 };
 struct backup_manifest {
 	char name[BACKUP_NAME_MAX]; /* "20261123T020000Z-1a2b3c4d", below manifests/ */
 	char previous[BACKUP_NAME_MAX];
 	uint8_t previous_sha256[32];
-	uint8_t sha256[32];         /* of the whole object */
+	uint8_t sha256[32]; /* of the whole object */
 	int64_t time_secs, took_ms;
 	char host[256], version[32];
-	uint64_t bytes, new_bytes;  /* of all files; uploaded for this backup */
+	uint64_t bytes, new_bytes; /* of all files; uploaded for this backup */
 	struct backup_pack *packs;
 	uint32_t pack_count;
-	uint64_t file_count_said;   /* by the head, for lists */
+	uint64_t file_count_said; /* by the head, for lists */
 	/* the body, when it was opened */
 	struct backup_chunk *chunks;
 	uint32_t chunk_count;

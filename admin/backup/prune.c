@@ -1,17 +1,18 @@
 /* prune.c - `congvu backup prune`: what retention lets go (BAK-01, BAK-03).
  *
- * Kept are all backups of today and yesterday, the last backup of each of the last backup_keep_daily days that have one, and of each of
- * the last backup_keep_monthly months that have one; the newest is kept whatever these say. A pack goes when no
- * kept manifest names it and its day is past the day before: what a backup that broke off put there
- * is found again by the next one (index.h) and goes when that did not happen. Manifests go before
- * their packs: dying between leaves packs, never a backup without its packs. When any manifest
- * cannot be read, no pack is removed: it may name them all.
+ * Kept are all backups of today and yesterday, the last backup of each of the last
+ * backup_keep_daily days that have one, and of each of the last backup_keep_monthly months that
+ * have one; the newest is kept whatever these say. A pack goes when no kept manifest names it and
+ * its day is past the day before: what a backup that broke off put there is found again by the next
+ * one (index.h) and goes when that did not happen. Manifests go before their packs: dying between
+ * leaves packs, never a backup without its packs. When any manifest cannot be read, no pack is
+ * removed: it may name them all.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <time.h>
 
-#include "admin/backup/commands.h"
 #include "admin/backup/backup.h"
+#include "admin/backup/commands.h"
 #include "common/base/clock.h"
 #include "common/base/kill.h"
 #include "common/base/map.h"
@@ -29,8 +30,8 @@ keep_periods(const struct backup_names *n, size_t letters, uint64_t max, bool *k
 {
 	uint64_t periods = 0;
 	for (size_t i = n->count; i-- > 0 && periods < max;) {
-		bool is_last = i + 1 == n->count ||
-			       strncmp(n->names[i], n->names[i + 1], letters) != 0;
+		bool is_last =
+			i + 1 == n->count || strncmp(n->names[i], n->names[i + 1], letters) != 0;
 		kept[i] |= is_last;
 		periods += is_last;
 	}
@@ -97,8 +98,7 @@ remove_packs(struct backup_target *t, const struct pack_list *l, const struct cv
 	enum cv_status status = CV_OK;
 	day_before(day);
 	for (size_t i = 0; !status && i < l->count; i++) {
-		if (cv_map_get(used, cv_str_z(l->names[i])) ||
-			strncmp(l->names[i], day, 8) >= 0)
+		if (cv_map_get(used, cv_str_z(l->names[i])) || strncmp(l->names[i], day, 8) >= 0)
 			continue;
 		snprintf(path, sizeof path, "packs/%s", l->names[i]);
 		if (!dry_run)
@@ -128,8 +128,8 @@ remove_manifests(struct backup_target *t, const struct backup_names *n, const bo
 }
 
 enum cv_status
-backup_prune_target(struct backup *b, struct backup_target *t, bool dry_run, uint64_t *manifests_out,
-	uint64_t *packs_out, uint64_t *bytes_out, struct cv_err *err)
+backup_prune_target(struct backup *b, struct backup_target *t, bool dry_run,
+	uint64_t *manifests_out, uint64_t *packs_out, uint64_t *bytes_out, struct cv_err *err)
 {
 	struct backup_names n;
 	struct pack_list l = {0};

@@ -1,9 +1,10 @@
 /* restore.c - a whole restore: the machine is lost, another takes its place (BAK-02).
  *
  * Everything is written beside its place first, as `<place>.restoring`, which a restore that died
- * leaves behind and the next one removes. There the mail is opened once, which recovers its rows, its
- * fence is raised (every mailbox gets a new UIDVALIDITY: docs/adr/0136), and it is checked. Only then
- * it is renamed into place. The queue does not go into place: what it holds was perhaps sent since.
+ * leaves behind and the next one removes. There the mail is opened once, which recovers its rows,
+ * its fence is raised (every mailbox gets a new UIDVALIDITY: docs/adr/0136), and it is checked.
+ * Only then it is renamed into place. The queue does not go into place: what it holds was perhaps
+ * sent since.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "admin/backup/restore.h"
@@ -67,8 +68,12 @@ backup_open_copy(struct backup *b, const char *dir, backup_fetch_fn *fetch, void
 {
 	const struct imapd_options *imap = cv_conf_get(b->call->conf, &imapd_section);
 	const struct cv_store_options so = {
-		.engine = {.dir = dir, .cache_bytes = imap->cache, .with_blobs = true,
-			.fetch = fetch, .fetch_arg = arg, .stuck_secs = STUCK_SECS},
+		.engine = {.dir = dir,
+			   .cache_bytes = imap->cache,
+			   .with_blobs = true,
+			   .fetch = fetch,
+			   .fetch_arg = arg,
+			   .stuck_secs = STUCK_SECS},
 		.separator = imap->separator[0],
 		.restore_secs = imap->restore_window,
 		.default_quota_bytes = imap->quota_default,
@@ -120,8 +125,8 @@ raise_fence(struct backup *b, const char *dir, json_t *out, struct cv_err *err)
 		return status;
 	status = cv_store_restored(s, err);
 	if (!status)
-		status = backup_check_store(s, admin_option(b->call, "check-bodies") != NULL, out,
-			err);
+		status = backup_check_store(
+			s, admin_option(b->call, "check-bodies") != NULL, out, err);
 	cv_store_close(s);
 	return status;
 }
@@ -165,7 +170,8 @@ make_way(const struct places *p, struct cv_err *err)
 	for (size_t i = 0; i < CV_COUNT(places); i++)
 		if (!stat(places[i], &st) && rmdir(places[i]))
 			return cv_fail(err, CV_EXISTS,
-				"%s is there and not empty: stop the service and move it away first",
+				"%s is there and not empty: stop the service and move it away "
+				"first",
 				places[i]);
 	for (size_t i = 0; !status && i < CV_COUNT(halves); i++)
 		status = backup_remove_tree(halves[i], err);
@@ -214,8 +220,11 @@ fill(struct backup *b, struct backup_reader *r, const struct places *p, json_t *
 	uint64_t bytes = 0;
 	char conf[1400];
 	snprintf(conf, sizeof conf, "%s/restored-files", p->half_base);
-	const struct backup_roots roots = {.mail = p->half_mail, .queue = p->half_queue,
-		.stats = p->half_stats, .base = p->half_base, .conf = conf};
+	const struct backup_roots roots = {.mail = p->half_mail,
+		.queue = p->half_queue,
+		.stats = p->half_stats,
+		.base = p->half_base,
+		.conf = conf};
 	enum cv_status status = backup_restore_files(r, &roots, b->call, &bytes, err);
 	json_object_set_new(reply, "bytes", json_integer((json_int_t)bytes));
 	CV_KILL_POINT("backup.filled");

@@ -11,7 +11,8 @@ tell_all(struct backup *b, const json_t *reply)
 	printf(admin_say(call, "%lld MB, %lld accounts, %lld messages, %lld faults, %.1f s\n",
 		       "%lld MB, %lld tài khoản, %lld thư, %lld lỗi, %.1f giây\n"),
 		(long long)(admin_number(reply, "bytes") >> 20),
-		(long long)admin_number(reply, "accounts"), (long long)admin_number(reply, "messages"),
+		(long long)admin_number(reply, "accounts"),
+		(long long)admin_number(reply, "messages"),
 		(long long)admin_number(reply, "faults"),
 		(double)admin_number(reply, "took_ms") / 1000.0);
 	printf(admin_say(call,
@@ -79,7 +80,8 @@ run_restore(struct admin_call *call)
 	int exit_code;
 	bool all = admin_option(call, "all") != NULL;
 	if (all == (admin_option(call, "account") != NULL))
-		return admin_error(call, EXIT_USAGE, "say what to restore: --account ADDRESS or --all",
+		return admin_error(call, EXIT_USAGE,
+			"say what to restore: --account ADDRESS or --all",
 			"cho biết khôi phục gì: --account ĐỊA-CHỈ hoặc --all");
 	if (!backup_begin(call, BACKUP_OPENS | (all ? 0 : BACKUP_LOCKS), &b, &exit_code))
 		return exit_code;
@@ -90,8 +92,9 @@ run_restore(struct admin_call *call)
 	}
 	json_t *reply = json_pack("{s:b, s:s}", "ok", 1, "target", place->name);
 	if (all && !admin_option(call, "dry-run"))
-		exit_code = admin_confirm(call, "everything is written to where the configuration says",
-			"toàn bộ dữ liệu được ghi vào nơi cấu hình chỉ định", NULL);
+		exit_code =
+			admin_confirm(call, "everything is written to where the configuration says",
+				"toàn bộ dữ liệu được ghi vào nơi cấu hình chỉ định", NULL);
 	if (exit_code == EXIT_OK)
 		exit_code = restore(&b, place, reply, &err) ? backup_fail(&b, &err)
 							    : end(&b, reply, all);
@@ -128,9 +131,8 @@ const struct admin_command admin_backup_restore = {
 	.help = "bring back a message, a mailbox, an account, or everything",
 	.help_vi = "khôi phục một thư, một thư mục, một tài khoản hoặc toàn bộ",
 	.options = options,
-	.examples =
-		"  congvu backup restore --key stick.key --account nvhoa.snv --mailbox INBOX "
-		"--backup 2026-11-20 --into 'Khôi phục'\n"
-		"  congvu backup restore --key stick.key --all --yes",
+	.examples = "  congvu backup restore --key stick.key --account nvhoa.snv --mailbox INBOX "
+		    "--backup 2026-11-20 --into 'Khôi phục'\n"
+		    "  congvu backup restore --key stick.key --all --yes",
 	.run = run_restore,
 };

@@ -20,9 +20,9 @@
 #include "common/base/kill.h"
 #include "common/store/queue.h"
 
-#define PACK_BYTES  (32u << 20) /* a pack is sent when it has so many */
-#define ROW_CHUNK   (256u << 10)
-#define OTHER_MAX   ((uint64_t)64 << 20) /* of a file that an option names */
+#define PACK_BYTES (32u << 20) /* a pack is sent when it has so many */
+#define ROW_CHUNK  (256u << 10)
+#define OTHER_MAX  ((uint64_t)64 << 20) /* of a file that an option names */
 
 enum { LANE_BODIES, LANE_REST, LANES };
 
@@ -139,8 +139,9 @@ add_named_files(struct backup *b, struct backup_sources *s)
 		for (size_t j = 0; j < cv_sections[i]->count; j++) {
 			const struct cv_option *row = &cv_sections[i]->options[j];
 			if (row->kind == CV_OPT_path && strcmp(row->name, "log_file") != 0)
-				add_outside(b, s, cv_conf_text(b->call->conf, cv_sections[i]->name,
-							  row->name, NULL));
+				add_outside(b, s,
+					cv_conf_text(b->call->conf, cv_sections[i]->name, row->name,
+						NULL));
 		}
 	const char *lists[] = {b->main->tls_cert, b->main->tls_key};
 	for (size_t i = 0; i < CV_COUNT(lists); i++) {
@@ -157,8 +158,8 @@ static enum cv_status
 collect(struct backup *b, const struct stages *st, struct backup_sources *s, struct cv_err *err)
 {
 	const char *skip[16 + BACKUP_TARGETS] = {b->main->mail_dir, b->main->queue_dir,
-		b->main->stats_dir, b->main->run_dir, b->main->index_dir, b->dir, b->call->conf_path,
-		b->main->log_file[0] ? b->main->log_file : b->dir};
+		b->main->stats_dir, b->main->run_dir, b->main->index_dir, b->dir,
+		b->call->conf_path, b->main->log_file[0] ? b->main->log_file : b->dir};
 	size_t n = 8;
 	for (unsigned i = 0; i < b->place_count; i++)
 		if (!strncmp(b->places[i].url, "file:", 5))
@@ -224,8 +225,8 @@ put_chunk(struct upload *u, int lane, struct cv_str plain, const uint8_t sha256[
 		status = begin_pack(u, l);
 	if (status)
 		return status;
-	struct backup_chunk c = {.pack = l->pack, .offset = (uint32_t)l->bytes.n,
-		.size = (uint32_t)plain.n};
+	struct backup_chunk c = {
+		.pack = l->pack, .offset = (uint32_t)l->bytes.n, .size = (uint32_t)plain.n};
 	memcpy(c.sha256, sha256, 32);
 	c.stored = backup_chunk_seal(&l->cipher, plain, lane != LANE_BODIES, &l->bytes);
 	*number_out = u->index.chunk_count;
@@ -309,8 +310,8 @@ struct reading {
 };
 
 static enum cv_status
-add_chunk(struct upload *u, const struct backup_source *s, struct cv_str plain, struct backup_file *f,
-	struct reading *r, struct cv_err *err)
+add_chunk(struct upload *u, const struct backup_source *s, struct cv_str plain,
+	struct backup_file *f, struct reading *r, struct cv_err *err)
 {
 	uint8_t sha256[32];
 	enum cv_status status = CV_OK;
@@ -333,7 +334,8 @@ add_chunk(struct upload *u, const struct backup_source *s, struct cv_str plain, 
 }
 
 static enum cv_status
-read_file(struct upload *u, const struct backup_source *s, struct backup_file *f, struct cv_err *err)
+read_file(
+	struct upload *u, const struct backup_source *s, struct backup_file *f, struct cv_err *err)
 {
 	struct reading r = {0};
 	size_t piece = s->is_body ? BACKUP_CHUNK_MAX : ROW_CHUNK;
@@ -347,8 +349,8 @@ read_file(struct upload *u, const struct backup_source *s, struct backup_file *f
 		while (have < piece && n > 0) {
 			n = pread(fd, u->memory + have, piece - have, (off_t)(f->size + have));
 			if (n < 0)
-				status = cv_fail_errno(err, CV_TEMPFAIL, errno, "reading %s",
-					s->path);
+				status = cv_fail_errno(
+					err, CV_TEMPFAIL, errno, "reading %s", s->path);
 			have += n > 0 ? (size_t)n : 0;
 		}
 		more = n > 0;
@@ -430,8 +432,8 @@ send_manifest(struct upload *u, struct cv_err *err)
 	snprintf(path, sizeof path, "manifests/%s", u->m.name);
 	CV_KILL_POINT("backup.manifest");
 	enum cv_status status = object.full
-		? cv_fail(err, CV_LIMIT, "the manifest is too large")
-		: backup_target_put(u->t, path, cv_buf_view(&object), err);
+					? cv_fail(err, CV_LIMIT, "the manifest is too large")
+					: backup_target_put(u->t, path, cv_buf_view(&object), err);
 	cv_buf_done(&object);
 	CV_KILL_POINT("backup.manifest_put");
 	return status;

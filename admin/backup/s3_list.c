@@ -41,12 +41,18 @@ put_token(struct cv_str s, struct cv_buf *out)
 	static const struct {
 		const char *name;
 		char c;
-	} names[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'},
-		{"&apos;", '\''}};
+	} names[] = {
+		{"&amp;",  '&' },
+		{"&lt;",   '<' },
+		{"&gt;",   '>' },
+		{"&quot;", '"' },
+		{"&apos;", '\''}
+	};
 	for (size_t i = 0; i < s.n;) {
 		size_t j = 0;
 		struct cv_str rest = cv_str_sub(s, i, s.n);
-		while (s.p[i] == '&' && j < CV_COUNT(names) && !cv_str_has_prefix(rest, names[j].name))
+		while (s.p[i] == '&' && j < CV_COUNT(names) &&
+			!cv_str_has_prefix(rest, names[j].name))
 			j++;
 		if (s.p[i] == '&' && j == CV_COUNT(names))
 			return false;
@@ -66,8 +72,8 @@ backup_s3_list(struct cv_str xml, struct backup_s3_page *page, struct cv_buf *to
 	if (cv_str_search(xml, CV_STR("<ListBucketResult")) >= xml.n)
 		return false;
 	page->is_cut = element(xml, "IsTruncated", &text, &end) && cv_str_eq_z(text, "true");
-	if (page->is_cut && (!element(xml, "NextContinuationToken", &text, &end) ||
-				    !put_token(text, token)))
+	if (page->is_cut &&
+		(!element(xml, "NextContinuationToken", &text, &end) || !put_token(text, token)))
 		return false;
 	while (!page->is_stopped && element(xml, "Contents", &text, &end)) {
 		xml = cv_str_sub(xml, end, xml.n);

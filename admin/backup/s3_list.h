@@ -1,5 +1,6 @@
-/* s3_list.h - reads what S3-compatible storage answers: lists of objects and errors, XML that another
- * machine wrote. Only the four elements that matter are looked at; anything odd is false. */
+/* s3_list.h - reads what S3-compatible storage answers: lists of objects and errors, XML that
+ * another machine wrote. Only the four elements that matter are looked at; anything odd is false.
+ */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef ADMIN_BACKUP_S3_LIST_H
 #define ADMIN_BACKUP_S3_LIST_H

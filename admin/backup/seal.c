@@ -21,8 +21,9 @@
 
 _Static_assert(crypto_box_PUBLICKEYBYTES == BACKUP_KEY_BYTES, "X25519");
 _Static_assert(crypto_sign_BYTES == BACKUP_SIGNATURE, "Ed25519");
-_Static_assert(BACKUP_HEAD_BYTES == MAGIC_BYTES + BACKUP_ID_BYTES + crypto_box_SEALBYTES +
-			BACKUP_KEY_BYTES, "head of a pack");
+_Static_assert(BACKUP_HEAD_BYTES ==
+		       MAGIC_BYTES + BACKUP_ID_BYTES + crypto_box_SEALBYTES + BACKUP_KEY_BYTES,
+	"head of a pack");
 
 void
 backup_seal_start(void)
@@ -104,7 +105,8 @@ wrapping_key(const struct wrapping *w, struct cv_str passphrase, uint8_t key[32]
 }
 
 void
-backup_secret_print(const struct backup_secret *secret, struct cv_str passphrase, struct cv_buf *out)
+backup_secret_print(
+	const struct backup_secret *secret, struct cv_str passphrase, struct cv_buf *out)
 {
 	struct wrapping w;
 	uint8_t key[32];
@@ -117,8 +119,8 @@ backup_secret_print(const struct backup_secret *secret, struct cv_str passphrase
 	randombytes_buf(w.sealed, crypto_secretbox_NONCEBYTES);
 	if (!wrapping_key(&w, passphrase, key))
 		cv_die("no memory for the key of a passphrase");
-	crypto_secretbox_easy(w.sealed + crypto_secretbox_NONCEBYTES, secret->box, 32, w.sealed,
-		key);
+	crypto_secretbox_easy(
+		w.sealed + crypto_secretbox_NONCEBYTES, secret->box, 32, w.sealed, key);
 	cv_wipe(key, sizeof key);
 	cv_buf_z(out, SECRET_LINE "\n");
 	put_line(out, "box", secret->pub.box, sizeof secret->pub.box);
@@ -129,8 +131,8 @@ backup_secret_print(const struct backup_secret *secret, struct cv_str passphrase
 }
 
 enum cv_status
-backup_secret_parse(struct cv_str text, struct cv_str passphrase, struct backup_secret *out,
-	struct cv_err *err)
+backup_secret_parse(
+	struct cv_str text, struct cv_str passphrase, struct backup_secret *out, struct cv_err *err)
 {
 	struct wrapping w;
 	uint8_t key[32], check[32];
@@ -249,8 +251,8 @@ put_inner(struct cv_buf *inner, struct cv_str plain, bool packs)
 	cv_buf_be32(inner, (uint32_t)plain.n);
 	if (packs && plain.n > 64) {
 		char *room = cv_buf_room(inner, ZSTD_compressBound(plain.n));
-		packed = ZSTD_compress(room, ZSTD_compressBound(plain.n), plain.p, plain.n,
-			ZSTD_LEVEL);
+		packed = ZSTD_compress(
+			room, ZSTD_compressBound(plain.n), plain.p, plain.n, ZSTD_LEVEL);
 	}
 	if (packed && !ZSTD_isError(packed) && packed < plain.n - plain.n / 16) {
 		inner->p[0] = 1;
@@ -292,8 +294,9 @@ backup_pack_open(const struct backup_secret *secret, struct cv_str head, struct 
 	memcpy(out->id, p, sizeof out->id);
 	if (crypto_box_seal_open(out->key, p + BACKUP_ID_BYTES,
 		    crypto_box_SEALBYTES + BACKUP_KEY_BYTES, secret->pub.box, secret->box))
-		return cv_fail(err, CV_DENIED, "this key does not open the pack: it is damaged or "
-					       "belongs to another key");
+		return cv_fail(err, CV_DENIED,
+			"this key does not open the pack: it is damaged or "
+			"belongs to another key");
 	return CV_OK;
 }
 
@@ -335,8 +338,8 @@ backup_chunk_open(const struct backup_cipher *c, uint64_t offset, struct cv_str 
 	unsigned long long plain_n = 0;
 	nonce_at(offset, nonce);
 	enum cv_status status = CV_OK;
-	if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain, &plain_n, NULL, r.p, n, c->id,
-		    sizeof c->id, nonce, c->key))
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt(
+		    plain, &plain_n, NULL, r.p, n, c->id, sizeof c->id, nonce, c->key))
 		status = cv_fail(err, CV_CORRUPT, "a chunk fails its check");
 	else
 		status = unpack(cv_str((char *)plain, (size_t)plain_n), out, err);

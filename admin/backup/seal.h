@@ -76,8 +76,8 @@ void backup_pack_begin(
 uint32_t backup_chunk_seal(
 	const struct backup_cipher *c, struct cv_str plain, bool packs, struct cv_buf *out);
 /* Reads the head. CV_CORRUPT, CV_DENIED when it was sealed to another key. */
-CV_MUST_CHECK enum cv_status backup_pack_open(const struct backup_secret *secret, struct cv_str head,
-	struct backup_cipher *out, struct cv_err *err);
+CV_MUST_CHECK enum cv_status backup_pack_open(const struct backup_secret *secret,
+	struct cv_str head, struct backup_cipher *out, struct cv_err *err);
 /* The chunk whose bytes (length first) are STORED, at OFFSET of its pack, appended to OUT. */
 CV_MUST_CHECK enum cv_status backup_chunk_open(const struct backup_cipher *c, uint64_t offset,
 	struct cv_str stored, struct cv_buf *out, struct cv_err *err);

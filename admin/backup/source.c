@@ -33,8 +33,7 @@ void
 backup_sources_add_file(struct backup_sources *s, const char *path, const char *logical)
 {
 	struct stat st;
-	if (path[0] && !stat(path, &st) && S_ISREG(st.st_mode) &&
-		backup_is_path(cv_str_z(logical)))
+	if (path[0] && !stat(path, &st) && S_ISREG(st.st_mode) && backup_is_path(cv_str_z(logical)))
 		add(s, path, logical, &st);
 }
 
@@ -207,8 +206,8 @@ backup_cache_done(struct backup_cache *c)
 	cv_map_done(&c->files);
 }
 
-const uint8_t (*backup_cache_find(const struct backup_cache *c, const struct backup_source *s,
-	uint32_t *count_out))[32]
+const uint8_t (*backup_cache_find(
+	const struct backup_cache *c, const struct backup_source *s, uint32_t *count_out))[32]
 {
 	const struct cached *f = cv_map_get(&c->files, cv_str_z(s->logical));
 	if (!f || f->device != (uint64_t)s->st.st_dev || f->inode != (uint64_t)s->st.st_ino ||

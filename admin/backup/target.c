@@ -115,7 +115,8 @@ enum cv_status
 backup_target_open(const struct backup_place *place, struct backup_target **out, struct cv_err *err)
 {
 	struct cv_str url = cv_str_z(place->url);
-	enum cv_status status = cv_str_has_prefix(url, "file:") ? backup_folder_open(place, out, err)
+	enum cv_status status = cv_str_has_prefix(url, "file:")
+					? backup_folder_open(place, out, err)
 				: cv_str_has_prefix(url, "s3+") ? backup_s3_open(place, out, err)
 								: backup_sftp_open(place, out, err);
 	if (!status)
@@ -153,7 +154,8 @@ again(enum cv_status status, unsigned *tries)
 }
 
 enum cv_status
-backup_target_put(struct backup_target *t, const char *name, struct cv_str bytes, struct cv_err *err)
+backup_target_put(
+	struct backup_target *t, const char *name, struct cv_str bytes, struct cv_err *err)
 {
 	enum cv_status status;
 	unsigned tries = 0;

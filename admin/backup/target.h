@@ -17,14 +17,14 @@
 /* One target as the configuration has it: NAME=URL[,setting=value]... */
 struct backup_place {
 	char name[BACKUP_TARGET_MAX];
-	char url[1024];                   /* file:/dir, s3+https://host[:port]/bucket[/prefix],
-					   * sftp://user@host[:port]/dir */
-	char region[64];                  /* s3; "us-east-1" */
-	char credentials[1024];           /* s3: a file with the line id:secret, mode 0600 */
-	char key[1024], known_hosts[1024];/* sftp: a private key; the servers' keys */
-	char ca[1024];                    /* s3: authority of the certificate; "": the system's */
-	bool append_only;                 /* nothing is ever removed there by us */
-	uint64_t bytes_per_sec;           /* 0: no limit */
+	char url[1024];                    /* file:/dir, s3+https://host[:port]/bucket[/prefix],
+					    * sftp://user@host[:port]/dir */
+	char region[64];                   /* s3; "us-east-1" */
+	char credentials[1024];            /* s3: a file with the line id:secret, mode 0600 */
+	char key[1024], known_hosts[1024]; /* sftp: a private key; the servers' keys */
+	char ca[1024];                     /* s3: authority of the certificate; "": the system's */
+	bool append_only;                  /* nothing is ever removed there by us */
+	uint64_t bytes_per_sec;            /* 0: no limit */
 };
 CV_MUST_CHECK enum cv_status backup_place_parse(
 	struct cv_str text, struct backup_place *out, struct cv_err *err);
@@ -33,8 +33,8 @@ struct backup_target;
 /* One object found: its name behind the prefix, its size. False ends the list. */
 typedef bool backup_list_fn(void *arg, struct cv_str name, uint64_t size);
 struct backup_target_ops {
-	enum cv_status (*put)(struct backup_target *t, const char *name, struct cv_str bytes,
-		struct cv_err *err);
+	enum cv_status (*put)(
+		struct backup_target *t, const char *name, struct cv_str bytes, struct cv_err *err);
 	/* [from, from + n) of the object, or all of it with N 0, appended to OUT. */
 	enum cv_status (*get)(struct backup_target *t, const char *name, uint64_t from, uint64_t n,
 		struct cv_buf *out, struct cv_err *err);

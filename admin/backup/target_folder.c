@@ -29,10 +29,10 @@ folder_of(struct backup_target *t)
 static enum cv_status
 fail(struct cv_err *err, int why, const char *what, const char *name)
 {
-	enum cv_status status = why == ENOENT                      ? CV_NOT_FOUND
-				: why == ENOSPC || why == EDQUOT   ? CV_FULL
+	enum cv_status status = why == ENOENT                                   ? CV_NOT_FOUND
+				: why == ENOSPC || why == EDQUOT                ? CV_FULL
 				: why == EACCES || why == EROFS || why == EPERM ? CV_DENIED
-								   : CV_TEMPFAIL;
+										: CV_TEMPFAIL;
 	return cv_fail_errno(err, status, why, "%s %s", what, name);
 }
 
@@ -156,8 +156,7 @@ walk(struct folder *f, const char *path, const char *above, backup_list_fn *fn, 
 	for (struct dirent *entry; !status && !*stop && (entry = readdir(dir));) {
 		char name[512], below[BACKUP_PATH_MAX];
 		struct stat st;
-		if (entry->d_name[0] == '.' ||
-			fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
+		if (entry->d_name[0] == '.' || fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
 			continue;
 		snprintf(name, sizeof name, "%s%s", above, entry->d_name);
 		snprintf(below, sizeof below, "%s/%s", path, entry->d_name);

@@ -19,7 +19,7 @@
 struct s3 {
 	struct backup_target target;
 	struct backup_curl c;
-	char base[1024]; /* https://host/bucket */
+	char base[1024];  /* https://host/bucket */
 	char prefix[512]; /* "" or "congvu/" */
 	char *credentials;
 	char scheme[128]; /* of the signature */
@@ -74,9 +74,9 @@ run(struct s3 *s, struct cv_str body, const char *more, struct cv_buf *out, cons
 	char word[64] = "";
 	backup_s3_error(cv_str_sub(cv_buf_view(out), before, out->n), word, sizeof word);
 	out->n = before;
-	status = code == 404                ? CV_NOT_FOUND
-		 : code == 403 || code == 401 ? CV_DENIED
-		 : code == 507              ? CV_FULL
+	status = code == 404                                 ? CV_NOT_FOUND
+		 : code == 403 || code == 401                ? CV_DENIED
+		 : code == 507                               ? CV_FULL
 		 : code >= 500 || code == 429 || code == 408 ? CV_TEMPFAIL
 							     : CV_INVALID;
 	return cv_fail(err, status, "%s: the storage answers %ld %s", what, code, word);

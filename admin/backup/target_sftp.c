@@ -58,9 +58,9 @@ put(struct backup_target *t, const char *name, struct cv_str bytes, struct cv_er
 	enum cv_status status = backup_curl_run(&s->c, &answer, "writing by SFTP", err);
 	curl_slist_free_all(after);
 	cv_buf_done(&answer);
-	return status == CV_NOT_FOUND ? cv_fail(err, CV_TEMPFAIL, "the folder of target %s is gone",
-						t->place.name)
-				      : status;
+	return status == CV_NOT_FOUND
+		       ? cv_fail(err, CV_TEMPFAIL, "the folder of target %s is gone", t->place.name)
+		       : status;
 }
 
 static enum cv_status

@@ -40,8 +40,7 @@ check_packs(struct check *c, const struct backup_manifest *m)
 		admin_progress(c->b->call, json_pack("{s:I, s:I}", "done", (json_int_t)i + 1,
 						   "total", (json_int_t)m->pack_count));
 		/* With the key a pack is looked at for each manifest: their tables differ. */
-		if (!c->b->has_secret &&
-			cv_map_put(&c->packs, cv_str_z(m->packs[i].name), c))
+		if (!c->b->has_secret && cv_map_put(&c->packs, cv_str_z(m->packs[i].name), c))
 			continue;
 		c->pack_count++;
 		c->bytes += m->packs[i].size;
@@ -69,8 +68,8 @@ check_manifest(struct check *c, const struct backup_names *n, size_t i, bool wit
 	else if (m.previous[0] &&
 		 !backup_manifest_get(c->b, c->t, m.previous, &before, NULL, &ignored)) {
 		if (memcmp(before.sha256, m.previous_sha256, 32) != 0) {
-			(void)cv_fail(&err, CV_CORRUPT, "the chain is broken: %s is another",
-				m.previous);
+			(void)cv_fail(
+				&err, CV_CORRUPT, "the chain is broken: %s is another", m.previous);
 			fault(c, m.name, &err);
 		}
 		backup_manifest_done(&before);
@@ -109,8 +108,8 @@ check_all(struct check *c, const char *only, const json_t *row)
 }
 
 static json_t *
-verify_target(struct backup *b, const struct backup_place *place, const char *only,
-	unsigned *faults_out)
+verify_target(
+	struct backup *b, const struct backup_place *place, const char *only, unsigned *faults_out)
 {
 	struct check c = {.b = b, .faults = json_array()};
 	struct cv_err err = {0};
@@ -140,9 +139,11 @@ tell(struct admin_call *call, const char *name, const json_t *row)
 	json_t *text, *faults = json_object_get(row, "faults");
 	printf(admin_say(call, "%s: %lld backups, %lld packs, %lld MB read: %zu faults\n",
 		       "%s: %lld bản sao lưu, %lld gói, đã đọc %lld MB: %zu lỗi\n"),
-		name, (long long)admin_number(row, "backups"), (long long)admin_number(row, "packs"),
+		name, (long long)admin_number(row, "backups"),
+		(long long)admin_number(row, "packs"),
 		(long long)(admin_number(row, "bytes") >> 20), json_array_size(faults));
-	json_array_foreach(faults, i, text) {
+	json_array_foreach(faults, i, text)
+	{
 		printf("  ");
 		admin_put(stdout, json_string_value(text));
 		printf("\n");
@@ -167,14 +168,15 @@ run_verify(struct admin_call *call)
 	for (unsigned i = 0; i < b.place_count; i++) {
 		if (only && strcmp(only, b.places[i].name) != 0)
 			continue;
-		json_t *row = verify_target(&b, &b.places[i], admin_option(call, "backup"), &faults);
+		json_t *row =
+			verify_target(&b, &b.places[i], admin_option(call, "backup"), &faults);
 		json_object_set_new(targets, b.places[i].name, row);
 		sum += faults;
 		if (!call->json)
 			tell(call, b.places[i].name, row);
 	}
-	json_t *reply = json_pack("{s:b, s:i, s:o}", "ok", !sum, "faults", (int)sum, "targets",
-		targets);
+	json_t *reply =
+		json_pack("{s:b, s:i, s:o}", "ok", !sum, "faults", (int)sum, "targets", targets);
 	admin_json(call, reply);
 	json_decref(reply);
 	backup_end(&b);

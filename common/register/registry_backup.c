@@ -1,5 +1,5 @@
-/* registry_backup.c - what a backup asks of the store's owner: a copy of the environment, and to take
- * messages of an older copy back into boxes.
+/* registry_backup.c - what a backup asks of the store's owner: a copy of the environment, and to
+ * take messages of an older copy back into boxes.
  *
  * The register only says whose account it is; the rest runs without its lock. A message is known
  * again by its SHA-256 and its internal date, so that whoever restores can leave out what is there
@@ -11,15 +11,14 @@
 #include "common/register/registry_impl.h"
 #include "common/text/encode.h"
 
-#define PUT_MAX      1000u
-#define KEYWORD_MAX  CV_KEYWORDS_MAX
-#define MAILBOX_MAX  4000u
+#define PUT_MAX     1000u
+#define KEYWORD_MAX CV_KEYWORDS_MAX
+#define MAILBOX_MAX 4000u
 
 /* ---- the copy ---- */
 
 static enum cv_status
-note(struct reg_call *c, const char *action, const char *object, json_t *detail,
-	struct cv_err *err)
+note(struct reg_call *c, const char *action, const char *object, json_t *detail, struct cv_err *err)
 {
 	cv_ticket ticket;
 	struct cv_audit_event event = {.actor = c->actor,
@@ -83,7 +82,7 @@ reg_backup_note(struct reg_call *c, struct cv_err *err)
 	if (!cv_str_eq_z(what, "drill") && !cv_str_eq_z(what, "restore") &&
 		!cv_str_eq_z(what, "failed"))
 		return cv_fail(err, CV_INVALID, "field 'what' is drill, restore or failed");
-	const char *action = cv_str_eq_z(what, "drill")   ? "backup.drill"
+	const char *action = cv_str_eq_z(what, "drill")    ? "backup.drill"
 			     : cv_str_eq_z(what, "failed") ? "backup.failed"
 							   : "backup.restore";
 	return note(c, action, "backup", json_is_object(detail) ? json_incref(detail) : NULL, err);
@@ -108,8 +107,9 @@ read_box(struct reg_call *c, struct box_job **out, struct cv_err *err)
 	if (status)
 		return status;
 	job->acct = a->acct;
-	job->address = (char *)(uintptr_t)cv_arena_str(&c->arena,
-		cv_str(a->text[T_ADDRESS], strlen(a->text[T_ADDRESS]) + 1)).p;
+	job->address = (char *)(uintptr_t)cv_arena_str(
+		&c->arena, cv_str(a->text[T_ADDRESS], strlen(a->text[T_ADDRESS]) + 1))
+			       .p;
 	c->after_arg = *out = job;
 	return CV_OK;
 }
@@ -172,9 +172,8 @@ run_contents(struct reg_call *c, struct cv_err *err)
 	struct box_job *job = c->after_arg;
 	struct cv_err ignored;
 	struct cv_acct *a;
-	struct listing l = {.engine = cv_store_engine(c->r->store),
-		.rows = json_array(),
-		.err = &ignored};
+	struct listing l = {
+		.engine = cv_store_engine(c->r->store), .rows = json_array(), .err = &ignored};
 	enum cv_status status = cv_acct_open(c->r->store, job->acct, false, &a, NULL, err);
 	if (!status) {
 		status = job->mailbox.n ? list_messages(a, &l, job->mailbox, err) : CV_OK;
@@ -243,8 +242,8 @@ read_message(struct reg_call *c, json_t *row, struct putting *p, struct cv_err *
 		return cv_fail(err, CV_INVALID, "a message needs body, date, zone and flags");
 	cv_spool_init(spool, cv_store_spool_dir(c->r->store));
 	p->count++;
-	enum cv_status status = cv_base64_decode(
-		cv_str(json_string_value(body), json_string_length(body)), &bytes);
+	enum cv_status status =
+		cv_base64_decode(cv_str(json_string_value(body), json_string_length(body)), &bytes);
 	if (status || !bytes.n)
 		status = cv_fail(err, CV_INVALID, "the body of a message is not base64");
 	else
@@ -295,9 +294,7 @@ run_put(struct reg_call *c, struct cv_err *err)
 	enum cv_status status = CV_OK;
 	struct cv_acct *a = NULL;
 	size_t i;
-	json_array_foreach(rows, i, row)
-		if (!status)
-			status = read_message(c, row, p, err);
+	json_array_foreach(rows, i, row) if (!status) status = read_message(c, row, p, err);
 	if (!status)
 		status = cv_acct_open(c->r->store, job->acct, true, &a, NULL, err);
 	CV_KILL_POINT("backup.put");
@@ -305,8 +302,8 @@ run_put(struct reg_call *c, struct cv_err *err)
 		status = append_all(c, a, job->mailbox, p, err);
 	if (a)
 		cv_acct_close(a);
-	json_t *counts = json_pack("{s:I, s:I}", "messages", (json_int_t)p->count, "bytes",
-		(json_int_t)p->bytes);
+	json_t *counts = json_pack(
+		"{s:I, s:I}", "messages", (json_int_t)p->count, "bytes", (json_int_t)p->bytes);
 	json_object_update(c->reply, counts);
 	json_object_set_new(counts, "mailbox", json_stringn(job->mailbox.p, job->mailbox.n));
 	if (!status)
@@ -330,8 +327,8 @@ reg_backup_put(struct reg_call *c, struct cv_err *err)
 	if (!status && !job->mailbox.n)
 		status = cv_fail(err, CV_INVALID, "field 'mailbox' is missing");
 	if (!status && (!json_is_array(rows) || json_array_size(rows) > PUT_MAX))
-		status = cv_fail(err, CV_LIMIT, "field 'messages' is a list of at most %u",
-			PUT_MAX);
+		status =
+			cv_fail(err, CV_LIMIT, "field 'messages' is a list of at most %u", PUT_MAX);
 	if (!status)
 		c->after = run_put;
 	return status;

@@ -9,9 +9,9 @@
  *
  * A store brought back from a backup is another case: numbers were handed out for days that these
  * rows know nothing of, flags changed, messages went. No gap mends that for a client that asks what
- * changed since; a new UIDVALIDITY does (RFC 9051 section 2.3.1.1). A second row says in which epoch
- * that happened and from which UIDVALIDITY on: it is larger than any given before, and whoever reads
- * a mailbox row of an earlier epoch puts it in place of the row's own.
+ * changed since; a new UIDVALIDITY does (RFC 9051 section 2.3.1.1). A second row says in which
+ * epoch that happened and from which UIDVALIDITY on: it is larger than any given before, and
+ * whoever reads a mailbox row of an earlier epoch puts it in place of the row's own.
  *
  * cv_acct_may_give() keeps the other half of the bargain: no account hands out half a gap of
  * numbers before the disk has caught up.
