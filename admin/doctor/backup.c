@@ -26,8 +26,21 @@ check_target(struct doctor_job *j, const char *name, const json_t *t)
 	json_decref(when);
 	if (error && error[0])
 		doctor_find(j, "failed", DOCTOR_BAD, name, "%.300s", error);
-	if (admin_number(t, "verify_faults"))
-		doctor_find(j, "failed", DOCTOR_BAD, name, "congvu backup verify");
+	if (admin_number(t, "verified"))
+		doctor_say(j, "verified", !admin_number(t, "verify_faults"), name, "%lld",
+			(long long)admin_number(t, "verify_faults"));
+}
+
+static void
+check_drill(struct doctor_job *j, const json_t *drill)
+{
+	json_int_t last = admin_number(drill, "time");
+	bool failed = json_is_false(json_object_get(drill, "ok"));
+	json_t *when = admin_moment(last);
+
+	doctor_say(j, "drill", last && !failed && cv_wall_secs() - last < DRILL_WARN, NULL, "%s",
+		json_string_value(when));
+	json_decref(when);
 }
 
 void
@@ -42,17 +55,14 @@ doctor_backup(struct doctor_job *j)
 	json_t *all = text ? json_loads(text, 0, NULL) : NULL;
 	free(text);
 	json_t *targets = json_object_get(all, "targets");
-	if (!json_object_size(targets))
+	if (!json_object_size(targets)) {
 		doctor_find(j, "set-up", DOCTOR_WARN, NULL, "%s", path);
-	json_object_foreach(targets, name, t)
-		check_target(j, name, t);
-	if (json_object_size(targets)) {
-		json_int_t drill = admin_number(json_object_get(all, "drill"), "time");
-		bool failed = json_is_false(json_object_get(json_object_get(all, "drill"), "ok"));
-		json_t *when = admin_moment(drill);
-		doctor_say(j, "drill", drill && !failed && cv_wall_secs() - drill < DRILL_WARN,
-			NULL, "%s", json_string_value(when));
-		json_decref(when);
+	} else {
+		json_object_foreach(targets, name, t)
+			check_target(j, name, t);
+		doctor_say(j, "copies", json_object_size(targets) > 1, NULL, "%zu",
+			json_object_size(targets));
+		check_drill(j, json_object_get(all, "drill"));
 	}
 	json_decref(all);
 }

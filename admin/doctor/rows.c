@@ -139,11 +139,15 @@ const struct doctor_row doctor_rows[] = {
 		"set time_zone = Asia/Ho_Chi_Minh; is the package tzdata there?", "đặt time_zone = Asia/Ho_Chi_Minh; đã cài gói tzdata chưa?" },
 	/* ---- backup ---- */
 	{ "backup.set-up", DOCTOR_WARN, "", "", "no backup is known", "chưa có bản sao lưu nào",
-		"set a target in the configuration and run congvu backup run; three copies, two kinds of storage, one elsewhere", "đặt nơi sao lưu trong cấu hình và chạy congvu backup run; ba bản, hai loại thiết bị, một nơi khác" },
+		"set backup_targets and run congvu backup run; three copies, two kinds of storage, one elsewhere", "đặt backup_targets và chạy congvu backup run; ba bản, hai loại thiết bị, một nơi khác" },
 	{ "backup.age", DOCTOR_BAD, "is fresh", "còn mới", "the last good backup is old", "bản sao lưu tốt gần nhất đã cũ",
 		"congvu backup run, and see why the schedule did not", "congvu backup run, và xem vì sao lịch không chạy" },
 	{ "backup.failed", DOCTOR_BAD, "", "", "the last backup failed", "lần sao lưu gần nhất bị lỗi",
 		"mend what is named and run congvu backup run", "sửa lỗi nêu trên rồi chạy congvu backup run" },
+	{ "backup.verified", DOCTOR_BAD, "the last verification found no fault", "lần kiểm tra gần nhất không có lỗi", "the last verification found faults: the backup is damaged", "lần kiểm tra gần nhất thấy lỗi: bản sao lưu bị hỏng",
+		"make a new backup at once, to another place too; look at that disk or service", "sao lưu lại ngay, thêm một nơi khác; kiểm tra ổ đĩa hoặc dịch vụ đó" },
+	{ "backup.copies", DOCTOR_WARN, "there is more than one target", "có nhiều hơn một nơi sao lưu", "there is only one target", "chỉ có một nơi sao lưu",
+		"add one elsewhere: three copies, two kinds of storage, one away from here (3-2-1)", "thêm nơi khác: ba bản, hai loại thiết bị, một bản ở xa (3-2-1)" },
 	{ "backup.drill", DOCTOR_WARN, "restoring was tried within six months", "đã diễn tập phục hồi trong sáu tháng", "restoring was not tried for six months, or failed", "quá sáu tháng chưa diễn tập phục hồi, hoặc diễn tập lỗi",
 		"congvu backup drill", "congvu backup drill" },
 	/* ---- files ---- */

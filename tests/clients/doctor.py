@@ -352,6 +352,30 @@ def test_the_clock_beside_a_second_source(w):
 
 def test_backups_and_the_log(w):
     check("no backup is said", state(w.doctor("--only", "backup"), "backup.set-up") == {"warning"})
+    folder = os.path.join(w.c.base, "backup")
+    os.makedirs(folder, exist_ok=True)
+    now = int(time.time())
+    rows = {"fresh": {"good": now - 3600, "verified": now, "verify_faults": 0},
+            "old": {"good": now - 2 * 86400}, "never": {"good": 0, "error": "disk is gone"},
+            "bad": {"good": now, "verified": now, "verify_faults": 2}}
+    with open(os.path.join(folder, "status.json"), "w", encoding="utf-8") as f:
+        json.dump({"format": 1, "targets": rows, "drill": {"time": now - 300 * 86400, "ok": True}},
+                  f)
+    answer = w.doctor("--only", "backup")
+    for name, wanted in (("fresh", "ok"), ("old", "warning"), ("never", "fault"), ("bad", "ok")):
+        check(f"backup {name}: {wanted}", state(answer, "backup.age", name) == {wanted}, answer)
+    check("a failed backup says why", find(answer, "backup.failed", "never")[0]["facts"]
+          == "disk is gone", answer)
+    check("a damaged backup is a fault", state(answer, "backup.verified", "bad") == {"fault"},
+          answer)
+    check("a drill of long ago is a warning", state(answer, "backup.drill") == {"warning"}, answer)
+    with open(os.path.join(folder, "status.json"), "w", encoding="utf-8") as f:
+        json.dump({"format": 1, "targets": {"fresh": rows["fresh"]},
+                   "drill": {"time": now, "ok": True}}, f)
+    answer = w.doctor("--only", "backup")
+    check("one target is not enough", state(answer, "backup.copies") == {"warning"}
+          and state(answer, "backup.drill") == {"ok"}, answer)
+    shutil.rmtree(folder)
     log = os.path.join(w.c.dir, "test.log")
     os.environ["TZ"] = "Asia/Ho_Chi_Minh"
     time.tzset()
