@@ -46,9 +46,6 @@ const struct diagnose_cause diagnose_causes[] = {
 	{ "not-ready", DIAGNOSE_WARN, find_not_ready, NULL,
 		"the mail transport says what is not well", "dịch vụ chuyển thư báo có vấn đề",
 		"congvu doctor", "chạy congvu doctor" },
-	{ "our-dns-wrong", DIAGNOSE_FAULT, find_our_dns, NULL,
-		"DNS of our own domain is wrong: others refuse or lose mail", "DNS của miền này sai: nơi khác từ chối hoặc làm lạc thư",
-		"congvu dns show DOMAIN prints the lines to publish", "congvu dns show TÊN-MIỀN in ra các dòng cần công bố" },
 	/* ---- the address ---- */
 	{ "unknown-address", DIAGNOSE_FAULT, find_unknown, NULL,
 		"there is no such address", "không có địa chỉ này",
@@ -184,6 +181,10 @@ const struct diagnose_cause diagnose_causes[] = {
 	{ "undelivered", DIAGNOSE_FAULT, find_undelivered, NULL,
 		"one of our own boxes did not take a message", "hộp thư của ta không nhận được thư",
 		"overquota: the box is full; else congvu doctor", "overquota: hộp thư đầy; khác thì chạy congvu doctor" },
+	/* ---- what concerns a whole domain ---- */
+	{ "our-dns-wrong", DIAGNOSE_FAULT, find_our_dns, NULL,
+		"DNS of our own domain is wrong: others refuse or lose mail", "DNS của miền này sai: nơi khác từ chối hoặc làm lạc thư",
+		"congvu dns show DOMAIN prints the lines to publish", "congvu dns show TÊN-MIỀN in ra các dòng cần công bố" },
 	/* ---- where a message is ---- */
 	{ "message-unknown", DIAGNOSE_FAULT, find_nothing_known, NULL,
 		"nothing is known of this message in these days", "không có dấu vết thư này trong các ngày đã xét",

@@ -13,8 +13,10 @@ import struct
 import subprocess
 import threading
 import time
+import urllib.error
+import urllib.request
 
-from admin_kit import DOMAIN, Congvu, check, failures, finish
+from admin_kit import DOMAIN, Congvu, check, failures, finish, free_ports
 
 HOST = f"mail.{DOMAIN}"
 SELF = "198.51.100.25"
@@ -38,7 +40,8 @@ class World:
         self.zone = os.path.join(self.c.dir, "zone")
         self.set_zone("")
         self.c.set_option("congvu", f"dns_zone_file = {self.zone}")
-        self.web_port = None
+        self.metrics = free_ports(1)[0]
+        self.c.set_option("smtpd", f"metrics_listen = 127.0.0.1:{self.metrics}")
         with open(self.c.conf, encoding="utf-8") as f:
             self.conf = f.read()
 
@@ -80,6 +83,20 @@ def ops_01_health_at_a_glance(w):
           and "! cảnh báo" in text.out and "chỉ nghe một trong IPv4, IPv6" in text.out, text)
     check("an unknown family is refused with their names",
           w.doctor("--only", "frob").code == 64)
+
+
+def ops_01_metrics_and_readiness(w):
+    def get(path):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{w.metrics}{path}", timeout=60) as r:
+                return r.status, r.read().decode()
+        except urllib.error.HTTPError as fault:
+            return fault.code, fault.read().decode()
+    code, text = get("/metrics")
+    check("ops_01 metrics for Prometheus", code == 200 and "# TYPE " in text and "queue" in text,
+          text[:300])
+    check("ops_01 /health", get("/health")[0] == 200, get("/health"))
+    check("ops_01 /ready", get("/ready")[0] == 200, get("/ready"))
 
 
 def sec_01_scan_is_clean(w):
