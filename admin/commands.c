@@ -34,6 +34,7 @@ const struct admin_command *const admin_commands[] = {
 	&admin_account_leave,
 	&admin_account_return,
 	&admin_account_rename,
+	&admin_account_merge,
 	&admin_account_dormant,
 	&admin_account_exempt,
 	&admin_purge_list,

@@ -24,6 +24,7 @@ extern const struct admin_command admin_alias_report;
 extern const struct admin_command admin_reorganise_list, admin_reorganise_show,
 	admin_reorganise_rollback, admin_reorganise;
 extern const struct admin_command admin_account_dormant, admin_account_exempt;
+extern const struct admin_command admin_account_merge;
 extern const struct admin_command admin_dated_list, admin_dated_cancel, admin_dated_run;
 extern const struct admin_command admin_alias_add, admin_alias_remove, admin_role_add,
 	admin_role_remove, admin_delegate_add, admin_delegate_remove;

@@ -82,15 +82,10 @@ print_change(const struct admin_call *call, const json_t *before, const json_t *
 			(long long)admin_number(after, "quota"));
 }
 
-void
-admin_print_move(const struct admin_call *call, const json_t *reply)
+/* Is it a dry run, put off, done; how to take it back. */
+static void
+print_what(const struct admin_call *call, const json_t *reply)
 {
-	const json_t *what = json_object_get(reply, "preview");
-
-	if (what)
-		print_day(call, "Will be done on", "Sẽ thực hiện ngày", admin_number(reply, "at"));
-	else
-		what = reply;
 	if (json_is_true(json_object_get(reply, "dry_run")))
 		printf("%s\n", admin_say(call, "Dry run, nothing was changed:",
 			"Chạy thử, chưa thay đổi gì:"));
@@ -100,6 +95,18 @@ admin_print_move(const struct admin_call *call, const json_t *reply)
 	else if (json_object_get(reply, "act"))
 		printf(admin_say(call, "congvu undo %lld takes it back\n",
 			"congvu undo %lld để hoàn tác\n"), (long long)admin_number(reply, "act"));
+}
+
+void
+admin_print_move(const struct admin_call *call, const json_t *reply)
+{
+	const json_t *what = json_object_get(reply, "preview");
+
+	if (what)
+		print_day(call, "Will be done on", "Sẽ thực hiện ngày", admin_number(reply, "at"));
+	else
+		what = reply;
+	print_what(call, reply);
 	if (*text_of(what, "address"))
 		printf("%s\n", text_of(what, "address"));
 	print_change(call, json_object_get(what, "before"), json_object_get(what, "after"));
@@ -168,6 +175,58 @@ static int
 run_rename(struct admin_call *call)
 {
 	return move(call, "account.rename", call->word_count > 1 ? "name" : NULL);
+}
+
+/* ---- one person, two accounts ---- */
+
+static void
+print_merge(const struct admin_call *call, const json_t *reply)
+{
+	json_t *one;
+	size_t i;
+
+	print_what(call, reply);
+	printf("%s -> %s\n", text_of(reply, "ended"), text_of(reply, "address"));
+	json_array_foreach(json_object_get(reply, "aliases"), i, one)
+		printf("  %s %s\n", admin_say(call, "alias now:", "thành bí danh:"),
+			json_string_value(one));
+	json_array_foreach(json_object_get(reply, "moved"), i, one)
+		printf("  %s %s (%s)\n", admin_say(call, "goes along:", "chuyển theo:"),
+			text_of(one, "of"), text_of(one, "who"));
+	json_array_foreach(json_object_get(reply, "dropped"), i, one)
+		printf("  %s %s%s\n", admin_say(call, "ends:", "chấm dứt:"),
+			text_of(one, "forward"), text_of(one, "device"));
+	if (json_object_get(reply, "messages"))
+		printf("%s %lld\n", admin_say(call, "messages copied:", "số thư đã chép:"),
+			(long long)admin_number(reply, "messages"));
+	print_day(call, "the old box is kept until", "hộp thư cũ được giữ đến ngày",
+		admin_number(reply, "kept_until"));
+}
+
+static int
+run_merge(struct admin_call *call)
+{
+	json_t *request = admin_request("account.merge");
+	int exit_code = EXIT_OK;
+
+	admin_set(request, "address", call->words[0]);
+	admin_set(request, "into", call->words[1]);
+	admin_set(request, "mail", admin_option(call, "mail"));
+	admin_set(request, "reason", admin_option(call, "reason"));
+	if (!admin_set_dry_run(call, request))
+		exit_code = admin_confirm(call, "the first account ends in the second",
+			"tài khoản thứ nhất sẽ được gộp vào tài khoản thứ hai", call->words[0]);
+	if (exit_code != EXIT_OK) {
+		json_decref(request);
+		return exit_code;
+	}
+	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
+	if (!reply)
+		return exit_code;
+	if (!admin_json(call, reply))
+		print_merge(call, reply);
+	json_decref(reply);
+	return EXIT_OK;
 }
 
 /* ---- role boxes ---- */
@@ -342,6 +401,11 @@ static const struct admin_option rename_options[] = {
 		"dùng đúng địa chỉ này" },
 	LETTER_OPTION, REASON_OPTION, ADMIN_DRY_RUN, { 0 }
 };
+static const struct admin_option merge_options[] = {
+	{ "mail", "WHAT", "copy: into a folder of the other; leave (the default): where it is",
+		"copy: chép sang thư mục của tài khoản kia; leave (mặc định): để nguyên" },
+	REASON_OPTION, ADMIN_DRY_RUN, { 0 }
+};
 static const struct admin_option hold_options[] = {
 	{ "from", "DAY", "from 00:00 of that day on", "từ 00:00 ngày này" },
 	{ "until", "DAY", "the last day", "ngày cuối cùng" },
@@ -400,6 +464,17 @@ const struct admin_command admin_account_rename = {
 	.options = rename_options,
 	.examples = "  congvu account rename nvhoa.stp \"Nguyễn Văn Hòe\"",
 	.run = run_rename,
+};
+const struct admin_command admin_account_merge = {
+	.noun = "account", .verb = "merge", .words = "ADDRESS INTO",
+	.words_min = 2, .words_max = 2,
+	.help = "make one account of two that one person has: addresses, groups, boxes and delegations "
+		"go over, mail by choice; `congvu undo` takes it back",
+	.help_vi = "gộp hai tài khoản của một người: địa chỉ, nhóm, hộp thư, ủy quyền chuyển sang; "
+		"thư tùy chọn; hoàn tác bằng `congvu undo`",
+	.options = merge_options,
+	.examples = "  congvu account merge nvhoa2.stp nvhoa.stp --mail copy --dry-run",
+	.run = run_merge,
 };
 const struct admin_command admin_role_hold = {
 	.noun = "role", .verb = "hold", .words = "ROLE HOLDER",

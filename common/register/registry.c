@@ -510,6 +510,8 @@ static const struct {
 	{ "account.add",     reg_account_add     },
 	{ "account.leave",   reg_account_leave   },
 	{ "account.list",    reg_account_list    },
+	{ "account.merge",   reg_account_merge   },
+	{ "account.merge.mail", reg_merge_mail   },
 	{ "account.passwd",  reg_account_passwd  },
 	{ "account.rename",  reg_account_rename  },
 	{ "account.resume",  reg_account_resume  },

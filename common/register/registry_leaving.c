@@ -150,7 +150,11 @@ enum cv_status
 reg_purge_do(struct reg_call *c, struct cv_err *err)
 {
 	struct reg_account *a;
-	enum cv_status status = reg_account_field(c, "address", &a, err);
+	struct cv_str address;
+	enum cv_status status = reg_field(c, c->request, "address", 320, &address, err);
+	a = status || !address.n ? NULL : reg_ended_account(c, address);
+	if (!status && !a)
+		status = reg_account_field(c, "address", &a, err);
 	const json_t *fact = status ? NULL : reg_fact(c, a, "retired");
 	if (!status)
 		status = check_purge(a, fact, err);

@@ -31,11 +31,18 @@ bool reg_is_below(const struct cv_registry *r, const char *code, const char *top
 bool reg_by_operator(const struct reg_call *c);
 /* AGENCY lies within what the caller administers or may see. */
 bool reg_caller_sees(const struct reg_call *c, const char *agency);
+/* CV_DENIED unless the caller may act on A's agency. */
+CV_MUST_CHECK enum cv_status reg_refuse_unseen(struct reg_call *c, const struct reg_account *a,
+                                               struct cv_err *err);
 /* The province's calendar, or the one that comes with the program; the caller's to free. */
 struct cv_calendar *reg_calendar(struct reg_call *c);
 /* May A be made for field "request_id" of the request, or without one? Marks it as done there. */
 CV_MUST_CHECK enum cv_status reg_check_request(struct reg_call *c, const struct reg_account *a,
                                                struct cv_err *err);
+
+/* ---- registry_merge.c ---- */
+/* The account that ended under ADDRESS when it was merged into another; or NULL. */
+struct reg_account *reg_ended_account(struct reg_call *c, struct cv_str address);
 
 /* ---- elsewhere ---- */
 /* Heads of agencies and units, and their deputies (registry_quota.c). */

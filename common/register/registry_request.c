@@ -88,6 +88,13 @@ reg_caller_sees(const struct reg_call *c, const char *agency)
 	return true;
 }
 
+enum cv_status
+reg_refuse_unseen(struct reg_call *c, const struct reg_account *a, struct cv_err *err)
+{
+	return reg_caller_sees(c, a->text[T_AGENCY]) ? CV_OK
+		: cv_fail(err, CV_DENIED, "%s belongs to another agency", a->text[T_ADDRESS]);
+}
+
 /* ---- asking ---- */
 
 static json_t *

@@ -307,6 +307,75 @@ adr_06_a_title_address_changes_its_holder_at_00_00_on_01_03(void **state)
 	json_decref(reply);
 }
 
+static void
+acc_06_two_accounts_of_one_person_become_one_and_can_be_parted_again(void **state)
+{
+	(void)state;
+	make_province();
+	must("{\"do\":\"alias.add\",\"address\":\"dtduyen.stp\",\"alias\":\"duyen.cu\"}");
+	must("{\"do\":\"delegate.add\",\"owner\":\"dtduyen.stp\",\"delegate\":\"nvhoa.stp\","
+	     "\"rights\":\"read\"}");
+	json_t *before = show("dtduyen.stp"), *before_into = show("dtduyen.snv");
+	static const char *const merge = "{\"do\":\"account.merge\",\"address\":\"dtduyen.stp\","
+		"\"into\":\"dtduyen.snv\",\"mail\":\"copy\"";
+	char text[300];
+	snprintf(text, sizeof text, "%s,\"dry_run\":true}", merge);
+	json_t *reply = answer_to(text);
+	assert_int_equal(json_array_size(json_object_get(reply, "aliases")), 2);
+	assert_int_equal(json_array_size(json_object_get(reply, "moved")), 5);
+	json_decref(reply);
+	has("dtduyen.stp", "address", "dtduyen.stp@lamgiang.example");
+	/* A message to be copied. */
+	struct cv_acct *box;
+	struct cv_mbox *inbox;
+	struct cv_err err;
+	cv_ticket ticket;
+	cv_acct_id acct = cv_acct(CV_CLASS_USER,
+		(uint64_t)json_integer_value(json_object_get(before, "number")));
+	struct cv_spool spool;
+	cv_spool_init(&spool, dir);
+	assert_int_equal(cv_spool_write(&spool, CV_STR("Subject: x\r\n\r\ny\r\n"), &err), CV_OK);
+	struct cv_append item = { .message = &spool };
+	assert_int_equal(cv_acct_open(store, acct, false, &box, &ticket, &err), CV_OK);
+	assert_int_equal(cv_mbox_open(box, CV_STR("INBOX"), &inbox, &err), CV_OK);
+	assert_int_equal(cv_mbox_append(inbox, &item, 1, &ticket, &err), CV_OK);
+	cv_mbox_close(inbox);
+	cv_spool_done(&spool);
+	cv_acct_close(box);
+	snprintf(text, sizeof text, "%s}", merge);
+	reply = answer_to(text);
+	assert_int_equal(json_integer_value(json_object_get(reply, "messages")), 1);
+	json_int_t act = number_in(reply, "act");
+	has("dtduyen.stp", "address", "dtduyen.snv@lamgiang.example");
+	has("duyen.cu", "address", "dtduyen.snv@lamgiang.example");
+	assert_true(may_send_as("dtduyen.snv@lamgiang.example", "vanthu.stp@lamgiang.example"));
+	assert_true(may_send_as("dtduyen.snv@lamgiang.example", "dtduyen.stp@lamgiang.example"));
+	/* Nothing is copied twice. */
+	reply = answer_to("{\"do\":\"account.merge.mail\",\"address\":\"dtduyen.stp\"}");
+	assert_int_equal(number_in(reply, "messages"), 0);
+	close_all();
+	open_all();
+	snprintf(text, sizeof text, "{\"do\":\"undo\",\"id\":%lld}", (long long)act);
+	must(text);
+	json_t *after = show("dtduyen.stp"), *after_into = show("dtduyen.snv");
+	static const char *const keys[] = { "address", "state", "member_of", "aliases", "delegated",
+		"listed" };
+	for (size_t i = 0; i < CV_COUNT(keys); i++)
+		if (!json_equal(json_object_get(before, keys[i]),
+				json_object_get(after, keys[i])) ||
+		    !json_equal(json_object_get(before_into, keys[i]),
+				json_object_get(after_into, keys[i])))
+			fail_msg("%s is not as before", keys[i]);
+	json_decref(before);
+	json_decref(after);
+	json_decref(before_into);
+	json_decref(after_into);
+	refused("{\"do\":\"account.merge\",\"address\":\"dtduyen.stp\",\"into\":\"duyen.cu\"}",
+		CV_INVALID);
+	refused("{\"do\":\"account.merge\",\"address\":\"vanthu.stp\",\"into\":\"nvhoa.stp\"}",
+		CV_INVALID);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, teardown)
 
 int
@@ -319,6 +388,7 @@ main(void)
 		TEST(acc_06_who_retires_on_30_06_is_refused_on_01_07_and_listed_for_purge_on_31_12),
 		TEST(acc_06_a_purge_removes_the_mail_and_never_frees_the_address),
 		TEST(acc_06_a_corrected_name_brings_its_address_and_keeps_the_old_one),
+		TEST(acc_06_two_accounts_of_one_person_become_one_and_can_be_parted_again),
 		TEST(adr_06_a_title_address_changes_its_holder_at_00_00_on_01_03),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
