@@ -47,6 +47,9 @@ struct admin_call {
 	const char *conf_option; /* --conf as given, or NULL */
 	bool json, vietnamese;
 	bool yes;                /* --yes: see admin_confirm() */
+	const char *as;          /* --as ADDRESS: the person who logs in for each request */
+	bool password_stdin;     /* --password-stdin: his password is the first line there */
+	char *password;          /* of --as, once asked for; wiped at the end */
 	const char *words[ADMIN_WORDS_MAX];
 	unsigned word_count;
 	const char *values[ADMIN_OPTIONS_MAX]; /* by index into command->options; "" for a switch
@@ -126,6 +129,11 @@ json_t *admin_day(int64_t secs);
 json_t *admin_moment(int64_t secs);
 /* Columns a terminal needs for UTF-8 text. */
 size_t admin_width(const char *text);
+/* The password of --as, asked for once: from the descriptor that CONGVU_PASSWORD_FD names, with
+ * --password-stdin from standard input, else hidden from the terminal. NULL when there is none
+ * (said). The caller does not free it. */
+const char *admin_as_password(struct admin_call *call);
+void admin_forget_password(struct admin_call *call);
 /* A password from standard input: hidden and asked twice on a terminal, else the first line. Wipe
  * and free it. NULL on end of input or when both differ (said). */
 char *admin_read_password(const struct admin_call *call);

@@ -178,6 +178,64 @@ admin_read_password(const struct admin_call *call)
 	return first;
 }
 
+static char *
+read_descriptor(const char *number)
+{
+	uint64_t fd;
+	FILE *f = cv_str_u64(cv_str_z(number), 1023, &fd) ? NULL : fdopen((int)fd, "r");
+	char *line = f ? read_line(f) : NULL;
+
+	if (f)
+		fclose(f);
+	return line;
+}
+
+static char *
+ask_hidden(const char *prompt)
+{
+	struct termios old, quiet;
+
+	if (tcgetattr(STDIN_FILENO, &old))
+		return NULL;
+	quiet = old;
+	quiet.c_lflag &= (tcflag_t)~ECHO;
+	fprintf(stderr, "%s", prompt);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	char *line = read_line(stdin);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+	fputc('\n', stderr);
+	return line;
+}
+
+const char *
+admin_as_password(struct admin_call *call)
+{
+	const char *number = getenv("CONGVU_PASSWORD_FD");
+
+	if (call->password)
+		return call->password;
+	if (number && number[0])
+		call->password = read_descriptor(number);
+	else if (call->password_stdin)
+		call->password = read_line(stdin);
+	else if (isatty(STDIN_FILENO))
+		call->password = ask_hidden(admin_say(call, "Password: ", "Mật khẩu: "));
+	if (!call->password)
+		admin_error(call, EXIT_USAGE,
+			"--as needs a password: at the terminal, with --password-stdin, or from "
+			"the descriptor in CONGVU_PASSWORD_FD",
+			"--as cần mật khẩu: gõ ở màn hình, dùng --password-stdin, hoặc "
+			"CONGVU_PASSWORD_FD");
+	return call->password;
+}
+
+void
+admin_forget_password(struct admin_call *call)
+{
+	drop_secret(call->password);
+	call->password = NULL;
+}
+
 json_int_t
 admin_number(const json_t *reply, const char *key)
 {

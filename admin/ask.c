@@ -117,29 +117,27 @@ local_open(struct admin_call *call, struct cv_err *err)
 	return cv_registry_open(&ro, &local->registry, err);
 }
 
-static const char *
-actor(void)
-{
-	static char name[64];
-
-	snprintf(name, sizeof name, "uid:%u", (unsigned)getuid());
-	return name;
-}
-
 static enum cv_status check_store(
 	struct admin_local *local, json_t *request, json_t **reply_out, struct cv_err *err);
 
 static enum cv_status
 do_local(struct admin_call *call, json_t *request, json_t **reply_out, struct cv_err *err)
 {
+	if (call->as)
+		return cv_fail(err, CV_TEMPFAIL,
+			"--as is for the running service, which checks the password: start it");
 	enum cv_status status = call->local ? CV_OK : local_open(call, err);
 
 	if (status != CV_OK)
 		return status;
 	if (!strcmp(json_string_value(json_object_get(request, "do")), "store.check"))
 		return check_store(call->local, request, reply_out, err);
-	return cv_registry_do(
-		call->local->registry, actor(), request, admin_progress, call, reply_out, err);
+	/* Whoever can open the files is root or the service's user: an operator. */
+	struct cv_registry_who who;
+	cv_registry_who_unix(call->local->registry, getuid(), &who);
+	who.role = CV_ROLE_OPERATOR;
+	return cv_registry_do_as(
+		call->local->registry, &who, request, admin_progress, call, reply_out, err);
 }
 
 static void
@@ -232,6 +230,9 @@ admin_try(struct admin_call *call, enum admin_service service, json_t *request, 
 	json_t *reply = NULL;
 
 	call->error_vi[0] = '\0';
+	if (service == ADMIN_STORE && call->as)
+		json_object_set_new(request, "as", json_pack("{s:s, s:s?}", "address", call->as,
+			"password", admin_as_password(call)));
 	snprintf(path, sizeof path, "%s/%s", admin_main_options(call)->run_dir, sockets[service]);
 	bool is_ours = service == ADMIN_STORE && !is_of_daemon(what) &&
 		       (call->local || is_unattended(path));
@@ -258,6 +259,11 @@ admin_ask(struct admin_call *call, enum admin_service service, json_t *request, 
 	*exit_out = EXIT_CONFIG;
 	if (!admin_conf(call)) {
 		json_decref(request);
+		return NULL;
+	}
+	if (service == ADMIN_STORE && call->as && !admin_as_password(call)) {
+		json_decref(request);
+		*exit_out = EXIT_USAGE;
 		return NULL;
 	}
 	json_t *reply = admin_try(call, service, request, &err);

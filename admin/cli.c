@@ -28,7 +28,7 @@ print_overview(const struct admin_call *call, const char *noun, FILE *to)
 	fprintf(to, "%s\n\n",
 		admin_say(call, "congvu: official mail for a province",
 			"congvu: thư điện tử công vụ của tỉnh"));
-	fprintf(to, "%s: congvu [--conf FILE] [--json] [--lang vi|en] [--yes] %s %s\n\n",
+	fprintf(to, "%s: congvu [--conf FILE] [--json] [--lang vi|en] [--as ADDRESS] [--yes] %s %s\n\n",
 		admin_say(call, "Usage", "Cách dùng"),
 		noun ? noun : admin_say(call, "NOUN", "DANH_TỪ"),
 		admin_say(call, "VERB [ARGUMENTS]", "ĐỘNG_TỪ [THAM SỐ]"));
@@ -114,6 +114,12 @@ take_global(struct admin_call *call, int argc, char **argv, int *i, bool *help)
 		call->json = true;
 	else if (!strcmp(a, "--yes"))
 		call->yes = true;
+	else if (!strcmp(a, "--password-stdin"))
+		call->password_stdin = true;
+	else if (!strcmp(a, "--as") && *i + 1 < argc)
+		call->as = argv[++*i];
+	else if (!strncmp(a, "--as=", 5))
+		call->as = a + 5;
 	else if (!strcmp(a, "--help") || !strcmp(a, "-h"))
 		*help = true;
 	else if (!strcmp(a, "--conf") && *i + 1 < argc)
@@ -223,6 +229,7 @@ admin_cli(int argc, char **argv)
 		return usage_fault(
 			&call, "an argument is missing", "thiếu tham số", call.command->words);
 	exit_code = call.command->run(&call);
+	admin_forget_password(&call);
 	if (call.local)
 		admin_local_close(call.local);
 	if (call.conf)

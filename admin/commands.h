@@ -69,6 +69,8 @@ extern const struct admin_command admin_incident_open, admin_incident_list, admi
 	admin_incident_step, admin_incident_close;
 extern const struct admin_command admin_upgrade_check, admin_upgrade_save, admin_upgrade_list,
 	admin_upgrade_restore;
+extern const struct admin_command admin_admin_add, admin_admin_remove, admin_admin_list,
+	admin_admin_whoami;
 extern const struct admin_command admin_undo, admin_undo_list, admin_undo_show;
 extern const struct admin_command admin_schedule_list, admin_schedule_run, admin_schedule_pause,
 	admin_schedule_resume, admin_schedule_serve;

@@ -95,6 +95,10 @@ admin_manual_commands(FILE *out)
 	      ".TP\n.B \\-\\-conf \\fIFILE\\fR\nthe configuration, instead of\n.B CONGVU_CONF\nand "
 	      "/etc/congvu/congvu.conf.\n.TP\n.B \\-\\-json\nanswer for machines.\n"
 	      ".TP\n.B \\-\\-yes\ndo what cannot be taken back without asking.\n"
+	      ".TP\n.B \\-\\-as \\fIADDRESS\\fR\nask as this person, who has a role (see\n.B "
+	      "congvu admin add\\fR),\nnot as the Unix account.\n"
+	      ".TP\n.B \\-\\-password\\-stdin\nhis password is the first line of standard "
+	      "input.\n"
 	      ".TP\n.B \\-\\-lang \\fBvi\\fR|\\fBen\\fR\nlanguage of the answers.\n"
 	      ".TP\n.B \\-\\-help\nexplain the command.\n.TP\n.B \\-\\-version\n"
 	      "print the version.\n.SH COMMANDS\n",
@@ -106,6 +110,8 @@ admin_manual_commands(FILE *out)
 		fprintf(out, ".TP\n.B %d\n%s.\n", exits[i].code, exits[i].text);
 	fputs(".SH ENVIRONMENT\n.TP\n.B CONGVU_CONF\nthe configuration.\n.TP\n.B CONGVU_LANG\n"
 	      "vi or en, before the locale's own variables.\n"
+	      ".TP\n.B CONGVU_PASSWORD_FD\nnumber of the open file from which the password of\n"
+	      ".B \\-\\-as\nis read.\n"
 	      ".SH SEE ALSO\n.BR congvu.conf (5),\n.BR congvu\\-smtpd (8),\n.BR congvu\\-imapd "
 	      "(8),\n"
 	      ".BR congvu\\-spamfilter (8)\n",

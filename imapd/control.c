@@ -1,12 +1,13 @@
 /* control.c - what the daemon answers on its control socket: its own state, the check of the store,
  * and everything that changes the register. Runs on the control server's threads. */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <pwd.h>
 #include <unistd.h>
 
 #include "common/audit/access.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/register/auth_recent.h"
+#include "imapd/admin_login.h"
 #include "imapd/mail_notice.h"
 #include "imapd/quarantine_ctl.h"
 #include "imapd/rights_ctl.h"
@@ -104,19 +105,6 @@ tell_progress(void *arg, json_t *note)
 	call->progress(call, note);
 }
 
-/* "user:root", for the audit trail. */
-static void
-name_actor(uid_t uid, char *out, size_t n)
-{
-	char space[4096];
-	struct passwd entry, *found = NULL;
-
-	if (!getpwuid_r(uid, &entry, space, sizeof(space), &found) && found)
-		snprintf(out, n, "user:%s", found->pw_name);
-	else
-		snprintf(out, n, "uid:%u", (unsigned)uid);
-}
-
 /* Failed log-ins are this process's own; the register wrote the audit row. */
 static void
 unlock(struct imapd *d, json_t *reply)
@@ -126,37 +114,111 @@ unlock(struct imapd *d, json_t *reply)
 	json_object_set_new(reply, "unlocked", number(count));
 }
 
-enum cv_status
-imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
-{
-	struct imapd *d = call->ctx;
-	const char *what = json_string_value(json_object_get(call->request, "do"));
-	char actor[128];
+/* ---- the requests that are not the register's ---- */
 
-	if (!what)
-		return cv_fail(err, CV_INVALID, "a request needs \"do\"");
-	if (strcmp(what, "status") == 0)
-		return do_status(d, reply_out);
-	if (strcmp(what, "reload") == 0)
-		return imapd_reload(d, reply_out, err);
-	if (strcmp(what, "store.check") == 0)
-		return do_store_check(d, call, reply_out, err);
-	if (strcmp(what, "auth.recent") == 0)
-		return cv_auth_recent_do(d->auth, call->request, reply_out, err);
-	if (strncmp(what, "session.", 8) == 0)
-		return imapd_sessions_do(d, call->request, reply_out, err);
-	if (strcmp(what, "mail.notice") == 0)
-		return imapd_mail_notice(d, call->request, reply_out, err);
-	name_actor(call->peer_uid, actor, sizeof(actor));
-	if (strncmp(what, "quarantine.", 11) == 0)
-		return imapd_quarantine_do(d, actor, call->request, reply_out, err);
-	if (strncmp(what, "mailbox.rights.", 15) == 0)
-		return imapd_rights_do(d, actor, call->request, reply_out, err);
+static enum cv_status
+answer_status(struct imapd *d, struct cv_ctl_call *call, const char *actor, json_t **reply_out,
+	struct cv_err *err)
+{
+	(void)call;
+	(void)actor;
+	(void)err;
+	return do_status(d, reply_out);
+}
+
+static enum cv_status
+answer_reload(struct imapd *d, struct cv_ctl_call *call, const char *actor, json_t **reply_out,
+	struct cv_err *err)
+{
+	(void)call;
+	(void)actor;
+	return imapd_reload(d, reply_out, err);
+}
+
+static enum cv_status
+answer_check(struct imapd *d, struct cv_ctl_call *call, const char *actor, json_t **reply_out,
+	struct cv_err *err)
+{
+	(void)actor;
+	return do_store_check(d, call, reply_out, err);
+}
+
+static enum cv_status
+answer_recent(struct imapd *d, struct cv_ctl_call *call, const char *actor, json_t **reply_out,
+	struct cv_err *err)
+{
+	(void)actor;
+	return cv_auth_recent_do(d->auth, call->request, reply_out, err);
+}
+
+static enum cv_status
+answer_session(struct imapd *d, struct cv_ctl_call *call, const char *actor, json_t **reply_out,
+	struct cv_err *err)
+{
+	(void)actor;
+	return imapd_sessions_do(d, call->request, reply_out, err);
+}
+
+static enum cv_status
+answer_notice(struct imapd *d, struct cv_ctl_call *call, const char *actor, json_t **reply_out,
+	struct cv_err *err)
+{
+	(void)actor;
+	return imapd_mail_notice(d, call->request, reply_out, err);
+}
+
+static enum cv_status
+answer_quarantine(struct imapd *d, struct cv_ctl_call *call, const char *actor, json_t **reply_out,
+	struct cv_err *err)
+{
+	return imapd_quarantine_do(d, actor, call->request, reply_out, err);
+}
+
+static enum cv_status
+answer_rights(struct imapd *d, struct cv_ctl_call *call, const char *actor, json_t **reply_out,
+	struct cv_err *err)
+{
+	return imapd_rights_do(d, actor, call->request, reply_out, err);
+}
+
+/* Right and subject as in the register's own table (common/register/registry.c). */
+/* clang-format off */
+static const struct {
+	const char *name;
+	enum cv_status (*run)(struct imapd *d, struct cv_ctl_call *call, const char *actor,
+		json_t **reply_out, struct cv_err *err);
+	unsigned right;
+	const char *about;
+} requests[] = {
+	{ "auth.recent",           answer_recent,     REG_READ,               "account:address"                   },
+	{ "mail.notice",           answer_notice,     REG_OPERATOR,           NULL                                },
+	{ "mailbox.rights.delete", answer_rights,     REG_AGENCY,             "account:account"                   },
+	{ "mailbox.rights.list",   answer_rights,     REG_AGENCY | REG_AUDIT, "account:account"                   },
+	{ "mailbox.rights.set",    answer_rights,     REG_AGENCY,             "account:account"                   },
+	{ "quarantine.delete",     answer_quarantine, REG_AGENCY,             "account:account"                   },
+	{ "quarantine.digest",     answer_quarantine, REG_OPERATOR,           NULL                                },
+	{ "quarantine.list",       answer_quarantine, REG_READ,               "account:account?,agency:agency?"   },
+	{ "quarantine.release",    answer_quarantine, REG_AGENCY,             "account:account"                   },
+	{ "quarantine.show",       answer_quarantine, REG_AGENCY,             "account:account"                   },
+	{ "reload",                answer_reload,     REG_OPERATOR,           NULL                                },
+	{ "session.kill",          answer_session,    REG_HELPDESK,           "account:account?"                  },
+	{ "session.list",          answer_session,    REG_READ,               "account:account?"                  },
+	{ "status",                answer_status,     REG_READ,               "self"                              },
+	{ "store.check",           answer_check,      REG_OPERATOR,           NULL                                },
+};
+/* clang-format on */
+
+static enum cv_status
+answer_register(struct imapd *d, struct cv_ctl_call *call, const struct cv_registry_who *who,
+	json_t **reply_out, struct cv_err *err)
+{
+	const char *what = json_string_value(json_object_get(call->request, "do"));
+
 	/* What waits in memory is asked for too. */
 	if (strncmp(what, "mailbox.", 8) == 0 && cv_access_flush(d->access, err))
 		return CV_TEMPFAIL;
-	enum cv_status status = cv_registry_do(
-		d->registry, actor, call->request, tell_progress, call, reply_out, err);
+	enum cv_status status = cv_registry_do_as(
+		d->registry, who, call->request, tell_progress, call, reply_out, err);
 	if (!status) {
 		/* A suspended account's sessions end now, a new account can log in now. */
 		cv_register_refresh(d->reg);
@@ -165,5 +227,40 @@ imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 			unlock(d, *reply_out);
 		imapd_logins_review(d);
 	}
+	return status;
+}
+
+static enum cv_status
+answer_as(struct imapd *d, struct cv_ctl_call *call, const struct cv_registry_who *who,
+	json_t **reply_out, struct cv_err *err)
+{
+	const char *what = json_string_value(json_object_get(call->request, "do"));
+
+	for (size_t i = 0; i < CV_COUNT(requests); i++) {
+		if (strcmp(what, requests[i].name) != 0)
+			continue;
+		enum cv_status status = cv_registry_may(d->registry, who, call->request,
+			requests[i].right, requests[i].about, reply_out, err);
+		return status ? status
+			      : requests[i].run(d, call, who->name, reply_out, err);
+	}
+	return answer_register(d, call, who, reply_out, err);
+}
+
+enum cv_status
+imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
+{
+	struct imapd *d = call->ctx;
+	const char *what = json_string_value(json_object_get(call->request, "do"));
+	struct cv_registry_who who = {.name = ""};
+
+	if (!what)
+		return cv_fail(err, CV_INVALID, "a request needs \"do\"");
+	enum cv_status status = imapd_admin_who(d, call, &who, reply_out, err);
+	if (!status)
+		status = answer_as(d, call, &who, reply_out, err);
+	if (status == CV_DENIED)
+		cv_log(0, CV_INFO, "ctl.denied", "who=%s request=%s",
+			who.name[0] ? who.name : "-", what);
 	return status;
 }

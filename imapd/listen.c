@@ -114,14 +114,15 @@ keep_fd(int fd, void *arg)
 
 /* The Unix socket LABEL, inherited or bound to run_dir/NAME. */
 static enum cv_status
-local_socket(struct imapd *d, const char *label, const char *name, int *fd_out, struct cv_err *err)
+local_socket(struct imapd *d, const char *label, const char *name, unsigned mode, int *fd_out,
+	struct cv_err *err)
 {
 	char path[1200];
 
 	if (cv_daemon_sockets(label, keep_fd, fd_out))
 		return CV_OK;
 	snprintf(path, sizeof(path), "unix:%s/%s", imapd_config(d)->common->run_dir, name);
-	return bind_one(cv_str_z(path), 0600, fd_out, err);
+	return bind_one(cv_str_z(path), mode, fd_out, err);
 }
 
 enum cv_status
@@ -129,11 +130,12 @@ imapd_serve_local(struct imapd *d, struct cv_err *err)
 {
 	int fd;
 
-	enum cv_status status = local_socket(d, "deliver", "deliver.sock", &fd, err);
+	enum cv_status status = local_socket(d, "deliver", "deliver.sock", 0600, &fd, err);
 	if (!status)
 		status = cv_deliver_serve(fd, d->store, &d->deliver, err);
 	if (!status)
-		status = local_socket(d, "ctl", "imapd.ctl", &fd, err);
+		/* Open to all users of the machine: control.c decides who may do what. */
+		status = local_socket(d, "ctl", "imapd.ctl", 0666, &fd, err);
 	if (!status)
 		status = cv_ctl_serve(fd, imapd_control, d, &d->ctl, err);
 	return status;

@@ -22,6 +22,11 @@
 
 #define RUNNING_MAX 8
 #define CLIENTS_MAX 64
+/* The socket may be open to everybody on this machine: what others than root and our own user hold
+ * leaves room for these. */
+#define GUESTS_MAX 6
+#define GUESTS_PER_UID 3
+#define GUEST_LINE_MAX (8u << 20)
 #define SILENCE_SECS 30 /* in the middle of a line */
 
 struct cv_ctl_server {
@@ -169,6 +174,36 @@ work(void *arg)
 
 /* ---- the waiting thread ---- */
 
+static bool
+is_guest(uid_t uid)
+{
+	return uid != 0 && uid != geteuid();
+}
+
+static unsigned
+count_guests(struct cv_link *list, uid_t uid, unsigned *his)
+{
+	unsigned n = 0;
+	CV_LIST_EACH(it, next, list)
+	{
+		const struct client *c = CV_CONTAINER(it, struct client, link);
+		n += is_guest(c->uid);
+		*his += c->uid == uid;
+	}
+	return n;
+}
+
+/* Under the lock. */
+static bool
+has_room(struct cv_ctl_server *s, uid_t uid)
+{
+	unsigned his = 0;
+	unsigned guests = count_guests(&s->waiting, uid, &his) +
+		count_guests(&s->working, uid, &his);
+	return s->clients < CLIENTS_MAX &&
+		(!is_guest(uid) || (guests < GUESTS_MAX && his < GUESTS_PER_UID));
+}
+
 static void
 welcome(struct cv_ctl_server *s)
 {
@@ -180,16 +215,18 @@ welcome(struct cv_ctl_server *s)
 			usleep(100000);
 		return;
 	}
+	bool is_known = !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
 	pthread_mutex_lock(&s->lock);
-	bool full = s->clients >= CLIENTS_MAX;
+	bool is_welcome = is_known && has_room(s, who.uid);
 	pthread_mutex_unlock(&s->lock);
-	if (full || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len)) {
+	if (!is_welcome) {
 		close(fd);
 		return;
 	}
 	struct client *c = cv_calloc(1, sizeof(*c));
 	*c = (struct client){
-		.server = s, .uid = who.uid, .fd = fd, .in = CV_BUF_INIT(CV_CTL_LINE_MAX)
+		.server = s, .uid = who.uid, .fd = fd,
+		.in = CV_BUF_INIT(is_guest(who.uid) ? GUEST_LINE_MAX : CV_CTL_LINE_MAX)
 	};
 	cv_list_init(&c->link);
 	pthread_mutex_lock(&s->lock);

@@ -1,10 +1,11 @@
 /* ctl.h - the control socket: one JSON object a line in, JSON objects a line out.
  *
- * A daemon serves a Unix socket (mode 0600 or 0660); the peer's uid comes from SO_PEERCRED. A
- * request is {"do": "account.add", ...}; the answers are any number of {"progress": ...} and one
- * final {"ok": true, ...} or {"ok": false, "status": "not found", "error": "...", "error_vi":
- * "..."}. Requests run on a pool thread of the control server, so they may take long; at most 8 at
- * once.
+ * A daemon serves a Unix socket; the peer's uid comes from SO_PEERCRED. Where the socket is open to
+ * everybody on the machine (mode 0666), others than root and the daemon's own user are guests: at
+ * most 6 connections, 3 of one user, 8 MB a line. A request is {"do": "account.add", ...}; the
+ * answers are any number of {"progress": ...} and one final {"ok": true, ...} or {"ok": false,
+ * "status": "not found", "error": "...", "error_vi": "..."}. Requests run on a pool thread of the
+ * control server, so they may take long; at most 8 at once.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #ifndef CV_CTL_H

@@ -129,7 +129,9 @@ bool
 cv_auth_is_inside(struct cv_auth *a, const struct sockaddr_storage *peer)
 {
 	pthread_mutex_lock(&a->rule_lock);
-	bool inside = !a->inside || a->outside_allowed || (peer && cv_netset_has(a->inside, peer));
+	bool is_here = peer && peer->ss_family == AF_UNIX; /* this machine */
+	bool inside = !a->inside || a->outside_allowed || is_here ||
+		(peer && cv_netset_has(a->inside, peer));
 	pthread_mutex_unlock(&a->rule_lock);
 	return inside;
 }

@@ -181,6 +181,7 @@ reg_model_init(struct reg_model *m, const char *default_domain)
 	cv_map_init(&m->agencies);
 	cv_map_init(&m->closed);
 	cv_map_init(&m->domains);
+	cv_map_init(&m->admins);
 	reg_docs_init(&m->docs);
 }
 
@@ -214,6 +215,9 @@ reg_model_done(struct reg_model *m)
 	cv_map_done(&m->agencies);
 	cv_map_done(&m->closed);
 	cv_map_done(&m->domains);
+	for (size_t pos = 0; cv_map_each(&m->admins, &pos, &key, &value);)
+		reg_admin_free(value);
+	cv_map_done(&m->admins);
 	reg_docs_done(&m->docs);
 	free(m->default_domain);
 	*m = (struct reg_model){0};

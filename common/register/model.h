@@ -13,6 +13,7 @@
 #include "common/register/device.h"
 #include "common/register/docs.h"
 #include "common/register/register.h"
+#include "common/register/registry.h"
 
 /* The texts of an account, in the order of its row. New ones go to the end. */
 enum reg_text {
@@ -106,6 +107,15 @@ struct reg_domain {
 	char *name, *target;     /* target "" unless an alias domain */
 };
 
+/* Who administers: row R + name. */
+struct reg_admin {
+	char *name;              /* "unix:nam" or an address key */
+	enum cv_admin_role role;
+	char *agency;            /* of an agency's administrator, or "" */
+	char *by;                /* who gave the role */
+	int64_t since_secs;
+};
+
 struct reg_model {
 	struct reg_account **accounts; /* ascending by acct */
 	size_t count, cap;
@@ -113,6 +123,7 @@ struct reg_model {
 	struct cv_map agencies;        /* code -> struct reg_agency */
 	struct cv_map closed;          /* code that no unit has any more -> code after it, or "" */
 	struct cv_map domains;         /* name -> struct reg_domain */
+	struct cv_map admins;          /* name -> struct reg_admin */
 	struct reg_docs docs;
 	uint64_t next_number;          /* of the next account, from 1 */
 	char *default_domain;
@@ -173,6 +184,10 @@ void reg_agency_encode(const struct reg_agency *g, struct cv_buf *out);
 CV_MUST_CHECK enum cv_status reg_agency_decode(struct cv_str row, struct reg_agency *g);
 void reg_address_encode(const struct reg_address *a, struct cv_buf *out);
 CV_MUST_CHECK enum cv_status reg_address_decode(struct cv_str row, struct reg_address *a);
+
+void reg_admin_encode(const struct reg_admin *a, struct cv_buf *out);
+CV_MUST_CHECK enum cv_status reg_admin_decode(struct cv_str row, struct reg_admin *a);
+void reg_admin_free(struct reg_admin *a);
 
 extern const char *const reg_kind_words[];  /* by enum cv_reg_kind; NULL ends */
 extern const char *const reg_state_words[]; /* by enum cv_reg_state; NULL ends */

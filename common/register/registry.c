@@ -122,6 +122,19 @@ load_agency(struct cv_registry *r, struct cv_str key, struct cv_str value)
 }
 
 static bool
+load_admin(struct cv_registry *r, struct cv_str key, struct cv_str value)
+{
+	struct reg_admin *a = cv_calloc(1, sizeof *a);
+	a->name = cv_str_dup(cv_str_sub(key, 1, key.n));
+	if (reg_admin_decode(value, a)) {
+		reg_admin_free(a);
+		return false;
+	}
+	reg_admin_free(cv_map_put(&r->model.admins, cv_str_z(a->name), a));
+	return true;
+}
+
+static bool
 load_address(struct cv_registry *r, struct cv_str key, struct cv_str value)
 {
 	struct reg_address a;
@@ -193,6 +206,9 @@ load_row(void *arg, struct cv_str key, struct cv_str value)
 		break;
 	case 'Q':
 		ok = load_route(l->r, key, value);
+		break;
+	case 'R':
+		ok = load_admin(l->r, key, value);
 		break;
 	case 'T':
 		ok = load_target(l->r, key, value);
@@ -374,6 +390,7 @@ call_done(struct reg_call *c)
 {
 	free(c->puts);
 	free(c->boxes);
+	json_decref(c->before);
 	cv_arena_done(&c->arena);
 }
 
@@ -501,96 +518,112 @@ cv_registry_close(struct cv_registry *r)
 
 /* ---- requests ---- */
 
+/* RIGHT: which roles may (registry.h). ABOUT: what the request is about, for those whose role is
+ * not the whole province's, and for "before" in the audit trail; a list of
+ *   account:FIELD   the account whose address stands there
+ *   agency:FIELD    the agency of that code
+ *   address:FIELD   an address to be given out
+ *   request:FIELD   the agency of the request of that number
+ * where a field may be absent when "?" follows, as long as one of them is there; or
+ *   self            the handler looks itself: reg_in_scope()
+ *   inner:FIELD     a request that is to be done later: its own row says
+ *   NULL            the whole province: no agency's administrator, and nothing to compare */
 static const struct {
 	const char *name;
 	reg_handler *run;
+	unsigned right;
+	const char *about;
 } requests[] = {
-	{ "absence.clear",   reg_absence_clear   },
-	{ "absence.set",     reg_absence_set     },
-	{ "account.add",     reg_account_add     },
-	{ "account.leave",   reg_account_leave   },
-	{ "account.list",    reg_account_list    },
-	{ "account.merge",   reg_account_merge   },
-	{ "account.merge.mail", reg_merge_mail   },
-	{ "account.passwd",  reg_account_passwd  },
-	{ "account.rename",  reg_account_rename  },
-	{ "account.resume",  reg_account_resume  },
-	{ "account.retire",  reg_account_retire  },
-	{ "account.return",  reg_account_return  },
-	{ "account.second",  reg_account_second  },
-	{ "account.set",     reg_account_change  },
-	{ "account.show",    reg_account_show    },
-	{ "account.suspend", reg_account_suspend },
-	{ "account.transfer", reg_account_transfer },
-	{ "account.trail",   reg_account_trail   },
-	{ "account.unlock",  reg_account_unlock  },
-	{ "agency.add",      reg_agency_add      },
-	{ "agency.list",     reg_agency_list     },
-	{ "alias.add",       reg_alias_add       },
-	{ "alias.del",       reg_alias_del       },
-	{ "audit.list",      reg_audit_list      },
-	{ "audit.verify",    reg_audit_verify    },
-	{ "alias.note",      reg_alias_note      },
-	{ "alias.report",    reg_alias_report    },
-	{ "backup.contents", reg_backup_contents },
-	{ "backup.copy",     reg_backup_copy     },
-	{ "backup.done",     reg_backup_done     },
-	{ "backup.note",     reg_backup_note     },
-	{ "backup.put",      reg_backup_put      },
-	{ "dated.add",       reg_dated_add       },
-	{ "dated.cancel",    reg_dated_cancel    },
-	{ "dated.list",      reg_dated_list      },
-	{ "dated.run",       reg_dated_run       },
-	{ "delegate.add",    reg_delegate_add    },
-	{ "delegate.del",    reg_delegate_del    },
-	{ "device.add",      reg_device_add      },
-	{ "device.list",     reg_device_list     },
-	{ "device.revoke",   reg_device_revoke   },
-	{ "dormant.exempt",  reg_dormant_exempt  },
-	{ "dormant.list",    reg_dormant_list    },
-	{ "dormant.run",     reg_dormant_run     },
-	{ "domain.add",      reg_domain_add      },
-	{ "domain.list",     reg_domain_list     },
-	{ "forward.add",     reg_forward_add     },
-	{ "forward.del",     reg_forward_del     },
-	{ "forward.list",    reg_forward_list    },
-	{ "group.member",    reg_group_member    },
-	{ "group.poster",    reg_group_poster    },
-	{ "group.set",       reg_group_set       },
-	{ "import",          reg_import          },
-	{ "incident.close",  reg_incident_close  },
-	{ "incident.list",   reg_incident_list   },
-	{ "incident.open",   reg_incident_open   },
-	{ "incident.step",   reg_incident_step   },
-	{ "mailbox.checks",  reg_mailbox_checks  },
-	{ "mailbox.readers", reg_mailbox_readers },
-	{ "mailbox.restore", reg_mailbox_restore },
-	{ "message.fate",    reg_message_fate    },
-	{ "policy.note",     reg_policy_note     },
-	{ "purge.do",        reg_purge_do        },
-	{ "purge.list",      reg_purge_list      },
-	{ "quota.list",      reg_quota_list      },
-	{ "quota.report",    reg_quota_report    },
-	{ "quota.set",       reg_quota_set       },
-	{ "report.checks",   reg_report_checks   },
-	{ "report.response", reg_report_response },
-	{ "report.use",      reg_report_use      },
-	{ "request.add",     reg_request_add     },
-	{ "request.approve", reg_request_approve },
-	{ "request.issue",   reg_request_issue   },
-	{ "request.list",    reg_request_list    },
-	{ "request.reject",  reg_request_reject  },
-	{ "request.show",    reg_request_show    },
-	{ "role.change",     reg_role_change     },
-	{ "role.history",    reg_role_history    },
-	{ "reorganise.apply", reg_reorganise_apply },
-	{ "reorganise.rollback", reg_reorganise_rollback },
-	{ "role.hold",       reg_role_hold       },
-	{ "role.release",    reg_role_release    },
-	{ "undo",            reg_undo            },
-	{ "undo.list",       reg_undo_list       },
-	{ "undo.show",       reg_undo_show       },
-	{ "use.import",      reg_use_import      },
+	{ "absence.clear",   reg_absence_clear,   REG_AGENCY, "account:address" },
+	{ "absence.set",     reg_absence_set,     REG_AGENCY, "account:address" },
+	{ "account.add",     reg_account_add,     REG_AGENCY, "agency:agency,address:address" },
+	{ "account.leave",   reg_account_leave,   REG_AGENCY, "account:address" },
+	{ "account.list",    reg_account_list,    REG_READ, "self" },
+	{ "account.merge",   reg_account_merge,   REG_OPERATOR, NULL },
+	{ "account.merge.mail", reg_merge_mail,      REG_OPERATOR, NULL },
+	{ "account.passwd",  reg_account_passwd,  REG_HELPDESK, "account:address" },
+	{ "account.rename",  reg_account_rename,  REG_AGENCY, "account:address,address:new_address?" },
+	{ "account.resume",  reg_account_resume,  REG_AGENCY, "account:address" },
+	{ "account.retire",  reg_account_retire,  REG_AGENCY, "account:address" },
+	{ "account.return",  reg_account_return,  REG_AGENCY, "account:address" },
+	{ "account.second",  reg_account_second,  REG_AGENCY, "account:address,agency:agency" },
+	{ "account.set",     reg_account_change,  REG_AGENCY, "account:address,agency:agency?" },
+	{ "account.show",    reg_account_show,    REG_READ, "account:address" },
+	{ "account.suspend", reg_account_suspend, REG_AGENCY, "account:address" },
+	{ "account.trail",   reg_account_trail,   REG_READ, "account:address" },
+	{ "account.transfer", reg_account_transfer,REG_AGENCY, "account:address,agency:agency" },
+	{ "account.unlock",  reg_account_unlock,  REG_HELPDESK, "account:address" },
+	{ "admin.add",       reg_admin_add,       REG_OPERATOR, NULL },
+	{ "admin.list",      reg_admin_list,      REG_AGENCY | REG_AUDIT, "self" },
+	{ "admin.remove",    reg_admin_remove,    REG_OPERATOR, NULL },
+	{ "admin.whoami",    reg_admin_whoami,    REG_ANYONE, NULL },
+	{ "agency.add",      reg_agency_add,      REG_OPERATOR, "agency:code" },
+	{ "agency.list",     reg_agency_list,     REG_READ, "self" },
+	{ "alias.add",       reg_alias_add,       REG_AGENCY, "account:address,address:alias" },
+	{ "alias.del",       reg_alias_del,       REG_AGENCY, "account:alias" },
+	{ "alias.note",      reg_alias_note,      REG_OPERATOR, NULL },
+	{ "alias.report",    reg_alias_report,    REG_OPERATOR, NULL },
+	{ "audit.list",      reg_audit_list,      REG_AUDIT, NULL },
+	{ "audit.verify",    reg_audit_verify,    REG_AUDIT, NULL },
+	{ "backup.contents", reg_backup_contents, REG_OPERATOR, NULL },
+	{ "backup.copy",     reg_backup_copy,     REG_OPERATOR, NULL },
+	{ "backup.done",     reg_backup_done,     REG_OPERATOR, NULL },
+	{ "backup.note",     reg_backup_note,     REG_OPERATOR, NULL },
+	{ "backup.put",      reg_backup_put,      REG_OPERATOR, NULL },
+	{ "dated.add",       reg_dated_add,       REG_AGENCY, "inner:request" },
+	{ "dated.cancel",    reg_dated_cancel,    REG_OPERATOR, NULL },
+	{ "dated.list",      reg_dated_list,      REG_AUDIT, NULL },
+	{ "dated.run",       reg_dated_run,       REG_OPERATOR, NULL },
+	{ "delegate.add",    reg_delegate_add,    REG_AGENCY, "account:owner,account:delegate" },
+	{ "delegate.del",    reg_delegate_del,    REG_AGENCY, "account:owner" },
+	{ "device.add",      reg_device_add,      REG_AGENCY, "account:address" },
+	{ "device.list",     reg_device_list,     REG_READ, "account:address" },
+	{ "device.revoke",   reg_device_revoke,   REG_HELPDESK, "account:address" },
+	{ "domain.add",      reg_domain_add,      REG_OPERATOR, NULL },
+	{ "domain.list",     reg_domain_list,     REG_READ, "self" },
+	{ "dormant.exempt",  reg_dormant_exempt,  REG_AGENCY, "account:address" },
+	{ "dormant.list",    reg_dormant_list,    REG_READ, "agency:agency?" },
+	{ "dormant.run",     reg_dormant_run,     REG_OPERATOR, NULL },
+	{ "forward.add",     reg_forward_add,     REG_AGENCY, "account:from" },
+	{ "forward.del",     reg_forward_del,     REG_AGENCY, "account:from" },
+	{ "forward.list",    reg_forward_list,    REG_READ, "account:from" },
+	{ "group.member",    reg_group_member,    REG_AGENCY, "account:group" },
+	{ "group.poster",    reg_group_poster,    REG_AGENCY, "account:group" },
+	{ "group.set",       reg_group_set,       REG_AGENCY, "account:group" },
+	{ "import",          reg_import,          REG_AGENCY, "self" },
+	{ "incident.close",  reg_incident_close,  REG_OPERATOR, NULL },
+	{ "incident.list",   reg_incident_list,   REG_AUDIT, NULL },
+	{ "incident.open",   reg_incident_open,   REG_OPERATOR, NULL },
+	{ "incident.step",   reg_incident_step,   REG_OPERATOR, NULL },
+	{ "mailbox.checks",  reg_mailbox_checks,  REG_READ, "account:account" },
+	{ "mailbox.readers", reg_mailbox_readers, REG_AGENCY | REG_AUDIT, "account:account" },
+	{ "mailbox.restore", reg_mailbox_restore, REG_AGENCY, "account:account" },
+	{ "message.fate",    reg_message_fate,    REG_READ, "account:account" },
+	{ "policy.note",     reg_policy_note,     REG_OPERATOR, NULL },
+	{ "purge.do",        reg_purge_do,        REG_OPERATOR, "account:address" },
+	{ "purge.list",      reg_purge_list,      REG_READ, "agency:agency?" },
+	{ "quota.list",      reg_quota_list,      REG_READ, "self" },
+	{ "quota.report",    reg_quota_report,    REG_READ, "self" },
+	{ "quota.set",       reg_quota_set,       REG_OPERATOR, "account:address?,agency:agency?" },
+	{ "reorganise.apply", reg_reorganise_apply,REG_OPERATOR, NULL },
+	{ "reorganise.rollback", reg_reorganise_rollback,REG_OPERATOR, NULL },
+	{ "report.checks",   reg_report_checks,   REG_AGENCY | REG_AUDIT, "agency:agency?" },
+	{ "report.response", reg_report_response, REG_AGENCY | REG_AUDIT, "agency:agency?" },
+	{ "report.use",      reg_report_use,      REG_AGENCY | REG_AUDIT, "agency:agency?" },
+	{ "request.add",     reg_request_add,     REG_AGENCY, "agency:agency" },
+	{ "request.approve", reg_request_approve, REG_AGENCY, "request:number" },
+	{ "request.issue",   reg_request_issue,   REG_OPERATOR, "request:number" },
+	{ "request.list",    reg_request_list,    REG_READ, "agency:agency?" },
+	{ "request.reject",  reg_request_reject,  REG_AGENCY, "request:number" },
+	{ "request.show",    reg_request_show,    REG_READ, "request:number" },
+	{ "role.change",     reg_role_change,     REG_AGENCY, "account:role,account:holder" },
+	{ "role.history",    reg_role_history,    REG_READ, "account:role" },
+	{ "role.hold",       reg_role_hold,       REG_AGENCY, "account:role,account:holder" },
+	{ "role.release",    reg_role_release,    REG_AGENCY, "account:role" },
+	{ "undo",            reg_undo,            REG_AGENCY, "self" },
+	{ "undo.list",       reg_undo_list,       REG_AGENCY | REG_AUDIT, "self" },
+	{ "undo.show",       reg_undo_show,       REG_AGENCY | REG_AUDIT, "self" },
+	{ "use.import",      reg_use_import,      REG_OPERATOR, NULL },
 };
 
 reg_handler *
@@ -603,11 +636,56 @@ reg_find_request(json_t *request)
 	return NULL;
 }
 
+bool
+cv_registry_nth_request(size_t n, const char **name, unsigned *right, const char **about)
+{
+	if (n >= CV_COUNT(requests))
+		return false;
+	*name = requests[n].name;
+	*right = requests[n].right;
+	*about = requests[n].about;
+	return true;
+}
+
+/* The number of the request's row. */
+static bool
+find_row(json_t *request, size_t *n)
+{
+	const char *name = json_string_value(json_object_get(request, "do"));
+	for (*n = 0; name && *n < CV_COUNT(requests); ++*n)
+		if (!strcmp(name, requests[*n].name))
+			return true;
+	return false;
+}
+
+enum cv_status
+reg_authorise_named(struct reg_call *c, json_t *request, struct cv_err *err)
+{
+	size_t n;
+	if (!find_row(request, &n))
+		return cv_fail(err, CV_NOT_FOUND, "the register knows no such request");
+	return reg_authorise(c, request, requests[n].right, requests[n].about, err);
+}
+
+enum cv_status
+reg_run(struct reg_call *c, struct cv_err *err)
+{
+	size_t n;
+	if (!find_row(c->request, &n))
+		return cv_fail(err, CV_NOT_FOUND, "the register knows no such request");
+	enum cv_status status = reg_authorise(c, c->request, requests[n].right, requests[n].about,
+	                                      err);
+	if (!status)
+		reg_note_before(c, requests[n].right, requests[n].about);
+	return status ? status : requests[n].run(c, err);
+}
+
 void
 reg_call_begin(struct reg_call *inner, const struct reg_call *outer, const char *actor,
                json_t *request)
 {
-	*inner = (struct reg_call){ .r = outer->r, .actor = actor, .request = request,
+	*inner = (struct reg_call){ .r = outer->r, .actor = actor, .who = outer->who,
+		.request = request,
 		.reply = json_object(), .progress = outer->progress, .arg = outer->arg,
 		.is_dry = outer->is_dry };
 }
@@ -626,7 +704,7 @@ reg_reload(struct reg_call *c, struct cv_err *err)
 }
 
 static enum cv_status
-run_locked(struct reg_call *c, reg_handler *run, struct cv_err *err)
+run_locked(struct reg_call *c, struct cv_err *err)
 {
 	struct cv_registry *r = c->r;
 	enum cv_status status = r->is_stale ? load(r, NULL, err) : CV_OK;
@@ -634,7 +712,7 @@ run_locked(struct reg_call *c, reg_handler *run, struct cv_err *err)
 	if (!status && json_object_get(c->request, "on"))
 		status = reg_when(c, &is_put_off, err);
 	if (!status && !is_put_off)
-		status = run(c, err);
+		status = reg_run(c, err);
 	/* A dry run or a refusal half way: the rows know better. A failure here shows at the next
 	 * request, which loads again. */
 	if (c->was_changed && (status || !c->was_committed || c->put_count)) {
@@ -649,13 +727,21 @@ cv_registry_do(struct cv_registry *r, const char *actor, json_t *request,
                void (*progress)(void *arg, json_t *note), void *arg, json_t **reply_out,
                struct cv_err *err)
 {
-	reg_handler *run = reg_find_request(request);
-	if (!run)
-		return cv_fail(err, CV_NOT_FOUND, "the register knows no such request");
-	struct reg_call c = { .r = r, .actor = actor, .request = request, .reply = json_object(),
-		.progress = progress, .arg = arg, .is_dry = reg_flag(request, "dry_run", false) };
+	struct cv_registry_who who = { .role = CV_ROLE_OPERATOR };
+	snprintf(who.name, sizeof who.name, "%s", actor);
+	return cv_registry_do_as(r, &who, request, progress, arg, reply_out, err);
+}
+
+enum cv_status
+cv_registry_do_as(struct cv_registry *r, const struct cv_registry_who *who, json_t *request,
+                  void (*progress)(void *arg, json_t *note), void *arg, json_t **reply_out,
+                  struct cv_err *err)
+{
+	struct reg_call c = { .r = r, .actor = who->name, .who = who, .request = request,
+		.reply = json_object(), .progress = progress, .arg = arg,
+		.is_dry = reg_flag(request, "dry_run", false) };
 	pthread_mutex_lock(&r->lock);
-	enum cv_status status = run_locked(&c, run, err);
+	enum cv_status status = run_locked(&c, err);
 	if (c.was_committed)
 		reg_tell_pools(r);
 	pthread_mutex_unlock(&r->lock);

@@ -48,13 +48,49 @@ void cv_registry_close(struct cv_registry *r);
 /* Writes the snapshot now (durably, by rename). */
 CV_MUST_CHECK enum cv_status cv_registry_publish(struct cv_registry *r, struct cv_err *err);
 
+/* ---- who asks (registry_roles.c) ---- */
+enum cv_admin_role {
+	CV_ROLE_NONE = 0,
+	CV_ROLE_OPERATOR = 1, /* everything, in the whole province */
+	CV_ROLE_AGENCY = 2,   /* people and boxes of one agency and those below it */
+	CV_ROLE_HELPDESK = 4, /* passwords, locks, sessions; makes nothing, gives no rights */
+	CV_ROLE_AUDITOR = 8   /* sees lists, reports and the audit trail; changes nothing */
+};
+/* Rights: the roles that have them; may be or'ed. */
+enum {
+	REG_OPERATOR = CV_ROLE_OPERATOR,
+	REG_AGENCY = REG_OPERATOR | CV_ROLE_AGENCY,
+	REG_HELPDESK = REG_AGENCY | CV_ROLE_HELPDESK,
+	REG_AUDIT = REG_OPERATOR | CV_ROLE_AUDITOR,
+	REG_READ = REG_HELPDESK | REG_AUDIT,
+	REG_ANYONE = REG_READ | 16 /* who has no role, too */
+};
+struct cv_registry_who {
+	char name[330];       /* "unix:nam" or an address: actor of the audit trail */
+	enum cv_admin_role role;
+	char agency[16];      /* of CV_ROLE_AGENCY: the top of what it administers */
+};
+const char *cv_admin_role_word(enum cv_admin_role role); /* "operator"; "none" */
+/* The peer of a Unix socket. Root and the user of this process are operators always. */
+void cv_registry_who_unix(struct cv_registry *r, uid_t uid, struct cv_registry_who *who);
+/* Who logged in as ADDRESS, a primary address. */
+void cv_registry_who_account(struct cv_registry *r, const char *address,
+                             struct cv_registry_who *who);
+/* May WHO do REQUEST, which is not the register's own? RIGHT and ABOUT as in the table of
+ * registry.c. CV_DENIED with a sentence; *refusal_out then goes along with it ("error_vi"). */
+CV_MUST_CHECK enum cv_status cv_registry_may(struct cv_registry *r,
+                                             const struct cv_registry_who *who, json_t *request,
+                                             unsigned right, const char *about,
+                                             json_t **refusal_out, struct cv_err *err);
+
 /* Runs one request: domain.add, domain.list; agency.add, agency.list; account.add, account.set,
  * account.list, account.show, account.passwd, account.suspend, account.resume, account.retire;
  * alias.add, alias.del; role.hold, role.release; group.member, group.set, group.poster;
  * delegate.add, delegate.del; forward.add, forward.del, forward.list; absence.set, absence.clear;
  * import; mailbox.restore,
  * mailbox.readers, mailbox.checks;
- * quota.list, quota.set, quota.report.
+ * quota.list, quota.set, quota.report; undo, undo.list, undo.show; admin.add, admin.remove,
+ * admin.list, admin.whoami.
  * Fields are described at each handler and in docs/control.md. Blocks until the change is durable
  * and published. ACTOR stands in the audit trail. PROGRESS takes its note over. CV_NOT_FOUND for an
  * unknown request. After a refusal *reply_out is NULL, or holds "error_vi" and what goes along with
@@ -63,5 +99,15 @@ CV_MUST_CHECK enum cv_status cv_registry_do(struct cv_registry *r, const char *a
                                             json_t *request,
                                             void (*progress)(void *arg, json_t *note), void *arg,
                                             json_t **reply_out, struct cv_err *err);
+/* The same for somebody whose rights are looked at: CV_DENIED with a sentence that says what is
+ * missing. His name and role stand in the audit trail. */
+CV_MUST_CHECK enum cv_status cv_registry_do_as(struct cv_registry *r,
+                                               const struct cv_registry_who *who,
+                                               json_t *request,
+                                               void (*progress)(void *arg, json_t *note),
+                                               void *arg, json_t **reply_out,
+                                               struct cv_err *err);
+/* Name, right and subject of request number N of the table; false at its end. */
+bool cv_registry_nth_request(size_t n, const char **name, unsigned *right, const char **about);
 
 #endif

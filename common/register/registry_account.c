@@ -172,6 +172,11 @@ reg_update_account(struct reg_call *c, json_t *object, struct reg_account *a, bo
 	enum cv_status status = read_texts(c, object, copy, err);
 	if (!status)
 		status = read_numbers(object, copy, err);
+	/* Nobody takes a person out of an agency that is not his, or puts one there. */
+	if (!status)
+		status = reg_check_scope(c, a->text[T_ADDRESS], a->text[T_AGENCY], err);
+	if (!status)
+		status = reg_check_scope(c, a->text[T_ADDRESS], copy->text[T_AGENCY], err);
 	*changed_out = !status && differs(a, copy);
 	if (*changed_out) {
 		struct reg_account swap = *a;
@@ -261,6 +266,9 @@ choose_address(struct reg_call *c, json_t *object, struct reg_account *a, struct
 	else if (!address.n && role.n && *a->text[T_AGENCY])
 		address = cv_arena_printf(&c->arena, "%.*s.%s", CV_STR_ARGS(role),
 		                          a->text[T_AGENCY]);
+	status = reg_check_new_address(c, address, err);
+	if (status)
+		return status;
 	if (address.n)
 		return explicit_address(c, address, a, override, key_out, err);
 	if (a->kind != CV_KIND_PERSON)
@@ -348,6 +356,8 @@ reg_make_account(struct reg_call *c, json_t *object, bool with_password, struct 
 	struct cv_str key = CV_STR_EMPTY;
 	char made[24] = "";
 	enum cv_status status = fill_new(c, object, a, err);
+	if (!status)
+		status = reg_check_scope(c, a->text[T_NAME], a->text[T_AGENCY], err);
 	if (!status)
 		status = choose_address(c, object, a, &key, err);
 	if (!status) {
@@ -605,7 +615,8 @@ reg_account_list(struct reg_call *c, struct cv_err *err)
 	f.query = cv_buf_view(&folded);
 	json_t *list = json_array();
 	for (size_t i = 0; i < m->count; i++) {
-		if (!passes(m->accounts[i], &f))
+		if (!passes(m->accounts[i], &f) ||
+		    !reg_in_scope(c, m->accounts[i]->text[T_AGENCY]))
 			continue;
 		if (total >= offset && total - offset < limit)
 			json_array_append_new(list, reg_account_json(m->accounts[i]));
@@ -645,15 +656,10 @@ reg_put_use(struct reg_call *c, const struct reg_account *a, json_t *o)
 	json_object_set_new(o, "used_messages", json_integer((json_int_t)q.used_messages));
 }
 
-/* {"address"} -> the account with aliases, members (or holders), delegates, boxes it holds, use. */
-enum cv_status
-reg_account_show(struct reg_call *c, struct cv_err *err)
+json_t *
+reg_account_whole(struct reg_call *c, struct reg_account *a)
 {
 	const struct reg_model *m = &c->r->model;
-	struct reg_account *a;
-	enum cv_status status = reg_account_field(c, "address", &a, err);
-	if (status)
-		return status;
 	json_t *o = reg_account_json(a), *aliases = json_array(), *holds = json_array();
 	json_t *former = json_array();
 	struct cv_str key;
@@ -685,6 +691,18 @@ reg_account_show(struct reg_call *c, struct cv_err *err)
 	json_object_set_new(o, "delegates", address_list(m, &a->delegates));
 	json_object_set_new(o, "delegated", reg_delegates_json(m, a));
 	reg_route_json(c, a, o);
+	return o;
+}
+
+/* {"address"} -> the account with aliases, members (or holders), delegates, boxes it holds, use. */
+enum cv_status
+reg_account_show(struct reg_call *c, struct cv_err *err)
+{
+	struct reg_account *a;
+	enum cv_status status = reg_account_field(c, "address", &a, err);
+	if (status)
+		return status;
+	json_t *o = reg_account_whole(c, a);
 	reg_put_use(c, a, o);
 	json_object_set_new(c->reply, "account", o);
 	return CV_OK;

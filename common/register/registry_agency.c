@@ -206,6 +206,18 @@ by_rank_and_code(const void *a, const void *b)
 	return strcmp(x->code, y->code);
 }
 
+json_t *
+reg_agency_whole(const struct reg_agency *g)
+{
+	json_t *o = json_pack("{s:s, s:i}", "code", g->code, "rank", (int)g->rank);
+	for (size_t i = 0; i < AG_COUNT; i++)
+		json_object_set_new(o, reg_agency_texts[i].json, json_string(g->text[i]));
+	json_object_set_new(o, "pool", json_integer((json_int_t)g->pool_bytes));
+	json_object_set_new(o, "staff", json_integer(g->staff));
+	json_object_set_new(o, "cluster", json_string(g->cluster));
+	return o;
+}
+
 /* {"parent"?} -> {"agencies": [{"code", ..., "accounts"}]}, by rank, then code. */
 enum cv_status
 reg_agency_list(struct reg_call *c, struct cv_err *err)
@@ -221,7 +233,8 @@ reg_agency_list(struct reg_call *c, struct cv_err *err)
 	void *value;
 	for (size_t pos = 0; cv_map_each(&m->agencies, &pos, &key, &value);) {
 		const struct reg_agency *g = value;
-		if (!parent.n || cv_str_eq_z(parent, g->text[AG_PARENT]))
+		if ((!parent.n || cv_str_eq_z(parent, g->text[AG_PARENT])) &&
+		    reg_in_scope(c, g->code))
 			list[n++] = g;
 	}
 	qsort(list, n, sizeof *list, by_rank_and_code);
@@ -235,16 +248,9 @@ reg_agency_list(struct reg_call *c, struct cv_err *err)
 	}
 	json_t *out = json_array();
 	for (size_t i = 0; i < n; i++) {
-		json_t *o = json_pack("{s:s, s:i}", "code", list[i]->code, "rank",
-		                      (int)list[i]->rank);
-		for (size_t j = 0; j < AG_COUNT; j++)
-			json_object_set_new(o, reg_agency_texts[j].json,
-			                    json_string(list[i]->text[j]));
+		json_t *o = reg_agency_whole(list[i]);
 		uintptr_t accounts = (uintptr_t)cv_map_get(&counts, cv_str_z(list[i]->code));
 		json_object_set_new(o, "accounts", json_integer((json_int_t)accounts));
-		json_object_set_new(o, "pool", json_integer((json_int_t)list[i]->pool_bytes));
-		json_object_set_new(o, "staff", json_integer(list[i]->staff));
-		json_object_set_new(o, "cluster", json_string(list[i]->cluster));
 		json_array_append_new(out, o);
 	}
 	cv_map_done(&counts);

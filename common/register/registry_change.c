@@ -199,6 +199,7 @@ reg_commit(struct reg_call *c, const char *action, const char *object, json_t *d
 		c->box_count = 0;
 		return CV_OK;
 	}
+	detail = reg_event_detail(c, action, object, detail);
 	struct cv_audit_event event = { .actor = c->actor, .action = action, .object = object,
 		.result = "ok", .detail = detail };
 	struct cv_batch batch = { .acct = REG_ACCT, .expect = r->version, .puts = c->puts,

@@ -63,17 +63,16 @@ is_state(const json_t *body, const char *state)
 enum cv_status
 reg_try(struct reg_call *c, json_t *request, json_t **reply_out, struct cv_err *err)
 {
-	reg_handler *run = reg_find_request(request);
 	struct reg_call inner;
 	struct cv_err second;
-	if (!run)
-		return cv_fail(err, CV_NOT_FOUND, "the register knows no such request");
 	reg_call_begin(&inner, c, c->actor, request);
 	inner.is_dry = true;
-	enum cv_status status = run(&inner, err);
+	enum cv_status status = reg_run(&inner, err);
 	enum cv_status reloaded = inner.was_changed ? reg_reload(c, &second) : CV_OK;
 	if (reloaded && !status)
 		status = cv_fail(err, reloaded, "%s", second.text);
+	if (status && json_object_get(inner.reply, "error_vi"))
+		json_object_set(c->reply, "error_vi", json_object_get(inner.reply, "error_vi"));
 	*reply_out = status ? NULL : json_incref(inner.reply);
 	reg_call_end(&inner);
 	return status;
@@ -357,9 +356,7 @@ do_act(struct reg_call *c, uint64_t number, struct cv_err *err)
 	struct reg_call inner;
 	reg_call_begin(&inner, c, actor.p, request);
 	reg_save_doc(&inner, 'Y', number, 0, ended(body, "done"));
-	reg_handler *run = reg_find_request(request);
-	enum cv_status status = run ? run(&inner, err)
-		: cv_fail(err, CV_NOT_FOUND, "this release knows no request '%s'", what.p);
+	enum cv_status status = reg_run(&inner, err);
 	bool was_committed = inner.was_committed;
 	if (!status && !was_committed)
 		status = reg_commit(&inner, "dated.done", what.p, json_pack("{s:I}", "number",

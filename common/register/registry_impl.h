@@ -20,7 +20,7 @@
  *   W + number of account + number   one of its devices: app password or certificate
  *   E I X Y Z + two numbers          documents: see docs.h
  *   $ + code   of a unit that is no more: never given again; value: "1" and the code after it
- *   J...         the journal of acts: journal.h
+ *   J...         the journal of acts: journal.h         R + name   who administers
  * A new letter gets a row in registry_rows.c, so that people can read acts that touch it.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -88,6 +88,7 @@ struct reg_box {
 struct reg_call {
 	struct cv_registry *r;
 	const char *actor;
+	const struct cv_registry_who *who; /* NULL: the system itself, an operator */
 	json_t *request, *reply;      /* reply: a new object to be filled */
 	void (*progress)(void *arg, json_t *note);
 	void *arg;
@@ -100,6 +101,8 @@ struct reg_call {
 	bool was_changed;             /* the model was touched */
 	bool was_committed;
 	bool is_for_request;          /* an approved request asks for it (registry_request.c) */
+	json_t *before;               /* what the request is about, as it was; NULL: nothing */
+	const char *before_id;
 	/* What takes long and needs no register: runs after the handler, without the lock. */
 	enum cv_status (*after)(struct reg_call *c, struct cv_err *err);
 	void *after_arg;
@@ -136,6 +139,7 @@ reg_handler reg_quota_list, reg_quota_set, reg_quota_report;
 reg_handler reg_audit_list, reg_audit_verify;
 reg_handler reg_incident_open, reg_incident_list, reg_incident_step, reg_incident_close;
 reg_handler reg_undo, reg_undo_list, reg_undo_show;
+reg_handler reg_admin_add, reg_admin_remove, reg_admin_list, reg_admin_whoami;
 
 /* ---- registry_change.c ---- */
 /* Field NAME of the request as NFC text without outer and doubled blanks; empty when absent. */
@@ -191,6 +195,8 @@ CV_MUST_CHECK enum cv_status reg_make_boxes(struct reg_call *c, struct cv_err *e
 /* ---- registry.c ---- */
 /* The handler that field "do" names, or NULL. */
 reg_handler *reg_find_request(json_t *request);
+/* Runs the request of C: may it be done, what it is about before it, the handler. */
+CV_MUST_CHECK enum cv_status reg_run(struct reg_call *c, struct cv_err *err);
 /* What a handler that runs another one's request starts it with, and how it ends. */
 void reg_call_begin(struct reg_call *inner, const struct reg_call *outer, const char *actor,
                     json_t *request);
@@ -228,6 +234,32 @@ CV_MUST_CHECK enum cv_status reg_account_of(struct reg_call *c, struct cv_str ad
 /* The account that field NAME of the request names. */
 CV_MUST_CHECK enum cv_status reg_account_field(struct reg_call *c, const char *name,
                                                struct reg_account **out, struct cv_err *err);
+
+/* ---- registry_roles.c ---- */
+/* May the caller, by RIGHT and by what the request is ABOUT: the columns of the table in
+ * registry.c. CV_DENIED with a sentence in both languages. */
+CV_MUST_CHECK enum cv_status reg_authorise(struct reg_call *c, json_t *request, unsigned right,
+                                           const char *about, struct cv_err *err);
+/* The same for a request of the table that another one carries (registry.c). */
+CV_MUST_CHECK enum cv_status reg_authorise_named(struct reg_call *c, json_t *request,
+                                                 struct cv_err *err);
+/* False when the caller administers an agency that AGENCY ("": none) is not, and not below: for
+ * handlers that make lists. */
+bool reg_in_scope(const struct reg_call *c, const char *agency);
+/* The same as a refusal that names WHAT. */
+CV_MUST_CHECK enum cv_status reg_check_scope(struct reg_call *c, const char *what,
+                                             const char *agency, struct cv_err *err);
+/* May the caller give out ADDRESS: an agency's administrator gives what ends in his agencies'
+ * codes. */
+CV_MUST_CHECK enum cv_status reg_check_new_address(struct reg_call *c, struct cv_str address,
+                                                   struct cv_err *err);
+/* Keeps what the request is about as it is now; reg_commit() adds to its event how it differs. */
+void reg_note_before(struct reg_call *c, unsigned right, const char *about);
+/* DETAIL (taken over, may be NULL) with the caller's role and "before" and "after" of OBJECT. */
+json_t *reg_event_detail(struct reg_call *c, const char *action, const char *object,
+                         json_t *detail);
+/* "before" and "after" (taken over, may be NULL) in OBJECT, without what is the same in both. */
+void reg_add_difference(json_t *object, json_t *before, json_t *after);
 
 /* ---- registry_route.c ---- */
 /* The key of any well-formed address; *ours_out tells whether its domain is one of ours (then
@@ -276,6 +308,9 @@ CV_MUST_CHECK enum cv_status reg_update_account(struct reg_call *c, json_t *obje
                                                 struct reg_account *a, bool *changed_out,
                                                 struct cv_err *err);
 json_t *reg_account_json(const struct reg_account *a);
+/* The same with aliases, members, delegates and routing: all but what is in the box. */
+json_t *reg_account_whole(struct reg_call *c, struct reg_account *a);
+json_t *reg_agency_whole(const struct reg_agency *g); /* registry_agency.c */
 /* Only people and applications log in. */
 bool reg_may_log_in(const struct reg_account *a);
 uint32_t reg_rank_of_title(const char *title);

@@ -602,6 +602,8 @@ static json_t *
 detail_of(struct writing *w, json_t *detail)
 {
 	json_t *o = detail ? json_copy(detail) : json_object();
+	if (w->c->who && w->c->who->role)
+		json_object_set_new(o, "role", json_string(cv_admin_role_word(w->c->who->role)));
 	json_object_set_new(o, "act", json_integer((json_int_t)w->act.id));
 	json_object_set_new(o, "rows", json_integer((json_int_t)w->act.rows));
 	if (w->act.undoes)

@@ -286,7 +286,7 @@ choose_rows(struct reg_call *c, struct quota_job *job, struct cv_err *err)
 	job->rows = CV_ARENA_ARRAY(&c->arena, struct quota_row, m->count + 1);
 	for (size_t i = 0; i < m->count; i++) {
 		const struct reg_account *a = m->accounts[i];
-		if (!is_chosen(&o, a))
+		if (!is_chosen(&o, a) || !reg_in_scope(c, a->text[T_AGENCY]))
 			continue;
 		job->rows[job->count++] = (struct quota_row){.acct = a->acct,
 			.address = keep(c, a->text[T_ADDRESS]),

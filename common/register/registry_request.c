@@ -529,7 +529,7 @@ issue_item(struct reg_call *c, uint64_t number, size_t i, json_t *results, struc
 	enum cv_status status = json_object_get(request, "on")
 		? reg_when(&inner, &is_put_off, err) : CV_OK;
 	if (!status && !is_put_off)
-		status = reg_find_request(request)(&inner, err);
+		status = reg_run(&inner, err);
 	/* Nothing to change: the mark all the same. */
 	if (!status && inner.put_count)
 		status = reg_commit(&inner, "request.item", agency.p, NULL, err);

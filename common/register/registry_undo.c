@@ -35,6 +35,13 @@ is_within(const struct reg_act *a)
 	return a->secs >= cv_wall_secs() - REG_JOURNAL_SECS;
 }
 
+/* An agency's administrator sees and takes back what he did himself. */
+static bool
+is_own(const struct reg_call *c, const struct reg_act *a)
+{
+	return !c->who || c->who->role != CV_ROLE_AGENCY || !strcmp(a->actor, c->actor);
+}
+
 /* {} -> {"acts": [{"id", "time", "actor", "action", "object", "rows", "bytes", "until", "undoes"?,
  * "undone_by"?}]}, the latest first */
 enum cv_status
@@ -44,7 +51,7 @@ reg_undo_list(struct reg_call *c, struct cv_err *err)
 	const struct reg_journal *j = &c->r->journal;
 	json_t *list = json_array();
 	for (size_t i = j->count; i-- > 0;)
-		if (is_within(&j->acts[i]))
+		if (is_within(&j->acts[i]) && is_own(c, &j->acts[i]))
 			json_array_append_new(list, act_json(j, &j->acts[i]));
 	json_object_set_new(c->reply, "acts", list);
 	return CV_OK;
@@ -59,7 +66,7 @@ act_field(struct reg_call *c, struct reg_act **out, struct cv_err *err)
 	if (status)
 		return status;
 	*out = reg_journal_find(&c->r->journal, id);
-	if (*out && is_within(*out))
+	if (*out && is_within(*out) && is_own(c, *out))
 		return CV_OK;
 	return cv_fail(err, CV_NOT_FOUND,
 	               "no act %llu in the journal (acts are kept for %u days)",
@@ -87,34 +94,9 @@ agency_json(struct cv_str key, struct cv_str value)
 	if (!value.p)
 		return NULL;
 	struct reg_agency *g = reg_agency_new(cv_str_sub(key, 1, key.n));
-	json_t *o = NULL;
-	if (!reg_agency_decode(value, g)) {
-		o = json_pack("{s:i, s:I}", "rank", (int)g->rank, "pool",
-		              (json_int_t)g->pool_bytes);
-		for (size_t i = 0; i < AG_COUNT; i++)
-			json_object_set_new(o, reg_agency_texts[i].json, json_string(g->text[i]));
-	}
+	json_t *o = reg_agency_decode(value, g) ? NULL : reg_agency_whole(g);
 	reg_agency_free(g);
 	return o;
-}
-
-/* Both sides without what is the same in both. */
-static void
-add_difference(json_t *row, json_t *before, json_t *after)
-{
-	const char *key;
-	json_t *value;
-	void *next;
-	if (before && after)
-		json_object_foreach_safe(before, next, key, value)
-			if (json_equal(value, json_object_get(after, key))) {
-				json_object_del(after, key);
-				json_object_del(before, key);
-			}
-	if (before)
-		json_object_set_new(row, "before", before);
-	if (after)
-		json_object_set_new(row, "after", after);
 }
 
 static json_t *
@@ -124,9 +106,9 @@ entry_json(const struct reg_model *m, const struct reg_entry *e)
 	const char *change = !e->old.p ? "added" : !e->new.p ? "removed" : "changed";
 	json_object_set_new(row, "change", json_string(change));
 	if (e->key.p[0] == 'A')
-		add_difference(row, account_json(e->key, e->old), account_json(e->key, e->new));
+		reg_add_difference(row, account_json(e->key, e->old), account_json(e->key, e->new));
 	if (e->key.p[0] == 'G')
-		add_difference(row, agency_json(e->key, e->old), agency_json(e->key, e->new));
+		reg_add_difference(row, agency_json(e->key, e->old), agency_json(e->key, e->new));
 	return row;
 }
 

@@ -1,0 +1,22 @@
+/* admin_login.h - who speaks on the control socket: a Unix account, or a person who logs in there.
+ *
+ * A request may carry "as": {"address", "password"}: the person's own password, checked as any
+ * log-in is, with the same lock after failures; app passwords of devices are not for this. Without
+ * it the socket's peer is who asks. The role is the register's matter (registry_roles.c).
+ * Threads: the control server's; a check waits for the pool that hashes.
+ */
+/* SPDX-License-Identifier: MPL-2.0 */
+#ifndef IMAPD_ADMIN_LOGIN_H
+#define IMAPD_ADMIN_LOGIN_H
+
+#include "common/net/ctl.h"
+#include "common/register/registry.h"
+
+struct imapd;
+
+/* Fills WHO. Takes "as" out of the request and wipes the password. CV_DENIED after a failed log-in,
+ * with "error_vi" in *reply_out. */
+CV_MUST_CHECK enum cv_status imapd_admin_who(struct imapd *d, struct cv_ctl_call *call,
+	struct cv_registry_who *who, json_t **reply_out, struct cv_err *err);
+
+#endif
