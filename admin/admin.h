@@ -48,7 +48,7 @@ struct admin_call {
 	bool json, vietnamese;
 	bool yes;                /* --yes: see admin_confirm() */
 	const char *as;          /* --as ADDRESS: the person who logs in for each request */
-	bool password_stdin;     /* --password-stdin: his password is the first line there */
+	bool password_stdin;     /* --as-password-stdin: his password is the first line there */
 	char *password;          /* of --as, once asked for; wiped at the end */
 	const char *words[ADMIN_WORDS_MAX];
 	unsigned word_count;
@@ -130,7 +130,7 @@ json_t *admin_moment(int64_t secs);
 /* Columns a terminal needs for UTF-8 text. */
 size_t admin_width(const char *text);
 /* The password of --as, asked for once: from the descriptor that CONGVU_PASSWORD_FD names, with
- * --password-stdin from standard input, else hidden from the terminal. NULL when there is none
+ * --as-password-stdin from standard input, else hidden from the terminal. NULL when there is none
  * (said). The caller does not free it. */
 const char *admin_as_password(struct admin_call *call);
 void admin_forget_password(struct admin_call *call);

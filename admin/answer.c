@@ -222,9 +222,9 @@ admin_as_password(struct admin_call *call)
 		call->password = ask_hidden(admin_say(call, "Password: ", "Mật khẩu: "));
 	if (!call->password)
 		admin_error(call, EXIT_USAGE,
-			"--as needs a password: at the terminal, with --password-stdin, or from "
+			"--as needs a password: at the terminal, with --as-password-stdin, or from "
 			"the descriptor in CONGVU_PASSWORD_FD",
-			"--as cần mật khẩu: gõ ở màn hình, dùng --password-stdin, hoặc "
+			"--as cần mật khẩu: gõ ở màn hình, dùng --as-password-stdin, hoặc "
 			"CONGVU_PASSWORD_FD");
 	return call->password;
 }

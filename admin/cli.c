@@ -114,7 +114,7 @@ take_global(struct admin_call *call, int argc, char **argv, int *i, bool *help)
 		call->json = true;
 	else if (!strcmp(a, "--yes"))
 		call->yes = true;
-	else if (!strcmp(a, "--password-stdin"))
+	else if (!strcmp(a, "--as-password-stdin"))
 		call->password_stdin = true;
 	else if (!strcmp(a, "--as") && *i + 1 < argc)
 		call->as = argv[++*i];

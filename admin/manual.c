@@ -97,7 +97,7 @@ admin_manual_commands(FILE *out)
 	      ".TP\n.B \\-\\-yes\ndo what cannot be taken back without asking.\n"
 	      ".TP\n.B \\-\\-as \\fIADDRESS\\fR\nask as this person, who has a role (see\n.B "
 	      "congvu admin add\\fR),\nnot as the Unix account.\n"
-	      ".TP\n.B \\-\\-password\\-stdin\nhis password is the first line of standard "
+	      ".TP\n.B \\-\\-as\\-password\\-stdin\nhis password is the first line of standard "
 	      "input.\n"
 	      ".TP\n.B \\-\\-lang \\fBvi\\fR|\\fBen\\fR\nlanguage of the answers.\n"
 	      ".TP\n.B \\-\\-help\nexplain the command.\n.TP\n.B \\-\\-version\n"

@@ -103,7 +103,7 @@ def ops_04_a_person_acts_with_his_own_password(c):
     check("a person is given a role", answer.code == 0, answer)
 
     def as_person(*words, password=PASSWORD, who="nvhoa.stp"):
-        return c.run("--as", who, "--password-stdin", *words, stdin=password + "\n")
+        return c.run("--as", who, "--as-password-stdin", *words, stdin=password + "\n")
 
     answer = as_person("admin", "whoami")
     check("he is known by his address", f"nvhoa.stp@{DOMAIN}: helpdesk" in answer.out, answer)

@@ -92,7 +92,7 @@ test_table__has_every_text_of_every_command(void **state)
 			CHECK(o->name, strcmp(o->name, "json") && strcmp(o->name, "conf") &&
 					       strcmp(o->name, "lang") && strcmp(o->name, "help") &&
 					       strcmp(o->name, "yes") && strcmp(o->name, "as") &&
-					       strcmp(o->name, "password-stdin"));
+					       strcmp(o->name, "as-password-stdin"));
 		}
 		CHECK(name, options <= ADMIN_OPTIONS_MAX);
 		for (size_t k = 0; k < i; k++)
