@@ -182,6 +182,26 @@ run_show(struct admin_call *call)
 	return EXIT_OK;
 }
 
+/* With --self the current password comes first: on a terminal it is asked for, else a line. */
+static bool
+set_current(struct admin_call *call, json_t *request)
+{
+	if (!admin_option(call, "self"))
+		return true;
+	if (isatty(STDIN_FILENO))
+		fprintf(stderr, "%s\n",
+			admin_say(call, "The current password (twice), then the new one:",
+				"Mật khẩu hiện tại (hai lần), rồi mật khẩu mới:"));
+	char *password = admin_read_password(call);
+	if (!password)
+		return admin_error(call, EXIT_USAGE, "no current password on standard input",
+			       "không có mật khẩu hiện tại ở đầu vào chuẩn") == EXIT_OK;
+	json_object_set_new(request, "current", json_string(password));
+	cv_wipe(password, strlen(password));
+	free(password);
+	return true;
+}
+
 static int
 run_passwd(struct admin_call *call)
 {
@@ -191,7 +211,8 @@ run_passwd(struct admin_call *call)
 	admin_set(request, "address", call->words[0]);
 	set_flag(call, request, "allow-weak", "allow_weak");
 	set_must_change(call, request, !admin_option(call, "random"));
-	if (!set_password(call, request, !admin_option(call, "random"))) {
+	if (!set_current(call, request) ||
+		!set_password(call, request, !admin_option(call, "random"))) {
 		json_decref(request);
 		return EXIT_USAGE;
 	}
@@ -330,6 +351,8 @@ static const struct admin_option list_options[] = {
 	{ 0 }
 };
 static const struct admin_option passwd_options[] = {
+	{ "self", NULL, "the holder changes it: the current password, then the new one, a line each",
+		"chủ hộp thư tự đổi: nhập mật khẩu hiện tại rồi mật khẩu mới, mỗi dòng một mật khẩu" },
 	{ "random", NULL, "make a random one and show it once", "tạo ngẫu nhiên và hiện một lần" },
 	{ "keep-password", NULL, "a password that was made need not be changed within 6 hours",
 		"mật khẩu được tạo không phải đổi trong 6 giờ" },
@@ -390,7 +413,8 @@ const struct admin_command admin_account_passwd = {
 	.help = "set a password, read from standard input",
 	.help_vi = "đặt mật khẩu (đọc từ đầu vào chuẩn)",
 	.options = passwd_options,
-	.examples = "  congvu account passwd dtduyen.stp@lamgiang.example --random",
+	.examples = "  congvu account passwd dtduyen.stp@lamgiang.example --random\n"
+		    "  congvu account passwd dtduyen.stp@lamgiang.example --self",
 	.run = run_passwd,
 };
 const struct admin_command admin_account_suspend = {

@@ -23,6 +23,7 @@ const struct admin_command *const admin_commands[] = {
 	&admin_account_list,
 	&admin_account_show,
 	&admin_account_passwd,
+	&admin_account_slips,
 	&admin_account_suspend,
 	&admin_account_resume,
 	&admin_account_app_password,

@@ -434,14 +434,40 @@ reg_account_add(struct reg_call *c, struct cv_err *err)
 	return status;
 }
 
-/* {"address", "password"?, "force", "allow_weak", "must_change", "expires_hours"} ->
+/* Who says the current password may choose another one: CV_DENIED when it is wrong or over. */
+static enum cv_status
+check_current(struct reg_call *c, const struct reg_account *a, json_t *field, struct cv_err *err)
+{
+	struct cv_str current = cv_str(json_string_value(field), json_string_length(field));
+	bool is_right = a->secret.version && a->state == CV_STATE_ACTIVE &&
+	                password_check(a->secret.argon, current);
+	if (!is_right)
+		return reg_refuse(c, CV_DENIED, "the current password is wrong",
+			"mật khẩu hiện tại không đúng", err);
+	if (a->secret.expires_secs && cv_wall_secs() >= a->secret.expires_secs)
+		return reg_refuse(c, CV_DENIED,
+			"the first password was not changed in time: ask the agency's admin",
+			"mật khẩu lần đầu không được đổi đúng hạn: hãy gặp quản trị của đơn vị",
+			err);
+	if (!json_is_string(json_object_get(c->request, "password")))
+		return cv_fail(err, CV_INVALID, "a change of one's own names the new password");
+	if (json_equal(field, json_object_get(c->request, "password")))
+		return reg_refuse(c, CV_INVALID, "the new password is the current one",
+			"mật khẩu mới trùng mật khẩu hiện tại", err);
+	return CV_OK;
+}
+
+/* {"address", "current"?, "password"?, "force", "allow_weak", "must_change", "expires_hours"} ->
  * {"password"?} */
 enum cv_status
 reg_account_passwd(struct reg_call *c, struct cv_err *err)
 {
 	struct reg_account *a;
 	char made[24] = "";
+	json_t *current = json_object_get(c->request, "current");
 	enum cv_status status = reg_account_field(c, "address", &a, err);
+	if (!status && json_is_string(current))
+		status = check_current(c, a, current, err);
 	if (!status)
 		status = set_password(c, c->request, a, made, err);
 	if (!status) {

@@ -7,7 +7,7 @@
 #include "common/register/naming.h"
 
 static void
-test_ADR_01__local_parts_follow_the_template(void **state)
+adr_01_local_parts_follow_the_template(void **state)
 {
 	(void)state;
 	static const struct {
@@ -53,7 +53,7 @@ test_ADR_01__local_parts_follow_the_template(void **state)
 }
 
 static void
-test_ADR_03__names_split_into_surname_middle_and_given(void **state)
+adr_03_names_split_into_surname_middle_and_given(void **state)
 {
 	(void)state;
 	static const struct {
@@ -99,7 +99,7 @@ test_ADR_03__names_split_into_surname_middle_and_given(void **state)
 }
 
 static void
-test_ADR_04__reserved_indecent_and_look_alike_names_are_refused(void **state)
+adr_04_reserved_indecent_and_look_alike_names_are_refused(void **state)
 {
 	(void)state;
 	static const struct {
@@ -125,9 +125,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ADR_01__local_parts_follow_the_template),
-		cmocka_unit_test(test_ADR_03__names_split_into_surname_middle_and_given),
-		cmocka_unit_test(test_ADR_04__reserved_indecent_and_look_alike_names_are_refused),
+		cmocka_unit_test(adr_01_local_parts_follow_the_template),
+		cmocka_unit_test(adr_03_names_split_into_surname_middle_and_given),
+		cmocka_unit_test(adr_04_reserved_indecent_and_look_alike_names_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,7 +71,7 @@ test_registry__a_new_account_is_found_at_once_and_after_a_restart(void **state)
 }
 
 static void
-test_ADR_02__numbers_go_up_and_are_never_given_again(void **state)
+adr_02_after_nvan2_retires_the_next_is_nvan4(void **state)
 {
 	(void)state;
 	two_agencies();
@@ -90,7 +90,7 @@ test_ADR_02__numbers_go_up_and_are_never_given_again(void **state)
 }
 
 static void
-test_ADR_04__refused_names_need_override_and_reason(void **state)
+adr_04_postmaster_is_refused_without_override_and_reason(void **state)
 {
 	(void)state;
 	two_agencies();
@@ -104,8 +104,89 @@ test_ADR_04__refused_names_need_override_and_reason(void **state)
 	assert_int_equal(found("postmaster@lamgiang.example").found, CV_REG_ACCOUNT);
 }
 
+/* One primary address a person by the template, one an agency; a list again changes nothing. */
 static void
-test_ADR_05__role_boxes_have_holders_and_no_password(void **state)
+adr_01_one_primary_address_by_the_template_and_one_per_agency(void **state)
+{
+	(void)state;
+	two_agencies();
+	added("Đặng Thị Duyên", "stp", "dtduyen.stp@lamgiang.example");
+	must("{\"do\":\"account.add\",\"kind\":\"agency\",\"agency\":\"stp\",\"name\":\"Sở Tư pháp\"}");
+	assert_int_equal(found("stp@lamgiang.example").account.kind, CV_KIND_AGENCY);
+	refused("{\"do\":\"account.add\",\"kind\":\"agency\",\"agency\":\"stp\",\"name\":\"Sở Tư pháp\"}",
+		CV_EXISTS);
+	must("{\"do\":\"import\",\"csv\":\"Họ và tên,Mã đơn vị\\nĐặng Thị Duyên,stp\\n\"}");
+	assert_int_equal(found("dtduyen2.stp@lamgiang.example").found, CV_REG_NONE);
+}
+
+/* The people whose names break other systems, and parts that are said apart. */
+static void
+adr_03_edge_people_get_the_addresses_they_should(void **state)
+{
+	(void)state;
+	two_agencies();
+	static const struct { const char *name, *want; } rows[] = {
+		{ "Ông Mai Xuân", "omxuan.stp" }, { "Đoàn Văn Nỉ", "dvni.stp" }, { "Ngô Toàn", "ntoan.stp" },
+		{ "Rơ Mah H'Bia", "rmhbia.stp" }, { "Y Bhiu Niê", "nybhiu.stp" },
+		{ "Nguyễn Hoàng Bảo Trâm Anh", "nhbtanh.stp" }, { "Nguyễn Văn An", "nvan.stp" },
+		{ "Nguyễn Văn An", "nvan2.stp" }, { "Nguyễn Văn An", "nvan3.stp" },
+		{ "Tra\xcc\x82\xcc\x80n Thi\xcc\xa3 Thuy\xcc\x81", "ttthuy.stp" }, { "Trần Thị Thúy", "ttthuy2.stp" },
+	};
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		char want[100];
+		snprintf(want, sizeof want, "%s@lamgiang.example", rows[i].want);
+		added(rows[i].name, "stp", want);
+	}
+	/* Surname and given name said apart. */
+	must("{\"do\":\"account.add\",\"surname\":\"Rơ Mah\",\"middle\":\"\",\"given\":\"H'Bia\",\"agency\":\"snv\"}");
+	assert_int_equal(found("rmhbia.snv@lamgiang.example").found, CV_REG_ACCOUNT);
+	/* And an address that was chosen. */
+	must("{\"do\":\"account.add\",\"name\":\"Siu Black\",\"address\":\"siublack.snv\"}");
+	assert_int_equal(found("siublack.snv@lamgiang.example").found, CV_REG_ACCOUNT);
+}
+
+/* Each kind with what is its own: log-ins for people and applications alone. */
+static void
+adr_05_five_kinds_two_clerks_one_box_two_logins(void **state)
+{
+	(void)state;
+	two_agencies();
+	added("Lê Thị Hoa", "stp", "lthoa.stp@lamgiang.example");
+	added("Trần Văn Bình", "stp", "tvbinh.stp@lamgiang.example");
+	must("{\"do\":\"account.add\",\"kind\":\"role\",\"role\":\"vanthu\",\"agency\":\"stp\"}");
+	must("{\"do\":\"account.add\",\"kind\":\"agency\",\"agency\":\"stp\",\"name\":\"Sở Tư pháp\"}");
+	must("{\"do\":\"account.add\",\"kind\":\"group\",\"address\":\"toanso.stp\",\"name\":\"Toàn sở\"}");
+	must("{\"do\":\"account.add\",\"kind\":\"app\",\"address\":\"qlvb.stp\",\"name\":\"QLVB\"}");
+	static const struct { const char *address; enum cv_reg_kind kind; bool logs_in; } rows[] = {
+		{ "lthoa.stp", CV_KIND_PERSON, true }, { "stp", CV_KIND_AGENCY, false },
+		{ "vanthu.stp", CV_KIND_ROLE, false }, { "toanso.stp", CV_KIND_GROUP, false },
+		{ "qlvb.stp", CV_KIND_APP, true },
+	};
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		char address[100], request[200];
+		snprintf(address, sizeof address, "%s@lamgiang.example", rows[i].address);
+		assert_int_equal(found(address).account.kind, rows[i].kind);
+		snprintf(request, sizeof request, "{\"do\":\"account.passwd\",\"address\":\"%s\"}",
+			rows[i].address);
+		if (rows[i].logs_in)
+			must(request);
+		else
+			refused(request, CV_DENIED);
+	}
+	/* Two clerks, one box: each may send as it with a log-in of his own. */
+	must("{\"do\":\"role.hold\",\"role\":\"vanthu.stp\",\"holder\":\"lthoa.stp\"}");
+	must("{\"do\":\"role.hold\",\"role\":\"vanthu.stp\",\"holder\":\"tvbinh.stp\"}");
+	struct cv_reg_hit hoa = found("lthoa.stp@lamgiang.example");
+	struct cv_reg_hit binh = found("tvbinh.stp@lamgiang.example");
+	const struct cv_snapshot *s = cv_register_get(reg);
+	struct cv_str domain = CV_STR("lamgiang.example");
+	assert_true(cv_snapshot_may_send_as(s, hoa.account.acct, CV_STR("vanthu.stp"), domain));
+	assert_true(cv_snapshot_may_send_as(s, binh.account.acct, CV_STR("vanthu.stp"), domain));
+	cv_snapshot_unref(s);
+}
+
+static void
+adr_05_role_boxes_have_holders_and_no_password(void **state)
 {
 	(void)state;
 	two_agencies();
@@ -523,9 +604,12 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_registry__a_new_account_is_found_at_once_and_after_a_restart),
-		TEST(test_ADR_02__numbers_go_up_and_are_never_given_again),
-		TEST(test_ADR_04__refused_names_need_override_and_reason),
-		TEST(test_ADR_05__role_boxes_have_holders_and_no_password),
+		TEST(adr_02_after_nvan2_retires_the_next_is_nvan4),
+		TEST(adr_04_postmaster_is_refused_without_override_and_reason),
+		TEST(adr_01_one_primary_address_by_the_template_and_one_per_agency),
+		TEST(adr_03_edge_people_get_the_addresses_they_should),
+		TEST(adr_05_five_kinds_two_clerks_one_box_two_logins),
+		TEST(adr_05_role_boxes_have_holders_and_no_password),
 		TEST(test_registry__aliases_groups_and_alias_domains_resolve),
 		TEST(test_registry__a_refused_request_changes_nothing),
 		TEST(test_registry__a_dry_run_of_any_request_changes_nothing),
