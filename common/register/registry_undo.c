@@ -382,6 +382,12 @@ reg_undo(struct reg_call *c, struct cv_err *err)
 	if (by)
 		return cv_fail(err, CV_EXISTS, "act %llu was taken back already, by act %llu",
 		               (unsigned long long)act->id, (unsigned long long)by->id);
+	if (!strcmp(act->action, "reorganise.apply"))
+		return reg_refuse(c, CV_DENIED,
+			"a reorganisation is taken back by congvu reorganise rollback, which keeps "
+			"the addresses that people have written to since",
+			"hãy dùng congvu reorganise rollback để hoàn tác sắp xếp đơn vị: lệnh này giữ lại "
+			"các địa chỉ đã nhận thư", err);
 	status = reg_journal_entries(c, act, &entries, &count, err);
 	if (status)
 		return status;

@@ -26,10 +26,11 @@ struct back {
 	size_t changed, accounts, aliases, kept;
 };
 
+/* Numbers given stay given, and that a dated act was done stays so. */
 static bool
 is_left_alone(struct cv_str key)
 {
-	return cv_str_eq_z(key, "C") || cv_str_eq_z(key, "K");
+	return cv_str_eq_z(key, "C") || cv_str_eq_z(key, "K") || key.p[0] == 'Y';
 }
 
 static bool

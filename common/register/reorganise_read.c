@@ -303,7 +303,7 @@ person_of(struct reorg *o, const struct reorg_act *act, const char *address)
 	struct reg_account *a;
 	struct cv_err err = {0};
 	if (reg_account_of(o->c, cv_str_z(address), &a, &err)) {
-		reorg_problem(o, act, NULL, "%s", "không có tài khoản: %s", err.text);
+		reorg_problem(o, act, NULL, "no account %s", "không có tài khoản %s", address);
 		return NULL;
 	}
 	return reorg_person_of(o, a->acct);

@@ -430,7 +430,7 @@ read_heads(struct reorg *o)
 		if (!strcmp(head, "none"))
 			continue;
 		if (reg_account_of(o->c, cv_str_z(head), &a, &err)) {
-			reorg_problem(o, act, NULL, "%s", "không có tài khoản: %s", err.text);
+			reorg_problem(o, act, NULL, "no account %s", "không có tài khoản %s", head);
 			continue;
 		}
 		const struct reorg_person *p = reorg_person_of(o, a->acct);

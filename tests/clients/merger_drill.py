@@ -23,7 +23,8 @@ import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "..", "..", "conf", "demo")]
+DEMO = os.path.join(HERE, "..", "..", "conf", "demo")
+sys.path[:0] = [os.path.join(HERE, ".."), DEMO]
 import kit  # noqa: E402
 import province as demo  # noqa: E402
 from kit import DOMAIN, PASSWORD, expect, wait_until  # noqa: E402
@@ -484,7 +485,32 @@ def mig_01_every_accepted_message_is_found_once(d):
     note(f"{len(d.accepted)} accepted messages, each found once in the right box")
 
 
+def mig_01_the_sample_plan_of_the_demo_is_complete():
+    """conf/demo/sapnhap.plan, which the guide explains, on the small demo province."""
+    with kit.Province(filter=False) as p:
+        lists = os.path.join(p.dir, "lists")
+        kit.run(["/usr/bin/python3", os.path.join(DEMO, "province.py"), lists])
+        kit.run(["/usr/bin/python3", os.path.join(DEMO, "agencies.py"),
+                 os.path.join(p.dir, "run", "imapd.ctl"), os.path.join(lists, "agencies.csv")])
+        with open(os.path.join(lists, "staff.csv"), encoding="utf-8") as f:
+            p.ask("imapd", "import", csv=f.read())
+        p.refresh()
+        argv = [os.path.join(kit.BUILD, "bin", "congvu"), "--conf", p.conf, "--lang", "vi",
+                "reorganise", os.path.join(DEMO, "sapnhap.plan")]
+        text = kit.run([*argv, "--dry-run"])
+        expect("Thư gửi cán bộ" in text and "Phải quyết định" not in text, text[-3000:])
+        text = kit.run([*argv, "--yes"])
+        expect("Đã thực hiện, lần thao tác" in text, text[-3000:])
+        text = kit.run([argv[0], "--conf", p.conf, "reorganise", "list"])
+        expect("15/NQ-HĐND" in text, text)
+        text = kit.run([argv[0], "--conf", p.conf, "reorganise", "show", "1"])
+        expect(".xvinhson@" in text and ".xhoadien@" in text, text)
+    note("the sample plan of the demo is complete")
+
+
 def main():
+    if not FULL:
+        mig_01_the_sample_plan_of_the_demo_is_complete()
     p = kit.Province(filter=False, main={"log_level": "info", "official_suffixes":
                                          f"{DOMAIN} {OLD_DOMAIN}"})
     with p:

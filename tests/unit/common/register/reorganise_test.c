@@ -372,6 +372,42 @@ mig_01_what_changed_since_stops_a_rollback_or_stays(void **state)
 	refused(text, CV_EXISTS);
 }
 
+static void
+mig_01_a_plan_for_a_later_day_is_carried_out_then(void **state)
+{
+	(void)state;
+	char text[2000];
+	json_t *reply;
+	struct cv_err err = {0};
+	snprintf(text, sizeof text, "{\"do\":\"dated.add\",\"at\":%lld,\"request\":{\"do\":"
+		"\"reorganise.apply\",\"title\":\"NQ 1\",\"acts\":[%s]}}",
+		(long long)cv_wall_secs() + 86400, MERGE "," DOMAIN "," RENAME);
+	must(text);
+	must("{\"do\":\"dated.run\"}");
+	assert_false(found("dtduyen.stnmt@lamgiang.example").by_alias);
+	cv_clock_shift(86401);
+	if (ask("{\"do\":\"dated.run\"}", &reply, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(json_integer_value(json_object_get(reply, "done")), 1);
+	json_decref(reply);
+	assert_true(found("dtduyen.stnmt@lamgiang.example").by_alias);
+	assert_true(found("nvan.xtanlap2@trason.example").by_alias);
+	if (ask("{\"do\":\"undo.list\"}", &reply, &err))
+		fail_msg("%s", err.text);
+	json_t *act = json_array_get(json_object_get(reply, "acts"), 0);
+	assert_string_equal(text_of(act, "action"), "reorganise.apply");
+	json_int_t id = json_integer_value(json_object_get(act, "id"));
+	json_decref(reply);
+	/* `undo` would take addresses away that people have written to since. */
+	snprintf(text, sizeof text, "{\"do\":\"undo\",\"id\":%lld}", (long long)id);
+	refused(text, CV_DENIED);
+	json_decref(back(id, ""));
+	assert_false(found("dtduyen.stnmt@lamgiang.example").by_alias);
+	must("{\"do\":\"dated.run\"}");
+	assert_false(found("dtduyen.stnmt@lamgiang.example").by_alias);
+	cv_clock_shift(-86401);
+}
+
 static json_t *
 alias_report(const char *more)
 {
@@ -446,6 +482,7 @@ main(void)
 		T(mig_01_a_part_of_a_unit_becomes_a_unit),
 		T(mig_01_a_rollback_gives_everything_back_and_loses_no_address),
 		T(mig_01_what_changed_since_stops_a_rollback_or_stays),
+		T(mig_01_a_plan_for_a_later_day_is_carried_out_then),
 		T(mig_02_the_use_of_old_addresses_is_added_up_and_their_end_proposed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
