@@ -357,6 +357,12 @@ run_show(struct admin_call *call)
 		if (!reply)
 			break;
 		total = admin_number(reply, "total");
+		if (!is_reorganisation(json_object_get(reply, "act"))) {
+			exit_code = admin_error(call, EXIT_FAILED,
+				"this act is no reorganisation: congvu reorganise list",
+				"lần thao tác này không phải sắp xếp đơn vị: congvu reorganise list");
+			total = 0;
+		}
 		if (!json_array_size(json_object_get(reply, "rows")))
 			total = 0; /* no endless asking */
 		json_array_extend(rows, json_object_get(reply, "rows"));

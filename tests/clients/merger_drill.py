@@ -500,10 +500,11 @@ def mig_01_the_sample_plan_of_the_demo_is_complete():
         text = kit.run([*argv, "--dry-run"])
         expect("Thư gửi cán bộ" in text and "Phải quyết định" not in text, text[-3000:])
         text = kit.run([*argv, "--yes"])
-        expect("Đã thực hiện, lần thao tác" in text, text[-3000:])
+        act = re.search(r"Đã thực hiện, lần thao tác (\d+)", text)
+        expect(act, text[-3000:])
         text = kit.run([argv[0], "--conf", p.conf, "reorganise", "list"])
         expect("15/NQ-HĐND" in text, text)
-        text = kit.run([argv[0], "--conf", p.conf, "reorganise", "show", "1"])
+        text = kit.run([argv[0], "--conf", p.conf, "reorganise", "show", act.group(1)])
         expect(".xvinhson@" in text and ".xhoadien@" in text, text)
     note("the sample plan of the demo is complete")
 
