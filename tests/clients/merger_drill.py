@@ -113,6 +113,8 @@ class Drill:
                 self.staff += 1
                 # Somebody of one name in every unit: mergers must number them.
                 name, address = "Nguyễn Văn An" if i == 3 else demo.person(rng), ""
+                if name == "Trương Phong":  # reads as a title
+                    name = "Trương Văn Phong"
                 if code in old_units and count < FROM_OLD:
                     count += 1
                     stem = initials(name)
