@@ -39,7 +39,9 @@ extern const struct admin_command admin_quarantine_list, admin_quarantine_show,
 	admin_quarantine_release, admin_quarantine_delete, admin_quarantine_digest;
 extern const struct admin_command admin_mailbox_readers, admin_mailbox_checks;
 extern const struct admin_command admin_report_usage, admin_report_import_use,
-	admin_report_checks, admin_report_alert, admin_report_response;
+	admin_report_checks, admin_report_alert, admin_report_response, admin_report_score,
+	admin_report_policy, admin_report_spam, admin_report_capacity, admin_report_sample,
+	admin_report_draft, admin_report_index, admin_report_security, admin_report_paper;
 extern const struct admin_command admin_session_list, admin_session_kill;
 extern const struct admin_command admin_import;
 extern const struct admin_command admin_dkim_keygen, admin_dkim_show;

@@ -222,6 +222,27 @@ put_days(struct admin_report *r, const json_t *boxes)
 	}
 }
 
+bool
+admin_report_kept_times(struct admin_report *r, int64_t *kept_out, int64_t *due_out, int *exit_out)
+{
+	struct times times;
+	json_t *reply = NULL, *box;
+	size_t i;
+
+	*kept_out = *due_out = 0;
+	*exit_out = EXIT_CONFIG;
+	if (read_times(r->call, &times))
+		reply = ask_checks(r, r->period.from, r->period.to, false, exit_out);
+	json_array_foreach(json_object_get(reply, "boxes"), i, box)
+	{
+		struct tally one = tally_of(r, box, &times);
+		*kept_out += one.kept;
+		*due_out += one.due;
+	}
+	json_decref(reply);
+	return reply != NULL;
+}
+
 static int
 run_checks(struct admin_call *call)
 {

@@ -84,6 +84,11 @@ struct admin_use_facts {
 };
 bool admin_report_use(struct admin_report *r, struct admin_use_facts *out, int *exit_out);
 void admin_use_facts_free(struct admin_use_facts *f);
+/* The table and the chart of use by agency. */
+void admin_report_put_use(struct admin_report *r, const struct admin_use_facts *f);
+/* How many of the times at which agency boxes were to be opened were kept (checks.c). */
+bool admin_report_kept_times(
+	struct admin_report *r, int64_t *kept_out, int64_t *due_out, int *exit_out);
 
 /* The options that every report has. */
 #define ADMIN_REPORT_OPTIONS \

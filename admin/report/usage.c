@@ -107,8 +107,8 @@ put_summary(struct admin_report *r, const struct admin_use_facts *f)
 		admin_report_share(t->regular, t->staff));
 }
 
-static void
-put_agencies(struct admin_report *r, const struct admin_use_facts *f)
+void
+admin_report_put_use(struct admin_report *r, const struct admin_use_facts *f)
 {
 	/* clang-format off */
 	const struct admin_doc_column columns[] = {
@@ -219,7 +219,7 @@ run_usage(struct admin_call *call)
 		admin_report_begin(&r, "Coverage and use of official mail",
 			"Tình hình cấp và sử dụng thư điện tử công vụ");
 		put_summary(&r, &f);
-		put_agencies(&r, &f);
+		admin_report_put_use(&r, &f);
 		if (admin_option(call, "people"))
 			put_people(&r, &f);
 		put_notes(&r, &f);

@@ -285,11 +285,13 @@
 	OPT(text, job_backup_verify, "weekly sun 03:30", "3", "40", "when every backup is read again", "khi nào kiểm tra lại các bản sao lưu") \
 	OPT(text, job_publish, "hourly :07", "3", "40", "when the directory is published anew if the register changed: off, every 5m, hourly :20, daily 02:30, weekly mon 02:30, monthly 1 02:30", "lịch xuất lại danh bạ khi có thay đổi") \
 	OPT(text, job_box_alert, "every 5m", "3", "40", "when agency boxes that nobody looked into in time are reported to their clerks and heads: off, every 5m; it acts once after each of box_check_times", "lịch nhắc hộp thư cơ quan chưa được mở đúng giờ") \
+	OPT(text, job_sample, "daily 23:40", "3", "40", "when the use of disk and boxes is noted for the forecast: off, daily 23:40", "lịch ghi dung lượng để dự báo") \
 	OPT(text, box_check_times, "10:00 15:00", "", "60", "until when agency boxes are to be looked into on a working day: after the time before, up to this one; empty: no alerts", "các mốc giờ phải mở hộp thư cơ quan trong ngày làm việc") \
 	OPT(num, acknowledge_days, "1", "0", "365", "working days within which mail from outside to agency boxes is to be opened", "số ngày làm việc phải mở thư của người dân") \
 	OPT(num, answer_days, "5", "1", "365", "working days within which it is to be answered", "số ngày làm việc phải trả lời thư của người dân") \
 	OPT(num, regular_use_percent, "60", "1", "100", "share of working days with mail sent or opened that makes a regular user", "tỷ lệ ngày làm việc có dùng thư để tính là sử dụng thường xuyên") \
 	OPT(text, score_weights, "30 25 20 10 10 5", "", "60", "points of the emulation score: coverage, regular use, timely answers, fresh directory, few policy events, training", "điểm tối đa của từng tiêu chí thi đua") \
+	OPT(text, report_targets, "100 70 90 90", "", "40", "targets of the draft report in per cent: coverage, regular use, answers in time, boxes opened in time", "chỉ tiêu (%) trong báo cáo: cấp địa chỉ, dùng thường xuyên, trả lời đúng hạn, mở hộp thư đúng giờ") \
 	OPT(path, directory_dir, "directory", "", "1024", "where the public directory is written", "nơi xuất danh bạ công khai") \
 	OPT(text, directory_url, "", "", "1024", "where it is reached by the public, ending in '/'", "địa chỉ công khai của danh bạ") \
 	OPT(flag, directory_english, "no", "", "", "English labels beside the Vietnamese ones on its pages", "thêm nhãn tiếng Anh trên trang danh bạ") \

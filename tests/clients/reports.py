@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """The reports leaders read, on the full demo province (REP-01 to REP-08): figures, forms, the same octets."""
 import csv
+import datetime
 import io
 import os
 import subprocess
@@ -107,6 +108,100 @@ def rep_05_files_open_in_office_software(c):
     check("REP-05 ODT has the tables", len(document.getElementsByType(Table)) >= 1)
 
 
+def rep_04_scores_are_the_same_for_the_same_data(c):
+    training = os.path.join(c.dir, "training.csv")
+    with open(training, "w", encoding="utf-8") as f:
+        f.write("code,trained,of\nstp,45,90\nsnv,180,180\n")
+    answer = report(c, "score", *PERIOD, "--training", training)
+    check("REP-04 by cluster, with the formula", "Khối sở, ban, ngành" in answer.out and "Điểm = 30 x" in answer.out,
+          answer.out[:600])
+    again = report(c, "score", *PERIOD, "--training", training)
+    check("REP-04 the same data, the same order", answer.out == again.out)
+    tables = report(c, "score", *PERIOD, "--training", training, "--format", "json").json()["tables"]
+    rows = [r for t in tables.values() for r in t["rows"]]
+    stp, snv = ([r for r in rows if r["code"] == code][0] for code in ("stp", "snv"))
+    # What cannot be measured is left out and the rest scaled: coverage 30, use 25, training 5 of 60.
+    for row, trained in ((stp, 0.5), (snv, 1.0)):
+        want = (row["coverage"] * 30 + row["use"] * 25 + trained * 5) * 100 / 60
+        check(f"REP-04 points of {row['code']}", row["answers"] is None and row["training"] == trained and
+              abs(row["points"] - want) < 0.11, (row, want))
+    for table in tables.values():
+        places = [(r["place"], -r["points"], r["code"]) for r in table["rows"]]
+        check("REP-04 by points, then by code", places == sorted(places), places[:5])
+    with open(training, "w", encoding="utf-8") as f:
+        f.write("stp,many\nnosuch,3\n")
+    answer = c.run("report", "score", "--training", training)
+    check("REP-04 a faulty list is refused with its line", answer.code == 1 and "line 2" in answer.err, answer)
+
+
+def rep_05_a_draft_report_in_the_form_of_offices(c):
+    path = os.path.join(c.dir, "draft.odt")
+    report(c, "draft", "--period", "2026-10", "--format", "odt", "--output", path, lang="en")
+    document = load_odt(path)
+    text = teletype.extractText(document.text)
+    for words in ("CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM", "Độc lập - Tự do - Hạnh phúc", "BÁO CÁO", "Nơi nhận:",
+                  "tháng 10/2026", "10.628 người đã được cấp địa chỉ thư điện tử công vụ (88,0%)", "Chưa đạt", "Đạt",
+                  "PHỤ LỤC", "01/10/2026 đến 31/10/2026"):
+        check(f"REP-05 the draft says '{words}'", words in text, text[:1500])
+    path = os.path.join(c.dir, "annex.xlsx")
+    report(c, "draft", "--period", "2026-10", "--format", "xlsx", "--output", path)
+    names = openpyxl.load_workbook(path).sheetnames
+    check("REP-05 its annex as a workbook", len(names) == 3 and "Theo cơ quan" in names[1], names)
+
+
+def rep_06_the_year_of_security_data_ends_on_14_december(c):
+    answer = report(c, "security", "--period", "2026", "--format", "json").json()
+    check("REP-06 cut-off", "từ 15/12/2025 đến 14/12/2026" in answer["subtitle"], answer["subtitle"])
+    values = {r["id"]: r["value"] for r in answer["tables"]["indicators"]["rows"]}
+    check("REP-06 the filter's figures are not known while it is down", values["accounts"] == 10628 and
+          values["stopped"] is None, values)
+
+
+def rep_07_indicators_come_with_definitions(c):
+    text = report(c, "index", *PERIOD, "--format", "csv").out.lstrip("\ufeff")
+    rows = {r["Mã"]: r for r in csv.DictReader(io.StringIO(text))}
+    check("REP-07 CSV and definitions", rows["staff"]["Giá trị"] == "12077" and
+          rows["coverage"]["Giá trị"] == "88,0%" and rows["agency_boxes"]["Giá trị"] == "100,0%" and all(r["Định nghĩa"] for r in rows.values()), rows)
+
+
+def rep_08_paper_is_an_estimate_with_its_inputs(c):
+    answer = report(c, "paper", *PERIOD, "--pages", "3")
+    check("REP-08 marked, inputs and formula shown", "ước tính" in answer.out and "pages = 3" in answer.out and
+          "sent x percent / 100" in answer.out, answer)
+
+
+def ops_05_months_left_of_the_disk(c):
+    v = os.statvfs(os.path.join(c.base, "mail"))
+    used = (v.f_blocks - v.f_bavail) * v.f_frsize
+    then = datetime.date.today() - datetime.timedelta(60)
+    check("sample", c.run("report", "sample").code == 0)
+    path = os.path.join(c.base, "schedule", "capacity.csv")
+    with open(path, encoding="utf-8") as f:
+        lines = f.read().splitlines()
+    check("OPS-05 a sample a day", len(lines) == 2 and lines[1].split(",")[1] == "10831", lines)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f"{lines[0]}\r\n{then},9000,0,{used // 2},{v.f_blocks * v.f_frsize}\r\n{lines[1]}\r\n")
+    answer = report(c, "capacity", "--format", "json").json()
+    row = answer["tables"]["forecast"]["rows"][0]
+    want = v.f_bavail * v.f_frsize / (used / 2 / 60 * 30)
+    check("OPS-05 months left", abs(row["months"] - want) < 0.05 * want + 0.2, (row, want))
+    check("OPS-05 the formula is shown", any("x 30 /" in t for t in answer["texts"]), answer["texts"])
+
+
+def spm_09_and_pol_08_by_agency_and_month(c):
+    """SPM-09, POL-08: needs the running filter."""
+    answer = c.run("report", "spam")
+    check("SPM-09 without the filter it says so", answer.code == 69, answer)
+    c.start()
+    for verb in ("spam", "policy"):
+        answer = report(c, verb, "--period", "2026-9m", "--format", "csv")
+        check(f"{verb} as CSV", answer.out.startswith("\ufeff"), answer)
+        months = report(c, verb, "--period", "2026-9m", "--format", "json").json()["tables"]["months"]["rows"]
+        check(f"{verb} by month", [m["month"] for m in months] == [f"{m:02}/2026" for m in range(1, 10)], months)
+    check("REP-01 the same on a running store", FIGURES in report(c, "usage", *PERIOD).out)
+    check("the service ends well", c.stop() == 0)
+
+
 def main():
     c = Congvu()
     try:
@@ -116,6 +211,13 @@ def main():
         rep_02_use_by_person_is_counts_only(c)
         rep_03_periods_are_reproducible(c)
         rep_05_files_open_in_office_software(c)
+        rep_04_scores_are_the_same_for_the_same_data(c)
+        rep_05_a_draft_report_in_the_form_of_offices(c)
+        rep_06_the_year_of_security_data_ends_on_14_december(c)
+        rep_07_indicators_come_with_definitions(c)
+        rep_08_paper_is_an_estimate_with_its_inputs(c)
+        ops_05_months_left_of_the_disk(c)
+        spm_09_and_pol_08_by_agency_and_month(c)
     finally:
         c.done()
     finish()
