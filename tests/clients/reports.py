@@ -161,7 +161,8 @@ def rep_07_indicators_come_with_definitions(c):
     text = report(c, "index", *PERIOD, "--format", "csv").out.lstrip("\ufeff")
     rows = {r["Mã"]: r for r in csv.DictReader(io.StringIO(text))}
     check("REP-07 CSV and definitions", rows["staff"]["Giá trị"] == "12077" and
-          rows["coverage"]["Giá trị"] == "88,0%" and rows["agency_boxes"]["Giá trị"] == "100,0%" and all(r["Định nghĩa"] for r in rows.values()), rows)
+          rows["coverage"]["Giá trị"] == "88,0%" and rows["agency_boxes"]["Giá trị"] == "100,0%" and
+          all(r["Định nghĩa"] for r in rows.values()), rows)
 
 
 def rep_08_paper_is_an_estimate_with_its_inputs(c):
