@@ -98,8 +98,8 @@ judge(const struct domain *o, const struct admin_dns_record *r, const struct adm
 	switch (f->state) {
 	case ADMIN_DNS_OK:
 		return DOCTOR_OK;
-	case ADMIN_DNS_UNSIGNED:
-		return DOCTOR_WARN;
+	case ADMIN_DNS_UNSIGNED: /* without an anchor nobody can tell */
+		return o->d->main->dns_trust_anchor[0] ? DOCTOR_WARN : DOCTOR_NOTE;
 	case ADMIN_DNS_FAILED:
 		return DOCTOR_NOTE;
 	case ADMIN_DNS_DIFFERENT:

@@ -174,6 +174,12 @@ def ops_03_logging_in(w):
     em = w.user("em")
     expect(not w.try_login(em, PASSWORD, source="127.0.0.9"), "outside with the own password")
     w.named("outside-own-password", em, has="127.0.0.9")
+    w.try_login("mat khau go nham o ten", "x")
+    w.try_login(f"go.nham@{DOMAIN}", "x")
+    kept = w.p.ask("smtpd", "auth.recent", address=f"go.nham@{DOMAIN}")["recent"]
+    expect(kept and kept[0]["login"] == f"go.nham@{DOMAIN}", kept)
+    kept = w.p.ask("smtpd", "auth.recent", address="mat khau go nham o ten")["recent"]
+    expect(not kept, "what may be a password is not kept", kept)
     giang = w.user("giang")
     w.ask("alias.add", address=giang, alias=f"giang.cu@{DOMAIN}")
     expect(w.try_login(f"giang.cu@{DOMAIN}", PASSWORD), "an alias logs in")
