@@ -143,9 +143,8 @@ slow_down(struct backup_target *t, uint64_t n)
 	t->slow_ms = CV_MAX(t->slow_ms, now) + (int64_t)(n * 1000 / t->place.bytes_per_sec);
 }
 
-/* True: it is worth another try, after a pause. */
-static bool
-again(enum cv_status status, unsigned *tries)
+bool
+backup_again(enum cv_status status, unsigned *tries)
 {
 	if (status != CV_TEMPFAIL || ++*tries >= TRIES)
 		return false;
@@ -163,7 +162,7 @@ backup_target_put(
 	CV_KILL_POINT("backup.put_object");
 	do
 		status = t->ops->put(t, name, bytes, err);
-	while (again(status, &tries));
+	while (backup_again(status, &tries));
 	CV_KILL_POINT("backup.object_put");
 	return status;
 }
@@ -178,7 +177,7 @@ backup_target_get(struct backup_target *t, const char *name, uint64_t from, uint
 	do {
 		out->n = before;
 		status = t->ops->get(t, name, from, n, out, err);
-	} while (again(status, &tries));
+	} while (backup_again(status, &tries));
 	if (!status && n && out->n - before != n)
 		return cv_fail(err, CV_CORRUPT, "%s is shorter than it was", name);
 	return status;
@@ -201,6 +200,6 @@ backup_target_remove(struct backup_target *t, const char *name, struct cv_err *e
 			t->place.name);
 	do
 		status = t->ops->remove(t, name, err);
-	while (again(status, &tries));
+	while (backup_again(status, &tries));
 	return status == CV_NOT_FOUND ? CV_OK : status;
 }

@@ -66,6 +66,9 @@ CV_MUST_CHECK enum cv_status backup_target_remove(
 	struct backup_target *t, const char *name, struct cv_err *err);
 
 /* ---- the kinds ---- */
+/* After try *TRIES of a call that answered STATUS: true, after a pause, when another is worth it.
+ * Lists use it page by page. */
+bool backup_again(enum cv_status status, unsigned *tries);
 CV_MUST_CHECK enum cv_status backup_folder_open(
 	const struct backup_place *place, struct backup_target **out, struct cv_err *err);
 CV_MUST_CHECK enum cv_status backup_s3_open(

@@ -15,6 +15,7 @@
 #define URL_MAX    3000u
 #define LIST_BYTES (8u << 20) /* of one page of a list */
 #define PAGES_MAX  100000u
+#define EXPECT_MS  500L
 
 struct s3 {
 	struct backup_target target;
@@ -56,7 +57,9 @@ run(struct s3 *s, struct cv_str body, const char *more, struct cv_buf *out, cons
 	backup_hex(sha256, sizeof sha256, hex);
 	snprintf(line, sizeof line, "x-amz-content-sha256: %s", hex);
 	struct curl_slist *head = curl_slist_append(NULL, line);
-	head = curl_slist_append(head, "Expect:");
+	/* "Expect:" to suppress that field would be signed as one: this libcurl signs all it is
+	 * given. */
+	curl_easy_setopt(s->c.curl, CURLOPT_EXPECT_100_TIMEOUT_MS, EXPECT_MS);
 	if (more)
 		head = curl_slist_append(head, more);
 	curl_easy_setopt(s->c.curl, CURLOPT_HTTPHEADER, head);
@@ -155,8 +158,11 @@ list(struct backup_target *t, const char *prefix, backup_list_fn *fn, void *arg,
 	bool more = true;
 	for (unsigned i = 0; more && !status && i < PAGES_MAX; i++) {
 		struct backup_s3_page p = {.above = strlen(s->prefix) + strlen(prefix)};
-		cv_buf_reset(&page);
-		status = list_page(s, prefix, cv_buf_view(&token), &page, err);
+		unsigned tries = 0;
+		do {
+			cv_buf_reset(&page);
+			status = list_page(s, prefix, cv_buf_view(&token), &page, err);
+		} while (backup_again(status, &tries));
 		cv_buf_reset(&token);
 		if (!status && !backup_s3_list(cv_buf_view(&page), &p, &token, fn, arg))
 			status = cv_fail(err, CV_CORRUPT, "the storage's list cannot be read");

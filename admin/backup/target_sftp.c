@@ -101,8 +101,13 @@ walk(struct sftp *s, const char *folder, struct cv_str above, backup_list_fn *fn
 	bool *stop, struct cv_err *err)
 {
 	struct cv_buf lines = CV_BUF_INIT(LIST_BYTES);
-	begin(s, folder);
-	enum cv_status status = backup_curl_run(&s->c, &lines, "listing by SFTP", err);
+	enum cv_status status;
+	unsigned tries = 0;
+	do {
+		cv_buf_reset(&lines);
+		begin(s, folder);
+		status = backup_curl_run(&s->c, &lines, "listing by SFTP", err);
+	} while (backup_again(status, &tries));
 	if (status == CV_NOT_FOUND)
 		status = CV_OK;
 	struct cv_str rest = cv_buf_view(&lines), line, name;

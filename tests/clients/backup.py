@@ -6,7 +6,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -264,5 +263,4 @@ def bak_03_a_flipped_octet_in_any_file_is_found():
 
 
 if __name__ == "__main__":
-    tests = {"test_" + n: f for n, f in globals().items() if n.startswith("bak_")}
-    run_tests({**tests, **globals()})
+    run_tests({"test_" + n: f for n, f in globals().items() if n.startswith("bak_")})
