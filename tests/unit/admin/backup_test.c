@@ -250,16 +250,18 @@ a_list_of_s3_is_read_or_refused_whole(void **state)
 		const char *xml, *names, *token;
 		bool ok;
 	} rows[] = {
-		{"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a/b/x</Key>"
-		 "<Size>7</Size></Contents><Contents><Key>a/b/y</Key><Size>3</Size></Contents>"
-		 "</ListBucketResult>",				   "x y ", "",     true },
-		{"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>a&amp;b="
-		 "</NextContinuationToken></ListBucketResult>",           "",     "a&b=", true },
-		{"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",   "",     "",
-                 false											  },
-		{"<ListBucketResult><Contents><Key>a/b/x</Key><Size>-1</Size></Contents>", "",     "",
-                 false											  },
-		{"<html>no</html>",							"",     "",     false},
+		/* clang-format off */
+		{ "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a/b/x</Key>"
+			"<Size>7</Size></Contents><Contents><Key>a/b/y</Key><Size>3</Size>"
+			"</Contents></ListBucketResult>", "x y ", "", true },
+		{ "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>"
+			"a&amp;b=</NextContinuationToken></ListBucketResult>", "", "a&b=", true },
+		{ "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>", "", "",
+			false },
+		{ "<ListBucketResult><Contents><Key>a/b/x</Key><Size>-1</Size></Contents>", "", "",
+			false },
+		{ "<html>no</html>", "", "", false },
+		/* clang-format on */
 	};
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		struct backup_s3_page page = {.above = 4};
