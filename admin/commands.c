@@ -22,6 +22,7 @@ const struct admin_command *const admin_commands[] = {
 	&admin_account_add,
 	&admin_account_list,
 	&admin_account_show,
+	&admin_account_set,
 	&admin_account_passwd,
 	&admin_account_slips,
 	&admin_account_suspend,

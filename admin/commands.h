@@ -12,7 +12,7 @@ extern const struct admin_command admin_agency_add, admin_agency_import, admin_a
 extern const struct admin_command admin_account_add, admin_account_list, admin_account_show,
 	admin_account_passwd, admin_account_suspend, admin_account_resume,
 	admin_account_app_password, admin_account_certificate, admin_account_unlock;
-extern const struct admin_command admin_account_retire;
+extern const struct admin_command admin_account_retire, admin_account_set;
 extern const struct admin_command admin_account_transfer, admin_account_second,
 	admin_account_leave, admin_account_return, admin_account_rename;
 extern const struct admin_command admin_role_hold, admin_role_history, admin_purge_list,

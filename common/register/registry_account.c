@@ -164,6 +164,16 @@ differs(const struct reg_account *a, const struct reg_account *b)
 		a->mobile_consent != b->mobile_consent;
 }
 
+/* DIR-02: that somebody agreed to publish his mobile number, or took that back, is kept with the day
+ * and with who wrote it down: fact "consent" {"is", "at", "by", "letter"?}. */
+static void
+note_consent(struct reg_call *c, const struct reg_account *a)
+{
+	const char *letter = json_string_value(json_object_get(c->request, "letter"));
+	reg_set_fact(c, a, "consent", json_pack("{s:b, s:I, s:s, s:s*}", "is", a->mobile_consent,
+		"at", (json_int_t)cv_wall_secs(), "by", c->actor, "letter", letter));
+}
+
 enum cv_status
 reg_update_account(struct reg_call *c, json_t *object, struct reg_account *a, bool *changed_out,
                    struct cv_err *err)
@@ -185,6 +195,8 @@ reg_update_account(struct reg_call *c, json_t *object, struct reg_account *a, bo
 		*a = *copy;
 		*copy = swap;
 		reg_save_account(c, a);
+		if (a->mobile_consent != copy->mobile_consent)
+			note_consent(c, a);
 	}
 	reg_account_free(copy);
 	return status;
@@ -381,6 +393,8 @@ reg_make_account(struct reg_call *c, json_t *object, bool with_password, struct 
 	if (a->secret.version)
 		reg_save_secret(c, a);
 	reg_want_box(c, a, true);
+	if (a->mobile_consent)
+		note_consent(c, a);
 	if (password_out)
 		memcpy(password_out, made, sizeof made);
 	cv_wipe(made, sizeof made);
@@ -730,6 +744,9 @@ reg_account_show(struct reg_call *c, struct cv_err *err)
 		return status;
 	json_t *o = reg_account_whole(c, a);
 	reg_put_use(c, a, o);
+	const json_t *consent = reg_fact(c, a, "consent");
+	if (consent)
+		json_object_set_new(o, "consent", json_deep_copy(consent));
 	json_object_set_new(c->reply, "account", o);
 	return CV_OK;
 }

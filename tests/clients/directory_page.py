@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import smtplib
 import subprocess
 import sys
 import tempfile
@@ -359,7 +360,7 @@ def dir_01_every_format_has_everybody(folder, people):
           s in listed.items()))
 
 
-def dir_02_and_dir_04_who_leaves_is_gone_from_every_file(c, folder):
+def dir_04_who_leaves_is_gone_from_every_file(c, folder):
     """DIR-02 and DIR-04: who leaves, and who takes consent back, is gone from every file."""
     stp = c.run("account", "list", "--agency", "stp", "--json").json()["accounts"]
     people = [a for a in stp if a["kind"] == "person"]
@@ -391,6 +392,47 @@ def dir_02_and_dir_04_who_leaves_is_gone_from_every_file(c, folder):
     return 216 - 1
 
 
+def dir_06_mail_to_a_trap_names_the_file(c, folder):
+    """smtpd refuses it like any unknown address, and says which file was harvested."""
+    with open(os.path.join(folder, "donvi/stp.html"), encoding="utf-8") as f:
+        trap = re.search(r"tiepnhan-[0-9a-f]+@[\w.]+", f.read()).group(0)
+    c.start()
+    answers = []
+    for address in (f"tiepnhan-0123456789@{DOMAIN}", trap):
+        smtp = smtplib.SMTP("127.0.0.1", int(c.port["2525"]), timeout=120)
+        smtp.ehlo("bulk.example")
+        smtp.mail("offers@bulk.example")
+        answers.append(smtp.rcpt(address))
+        closed = smtp.noop()[0]
+        smtp.close()
+    check("who writes to a trap may go", closed == 421, closed)
+    unknown, trapped = answers
+    check("it is refused", trapped[0] == 550, trapped)
+    check("in the words for anybody who is not there",
+          trapped[1].replace(trap.encode(), b"") == unknown[1].replace(f"tiepnhan-0123456789@{DOMAIN}".encode(), b""),
+          (trapped, unknown))
+    hits = re.findall(r"trap\.hit.*file=(\S+) sender=(\S+)", c.log_text())
+    check("the log names the file, once", hits == [("donvi/stp.html", "offers@bulk.example")], hits)
+    status = c.run("status", "--json").json()
+    check("status counts it", status["smtpd"]["detail"]["trapped"] == 1, status)
+    check("stopped", c.stop() == 0)
+
+
+def dir_02_consent_that_is_withdrawn_takes_the_number_away(c, folder):
+    people = [a for a in c.run("account", "list", "--agency", "snv", "--json").json()["accounts"]
+              if a["mobile_consent"] and a["phone_mobile"]]
+    address, number = people[0]["address"], people[0]["phone_mobile"].encode()
+    shown = c.run("account", "show", address, "--json").json()["account"]
+    check("who wrote the consent down, and when", shown["consent"]["by"] and shown["consent"]["at"] > 0, shown)
+    check("it is published", any(number in b for b in tree(folder).values()))
+    answer = c.run("account", "set", address, "--mobile-consent", "no", "--letter", "12/GDN")
+    check("it is withdrawn", answer.code == 0, answer)
+    c.run("directory", "publish")
+    check("the number is gone from every file", not [p for p, b in tree(folder).items() if number in b])
+    shown = c.run("account", "show", address, "--json").json()["account"]["consent"]
+    check("that is written down too", shown["is"] is False and shown["letter"] == "12/GDN", shown)
+
+
 def main():
     need("tidy", "chromium", "openssl")
     c = Congvu()
@@ -409,13 +451,15 @@ def main():
         dir_05_names_are_found_without_diacritics(server, folder)
         dir_08_the_page_says_yes_or_no_and_the_agency(server, folder)
         dir_08_the_command_says_no_more_either(c)
-        people = dir_02_and_dir_04_who_leaves_is_gone_from_every_file(c, folder)
+        people = dir_04_who_leaves_is_gone_from_every_file(c, folder)
         dir_01_every_format_has_everybody(folder, people)
+        dir_02_consent_that_is_withdrawn_takes_the_number_away(c, folder)
         dir_09_status_tells_who_has_published(c, folder)
         dir_04_an_hourly_run_does_nothing_when_nothing_changed(c)
         dir_03_axe_finds_nothing_and_phones_need_not_scroll_sideways(server, folder)
         dir_07_only_the_key_s_owner_can_have_written_it(c, folder)
         dir_06_pages_with_coded_addresses_read_the_same(c, server, folder)
+        dir_06_mail_to_a_trap_names_the_file(c, folder)
         server.close()
     finally:
         c.done()

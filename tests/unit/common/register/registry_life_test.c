@@ -62,6 +62,40 @@ make_province(void)
 	must("{\"do\":\"delegate.add\",\"owner\":\"nvhoa.stp\",\"delegate\":\"dtduyen.stp\"}");
 }
 
+static void
+dir_02_consent_to_publish_a_mobile_number_says_when_and_by_whom(void **state)
+{
+	(void)state;
+	make_province();
+	json_t *before = show("dtduyen.stp");
+	assert_null(json_object_get(before, "consent"));
+	json_decref(before);
+	/* clang-format off */
+	static const struct { const char *request; int day; bool want; } rows[] = {
+		{ "{\"do\":\"account.set\",\"address\":\"dtduyen.stp\",\"mobile_consent\":true,"
+			"\"letter\":\"7/GXN\"}", 3, true },
+		{ "{\"do\":\"account.set\",\"address\":\"dtduyen.stp\",\"mobile_consent\":true}", 5, true },
+		{ "{\"do\":\"account.set\",\"address\":\"dtduyen.stp\",\"mobile_consent\":false}", 9, false } };
+	/* clang-format on */
+	int64_t given = 0;
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		go_to(rows[i].day, 8 * 3600);
+		must(rows[i].request);
+		json_t *account = show("dtduyen.stp"), *consent = json_object_get(account, "consent");
+		int64_t at = json_integer_value(json_object_get(consent, "at"));
+		if (!i)
+			given = at;
+		/* What was said already is not said again: the day stays. */
+		assert_true(i == 1 ? at == given : cv_wall_secs() - at < 60);
+		assert_int_equal(json_is_true(json_object_get(consent, "is")), rows[i].want);
+		assert_true(strlen(json_string_value(json_object_get(consent, "by"))) > 0);
+		if (i < 2)
+			assert_string_equal(
+				json_string_value(json_object_get(consent, "letter")), "7/GXN");
+		json_decref(account);
+	}
+}
+
 #define TRANSFER "{\"do\":\"account.transfer\",\"address\":\"dtduyen.stp\",\"agency\":\"snv\"," \
 	"\"department\":\"Phòng Công chức\",\"title\":\"Phó Giám đốc\",\"letter\":\"12/QĐ-SNV\""
 
@@ -383,6 +417,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(acc_06_a_transfer_makes_the_new_address_and_leaves_the_old_agency),
+		TEST(dir_02_consent_to_publish_a_mobile_number_says_when_and_by_whom),
 		TEST(acc_06_a_secondment_ends_by_date_with_everything_back),
 		TEST(acc_06_a_leave_suspends_between_two_days_with_an_answer),
 		TEST(acc_06_who_retires_on_30_06_is_refused_on_01_07_and_listed_for_purge_on_31_12),
