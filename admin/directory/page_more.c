@@ -127,11 +127,11 @@ admin_html_embedding(const struct admin_directory *d, struct cv_buf *out)
 		"Danh sách nằm trong trang của cổng và theo kiểu chữ của cổng, không cần script.",
 		code);
 	snprintf(code, sizeof code,
-		"thaydoi.json              đơn vị nào đổi ngày nào\n"
-		"donvi/%.*s.json            một đơn vị\n"
-		"danhba.json               toàn tỉnh\n"
-		"schema.json               lược đồ (JSON Schema)\n"
-		"manifest.json             mọi tệp kèm SHA-256",
+		"thaydoi.json: đơn vị nào đổi ngày nào\n"
+		"donvi/%.*s.json: một đơn vị\n"
+		"danhba.json: toàn tỉnh\n"
+		"schema.json: lược đồ (JSON Schema)\n"
+		"manifest.json: mọi tệp kèm SHA-256",
 		CV_STR_ARGS(unit));
 	put_example(out, "Dữ liệu",
 		"Cổng tổng hợp đọc thaydoi.json rồi chỉ tải đơn vị có mã SHA-256 khác bản đang có.",

@@ -164,8 +164,8 @@ differs(const struct reg_account *a, const struct reg_account *b)
 		a->mobile_consent != b->mobile_consent;
 }
 
-/* DIR-02: that somebody agreed to publish his mobile number, or took that back, is kept with the day
- * and with who wrote it down: fact "consent" {"is", "at", "by", "letter"?}. */
+/* DIR-02: that somebody agreed to publish his mobile number, or took that back, is kept with the
+ * day and with who wrote it down: fact "consent" {"is", "at", "by", "letter"?}. */
 static void
 note_consent(struct reg_call *c, const struct reg_account *a)
 {

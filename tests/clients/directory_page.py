@@ -177,6 +177,19 @@ def dir_05_names_are_found_without_diacritics(server, folder):
         os.unlink(path)
 
 
+def dir_05_people_are_found_from_the_first_page(server):
+    dom = browse(f"{server.url}index.html?tim=khong+ai+ten+zzz", "--dump-dom", "--virtual-time-budget=8000")
+    check("nobody when nobody fits", "h-nguoi" not in dom)
+    dom = browse(f"{server.url}index.html?tim=r%C6%A1+mah+tu+phap", "--dump-dom", "--virtual-time-budget=8000")
+    found = re.findall(r'<th scope="row" class="ten">([^<]*)</th>', dom.split("h-nguoi")[-1].split("</table>")[0])
+    check("a person of an agency is found by both", found and all("Rơ Mah" in name for name in found), found)
+    dom = browse(f"{server.url}index.html?tim=nguyen+thi+hoa", "--dump-dom", "--virtual-time-budget=8000")
+    found = re.findall(r'<th scope="row" class="ten">([^<]*)</th>', dom.split("h-nguoi")[-1].split("</table>")[0])
+    check("who is called so stands first", found and found[0] in ("Nguyễn Thị Hoa", "Nguyễn Thị Hòa"), found[:5])
+    dom = browse(f"{server.url}index.html?tim=r%C6%A1+mah+tu+phap", "--dump-dom", "--virtual-time-budget=8000")
+    check("agencies that do not fit are hidden", 'id="xa" aria-labelledby="h-xa" hidden' in dom, dom[3000:6000])
+
+
 def dir_08_the_page_says_yes_or_no_and_the_agency(server, folder):
     """The form as a person would use it, by a script that types and sends."""
     with open(os.path.join(folder, "kiemtra.html"), encoding="utf-8") as f:
@@ -449,6 +462,7 @@ def main():
         server = Server(folder)
         dir_01_a_browser_shows_everybody(server, folder)
         dir_05_names_are_found_without_diacritics(server, folder)
+        dir_05_people_are_found_from_the_first_page(server)
         dir_08_the_page_says_yes_or_no_and_the_agency(server, folder)
         dir_08_the_command_says_no_more_either(c)
         people = dir_04_who_leaves_is_gone_from_every_file(c, folder)

@@ -81,7 +81,8 @@ dir_02_consent_to_publish_a_mobile_number_says_when_and_by_whom(void **state)
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		go_to(rows[i].day, 8 * 3600);
 		must(rows[i].request);
-		json_t *account = show("dtduyen.stp"), *consent = json_object_get(account, "consent");
+		json_t *account = show("dtduyen.stp");
+		json_t *consent = json_object_get(account, "consent");
 		int64_t at = json_integer_value(json_object_get(consent, "at"));
 		if (!i)
 			given = at;
@@ -90,8 +91,8 @@ dir_02_consent_to_publish_a_mobile_number_says_when_and_by_whom(void **state)
 		assert_int_equal(json_is_true(json_object_get(consent, "is")), rows[i].want);
 		assert_true(strlen(json_string_value(json_object_get(consent, "by"))) > 0);
 		if (i < 2)
-			assert_string_equal(
-				json_string_value(json_object_get(consent, "letter")), "7/GXN");
+			assert_string_equal(json_string_value(json_object_get(consent, "letter")),
+				"7/GXN");
 		json_decref(account);
 	}
 }
