@@ -114,6 +114,7 @@ const struct admin_command *const admin_commands[] = {
 	&admin_undo,
 	&admin_dkim_keygen,
 	&admin_dkim_show,
+	&admin_dkim_rotate,
 	&admin_dns_show,
 	&admin_dns_check,
 	&admin_directory_publish,

@@ -76,7 +76,7 @@ extern const struct admin_command admin_admin_add, admin_admin_remove, admin_adm
 extern const struct admin_command admin_undo, admin_undo_list, admin_undo_show;
 extern const struct admin_command admin_schedule_list, admin_schedule_run, admin_schedule_pause,
 	admin_schedule_resume, admin_schedule_serve;
-extern const struct admin_command admin_account_slips;
+extern const struct admin_command admin_account_slips, admin_dkim_rotate;
 extern const struct admin_command admin_manual;
 
 #endif

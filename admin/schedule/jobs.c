@@ -86,6 +86,9 @@ const struct admin_job admin_jobs[] = {
 	{ "backup-verify", "backup verify", "job_backup_verify", 24 * 3600, has_backups,
 		"read every backup again and compare checksums and signatures (BAK-03)",
 		"đọc lại các bản sao lưu và đối chiếu mã kiểm tra, chữ ký" },
+	{ "dkim-rotate", "dkim rotate", "job_dkim_rotate", 600, NULL,
+		"make the next DKIM key when the one in use is old, and sign with it once DNS has it",
+		"tạo khóa DKIM mới khi khóa cũ quá hạn, chuyển sang dùng khi DNS đã có bản ghi" },
 };
 /* clang-format on */
 const size_t admin_jobs_count = CV_COUNT(admin_jobs);

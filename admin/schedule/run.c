@@ -14,10 +14,11 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-#define WORDS_MAX  24
-#define GRACE_MS   10000
-#define ROOM_BYTES 1024
-#define NICENESS   10 /* people first */
+#define WORDS_MAX     24
+#define GRACE_MS      10000
+#define ROOM_BYTES    1024
+#define FREQUENT_SECS 300 /* what runs more often is told at level debug when it went well */
+#define NICENESS      10  /* people first */
 
 /* ---- the lock ---- */
 
@@ -134,8 +135,14 @@ admin_job_start(const char *dir, const char *conf_path, const struct admin_job *
 		close(run->lock_fd);
 		return status;
 	}
+	struct admin_job_record record;
+	struct cv_when w = { .kind = CV_WHEN_OFF };
+	struct cv_err ignored;
+	if (!admin_job_load(dir, job->name, &record, &ignored) &&
+		!cv_when_parse(cv_str_z(record.when), &w, &ignored))
+		run->is_frequent = w.kind == CV_WHEN_EVERY && w.every_secs < FREQUENT_SECS;
 	if (!echo)
-		cv_log(0, CV_INFO, "job.started", "job=%s pid=%d", job->name, (int)run->pid);
+		cv_log(0, run->is_frequent ? CV_DEBUG : CV_INFO, "job.started", "job=%s pid=%d", job->name, (int)run->pid);
 	return CV_OK;
 }
 
@@ -249,7 +256,7 @@ log_end(const struct ending *e)
 	const struct admin_job_run *run = e->run;
 	bool is_good = !e->failures && strcmp(e->result, "partly") != 0;
 
-	cv_log(0, is_good ? CV_INFO : CV_WARN, "job.ended",
+	cv_log(0, !is_good ? CV_WARN : run->is_frequent ? CV_DEBUG : CV_INFO, "job.ended",
 		"job=%s result=%s exit=%d ms=%lld failures=%u error=\"%s\"", run->job->name,
 		e->result, e->exit_code, (long long)(cv_mono_ms() - run->started_ms), e->failures,
 		is_good ? "" : run->last);

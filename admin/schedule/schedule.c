@@ -190,6 +190,45 @@ print_list(struct admin_call *call, const json_t *rows, bool is_running)
 			"Bộ lập lịch không chạy (congvu serve khởi động nó)."));
 }
 
+/* Dated acts until LAST: what they are and about whom is `congvu dated list`'s to tell. NULL when
+ * the register does not answer. */
+static json_t *
+dated_acts(struct admin_call *call, int64_t last)
+{
+	struct cv_err err = { 0 };
+	json_t *reply = admin_try(call, ADMIN_STORE, admin_request("dated.list"), &err), *act;
+	json_t *rows = reply ? json_array() : NULL;
+	size_t i;
+
+	json_array_foreach(json_object_get(reply, "acts"), i, act)
+	{
+		const char *what = json_string_value(json_object_get(act, "do"));
+		if (admin_number(act, "at") <= last)
+			json_array_append_new(rows,
+				json_pack("{s:I, s:o, s:I, s:s}", "number",
+					admin_number(act, "number"), "at",
+					admin_moment(admin_number(act, "at")), "at_secs",
+					admin_number(act, "at"), "do", what ? what : ""));
+	}
+	json_decref(reply);
+	return rows;
+}
+
+static void
+print_acts(struct admin_call *call, const json_t *acts)
+{
+	size_t i;
+	json_t *act;
+
+	if (json_array_size(acts))
+		printf("\n%s\n", admin_say(call, "Dated acts (congvu dated list):",
+					"Việc hẹn theo ngày (congvu dated list):"));
+	json_array_foreach(acts, i, act)
+		printf("%s  %lld  %s\n", json_string_value(json_object_get(act, "at")),
+			(long long)admin_number(act, "number"),
+			json_string_value(json_object_get(act, "do")));
+}
+
 static int
 run_schedule_list(struct admin_call *call)
 {
@@ -218,10 +257,14 @@ run_schedule_list(struct admin_call *call)
 			cv_wall_secs() + (int64_t)days * 86400, rows);
 	}
 	bool is_running = admin_schedule_is_running(dir);
-	json_t *reply = json_pack("{s:b, s:b, s:o}", "ok", 1, "running", is_running ? 1 : 0,
-		"jobs", sorted(rows));
-	if (!admin_json(call, reply))
+	json_t *acts =
+		dated_acts(call, cv_wall_secs() + (int64_t)CV_MAX(days, (uint64_t)1) * 86400);
+	json_t *reply = json_pack("{s:b, s:b, s:o, s:o?}", "ok", 1, "running", is_running ? 1 : 0,
+		"jobs", sorted(rows), "dated", acts);
+	if (!admin_json(call, reply)) {
 		print_list(call, json_object_get(reply, "jobs"), is_running);
+		print_acts(call, acts);
+	}
 	json_decref(reply);
 	return EXIT_OK;
 }
@@ -343,7 +386,8 @@ admin_schedule_status(struct admin_call *call)
 
 /* clang-format off */
 static const struct admin_option list_options[] = {
-	{ "days", "N", "every run of the next N days", "mọi lần chạy trong N ngày tới" },
+	{ "days", "N", "every run and dated act of the next N days",
+		"mọi lần chạy và việc hẹn ngày trong N ngày tới" },
 	{ 0 }
 };
 /* clang-format on */

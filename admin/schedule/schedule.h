@@ -93,6 +93,7 @@ struct admin_job_run {
 	int lock_fd, error_fd;
 	int64_t started_ms, end_at_ms; /* monotonic; it is killed at the latter */
 	bool is_told, is_late, is_echoed;
+	bool is_frequent;   /* a run that went well is no news */
 	char line[ADMIN_JOB_ERROR_MAX], last[ADMIN_JOB_ERROR_MAX];
 	size_t line_n;
 };

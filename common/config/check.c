@@ -313,6 +313,7 @@ static const struct row {
 	{ "admin", "job_backup", false, check_when, NULL },
 	{ "admin", "job_backup_verify", false, check_when, NULL },
 	{ "admin", "job_publish", false, check_when, NULL },
+	{ "admin", "job_dkim_rotate", false, check_when, NULL },
 };
 
 /* ---- walking ---- */

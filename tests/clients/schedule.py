@@ -64,7 +64,8 @@ def configure(c, **options):
     with open(c.plain_conf, encoding="utf-8") as f:
         text = f.read()
     with open(c.conf, "w", encoding="utf-8") as f:
-        f.write(text + "\n[admin]\n" + "".join(f"{k} = {v}\n" for k, v in options.items()))
+        # A run each minute that went well is told at level debug.
+        f.write(text + "\n[congvu]\nlog_level = debug\n\n[admin]\n" + "".join(f"{k} = {v}\n" for k, v in options.items()))
 
 
 def dir_04_the_directory_follows_the_register_by_itself(c):
@@ -134,7 +135,7 @@ def a_job_that_hangs_costs_nobody_anything(c):
         check("paused", c.run("schedule", "pause", "publish").code == 0)
         check("paused is said", job(c)["state"] == "paused")
         check("resumed, it runs at once", c.run("schedule", "resume", "publish").code == 0)
-        check("a second run", wait_for(lambda: c.log_text().count("job.started") == 2),
+        check("a second run", wait_for(lambda: c.log_text().count("job.started job=publish") == 2),
               c.log_text()[-2000:])
         pid = int(re.findall(r"job\.started job=publish pid=(\d+)", c.log_text())[-1])
         wait_for(lambda: len(hole.taken) >= 2)
@@ -196,6 +197,39 @@ def a_job_that_fails_is_told_of(c):
     check("every run of three days", 3 <= sum(r["job"] == "publish" for r in days) <= 4, days)
 
 
+def keys_are_changed_when_dns_has_the_next_ones(c):
+    def rotate(*more):
+        answer = c.run("dkim", "rotate", "--json", *more)
+        rows = answer.json().get("domains", [{}])
+        return answer.code, rows[0].get("state"), rows[0].get("selector")
+
+    zone = os.path.join(c.dir, "zone")
+    with open(zone, "w", encoding="utf-8") as f:
+        f.write("$ORIGIN .\n")
+    configure(c)
+    with open(c.conf, "a", encoding="utf-8") as f:
+        f.write(f"\n[congvu]\ndns_zone_file = {zone}\n")
+    first = c.run("dkim", "show", "lamgiang.example", "--json").json()["records"][0]["selector"]
+    check("a young key stays", rotate() == (0, "fresh", first), rotate())
+    check("a dry run makes nothing", rotate("--after", "0", "--dry-run")[1] == "made"
+          and rotate()[1] == "fresh")
+    time.sleep(1.1)  # pairs are told apart by their files' seconds
+    code, state, second = rotate("--after", "0")
+    check("an old one gets a successor", (code, state) == (2, "made") and second != first, second)
+    check("which waits for DNS", rotate() == (2, "waits", second), rotate())
+    shown = c.run("dkim", "show", "lamgiang.example", "--json").json()["records"]
+    check("the old one still signs", all(r["current"] == (not r["selector"].startswith(second))
+                                         for r in shown), shown)
+    with open(zone, "a", encoding="utf-8") as f:
+        f.writelines(r["zone"] + "\n" for r in shown)
+    ran = c.run("schedule", "run", "dkim-rotate")
+    check("once DNS has it", ran.code == 0, ran)
+    shown = c.run("dkim", "show", "lamgiang.example", "--json").json()["records"]
+    check("the next one signs", all(r["current"] == r["selector"].startswith(second)
+                                    for r in shown), shown)
+    check("the job remembers", job(c, "dkim-rotate")["last_result"] == "ok")
+
+
 def main():
     c = Congvu()
     try:
@@ -206,7 +240,8 @@ def main():
         for test in (dir_04_the_directory_follows_the_register_by_itself,
                      time_that_was_missed_is_caught_up_once,
                      a_job_that_hangs_costs_nobody_anything,
-                     a_supervisor_that_is_killed_takes_the_job_along, a_job_that_fails_is_told_of):
+                     a_supervisor_that_is_killed_takes_the_job_along, a_job_that_fails_is_told_of,
+                     keys_are_changed_when_dns_has_the_next_ones):
             print(test.__name__.replace("_", " "))
             if os.path.exists(os.path.join(c.dir, "serve.log")):
                 os.unlink(os.path.join(c.dir, "serve.log"))
