@@ -249,8 +249,9 @@ run_rotate(struct admin_call *call)
 		admin_table(call, r.rows, columns, CV_COUNT(columns));
 	/* The last line of errors is what the scheduler keeps. */
 	if (status == CV_OK && r.waits && !call->json)
-		fprintf(stderr, "%s\n", admin_say(call, "records of a new DKIM key are to be published",
-						"cần đưa bản ghi của khóa DKIM mới vào DNS"));
+		fprintf(stderr, "%s\n",
+			admin_say(call, "records of a new DKIM key are to be published",
+				"cần đưa bản ghi của khóa DKIM mới vào DNS"));
 	json_decref(reply);
 	return exit_code;
 }

@@ -142,7 +142,8 @@ admin_job_start(const char *dir, const char *conf_path, const struct admin_job *
 		!cv_when_parse(cv_str_z(record.when), &w, &ignored))
 		run->is_frequent = w.kind == CV_WHEN_EVERY && w.every_secs < FREQUENT_SECS;
 	if (!echo)
-		cv_log(0, run->is_frequent ? CV_DEBUG : CV_INFO, "job.started", "job=%s pid=%d", job->name, (int)run->pid);
+		cv_log(0, run->is_frequent ? CV_DEBUG : CV_INFO, "job.started", "job=%s pid=%d",
+			job->name, (int)run->pid);
 	return CV_OK;
 }
 

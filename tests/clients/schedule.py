@@ -65,7 +65,8 @@ def configure(c, **options):
         text = f.read()
     with open(c.conf, "w", encoding="utf-8") as f:
         # A run each minute that went well is told at level debug.
-        f.write(text + "\n[congvu]\nlog_level = debug\n\n[admin]\n" + "".join(f"{k} = {v}\n" for k, v in options.items()))
+        f.write(text + "\n[congvu]\nlog_level = debug\n\n[admin]\n" +
+                "".join(f"{k} = {v}\n" for k, v in options.items()))
 
 
 def dir_04_the_directory_follows_the_register_by_itself(c):
