@@ -195,6 +195,50 @@ answer_dmarc(struct spam_server *s, json_t *request, json_t **reply_out, struct 
 	return spam_reporter_do(s->reporter, request, reply_out, err);
 }
 
+/* What was learnt and counted, written down and copied: "dir" and "classifier". Either may be
+ * missing, for nothing of it is needed to filter. */
+static enum cv_status
+answer_copy(struct spam_server *s, CV_UNUSED json_t *request, json_t **reply_out,
+	struct cv_err *err)
+{
+	char *stats = NULL, *classifier = NULL;
+	struct cv_engine *e = spam_stats_engine(s->stats);
+	enum cv_status status = CV_OK;
+
+	if (e) {
+		status = cv_engine_stage(e, &stats, err);
+		spam_stats_done(s->stats);
+	}
+	e = s->classifier ? spam_classifier_engine(s->classifier) : NULL;
+	if (!status && e)
+		status = spam_classifier_flush(s->classifier, err);
+	if (!status && e)
+		status = cv_engine_stage(e, &classifier, err);
+	if (!status)
+		*reply_out = json_pack("{s:s*, s:s*}", "dir", stats, "classifier", classifier);
+	free(stats);
+	free(classifier);
+	return status;
+}
+
+static enum cv_status
+answer_copied(struct spam_server *s, CV_UNUSED json_t *request, json_t **reply_out,
+	struct cv_err *err)
+{
+	struct cv_engine *e = spam_stats_engine(s->stats);
+	enum cv_status status = CV_OK;
+
+	if (e) {
+		status = cv_engine_unstage(e, err);
+		spam_stats_done(s->stats);
+	}
+	e = s->classifier ? spam_classifier_engine(s->classifier) : NULL;
+	if (!status && e)
+		status = cv_engine_unstage(e, err);
+	*reply_out = json_object();
+	return status;
+}
+
 static const struct {
 	const char *what;
 	enum cv_status (*fn)(
@@ -207,6 +251,8 @@ static const struct {
 	{"signup.list",      answer_signups     },
 	{"spam.stats",       answer_stats       },
 	{"burst.release",    answer_thaw        },
+	{"backup.copy",      answer_copy        },
+	{"backup.done",      answer_copied      },
 	{"dmarc.list",       answer_dmarc       },
 	{"dmarc.show",       answer_dmarc       },
 	{"dmarc.send",       answer_dmarc       },

@@ -8,6 +8,7 @@
 #include "admin/backup/backup.h"
 #include "admin/backup/commands.h"
 #include "admin/files.h"
+#include "admin/qr.h"
 
 #define PASSPHRASE_MIN 12u
 
@@ -68,6 +69,29 @@ make_keys(struct backup *b, const char *out, struct cv_err *err)
 	return status;
 }
 
+/* The key file as text and as a code, to be printed: it is wrapped, so paper may hold it. */
+static int
+show_key(struct admin_call *call, const char *path)
+{
+	struct cv_str text;
+	struct cv_err err = {0};
+	struct cv_buf code = CV_BUF_INIT(256u << 10);
+	enum cv_status status = admin_file_read(path, 4096, &text, &err);
+	if (!status) {
+		status = admin_qr_terminal(text, &code, &err);
+		if (!status && call->json) {
+			json_t *reply = json_pack(
+				"{s:b, s:s, s:s}", "ok", 1, "text", text.p, "code", code.p);
+			admin_json(call, reply);
+			json_decref(reply);
+		} else if (!status)
+			printf("%s\n%s", code.p, text.p);
+		free((char *)(uintptr_t)text.p);
+	}
+	cv_buf_done(&code);
+	return status ? admin_error(call, EXIT_FAILED, err.text, err.text) : EXIT_OK;
+}
+
 static int
 run_key(struct admin_call *call)
 {
@@ -75,6 +99,8 @@ run_key(struct admin_call *call)
 	struct cv_err err = {0};
 	int exit_code;
 	const char *out = admin_option(call, "out");
+	if (admin_option(call, "show"))
+		return show_key(call, admin_option(call, "show"));
 	if (!backup_begin(call, BACKUP_AS_ROOT, &b, &exit_code))
 		return exit_code;
 	enum cv_status status = CV_OK;
@@ -111,6 +137,8 @@ run_key(struct admin_call *call)
 /* clang-format off */
 static const struct admin_option options[] = {
 	{ "out", "FILE", "where the operator's key goes; must not exist", "tệp khóa của người vận hành" },
+	{ "show", "FILE", "print a key file, as text and as a QR code, to be kept on paper",
+		"in tệp khóa dạng chữ và mã QR để cất trên giấy" },
 	{ "passphrase-file", "FILE", "its passphrase, instead of a question", "tệp chứa mật khẩu khóa" },
 	{ 0 }
 };

@@ -492,6 +492,12 @@ load(struct spam_classifier *c, struct cv_err *err)
 	return status;
 }
 
+struct cv_engine *
+spam_classifier_engine(struct spam_classifier *c)
+{
+	return c->engine;
+}
+
 static enum cv_status
 open_folder(struct spam_classifier *c, const char *dir, struct cv_err *err)
 {

@@ -50,6 +50,8 @@ void spam_classifier_configure(struct spam_classifier *c, const struct spam_clas
 
 /* What spam_token_how.seed must be. */
 uint64_t spam_classifier_seed(const struct spam_classifier *c);
+/* Where it is kept, for a backup; NULL: in memory only. Valid until the classifier is closed. */
+struct cv_engine *spam_classifier_engine(struct spam_classifier *c);
 
 enum spam_opinion_state {
 	SPAM_OPINION_NONE,   /* too little learned: spam is 0.5 */
