@@ -483,6 +483,8 @@ reg_account_passwd(struct reg_call *c, struct cv_err *err)
 	if (!status && json_is_string(current))
 		status = check_current(c, a, current, err);
 	if (!status)
+		status = reg_count_reset(c, a, err);
+	if (!status)
 		status = set_password(c, c->request, a, made, err);
 	if (!status) {
 		reg_save_secret(c, a);

@@ -22,7 +22,7 @@
 
 /* What may wait: changes of the register that hold no secret and end while it is locked. */
 static const char *const may_wait[] = {
-	"absence.clear", "absence.set", "account.leave", "account.rename", "account.resume",
+	"absence.clear", "absence.set", "account.end", "account.leave", "account.rename", "account.resume",
 	"account.retire", "account.return", "account.second", "account.set", "account.suspend",
 	"account.transfer", "agency.add", "alias.add", "alias.del", "delegate.add", "delegate.del",
 	"domain.add", "forward.add", "forward.del", "group.member", "group.poster", "group.set",

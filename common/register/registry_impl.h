@@ -133,7 +133,9 @@ reg_handler reg_reorganise_apply, reg_reorganise_rollback;
 reg_handler reg_dormant_run, reg_dormant_list, reg_dormant_exempt;
 reg_handler reg_report_use, reg_use_import, reg_report_checks, reg_report_response;
 reg_handler reg_account_trail, reg_message_fate;
-reg_handler reg_account_merge, reg_merge_mail;
+reg_handler reg_account_merge, reg_merge_mail, reg_account_expire, reg_account_end,
+	reg_expiry_list, reg_expiry_told, reg_rules_accept, reg_rules_list, reg_review_start,
+	reg_review_list, reg_review_confirm, reg_review_status;
 reg_handler reg_dated_add, reg_dated_list, reg_dated_cancel, reg_dated_run;
 reg_handler reg_quota_list, reg_quota_set, reg_quota_report;
 reg_handler reg_audit_list, reg_audit_verify;

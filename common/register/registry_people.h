@@ -44,6 +44,12 @@ CV_MUST_CHECK enum cv_status reg_check_request(struct reg_call *c, const struct 
 /* The account that ended under ADDRESS when it was merged into another; or NULL. */
 struct reg_account *reg_ended_account(struct reg_call *c, struct cv_str address);
 
+/* ---- registry_terms.c ---- */
+/* A password is about to be set for A: counts it; CV_DENIED when it is one too many for a caller
+ * who is no operator. */
+CV_MUST_CHECK enum cv_status reg_count_reset(struct reg_call *c, const struct reg_account *a,
+                                             struct cv_err *err);
+
 /* ---- elsewhere ---- */
 /* Heads of agencies and units, and their deputies (registry_quota.c). */
 bool reg_is_leader(const struct reg_account *a);

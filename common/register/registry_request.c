@@ -76,16 +76,13 @@ reg_is_below(const struct cv_registry *r, const char *code, const char *top)
 bool
 reg_by_operator(const struct reg_call *c)
 {
-	(void)c;
-	return true;
+	return !c->who || c->who->role == CV_ROLE_OPERATOR;
 }
 
 bool
 reg_caller_sees(const struct reg_call *c, const char *agency)
 {
-	(void)c;
-	(void)agency;
-	return true;
+	return reg_in_scope(c, agency);
 }
 
 enum cv_status
