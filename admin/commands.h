@@ -23,7 +23,10 @@ extern const struct admin_command admin_request_new, admin_request_list, admin_r
 extern const struct admin_command admin_alias_report;
 extern const struct admin_command admin_reorganise_list, admin_reorganise_show,
 	admin_reorganise_rollback, admin_reorganise;
-extern const struct admin_command admin_account_dormant, admin_account_exempt;
+extern const struct admin_command admin_account_dormant, admin_account_exempt,
+	admin_account_expire, admin_account_expiring, admin_account_rules;
+extern const struct admin_command admin_review_start, admin_review_list, admin_review_confirm,
+	admin_review_status;
 extern const struct admin_command admin_account_merge;
 extern const struct admin_command admin_dated_list, admin_dated_cancel, admin_dated_run;
 extern const struct admin_command admin_alias_add, admin_alias_remove, admin_role_add,

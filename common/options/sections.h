@@ -280,6 +280,8 @@
 #define ADMIN_OPTIONS(OPT)                                                                         \
 	OPT(path, schedule_dir, "schedule", "", "1024", "what is remembered of the jobs that run by the clock", "thư mục ghi nhớ các việc chạy theo lịch") \
 	OPT(text, job_unused, "daily 06:30", "3", "40", "when unused accounts are looked for", "khi nào rà tài khoản không sử dụng") \
+	OPT(text, job_expiring, "daily 06:40", "3", "40", "when owners are told of accounts that end soon", "khi nào báo tài khoản sắp hết hạn") \
+	OPT(text, job_review, "daily 06:50", "3", "40", "when it is looked whether a review of access is due", "khi nào xem đã đến kỳ rà soát quyền truy cập") \
 	OPT(text, job_dated, "every 1m", "3", "40", "when dated acts are looked at", "khi nào thực hiện các việc đã hẹn ngày") \
 	OPT(text, job_backup, "daily 01:30", "3", "40", "when backups are made", "khi nào sao lưu") \
 	OPT(text, job_backup_verify, "weekly sun 03:30", "3", "40", "when every backup is read again", "khi nào kiểm tra lại các bản sao lưu") \

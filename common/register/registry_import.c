@@ -495,6 +495,10 @@ enum cv_status
 reg_import(struct reg_call *c, struct cv_err *err)
 {
 	struct run run = { .c = c };
+	if (c->r->rules.requests_required && !reg_by_operator(c))
+		return reg_refuse(c, CV_DENIED,
+			"accounts are made for requests that were approved: congvu request new --list",
+			"chỉ cấp tài khoản theo đề nghị đã được duyệt: congvu request new --list", err);
 	enum cv_status status = reg_field(c, c->request, "agency", 12, &run.dflt_agency, err);
 	if (!status && run.dflt_agency.n && !reg_find_agency(c->r, run.dflt_agency))
 		status = cv_fail(err, CV_NOT_FOUND, "no agency '%.*s'",

@@ -75,6 +75,32 @@ go_to_date(int year, int month, int day_of_month, int64_t secs)
 	shifted += by;
 }
 
+/* The same by somebody with a role; refused() and must() in one. */
+static inline enum cv_status
+ask_as(enum cv_admin_role role, const char *agency, const char *text, json_t **reply,
+       struct cv_err *err)
+{
+	struct cv_registry_who who = { .name = "unix:qt", .role = role };
+	snprintf(who.agency, sizeof who.agency, "%s", agency);
+	json_t *request = json_loads(text, 0, NULL);
+	assert_non_null(request);
+	*reply = NULL;
+	enum cv_status status = cv_registry_do_as(registry, &who, request, NULL, NULL, reply, err);
+	json_decref(request);
+	return status;
+}
+
+static inline void
+as_role(enum cv_admin_role role, const char *agency, const char *text, enum cv_status want)
+{
+	struct cv_err err = {0};
+	json_t *reply;
+	enum cv_status got = ask_as(role, agency, text, &reply, &err);
+	json_decref(reply);
+	if (got != want)
+		fail_msg("%s: %s, %s", text, cv_status_name(got), err.text);
+}
+
 static inline json_int_t
 run_due(void)
 {

@@ -149,6 +149,41 @@ acc_02_a_list_file_asks_for_many(void **state)
 		"\"csv_base64\":\"YTtiCjE7Mgo=\"}", CV_INVALID);
 }
 
+static void
+acc_02_without_a_request_id_an_agency_admin_makes_no_account(void **state)
+{
+	static const char *const add = "{\"do\":\"account.add\",\"name\":\"Lê Văn Tý\","
+		"\"agency\":\"stp\"}";
+	static const char *const add_for = "{\"do\":\"account.add\",\"name\":\"Lê Văn Tý\","
+		"\"agency\":\"stp\",\"request_id\":1}";
+	struct cv_registry_rules rules = { .requests_required = true };
+	(void)state;
+	make_people();
+	must("{\"do\":\"agency.add\",\"code\":\"snv\",\"name\":\"Sở Nội vụ\"}");
+	cv_registry_set_rules(registry, &rules);
+	as_role(CV_ROLE_AGENCY, "stp", add, CV_DENIED);
+	as_role(CV_ROLE_AGENCY, "stp", add_for, CV_NOT_FOUND);
+	as_role(CV_ROLE_AGENCY, "stp", NEW, CV_OK);
+	as_role(CV_ROLE_AGENCY, "stp", add_for, CV_DENIED); /* not approved yet */
+	as_role(CV_ROLE_AGENCY, "snv", "{\"do\":\"request.approve\",\"number\":1}", CV_DENIED);
+	as_role(CV_ROLE_AGENCY, "stp", "{\"do\":\"request.approve\",\"number\":1}", CV_OK);
+	as_role(CV_ROLE_AGENCY, "stp", "{\"do\":\"request.issue\",\"number\":1}", CV_DENIED);
+	as_role(CV_ROLE_AGENCY, "stp", "{\"do\":\"account.add\",\"name\":\"Lê Văn Tám\","
+		"\"agency\":\"stp\",\"request_id\":1}", CV_DENIED); /* asks for others */
+	as_role(CV_ROLE_AGENCY, "stp", add_for, CV_OK);
+	as_role(CV_ROLE_AGENCY, "stp", add_for, CV_DENIED); /* once */
+	/* The rest is issued as ever; the list of an agency shows its own alone. */
+	json_t *reply = answer_to("{\"do\":\"request.issue\",\"number\":1}");
+	assert_int_equal(json_array_size(json_object_get(reply, "results")), 1);
+	json_decref(reply);
+	struct cv_err err;
+	assert_int_equal(ask_as(CV_ROLE_AGENCY, "snv",
+		"{\"do\":\"request.list\",\"state\":\"all\"}", &reply, &err), CV_OK);
+	assert_int_equal(json_array_size(json_object_get(reply, "requests")), 0);
+	json_decref(reply);
+	must(add); /* an operator answers for himself */
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, teardown)
 
 int
@@ -159,6 +194,7 @@ main(void)
 		TEST(acc_02_what_was_issued_before_a_stop_is_not_issued_twice),
 		TEST(acc_02_a_request_without_letter_people_or_right_is_refused),
 		TEST(acc_02_requests_past_their_day_are_listed),
+		TEST(acc_02_without_a_request_id_an_agency_admin_makes_no_account),
 		TEST(acc_02_a_list_file_asks_for_many),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
