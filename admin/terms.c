@@ -1,6 +1,6 @@
 /* terms.c - `congvu account expire|expiring|rules`, `congvu review start|list|confirm|status`:
- * until when and under whom accounts last, who accepted the rules, who stands for which access (ACC-10,
- * ACC-11, POL-07). */
+ * until when and under whom accounts last, who accepted the rules, who stands for which access
+ * (ACC-10, ACC-11, POL-07). */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "admin/commands.h"
 #include "common/base/str.h"

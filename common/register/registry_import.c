@@ -7,6 +7,7 @@
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/register/import.h"
+#include "common/register/registry_people.h"
 #include "common/text/encode.h"
 #include "common/text/fold.h"
 

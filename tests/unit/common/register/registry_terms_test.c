@@ -115,7 +115,8 @@ acc_10_agencies_confirm_every_half_year_and_overdue_ones_show(void **state)
 	make_people();
 	must("{\"do\":\"agency.add\",\"code\":\"snv\",\"name\":\"Sở Nội vụ\"}");
 	must("{\"do\":\"account.add\",\"name\":\"Lê Văn Tý\",\"agency\":\"snv\"}");
-	must("{\"do\":\"account.add\",\"kind\":\"role\",\"role\":\"vanthu\",\"agency\":\"stp\",\"name\":\"VT\"}");
+	must("{\"do\":\"account.add\",\"kind\":\"role\",\"role\":\"vanthu\",\"agency\":\"stp\","
+	     "\"name\":\"VT\"}");
 	must("{\"do\":\"role.hold\",\"role\":\"vanthu.stp\",\"holder\":\"dtduyen.stp\"}");
 	must("{\"do\":\"delegate.add\",\"owner\":\"nvhoa.stp\",\"delegate\":\"dtduyen.stp\"}");
 	must("{\"do\":\"device.add\",\"address\":\"nvhoa.stp\",\"name\":\"máy tính\"}");
