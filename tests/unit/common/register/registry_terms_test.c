@@ -123,7 +123,7 @@ acc_10_agencies_confirm_every_half_year_and_overdue_ones_show(void **state)
 	must("{\"do\":\"admin.add\",\"admin\":\"nvhoa.stp\",\"role\":\"agency\",\"agency\":\"stp\"}");
 	refused("{\"do\":\"review.status\"}", CV_NOT_FOUND);
 	json_t *reply = answer_to("{\"do\":\"review.start\",\"if_due\":true}");
-	/* Two people, a role box, its holder, a delegation, an app password, an admin; one person. */
+	/* Two people, a role box, its holder, a delegation, an app password, an admin; one. */
 	assert_int_equal(json_integer_value(json_object_get(reply, "agencies")), 2);
 	assert_int_equal(number_in(reply, "items"), 8);
 	as_role(CV_ROLE_AGENCY, "snv", "{\"do\":\"review.confirm\",\"agency\":\"stp\"}", CV_DENIED);
