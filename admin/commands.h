@@ -69,6 +69,8 @@ extern const struct admin_command admin_spam_learn, admin_spam_evaluate;
 extern const struct admin_command admin_policy_explain, admin_policy_allow, admin_policy_signups,
 	admin_policy_free_mail;
 extern const struct admin_command admin_store_check, admin_config_check, admin_config_show;
+extern const struct admin_command admin_migrate_imap, admin_migrate_maildir, admin_migrate_mbox,
+	admin_migrate_export;
 extern const struct admin_command admin_audit_list, admin_audit_verify, admin_audit_export;
 extern const struct admin_command admin_incident_open, admin_incident_list, admin_incident_show,
 	admin_incident_step, admin_incident_close;
