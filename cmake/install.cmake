@@ -21,6 +21,8 @@ install(FILES README.md ARCHITECTURE.md SECURITY.md LICENSE
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs
 	PATTERN man EXCLUDE PATTERN adr EXCLUDE PATTERN pictures EXCLUDE)
 install(FILES conf/congvu.conf DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+install(DIRECTORY conf/ldap conf/web DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples
+	USE_SOURCE_PERMISSIONS)
 # The lists that are built into the programs: to look at, and to start one's own from.
 install(DIRECTORY conf/policy DESTINATION ${CMAKE_INSTALL_DATADIR}/congvu)
 

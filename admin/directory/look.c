@@ -88,6 +88,26 @@ print_status(struct admin_call *call, const json_t *rows)
 	json_decref(shown);
 }
 
+/* An agency may have told how many people work there, also those without an address; whoever may
+ * not ask the store, or finds it away, sees the people with an address. */
+static void
+take_staff(struct admin_call *call, struct admin_directory *d)
+{
+	struct cv_err ignored = {0};
+	json_t *reply = admin_try(call, ADMIN_STORE, admin_request("agency.list"), &ignored), *row;
+	size_t k;
+
+	for (size_t i = 0; reply && i < d->count; i++)
+		json_array_foreach(json_object_get(reply, "agencies"), k, row)
+		{
+			const char *code = json_string_value(json_object_get(row, "code"));
+			if (code && cv_str_eq_z(d->units[i].code, code))
+				d->units[i].staff = CV_MAX(
+					d->units[i].staff, (size_t)admin_number(row, "staff"));
+		}
+	json_decref(reply);
+}
+
 static int
 answer_status(struct admin_call *call, struct admin_edition *e, const json_t *manifest)
 {
@@ -146,6 +166,7 @@ run_status(struct admin_call *call)
 			exit_code = admin_error(call, EXIT_FAILED, err.text, err.text);
 		else
 			admin_site_date(&e.d, manifest);
+		take_staff(call, &e.d);
 		if (exit_code == EXIT_OK)
 			exit_code = answer_status(call, &e, manifest);
 		json_decref(manifest);

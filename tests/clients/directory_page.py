@@ -281,7 +281,7 @@ class Portal:
 
 
 def dir_09_status_tells_who_has_published(c, folder):
-    answer = c.run("agency", "add", "tanlap", "Xã Tân Lập", "--type", "xa")
+    answer = c.run("agency", "add", "tanlap", "Xã Tân Lập", "--type", "xa", "--staff", "31")
     check("a new commune", answer.code == 0, answer)
     for lang, want in (("vi", "Xã Tân Lập: chưa công khai\n"), ("en", "Xã Tân Lập: not published\n")):
         answer = c.run("directory", "status", lang=lang)
@@ -291,9 +291,11 @@ def dir_09_status_tells_who_has_published(c, folder):
         day = json.load(f)["agencies"]["stp"]["updated"]
     check("others with their day, entries and staff",
           rows["stp"]["published"] and rows["stp"]["updated"] == day and rows["stp"]["people"] == 17
-          and rows["stp"]["staff"] == 17, rows["stp"])
+          and rows["stp"]["staff"] == 18, rows["stp"])
     answer = c.run("directory", "status", "--missing", "--json")
-    check("only those that are missing", [a["code"] for a in answer.json()["agencies"]] == ["tanlap"], answer)
+    missing = answer.json()["agencies"]
+    check("only those that are missing, with the staff they told of",
+          [(a["code"], a["people"], a["staff"]) for a in missing] == [("tanlap", 0, 31)], answer)
 
 
 def dir_04_an_hourly_run_does_nothing_when_nothing_changed(c):

@@ -26,7 +26,7 @@ register_of_one(void)
 	reg_account_set(a, T_ADDRESS, CV_STR("an@lamgiang.example"));
 	reg_model_add(&m, a);
 	reg_model_put_address(&m, CV_STR("an@lamgiang.example"),
-		&(struct reg_address){ REG_PRIMARY, 1, 0 });
+		&(struct reg_address){ .type = REG_PRIMARY, .acct = 1 });
 	snap_build(&m, 1, key, &bytes, &secret);
 	reg_model_done(&m);
 	if (snap_open_bytes(cv_buf_view(&bytes), cv_buf_view(&secret), true, &snap, &err))
