@@ -159,5 +159,54 @@ def test_adr_05_two_clerks_work_in_one_box_with_two_log_ins():
             expect(p.imap(clerk).select(f'"D&APk-ng chung/{box}/INBOX"')[0] == "OK", clerk)
 
 
+def test_acc_11_an_expired_application_cannot_send():
+    with kit.Province(filter=False) as p:
+        hoa = p.user("hoa")
+        app = p.user("qlvb", kind="app")
+        congvu(p, "account", "expire", app, "--until", day(20), code=1)  # nobody answers for it
+        congvu(p, "account", "expire", app, "--until", day(20), "--owner", hoa)
+
+        def sends():
+            try:
+                with p.submit(app) as c:
+                    c.sendmail(app, [hoa], f"From: {app}\r\nTo: {hoa}\r\nSubject: Bao cao\r\n\r\nx\r\n")
+                return True
+            except smtplib.SMTPException:
+                return False
+        expect(sends(), "before its end")
+        to_day(p, 10)
+        expect(sends(), "soon before its end")
+        for _ in range(2):  # its owner hears of it once
+            congvu(p, "account", "expiring", "--run")
+        found = [s for s in subjects(p.imap(hoa)) if "Bao cao" not in s]
+        expect(len(found) == 1, found)
+        expect(to_day(p, 21) == 1, "the end")
+        expect(not sends(), "after its end")
+        congvu(p, "account", "expire", app, "--until", day(90))
+        p.refresh()
+        expect(sends(), "extended")
+
+
+def test_acc_02_from_the_letter_to_the_first_log_in():
+    with kit.Province(filter=False) as p:
+        p.agency("stp", "Sở Tư pháp")
+        lists = os.path.join(p.dir, "ds.csv")
+        with open(lists, "w", encoding="utf-8-sig") as f:
+            f.write("Họ và tên,Chức vụ\nĐặng Thị Duyên,Văn thư\nNgô Toàn,Kế toán\n")
+        words = ("request", "new", "--agency", "stp", "--letter", "12/STP-VP", "--list", lists)
+        tried = congvu(p, *words, "--dry-run")
+        expect([x["address"] for x in tried["preview"]] == [f"dtduyen.stp@{DOMAIN}", f"ntoan.stp@{DOMAIN}"], tried)
+        expect(congvu(p, "request", "list")["requests"] == [], "a dry run asked")
+        number = str(congvu(p, *words)["number"])
+        congvu(p, "request", "issue", number, code=1)
+        congvu(p, "request", "approve", number)
+        results = congvu(p, "request", "issue", number)["results"]
+        p.refresh()
+        for one in results:
+            p.users[one["address"]] = one["password"]
+            expect(may_log_in(p, one["address"]), one["address"])
+        expect(congvu(p, "request", "show", number)["request"]["state"] == "issued", "state")
+
+
 if __name__ == "__main__":
     kit.run_tests(globals())
