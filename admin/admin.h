@@ -23,6 +23,14 @@ enum admin_exit {
 	EXIT_CONFIG = 78 /* the configuration is wrong */
 };
 
+/* The same with what they mean: --help, the manual. */
+struct admin_exit_row {
+	int code;
+	const char *en, *vi;
+};
+extern const struct admin_exit_row admin_exits[];
+extern const size_t admin_exits_count;
+
 struct admin_option {
 	const char *name;     /* "agency" for --agency; NULL ends the list */
 	const char *argument; /* "CODE", or NULL for a switch */
@@ -47,6 +55,7 @@ struct admin_call {
 	const char *conf_option; /* --conf as given, or NULL */
 	bool json, vietnamese;
 	bool yes;                /* --yes: see admin_confirm() */
+	bool only_running;       /* a stopped store is not opened */
 	const char *as;          /* --as ADDRESS: the person who logs in for each request */
 	bool password_stdin;     /* --as-password-stdin: his password is the first line there */
 	char *password;          /* of --as, once asked for; wiped at the end */
@@ -105,8 +114,15 @@ int admin_confirm(
 /* ---- answering ---- */
 /* Says how to take back the act that REPLY tells of; nothing when it was none. */
 void admin_say_undo(const struct admin_call *call, const json_t *reply);
-/* Picks by language. */
+/* The text in the caller's language: a catalogue's (texts.c), else the one of the pair. Both are
+ * literals beside each other, so that tools/texts.py finds them. */
 const char *admin_say(const struct admin_call *call, const char *en, const char *vi);
+/* LOCALE is "vi", "vi_VN.UTF-8", "C", ... */
+void admin_set_language(struct admin_call *call, const char *locale);
+/* Both texts have the same conversions in the same order. */
+bool admin_same_conversions(const char *a, const char *b);
+/* May OUT be coloured: a terminal, and nobody said NO_COLOR or TERM=dumb. */
+bool admin_has_colours(FILE *out);
 /* With --json prints REPLY and returns true: the command is done. */
 bool admin_json(const struct admin_call *call, const json_t *reply);
 /* One error line on stderr: "congvu: ..." ("congvu: lỗi: ..."), or {"ok":false,...} with --json. */

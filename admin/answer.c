@@ -18,10 +18,12 @@ admin_option(const struct admin_call *call, const char *name)
 	return NULL;
 }
 
-const char *
-admin_say(const struct admin_call *call, const char *en, const char *vi)
+bool
+admin_has_colours(FILE *out)
 {
-	return call->vietnamese ? vi : en;
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(fileno(out)) && !(no && no[0]) && term && strcmp(term, "dumb") != 0;
 }
 
 bool
@@ -43,8 +45,10 @@ admin_error(const struct admin_call *call, int exit_code, const char *en, const 
 		putchar('\n');
 		json_decref(o);
 	} else {
-		fprintf(stderr, "congvu: %s%s\n", admin_say(call, "", "lỗi: "),
-			admin_say(call, en, vi));
+		bool is_red = admin_has_colours(stderr);
+		fprintf(stderr, "%scongvu: %s%s%s\n", is_red ? "\033[31m" : "",
+			call->vietnamese ? "lỗi: " : "", admin_say(call, en, vi),
+			is_red ? "\033[0m" : "");
 	}
 	return exit_code;
 }

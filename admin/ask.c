@@ -123,6 +123,8 @@ static enum cv_status check_store(
 static enum cv_status
 do_local(struct admin_call *call, json_t *request, json_t **reply_out, struct cv_err *err)
 {
+	if (call->only_running)
+		return cv_fail(err, CV_TEMPFAIL, "the service does not run");
 	if (call->as)
 		return cv_fail(err, CV_TEMPFAIL,
 			"--as is for the running service, which checks the password: start it");

@@ -6,17 +6,17 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 
-static bool
-locale_is_vietnamese(void)
+static const char *
+locale_of_environment(void)
 {
 	static const char *const names[] = {"CONGVU_LANG", "LC_ALL", "LC_MESSAGES", "LANG"};
 
 	for (size_t i = 0; i < CV_COUNT(names); i++) {
 		const char *value = getenv(names[i]);
 		if (value && value[0])
-			return cv_str_has_iprefix(cv_str_z(value), "vi");
+			return value;
 	}
-	return false;
+	return "C";
 }
 
 /* ---- help ---- */
@@ -39,8 +39,12 @@ print_overview(const struct admin_call *call, const char *noun, FILE *to)
 			continue;
 		snprintf(name, sizeof name, "%s%s%s", c->noun, c->verb ? " " : "",
 			c->verb ? c->verb : "");
-		fprintf(to, "  %-20s %s\n", name, admin_say(call, c->help, c->help_vi));
+		fprintf(to, "  %-26s  %s\n", name, admin_say(call, c->help, c->help_vi));
 	}
+	fprintf(to, "\n%s:\n", admin_say(call, "Exit codes", "Mã kết thúc"));
+	for (size_t i = 0; i < admin_exits_count; i++)
+		fprintf(to, "  %2d  %s\n", admin_exits[i].code,
+			admin_say(call, admin_exits[i].en, admin_exits[i].vi));
 	fprintf(to, "\n");
 	fprintf(to, admin_say(call, "`congvu %s %s --help` shows options and examples.\n",
 			    "`congvu %s %s --help` cho biết tùy chọn và ví dụ.\n"),
@@ -127,7 +131,7 @@ take_global(struct admin_call *call, int argc, char **argv, int *i, bool *help)
 	else if (!strncmp(a, "--conf=", 7))
 		call->conf_option = a + 7;
 	else if (!strcmp(a, "--lang") && *i + 1 < argc)
-		call->vietnamese = !strcmp(argv[++*i], "vi");
+		admin_set_language(call, argv[++*i]);
 	else
 		return false;
 	return true;
@@ -185,11 +189,12 @@ parse_rest(struct admin_call *call, int argc, char **argv, int i, bool *help)
 int
 admin_cli(int argc, char **argv)
 {
-	struct admin_call call = {.vietnamese = locale_is_vietnamese()};
+	struct admin_call call = {0};
 	bool help = false;
 	int i = 1;
 
 	cv_log_init("congvu", CV_WARN, NULL);
+	admin_set_language(&call, locale_of_environment());
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (!strcmp(argv[i], "--version")) {
 			puts("congvu " CV_VERSION);

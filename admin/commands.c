@@ -202,6 +202,7 @@ const struct admin_command *const admin_commands[] = {
 	&admin_upgrade_list,
 	&admin_upgrade_restore,
 	&admin_manual,
+	&admin_completion,
 };
 /* clang-format on */
 const size_t admin_commands_count = CV_COUNT(admin_commands);

@@ -83,5 +83,6 @@ extern const struct admin_command admin_schedule_list, admin_schedule_run, admin
 	admin_schedule_resume, admin_schedule_serve;
 extern const struct admin_command admin_account_slips, admin_dkim_rotate;
 extern const struct admin_command admin_manual;
+extern const struct admin_command admin_completion;
 
 #endif

@@ -35,17 +35,38 @@ put_sentence(FILE *out, const char *text)
 	fputs(".\n", out);
 }
 
+/* "congvu account add", with GLUE for the blanks. */
 static void
-put_command(FILE *out, const struct admin_command *c)
+put_name(FILE *out, const struct admin_command *c, const char *glue)
 {
-	fputs(".SS congvu ", out);
+	fprintf(out, "congvu%s", glue);
 	put_text(out, c->noun);
-	fprintf(out, "%s%s%s", c->verb ? " " : "", c->verb ? c->verb : "", c->words[0] ? " " : "");
+	if (c->verb) {
+		fputs(glue, out);
+		put_text(out, c->verb);
+	}
+}
+
+/* A command in the list of congvu(1). */
+static void
+put_line(FILE *out, const struct admin_command *c)
+{
+	fputs(".TP\n.B ", out);
+	put_name(out, c, " ");
+	if (c->words[0])
+		fputs(" \\fI", out);
 	put_text(out, c->words);
-	fputs(c->options ? " [options]\n" : "\n", out);
+	fputs(c->words[0] ? "\\fR\n" : "\n", out);
 	put_sentence(out, c->help);
 	fputs(".br\n", out);
 	put_sentence(out, c->help_vi);
+}
+
+static void
+put_options(FILE *out, const struct admin_command *c)
+{
+	if (c->options)
+		fputs(".SH OPTIONS\n", out);
 	for (const struct admin_option *o = c->options; o && o->name; o++) {
 		fputs(".TP\n.B \\-\\-", out);
 		put_text(out, o->name);
@@ -56,28 +77,63 @@ put_command(FILE *out, const struct admin_command *c)
 		fputs(".br\n", out);
 		put_sentence(out, o->help_vi);
 	}
-	fputs(".PP\nExamples:\n.PP\n.nf\n", out);
+}
+
+static void
+put_exits(FILE *out)
+{
+	for (size_t i = 0; i < admin_exits_count; i++) {
+		fprintf(out, ".TP\n.B %d\n", admin_exits[i].code);
+		put_sentence(out, admin_exits[i].en);
+		fputs(".br\n", out);
+		put_sentence(out, admin_exits[i].vi);
+	}
+}
+
+void
+admin_manual_page(const struct admin_command *c, char *name, size_t n)
+{
+	snprintf(name, n, "congvu-%s%s%s", c->noun, c->verb ? "-" : "", c->verb ? c->verb : "");
+}
+
+void
+admin_manual_command(const struct admin_command *c, FILE *out)
+{
+	char page[100], title[100];
+
+	admin_manual_page(c, page, sizeof page);
+	for (size_t i = 0; i <= strlen(page); i++)
+		title[i] = (char)(page[i] >= 'a' && page[i] <= 'z' ? page[i] - 32 : page[i]);
+	fprintf(out, HEAD, page, title, "1", "official mail");
+	fputs(".SH NAME\n", out);
+	put_name(out, c, "\\-");
+	fputs(" \\- ", out);
+	put_text(out, c->help);
+	fputs("\n.SH SYNOPSIS\n.B ", out);
+	put_name(out, c, " ");
+	fputs("\n", out);
+	if (c->words[0]) {
+		fputs(".I ", out);
+		put_text(out, c->words);
+		fputc('\n', out);
+	}
+	fputs(c->options ? "[options]\n" : "", out);
+	fputs(".SH DESCRIPTION\n", out);
+	put_sentence(out, c->help);
+	fputs(".br\n", out);
+	put_sentence(out, c->help_vi);
+	put_options(out, c);
+	fputs(".PP\nThe options for every command, the configuration and the environment are in\n"
+	      ".BR congvu (1).\n.SH EXIT STATUS\n", out);
+	put_exits(out);
+	fputs(".SH EXAMPLES\n.nf\n", out);
 	put_text(out, c->examples);
-	fputs("\n.fi\n", out);
+	fputs("\n.fi\n.SH SEE ALSO\n.BR congvu (1),\n.BR congvu.conf (5)\n", out);
 }
 
 void
 admin_manual_commands(FILE *out)
 {
-	/* clang-format off */
-	static const struct {
-		int code;
-		const char *text;
-	} exits[] = {
-		{ EXIT_OK, "done" },
-		{ EXIT_FAILED, "understood, but refused or failed" },
-		{ EXIT_PARTLY, "partly done: some rows were refused, some mail is being sent" },
-		{ EXIT_USAGE, "the command line is wrong" },
-		{ EXIT_DOWN, "a daemon or a server that is needed does not answer" },
-		{ EXIT_CONFIG, "the configuration is wrong" },
-	};
-	/* clang-format on */
-
 	fprintf(out, HEAD, "congvu", "CONGVU", "1", "official mail");
 	fputs(".SH NAME\ncongvu \\- official mail for a province: set up, run, people, directory, "
 	      "queue\n"
@@ -103,11 +159,11 @@ admin_manual_commands(FILE *out)
 	      ".TP\n.B \\-\\-help\nexplain the command.\n.TP\n.B \\-\\-version\n"
 	      "print the version.\n.SH COMMANDS\n",
 		out);
+	fputs("Each has a page of its own, congvu\\-NOUN\\-VERB(1).\n", out);
 	for (size_t i = 0; i < admin_commands_count; i++)
-		put_command(out, admin_commands[i]);
+		put_line(out, admin_commands[i]);
 	fputs(".SH EXIT STATUS\n", out);
-	for (size_t i = 0; i < CV_COUNT(exits); i++)
-		fprintf(out, ".TP\n.B %d\n%s.\n", exits[i].code, exits[i].text);
+	put_exits(out);
 	fputs(".SH ENVIRONMENT\n.TP\n.B CONGVU_CONF\nthe configuration.\n.TP\n.B CONGVU_LANG\n"
 	      "vi or en, before the locale's own variables.\n"
 	      ".TP\n.B CONGVU_PASSWORD_FD\nnumber of the open file from which the password of\n"
@@ -139,26 +195,82 @@ admin_manual_conf(FILE *out)
 		out);
 }
 
+/* ---- congvu manual ---- */
+
+static bool
+write_page(const struct admin_call *call, const char *dir, const char *page, char section,
+	const struct admin_command *c, void (*print)(FILE *out))
+{
+	char path[1200];
+
+	snprintf(path, sizeof path, "%s/%s.%c", dir, page, section);
+	FILE *out = fopen(path, "w");
+	if (out && c)
+		admin_manual_command(c, out);
+	else if (out)
+		print(out);
+	if (out && !fclose(out))
+		return true;
+	admin_error(call, EXIT_FAILED, path, path);
+	return false;
+}
+
+/* Every page, into the folder DIR. */
+static int
+write_all(const struct admin_call *call, const char *dir)
+{
+	char page[100];
+	bool ok = write_page(call, dir, "congvu", '1', NULL, admin_manual_commands) &&
+		  write_page(call, dir, "congvu.conf", '5', NULL, admin_manual_conf);
+
+	for (size_t i = 0; ok && i < admin_commands_count; i++) {
+		admin_manual_page(admin_commands[i], page, sizeof page);
+		ok = write_page(call, dir, page, '1', admin_commands[i], NULL);
+	}
+	return ok ? EXIT_OK : EXIT_FAILED;
+}
+
 static int
 run_manual(struct admin_call *call)
 {
-	if (!strcmp(call->words[0], "congvu"))
+	const char *dir = admin_option(call, "all"), *wanted = call->words[0];
+	char page[100];
+
+	if (dir)
+		return write_all(call, dir);
+	if (!call->word_count || !strcmp(wanted, "congvu")) {
 		admin_manual_commands(stdout);
-	else if (!strcmp(call->words[0], "congvu.conf"))
+		return EXIT_OK;
+	}
+	if (!strcmp(wanted, "congvu.conf")) {
 		admin_manual_conf(stdout);
-	else
-		return admin_error(call, EXIT_USAGE, "the pages are congvu and congvu.conf",
-			"có các trang congvu và congvu.conf");
-	return EXIT_OK;
+		return EXIT_OK;
+	}
+	for (size_t i = 0; i < admin_commands_count; i++) {
+		admin_manual_page(admin_commands[i], page, sizeof page);
+		if (strcmp(wanted, page) != 0)
+			continue;
+		admin_manual_command(admin_commands[i], stdout);
+		return EXIT_OK;
+	}
+	return admin_error(call, EXIT_USAGE, "the pages are congvu, congvu.conf and congvu-NOUN-VERB",
+		"có các trang congvu, congvu.conf và congvu-DANH_TỪ-ĐỘNG_TỪ");
 }
+
+/* clang-format off */
+static const struct admin_option options[] = {
+	{ "all", "DIR", "write every page into this folder", "ghi mọi trang vào thư mục này" },
+	{ 0 }
+};
+/* clang-format on */
 
 const struct admin_command admin_manual = {
 	.noun = "manual",
-	.words = "PAGE",
-	.words_min = 1,
+	.words = "[PAGE]",
 	.words_max = 1,
-	.help = "print a manual page: congvu or congvu.conf",
-	.help_vi = "in trang hướng dẫn: congvu hoặc congvu.conf",
-	.examples = "  congvu manual congvu | man -l -",
+	.help = "print a manual page: congvu, congvu.conf, or congvu-NOUN-VERB",
+	.help_vi = "in trang hướng dẫn: congvu, congvu.conf, hoặc congvu-DANH_TỪ-ĐỘNG_TỪ",
+	.options = options,
+	.examples = "  congvu manual congvu-account-add | man -l -\n  congvu manual --all build/man",
 	.run = run_manual,
 };

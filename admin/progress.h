@@ -9,6 +9,11 @@ struct admin_call;
 
 /* NOTE is {"done": n, "total": m, "what": "..."} and is taken over; ARG is the admin_call. */
 void admin_progress(void *arg, json_t *note);
+/* Takes what was done in the last second into the MEAN rate. */
+void admin_progress_rate(double *mean, double per_second);
+/* The line for a terminal of COLUMNS: bar, count, rate, remaining time. */
+void admin_progress_line(const struct admin_call *call, const char *what, json_int_t done,
+	json_int_t total, double per_second, unsigned columns, char *out, size_t n);
 /* Clears the line. */
 void admin_progress_end(struct admin_call *call);
 

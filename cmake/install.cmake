@@ -12,6 +12,28 @@ install(CODE "
 	file(MAKE_DIRECTORY \"\${bin}\")
 	file(CREATE_LINK ../${programs}/congvu \"\${bin}/congvu\" SYMBOLIC)")
 
+# A page for each command, a catalogue for each language, completion for two shells.
+set(made ${CMAKE_BINARY_DIR}/made)
+add_custom_command(OUTPUT ${made}/stamp
+	COMMAND ${CMAKE_COMMAND} -E rm -rf ${made}
+	COMMAND ${CMAKE_COMMAND} -E make_directory ${made}/man ${made}/locale
+	COMMAND ${CMAKE_COMMAND} -E env ASAN_OPTIONS=detect_leaks=0
+		$<TARGET_FILE:congvu> manual --all ${made}/man
+	COMMAND ${CMAKE_COMMAND} -E env ASAN_OPTIONS=detect_leaks=0
+		$<TARGET_FILE:congvu> completion bash > ${made}/congvu.bash
+	COMMAND ${CMAKE_COMMAND} -E env ASAN_OPTIONS=detect_leaks=0
+		$<TARGET_FILE:congvu> completion zsh > ${made}/_congvu
+	COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/texts.py ${CMAKE_SOURCE_DIR}
+		--compile ${made}/locale
+	COMMAND ${CMAKE_COMMAND} -E touch ${made}/stamp
+	DEPENDS congvu ${CMAKE_SOURCE_DIR}/tools/texts.py ${CMAKE_SOURCE_DIR}/conf/locale/vi.po)
+add_custom_target(manuals ALL DEPENDS ${made}/stamp)
+install(DIRECTORY ${made}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 FILES_MATCHING PATTERN "*.1")
+install(DIRECTORY ${made}/locale/ DESTINATION ${CMAKE_INSTALL_LOCALEDIR})
+install(FILES ${made}/congvu.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+	RENAME congvu)
+install(FILES ${made}/_congvu DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+
 foreach(section 1 5 8)
 	file(GLOB pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/man/*.${section})
 	install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
