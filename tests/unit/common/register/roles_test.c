@@ -46,7 +46,9 @@ heard(const struct cv_registry_who *who, const char *text, char *said)
 static int
 province(void **state)
 {
+	struct cv_registry_rules rules = { .resets_a_month = 30 };
 	setup(state);
+	cv_registry_set_rules(registry, &rules);
 	must("{\"do\": \"agency.add\", \"code\": \"tinh\", \"name\": \"UBND tỉnh\"}");
 	must("{\"do\": \"agency.add\", \"code\": \"stp\", \"name\": \"Sở Tư pháp\", \"parent\": \"tinh\"}");
 	must("{\"do\": \"agency.add\", \"code\": \"stp1\", \"name\": \"Phòng Công chứng số 1\", \"parent\": \"stp\"}");
