@@ -56,6 +56,7 @@ const struct admin_command *const admin_commands[] = {
 	&admin_request_issue,
 	&admin_reorganise_list,
 	&admin_reorganise_show,
+	&admin_reorganise_mail,
 	&admin_reorganise_rollback,
 	&admin_reorganise,
 	&admin_dated_list,

@@ -20,7 +20,7 @@ extern const struct admin_command admin_role_hold, admin_role_history, admin_pur
 extern const struct admin_command admin_request_new, admin_request_list, admin_request_show,
 	admin_request_approve, admin_request_reject, admin_request_issue;
 /* The one without a verb stands behind the others: it takes any word. */
-extern const struct admin_command admin_alias_report;
+extern const struct admin_command admin_alias_report, admin_reorganise_mail;
 extern const struct admin_command admin_reorganise_list, admin_reorganise_show,
 	admin_reorganise_rollback, admin_reorganise;
 extern const struct admin_command admin_account_dormant, admin_account_exempt,

@@ -82,6 +82,7 @@ static const struct {
 	const char *names, *means;
 } words[] = {
 	{K_MAIL, "để đọc|read", "read"},
+	{K_MAIL, "chuyển|move", "move"},
 	{K_HOLDERS, "tất cả|all", "all"},
 	{K_HOLDERS, "giữ nguyên|keep", "keep"},
 	{K_POOL, "cộng|sum", "sum"},

@@ -181,6 +181,53 @@ put_off(struct admin_call *call, json_t *request, const char *day)
 	return EXIT_OK;
 }
 
+/* Mail of boxes that were not kept, where the plan says so. The act itself is done by now. */
+static int
+copy_mail(struct admin_call *call, json_int_t act, json_t *boxes)
+{
+	int exit_code;
+	json_t *request = admin_request("reorganise.mail");
+
+	json_object_set_new(request, "id", json_integer(act));
+	if (boxes)
+		json_object_set_new(request, "boxes", boxes);
+	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
+	if (!reply)
+		return exit_code;
+	if (!call->json)
+		printf(admin_say(call, "%lld messages of %zu old boxes copied into the kept ones\n",
+			       "đã chuyển %lld thư của %zu hộp cũ sang hộp được giữ\n"),
+			(long long)admin_number(reply, "messages"),
+			json_array_size(json_object_get(reply, "boxes")));
+	else if (!boxes)
+		(void)admin_json(call, reply);
+	json_decref(reply);
+	return EXIT_OK;
+}
+
+static json_t *
+boxes_to_copy(const json_t *reply)
+{
+	json_t *list = json_array(), *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(reply, "boxes"), i, one)
+		if (!strcmp(text_of(one, "mail"), "move"))
+			json_array_append(list, json_object_get(one, "address"));
+	return list;
+}
+
+static int
+run_mail(struct admin_call *call)
+{
+	uint64_t act;
+
+	if (cv_str_u64(cv_str_z(call->words[0]), INT64_MAX, &act))
+		return admin_error(call, EXIT_USAGE, "the act is a number: congvu reorganise list",
+			"cần số của lần thao tác: congvu reorganise list");
+	return copy_mail(call, (json_int_t)act, NULL);
+}
+
 static int
 carry_out(struct admin_call *call, json_t *request, struct output *o, const char *title)
 {
@@ -197,6 +244,10 @@ carry_out(struct admin_call *call, json_t *request, struct output *o, const char
 			       "Đã thực hiện, lần thao tác %lld. Hoàn tác trong 30 ngày: congvu "
 			       "reorganise rollback %lld\n"),
 			act, act);
+	json_t *boxes = boxes_to_copy(reply);
+	if (json_array_size(boxes) && exit_code == EXIT_OK)
+		exit_code = copy_mail(call, act, json_incref(boxes));
+	json_decref(boxes);
 	json_decref(reply);
 	return exit_code;
 }
@@ -479,6 +530,17 @@ const struct admin_command admin_reorganise_show = {
 	.help_vi = "một lần sắp xếp đã thay đổi những gì, từng tài khoản",
 	.examples = "  congvu reorganise show 7",
 	.run = run_show,
+};
+const struct admin_command admin_reorganise_mail = {
+	.noun = "reorganise",
+	.verb = "mail",
+	.words = "ACT",
+	.words_min = 1,
+	.words_max = 1,
+	.help = "copy the mail of boxes that were not kept into those that were; again: what came since",
+	.help_vi = "chuyển thư của các hộp không giữ sang hộp được giữ; chạy lại: phần đến sau",
+	.examples = "  congvu reorganise mail 7",
+	.run = run_mail,
 };
 const struct admin_command admin_reorganise_rollback = {
 	.noun = "reorganise",

@@ -107,7 +107,7 @@ fate(const struct admin_call *call, const char *word)
 		const char *word, *en, *vi;
 	} rows[] = {{"closed", "ends", "chấm dứt"}, {"new", "new", "thành lập"},
 		{"kept", "stays", "giữ"}, {"alias", "alias of", "thành bí danh của"},
-		{"read", "stays readable", "để đọc"}};
+		{"read", "stays readable", "để đọc"}, {"move", "is copied over", "chuyển sang"}};
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		if (!strcmp(word, rows[i].word))

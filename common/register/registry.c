@@ -610,6 +610,7 @@ static const struct {
 	{ "quota.report",    reg_quota_report,    REG_READ, "self" },
 	{ "quota.set",       reg_quota_set,       REG_OPERATOR, "account:address?,agency:agency?" },
 	{ "reorganise.apply", reg_reorganise_apply,REG_OPERATOR, NULL },
+	{ "reorganise.mail", reg_reorganise_mail,REG_OPERATOR, NULL },
 	{ "reorganise.rollback", reg_reorganise_rollback,REG_OPERATOR, NULL },
 	{ "report.checks",   reg_report_checks,   REG_AGENCY | REG_AUDIT, "agency:agency?" },
 	{ "report.response", reg_report_response, REG_AGENCY | REG_AUDIT, "agency:agency?" },

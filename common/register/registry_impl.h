@@ -129,6 +129,7 @@ reg_handler reg_account_transfer, reg_account_second, reg_account_return, reg_ac
 reg_handler reg_request_add, reg_request_list, reg_request_show, reg_request_approve,
 	reg_request_reject, reg_request_issue;
 reg_handler reg_alias_note, reg_alias_report;
+reg_handler reg_reorganise_mail;
 reg_handler reg_reorganise_apply, reg_reorganise_rollback;
 reg_handler reg_dormant_run, reg_dormant_list, reg_dormant_exempt;
 reg_handler reg_report_use, reg_use_import, reg_report_checks, reg_report_response;

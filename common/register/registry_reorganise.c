@@ -124,7 +124,7 @@ carry_out(struct reorg *o, struct cv_err *err)
 		: "(plan)", detail, err);
 }
 
-/* {"acts": [{"act", "line", ...}], "title"?, "old_months"? = 24, "old_boxes"?: "read",
+/* {"acts": [{"act", "line", ...}], "title"?, "old_months"? = 24, "old_boxes"?: "read" | "move",
  *  "holders"?: "all" | "keep", "expect"?: a fingerprint, "reason"?, "dry_run"?}
  * -> {"units", "people", "boxes", "delegations", "domains", "new_boxes", "problems", "counts",
  *  "old_until", "fingerprint", "act"}. A plan with problems is refused; a dry run lists them. */

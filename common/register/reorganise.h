@@ -39,6 +39,7 @@ struct reorg_unit {
 	const struct reorg_act *act;  /* that touched it last */
 	size_t order;                 /* in which the plan names it; 0: it does not */
 	struct reorg_unit *boxes_of;  /* whose role boxes are kept */
+	bool moves_mail;              /* the others' is copied over afterwards */
 	bool joins_holders;
 	bool chose_boxes, chose_mail, chose_holders;
 };

@@ -405,7 +405,8 @@ read_boxes(struct reorg *o, const struct reorg_act *act, struct reorg_unit **fro
 	const char *mail = field(o, act, "old_boxes"), *holders = field(o, act, "holders");
 	mail = *mail ? mail : field(o, &whole, "old_boxes");
 	holders = *holders ? holders : field(o, &whole, "holders");
-	into->chose_mail |= !strcmp(mail, "read");
+	into->chose_mail |= !strcmp(mail, "read") || !strcmp(mail, "move");
+	into->moves_mail = !strcmp(mail, "move");
 	into->chose_holders |= !strcmp(holders, "all") || !strcmp(holders, "keep");
 	into->joins_holders = !strcmp(holders, "all");
 	if (into->old && !*boxes_of) {

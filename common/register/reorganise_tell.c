@@ -123,7 +123,8 @@ tell_box(const struct reorg_person *p, struct counts *n)
 	json_object_set_new(one, "holders", json_integer((json_int_t)p->a->members.n));
 	if (into) {
 		json_object_set_new(one, "into", json_string(after(into)));
-		json_object_set_new(one, "mail", json_string("read"));
+		bool moves = p->to && p->to->moves_mail && p->a->kind != CV_KIND_GROUP;
+		json_object_set_new(one, "mail", json_string(moves ? "move" : "read"));
 	}
 	return one;
 }

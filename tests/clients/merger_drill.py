@@ -424,6 +424,20 @@ def mig_02_the_use_of_old_addresses_is_counted(d):
     note("5 letters from outside and 3 from inside to an old address are reported, and the domain's")
 
 
+def mig_01_old_boxes_are_copied_once_where_the_plan_says_so(d, act):
+    """What clerks of closed units had is a folder of the kept box; asked again, nothing doubles."""
+    done = json.loads(d.congvu("--json", "reorganise", "mail", str(act)).stdout)
+    again = json.loads(d.congvu("--json", "reorganise", "mail", str(act)).stdout)
+    expect(done["messages"] > 0 and again["messages"] == 0, done["messages"], again["messages"])
+    row = max(done["boxes"], key=lambda r: r["messages"])
+    c = d.p.imap(d.shared[row["box"]])
+    name = f"D&APk-ng chung/{row['into']}/H&Htk-p c&AWk-/{row['box']}/INBOX"
+    ours = d.box_of(c, name)
+    c.logout()
+    expect(len(ours) == row["messages"] and len(set(ours)) == len(ours), len(ours), row)
+    note(f"{done['messages']} messages of {len(done['boxes'])} old boxes are in the kept ones, once")
+
+
 def mig_01_the_directory_has_the_new_addresses(d):
     folder = os.path.join(d.p.dir, "danhba")
     began = time.monotonic()
@@ -527,6 +541,7 @@ def main():
             d, lambda: apply_plan(d, "applied while mail flows"))
         expect(d.p.ask("imapd", "account.show", address=d.readers[0])["account"]["agency"])
         d.some_mail(40)
+        mig_01_old_boxes_are_copied_once_where_the_plan_says_so(d, act)
         mig_01_the_directory_has_the_new_addresses(d)
         mig_02_the_use_of_old_addresses_is_counted(d)
         rollback(d, act, "rolled back while mail flows")
