@@ -69,6 +69,7 @@ static const struct key {
 	{"giữ hộp của|keep boxes of", "boxes_of", IN(S_MERGE), K_TEXT},
 	{"hộp cũ|old boxes", "old_boxes", CLOSING, K_MAIL},
 	{"người giữ hộp|holders", "holders", CLOSING, K_HOLDERS},
+	{"quản trị|admins", "admins", CLOSING, K_HOLDERS},
 	{"lập hộp|new boxes", "new_boxes", MAKING, K_BOXES},
 	{"phòng|departments", "departments", IN(S_SPLIT), K_LIST},
 	{"người|people", "people", IN(S_SPLIT), K_LIST},

@@ -216,11 +216,18 @@ add_rest(const struct admin_call *call, struct admin_doc *d, const json_t *reply
 	const struct admin_doc_column domain[] = {
 		{"domain", admin_say(call, "Domain", "Tên miền"), 30, ADMIN_TEXT},
 		{"alias_of", admin_say(call, "Alias of", "Bí danh của"), 30, ADMIN_TEXT}};
+	const struct admin_doc_column admin[] = {
+		{"admin", admin_say(call, "Administrator", "Quản trị viên"), 36, ADMIN_TEXT},
+		{"agency", admin_say(call, "Unit before", "Đơn vị trước đây"), 18, ADMIN_TEXT},
+		{"new_agency", admin_say(call, "Unit now (none: the role ends)",
+			"Đơn vị nay (trống: thôi quản trị)"), 30, ADMIN_TEXT}};
 	const struct {
 		const char *key, *caption;
 		const struct admin_doc_column *columns;
 		size_t count;
-	} tables[] = {{"delegations",
+	} tables[] = {{"admins", admin_say(call, "Administrators", "Quản trị viên"), admin,
+			      CV_COUNT(admin)},
+		{"delegations",
 			      admin_say(call, "Delegations (they stay)", "Ủy quyền (giữ nguyên)"),
 			      delegation, CV_COUNT(delegation)},
 		{"domains", admin_say(call, "Domains", "Tên miền"), domain, CV_COUNT(domain)}};

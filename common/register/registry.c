@@ -564,7 +564,7 @@ static const struct {
 	{ "alias.add",       reg_alias_add,       REG_AGENCY, "account:address,address:alias" },
 	{ "alias.del",       reg_alias_del,       REG_AGENCY, "account:alias" },
 	{ "alias.note",      reg_alias_note,      REG_OPERATOR, NULL },
-	{ "alias.report",    reg_alias_report,    REG_OPERATOR, NULL },
+	{ "alias.report",    reg_alias_report,    REG_READ, "self" },
 	{ "audit.list",      reg_audit_list,      REG_AUDIT, NULL },
 	{ "audit.verify",    reg_audit_verify,    REG_AUDIT, NULL },
 	{ "backup.contents", reg_backup_contents, REG_OPERATOR, NULL },

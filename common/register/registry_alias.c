@@ -215,6 +215,8 @@ static bool
 is_of_agency(const struct report *r, const struct reg_account *a)
 {
 	struct cv_str code = cv_str_z(a->text[T_AGENCY]);
+	if (!reg_in_scope(r->c, a->text[T_AGENCY]))
+		return false;
 	for (unsigned depth = 0; r->agency.n && depth < PARENTS_MAX && code.n; depth++) {
 		const struct reg_agency *g = reg_find_agency(r->c->r, code);
 		if (cv_str_eq(code, r->agency))
@@ -311,6 +313,8 @@ domains_json(struct report *r)
 		const struct reg_domain *d = value;
 		struct sum all = {0};
 		json_int_t used = 0;
+		if (!reg_in_scope(r->c, "")) /* they are the whole province's */
+			break;
 		for (size_t i = 0; *d->target && cv_map_each(&r->sums, &i, &alias, &sum);) {
 			const struct sum *one = sum;
 			if (!cv_str_eq(domain_of(alias), key))

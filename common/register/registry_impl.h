@@ -249,6 +249,8 @@ CV_MUST_CHECK enum cv_status reg_authorise_named(struct reg_call *c, json_t *req
 /* False when the caller administers an agency that AGENCY ("": none) is not, and not below: for
  * handlers that make lists. */
 bool reg_in_scope(const struct reg_call *c, const char *agency);
+/* Puts A (taken over; NULL: none any more) as NAME into model and rows. */
+void reg_save_admin(struct reg_call *c, struct cv_str name, struct reg_admin *a);
 /* The same as a refusal that names WHAT. */
 CV_MUST_CHECK enum cv_status reg_check_scope(struct reg_call *c, const char *what,
                                              const char *agency, struct cv_err *err);

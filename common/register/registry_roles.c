@@ -91,8 +91,8 @@ reg_admin_free(struct reg_admin *a)
 }
 
 /* Puts A (taken over; NULL takes NAME out) into model and rows. */
-static void
-save_admin(struct reg_call *c, struct cv_str name, struct reg_admin *a)
+void
+reg_save_admin(struct reg_call *c, struct cv_str name, struct reg_admin *a)
 {
 	struct cv_buf key = CV_BUF_INIT(CV_KEY_MAX), row = CV_BUF_INIT(2000);
 	cv_buf_c(&key, 'R');
@@ -592,7 +592,7 @@ reg_admin_add(struct reg_call *c, struct cv_err *err)
 		reg_admin_free(a);
 		return CV_OK;
 	}
-	save_admin(c, name, a);
+	reg_save_admin(c, name, a);
 	return reg_commit(c, "admin.add", cv_arena_z(&c->arena, name), detail, err);
 }
 
@@ -612,7 +612,7 @@ reg_admin_remove(struct reg_call *c, struct cv_err *err)
 		return status;
 	json_t *detail = json_pack("{s:o}", "before", admin_json(name, a));
 	json_object_set_new(c->reply, "admin", json_stringn(name.p, name.n));
-	save_admin(c, name, NULL);
+	reg_save_admin(c, name, NULL);
 	return reg_commit(c, "admin.remove", cv_arena_z(&c->arena, name), detail, err);
 }
 

@@ -41,7 +41,8 @@ struct reorg_unit {
 	struct reorg_unit *boxes_of;  /* whose role boxes are kept */
 	bool moves_mail;              /* the others' is copied over afterwards */
 	bool joins_holders;
-	bool chose_boxes, chose_mail, chose_holders;
+	bool joins_admins;            /* the others' administrators administer it too */
+	bool chose_boxes, chose_mail, chose_holders, chose_admins;
 };
 /* An account and what becomes of it. */
 struct reorg_person {

@@ -295,6 +295,45 @@ apply_route(struct reorg *o, struct reg_account *a)
 	}
 }
 
+/* ---- administrators ---- */
+
+static void
+apply_admin(struct reorg *o, struct cv_str key)
+{
+	const struct reg_admin *old = cv_map_get(&o->m->admins, key);
+	const struct reorg_unit *u =
+		*old->agency ? cv_map_get(&o->units, cv_str_z(old->agency)) : NULL;
+	const struct reorg_unit *into = u && u->is_closed ? reorg_standing(u->into) : u;
+	const char *name = new_key(o, old->name), *agency = into ? into->code : "";
+	bool ends = u && u->is_closed && (!into || !into->joins_admins);
+	if (!name && !ends && !strcmp(agency, old->agency))
+		return;
+	struct reg_admin *a = cv_calloc(1, sizeof *a);
+	*a = *old;
+	a->name = cv_strdup(name ? name : old->name);
+	a->agency = cv_strdup(agency);
+	a->by = cv_strdup(old->by);
+	struct cv_str key_now = cv_arena_str(o->arena, cv_str_z(a->name));
+	if (ends || name)
+		reg_save_admin(o->c, key, NULL);
+	if (ends)
+		reg_admin_free(a);
+	else
+		reg_save_admin(o->c, key_now, a);
+}
+
+static void
+apply_admins(struct reorg *o)
+{
+	struct cv_str key, *keys = CV_ARENA_ARRAY(o->arena, struct cv_str, o->m->admins.used + 1);
+	void *value;
+	size_t n = 0;
+	for (size_t pos = 0; cv_map_each(&o->m->admins, &pos, &key, &value);)
+		keys[n++] = cv_arena_str(o->arena, key);
+	for (size_t i = 0; i < n; i++)
+		apply_admin(o, keys[i]);
+}
+
 /* ---- new boxes ---- */
 
 static enum cv_status
@@ -334,6 +373,7 @@ reorg_apply(struct reorg *o, struct cv_err *err)
 	size_t count = o->m->count; /* more may be made at the end */
 	o->c->was_changed = true;
 	place_addresses(o);
+	apply_admins(o);
 	apply_units(o);
 	apply_domains(o);
 	for (size_t i = 0; i < count; i++)

@@ -1,5 +1,5 @@
-/* reorganise_mail.c - reorganise.mail: the mail of boxes that a plan did not keep, copied into those
- * it kept.
+/* reorganise_mail.c - reorganise.mail: the mail of boxes that a plan did not keep is copied into
+ * those that it kept.
  *
  * "vanthu.xa2" of a unit that was merged has its mail under "Hộp cũ/vanthu.xa2@.../INBOX" of the
  * kept box then. The old box keeps its own, so that a rollback finds it, and bodies are stored once

@@ -403,6 +403,10 @@ read_boxes(struct reorg *o, const struct reorg_act *act, struct reorg_unit **fro
 	struct reorg_act whole = { .kind = act->kind, .line = act->line,
 		.object = o->c->request };
 	const char *mail = field(o, act, "old_boxes"), *holders = field(o, act, "holders");
+	const char *admins = field(o, act, "admins");
+	admins = *admins ? admins : field(o, &whole, "admins");
+	into->chose_admins |= !strcmp(admins, "all") || !strcmp(admins, "keep");
+	into->joins_admins = !strcmp(admins, "all");
 	mail = *mail ? mail : field(o, &whole, "old_boxes");
 	holders = *holders ? holders : field(o, &whole, "holders");
 	into->chose_mail |= !strcmp(mail, "read") || !strcmp(mail, "move");
@@ -619,7 +623,7 @@ rename_unit(struct reorg *o, const struct reorg_act *act)
 		into->now.rank = u->now.rank;
 		into->now.pool_bytes = u->now.pool_bytes;
 		into->boxes_of = u;
-		into->chose_boxes = true;
+		into->chose_boxes = into->chose_admins = into->joins_admins = true;
 		note_order(o, into);
 		close_unit(o, act, u, into);
 		u = into;

@@ -468,6 +468,29 @@ check_heads(struct reorg *o)
 		check_head(o, list[i]);
 }
 
+/* An administrator whose unit is closed: does he administer what follows it? */
+static void
+check_admins(struct reorg *o)
+{
+	struct cv_str key;
+	void *value;
+	for (size_t pos = 0; cv_map_each(&o->m->admins, &pos, &key, &value);) {
+		const struct reg_admin *a = value;
+		const struct reorg_unit *u =
+			*a->agency ? cv_map_get(&o->units, cv_str_z(a->agency)) : NULL;
+		struct reorg_unit *into = u && u->is_closed ? reorg_standing(u->into) : NULL;
+		if (!into || into->chose_admins)
+			continue;
+		into->chose_admins = true; /* said once */
+		reorg_problem(o, into->act, "quản trị = giữ nguyên",
+			"%s administers '%s', which becomes a part of '%s': say whether he "
+			"administers that (all, or keep)",
+			"%s quản trị '%s', sẽ nhập vào '%s': hãy ghi có tiếp tục quản trị không (tất cả "
+			"hay giữ nguyên)",
+			a->name, a->agency, into->code);
+	}
+}
+
 enum cv_status
 reorg_solve(struct reorg *o, struct cv_err *err)
 {
@@ -478,5 +501,6 @@ reorg_solve(struct reorg *o, struct cv_err *err)
 		find_name(o, &o->people[i]);
 	read_heads(o);
 	check_heads(o);
+	check_admins(o);
 	return CV_OK;
 }

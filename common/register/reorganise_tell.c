@@ -182,6 +182,25 @@ tell_delegations(struct reorg *o, struct counts *n)
 }
 
 static json_t *
+tell_admins(struct reorg *o)
+{
+	json_t *out = json_array();
+	struct cv_str key;
+	void *value;
+	for (size_t pos = 0; cv_map_each(&o->m->admins, &pos, &key, &value);) {
+		const struct reg_admin *a = value;
+		const struct reorg_unit *u =
+			*a->agency ? cv_map_get(&o->units, cv_str_z(a->agency)) : NULL;
+		const struct reorg_unit *into = u ? reorg_standing(u->into) : NULL;
+		if (u && u->is_closed)
+			json_array_append_new(out, json_pack("{s:s, s:s, s:s}", "admin", a->name,
+				"agency", a->agency, "new_agency",
+				into && into->joins_admins ? into->code : ""));
+	}
+	return out;
+}
+
+static json_t *
 tell_domains(const struct reorg *o)
 {
 	json_t *out = json_array();
@@ -200,6 +219,7 @@ reorg_tell(struct reorg *o, json_t *reply)
 	tell_people(o, reply, &n);
 	json_object_set_new(reply, "delegations", tell_delegations(o, &n));
 	json_object_set_new(reply, "domains", tell_domains(o));
+	json_object_set_new(reply, "admins", tell_admins(o));
 	json_object_set_new(reply, "new_boxes", json_deep_copy(o->new_boxes));
 	json_object_set(reply, "problems", o->problems);
 	json_object_set_new(reply, "old_until", json_integer((json_int_t)o->old_until));

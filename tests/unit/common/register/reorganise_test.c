@@ -225,6 +225,63 @@ mig_01_what_a_plan_leaves_open_is_refused_with_the_line_to_write(void **state)
 	}
 }
 
+static json_int_t
+act_of(json_t *reply)
+{
+	json_int_t act = json_integer_value(json_object_get(reply, "act"));
+	json_decref(reply);
+	assert_true(act > 0);
+	return act;
+}
+
+static json_t *
+back(json_int_t act, const char *more)
+{
+	char text[200];
+	json_t *reply;
+	struct cv_err err = {0};
+	snprintf(text, sizeof text, "{\"do\":\"reorganise.rollback\",\"id\":%lld%s}",
+		(long long)act, more);
+	if (ask(text, &reply, &err))
+		fail_msg("%s: %s", text, err.text);
+	return reply;
+}
+
+static void
+mig_01_administrators_of_closed_units_follow_as_the_plan_says(void **state)
+{
+	(void)state;
+	static const struct { const char *word, *name, *agency; } rows[] = {
+		{ "all", "lthoa2.xtanlap@lamgiang.example", "xtanlap" }, { "keep", NULL, NULL },
+	};
+	must("{\"do\":\"admin.add\",\"admin\":\"lthoa.xbinhhai\",\"role\":\"agency\","
+		"\"agency\":\"xbinhhai\"}");
+	json_t *reply = plan(MERGE "," DOMAIN, ",\"dry_run\":true");
+	json_t *open = json_array_get(json_object_get(reply, "problems"), 0);
+	assert_string_equal(text_of(open, "propose"), "quản trị = giữ nguyên");
+	json_decref(reply);
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		char more[60];
+		struct cv_err err = {0};
+		snprintf(more, sizeof more, ",\"admins\":\"%s\"", rows[i].word);
+		json_int_t act = act_of(plan(MERGE "," DOMAIN, more));
+		assert_int_equal(ask("{\"do\":\"admin.list\"}", &reply, &err), CV_OK);
+		json_t *one = json_array_get(json_object_get(reply, "admins"), 0);
+		assert_int_equal(json_array_size(json_object_get(reply, "admins")), rows[i].name != NULL);
+		if (rows[i].name) {
+			assert_string_equal(text_of(one, "admin"), rows[i].name);
+			assert_string_equal(text_of(one, "agency"), rows[i].agency);
+		}
+		json_decref(reply);
+		json_decref(back(act, ""));
+		assert_int_equal(ask("{\"do\":\"admin.list\"}", &reply, &err), CV_OK);
+		one = json_array_get(json_object_get(reply, "admins"), 0);
+		assert_string_equal(text_of(one, "admin"), "lthoa.xbinhhai@lamgiang.example");
+		assert_string_equal(text_of(one, "agency"), "xbinhhai");
+		json_decref(reply);
+	}
+}
+
 static void
 mig_04_communes_of_one_name_live_beside_each_other(void **state)
 {
@@ -274,28 +331,6 @@ mig_01_a_part_of_a_unit_becomes_a_unit(void **state)
 	assert_true(cv_snapshot_agency(s, CV_STR("trambinh"), &g));
 	assert_true(cv_str_eq_z(g.parent, "kttanlap"));
 	cv_snapshot_unref(s);
-}
-
-static json_int_t
-act_of(json_t *reply)
-{
-	json_int_t act = json_integer_value(json_object_get(reply, "act"));
-	json_decref(reply);
-	assert_true(act > 0);
-	return act;
-}
-
-static json_t *
-back(json_int_t act, const char *more)
-{
-	char text[200];
-	json_t *reply;
-	struct cv_err err = {0};
-	snprintf(text, sizeof text, "{\"do\":\"reorganise.rollback\",\"id\":%lld%s}",
-		(long long)act, more);
-	if (ask(text, &reply, &err))
-		fail_msg("%s: %s", text, err.text);
-	return reply;
 }
 
 static void
@@ -478,6 +513,7 @@ main(void)
 		T(mig_01_a_merger_gives_everybody_one_new_address_and_keeps_the_old),
 		T(mig_01_a_dry_run_tells_all_and_changes_nothing),
 		T(mig_01_what_a_plan_leaves_open_is_refused_with_the_line_to_write),
+		T(mig_01_administrators_of_closed_units_follow_as_the_plan_says),
 		T(mig_04_communes_of_one_name_live_beside_each_other),
 		T(mig_01_a_part_of_a_unit_becomes_a_unit),
 		T(mig_01_a_rollback_gives_everything_back_and_loses_no_address),
