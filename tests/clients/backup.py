@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -79,15 +80,16 @@ def files_of(path):
     return sorted(f for f in glob.glob(path + "/**", recursive=True) if os.path.isfile(f))
 
 
-def other_machine(p, place):
+def other_machine(p):
     """A configuration for an empty machine with another name: only the target and the key."""
     base = os.path.join(p.dir, "machine-two")
-    os.mkdir(base)
+    os.makedirs(base + "/run")
     conf = os.path.join(base, "congvu.conf")
     with open(p.conf, encoding="utf-8") as f:
         text = f.read()
     with open(conf, "w", encoding="utf-8") as f:
-        f.write(text.replace(p.dir + "\n", base + "\n"))
+        text = text.replace(p.dir + "\n", base + "\n", 1)
+        f.write(re.sub("(?m)^hostname *=.*", "hostname = mail-hai.lamgiang.example", text))
     return base, conf
 
 
@@ -247,6 +249,51 @@ def bak_02_everything_comes_back_on_an_empty_machine():
         c.close()
         expect(backup(p, "run")["targets"]["disk"]["error"] == "")
         expect(backup(p, "verify")["faults"] == 0)
+
+
+def bak_02_another_machine_with_another_name_takes_over():
+    with Province(filter=False) as p:
+        place, _ = disk(p)
+        equip(p, [place])
+        an = p.user("an")
+        c = RawImap(p, an)
+        fill(c, 10)
+        c.close()
+        backup(p, "run")
+        base, conf = other_machine(p)
+        mine, p.conf = p.conf, conf
+        dry = backup(p, "restore", "--all", "--dry-run")
+        expect(dry["dry_run"] and dry["bytes"] > 0 and not os.path.exists(base + "/mail/rows"), dry)
+        done = backup(p, "restore", "--all", "--yes")
+        expect(done["messages"] == 10 and done["mail"] == os.path.join(base, "mail"), done)
+        checked = congvu(p, "store", "check", "--bodies", "--json")
+        expect(json.loads(checked.stdout)["messages"] == 10, checked.stdout)
+        listed = json.loads(congvu(p, "account", "list", "--json").stdout)
+        expect(an in [a["address"] for a in listed["accounts"]], listed)
+        old = os.path.join(base, "restored-files", "conf", "congvu.conf")
+        expect(os.path.exists(old), "the old configuration is not beside the new one")
+        p.conf = mine
+        expect(count(p, an) == 10, "the first machine was touched")
+
+
+def bak_01_retention_keeps_days_and_months():
+    with Province(filter=False) as p:
+        place, path = disk(p)
+        equip(p, [place], backup_keep_daily=3, backup_keep_monthly=2)
+        p.user("an")
+        today = time.time() // 86400 * 86400 + 43200
+        shifts = [0, 1, 2, 3, 4, 40, 41, 75, 76, 77]
+        for day in shifts:
+            shift = {"CONGVU_CLOCK_SHIFT": str(int(today + day * 86400 - time.time()))}
+            expect(backup(p, "run", env=shift)["ok"])
+        days = [time.strftime("%Y%m%d", time.gmtime(today + d * 86400)) for d in shifts]
+        months = sorted({d[:6] for d in days})[-2:]
+        wanted = set(days[-3:]) | {max(d for d in days if d.startswith(m)) for m in months}
+        kept = {b["backup"][:8] for b in backup(p, "list")["backups"]}
+        expect(kept == wanted, kept, wanted)
+        expect(backup(p, "verify")["faults"] == 0)
+        expect(backup(p, "drill", "--backup", sorted(kept)[0])["ok"])
+        expect(len([n for n in files_of(path) if "/manifests/" in n]) == len(wanted), files_of(path))
 
 
 def bak_03_a_flipped_octet_in_any_file_is_found():
