@@ -22,11 +22,14 @@ static const char style[] =
 	"thead th{background:#e9eff7;border-bottom:2px solid #9fb0c6;vertical-align:bottom;"
 	"font-size:.82rem}"
 	".n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
+	"thead .n{white-space:normal}.w{min-width:13rem}"
 	"tbody th{font-weight:400}tbody .sum>*{font-weight:700;border-top:2px solid #9fb0c6;"
 	"background:#f7f9fc}"
 	"@media print{@page{size:A4;margin:18mm 15mm}body{max-width:none;padding:0;font-size:10pt}"
 	"thead{display:table-header-group}tr,figure{break-inside:avoid}.wide{overflow:visible}"
 	"table{font-size:8.5pt}h2{break-after:avoid}}";
+
+#define WIDE_COLUMN 28 /* of texts that shall not break at each word */
 
 static void
 put_element(struct cv_buf *out, const char *open, struct cv_str text, const char *close)
@@ -46,7 +49,9 @@ put_cell(struct cv_buf *out, const struct admin_doc_table *t, size_t column,
 
 	admin_put_shown(&text, value);
 	cv_buf_printf(out, "<%s%s%s>", tag, column ? "" : " scope=\"row\"",
-		is_number ? " class=\"n\"" : "");
+		is_number				? " class=\"n\""
+		: t->columns[column].width >= WIDE_COLUMN ? " class=\"w\""
+							  : "");
 	admin_put_xml(out, cv_buf_view(&text));
 	cv_buf_printf(out, "</%s>", tag);
 	cv_buf_done(&text);
@@ -77,6 +82,24 @@ put_table(struct cv_buf *out, const struct admin_doc_table *t)
 	cv_buf_z(out, "</tbody>\n</table>\n</div>\n");
 }
 
+/* A chart stands before its table: it shows what the rows tell one by one. */
+static void
+put_charts(struct cv_buf *out, const struct admin_doc *d, const struct admin_doc_table *t,
+	unsigned *charts)
+{
+	for (size_t i = 0; i < d->block_count; i++) {
+		const struct admin_block *b = &d->blocks[i];
+		if (b->kind != ADMIN_BLOCK_CHART || b->table != t)
+			continue;
+		put_element(out, "<figure>\n<figcaption>", cv_str_z(b->chart.title), "");
+		if (t->row_count > ADMIN_CHART_ROWS_MAX)
+			cv_buf_printf(out, " (%d / %zu)", ADMIN_CHART_ROWS_MAX, t->row_count);
+		cv_buf_z(out, "</figcaption>\n");
+		admin_write_chart(b, ++*charts, out);
+		cv_buf_z(out, "</figure>\n");
+	}
+}
+
 void
 admin_write_html(const struct admin_doc *d, struct cv_buf *out)
 {
@@ -104,13 +127,10 @@ admin_write_html(const struct admin_doc *d, struct cv_buf *out)
 			put_element(out, "<p class=\"note\">", b->text, "</p>\n");
 			break;
 		case ADMIN_BLOCK_TABLE:
+			put_charts(out, d, b->table, &charts);
 			put_table(out, b->table);
 			break;
 		case ADMIN_BLOCK_CHART:
-			put_element(out, "<figure>\n<figcaption>", cv_str_z(b->chart.title),
-				"</figcaption>\n");
-			admin_write_chart(b, ++charts, out);
-			cv_buf_z(out, "</figure>\n");
 			break;
 		}
 	}

@@ -5,6 +5,7 @@
  * Roman 14.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "admin/admin.h"
 #include "admin/office/office_impl.h"
 #include "common/text/date.h"
 
@@ -31,6 +32,10 @@ static const char manifest[] =
 	"xmlns:meta=\"urn:oasis:names:tc:opendocument:xmlns:meta:1.0\" " \
 	"xmlns:dc=\"http://purl.org/dc/elements/1.1/\" office:version=\"1.2\""
 
+#define HEADER_STYLE \
+	"<style:header-style><style:header-footer-properties fo:min-height=\"9mm\" " \
+	"fo:margin-bottom=\"4mm\"/></style:header-style>"
+
 /* Pages standing and lying, and their masters; the number of the page from the second on. */
 static const char styles[] =
 	"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<office:document-styles " NAMESPACES ">"
@@ -48,11 +53,11 @@ static const char styles[] =
 	"<style:page-layout style:name=\"PL1\"><style:page-layout-properties "
 	"fo:page-width=\"210mm\" fo:page-height=\"297mm\" style:print-orientation=\"portrait\" "
 	"fo:margin-top=\"20mm\" fo:margin-bottom=\"20mm\" fo:margin-left=\"30mm\" "
-	"fo:margin-right=\"20mm\"/></style:page-layout>"
+	"fo:margin-right=\"20mm\"/>" HEADER_STYLE "</style:page-layout>"
 	"<style:page-layout style:name=\"PL2\"><style:page-layout-properties "
 	"fo:page-width=\"297mm\" fo:page-height=\"210mm\" style:print-orientation=\"landscape\" "
 	"fo:margin-top=\"20mm\" fo:margin-bottom=\"15mm\" fo:margin-left=\"20mm\" "
-	"fo:margin-right=\"20mm\"/></style:page-layout>"
+	"fo:margin-right=\"20mm\"/>" HEADER_STYLE "</style:page-layout>"
 	"</office:automatic-styles><office:master-styles>"
 	"<style:master-page style:name=\"Standard\" style:page-layout-name=\"PL1\" "
 	"style:next-style-name=\"Next\"/>"
@@ -77,12 +82,13 @@ static const struct {
 	{ "Title", "fo:text-align=\"center\" fo:keep-with-next=\"always\"", "fo:font-weight=\"bold\"" },
 	{ "Subtitle", "fo:text-align=\"center\" fo:margin-bottom=\"6mm\"", "fo:font-style=\"italic\"" },
 	{ "Caption", "fo:margin-top=\"2.1mm\" fo:margin-bottom=\"1mm\" fo:keep-with-next=\"always\"", "fo:font-weight=\"bold\" fo:font-size=\"13pt\"" },
-	{ "Upper", "fo:text-align=\"center\"", "fo:font-size=\"13pt\"" },
-	{ "UpperBold", "fo:text-align=\"center\"", "fo:font-size=\"13pt\" fo:font-weight=\"bold\"" },
-	{ "Motto", "fo:text-align=\"center\"", "fo:font-size=\"14pt\" fo:font-weight=\"bold\"" },
+	{ "Upper", "fo:text-align=\"center\"", "fo:font-size=\"12pt\"" },
+	{ "UpperAbove", "fo:text-align=\"center\"", "fo:font-size=\"12pt\" fo:text-transform=\"uppercase\"" },
+	{ "UpperBold", "fo:text-align=\"center\"", "fo:font-size=\"12pt\" fo:font-weight=\"bold\" fo:text-transform=\"uppercase\"" },
+	{ "Motto", "fo:text-align=\"center\"", "fo:font-size=\"13pt\" fo:font-weight=\"bold\"" },
 	{ "Rule", "fo:margin-left=\"25mm\" fo:margin-right=\"25mm\" fo:border-top=\"0.5pt solid #000000\"", "fo:font-size=\"4pt\"" },
 	{ "RuleWide", "fo:margin-left=\"14mm\" fo:margin-right=\"14mm\" fo:border-top=\"0.5pt solid #000000\"", "fo:font-size=\"4pt\"" },
-	{ "Place", "fo:text-align=\"center\"", "fo:font-size=\"14pt\" fo:font-style=\"italic\"" },
+	{ "Place", "fo:text-align=\"center\"", "fo:font-size=\"13pt\" fo:font-style=\"italic\"" },
 	{ "Recipients", "", "fo:font-size=\"12pt\" fo:font-style=\"italic\" fo:font-weight=\"bold\"" },
 	{ "Recipient", "", "fo:font-size=\"11pt\"" },
 	{ "Signer", "fo:text-align=\"center\"", "fo:font-weight=\"bold\"" },
@@ -93,8 +99,46 @@ static const struct {
 	{ "CellSumRight", "fo:text-align=\"end\"", "fo:font-size=\"11pt\" fo:font-weight=\"bold\"" },
 };
 
+/* How much room its contents need. */
+static unsigned
+column_weight(const struct admin_doc_table *t, size_t column)
+{
+	struct cv_buf room = CV_BUF_INIT(1u << 20);
+	size_t longest = 4;
+
+	for (size_t r = 0; r < CV_MIN(t->row_count, 200); r++) {
+		cv_buf_reset(&room);
+		admin_put_shown(&room, t->rows[r].cells[column]);
+		longest = CV_MAX(longest, admin_width(room.n ? room.p : ""));
+	}
+	for (const char *word = t->columns[column].title; *word;) {
+		size_t n = strcspn(word, " ");
+		longest = CV_MAX(longest, n + 1);
+		word += n + strspn(word + n, " ");
+	}
+	cv_buf_done(&room);
+	return (unsigned)CV_MIN(longest, 40) + 3; /* and for what is beside the text */
+}
+
+#define ALL_COLUMNS 65535u /* what the shares of a table's columns sum up to */
+
 static void
-put_styles(struct cv_buf *out)
+put_column_styles(struct cv_buf *out, const struct admin_doc_table *t, size_t block)
+{
+	unsigned sum = 0;
+
+	for (size_t c = 0; c < t->column_count; c++)
+		sum += column_weight(t, c);
+	for (size_t c = 0; c < t->column_count; c++)
+		cv_buf_printf(out,
+			"<style:style style:name=\"T%zuC%zu\" style:family=\"table-column\">"
+			"<style:table-column-properties style:rel-column-width=\"%u*\"/>"
+			"</style:style>",
+			block, c, ALL_COLUMNS * column_weight(t, c) / sum);
+}
+
+static void
+put_styles(struct cv_buf *out, const struct admin_doc *d)
 {
 	cv_buf_z(out, "<office:automatic-styles>");
 	for (size_t i = 0; i < CV_COUNT(paragraphs); i++)
@@ -117,16 +161,12 @@ put_styles(struct cv_buf *out)
 		"<style:style style:name=\"Full\" style:family=\"table\"><style:table-properties "
 		"style:rel-width=\"100%\" table:align=\"margins\"/></style:style>"
 		"<style:style style:name=\"Left\" style:family=\"table-column\">"
-		"<style:table-column-properties style:rel-column-width=\"42*\"/></style:style>"
+		"<style:table-column-properties style:rel-column-width=\"24248*\"/></style:style>"
 		"<style:style style:name=\"Right\" style:family=\"table-column\">"
-		"<style:table-column-properties style:rel-column-width=\"58*\"/></style:style>");
-	/* Columns of tables by how much their contents need. */
-	for (unsigned n = 4; n <= 40; n++)
-		cv_buf_printf(out,
-			"<style:style style:name=\"W%u\" style:family=\"table-column\">"
-			"<style:table-column-properties style:rel-column-width=\"%u*\"/>"
-			"</style:style>",
-			n, n);
+		"<style:table-column-properties style:rel-column-width=\"41287*\"/></style:style>");
+	for (size_t i = 0; i < d->block_count; i++)
+		if (d->blocks[i].kind == ADMIN_BLOCK_TABLE)
+			put_column_styles(out, d->blocks[i].table, i);
 	cv_buf_z(out, "</office:automatic-styles>");
 }
 
@@ -155,26 +195,6 @@ put_z(struct cv_buf *out, const char *style_name, const char *text)
 	put_paragraphs(out, style_name, cv_str_z(text ? text : ""));
 }
 
-static unsigned
-column_weight(const struct admin_doc_table *t, size_t column)
-{
-	struct cv_buf room = CV_BUF_INIT(1u << 20);
-	size_t longest = 4;
-
-	for (size_t r = 0; r < CV_MIN(t->row_count, 200); r++) {
-		cv_buf_reset(&room);
-		admin_put_shown(&room, t->rows[r].cells[column]);
-		longest = CV_MAX(longest, room.n);
-	}
-	for (const char *word = t->columns[column].title; *word;) {
-		size_t n = strcspn(word, " ");
-		longest = CV_MAX(longest, n);
-		word += n + strspn(word + n, " ");
-	}
-	cv_buf_done(&room);
-	return (unsigned)CV_MIN(longest, 40);
-}
-
 static void
 put_cell(struct cv_buf *out, const char *style_name, struct cv_str text)
 {
@@ -184,7 +204,7 @@ put_cell(struct cv_buf *out, const char *style_name, struct cv_str text)
 }
 
 static void
-put_table(struct cv_buf *out, const struct admin_doc_table *t)
+put_table(struct cv_buf *out, const struct admin_doc_table *t, size_t block)
 {
 	struct cv_buf room = CV_BUF_INIT(1u << 20);
 
@@ -194,8 +214,7 @@ put_table(struct cv_buf *out, const struct admin_doc_table *t)
 	admin_put_xml(out, t->key);
 	cv_buf_z(out, "\" table:style-name=\"Full\">");
 	for (size_t c = 0; c < t->column_count; c++)
-		cv_buf_printf(
-			out, "<table:table-column table:style-name=\"W%u\"/>", column_weight(t, c));
+		cv_buf_printf(out, "<table:table-column table:style-name=\"T%zuC%zu\"/>", block, c);
 	cv_buf_z(out, "<table:table-header-rows><table:table-row>");
 	for (size_t c = 0; c < t->column_count; c++)
 		put_cell(out, "CellHead", cv_str_z(t->columns[c].title));
@@ -243,17 +262,17 @@ put_head(struct cv_buf *out, const struct admin_doc *d)
 	cv_civil_from_days(d->day, &day);
 	open_pair(out, "Heading");
 	if (h->superior)
-		put_z(out, "Upper", h->superior);
+		put_z(out, "UpperAbove", h->superior);
 	put_z(out, "UpperBold", h->agency);
 	put_z(out, "Rule", "");
-	cv_buf_printf(&text, "Số:        /%s", h->symbol ? h->symbol : "BC");
+	cv_buf_printf(&text, "Số: ……/%s", h->symbol ? h->symbol : "BC");
 	put_paragraphs(out, "Upper", cv_buf_view(&text));
 	cv_buf_z(out, NEXT_CELL);
 	put_z(out, "UpperBold", "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM");
 	put_z(out, "Motto", "Độc lập - Tự do - Hạnh phúc");
 	put_z(out, "RuleWide", "");
 	cv_buf_reset(&text);
-	cv_buf_printf(&text, "%s, ngày       tháng %02d năm %04d", h->place ? h->place : "……",
+	cv_buf_printf(&text, "%s, ngày …… tháng %02d năm %04d", h->place ? h->place : "……",
 		day.month, day.year);
 	put_paragraphs(out, "Place", cv_buf_view(&text));
 	cv_buf_z(out, END_PAIR);
@@ -274,8 +293,11 @@ put_end(struct cv_buf *out, const struct admin_doc_head *h)
 }
 
 static void
-put_block(struct cv_buf *out, const struct admin_block *b)
+put_block(struct cv_buf *out, const struct admin_doc *d, size_t i)
 {
+	const struct admin_block *b = &d->blocks[i];
+	struct cv_str rest = b->text, first = CV_STR_EMPTY;
+
 	switch (b->kind) {
 	case ADMIN_BLOCK_HEADING:
 		put_paragraphs(out, "Heading", b->text);
@@ -287,10 +309,13 @@ put_block(struct cv_buf *out, const struct admin_block *b)
 		put_paragraphs(out, "Small", b->text);
 		break;
 	case ADMIN_BLOCK_TABLE:
-		put_table(out, b->table);
+		put_table(out, b->table, i);
 		break;
 	case ADMIN_BLOCK_ANNEX:
-		put_paragraphs(out, "Annex", b->text);
+		(void)!cv_str_split(&rest, '\n', &first); /* one of its lines begins the page */
+		put_paragraphs(out, "Annex", first);
+		if (rest.n)
+			put_paragraphs(out, "Title", rest);
 		break;
 	case ADMIN_BLOCK_CHART: /* its table is there */
 		break;
@@ -304,7 +329,7 @@ put_content(struct cv_buf *out, const struct admin_doc *d)
 
 	cv_buf_z(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 		      "<office:document-content " NAMESPACES ">");
-	put_styles(out);
+	put_styles(out, d);
 	cv_buf_z(out, "<office:body><office:text>");
 	if (d->head.agency)
 		put_head(out, d);
@@ -314,11 +339,11 @@ put_content(struct cv_buf *out, const struct admin_doc *d)
 	put_paragraphs(out, "Subtitle", d->subtitle);
 	/* The signature stands behind the text, before the annexes. */
 	for (; i < d->block_count && d->blocks[i].kind != ADMIN_BLOCK_ANNEX; i++)
-		put_block(out, &d->blocks[i]);
+		put_block(out, d, i);
 	if (d->head.agency)
 		put_end(out, &d->head);
 	for (; i < d->block_count; i++)
-		put_block(out, &d->blocks[i]);
+		put_block(out, d, i);
 	cv_buf_z(out, "</office:text></office:body></office:document-content>\n");
 }
 

@@ -307,7 +307,9 @@ put_agencies(struct admin_report *r, const json_t *reply)
 		if (r->agency && (!g || !g->is_chosen))
 			continue;
 		const struct admin_value cells[] = {admin_text_z(code),
-			admin_text_z(g ? g->name : ""), admin_count(admin_number(one, "accounts")),
+			admin_text_z(g ? g->name
+				       : admin_report_say(r, "of no agency", "chưa thuộc đơn vị")),
+			admin_count(admin_number(one, "accounts")),
 			megabytes(admin_number(one, "used")),
 			megabytes(admin_number(one, "limits")),
 			admin_share(admin_number(one, "used"), admin_number(one, "limits")),
@@ -335,6 +337,12 @@ run_capacity(struct admin_call *call)
 			exit_code = admin_error(call, EXIT_FAILED, err.text, err.text);
 		} else {
 			add_sample(s, &now);
+			/* It tells of all that was ever noted. */
+			r.period.from = s->list[0].day;
+			r.period.to = r.today;
+			r.period.is_cumulative = false;
+			snprintf(r.period.text, sizeof r.period.text, "%s",
+				admin_report_day(r.today));
 			admin_report_begin(&r, "Room and growth of the mail store",
 				"Dung lượng và dự báo tăng trưởng của hệ thống thư");
 			put_forecast(&r, s);

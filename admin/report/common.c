@@ -268,9 +268,9 @@ admin_report_head(struct admin_report *r, const char *symbol)
 	const char *place = !strncmp(province, "Tỉnh ", strlen("Tỉnh "))
 				    ? province + strlen("Tỉnh ")
 				    : province;
-	char body[260], number[40];
+	char body[280], number[40];
 
-	snprintf(body, sizeof body, "UBND %s", province);
+	snprintf(body, sizeof body, "Ủy ban nhân dân %s", province);
 	snprintf(number, sizeof number, "BC-%s", symbol);
 	struct admin_doc_head head = {
 		.superior = g ? body : NULL,

@@ -270,6 +270,11 @@ static void
 put_cluster(struct job *j, size_t from, size_t to, unsigned number)
 {
 	struct admin_report *r = j->r;
+	const char *cluster = j->list[from].agency->cluster;
+	char key[32], title[200];
+
+	snprintf(title, sizeof title, "%s%s%s", admin_report_say(r, "Points", "Điểm thi đua"),
+		*cluster ? ": " : "", cluster);
 	/* clang-format off */
 	const struct admin_doc_column columns[] = {
 		{ "place",    admin_report_say(r, "Place", "Hạng"), 0, ADMIN_COUNT },
@@ -284,10 +289,8 @@ put_cluster(struct job *j, size_t from, size_t to, unsigned number)
 		{ "points",   admin_report_say(r, "Points", "Điểm"), 0, ADMIN_DECIMAL },
 	};
 	const struct admin_chart chart = { ADMIN_CHART_BARS,
-		admin_report_say(r, "Points", "Điểm thi đua"), 2, { 9 }, 1 };
+		title, 2, { 9 }, 1 };
 	/* clang-format on */
-	const char *cluster = j->list[from].agency->cluster;
-	char key[32];
 
 	snprintf(key, sizeof key, "cluster%u", number);
 	struct admin_doc_table *t = admin_doc_table(r->doc, key,

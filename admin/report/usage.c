@@ -122,9 +122,6 @@ admin_report_put_use(struct admin_report *r, const struct admin_use_facts *f)
 		{ "sent",    admin_report_say(r, "Sent", "Thư gửi"), 0, ADMIN_COUNT },
 		{ "received", admin_report_say(r, "Received", "Thư nhận"), 0, ADMIN_COUNT },
 	};
-	const struct admin_chart chart = { ADMIN_CHART_BARS,
-		admin_report_say(r, "Share of staff with an address, and of regular users",
-			"Tỷ lệ có địa chỉ và tỷ lệ sử dụng thường xuyên"), 1, { 4, 6 }, 2 };
 	/* clang-format on */
 	struct admin_doc_table *t = admin_doc_table(r->doc, "agencies",
 		admin_report_say(r, "By agency", "Theo cơ quan, đơn vị"), columns,
@@ -144,6 +141,49 @@ admin_report_put_use(struct admin_report *r, const struct admin_use_facts *f)
 			admin_share(u->regular, u->staff), admin_count(u->sent),
 			admin_count(u->received)};
 		admin_doc_row(r->doc, t, cells, is_total);
+	}
+}
+
+/* By cluster, in the order of the first agency of each. */
+static void
+put_clusters(struct admin_report *r, const struct admin_use_facts *f)
+{
+	/* clang-format off */
+	const struct admin_doc_column columns[] = {
+		{ "cluster", admin_report_say(r, "Cluster", "Khối"), 44, ADMIN_TEXT },
+		{ "staff",   admin_report_say(r, "Staff", "Số cán bộ"), 0, ADMIN_COUNT },
+		{ "with_address", admin_report_say(r, "With address", "Có địa chỉ"), 0, ADMIN_COUNT },
+		{ "regular", admin_report_say(r, "Regular", "Dùng thường xuyên"), 0, ADMIN_COUNT },
+		{ "coverage", admin_report_say(r, "With an address", "Tỷ lệ có địa chỉ"), 0, ADMIN_SHARE },
+		{ "use",     admin_report_say(r, "Regular users", "Tỷ lệ dùng thường xuyên"), 0, ADMIN_SHARE },
+	};
+	const struct admin_chart chart = { ADMIN_CHART_BARS,
+		admin_report_say(r, "Share of staff with an address, and of regular users",
+			"Tỷ lệ cán bộ có địa chỉ và sử dụng thường xuyên"), 0, { 4, 5 }, 2 };
+	/* clang-format on */
+	struct admin_doc_table *t = admin_doc_table(r->doc, "clusters",
+		admin_report_say(r, "By cluster", "Theo khối"), columns, CV_COUNT(columns));
+
+	for (size_t i = 0; i < r->agency_count; i++) {
+		const char *name = r->agencies[i].cluster;
+		struct admin_use sum = {0};
+		bool is_first = true;
+		for (size_t k = 0; k < r->agency_count; k++) {
+			if (strcmp(r->agencies[k].cluster, name) != 0)
+				continue;
+			is_first = is_first && k >= i;
+			sum.staff += f->by_agency[k].staff;
+			sum.accounts += f->by_agency[k].accounts;
+			sum.regular += f->by_agency[k].regular;
+		}
+		if (!is_first || !sum.staff)
+			continue;
+		const struct admin_value cells[] = {
+			admin_text_z(
+				*name ? name : admin_report_say(r, "No cluster", "Chưa xếp khối")),
+			admin_count(sum.staff), admin_count(sum.accounts), admin_count(sum.regular),
+			admin_share(sum.accounts, sum.staff), admin_share(sum.regular, sum.staff)};
+		admin_doc_row(r->doc, t, cells, false);
 	}
 	admin_doc_chart(r->doc, t, &chart);
 }
@@ -219,6 +259,7 @@ run_usage(struct admin_call *call)
 		admin_report_begin(&r, "Coverage and use of official mail",
 			"Tình hình cấp và sử dụng thư điện tử công vụ");
 		put_summary(&r, &f);
+		put_clusters(&r, &f);
 		admin_report_put_use(&r, &f);
 		if (admin_option(call, "people"))
 			put_people(&r, &f);
