@@ -85,6 +85,47 @@ check_hours(struct cv_str value, const char *of, struct cv_err *err)
 	return status;
 }
 
+/* OF: how many whole numbers apart by blanks, and the largest: "6 1000". */
+static enum cv_status
+check_numbers(struct cv_str value, const char *of, struct cv_err *err)
+{
+	struct cv_str rest = cv_str_z(of), word;
+	uint64_t want = 0, largest = 0, n = 0, number;
+
+	if (cv_str_split(&rest, ' ', &word))
+		(void)!cv_str_u64(word, 100, &want);
+	(void)!cv_str_u64(rest, UINT32_MAX, &largest);
+	for (rest = value; cv_str_split(&rest, ' ', &word);)
+		if (word.n)
+			n = cv_str_u64(word, largest, &number) ? want + 1 : n + 1;
+	return n == want ? CV_OK
+		: cv_fail(err, CV_INVALID, "\"%.*s\" is not %u numbers up to %u",
+			CV_STR_ARGS(value), (unsigned)want, (unsigned)largest);
+}
+
+/* "10:00 15:00": ascending. */
+static enum cv_status
+check_times(struct cv_str value, const char *of, struct cv_err *err)
+{
+	struct cv_str rest = value, word;
+	uint64_t hour, minute, before = 0;
+
+	(void)of;
+	while (cv_str_split(&rest, ' ', &word)) {
+		if (!word.n)
+			continue;
+		if (word.n != 5 || word.p[2] != ':' ||
+			cv_str_u64(cv_str_sub(word, 0, 2), 23, &hour) ||
+			cv_str_u64(cv_str_sub(word, 3, 5), 59, &minute) ||
+			hour * 60 + minute < before)
+			return cv_fail(err, CV_INVALID,
+				"\"%.*s\" is no time, or not later than the one before",
+				CV_STR_ARGS(word));
+		before = hour * 60 + minute + 1;
+	}
+	return CV_OK;
+}
+
 /* OF: the words that are allowed, apart by blanks. */
 static enum cv_status
 check_choice(struct cv_str value, const char *of, struct cv_err *err)
@@ -314,6 +355,11 @@ static const struct row {
 	{ "admin", "job_backup_verify", false, check_when, NULL },
 	{ "admin", "job_publish", false, check_when, NULL },
 	{ "admin", "job_dkim_rotate", false, check_when, NULL },
+	{ "admin", "job_box_alert", false, check_when, NULL },
+	{ "admin", "job_sample", false, check_when, NULL },
+	{ "admin", "box_check_times", false, check_times, NULL },
+	{ "admin", "score_weights", false, check_numbers, "6 1000" },
+	{ "admin", "report_targets", false, check_numbers, "4 100" },
 };
 
 /* ---- walking ---- */
