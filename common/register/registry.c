@@ -430,6 +430,7 @@ cv_registry_set_rules(struct cv_registry *r, const struct cv_registry_rules *rul
 		{ &r->rules.warn_days, 30 },    { &r->rules.off_days, 45 },
 		{ &r->rules.withdraw_days, 90 },{ &r->rules.review_months, 6 },
 		{ &r->rules.review_days, 30 },  { &r->rules.issue_days, 2 },
+		{ &r->rules.resets_a_month, 3 },
 	};
 	for (size_t i = 0; i < CV_COUNT(rows); i++)
 		if (!*rows[i].value)

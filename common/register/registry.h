@@ -21,7 +21,7 @@ struct cv_registry_rules {
 	unsigned review_months, review_days; /* 6 between reviews, 30 to confirm (ACC-10) */
 	unsigned issue_days;             /* 2 working days (ACC-02) */
 	bool requests_required;          /* agency admins make accounts for those alone */
-	unsigned resets_a_month;         /* by others than operators (ACC-12) */
+	unsigned resets_a_month;         /* 3, by others than operators (ACC-12) */
 	char rules_version[41];          /* of the usage rules (POL-07); "": none */
 	char holidays_file[1025], working_hours[201];
 };
