@@ -33,7 +33,7 @@ struct imapd_held {
 
 /* A person who acts on an account's quarantine. */
 struct imapd_actor {
-	const char *name;    /* "user:root", or an address */
+	const char *name;    /* "unix:root", or an address */
 	const char *address; /* IP, or NULL */
 	unsigned port;
 };

@@ -274,7 +274,7 @@ def test_operators_see_envelopes_and_release_or_delete():
         expect(len(raw) == 1, raw)
         lines = raw[0].split(b"\r\n")
         expect(lines[0] == b"Return-Path: <a@sender.example>", lines[0])
-        expect(re.match(rb"X-Congvu-Released: by (user|uid):\w+; \w\w\w, \d", lines[1]), lines[1])
+        expect(re.match(rb"X-Congvu-Released: by unix:\w+; \w\w\w, \d", lines[1]), lines[1])
         expect(lines[2].startswith(b"X-Congvu-Quarantine: quarantine; score=9.1"), lines[2])
         expect("no such message" in w.congvu("release", w.an, str(item["item"]), code=1))
         expect(len(w.found("INBOX", one)) == 1, "released twice")
