@@ -200,7 +200,26 @@ def spm_09_and_pol_08_by_agency_and_month(c):
         months = report(c, verb, "--period", "2026-9m", "--format", "json").json()["tables"]["months"]["rows"]
         check(f"{verb} by month", [m["month"] for m in months] == [f"{m:02}/2026" for m in range(1, 10)], months)
     check("REP-01 the same on a running store", FIGURES in report(c, "usage", *PERIOD).out)
+    ops_04_an_agency_admin_gets_reports_of_his_agency_alone(c)
     check("the service ends well", c.stop() == 0)
+
+
+def ops_04_an_agency_admin_gets_reports_of_his_agency_alone(c):
+    who, password = "nthoa.stp@lamgiang.example", "Mua-thu-4-Ha-Noi!"
+    answer = c.run("account", "passwd", who, stdin=password + "\n")
+    check("a password", answer.code == 0, answer)
+    answer = c.run("admin", "add", who, "--role", "agency", "--agency", "stp")
+    check("an agency admin", answer.code == 0, answer)
+
+    def as_him(*words):
+        return c.run("--as", who, "--as-password-stdin", "report", *words, stdin=password + "\n")
+    for verb in ("usage", "checks", "response"):
+        answer = as_him(verb, *PERIOD, "--agency", "stp")
+        check(f"OPS-04 {verb} of his own", answer.code == 0 and "Sở Tư pháp" in answer.out and
+              "Sở Nội vụ" not in answer.out, answer)
+        for other in (("--agency", "snv"), ()):
+            answer = as_him(verb, *PERIOD, *other)
+            check(f"OPS-04 {verb} {other} is refused", answer.code == 1 and "12.077" not in answer.out, answer)
 
 
 def main():
