@@ -83,7 +83,7 @@ const struct diagnose_cause diagnose_causes[] = {
 		"find the device with the old password, then wait or congvu account unlock ADDRESS", "tìm thiết bị còn lưu mật khẩu cũ, rồi chờ hoặc congvu account unlock ĐỊA-CHỈ" },
 	{ "outside-own-password", DIAGNOSE_FAULT, find_recent_why, "outside",
 		"logs in from outside the province's networks with the own password, or a wrong one", "đăng nhập từ ngoài mạng của tỉnh bằng mật khẩu chính, hoặc sai",
-		"make an app password for that device: congvu account app-password ADDRESS NAME", "cấp mật khẩu ứng dụng cho thiết bị: congvu account app-password ĐỊA-CHỈ TÊN" },
+		"make an app password for that device: congvu account app-password add ADDRESS --name NAME", "cấp mật khẩu ứng dụng cho thiết bị: congvu account app-password add ĐỊA-CHỈ --name TÊN" },
 	{ "wrong-password", DIAGNOSE_WARN, find_recent_why, "wrong",
 		"wrong passwords were given lately", "gần đây có nhập sai mật khẩu",
 		"look at the saved password of each device; a new one: congvu account passwd ADDRESS", "xem mật khẩu lưu trong từng thiết bị; cấp mới: congvu account passwd ĐỊA-CHỈ" },
