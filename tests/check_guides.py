@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MPL-2.0
 """The guides of docs/huong-dan/ and README.md say only what the program does (TRN-01): every command line in
-them has a noun, a verb, options and as many arguments as `congvu manual congvu` tells, every option of the
+them has a noun, a verb, options and as many arguments as `congvu manual --all` tells, every option of the
 configuration exists, every link leads somewhere, and every role has a first day.
 
     check_guides.py CONGVU TREE
@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 
 ROLES = ["nguoi-dung", "van-thu", "quan-tri-co-quan", "van-hanh", "lanh-dao"]
 FIRST_DAY = "## Ngày đầu tiên trong 30 phút"
@@ -24,26 +25,35 @@ def fault(where, text):
 
 
 class Commands:
-    """What the manual page tells: words of a command -> its arguments and options (True: takes a value)."""
+    """What the manual pages tell: words of a command -> the arguments that must be there, and its options
+    (True: takes a value)."""
 
     def __init__(self, program):
-        page = subprocess.run([program, "--lang", "en", "manual", "congvu"], check=True,
-                              capture_output=True, text=True).stdout
-        self.table, self.everywhere, into = {}, {}, None
+        self.table, self.everywhere = {}, {}
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([program, "--lang", "en", "manual", "--all", folder], check=True,
+                           stdout=subprocess.DEVNULL)
+            for name in sorted(os.listdir(folder)):
+                if name.endswith(".1"):
+                    with open(os.path.join(folder, name), encoding="utf-8") as f:
+                        self.read(f.read())
+
+    def read(self, page):
+        command, needed, options, heading = None, [], self.everywhere, None
         for line in page.splitlines():
             line = re.sub(r"\\f[BIR]", "", line).replace(r"\-", "-")
             if line.startswith(".SH"):
-                into = self.everywhere if "OPTIONS FOR EVERY" in line else None
-            elif line.startswith(".SS congvu "):
-                words = line.split()[2:]
-                known = [w for w in words if re.fullmatch(r"[a-z][a-z0-9-]*", w)]
-                rest = " ".join(words[len(known):]).replace("[options]", "").replace("...", "")
+                heading = line[4:]
+            elif heading == "SYNOPSIS" and line.startswith(".B congvu "):
+                command, options = tuple(line.split()[2:]), {}
+            elif heading == "SYNOPSIS" and command and line.startswith(".I "):
                 # What is not in brackets must be there; the rest may.
-                into = {}
-                self.table[tuple(known)] = (re.sub(r"\[[^]]*\]", "", rest).split(), into)
-            elif line.startswith(".B --") and into is not None:
+                needed = re.sub(r"\[[^]]*\]|\.\.\.", "", line[3:]).split()
+            elif heading and heading.startswith("OPTIONS") and line.startswith(".B --"):
                 option, _, value = line[3:].partition(" ")
-                into[option] = bool(value)
+                options[option] = bool(value)
+        if command:
+            self.table[command] = (needed, options)
 
     def find(self, words):
         for n in (2, 1):
