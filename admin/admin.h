@@ -59,6 +59,8 @@ struct admin_call {
 	const char *as;          /* --as ADDRESS: the person who logs in for each request */
 	bool password_stdin;     /* --as-password-stdin: his password is the first line there */
 	char *password;          /* of --as, once asked for; wiped at the end */
+	char *code;              /* of a second factor, once asked for */
+	char *ticket;            /* for which the code of a second factor was given; NULL: none */
 	const char *words[ADMIN_WORDS_MAX];
 	unsigned word_count;
 	const char *values[ADMIN_OPTIONS_MAX]; /* by index into command->options; "" for a switch
@@ -149,6 +151,9 @@ size_t admin_width(const char *text);
  * --as-password-stdin from standard input, else hidden from the terminal. NULL when there is none
  * (said). The caller does not free it. */
 const char *admin_as_password(struct admin_call *call);
+/* The code of a second factor, or a recovery code: the next line of standard input with
+ * --as-password-stdin, else asked at the terminal. NULL when there is none. Asked for once. */
+const char *admin_as_code(struct admin_call *call);
 void admin_forget_password(struct admin_call *call);
 /* A password from standard input: hidden and asked twice on a terminal, else the first line. Wipe
  * and free it. NULL on end of input or when both differ (said). */

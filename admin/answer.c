@@ -233,9 +233,25 @@ admin_as_password(struct admin_call *call)
 	return call->password;
 }
 
+const char *
+admin_as_code(struct admin_call *call)
+{
+	const char *prompt = admin_say(
+		call, "Code of the second factor: ", "Mã xác thực hai lớp: ");
+
+	if (!call->code && call->password_stdin)
+		call->code = read_line(stdin);
+	else if (!call->code && isatty(STDIN_FILENO))
+		call->code = ask_hidden(prompt);
+	return call->code;
+}
+
 void
 admin_forget_password(struct admin_call *call)
 {
+	drop_secret(call->code);
+	drop_secret(call->ticket);
+	call->code = call->ticket = NULL;
 	drop_secret(call->password);
 	call->password = NULL;
 }

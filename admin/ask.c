@@ -223,6 +223,36 @@ is_of_daemon(const char *what)
 	       !strncmp(what, "quarantine.", 11);
 }
 
+static void
+set_as(struct admin_call *call, json_t *request)
+{
+	json_t *as = json_pack("{s:s, s:s?}", "address", call->as, "password",
+		admin_as_password(call));
+
+	admin_set(as, "ticket", call->ticket);
+	json_object_set_new(request, "as", as);
+}
+
+/* The daemon asks for the second factor: gives its code for a ticket, which the requests of this
+ * command carry from now on. False when there is no code, or it was wrong. */
+static bool
+get_ticket(struct admin_call *call, const char *path)
+{
+	const char *code = call->ticket ? NULL : admin_as_code(call);
+	json_t *request = admin_request("admin.code"), *reply = NULL;
+	struct cv_err err = {0};
+
+	set_as(call, request);
+	admin_set(json_object_get(request, "as"), "code", code);
+	bool ok = code && cv_ctl_ask(path, request, ASK_SECS, NULL, NULL, &reply, &err) == CV_OK;
+	const char *ticket = json_string_value(json_object_get(reply, "ticket"));
+	if (ok && ticket)
+		call->ticket = cv_strdup(ticket);
+	json_decref(reply);
+	json_decref(request);
+	return ok && ticket;
+}
+
 json_t *
 admin_try(struct admin_call *call, enum admin_service service, json_t *request, struct cv_err *err)
 {
@@ -233,14 +263,20 @@ admin_try(struct admin_call *call, enum admin_service service, json_t *request, 
 
 	call->error_vi[0] = '\0';
 	if (service == ADMIN_STORE && call->as)
-		json_object_set_new(request, "as", json_pack("{s:s, s:s?}", "address", call->as,
-			"password", admin_as_password(call)));
+		set_as(call, request);
 	snprintf(path, sizeof path, "%s/%s", admin_main_options(call)->run_dir, sockets[service]);
 	bool is_ours = service == ADMIN_STORE && !is_of_daemon(what) &&
 		       (call->local || is_unattended(path));
 	enum cv_status status =
 		is_ours ? do_local(call, request, &reply, err)
 			: cv_ctl_ask(path, request, ASK_SECS, admin_progress, call, &reply, err);
+	if (status == CV_DENIED && json_is_true(json_object_get(reply, "needs_code")) &&
+		get_ticket(call, path)) {
+		json_decref(reply);
+		reply = NULL;
+		set_as(call, request);
+		status = cv_ctl_ask(path, request, ASK_SECS, admin_progress, call, &reply, err);
+	}
 	if (status != CV_OK && reply) {
 		keep_vietnamese(call, reply);
 		reply = NULL;

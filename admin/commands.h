@@ -82,6 +82,9 @@ extern const struct admin_command admin_undo, admin_undo_list, admin_undo_show;
 extern const struct admin_command admin_schedule_list, admin_schedule_run, admin_schedule_pause,
 	admin_schedule_resume, admin_schedule_serve;
 extern const struct admin_command admin_account_slips, admin_dkim_rotate;
+extern const struct admin_command admin_account_totp;
+extern const struct admin_command admin_breakglass_request, admin_breakglass_approve,
+	admin_breakglass_deny, admin_breakglass_end, admin_breakglass_list;
 extern const struct admin_command admin_manual;
 extern const struct admin_command admin_completion;
 

@@ -4,9 +4,14 @@
 
 #include <pthread.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "imapd/login.h"
 #include "imapd/server.h"
+
+#define TICKET_SECS 600
+#define TICKET_BYTES 100
+#define DIGITS 6
 
 /* One check that its caller waits for. */
 struct waiting {
@@ -27,17 +32,68 @@ on_checked(struct cv_auth_check *check)
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* ---- tickets: "EXPIRY.MAC" ---- */
+
 static void
-check_password(struct imapd *d, const char *address, const char *password, struct waiting *w)
+write_ticket(struct imapd *d, const char *address, uid_t uid, int64_t until,
+	char out[TICKET_BYTES])
+{
+	uint8_t mac[32];
+	char text[400];
+	size_t n;
+
+	snprintf(text, sizeof(text), "%lld %u %s", (long long)until, (unsigned)uid, address);
+	cv_auth_ticket(d->auth, cv_str_z(text), mac);
+	n = (size_t)snprintf(out, TICKET_BYTES, "%lld.", (long long)until);
+	for (size_t i = 0; i < sizeof(mac); i++)
+		n += (size_t)snprintf(out + n, TICKET_BYTES - n, "%02x", mac[i]);
+}
+
+static bool
+is_ticket(struct imapd *d, const char *address, uid_t uid, const char *ticket)
+{
+	char want[TICKET_BYTES];
+	uint64_t until = 0;
+	struct cv_str text = cv_str_z(ticket ? ticket : "");
+	size_t dot = cv_str_find(text, '.', 0);
+
+	if (dot == text.n || cv_str_u64(cv_str_sub(text, 0, dot), INT64_MAX, &until) ||
+		(int64_t)until < cv_wall_secs())
+		return false;
+	write_ticket(d, address, uid, (int64_t)until, want);
+	return strlen(want) == text.n && cv_equal_secret(want, text.p, text.n);
+}
+
+json_t *
+imapd_admin_ticket(
+	struct imapd *d, const struct cv_ctl_call *call, const struct cv_registry_who *who)
+{
+	char ticket[TICKET_BYTES];
+
+	write_ticket(d, who->name, call->peer_uid, cv_wall_secs() + TICKET_SECS, ticket);
+	return json_pack("{s:s}", "ticket", ticket);
+}
+
+/* ---- the check ---- */
+
+enum way { BY_PASSWORD, BY_CODE, BY_NOTHING /* which fails, and is counted */ };
+
+static void
+check_password(struct imapd *d, const char *address, const char *password, enum way way,
+	const char *code, struct waiting *w)
 {
 	struct sockaddr_storage local = {.ss_family = AF_UNIX};
 
+	*w = (struct waiting){0};
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->done, NULL);
 	w->check = (struct cv_auth_check){
 		.login = cv_str_z(address),
 		.password = cv_str_z(password),
 		.peer = &local,
+		.wants_code = way == BY_CODE,
+		.code = cv_str_z(code ? code : ""),
+		.must_fail = way == BY_NOTHING,
 		.done = on_checked,
 		.arg = w,
 	};
@@ -78,8 +134,54 @@ refuse(enum cv_auth_result result, json_t **reply_out, struct cv_err *err)
 }
 
 static enum cv_status
-log_in(struct imapd *d, const json_t *as, struct cv_registry_who *who, json_t **reply_out,
-	struct cv_err *err)
+ask_for_code(json_t **reply_out, struct cv_err *err)
+{
+	*reply_out = json_pack("{s:b, s:s}", "needs_code", true, "error_vi",
+		"tài khoản này dùng xác thực hai lớp: cần mã 6 chữ số");
+	return cv_fail(err, CV_DENIED, "this account has a second factor: its code is needed");
+}
+
+/* Uses the recovery code up; a wrong one counts as a wrong password does. */
+static void
+recover(struct imapd *d, const char *address, const char *password, const char *code,
+	struct waiting *w)
+{
+	json_t *request = json_pack("{s:s, s:s, s:s}", "do", "account.totp.recover", "address",
+		w->check.address, "code", code);
+	json_t *reply = NULL;
+	struct cv_err none = {0};
+
+	enum cv_status status = request ? cv_registry_do(d->registry, w->check.address, request,
+						  NULL, NULL, &reply, &none)
+					: CV_INVALID;
+	json_decref(reply);
+	json_decref(request);
+	if (status)
+		check_password(d, address, password, BY_NOTHING, NULL, w);
+}
+
+/* Who has a second factor is asked for it unless he holds a ticket. */
+static void
+check_all(struct imapd *d, const json_t *as, uid_t uid, const char *address, const char *password,
+	struct waiting *w)
+{
+	const char *code = json_string_value(json_object_get(as, "code"));
+	const char *ticket = json_string_value(json_object_get(as, "ticket"));
+	bool is_recovery = code && strlen(code) > DIGITS;
+
+	check_password(d, address, password, ticket || is_recovery ? BY_PASSWORD : BY_CODE, code,
+		w);
+	if (w->check.result != CV_AUTH_OK || w->check.device[0])
+		return;
+	if (is_recovery)
+		recover(d, address, password, code, w);
+	else if (ticket && !is_ticket(d, w->check.address, uid, ticket))
+		check_password(d, address, password, BY_CODE, code, w);
+}
+
+static enum cv_status
+log_in(struct imapd *d, const json_t *as, uid_t uid, struct cv_registry_who *who,
+	json_t **reply_out, struct cv_err *err)
 {
 	const char *address = json_string_value(json_object_get(as, "address"));
 	const char *password = json_string_value(json_object_get(as, "password"));
@@ -87,12 +189,14 @@ log_in(struct imapd *d, const json_t *as, struct cv_registry_who *who, json_t **
 
 	if (!address || !password)
 		return cv_fail(err, CV_INVALID, "\"as\" needs \"address\" and \"password\"");
-	check_password(d, address, password, &w);
+	check_all(d, as, uid, address, password, &w);
 	cv_wipe((char *)(uintptr_t)password, strlen(password));
 	if (w.check.result == CV_AUTH_OK && !w.check.device[0]) {
 		cv_registry_who_account(d->registry, w.check.address, who);
 		return CV_OK;
 	}
+	if (w.check.lacks_code)
+		return ask_for_code(reply_out, err);
 	const char *why = w.check.result == CV_AUTH_OK ? "device"
 						       : imapd_login_failed(d, w.check.result);
 	cv_log(0, CV_INFO, "ctl.login_failed", "why=%s account=%s", why,
@@ -111,7 +215,9 @@ imapd_admin_who(struct imapd *d, struct cv_ctl_call *call, struct cv_registry_wh
 		return CV_OK;
 	}
 	json_object_del(call->request, "as");
-	enum cv_status status = log_in(d, as, who, reply_out, err);
+	enum cv_status status = log_in(d, as, call->peer_uid, who, reply_out, err);
 	json_decref(as);
+	if (!status)
+		status = cv_registry_check_admin(d->registry, who, call->request, reply_out, err);
 	return status;
 }

@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/register/auth_recent.h"
+#include "common/text/date.h"
 #include "imapd/admin_login.h"
 #include "imapd/mail_notice.h"
 #include "imapd/quarantine_ctl.h"
@@ -112,6 +113,38 @@ unlock(struct imapd *d, json_t *reply)
 	const char *address = json_string_value(json_object_get(reply, "address"));
 	unsigned count = cv_auth_unlock(d->auth, cv_str_z(address ? address : ""));
 	json_object_set_new(reply, "unlocked", number(count));
+}
+
+/* Whoever is to be told that a box is read (SEC-07). A letter that could not be written stands in
+ * the answer, for the person who approved. */
+static void
+tell_of_reading(struct imapd *d, json_t *reply)
+{
+	json_t *address, *told = json_array(), *list = json_object_get(reply, "tell");
+	size_t i;
+
+	json_array_foreach(list, i, address)
+	{
+		struct cv_buf text = CV_BUF_INIT(60);
+		cv_date_write_vn_time(&text,
+			cv_date_at(json_integer_value(json_object_get(reply, "until")),
+				CV_ZONE_VIETNAM));
+		json_t *request = json_pack("{s:s, s:O, s:{s:O, s:O, s:s%}}", "template",
+			"breakglass", "account", address, "values", "box",
+			json_object_get(reply, "account"), "reader",
+			json_object_get(reply, "reader"), "until", text.p ? text.p : "", text.n);
+		json_t *answer = NULL;
+		struct cv_err err = {0};
+		if (imapd_mail_notice(d, request, &answer, &err))
+			cv_log(0, CV_WARN, "breakglass.untold", "account=%s error=\"%s\"",
+				json_string_value(address), err.text);
+		else
+			json_array_append(told, address);
+		json_decref(answer);
+		json_decref(request);
+		cv_buf_done(&text);
+	}
+	json_object_set_new(reply, "told", told);
 }
 
 /* ---- the requests that are not the register's ---- */
@@ -225,6 +258,8 @@ answer_register(struct imapd *d, struct cv_ctl_call *call, const struct cv_regis
 		bool is_dry = json_is_true(json_object_get(*reply_out, "dry_run"));
 		if (!is_dry && strcmp(what, "account.unlock") == 0)
 			unlock(d, *reply_out);
+		if (!is_dry && strcmp(what, "breakglass.approve") == 0)
+			tell_of_reading(d, *reply_out);
 		imapd_logins_review(d);
 	}
 	return status;
@@ -257,7 +292,9 @@ imapd_control(struct cv_ctl_call *call, json_t **reply_out, struct cv_err *err)
 	if (!what)
 		return cv_fail(err, CV_INVALID, "a request needs \"do\"");
 	enum cv_status status = imapd_admin_who(d, call, &who, reply_out, err);
-	if (!status)
+	if (!status && strcmp(what, "admin.code") == 0)
+		*reply_out = imapd_admin_ticket(d, call, &who);
+	else if (!status)
 		status = answer_as(d, call, &who, reply_out, err);
 	if (status == CV_DENIED)
 		cv_log(0, CV_INFO, "ctl.denied", "who=%s request=%s",

@@ -59,6 +59,15 @@ static const struct template {
 		"The account {address}, which you own, ends after {until}; it can neither send nor log "
 		"in afterwards. If it is still needed, ask your administrator to extend it before "
 		"that day.\r\n"},
+	{"breakglass", 20,
+		"Hộp thư {box} được mở để đọc theo yêu cầu / Mailbox {box} is being read",
+		"Theo yêu cầu đã được hai người có thẩm quyền phê duyệt, {reader} được đọc hộp thư "
+		"{box} đến {until}. Người đọc không gửi, không sửa và không xóa được thư; mỗi thư đã "
+		"mở đều được ghi lại, chủ hộp thư có quyền xem bản ghi đó.\r\n\r\n"
+		"-- English --\r\n\r\n"
+		"By a request that two persons approved, {reader} may read the mailbox {box} until "
+		"{until}. The reader can neither send, change nor remove mail; every message that is "
+		"opened is recorded, and the owner may ask for that record.\r\n"},
 	{"unopened", 4,
 		"Hộp thư {box} chưa được mở trước {time} / {box} was not opened by {time}",
 		"Đến {time} hôm nay ({day}) chưa có ai mở hộp thư công vụ {box}.\r\n\r\n"

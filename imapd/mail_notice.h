@@ -12,6 +12,7 @@
  *   unopened box, time, day  an agency box that nobody looked into in time (DOC-01)
  *
  *   unused   address, days (since the last use), off_on (log-ins end that day) (ACC-07)
+ *   breakglass box, reader, until: to the owner of a box that another reads (SEC-07)
  *   expiring address (of the account that ends), until: to its owner (ACC-11)
  *
  * The answer comes when the message is durable in INBOX: {"told": true}, or {"told": false, "why":

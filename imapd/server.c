@@ -15,6 +15,7 @@
 #include "common/audit/access.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/net/pool.h"
 #include "common/config/check.h"
 #include "imapd/conn.h"
 #include "imapd/listen.h"
@@ -26,6 +27,7 @@
 #include "imapd/teach.h"
 
 #define REVIEW_MS 2000
+#define EXPIRE_REVIEWS 5 /* each 10 s */
 #define STOP_MS   5000
 
 /* ---- configuration ---- */
@@ -238,11 +240,29 @@ imapd_logins_review(struct imapd *d)
 	cv_snapshot_unref(snapshot);
 }
 
+/* On a thread of its own: a change waits for the disk. */
+static void
+end_what_is_over(void *arg)
+{
+	struct imapd *d = arg;
+	json_t *request = json_pack("{s:s}", "do", "breakglass.expire"), *reply = NULL;
+	struct cv_err err = {0};
+
+	if (cv_registry_do(d->registry, "system", request, NULL, NULL, &reply, &err))
+		cv_log(0, CV_WARN, "breakglass.expire", "error=\"%s\"", err.text);
+	else if (json_integer_value(json_object_get(reply, "ended")) > 0)
+		cv_register_refresh(d->reg);
+	json_decref(reply);
+	json_decref(request);
+}
+
 static void
 review_again(void *arg)
 {
 	struct imapd *d = arg;
 	imapd_logins_review(d);
+	if (++d->reviews % EXPIRE_REVIEWS == 0)
+		(void)!cv_pool_run(d->chores, end_what_is_over, d); /* full: the next time */
 	cv_net_after(d->net, REVIEW_MS, review_again, d);
 }
 
@@ -448,6 +468,8 @@ imapd_open(struct imapd_config *config, struct cv_extract *extract, struct imapd
 	if (!status)
 		status = imapd_pages_open(d, config, &d->pages, err);
 	if (!status)
+		status = cv_pool_new("chores", 1, 1, &d->chores, err);
+	if (!status)
 		status = imapd_digest_start(d, &d->digest, err);
 	if (status) {
 		imapd_close(d);
@@ -479,6 +501,8 @@ imapd_close(struct imapd *d)
 		cv_ctl_server_free(d->ctl);
 	imapd_pages_stop(d->pages);
 	imapd_digest_stop(d->digest);
+	if (d->chores)
+		cv_pool_free(d->chores);
 	imapd_notices_stop(d->notices);
 	imapd_teacher_free(d->teacher);
 	d->teacher = NULL;

@@ -64,6 +64,8 @@ struct imapd {
 	struct cv_rates *notice_rates;
 	struct imapd_tokens *tokens;   /* NULL: no place for their keys, so no links */
 	struct imapd_digest *digest;
+	struct cv_pool *chores;        /* what ends by itself */
+	unsigned reviews;              /* of imapd_logins_review(), by its timer */
 	struct imapd_pages *pages;     /* NULL: not served */
 	struct imapd_index *index; /* NULL: it cannot be opened */
 	struct imapd_texts *texts; /* of documents; NULL: they are not searched */

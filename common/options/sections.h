@@ -319,6 +319,8 @@
 	OPT(num, review_months, "6", "1", "60", "months between two reviews of who has access to what", "số tháng giữa hai lần rà soát quyền truy cập") \
 	OPT(num, review_days, "30", "1", "365", "days in which an agency confirms its list", "số ngày để cơ quan xác nhận danh sách rà soát") \
 	OPT(num, resets_a_month, "3", "1", "100", "passwords of one person that helpdesk and agency admins may set in a month; more is the operator's", "số lần cấp lại mật khẩu mỗi tháng do bộ phận hỗ trợ hoặc quản trị cơ quan thực hiện") \
+	OPT(text, admin_second_factor, "optional", "8", "8", "required: administrators who log in with --as need a second factor (congvu account totp); or optional", "required: quản trị viên phải có xác thực hai lớp khi dùng --as; hoặc optional") \
+	OPT(num, admin_password_months, "2", "0", "60", "months after which administrators change their passwords (ACC-04); 0: never", "số tháng quản trị viên phải đổi mật khẩu; 0: không bắt buộc") \
 	OPT(text, rules_version, "", "0", "40", "version of the usage rules that everybody accepts; empty: none", "phiên bản quy chế sử dụng mà người dùng phải chấp nhận") \
 	OPT(text, time_server, "", "", "255", "a second clock that `congvu doctor` compares this machine's with: an NTP server; empty: none", "máy chủ thời gian (NTP) để `congvu doctor` so giờ") \
 	OPT(list, backup_targets, "", "", "16384", "where backups go: name=file:/dir, name=s3+https://host/bucket[/prefix],credentials=FILE[,region=][,ca=] or name=sftp://user@host/dir,key=FILE,known-hosts=FILE; each also with append-only=yes", "nơi lưu bản sao lưu: thư mục (file:), kho S3 (s3+https:) hoặc máy khác (sftp:)") \

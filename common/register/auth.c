@@ -20,6 +20,7 @@
 #include "common/register/auth_recent.h"
 #include "common/register/oauth.h"
 #include "common/register/password.h"
+#include "common/register/totp.h"
 
 #define HASH_THREADS 2
 #define HASH_QUEUE 512
@@ -34,6 +35,7 @@ struct cv_auth {
 	struct cv_pool *pool;
 	struct lockout *lockout;
 	struct auth_recent *recent;
+	struct totp_steps *steps;
 	uint8_t key[32];
 	pthread_mutex_t lock;       /* rank: leaf; guards `cache` */
 	struct cv_map cache;        /* account number -> struct remembered */
@@ -52,6 +54,8 @@ struct job {
 	struct cv_auth_check *check;
 	struct auth_subject subject;
 	bool is_taken;          /* the account's own password would do */
+	bool needs_code;        /* and a code of the second factor */
+	char code[TOTP_DIGITS + 1]; /* "" when none was given */
 	size_t password_n;
 	char password[PASSWORD_MAX];
 };
@@ -63,6 +67,7 @@ cv_auth_new(struct cv_register *r, struct cv_auth **out, struct cv_err *err)
 	a->reg = r;
 	a->lockout = lockout_new();
 	a->recent = auth_recent_new();
+	a->steps = totp_steps_open(cv_register_dir(r));
 	cv_random(a->key, sizeof a->key);
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_mutex_init(&a->rule_lock, NULL);
@@ -99,6 +104,7 @@ cv_auth_free(struct cv_auth *a)
 	forget_all(a);
 	lockout_free(a->lockout);
 	auth_recent_free(a->recent);
+	totp_steps_close(a->steps);
 	pthread_mutex_destroy(&a->lock);
 	pthread_mutex_destroy(&a->rule_lock);
 	pthread_mutex_destroy(&a->crowd_lock);
@@ -294,6 +300,16 @@ auth_network_failed(struct cv_auth *a, const struct sockaddr_storage *peer, stru
 	lockout_fail_network(a->lockout, out, cv_wall_ms());
 }
 
+void
+cv_auth_ticket(const struct cv_auth *a, struct cv_str text, uint8_t out[32])
+{
+	struct cv_buf whole = CV_BUF_INIT(1000); /* no remembered password begins so */
+	cv_buf_z(&whole, "ticket ");
+	cv_buf_str(&whole, text);
+	scram_hmac(a->key, cv_buf_view(&whole), out);
+	cv_buf_done(&whole);
+}
+
 /* ---- remembered passwords ---- */
 
 static void
@@ -386,6 +402,17 @@ check_own(const struct auth_subject *s, bool is_taken, struct cv_str password)
 	return password_check_dummy(password);
 }
 
+/* Uses the code of JOB up. The password was right. */
+static bool
+check_code(struct job *job)
+{
+	const struct auth_subject *s = &job->subject;
+	uint64_t step;
+	return s->secret && s->secret->has_totp &&
+	       totp_match(s->secret->totp, cv_str_z(job->code), cv_wall_secs(), &step) &&
+	       totp_steps_take(job->auth->steps, s->account.acct, step);
+}
+
 static void
 finish_job(struct job *job, enum cv_auth_result result)
 {
@@ -425,11 +452,15 @@ run(void *arg)
 	struct lockout_id id = job->subject.lock;
 	struct cv_str password = cv_str(job->password, job->password_n);
 	bool right = check_own(&job->subject, job->is_taken, password);
-	if (right)
+	bool asks = right && job->needs_code && !job->code[0];
+	if (right && job->needs_code)
+		right = check_code(job);
+	else if (right)
 		remember(a, &job->subject, password);
 	/* The verdict first: whoever begins meanwhile must find the failure or the try. */
-	enum cv_auth_result result =
-		auth_conclude(a, &job->subject, right ? AUTH_OWN_PASSWORD : AUTH_WRONG);
+	enum cv_auth_result result = asks ? CV_AUTH_BAD
+		: auth_conclude(a, &job->subject, right ? AUTH_OWN_PASSWORD : AUTH_WRONG);
+	job->check->lacks_code = asks;
 	lockout_end(a->lockout, &id);
 	finish_job(job, result);
 	wake_crowd(a, &id);
@@ -462,7 +493,7 @@ settle(struct job *job)
 	struct cv_auth *a = job->auth;
 	bool waits;
 
-	if (job->is_taken && job->subject.secret &&
+	if (job->is_taken && !job->needs_code && job->subject.secret &&
 	    is_remembered(a, &job->subject, cv_str(job->password, job->password_n))) {
 		finish_job(job, auth_conclude(a, &job->subject, AUTH_OWN_PASSWORD));
 		return;
@@ -482,6 +513,37 @@ settle(struct job *job)
 	finish_job(job, answer == LOCKOUT_LOCKED ? CV_AUTH_LOCKED : CV_AUTH_BUSY);
 }
 
+/* Outside, a person with a second factor writes its code behind the password. */
+static void
+split_code(struct job *job)
+{
+	size_t n = job->password_n;
+	if (n <= TOTP_DIGITS)
+		return;
+	for (size_t i = n - TOTP_DIGITS; i < n; i++)
+		if (!cv_is_digit((unsigned char)job->password[i]))
+			return;
+	memcpy(job->code, job->password + n - TOTP_DIGITS, TOTP_DIGITS);
+	job->password_n -= TOTP_DIGITS;
+	job->is_taken = true;
+	job->needs_code = true;
+}
+
+static void
+take_code(struct job *job, const struct cv_auth_check *c)
+{
+	const struct snap_secret *secret = job->subject.secret;
+	if (!secret || !secret->has_totp || c->must_fail)
+		return;
+	if (!job->subject.takes_own)
+		split_code(job);
+	else if (c->wants_code)
+		job->needs_code = true;
+	if (job->needs_code && job->subject.takes_own)
+		snprintf(job->code, sizeof job->code, "%.*s",
+			c->code.n == TOTP_DIGITS ? TOTP_DIGITS : 0, c->code.n ? c->code.p : "");
+}
+
 /* The slow way; S becomes the job's. */
 static void
 check_slowly(struct cv_auth *a, struct cv_auth_check *c, const struct auth_subject *s)
@@ -493,6 +555,7 @@ check_slowly(struct cv_auth *a, struct cv_auth_check *c, const struct auth_subje
 	};
 	cv_list_init(&job->link);
 	memcpy(job->password, c->password.p, c->password.n);
+	take_code(job, c);
 	settle(job);
 }
 
@@ -503,6 +566,7 @@ cv_auth_verify(struct cv_auth *a, struct cv_auth_check *c)
 	enum cv_auth_result result;
 	const struct snap_device *device = NULL;
 	c->device[0] = 0;
+	c->lacks_code = false;
 	auth_subject_find(a, c->login, c->peer, &s);
 	snprintf(c->tried, sizeof c->tried, "%.*s",
 	         CV_STR_ARGS(s.is_known ? s.account.address : CV_STR_EMPTY));
@@ -513,7 +577,8 @@ cv_auth_verify(struct cv_auth *a, struct cv_auth_check *c)
 	} else if (!c->must_fail && (device = find_app_password(&s, c))) {
 		result = auth_conclude(a, &s, AUTH_DEVICE);
 		snprintf(c->device, sizeof c->device, "%s", device->name);
-	} else if (!c->must_fail && s.takes_own && s.secret && is_remembered(a, &s, c->password)) {
+	} else if (!c->must_fail && s.takes_own && s.secret &&
+		!(c->wants_code && s.secret->has_totp) && is_remembered(a, &s, c->password)) {
 		result = auth_conclude(a, &s, AUTH_OWN_PASSWORD);
 	} else {
 		check_slowly(a, c, &s);

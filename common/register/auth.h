@@ -5,9 +5,11 @@
  * nothing); a password verified once is remembered under a per-process key, so the next log-in
  * costs a HMAC. App passwords are random and cost a HMAC always. SCRAM-SHA-256 (RFC 5802, 7677)
  * needs no pool. From outside the province's networks an account's own password is refused, in the
- * same time and words as a wrong one (ACC-05). Five failures of an account from one network (/24,
- * /64) lock that pair for 15 minutes, and the answer to a failure waits, without a thread, longer
- * each time (SEC-05). Login names: full address, or local part in the default domain.
+ * same time and words as a wrong one (ACC-05), unless the six digits of the account's second factor
+ * stand behind it; a code works once, at whichever daemon (totp.h). Five failures of an account
+ * from one network (/24, /64) lock that pair for 15 minutes, and the answer to a failure waits,
+ * without a thread, longer each time (SEC-05).
+ * Login names: full address, or local part in the default domain.
  * Threads: all calls from any thread.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -27,6 +29,8 @@ void cv_auth_free(struct cv_auth *a);
 CV_MUST_CHECK enum cv_status cv_auth_set_inside(struct cv_auth *a, const char *inside, bool allowed,
                                                 struct cv_err *err);
 bool cv_auth_is_inside(struct cv_auth *a, const struct sockaddr_storage *peer);
+/* A word of this process about TEXT that nobody else can write: for who gave his code. */
+void cv_auth_ticket(const struct cv_auth *a, struct cv_str text, uint8_t out[32]);
 struct cv_net;
 /* The timers that hold answers to failures back. Without a call they are not held. Once, before the
  * first check; NET must be stopped before cv_auth_free(). */
@@ -57,6 +61,8 @@ struct cv_auth_check {
 	struct cv_str login, password;
 	const struct sockaddr_storage *peer;
 	enum cv_auth_use use;
+	bool wants_code;               /* inside too, of who has a second factor */
+	struct cv_str code;            /* six digits, or empty */
 	bool must_fail;                /* whatever the password: in the time of a wrong one */
 	/* out, valid when done */
 	enum cv_auth_result result;
@@ -64,6 +70,7 @@ struct cv_auth_check {
 	char address[320];             /* the account's primary address */
 	char device[64];               /* the name of the device, or "" */
 	char tried[320];               /* the account that LOGIN names, or "" */
+	bool lacks_code;               /* the password was right, and no code was given: BAD */
 	/* called once, maybe before cv_auth_verify() returns, maybe on a pool thread */
 	void (*done)(struct cv_auth_check *c);
 	void *arg;

@@ -1,6 +1,9 @@
 /* docs.h - facts of the register that few things have: each a JSON object under a letter and two
  * numbers, in memory and (registry_impl.h) in a row of its own. Private to the folder.
  *
+ *   B number, 0         a break-glass (registry_breakglass.c)
+ *   F account, 0        its second factor (registry_second.c)
+ *   H account, 0        its passwords before (registry_password.c)
  *   I number, 0         an incident of security (registry_incident.c)
  *   Y number, 0         an act to be done at a moment (registry_dated.c)
  *   E number, 0         a request for an account (registry_request.c)
@@ -38,5 +41,8 @@ void reg_doc_put(struct reg_docs *docs, char kind, uint64_t a, uint64_t b, json_
 /* All of KIND, ascending by A and B: how many. The list is the caller's to free, the documents are
  * not. */
 size_t reg_docs_list(const struct reg_docs *docs, char kind, const struct reg_doc ***out);
+
+/* The secret of ACCT's second factor; false when it has none in use (registry_second.c). */
+bool reg_second_secret(const struct reg_docs *docs, uint64_t acct, uint8_t out[20]);
 
 #endif

@@ -77,34 +77,89 @@ holds_name(struct cv_str password, struct cv_str address)
 	return n >= 4 && cv_str_isearch(password, cv_str_sub(address, 0, n)) < password.n;
 }
 
+struct fault {
+	enum cv_status status;
+	const char *en, *vi;
+};
+
+static bool
+has_control(struct cv_str password)
+{
+	for (size_t i = 0; i < password.n; i++)
+		if ((unsigned char)password.p[i] < 0x20 || password.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+/* What no password may be, whatever the rule. */
+static const struct fault *
+find_text_fault(struct cv_str password)
+{
+	/* clang-format off */
+	static const struct fault empty = { CV_INVALID, "an empty password", "mật khẩu trống" },
+		too_long = { CV_LIMIT, "a password longer than 255 bytes",
+			"mật khẩu dài quá 255 byte" },
+		no_utf8 = { CV_INVALID, "a password that is not valid UTF-8 text",
+			"mật khẩu không phải văn bản UTF-8 hợp lệ" },
+		control = { CV_INVALID, "a control character in the password",
+			"mật khẩu có ký tự điều khiển" };
+	/* clang-format on */
+	if (!password.n)
+		return &empty;
+	if (password.n > PASSWORD_MAX)
+		return &too_long;
+	if (!cv_utf8_is_valid(password) || memchr(password.p, 0, password.n))
+		return &no_utf8;
+	return has_control(password) ? &control : NULL;
+}
+
+static const struct fault *
+find_fault(struct cv_str password, enum password_rule rule, struct cv_str address)
+{
+	/* clang-format off */
+	static const struct fault guessed = { CV_INVALID,
+			"a password that guessers try first; choose another",
+			"mật khẩu nằm trong danh sách bị cấm vì dễ đoán; hãy chọn mật khẩu khác" },
+		short_full = { CV_INVALID, "a password shorter than 14 characters",
+			"mật khẩu ngắn hơn 14 ký tự" },
+		short_second = { CV_INVALID, "a password shorter than 8 characters",
+			"mật khẩu ngắn hơn 8 ký tự" },
+		few_classes = { CV_INVALID,
+			"a password needs small and capital letters, digits and other characters",
+			"mật khẩu phải có chữ thường, chữ hoa, chữ số và ký tự khác" },
+		own_name = { CV_INVALID, "the password holds the account's own name",
+			"mật khẩu chứa tên của chính tài khoản" };
+	/* clang-format on */
+	const struct fault *fault = find_text_fault(password);
+	if (fault || rule == PASSWORD_WEAK)
+		return fault;
+	if (is_banned(password))
+		return &guessed;
+	size_t count = characters(password);
+	if (rule == PASSWORD_FULL && count < FULL_CHARS)
+		return &short_full;
+	if (count < FORCED_CHARS)
+		return &short_second;
+	if (rule == PASSWORD_FORCED)
+		return NULL;
+	if (classes(password) < 4)
+		return &few_classes;
+	return holds_name(password, address) ? &own_name : NULL;
+}
+
 enum cv_status
 password_judge(struct cv_str password, enum password_rule rule, struct cv_str address,
                struct cv_err *err)
 {
-	if (!password.n)
-		return cv_fail(err, CV_INVALID, "an empty password");
-	if (password.n > PASSWORD_MAX)
-		return cv_fail(err, CV_LIMIT, "a password longer than %d bytes", PASSWORD_MAX);
-	if (!cv_utf8_is_valid(password) || memchr(password.p, 0, password.n))
-		return cv_fail(err, CV_INVALID, "a password that is not valid UTF-8 text");
-	for (size_t i = 0; i < password.n; i++)
-		if ((unsigned char)password.p[i] < 0x20 || password.p[i] == 0x7f)
-			return cv_fail(err, CV_INVALID, "a control character in the password");
-	if (rule == PASSWORD_WEAK)
-		return CV_OK;
-	if (is_banned(password))
-		return cv_fail(err, CV_INVALID, "a password that guessers try first; choose another");
-	size_t least = rule == PASSWORD_FULL ? FULL_CHARS : FORCED_CHARS;
-	if (characters(password) < least)
-		return cv_fail(err, CV_INVALID, "a password shorter than %zu characters", least);
-	if (rule == PASSWORD_FORCED)
-		return CV_OK;
-	if (classes(password) < 4)
-		return cv_fail(err, CV_INVALID,
-			"a password needs small and capital letters, digits and other characters");
-	if (holds_name(password, address))
-		return cv_fail(err, CV_INVALID, "the password holds the account's own name");
-	return CV_OK;
+	const struct fault *fault = find_fault(password, rule, address);
+	return fault ? cv_fail(err, fault->status, "%s", fault->en) : CV_OK;
+}
+
+const char *
+password_fault_vi(struct cv_str password, enum password_rule rule, struct cv_str address)
+{
+	const struct fault *fault = find_fault(password, rule, address);
+	return fault ? fault->vi : "";
 }
 
 void

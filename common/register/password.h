@@ -18,11 +18,15 @@
 enum password_rule {
 	PASSWORD_FULL,   /* ACC-04: 14 characters, four classes, not on the banned list, not the
 			  * name */
+	PASSWORD_SECOND, /* ACC-04, of an account with a second factor: the same from 8 on */
 	PASSWORD_FORCED, /* an operator's choice: 8 characters, not on the banned list */
 	PASSWORD_WEAK    /* trials: anything but nothing */
 };
 CV_MUST_CHECK enum cv_status password_judge(struct cv_str password, enum password_rule rule,
                                             struct cv_str address, struct cv_err *err);
+/* The same fault in Vietnamese; "" when there is none. */
+const char *password_fault_vi(struct cv_str password, enum password_rule rule,
+                              struct cv_str address);
 /* A random password that passes PASSWORD_FULL, NUL-terminated: "kT7m-2pQx-RvW9-dH4s". */
 void password_make(char out[24]);
 /* Fills hash and keys of S, and its SCRAM salt unless that is kept; leaves version and times

@@ -119,6 +119,12 @@ cv_register_open(const char *dir, bool with_secrets, struct cv_register **out, s
 	return CV_OK;
 }
 
+const char *
+cv_register_dir(const struct cv_register *r)
+{
+	return r->dir;
+}
+
 void
 cv_register_close(struct cv_register *r)
 {

@@ -87,6 +87,7 @@ struct cv_snapshot;
 CV_MUST_CHECK enum cv_status cv_register_open(const char *dir, bool with_secrets,
                                               struct cv_register **out, struct cv_err *err);
 void cv_register_close(struct cv_register *r);
+const char *cv_register_dir(const struct cv_register *r); /* DIR */
 /* The newest snapshot, at once after the owner published it (a mapped counter tells; without one
  * the files are looked at once a second, or after cv_register_refresh()); never NULL. A file that
  * fails its check is logged once and the snapshot before it stays. */

@@ -22,6 +22,8 @@ struct cv_registry_rules {
 	unsigned issue_days;             /* 2 working days (ACC-02) */
 	bool requests_required;          /* agency admins make accounts for those alone */
 	unsigned resets_a_month;         /* 3, by others than operators (ACC-12) */
+	bool admin_second_required;      /* a second factor of administrators */
+	unsigned admin_password_months;  /* after which they change theirs (ACC-04); 0: never */
 	char rules_version[41];          /* of the usage rules (POL-07); "": none */
 	char holidays_file[1025], working_hours[201];
 };
@@ -82,6 +84,14 @@ CV_MUST_CHECK enum cv_status cv_registry_may(struct cv_registry *r,
                                              const struct cv_registry_who *who, json_t *request,
                                              unsigned right, const char *about,
                                              json_t **refusal_out, struct cv_err *err);
+
+/* May WHO, who has just logged in with his password, do REQUEST? An administrator without a second
+ * factor where one is required, or whose password is too old, may only change that: CV_DENIED with
+ * a sentence, "error_vi" in *refusal_out (registry_second.c). */
+CV_MUST_CHECK enum cv_status cv_registry_check_admin(struct cv_registry *r,
+                                                     const struct cv_registry_who *who,
+                                                     const json_t *request, json_t **refusal_out,
+                                                     struct cv_err *err);
 
 /* Runs one request: domain.add, domain.list; agency.add, agency.list; account.add, account.set,
  * account.list, account.show, account.passwd, account.suspend, account.resume, account.retire;

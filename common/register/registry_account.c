@@ -306,24 +306,25 @@ static enum cv_status
 set_password(struct reg_call *c, json_t *object, struct reg_account *a, char *made,
              struct cv_err *err)
 {
-	(void)c;
 	json_t *field = json_object_get(object, "password");
 	struct cv_str password = cv_str(json_string_value(field), json_string_length(field));
 	enum password_rule rule = reg_flag(object, "allow_weak", false) ? PASSWORD_WEAK
-		: reg_flag(object, "force", false) ? PASSWORD_FORCED : PASSWORD_FULL;
+		: reg_flag(object, "force", false) ? PASSWORD_FORCED
+		: reg_has_second(c, a) ? PASSWORD_SECOND : PASSWORD_FULL;
 	if (!reg_may_log_in(a))
 		return cv_fail(err, CV_DENIED,
 			"%s is not a person's or an application's box: people log in as themselves",
 			a->text[T_ADDRESS]);
 	enum cv_status status = CV_OK;
 	if (json_is_string(field))
-		status = password_judge(password, rule, cv_str_z(a->text[T_ADDRESS]), err);
+		status = reg_judge_password(c, a, password, rule, err);
 	else
 		password_make(made);
 	if (status)
 		return status;
 	if (!json_is_string(field))
 		password = cv_str_z(made);
+	reg_keep_password(c, a);
 	/* App passwords are bound to the salt, so they keep it. */
 	status = password_hash(password, a->devices.n && a->secret.version, &a->secret, err);
 	if (status)
@@ -714,6 +715,7 @@ reg_account_whole(struct reg_call *c, struct reg_account *a)
 			json_array_append_new(former, json_stringn(key.p, key.n));
 	}
 	static const char *const facts[] = { "leave", "unused" };
+	json_object_set_new(o, "second_factor", json_string(reg_second_state(c, a)));
 	for (size_t i = 0; i < CV_COUNT(facts); i++)
 		if (reg_fact(c, a, facts[i]))
 			json_object_set_new(

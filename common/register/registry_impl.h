@@ -18,7 +18,7 @@
  *   U + owner + steward          V + owner + reader
  *   O + group + poster            Q + number   route            T + number + kind + address: target
  *   W + number of account + number   one of its devices: app password or certificate
- *   E I X Y Z + two numbers          documents: see docs.h
+ *   B E F H I X Y Z + two numbers    documents: see docs.h
  *   $ + code   of a unit that is no more: never given again; value: "1" and the code after it
  *   J...         the journal of acts: journal.h         R + name   who administers
  * A new letter gets a row in registry_rows.c, so that people can read acts that touch it.
@@ -141,6 +141,9 @@ reg_handler reg_dated_add, reg_dated_list, reg_dated_cancel, reg_dated_run;
 reg_handler reg_quota_list, reg_quota_set, reg_quota_report;
 reg_handler reg_audit_list, reg_audit_verify;
 reg_handler reg_incident_open, reg_incident_list, reg_incident_step, reg_incident_close;
+reg_handler reg_totp_enrol, reg_totp_confirm, reg_totp_remove, reg_totp_status, reg_totp_recover;
+reg_handler reg_breakglass_request, reg_breakglass_approve, reg_breakglass_deny,
+	reg_breakglass_list, reg_breakglass_end, reg_breakglass_expire;
 reg_handler reg_undo, reg_undo_list, reg_undo_show;
 reg_handler reg_admin_add, reg_admin_remove, reg_admin_list, reg_admin_whoami;
 
@@ -301,6 +304,20 @@ bool reg_agency_is_below(const struct cv_registry *r, const char *code, struct c
 uint64_t reg_class_quota(const struct cv_registry *r, const struct reg_account *a);
 /* Tells the store which accounts share a pool now. */
 void reg_tell_pools(struct cv_registry *r);
+
+/* ---- registry_password.c ---- */
+/* Does RULE take PASSWORD for A, and is it none of A's last ten? PASSWORD_WEAK asks for neither
+ * history nor strength. Compares slowly: 18 ms for each password that is kept. */
+CV_MUST_CHECK enum cv_status reg_judge_password(struct reg_call *c, const struct reg_account *a,
+                                                struct cv_str password, enum password_rule rule,
+                                                struct cv_err *err);
+/* A's password goes into its history: before another one is set. */
+void reg_keep_password(struct reg_call *c, const struct reg_account *a);
+
+/* ---- registry_second.c ---- */
+/* "on", "pending" until its first code, or "none". */
+const char *reg_second_state(const struct reg_call *c, const struct reg_account *a);
+bool reg_has_second(const struct reg_call *c, const struct reg_account *a);
 
 /* ---- registry_account.c, for registry_import.c too ---- */
 /* Makes the account that OBJECT describes, in model and rows. PASSWORD_OUT (24 bytes, may be NULL)

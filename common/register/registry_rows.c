@@ -6,10 +6,13 @@
 static const struct reg_row_kind kinds[] = {
 	{ '$', REG_ROW_TEXT, "code of a closed unit", "mã đơn vị đã chấm dứt"  },
 	{ 'A', REG_ROW_ACCT, "account",              "tài khoản"               },
+	{ 'B', REG_ROW_ITEM, "break-glass",          "truy cập khẩn cấp"       },
 	{ 'C', REG_ROW_ONE,  "number of accounts",   "số tài khoản"            },
 	{ 'D', REG_ROW_TEXT, "domain",               "tên miền"                },
 	{ 'E', REG_ROW_ITEM, "request",              "đề nghị"                 },
+	{ 'F', REG_ROW_ACCT, "second factor",        "xác thực hai lớp"        },
 	{ 'G', REG_ROW_TEXT, "agency",               "cơ quan"                 },
+	{ 'H', REG_ROW_ACCT, "passwords before",     "mật khẩu trước đây"      },
 	{ 'I', REG_ROW_ITEM, "incident",             "sự cố"                   },
 	{ 'K', REG_ROW_ONE,  "key",                  "khóa"                    },
 	{ 'L', REG_ROW_LINK, "may send as",          "được gửi thay"           },

@@ -24,7 +24,7 @@
 #define SNAP_SECRET_FILE "register.secret"
 #define SNAP_GEN_FILE "register.gen"
 #define SNAP_MAGIC "CVREGSN3"
-#define SNAP_SECRET_MAGIC "CVREGSC2"
+#define SNAP_SECRET_MAGIC "CVREGSC3"
 #define SNAP_ORDER 0x01020304u
 #define SNAP_BYTES_MAX (1u << 30)
 
@@ -83,6 +83,8 @@ struct snap_secret {
 	uint32_t version, iterations;
 	uint8_t salt[16], stored_key[32], server_key[32];
 	char argon[REG_ARGON_MAX]; /* NUL-terminated */
+	uint8_t totp[20];          /* of the second factor, when there is one */
+	uint8_t has_totp, reserved[3];
 };
 struct snap_device {
 	uint64_t acct;

@@ -340,6 +340,7 @@ build_secrets(const struct reg_model *m, uint64_t generation, const uint8_t dumm
 		memcpy(record.stored_key, s->stored_key, sizeof record.stored_key);
 		memcpy(record.server_key, s->server_key, sizeof record.server_key);
 		memcpy(record.argon, s->argon, sizeof record.argon);
+		record.has_totp = reg_second_secret(&m->docs, record.acct, record.totp);
 		cv_buf_add(out, &record, sizeof record);
 		h.secrets.count++;
 		cv_wipe(&record, sizeof record);
