@@ -16,6 +16,13 @@ text_of(const json_t *o, const char *key)
 
 /* ---- enrol ---- */
 
+static void
+put(const struct cv_buf *text)
+{
+	fwrite(text->p, 1, text->n, stdout);
+	fputc('\n', stdout);
+}
+
 static int
 print_svg(struct admin_call *call, const char *uri)
 {
@@ -26,7 +33,7 @@ print_svg(struct admin_call *call, const char *uri)
 		admin_say(call, "Set up the authenticator app", "Cài ứng dụng xác thực"), &out,
 		&err);
 	if (!status)
-		printf("%.*s\n", CV_STR_ARGS(cv_buf_view(&out)));
+		put(&out);
 	cv_wipe(out.p, out.n);
 	cv_buf_done(&out);
 	return status ? admin_error(call, EXIT_FAILED, err.text, err.text) : EXIT_OK;
@@ -42,7 +49,7 @@ print_secret(struct admin_call *call, const json_t *reply)
 	if (admin_option(call, "svg"))
 		return print_svg(call, uri);
 	if (!admin_qr_terminal(cv_str_z(uri), &out, &err))
-		printf("%.*s\n", CV_STR_ARGS(cv_buf_view(&out)));
+		put(&out);
 	cv_wipe(out.p, out.n);
 	cv_buf_done(&out);
 	printf("%s: %s\n%s\n",

@@ -262,6 +262,7 @@ start_base(struct smtpd_daemon *d, const char *conf)
 	s->srs = smtpd_srs_new(secret, (unsigned)(s->opt->srs_validity / 86400));
 	if (!access(s->main->keys_dir, W_OK))
 		smtpd_srs_prepare(s->srs);
+	cv_auth_prepare(s->main->register_dir);
 	return cv_sandbox_start(CV_SANDBOX_SMTPD, d->conf, d->conf_path, NULL, d->err);
 }
 

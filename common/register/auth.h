@@ -23,6 +23,9 @@
 struct cv_auth;
 CV_MUST_CHECK enum cv_status cv_auth_new(struct cv_register *r, struct cv_auth **out,
                                          struct cv_err *err);
+/* Makes what cv_auth_new() shares with other daemons beside the register (DIR is register_dir),
+ * before a sandbox forbids making files there. */
+void cv_auth_prepare(const char *dir);
 void cv_auth_free(struct cv_auth *a);
 /* From where an account's own password is taken: INSIDE is a list of networks; ALLOWED drops the
  * rule. Without a call it is taken from everywhere. May be called again at any time. */

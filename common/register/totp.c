@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/register/auth.h"
 
 /* By the number of the account: two that share a slot only spoil each other's code of a step. */
 #define SLOTS 131072u
@@ -73,14 +74,21 @@ totp_base32(const uint8_t *p, size_t n, struct cv_buf *out)
 
 /* ---- which were used ---- */
 
+static int
+open_file(const char *dir)
+{
+	char path[1100];
+	snprintf(path, sizeof path, "%s/%s", dir, TOTP_FILE);
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return fd >= 0 ? fd : open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
 static void *
 map_file(const char *dir)
 {
-	char path[1100];
 	size_t bytes = SLOTS * sizeof(uint64_t);
 	struct stat st;
-	snprintf(path, sizeof path, "%s/%s", dir, TOTP_FILE);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open_file(dir);
 	if (fd < 0)
 		return MAP_FAILED;
 	void *map = MAP_FAILED;
@@ -89,6 +97,13 @@ map_file(const char *dir)
 		map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	return map;
+}
+
+void
+cv_auth_prepare(const char *dir)
+{
+	(void)mkdir(dir, 0750); /* what fails here fails again, with words */
+	totp_steps_close(totp_steps_open(dir));
 }
 
 struct totp_steps *

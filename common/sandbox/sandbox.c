@@ -232,6 +232,12 @@ cv_sandbox_open(struct cv_sandbox *sb, enum cv_sandbox_program program, const st
 		snprintf(links, sizeof links, "%s/quarantine", m->keys_dir);
 		cv_sandbox_write(sb, links);
 	}
+	if (program == CV_SANDBOX_SMTPD) {
+		/* Which one-time codes were used: shared with imapd (common/register/totp.h). */
+		char steps[1100];
+		snprintf(steps, sizeof steps, "%s/register.steps", m->register_dir);
+		add(sb, steps, true);
+	}
 	if (conf_path)
 		open_file(sb, conf_path, false);
 	if (m->log_file[0])

@@ -30,7 +30,7 @@ def is_closed(c):
     return b"* BYE" in said
 
 
-def test_sessions_are_listed_and_ended():
+def test_sec_05_sessions_are_listed_and_ended():
     with kit.Province(filter=False) as p:
         an, binh = p.user("an"), p.user("binh")
         first, second, other = kit.RawImap(p, an), kit.RawImap(p, an), kit.RawImap(p, binh)

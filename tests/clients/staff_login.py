@@ -72,7 +72,7 @@ def device(p, address, name, **fields):
     return made.get("password"), made["number"]
 
 
-def test_outside_only_app_passwords_are_taken():
+def test_acc_05_outside_only_app_passwords_are_taken():
     with kit.Province(filter=False, main=ELSEWHERE) as p:
         an, binh = p.user("an"), p.user("binh")
         phone, number = device(p, an, "điện thoại")
@@ -166,7 +166,7 @@ def test_operators_give_and_take_app_passwords_and_change_the_networks():
         expect(imap_login(p, an, p.users[an]) is True, "inside after a reload, imapd")
 
 
-def test_many_guesses_at_once_are_not_more_than_five_and_unlock_opens_again():
+def test_sec_05_many_guesses_at_once_are_not_more_than_five_and_unlock_opens_again():
     with kit.Province(filter=False) as p:
         an = p.user("an")
         began = time.monotonic()
