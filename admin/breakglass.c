@@ -178,7 +178,7 @@ const struct admin_command admin_breakglass_end = {
 	.run = run_end,
 };
 const struct admin_command admin_breakglass_list = {
-	.noun = "breakglass", .verb = "list",
+	.noun = "breakglass", .verb = "list", .words = "",
 	.help = "list requests to read a box, and what became of them",
 	.help_vi = "liệt kê các đề nghị đọc hộp thư và kết quả", .options = list_options,
 	.examples = "  congvu breakglass list --state open",
