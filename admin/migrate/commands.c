@@ -208,6 +208,9 @@ run_accounts(struct admin_call *call, struct migrate_run *run, struct migrate_ac
 	if (!admin_conf(call))
 		return EXIT_CONFIG;
 	snprintf(journals, sizeof journals, "%.1000s/migrate", admin_main_options(call)->base_dir);
+	struct cv_err err = {0};
+	if (admin_owner_find(admin_main_options(call)->user, &run->owner, &err) != CV_OK)
+		return admin_error(call, EXIT_FAILED, err.text, err.text);
 	run->call = call;
 	run->journal_dir = journals;
 	run->below = admin_option(call, "below");

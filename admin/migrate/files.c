@@ -112,6 +112,15 @@ name_maildir_plus(const char *entry, struct cv_buf *out)
 	cv_buf_done(&text);
 }
 
+/* Links in a box are its owner's: they would bring in what he cannot read, since root may. */
+static bool
+is_link(const char *path)
+{
+	struct stat st;
+
+	return !lstat(path, &st) && S_ISLNK(st.st_mode);
+}
+
 /* Everything below PATH that IS_BOX is one, by name. ABOVE: name of PATH, "" for the top. */
 static void
 walk_tree(struct folders *f, const char *path, const char *above, unsigned depth,
@@ -126,7 +135,8 @@ walk_tree(struct folders *f, const char *path, const char *above, unsigned depth
 		struct cv_buf name = CV_BUF_INIT(2 * MIGRATE_NAME_MAX);
 		bool is_long =
 			snprintf(inner, sizeof inner, "%s/%s", path, entry) >= (int)sizeof inner;
-		if (strcmp(entry, ".") != 0 && strcmp(entry, "..") != 0 && !is_long) {
+		if (strcmp(entry, ".") != 0 && strcmp(entry, "..") != 0 && !is_long &&
+			!is_link(inner)) {
 			if (above[0])
 				cv_buf_printf(&name, "%s/", above);
 			if (entry[0] == '.' && is_maildir(inner))
@@ -202,7 +212,7 @@ list_maildir(const char *folder, const char *part, struct migrate_list *list, st
 		char path[PATH_BYTES + 300];
 		struct stat st;
 		snprintf(path, sizeof path, "%s/%s", dir, d->d_name);
-		if (d->d_name[0] == '.' || stat(path, &st) || !S_ISREG(st.st_mode))
+		if (d->d_name[0] == '.' || lstat(path, &st) || !S_ISREG(st.st_mode))
 			continue;
 		struct migrate_message *m = migrate_list_add(list);
 		if (!m) {
@@ -280,7 +290,7 @@ is_mbox(const char *path)
 {
 	char line[6] = "";
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); /* a FIFO waits */
 
 	if (fd < 0)
 		return false;

@@ -424,7 +424,11 @@ imap_messages(struct migrate_source *base, const struct migrate_folder *folder,
 	const struct mailimap_selection_info *info = s->session->imap_selection_info;
 	uint32_t exists = info && info->sel_has_exists ? info->sel_exists : 0;
 	s->uidvalidity = info ? info->sel_uidvalidity : 0;
-	enum cv_status status = CV_OK;
+	enum cv_status status = exists <= MIGRATE_MESSAGES_MAX
+					? CV_OK
+					: cv_fail(err, CV_LIMIT,
+						  "%s: a folder has more than %u messages",
+						  folder->name, MIGRATE_MESSAGES_MAX);
 	for (uint32_t first = 1; status == CV_OK && first <= exists; first += LIST_CHUNK)
 		status = list_some(s, first, CV_MIN(first + LIST_CHUNK - 1, exists), list, err);
 	return status;

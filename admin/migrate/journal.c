@@ -8,6 +8,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,14 +125,26 @@ drop_sure(struct migrate_journal *j)
 }
 
 enum cv_status
-migrate_journal_open(const char *path, struct migrate_journal *out, struct cv_err *err)
+migrate_journal_open(const char *path, struct admin_owner owner, struct migrate_journal *out,
+	struct cv_err *err)
 {
 	struct cv_str text = CV_STR_EMPTY, rest, line;
-	enum cv_status status = admin_file_read(path, JOURNAL_MAX, &text, err);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		0600);
 
-	if (status != CV_OK && status != CV_NOT_FOUND)
+	/* Held as long as it is open: two runs at once would send everything twice. */
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
+		close(fd);
+		return cv_fail(err, CV_CONFLICT, "another run brings this box over: wait for its end");
+	}
+	if (fd < 0)
+		return cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot write %s", path);
+	enum cv_status status = admin_file_read(path, JOURNAL_MAX, &text, err);
+	if (status != CV_OK && status != CV_NOT_FOUND) {
+		close(fd);
 		return status;
-	*out = (struct migrate_journal){.fd = -1, .unsure = json_object()};
+	}
+	*out = (struct migrate_journal){.fd = fd, .unsure = json_object()};
 	cv_map_init(&out->done);
 	/* A torn last line says nothing: its message is looked for, or sent again. */
 	size_t whole = text.n;
@@ -143,8 +156,8 @@ migrate_journal_open(const char *path, struct migrate_journal *out, struct cv_er
 	if (status == CV_OK)
 		free((void *)(uintptr_t)text.p);
 	drop_sure(out);
-	out->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (out->fd < 0 || (whole < text.n && ftruncate(out->fd, (off_t)whole))) {
+	if (out->fd < 0 || (whole < text.n && ftruncate(out->fd, (off_t)whole)) ||
+		(owner.uid != (uid_t)-1 && fchown(out->fd, owner.uid, owner.gid))) {
 		status = cv_fail_errno(err, CV_TEMPFAIL, errno, "cannot write %s", path);
 		migrate_journal_close(out);
 		return status;

@@ -57,8 +57,9 @@ add_account(struct migrate_accounts *out, const struct cv_str *fields, size_t n,
 			text[c] = c == C_PASSWORD ? fields[at[c]] : cv_str_trim(fields[at[c]]);
 	if (!text[C_USER].n || !text[C_ADDRESS].n)
 		return cv_fail(err, CV_INVALID, "line %zu: user and address are both needed", row);
-	if (cv_str_find(text[C_ADDRESS], '/', 0) < text[C_ADDRESS].n)
-		return cv_fail(err, CV_INVALID, "line %zu: an address has no '/'", row);
+	if (cv_str_find(text[C_ADDRESS], '/', 0) < text[C_ADDRESS].n || text[C_ADDRESS].p[0] == '.')
+		return cv_fail(err, CV_INVALID,
+			"line %zu: an address has no '/' and does not begin with a dot", row);
 	if (out->n == out->cap) {
 		out->cap = out->cap ? out->cap * 2 : 64;
 		out->items = cv_realloc(out->items, out->cap * sizeof *out->items);

@@ -16,6 +16,7 @@
 #include <pthread.h>
 
 #include "admin/admin.h"
+#include "admin/files.h"
 #include "common/base/buf.h"
 #include "common/base/map.h"
 
@@ -97,7 +98,8 @@ struct migrate_journal {
 };
 /* Reads PATH, or makes it (0600). A torn last line is ignored. */
 CV_MUST_CHECK enum cv_status migrate_journal_open(
-	const char *path, struct migrate_journal *out, struct cv_err *err);
+	const char *path, struct admin_owner owner, struct migrate_journal *out,
+	struct cv_err *err);
 void migrate_journal_close(struct migrate_journal *j);
 bool migrate_journal_has(const struct migrate_journal *j, const char *folder, const char *key);
 /* A message is about to be sent: durable once migrate_journal_sync() was called. */
@@ -127,6 +129,7 @@ struct migrate_run {
 	enum cv_status (*open)(const struct migrate_run *run, const struct migrate_account *a,
 		struct migrate_source **out, struct cv_err *err);
 	const char *journal_dir, *label; /* label: names the source in the journal's name */
+	struct admin_owner owner;        /* of the journals */
 	const char *below;               /* put all folders below this one; NULL: as they are */
 	bool dry_run;
 	uint64_t bytes_per_sec; /* of all accounts together; 0: no limit */

@@ -6,6 +6,7 @@
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <openssl/sha.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -188,6 +189,20 @@ copy_message(struct work *w, const struct migrate_message *m, struct cv_err *err
 
 /* ---- a folder ---- */
 
+/* Old folders that go into one here, and may number their messages alike: their keys say which. */
+static void
+mark_keys(const struct migrate_folder *folder, struct migrate_list *list)
+{
+	char hash[65];
+
+	hash_of(cv_str_z(folder->raw), hash);
+	for (size_t i = 0; i < list->n; i++) {
+		char *key = list->items[i].key;
+		size_t n = CV_MIN(strlen(key), (size_t)MIGRATE_KEY_MAX - 14);
+		snprintf(key + n, MIGRATE_KEY_MAX - n, "@%.12s", hash);
+	}
+}
+
 /* A killed run sent these and saw no answer: those that are in the box are done. */
 static enum cv_status
 resolve_unsure(struct work *w, struct cv_err *err)
@@ -223,11 +238,14 @@ resolve_unsure(struct work *w, struct cv_err *err)
 }
 
 static enum cv_status
-copy_folder(struct work *w, const struct migrate_folder *folder, struct cv_err *err)
+copy_folder(
+	struct work *w, const struct migrate_folder *folder, bool is_shared, struct cv_err *err)
 {
 	struct migrate_list list = {0};
 	enum cv_status status = w->source->ops->messages(w->source, folder, &list, err);
 
+	if (is_shared)
+		mark_keys(folder, &list);
 	if (status == CV_OK && !w->run->dry_run)
 		status = resolve_unsure(w, err);
 	w->a->found += list.n;
@@ -263,7 +281,10 @@ copy_folders(struct work *w, struct cv_err *err)
 			cv_buf_printf(&name, "%s/", w->run->below);
 		cv_buf_z(&name, folders[i].name);
 		w->folder = name.p;
-		status = copy_folder(w, &folders[i], err);
+		bool is_shared = false;
+		for (size_t j = 0; j < n && !is_shared; j++)
+			is_shared = j != i && !strcasecmp(folders[i].name, folders[j].name);
+		status = copy_folder(w, &folders[i], is_shared, err);
 		cv_buf_done(&name);
 	}
 	w->folder = NULL;
@@ -273,19 +294,22 @@ copy_folders(struct work *w, struct cv_err *err)
 
 /* ---- an account ---- */
 
+/* Each old box has its own: two that come into one here may number their messages alike. The files
+ * are the daemons' user's, like all below base_dir: a backup reads them. */
 static enum cv_status
 open_journal(struct work *w, struct cv_err *err)
 {
-	char path[2400];
+	char path[2400], user[65];
 	const struct migrate_run *run = w->run;
 
 	snprintf(path, sizeof path, "%.1500s/%.400s", run->journal_dir, run->label);
-	enum cv_status status = admin_folder_make(path, 0700, ADMIN_OWNER_SELF, err);
+	enum cv_status status = admin_folder_make(path, 0700, run->owner, err);
 	if (status != CV_OK)
 		return status;
-	snprintf(path, sizeof path, "%.1500s/%.400s/%.320s.log", run->journal_dir, run->label,
-		w->a->address);
-	return migrate_journal_open(path, &w->journal, err);
+	hash_of(cv_str_z(w->a->user), user);
+	snprintf(path, sizeof path, "%.1500s/%.400s/%.320s.%.12s.log", run->journal_dir, run->label,
+		w->a->address, user);
+	return migrate_journal_open(path, run->owner, &w->journal, err);
 }
 
 /* One connection; what it copied is not copied again by the next. */
