@@ -270,6 +270,38 @@ swap(const struct job *j, struct cv_err *err)
 	return CV_OK;
 }
 
+/* "NAME.0123abcd.new" or the same with ".old" behind it. */
+static bool
+is_room_of(const char *name, const char *entry)
+{
+	size_t n = strlen(name);
+
+	if (strncmp(entry, name, n) != 0 || entry[n] != '.' ||
+		strspn(entry + n + 1, "0123456789abcdef") != 8)
+		return false;
+	return !strcmp(entry + n + 9, ".new") || !strcmp(entry + n + 9, ".new.old");
+}
+
+/* What a run that was killed left beside the folder may lie where the web server reads: people who
+ * have gone since would stay in it. The lock is ours, so nobody works there. */
+static void
+sweep(const char *dir)
+{
+	char above[PATH_BYTES], path[PATH_BYTES];
+	const char *slash = strrchr(dir, '/');
+
+	snprintf(above, sizeof above, "%.*s/", (int)(slash - dir), dir);
+	DIR *d = opendir(above);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		if (!is_room_of(slash + 1, e->d_name))
+			continue;
+		snprintf(path, sizeof path, "%.1000s%.255s", above, e->d_name);
+		remove_tree(path, 0);
+	}
+	if (d)
+		closedir(d);
+}
+
 static enum cv_status
 publish(struct job *j, struct cv_err *err)
 {
@@ -288,6 +320,8 @@ publish(struct job *j, struct cv_err *err)
 		status = swap(j, err);
 	if (status != CV_OK)
 		remove_tree(j->room, 0);
+	else
+		sweep(j->dir);
 	cv_map_done(&j->old_sums);
 	cv_map_done(&j->new_paths);
 	json_decref(old);

@@ -297,7 +297,7 @@ set_commands(struct admin_remote *r, enum method method, const char *path, const
 		snprintf(text, sizeof text, "rename %s%s %s%s", r->root, path, r->root, target);
 		commands = curl_slist_append(commands, text);
 	} else if (method == DELETE) {
-		snprintf(text, sizeof text, "*rm %s%s", r->root, path);
+		snprintf(text, sizeof text, "rm %s%s", r->root, path);
 		commands = curl_slist_append(commands, text);
 	}
 	if (commands) {
@@ -519,5 +519,14 @@ admin_remote_put(struct admin_remote *r, const char *path, struct cv_str bytes, 
 enum cv_status
 admin_remote_delete(struct admin_remote *r, const char *path, struct cv_err *err)
 {
-	return change(r, DELETE, path, "", CV_STR_EMPTY, err);
+	struct cv_buf text = CV_BUF_INIT(ADMIN_SITE_FILE_MAX);
+	struct cv_err ignored;
+	enum cv_status status = change(r, DELETE, path, "", CV_STR_EMPTY, err);
+
+	/* SFTP does not say in a word that it was not there; one that stays must not be forgotten. */
+	if (status != CV_OK && r->manner == SFTP &&
+		admin_remote_get(r, path, &text, &ignored) == CV_NOT_FOUND)
+		status = CV_OK;
+	cv_buf_done(&text);
+	return status;
 }

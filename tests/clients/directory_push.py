@@ -212,6 +212,14 @@ def dir_01_sftp_checks_the_host_key_and_replaces_files(c, folder):
         answer = c.run("directory", "publish", "--push", url, "--json")
         check("what changed replaces the old", answer.code == 0 and tree(remote) == tree(folder)
               and answer.json()["push"]["sent"] == 18, answer)
+        # A page that cannot be removed there must not be forgotten: its people may have left.
+        stuck = next(n for n in tree(remote) if n.startswith("donvi/") and "stp" not in n)
+        os.rename(f"{remote}/{stuck}", f"{remote}/{stuck}.kept")
+        os.mkdir(f"{remote}/{stuck}")
+        answer = c.run("directory", "publish", "--agency", "stp", "--out", "stp-alone", "--push", url, "--json")
+        check("what cannot be deleted is said", answer.code != 0, answer)
+        os.rmdir(f"{remote}/{stuck}")
+        os.rename(f"{remote}/{stuck}.kept", f"{remote}/{stuck}")
         answer = c.run("directory", "publish", "--agency", "stp", "--out", "stp-alone", "--push", url, "--json")
         check("what is no more is deleted", answer.code == 0 and tree(remote) == tree(f"{c.dir}/stp-alone"), answer)
     finally:

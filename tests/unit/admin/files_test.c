@@ -325,6 +325,33 @@ test_folder__of_somebody_else_is_left_alone(void **state)
 	admin_site_done(&site);
 }
 
+/* DIR-04: who has left is in nothing that a killed run left beside the folder either. */
+static void
+test_folder__of_a_killed_run_is_swept_away(void **state)
+{
+	(void)state;
+	static const char *const one[] = {"a.html", "A", NULL};
+	static const char *const others[] = {"gone.0123abcd.newer", "gone.0123abc.new",
+		"other.0123abcd.new", "gone.backup"};
+	struct admin_site site = site_of(one);
+	struct admin_published out;
+	struct cv_err err = {0};
+
+	assert_int_equal(mkdir(below("gone.0123abcd.new"), 0755), 0);
+	assert_int_equal(mkdir(below("gone.0123abcd.new/donvi"), 0755), 0);
+	put("gone.0123abcd.new/donvi/leaver.vcf", "A leaver");
+	assert_int_equal(mkdir(below("gone.deadbeef.new.old"), 0755), 0);
+	for (size_t i = 0; i < CV_COUNT(others); i++)
+		assert_int_equal(mkdir(below(others[i]), 0755), 0);
+	assert_int_equal(
+		admin_folder_publish(below("gone"), &site, ADMIN_OWNER_SELF, &out, &err), CV_OK);
+	assert_int_equal(inode("gone.0123abcd.new"), 0);
+	assert_int_equal(inode("gone.deadbeef.new.old"), 0);
+	for (size_t i = 0; i < CV_COUNT(others); i++)
+		assert_int_not_equal(inode(others[i]), 0);
+	admin_site_done(&site);
+}
+
 /* ---- paths ---- */
 
 static void
@@ -380,6 +407,7 @@ main(void)
 		cmocka_unit_test(test_folder__is_replaced_and_keeps_what_did_not_change),
 		cmocka_unit_test(test_folder__mends_a_page_that_somebody_changed),
 		cmocka_unit_test(test_folder__of_somebody_else_is_left_alone),
+		cmocka_unit_test(test_folder__of_a_killed_run_is_swept_away),
 		cmocka_unit_test(test_path__becomes_absolute_and_plain),
 	};
 	/* clang-format on */
