@@ -33,11 +33,15 @@ admin_job_settle(
 	struct admin_job_record *record, const struct cv_when *w, const char *when, int64_t now)
 {
 	bool is_new = !record->slot || strcmp(record->when, when) != 0;
+	/* A good run that is still to come: jobs that ask what happened since would wait for it. */
+	bool is_ahead = record->good > now + PAUSE_LAST_SECS;
 
 	if (w->kind == CV_WHEN_OFF)
 		return false;
+	if (is_ahead)
+		record->good = 0;
 	if (!is_new && record->slot <= cv_when_after(w, now))
-		return false;
+		return is_ahead;
 	record->slot = cv_when_before(w, now);
 	record->retry_at = 0;
 	snprintf(record->when, sizeof record->when, "%s", when);

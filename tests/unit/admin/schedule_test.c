@@ -179,6 +179,14 @@ test_plan__survives_clocks_that_are_set(void **state)
 	/* A year ahead by mistake, and back: not silent for a year. */
 	assert_true(admin_job_settle(&r, &w, "daily 02:30", now));
 	assert_true(admin_job_next(&r, &w, now) == at("2026-11-24 02:30"));
+	/* What asks for changes since the last good run does not wait for that year either. */
+	r.good = at("2027-11-23 02:30");
+	assert_true(admin_job_settle(&r, &w, "daily 02:30", now));
+	assert_int_equal(r.good, 0);
+	r.good = now + 60; /* a little back, as time servers do: nothing is done twice for it */
+	assert_false(admin_job_settle(&r, &w, "daily 02:30", now));
+	assert_int_equal(r.good, now + 60);
+	r.good = 0;
 	/* Some minutes back over the time itself: not twice. */
 	r.slot = at("2026-11-23 02:30");
 	now = at("2026-11-23 02:25");
