@@ -523,7 +523,7 @@ admin_remote_delete(struct admin_remote *r, const char *path, struct cv_err *err
 	struct cv_err ignored;
 	enum cv_status status = change(r, DELETE, path, "", CV_STR_EMPTY, err);
 
-	/* SFTP does not say in a word that it was not there; one that stays must not be forgotten. */
+	/* SFTP has no word for "it was not there"; one that stays must not be forgotten. */
 	if (status != CV_OK && r->manner == SFTP &&
 		admin_remote_get(r, path, &text, &ignored) == CV_NOT_FOUND)
 		status = CV_OK;
