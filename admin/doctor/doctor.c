@@ -237,6 +237,8 @@ gather(struct doctor *d, struct admin_call *call)
 	d->queue_stats = ask(call, ADMIN_SMTPD, admin_request("queue.stats"));
 	json_object_set_new(frozen, "frozen", json_true());
 	d->frozen = ask(call, ADMIN_SMTPD, frozen);
+	if (d->status[DOCTOR_IMAPD]) /* a stopped store is not opened for this */
+		d->admins = ask(call, ADMIN_STORE, admin_request("admin.list"));
 	d->classifier = ask(call, ADMIN_SPAMFILTER, admin_request("classifier.status"));
 	d->schedule = admin_schedule_status(call);
 	d->domains = read_domains(d->main);
@@ -260,6 +262,7 @@ let_go(struct doctor *d)
 	json_decref(d->queue);
 	json_decref(d->queue_stats);
 	json_decref(d->frozen);
+	json_decref(d->admins);
 	json_decref(d->classifier);
 	json_decref(d->domains);
 	json_decref(d->schedule);

@@ -48,6 +48,7 @@ struct doctor {
 	json_t *queue;                  /* "queue.summary", or NULL */
 	json_t *queue_stats;            /* "queue.stats", or NULL */
 	json_t *frozen;                 /* "sending.list", or NULL */
+	json_t *admins;                 /* "admin.list", or NULL */
 	json_t *classifier;             /* "classifier.status", or NULL */
 	json_t *schedule;               /* admin_schedule_status(), or NULL */
 	json_t *domains;                /* names of ours, aliases too */

@@ -177,8 +177,8 @@ const struct doctor_row doctor_rows[] = {
 	/* ---- accounts ---- */
 	{ "accounts.frozen", DOCTOR_WARN, "no account is frozen", "không tài khoản nào bị khóa gửi", "may not send", "đang bị khóa gửi",
 		"find out whether its password is known to others before congvu sending release", "kiểm tra có bị lộ mật khẩu không trước khi congvu sending release" },
-	{ "accounts.second-factor", DOCTOR_WARN, "admins have a second factor", "quản trị có xác thực hai lớp", "a second factor for admins does not exist yet", "chưa có xác thực hai lớp cho quản trị",
-		"until then let admins work from inside the province's networks only", "tạm thời quản trị chỉ làm việc từ mạng nội bộ" },
+	{ "accounts.second-factor", DOCTOR_WARN, "admins have a second factor", "quản trị có xác thực hai lớp", "an admin has no second factor", "quản trị chưa có xác thực hai lớp",
+		"congvu account totp enrol ADDRESS; then admin_second_factor = required", "congvu account totp enrol ĐỊA_CHỈ; sau đó đặt admin_second_factor = required" },
 };
 /* clang-format on */
 const size_t doctor_rows_count = CV_COUNT(doctor_rows);

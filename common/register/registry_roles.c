@@ -538,6 +538,19 @@ admin_json(struct cv_str name, const struct reg_admin *a)
 		(json_int_t)a->since_secs, "by", a->by);
 }
 
+/* The same with "second_factor" of who logs in here: the others are Unix accounts. */
+static json_t *
+listed_json(struct reg_call *c, const struct reg_admin *a)
+{
+	json_t *o = admin_json(cv_str_z(a->name), a);
+	struct reg_account *account;
+	struct cv_err none;
+	if (!cv_str_has_prefix(cv_str_z(a->name), "unix:") &&
+	    !reg_account_of(c, cv_str_z(a->name), &account, &none))
+		json_object_set_new(o, "second_factor", json_string(reg_second_state(c, account)));
+	return o;
+}
+
 static enum cv_status
 read_role(struct reg_call *c, struct reg_admin *a, struct cv_err *err)
 {
@@ -641,7 +654,7 @@ reg_admin_list(struct reg_call *c, struct cv_err *err)
 	json_t *list = json_array();
 	for (size_t i = 0; i < n; i++)
 		if (reg_in_scope(c, all[i]->agency))
-			json_array_append_new(list, admin_json(cv_str_z(all[i]->name), all[i]));
+			json_array_append_new(list, listed_json(c, all[i]));
 	json_object_set_new(c->reply, "admins", list);
 	return CV_OK;
 }

@@ -111,6 +111,8 @@ def test_acc_04_an_administrator_gives_his_code():
         recovered = as_an("account", "list", code=codes[2].lower())
         expect(recovered.returncode == 0, recovered)
         expect(as_an("account", "list", code=codes[2]).returncode == 1, "a recovery code works once")
+        listed = p.ask("imapd", "admin.list")["admins"]
+        expect([a.get("second_factor") for a in listed if a["admin"] == an] == ["on"], listed)
         own = p.ask("imapd", "account.totp.status", address=an)
         expect(own["codes_left"] == 9, own)
 
