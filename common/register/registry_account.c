@@ -204,8 +204,8 @@ reg_update_account(struct reg_call *c, json_t *object, struct reg_account *a, bo
 
 /* ---- addresses ---- */
 
-static enum cv_status
-check_refused(struct reg_call *c, struct cv_str local, bool override, struct cv_err *err)
+enum cv_status
+reg_check_refused(struct reg_call *c, struct cv_str local, bool override, struct cv_err *err)
 {
 	const char *why, *why_vi;
 	if (override || !cv_name_is_refused(local, c->r->more_reserved, &why, &why_vi))
@@ -227,7 +227,7 @@ reg_free_address(struct reg_call *c, struct cv_str surname, struct cv_str middle
 		enum cv_status status = cv_name_local_part(r->name_template, surname, middle, given,
 		                                           unit, number, &local, err);
 		if (!status)
-			status = check_refused(c, cv_buf_view(&local), override, err);
+			status = reg_check_refused(c, cv_buf_view(&local), override, err);
 		*key_out = status ? CV_STR_EMPTY : cv_arena_printf(&c->arena, "%s@%s", local.p,
 			r->model.default_domain);
 		cv_buf_done(&local);
@@ -254,7 +254,7 @@ explicit_address(struct reg_call *c, struct cv_str text, const struct reg_accoun
 	if (a->kind != CV_KIND_PERSON && a->kind != CV_KIND_APP)
 		return CV_OK;
 	struct cv_str local = cv_str_sub(*key_out, 0, cv_str_find(*key_out, '@', 0));
-	return check_refused(c, local, override, err);
+	return reg_check_refused(c, local, override, err);
 }
 
 /* The address of a new account: the one given, or by kind from agency, role word or name. */
@@ -513,15 +513,19 @@ change_state(struct reg_call *c, enum cv_reg_state from_a, enum cv_reg_state fro
 	if (status)
 		return status;
 	reply_account(c, a);
-	json_object_set_new(c->reply, "changed", json_boolean(a->state != to));
-	if (a->state == to)
+	/* Who is locked out while on leave is no longer let in at its end. */
+	bool stays_off = to == CV_STATE_SUSPENDED && reg_stay_off(c, a);
+	json_object_set_new(c->reply, "changed", json_boolean(a->state != to || stays_off));
+	if (a->state == to && !stays_off)
 		return CV_OK;
-	if (a->state != from_a && a->state != from_b)
+	if (a->state != to && a->state != from_a && a->state != from_b)
 		return cv_fail(err, CV_DENIED, "%s is %s", a->text[T_ADDRESS],
 		               reg_state_words[a->state]);
-	a->state = to;
-	a->state_secs = cv_wall_secs();
-	reg_save_account(c, a);
+	if (a->state != to) {
+		a->state = to;
+		a->state_secs = cv_wall_secs();
+		reg_save_account(c, a);
+	}
 	if (to == CV_STATE_ACTIVE && reg_fact(c, a, "unused"))
 		reg_set_fact(c, a, "unused", NULL);
 	return reg_commit(c, action, a->text[T_ADDRESS], event_detail(c, a), err);
@@ -534,9 +538,19 @@ reg_account_suspend(struct reg_call *c, struct cv_err *err)
 	                    "account.suspend", err);
 }
 
+/* One whose time was up (ACC-11) comes back by another last day alone. */
 enum cv_status
 reg_account_resume(struct reg_call *c, struct cv_err *err)
 {
+	struct reg_account *a;
+	enum cv_status status = reg_account_field(c, "address", &a, err);
+	if (status)
+		return status;
+	if (json_is_true(json_object_get(reg_fact(c, a, "expires"), "ended")))
+		return reg_refuse(c, CV_DENIED,
+			"the time of this account is up: account.expire with another last day lets "
+			"it in again",
+			"tài khoản đã hết thời hạn: hãy gia hạn (account.expire) để sử dụng lại", err);
 	return change_state(c, CV_STATE_SUSPENDED, CV_STATE_SUSPENDED, CV_STATE_ACTIVE,
 		"account.resume", err);
 }

@@ -5,8 +5,9 @@
  * as done in the same commit as its first change, so that a stop at any moment leaves it done or
  * waiting, never twice. What it answered, or why it was refused, stays with it.
  *
- * Body of a row Y: {"state", "at", "group", "by", "added", "request", "reason"?, "ended"?,
- * "answer"?, "error"?}.
+ * Body of a row Y: {"state", "at", "group", "by", "added", "request", "agency"?, "reason"?,
+ * "ended"?, "answer"?, "error"?}. "agency": what was asked by its administrator is within his reach
+ * on its day too, or it is refused; people move.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
@@ -36,6 +37,17 @@ can_wait(json_t *request)
 	for (size_t i = 0; name && i < CV_COUNT(may_wait); i++)
 		if (!strcmp(name, may_wait[i]))
 			return reg_find_request(request) != NULL;
+	return false;
+}
+
+/* It would stand in the register and in the audit trail. */
+static bool
+holds_secret(const json_t *request)
+{
+	static const char *const secrets[] = { "password", "current", "as" };
+	for (size_t i = 0; i < CV_COUNT(secrets); i++)
+		if (json_object_get(request, secrets[i]))
+			return true;
 	return false;
 }
 
@@ -85,9 +97,10 @@ same_act(const json_t *body, int64_t at, const json_t *request)
 	       json_equal(json_object_get(body, "request"), request);
 }
 
-enum cv_status
-reg_put_off(struct reg_call *c, json_t *request, int64_t at, uint64_t group, uint64_t *number_out,
-            struct cv_err *err)
+/* REACH: the agency beyond whose people it is not done; NULL: anybody. */
+static enum cv_status
+put_off(struct reg_call *c, json_t *request, int64_t at, uint64_t group, const char *reach,
+        uint64_t *number_out, struct cv_err *err)
 {
 	struct reg_docs *docs = &c->r->model.docs;
 	const struct reg_doc **list;
@@ -110,7 +123,34 @@ reg_put_off(struct reg_call *c, json_t *request, int64_t at, uint64_t group, uin
 	const char *reason = json_string_value(json_object_get(c->request, "reason"));
 	if (reason)
 		json_object_set_new(body, "reason", json_string(reason));
+	if (reach)
+		json_object_set_new(body, "agency", json_string(reach));
 	reg_save_doc(c, 'Y', *number_out, 0, body);
+	return CV_OK;
+}
+
+enum cv_status
+reg_put_off(struct reg_call *c, json_t *request, int64_t at, uint64_t group, uint64_t *number_out,
+            struct cv_err *err)
+{
+	return put_off(c, request, at, group, NULL, number_out, err);
+}
+
+static const char *
+reach_of(const struct reg_call *c)
+{
+	return c->who && c->who->role == CV_ROLE_AGENCY ? c->who->agency : NULL;
+}
+
+/* May REQUEST be put off at all? */
+static enum cv_status
+check_waiting(json_t *request, struct cv_err *err)
+{
+	if (holds_secret(request))
+		return cv_fail(err, CV_INVALID, "a request that waits holds no password");
+	if (json_dumpb(request, NULL, 0, JSON_COMPACT) > REQUEST_BYTES)
+		return cv_fail(err, CV_LIMIT, "a request that waits has at most %u bytes",
+		               REQUEST_BYTES);
 	return CV_OK;
 }
 
@@ -130,15 +170,14 @@ reg_dated_add(struct reg_call *c, struct cv_err *err)
 			"field 'at' must be a day or moment to come, within %d years", YEARS_MAX);
 	if (!json_is_object(request) || !can_wait(request))
 		return cv_fail(err, CV_INVALID, "field 'request' is no request that can wait");
-	if (json_dumpb(request, NULL, 0, JSON_COMPACT) > REQUEST_BYTES)
-		return cv_fail(err, CV_LIMIT, "a request that waits has at most %u bytes",
-		               REQUEST_BYTES);
-	status = reg_try(c, request, &preview, err);
+	status = check_waiting(request, err);
+	if (!status)
+		status = reg_try(c, request, &preview, err);
 	if (status)
 		return status;
 	json_object_set_new(c->reply, "at", json_integer(at));
 	json_object_set_new(c->reply, "preview", preview);
-	status = reg_put_off(c, request, at, 0, &number, err);
+	status = put_off(c, request, at, 0, reach_of(c), &number, err);
 	if (status)
 		return status;
 	json_object_set_new(c->reply, "number", json_integer((json_int_t)number));
@@ -171,11 +210,11 @@ reg_when(struct reg_call *c, bool *put_off_out, struct cv_err *err)
 	json_t *request = json_deep_copy(c->request);
 	json_object_del(request, "on");
 	json_object_del(request, "dry_run");
-	status = json_dumpb(request, NULL, 0, JSON_COMPACT) > REQUEST_BYTES
-		? cv_fail(err, CV_LIMIT, "a request that waits has at most %u bytes", REQUEST_BYTES)
-		: reg_try(c, request, &preview, err);
+	status = check_waiting(request, err);
 	if (!status)
-		status = reg_put_off(c, request, at, 0, &number, err);
+		status = reg_try(c, request, &preview, err);
+	if (!status)
+		status = put_off(c, request, at, 0, reach_of(c), &number, err);
 	if (!status) {
 		*put_off_out = true;
 		json_object_set_new(c->reply, "dated", json_integer((json_int_t)number));
@@ -344,6 +383,19 @@ short_answer(const json_t *reply)
 	return n <= ANSWER_BYTES ? json_deep_copy(reply) : json_object();
 }
 
+/* The unit that stands for CODE now, when it was closed since. */
+static const char *
+standing(const struct cv_registry *r, const char *code)
+{
+	for (unsigned i = 0; i < 16 && !reg_find_agency(r, cv_str_z(code)); i++) {
+		const char *next = cv_map_get(&r->model.closed, cv_str_z(code));
+		if (!next || !*next)
+			break;
+		code = next;
+	}
+	return code;
+}
+
 /* The act is marked in the commit of its own first change. */
 static enum cv_status
 do_act(struct reg_call *c, uint64_t number, struct cv_err *err)
@@ -354,7 +406,14 @@ do_act(struct reg_call *c, uint64_t number, struct cv_err *err)
 		(unsigned long long)number, text_of(body, "by"));
 	struct cv_str what = cv_arena_str(&c->arena, cv_str_z(text_of(request, "do")));
 	struct reg_call inner;
+	struct cv_registry_who who = { .role = CV_ROLE_AGENCY };
 	reg_call_begin(&inner, c, actor.p, request);
+	if (json_object_get(body, "agency")) {
+		snprintf(who.name, sizeof who.name, "%s", text_of(body, "by"));
+		snprintf(who.agency, sizeof who.agency, "%s",
+			standing(c->r, text_of(body, "agency")));
+		inner.who = &who;
+	}
 	reg_save_doc(&inner, 'Y', number, 0, ended(body, "done"));
 	enum cv_status status = reg_run(&inner, err);
 	bool was_committed = inner.was_committed;

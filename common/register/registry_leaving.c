@@ -45,6 +45,8 @@ hand_over(struct reg_call *c, struct reg_account *a, json_t *fact, struct cv_err
 	if (!status && (to->kind != CV_KIND_PERSON || to->state != CV_STATE_ACTIVE || to == a))
 		status = cv_fail(err, CV_INVALID, "%s is no other person at work",
 		                 to->text[T_ADDRESS]);
+	if (!status)
+		status = reg_check_scope(c, to->text[T_ADDRESS], to->text[T_AGENCY], err);
 	if (status)
 		return status;
 	if (!reg_list_has(&a->readers, to->acct)) {

@@ -171,6 +171,26 @@ move_address(struct reg_call *c, struct reg_account *a, struct cv_str key)
 	json_object_set_new(c->reply, "alias", json_stringn(old.p, old.n));
 }
 
+/* TEXT as A's new address: the caller's to give, nobody else's ever, no reserved word. */
+static enum cv_status
+given_address(struct reg_call *c, const struct reg_account *a, struct cv_str text,
+              struct cv_str *key_out, struct cv_err *err)
+{
+	enum cv_status status = reg_check_new_address(c, text, err);
+	if (!status)
+		status = reg_address_key(c, text, key_out, err);
+	if (status)
+		return status;
+	const struct reg_address *old = cv_map_get(&c->r->model.addresses, *key_out);
+	if (old && old->acct == a->acct)
+		return CV_OK;
+	if (old)
+		return cv_fail(err, CV_EXISTS, "the address %.*s belongs, or belonged, to somebody",
+			CV_STR_ARGS(*key_out));
+	return reg_check_refused(c, cv_str_sub(*key_out, 0, cv_str_find(*key_out, '@', 0)),
+		reg_flag(c->request, "override", false), err);
+}
+
 /* Field "new_address", or what name and unit make; with "keep_address" what there is. */
 static enum cv_status
 choose_new_address(struct reg_call *c, struct reg_account *a, struct cv_err *err)
@@ -180,13 +200,7 @@ choose_new_address(struct reg_call *c, struct reg_account *a, struct cv_err *err
 	if (status || reg_flag(c->request, "keep_address", false))
 		return status;
 	if (text.n) {
-		status = reg_address_key(c, text, &key, err);
-		const struct reg_address *old =
-			status ? NULL : cv_map_get(&c->r->model.addresses, key);
-		if (old && old->acct != a->acct)
-			status = cv_fail(err, CV_EXISTS,
-				"the address %.*s belongs, or belonged, to somebody",
-				CV_STR_ARGS(key));
+		status = given_address(c, a, text, &key, err);
 	} else {
 		status = address_for(c, a, cv_str_z(a->text[T_AGENCY]), &key, err);
 	}
@@ -423,6 +437,18 @@ end_second(struct reg_call *c, struct reg_account *a, json_t *left, struct cv_er
 	}
 	json_decref(fact);
 	return status;
+}
+
+bool
+reg_stay_off(struct reg_call *c, const struct reg_account *a)
+{
+	const json_t *old = reg_fact(c, a, "leave");
+	if (!old || json_is_true(json_object_get(old, "was_suspended")))
+		return false;
+	json_t *fact = json_deep_copy(old);
+	json_object_set_new(fact, "was_suspended", json_true());
+	reg_set_fact(c, a, "leave", fact);
+	return true;
 }
 
 static void

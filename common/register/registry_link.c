@@ -25,13 +25,12 @@ reg_alias_add(struct reg_call *c, struct cv_err *err)
 	if (old && !is_own)
 		return cv_fail(err, CV_EXISTS, "the address %.*s belongs, or belonged, to somebody",
 			CV_STR_ARGS(key));
-	const char *why, *why_vi;
 	struct cv_str local = cv_str_sub(key, 0, cv_str_find(key, '@', 0));
 	bool is_personal = a->kind == CV_KIND_PERSON || a->kind == CV_KIND_APP;
-	if (is_personal && !reg_flag(c->request, "override", false) &&
-	    cv_name_is_refused(local, c->r->more_reserved, &why, &why_vi))
-		return cv_fail(err, CV_DENIED, "'%.*s' %s; give \"override\" with a \"reason\" to use it",
-			CV_STR_ARGS(local), why);
+	if (is_personal)
+		status = reg_check_refused(c, local, reg_flag(c->request, "override", false), err);
+	if (status)
+		return status;
 	reg_save_address(c, key, REG_ALIAS, a->acct);
 	return reg_commit(c, "alias.add", cv_arena_z(&c->arena, key),
 		json_pack("{s:s}", "of", a->text[T_ADDRESS]), err);

@@ -17,6 +17,10 @@ json_int_t reg_fact_secs(const json_t *fact, const char *key);
  * agency out of A's delegations; LEFT gets {"what", "of", "who"} of each. */
 void reg_leave_links(struct reg_call *c, struct reg_account *a, const char *agency, json_t *left);
 
+/* A, who is away, is not let in at the end of the leave; false: is not away, or was noted before.
+ * Recorded with the call's rows. */
+bool reg_stay_off(struct reg_call *c, const struct reg_account *a);
+
 /* ---- registry_leaving.c ---- */
 /* A retires now (IS_NEW), or what follows is changed: links are left, the day is set until which
  * the box is kept, field "handover" names who reads it. Recorded with the call's rows. */
@@ -51,6 +55,9 @@ CV_MUST_CHECK enum cv_status reg_count_reset(struct reg_call *c, const struct re
                                              struct cv_err *err);
 
 /* ---- elsewhere ---- */
+/* CV_DENIED for a reserved or indecent local part, unless OVERRIDE (registry_account.c). */
+CV_MUST_CHECK enum cv_status reg_check_refused(struct reg_call *c, struct cv_str local,
+                                               bool override, struct cv_err *err);
 /* Heads of agencies and units, and their deputies (registry_quota.c). */
 bool reg_is_leader(const struct reg_account *a);
 /* Sets "used_bytes" and "used_messages" of A's box, if it has one (registry_account.c). */

@@ -325,7 +325,7 @@ check_fields(struct reg_call *c, json_t *request, struct cv_err *err)
 {
 	char en[TEXT_MAX], vi[TEXT_MAX];
 	const char *what = json_string_value(json_object_get(request, "do"));
-	if (strncmp(what, "account.", 8) && strcmp(what, "import"))
+	if (strncmp(what, "account.", 8) && strncmp(what, "alias.", 6) && strcmp(what, "import"))
 		return CV_OK;
 	for (size_t i = 0; i < CV_COUNT(operator_fields); i++) {
 		json_t *value = json_object_get(request, operator_fields[i]);

@@ -9,6 +9,7 @@
 #define TARGETS_MAX 2000
 #define FORWARDS_MAX 20
 #define DAY_SECS 86400
+#define TIME_MAX INT64_C(253402300799) /* the end of the year 9999 */
 #define FORWARD_DAYS_MAX 366 /* an allowance outside is looked at again once a year */
 #define NOTICE_DAYS_MAX 1830
 #define NEST_MAX 10
@@ -71,8 +72,8 @@ reg_time(struct reg_call *c, const char *name, bool is_end, int64_t *secs_out, b
 	if (json_is_integer(value)) {
 		*secs_out = (int64_t)json_integer_value(value);
 		*given_out = true;
-		return *secs_out >= 0 ? CV_OK : cv_fail(err, CV_INVALID, "field '%s' is no time",
-		                                        name);
+		return *secs_out >= 0 && *secs_out <= TIME_MAX ? CV_OK
+			: cv_fail(err, CV_INVALID, "field '%s' is no time", name);
 	}
 	struct cv_str text;
 	enum cv_status status = reg_field(c, c->request, name, 40, &text, err);

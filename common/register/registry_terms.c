@@ -107,6 +107,7 @@ reg_account_end(struct reg_call *c, struct cv_err *err)
 	json_t *fact = json_deep_copy(old);
 	json_object_set_new(fact, "ended", json_true());
 	reg_set_fact(c, a, "expires", fact);
+	(void)reg_stay_off(c, a);
 	if (a->state == CV_STATE_ACTIVE) {
 		a->state = CV_STATE_SUSPENDED;
 		a->state_secs = cv_wall_secs();

@@ -3,11 +3,14 @@
  * An act is taken back wholly or not at all: when every row that it changed still holds what it
  * wrote, and nothing that stays needs a row that would go. Taking back is an act itself, so it is
  * redone by taking it back. Some rows are left alone: numbers of accounts are never given twice (a
- * box with that number may hold mail), and the key of fake salts is made once.
+ * box with that number may hold mail), and the key of fake salts is made once. An address that the
+ * act gave to an account that stays becomes its alias, and an account that has mail does not go:
+ * nobody else ever gets an address that somebody may have written to (ADR-02).
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
 #include "common/register/journal.h"
+#include "common/register/registry_people.h"
 
 #define NAMED_MAX 100u /* rows that a refusal names */
 #define ROWS_MAX 1000u /* in one answer of undo.show */
@@ -73,6 +76,50 @@ act_field(struct reg_call *c, struct reg_act **out, struct cv_err *err)
 	               (unsigned long long)id, REG_JOURNAL_DAYS);
 }
 
+/* Of the account that the row KEY holds as VALUE, or is of. */
+static enum cv_status
+check_row(struct reg_call *c, struct cv_str key, struct cv_str value, struct cv_err *err)
+{
+	const struct reg_row_kind *kind = reg_row_kind(key);
+	struct cv_rd rd = cv_rd(cv_str_sub(key, 1, key.n));
+	struct reg_address address;
+	struct reg_account *a = NULL, *was = NULL;
+	if (!value.p || !kind || kind->shape == REG_ROW_ONE || kind->shape == REG_ROW_ITEM)
+		return CV_OK;
+	if (key.p[0] == 'A')
+		a = was = reg_account_new();
+	if (was && reg_account_decode(value, was))
+		reg_account_set(was, T_AGENCY, CV_STR(""));
+	if (!was && kind->shape != REG_ROW_TEXT)
+		a = reg_model_find(&c->r->model, cv_rd_be64(&rd));
+	bool is_address = key.p[0] == 'N' && !reg_address_decode(value, &address);
+	if (is_address)
+		a = reg_model_find(&c->r->model, address.acct);
+	const char *name = cv_arena_z(&c->arena, cv_str_sub(key, 1, key.n));
+	enum cv_status status = CV_OK;
+	if (a)
+		status = reg_check_scope(c, a->text[T_ADDRESS], a->text[T_AGENCY], err);
+	else if (kind->shape == REG_ROW_TEXT && !is_address)
+		status = reg_check_scope(c, name, key.p[0] == 'G' ? name : "", err);
+	reg_account_free(was);
+	return status;
+}
+
+/* Who did something with more rights, or in another agency, does not take it back with fewer. */
+static enum cv_status
+check_reach(struct reg_call *c, const struct reg_entry *entries, size_t count, struct cv_err *err)
+{
+	enum cv_status status = CV_OK;
+	if (!c->who || c->who->role != CV_ROLE_AGENCY)
+		return CV_OK;
+	for (size_t i = 0; i < count && !status; i++) {
+		status = check_row(c, entries[i].key, entries[i].old, err);
+		if (!status)
+			status = check_row(c, entries[i].key, entries[i].new, err);
+	}
+	return status;
+}
+
 /* The account of an A row; NULL for a row that is not there or cannot be read. */
 static json_t *
 account_json(struct cv_str key, struct cv_str value)
@@ -130,6 +177,8 @@ reg_undo_show(struct reg_call *c, struct cv_err *err)
 		status = reg_number(c->request, "limit", ROWS_MAX, &limit, &given, err);
 	if (!status)
 		status = reg_journal_entries(c, act, &entries, &count, err);
+	if (!status)
+		status = check_reach(c, entries, count, err);
 	if (status)
 		return status;
 	json_t *rows = json_array();
@@ -308,6 +357,24 @@ find_orphans(struct check *k, const struct reg_entry *entries, size_t count, str
 	return status;
 }
 
+/* Accounts that would go and have mail. */
+static void
+find_mail(struct check *k, const struct reg_entry *entries, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct cv_rd rd = cv_rd(cv_str_sub(entries[i].key, 1, entries[i].key.n));
+		bool goes = entries[i].key.p[0] == 'A' && !entries[i].old.p;
+		const struct reg_account *a = goes
+			? reg_model_find(&k->c->r->model, cv_rd_be64(&rd)) : NULL;
+		json_t *use = json_object();
+		if (a)
+			reg_put_use(k->c, a, use);
+		if (json_integer_value(json_object_get(use, "used_messages")) > 0)
+			name_row(k, entries[i].key);
+		json_decref(use);
+	}
+}
+
 static enum cv_status
 refuse(struct check *k, const char *en, const char *vi, struct cv_err *err)
 {
@@ -336,20 +403,49 @@ check_act(struct check *k, const struct reg_entry *entries, size_t count, struct
 	if (!status && k->count)
 		return refuse(k, "what was added since needs rows of the act",
 		              "có dữ liệu thêm sau đó phụ thuộc lần thao tác này", err);
+	if (!status)
+		find_mail(k, entries, count);
+	if (!status && k->count)
+		return refuse(k, "mail has arrived in boxes that the act made: end them instead",
+		              "đã có thư đến hộp thư do lần thao tác này tạo: hãy chấm dứt các tài "
+		              "khoản đó", err);
 	return status;
 }
 
 /* ---- undo ---- */
 
+/* What the row of E holds afterwards. */
+static struct cv_str
+value_back(struct check *k, const struct reg_entry *e)
+{
+	struct reg_address address;
+	struct cv_buf row = CV_BUF_INIT(64), key = CV_BUF_INIT(16);
+	if (e->key.p[0] != 'N' || e->old.p || reg_address_decode(e->new, &address))
+		return e->old;
+	cv_buf_c(&key, 'A');
+	cv_buf_be64(&key, address.acct);
+	const struct reg_entry *account = cv_map_get(&k->after, cv_buf_view(&key));
+	cv_buf_done(&key);
+	if (account && !account->old.p)
+		return e->old; /* its account goes with it */
+	if (address.type == REG_PRIMARY)
+		address.type = REG_ALIAS;
+	reg_address_encode(&address, &row);
+	struct cv_str copy = cv_arena_str(&k->c->arena, cv_buf_view(&row));
+	cv_buf_done(&row);
+	return copy;
+}
+
 static enum cv_status
-take_back(struct reg_call *c, const struct reg_act *act, const struct reg_entry *entries,
+take_back(struct check *k, const struct reg_act *act, const struct reg_entry *entries,
           size_t count, struct cv_err *err)
 {
+	struct reg_call *c = k->c;
 	char object[64];
 	uint64_t id = act->id; /* ACT may move when the journal grows */
 	for (size_t i = 0; i < count; i++)
 		if (!is_left_alone(&entries[i]))
-			reg_put(c, entries[i].key, entries[i].old);
+			reg_put(c, entries[i].key, value_back(k, &entries[i]));
 	snprintf(object, sizeof object, "act %llu", (unsigned long long)id);
 	json_t *detail = json_pack("{s:s, s:s}", "action", act->action, "object", act->object);
 	enum cv_status status = reg_journal_commit(c, "undo", object, detail, id, err);
@@ -389,18 +485,21 @@ reg_undo(struct reg_call *c, struct cv_err *err)
 			"hãy dùng congvu reorganise rollback để hoàn tác sắp xếp đơn vị: lệnh này giữ lại "
 			"các địa chỉ đã nhận thư", err);
 	status = reg_journal_entries(c, act, &entries, &count, err);
+	if (!status)
+		status = check_reach(c, entries, count, err);
 	if (status)
 		return status;
 	struct check k = { .c = c, .named = json_array() };
 	cv_map_init(&k.after);
 	cv_map_init(&k.present);
 	status = check_act(&k, entries, count, err);
+	if (!status) {
+		json_object_set_new(c->reply, "id", json_integer((json_int_t)act->id));
+		json_object_set_new(c->reply, "rows", json_integer((json_int_t)count));
+		status = take_back(&k, act, entries, count, err);
+	}
 	cv_map_done(&k.after);
 	cv_map_done(&k.present);
 	json_decref(k.named);
-	if (status)
-		return status;
-	json_object_set_new(c->reply, "id", json_integer((json_int_t)act->id));
-	json_object_set_new(c->reply, "rows", json_integer((json_int_t)count));
-	return take_back(c, act, entries, count, err);
+	return status;
 }
