@@ -33,7 +33,7 @@ STANDARDS = [
     ("ODF, OOXML", "văn bản", ["tests/unit/admin/office_test.c"]),
 ]
 
-DIALOGUES = (".imap", ".smtp", ".pop3", ".lmtp")
+DIALOGUES = (".imap", ".txt")
 
 
 def requirements(tree):
@@ -54,7 +54,8 @@ def test_files(tree):
         if "fixtures" in folder or "corpus" in folder or "__pycache__" in folder:
             continue
         for name in sorted(names):
-            if name.endswith((".py", ".c", ".sh") + DIALOGUES):
+            if name.endswith((".py", ".c", ".sh") + (DIALOGUES if "protocol" in folder else ())) \
+                    and name != "CMakeLists.txt":
                 yield os.path.relpath(os.path.join(folder, name), tree)
 
 
@@ -67,7 +68,7 @@ def look(tree):
         if path.endswith(DIALOGUES):
             title = re.match(r"# ([A-Z]{3}-[0-9]{2}): (.+)", text)
             if title:
-                named[title[1]].setdefault(path, []).append(title[2].rstrip("."))
+                named[title[1]].setdefault(path, []).append(re.sub(r" \(RFC [^)]*\)$", "", title[2]))
         # A lint speaks of ids without showing them, unless a check of its own is called so.
         if os.path.basename(path).startswith("check_"):
             text = "\n".join(re.findall(r"^def (\w+)", text, re.M))

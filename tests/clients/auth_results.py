@@ -158,7 +158,7 @@ def whole(mail, out=None):
                     for k, v in fields) + b"\r\n" + mail[1]
 
 
-def check_smime(check, where, folder):
+def doc_04_signed_mail_verifies_behind_the_filter(check, where, folder):
     good, opaque = sign(folder, "good"), sign(folder, "good", "-nodetach")
     changed = (good[0], good[1].replace(b"leading", b"1eading"))
     pgp = ([(k, v.replace("pkcs7", "pgp")) for k, v in good[0]], good[1].replace(b"pkcs7-signature", b"pgp-signature"))
@@ -226,7 +226,7 @@ def main():
         try:
             check_hosts(check, mail_filter.socket)
             check_forged(check, mail_filter.socket)
-            check_smime(check, mail_filter.socket, folder)
+            doc_04_signed_mail_verifies_behind_the_filter(check, mail_filter.socket, folder)
             check("libspf2 never disagreed", "spf.differs" not in mail_filter.log())
         finally:
             check("ended well", mail_filter.stop() == 0, mail_filter.log()[-2000:])

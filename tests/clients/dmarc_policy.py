@@ -69,7 +69,7 @@ def result(out):
     return next((p for p in parts if p.startswith("dmarc=")), "")
 
 
-def test_policies_are_enforced_as_options_say():
+def test_smt_06_policies_are_enforced_as_options_say():
     rows = [
         # options, author, action or reply, words of the result
         ("", "a@reject.example", "550 5.7.1 [DMARC.reject]", ""),
@@ -155,7 +155,7 @@ def test_trusted_sealers_stand_for_what_they_saw():
             expect(not want or "reason=\"trusted_forwarder\"" in result(out), result(out))
 
 
-def test_our_own_domain_is_guarded_without_a_record():
+def test_pol_06_our_own_domain_is_guarded_without_a_record():
     for options, overrides, want in (
             ("", "", "550 5.7.1 [POL-06.forged-own]"),
             ("reject_forged_own = no", "", "junk"),  # by its weight
@@ -184,7 +184,7 @@ def test_octets_that_end_texts_hide_nothing():
                 expect(code == want, value, code, text)
 
 
-def test_leaders_names_on_outside_addresses_are_marked():
+def test_pol_06_leaders_names_on_outside_addresses_are_marked():
     names = [
         # name as shown, address, marked
         ("Đặng Thị Duyên", "x@gmail.com", True),

@@ -237,7 +237,7 @@ def a_day(p, tap, an, binh):
         expect(tap.said(capability), "was not used:", capability)
 
 
-def test_a_day_with_evolutions_library():
+def test_oss_02_a_day_with_evolutions_library():
     with kit.Province() as p, Tap(p) as tap:
         an, binh = p.user("an"), p.user("binh")
         c = p.imap(an)

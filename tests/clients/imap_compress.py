@@ -62,7 +62,7 @@ def letter(number):
     return f"Subject: thư {number}\r\n\r\n{words}\r\n".encode()
 
 
-def test_a_mailbox_reads_the_same_compressed_and_plain():
+def test_imp_07_a_mailbox_reads_the_same_compressed_and_plain():
     with kit.Province() as p:
         user = p.user("an")
         plain = p.imap(user)

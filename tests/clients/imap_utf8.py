@@ -24,7 +24,7 @@ def names(client):
     return [line.decode().split(' "/" ')[1].strip('"') for line in client.list()[1]]
 
 
-def test_folders_and_letters_in_utf8():
+def test_imp_02_folders_and_letters_in_utf8():
     with kit.Province() as p:
         user = p.user("an")
         new, old = p.imap(user), p.imap(user)

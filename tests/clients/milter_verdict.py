@@ -71,7 +71,7 @@ def reload(mail_filter):
     return mail_filter.ask(do="reload")
 
 
-def check_actions(check, mail_filter, path):
+def spm_01_the_score_decides_and_the_header_says_why(check, mail_filter, path):
     mta = Mta(path).hello()
     rows = (  # other rules may add tenths of their own
         ("0.0", b"c", "mark", False),
@@ -217,7 +217,7 @@ def main():
     mail_filter.put_weights("")
     try:
         mail_filter.start()
-        check_actions(check, mail_filter, path)
+        spm_01_the_score_decides_and_the_header_says_why(check, mail_filter, path)
         check_reload(check, mail_filter, path)
         check_overload(check, mail_filter, path)
         check_statistics(check, build, mail_filter, path)

@@ -91,7 +91,7 @@ class Client:
         expect(status == 0, "neomutt:", status, screen[-3000:])
 
 
-def test_a_letter_with_an_attachment_is_sent_read_copied_marked_and_deleted():
+def test_oss_02_a_letter_with_an_attachment_is_sent_read_copied_marked_and_deleted():
     with kit.Province() as p:
         an, binh = p.user("an"), p.user("binh")
         a, b = Client(p, an), Client(p, binh)

@@ -555,7 +555,7 @@ def the_second_mx_takes_what_the_first_cannot(w):
 
 
 @test
-def addresses_without_mx_and_literals_and_ipv6_are_reached(w):
+def smt_05_addresses_without_mx_and_literals_and_ipv6_are_reached(w):
     sink, six = w.sink(), w.sink("::1")
     w.submit(["a@nomx.example"])
     w.submit(["a@[127.0.0.2]"])
@@ -738,7 +738,7 @@ def a_time_that_ran_out_is_reported(w):
 
 
 @test
-def nothing_is_lost_when_smtpd_is_killed_while_sending(w):
+def smt_02_nothing_is_lost_when_smtpd_is_killed_while_sending(w):
     for where in ("outbound.body:5", "outbound.answered:7", "outbound.settle:4",
                   "queue.update.committed:9", "smtpd.queued:12"):
         sink = w.sink(answers={"DATA-END": lambda line, s: time.sleep(0.02)})

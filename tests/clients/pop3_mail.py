@@ -81,7 +81,7 @@ def test_poplib_reads_what_was_stored_octet_for_octet():
         expect(re.search(rf"pop3\.end user={an} .*retrieved=4 deleted=0 quit=1", log), "no line")
 
 
-def test_mail_arrives_and_is_deleted_beside_imap():
+def test_imp_01_mail_arrives_and_is_deleted_beside_imap():
     """What POP3 removes, IMAP is told as VANISHED and EXPUNGE; flags stay as they were."""
     with kit.Province(filter=False) as p:
         an = p.user("an.snv")

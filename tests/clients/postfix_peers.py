@@ -163,7 +163,7 @@ def text_of(message):
     return message.replace(b"\r\n", b"\n").split(b"\n\n", 1)[1]
 
 
-def test_postfix_takes_what_we_send():
+def test_smt_01_postfix_takes_what_we_send():
     with World() as w:
         want = text_of(letter("x"))
         rows = [  # domain, words that Postfix writes into Received, or not
@@ -225,7 +225,7 @@ def test_postfix_takes_large_and_international_mail_and_reports_it():
                and status["Original-Recipient"] == "rfc822;a@may.example", status)
 
 
-def test_postfix_sends_to_our_mx():
+def test_smt_01_postfix_sends_to_our_mx():
     with World() as w:
         w.postfix.send([USER], letter("vao-1"), mail_options=["BODY=8BITMIME"])
         message = w.box(USER, b"Subject: vao-1")

@@ -64,7 +64,7 @@ def fetch_text(c, number, what):
     return data[0]
 
 
-def test_submission_by_STARTTLS_and_by_implicit_TLS_is_readable():
+def test_smt_01_submission_by_STARTTLS_and_by_implicit_TLS_is_readable():
     with kit.Province() as p:
         an, binh = p.user("an"), p.user("binh")
         for implicit in (False, True):
@@ -187,7 +187,7 @@ def test_store_copy_move_and_expunge_change_what_they_say():
         p.check_store()
 
 
-def test_folders_with_vietnamese_names_live_their_whole_life():
+def test_imp_02_folders_with_vietnamese_names_live_their_whole_life():
     with kit.Province() as p:
         an = p.user("an")
         c = p.imap(an)

@@ -294,7 +294,7 @@ def test_operators_see_envelopes_and_release_or_delete():
         w.p.daemons["imapd"].start()
 
 
-def test_an_owner_hears_of_it_and_releases_by_link():
+def test_spm_02_an_owner_hears_of_it_and_releases_by_link():
     with shared() as w:
         w.answer(verdict("quarantine"), CONTINUE)
         evil = '<b>x</b>"\'&http://evil.example/'
@@ -432,7 +432,7 @@ def test_the_server_of_the_pages_takes_little():
         expect(w.http("GET", "/khong", **{"X-Forwarded-For": "198.51.100.1"})[0] == 404)
 
 
-def test_mail_to_agencies_and_roles_never_vanishes():
+def test_spm_02_mail_to_agencies_and_roles_never_vanishes():
     """SPM-02: each message ends in a place, or its sender saw a reply."""
     rows = [
         ("pass", [CONTINUE], None), ("accept", [packet("a")], None),

@@ -153,7 +153,7 @@ def test_pages_show_each_message_once_and_a_summary_counts():
     w.empty()
 
 
-def test_with_the_outside_cut_inside_mail_flows_and_nothing_bounces():
+def test_smt_04_with_the_outside_cut_inside_mail_flows_and_nothing_bounces():
     """SMT-04: a resolver that fails, hosts that do not answer."""
     w = world()
     outside = [f"n{n}@{d}.example" for n in range(5) for d in ("cut", "far", "gone")]

@@ -395,7 +395,7 @@ def asked(sink):
 
 
 @test
-def an_old_server_is_asked_before_mail_for_it_is_taken(w):
+def smt_09_an_old_server_is_asked_before_mail_for_it_is_taken(w):
     w.province.account("moi@chung.example", PASSWORD)
     w.province.refresh()
     new, old, later = "moi@chung.example", "cu@chung.example", "cham@chung.example"
@@ -461,7 +461,7 @@ def who_writes_to_the_old_server_is_counted_too(w):
 
 
 @test
-def mail_never_goes_back_to_the_old_server_it_came_from(w):
+def smt_09_mail_never_goes_back_to_the_old_server_it_came_from(w):
     sink = w.sink("127.0.0.1", w.old_port)
     replies, _ = w.mx(["ai@vong.example"])
     assert replies[0][0] == 550, replies

@@ -130,7 +130,7 @@ def a_day_s_messages_end_before_data_and_at_midnight(w):
 
 
 @test
-def a_burst_freezes_every_session_and_tells_owner_agency_and_postmaster_once(w):
+def spm_08_a_burst_freezes_every_session_and_tells_owner_agency_and_postmaster_once(w):
     sink = Sink("127.0.0.2", w.port, answers={"RCPT": "450 4.2.0 later"})
     user = w.person()
     s, other = w.p.submit(user), w.p.submit(user)
@@ -326,7 +326,7 @@ def volumes(w):
 
 
 @test
-def a_secrecy_mark_is_refused_without_a_filter_and_leaves_no_octet(w):
+def pol_04_a_secrecy_mark_is_refused_without_a_filter_and_leaves_no_octet(w):
     user = w.person()
     s = w.p.submit(user)
     marker = "qwzxv" + os.urandom(8).hex()

@@ -137,7 +137,7 @@ def ways(w):
     yield "submission", lambda: w.province.submit(A), by_data, ["BODY=8BITMIME"]
 
 
-def test_what_reaches_the_store_still_verifies():
+def test_doc_04_what_reaches_the_store_still_verifies():
     w = world()
     for what, open_session, send, options in ways(w):
         for sign in (w.dkim_signed, w.smime_signed):
@@ -153,7 +153,7 @@ def test_what_reaches_the_store_still_verifies():
                 check_smime(w, got, what)
 
 
-def test_what_leaves_for_other_servers_still_verifies():
+def test_smt_06_what_leaves_for_other_servers_still_verifies():
     w = world()
     for words in (["8BITMIME"], ["PIPELINING", "8BITMIME", "CHUNKING", "SIZE 100000000"]):
         sink = Sink("127.0.0.2", PORT, ehlo=words)

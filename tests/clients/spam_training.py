@@ -123,7 +123,7 @@ def settled(want):
     return wait_until(f"lessons {want}", lambda: lessons() == want)
 
 
-def test_move_to_Junk_changes_the_verdict_of_a_later_message_and_back_restores_it():
+def test_spm_05_move_to_Junk_changes_the_verdict_of_a_later_message_and_back_restores_it():
     before, counts = share(), lessons()
     deliver(range(1, 9))
     i = box()
@@ -195,7 +195,7 @@ def test_one_account_cannot_teach_more_than_its_day_allows():
     i.logout()
 
 
-def test_reports_of_staff_teach_and_those_of_strangers_do_not():
+def test_spm_05_reports_of_staff_teach_and_those_of_strangers_do_not():
     counts = lessons()
     report = EmailMessage()
     report["From"], report["To"], report["Subject"] = HOA, REPORT, "Báo thư rác"

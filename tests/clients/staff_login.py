@@ -112,6 +112,33 @@ def test_acc_05_outside_only_app_passwords_are_taken():
             expect(secret not in log + p.daemons["imapd"].text(), "a password in a log")
 
 
+def test_int_01_a_document_system_sends_as_itself_alone_and_reads_its_own_box():
+    with kit.Province(filter=False, main=ELSEWHERE) as p:
+        an, qlvb = p.user("an"), p.user("qlvb.stp", kind="app")
+        sends, _ = device(p, qlvb, "gửi văn bản", scope="send")
+        reads, _ = device(p, qlvb, "nhận văn bản", scope="read")
+
+        def submit(sender):
+            with greeted(p) as c:
+                c.login(qlvb, sends)
+                return c.sendmail(sender, [qlvb], f"From: {sender}\r\nTo: {qlvb}\r\nSubject: Van ban\r\n\r\nx\r\n")
+        expect(submit(qlvb) == {}, "as itself")
+        for other in (an, "qlvb.snv@" + kit.DOMAIN, "x@" + kit.DOMAIN):
+            try:
+                submit(other)
+                raise kit.Failure(f"qlvb.stp sent as {other}")
+            except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError, smtplib.SMTPRecipientsRefused) as refusal:
+                expect("POL-05" in str(refusal), refusal)
+        c = imaplib.IMAP4_SSL(p.host, p.port["imaps"], ssl_context=p.context(), timeout=kit.PATIENCE)
+        c.login(qlvb, reads)
+        expect(c.select("INBOX")[1] == [b"1"], "what came for it")
+        c.logout()
+        expect(imap_login(p, qlvb, sends) is not True, "the password that sends does not read")
+        expect(plain(p, qlvb, reads)[0] == 535, "the one that reads does not send")
+        shown = json.loads(congvu(p, "--json", "account", "show", qlvb))
+        expect(shown["account"]["kind"] == "app" if "account" in shown else shown["kind"] == "app", shown)
+
+
 def gsasl(p, user, password):
     """App passwords pass through SCRAM under the account's own name, with channel binding too."""
     for kind, port in (("smtp", "submission"), ("imap", "imap")):

@@ -326,7 +326,7 @@ def delegated(p, an, binh):
     p.ask("imapd", "delegate.add", owner=binh, delegate=an, rights="full")
 
 
-def test_a_day_in_thunderbird():
+def test_oss_02_a_day_in_thunderbird():
     with desk(two_letters) as (p, tap, mine, an, binh):
         a_day(p, tap, mine, an, binh)
 

@@ -255,7 +255,7 @@ def send_while_daemons_die(p, count, times):
               f"being: {len(ledger.refused)}; bodies without rows: {report['orphan_bodies']}")
 
 
-def test_every_acknowledged_message_arrives_once_for_each_recipient():
+def test_smt_02_every_acknowledged_message_arrives_once_for_each_recipient():
     send_while_daemons_die(kit.Province(smtpd={"max_conns_per_ip": "0"}), MESSAGES, 2)
 
 
@@ -266,7 +266,7 @@ def test_the_supervisor_brings_back_what_was_killed_and_mail_arrives_once():
     send_while_daemons_die(kit.Supervised(smtpd={"max_conns_per_ip": "0"}), MESSAGES // 2, 1)
 
 
-def test_mail_is_taken_while_imapd_is_down_and_arrives_once_when_it_is_back():
+def test_smt_02_mail_is_taken_while_imapd_is_down_and_arrives_once_when_it_is_back():
     with kit.Province(smtpd={"max_conns_per_ip": "0"}) as p:
         boxes = [p.user(f"box{i}") for i in range(BOXES)]
         ledger = Ledger()

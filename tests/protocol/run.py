@@ -4,7 +4,8 @@ r"""Play dialogues against real daemons: text files, one behaviour a file.
 
 usage: run.py BUILD_DIR FOLDER [NAME...]
 
-The first line of a file is a comment naming the clause of the RFC. Then, one a line:
+The first line of a file is a comment naming the clause of the RFC, and first the requirement that it shows, if any
+(`# ID: sentence (RFC 2177)`, see tests/check_conformity.py). Then, one a line:
 
     # comment
     NEW name listener     opens a connection (mx, submission, submissions, imap, imaps,

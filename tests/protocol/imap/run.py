@@ -266,7 +266,7 @@ def main():
     program, path = sys.argv[1:3]
     with open(path, encoding="utf-8") as file:
         lines = [(n, line.rstrip("\n")) for n, line in enumerate(file, 1)]
-    if not re.match(r"# RFC \d+", lines[0][1]):
+    if not re.match(r"# .*\bRFC \d+", lines[0][1]):
         print("%s: the first line must name the RFC" % path)
         return 1
     lines = [(n, line) for n, line in lines if line and not line.startswith("#")]

@@ -129,7 +129,7 @@ test_report__tells_machines_each_recipient(void **state)
 }
 
 static void
-test_cause__is_found_by_status_and_words(void **state)
+test_SMT_07__cause_is_found_by_status_and_words(void **state)
 {
 	static const struct {
 		const char *status, *text, *vi;
@@ -210,7 +210,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_report__has_three_parts_for_our_scanner),
 		cmocka_unit_test(test_report__tells_machines_each_recipient),
-		cmocka_unit_test(test_cause__is_found_by_status_and_words),
+		cmocka_unit_test(test_SMT_07__cause_is_found_by_status_and_words),
 		cmocka_unit_test(test_report__is_read_alike_by_python),
 	};
 

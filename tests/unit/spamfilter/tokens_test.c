@@ -37,7 +37,7 @@ is_same(const struct spam_tokens *a, const struct spam_tokens *b)
 
 /* SPM-03: one text, however it is coded; only tokens of the coding itself differ. */
 static void
-test_words__are_the_same_in_every_charset(void **state)
+test_SPM_03__words_are_the_same_in_every_charset(void **state)
 {
 	/* clang-format off */
 	static const struct {
@@ -193,7 +193,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_words__are_the_same_in_every_charset),
+		cmocka_unit_test(test_SPM_03__words_are_the_same_in_every_charset),
 		cmocka_unit_test(test_words__are_folded_and_unfolded),
 		cmocka_unit_test(test_fields__that_a_filter_or_mailbox_adds_change_nothing),
 		cmocka_unit_test(test_tokens__do_not_depend_on_how_the_body_came),

@@ -26,7 +26,7 @@ test_syllable__knows_vietnamese(void **state)
 }
 
 static void
-test_guess__finds_the_charset_under_any_label(void **state)
+test_SPM_03__guess_finds_the_charset_under_any_label(void **state)
 {
 	static const char *const labels[] = {
 		"", "iso-8859-1", "us-ascii", "utf-8", "windows-1258", "x-nobody-knows"};
@@ -112,7 +112,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_syllable__knows_vietnamese),
-		cmocka_unit_test(test_guess__finds_the_charset_under_any_label),
+		cmocka_unit_test(test_SPM_03__guess_finds_the_charset_under_any_label),
 		cmocka_unit_test(test_guess__leaves_other_languages_alone),
 		cmocka_unit_test(test_mend__puts_octets_shown_as_latin_letters_right),
 	};

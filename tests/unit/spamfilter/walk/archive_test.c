@@ -105,7 +105,7 @@ write_zip(const struct member *members, size_t n, size_t listed, struct cv_buf *
 }
 
 static void
-test_walk__finds_a_program_in_a_zip_in_a_zip(void **state)
+test_SPM_06__walk_finds_a_program_in_a_zip_in_a_zip(void **state)
 {
 	struct member inner = {"hoso.pdf.exe", CV_STR("MZ..."), 0}, middle, outer;
 	struct cv_buf a, b, c, m;
@@ -375,7 +375,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_walk__finds_a_program_in_a_zip_in_a_zip),
+		cmocka_unit_test(test_SPM_06__walk_finds_a_program_in_a_zip_in_a_zip),
 		cmocka_unit_test(test_walk__looks_into_large_files),
 		cmocka_unit_test(test_walk__tells_what_zips_hide),
 		cmocka_unit_test(test_guard__stops_counts_that_cost_memory),

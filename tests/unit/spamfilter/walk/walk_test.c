@@ -71,7 +71,7 @@ is_read(const char *charset, const char *label, const char *type, const char *en
 
 /* SPM-03: one rule, all encodings, whatever the label says. */
 static void
-test_walk__reads_one_text_in_every_charset(void **state)
+test_SPM_03__walk_reads_one_text_in_every_charset(void **state)
 {
 	static const char *const charsets[] = {
 		"utf-8", "windows-1258", "tcvn3", "vni", "vps", "viscii"};
@@ -334,7 +334,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_walk__reads_one_text_in_every_charset),
+		cmocka_unit_test(test_SPM_03__walk_reads_one_text_in_every_charset),
 		cmocka_unit_test(test_walk__folds_what_people_do_to_words),
 		cmocka_unit_test(test_walk__decodes_subjects),
 		cmocka_unit_test(test_walk__judges_names_and_octets_of_files),
