@@ -194,6 +194,12 @@ change_delegate(struct reg_call *c, unsigned set, const char *action, struct cv_
 	if (owner == delegate)
 		return cv_fail(err, CV_INVALID, "%s cannot stand for itself",
 		               owner->text[T_ADDRESS]);
+	if ((set & ~1u) && owner->kind == CV_KIND_PERSON &&
+		!strcmp(c->actor, delegate->text[T_ADDRESS]))
+		return reg_refuse(c, CV_DENIED,
+			"nobody opens another person's box to himself: congvu breakglass request",
+			"không ai được tự mở hộp thư của người khác cho mình: congvu breakglass request",
+			err);
 	status = set_delegation(c, owner, delegate, set, &changed, err);
 	if (status)
 		return status;

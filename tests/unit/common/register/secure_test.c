@@ -555,6 +555,20 @@ sec_07_neither_owner_nor_reader_approves(void **state)
 	json_decref(reply);
 }
 
+static void
+sec_07_an_administrator_opens_no_box_to_himself(void **state)
+{
+	(void)state;
+	static const char *const rights[] = { "read", "full", "read,send-as" };
+	char text[300];
+	for (size_t i = 0; i < CV_COUNT(rights); i++) {
+		snprintf(text, sizeof text, "{\"do\": \"delegate.add\", \"owner\": \"" HOA
+			"\", \"delegate\": \"" BINH "\", \"rights\": \"%s\"}", rights[i]);
+		refused_with(&binh, text, CV_DENIED, "breakglass");
+		assert_false(may_read(HOA, BINH));
+	}
+}
+
 int
 main(void)
 {
@@ -570,6 +584,7 @@ main(void)
 		cmocka_unit_test(acc_04_administrators_change_theirs_each_two_months),
 		cmocka_unit_test(sec_07_a_single_approval_is_refused_two_open_a_day),
 		cmocka_unit_test(sec_07_reading_ends_while_the_daemon_is_down),
+		cmocka_unit_test(sec_07_an_administrator_opens_no_box_to_himself),
 		cmocka_unit_test(sec_07_neither_owner_nor_reader_approves),
 	};
 	return cmocka_run_group_tests(tests, province, leave);
