@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -31,7 +32,7 @@ become_user(const char *user, struct cv_err *err)
 	enum cv_status status = admin_owner_find(user, &owner, err);
 	if (status || owner.uid == (uid_t)-1)
 		return status;
-	if (setgid(owner.gid) || setuid(owner.uid))
+	if (initgroups(user, owner.gid) || setgid(owner.gid) || setuid(owner.uid))
 		return cv_fail_errno(err, CV_DENIED, errno, "cannot become user %s", user);
 	return CV_OK;
 }

@@ -19,6 +19,7 @@
 #include "common/base/kill.h"
 
 #define HALF       ".restoring"
+#define SAME_MAX   (256u << 20)
 #define STUCK_SECS 86400u /* a target may take its time */
 
 /* ---- which file goes where ---- */
@@ -190,24 +191,54 @@ put_in_place(const char *half, const char *place, struct cv_err *err)
 	return CV_OK;
 }
 
-/* Keys, the register's snapshot, schedule, pages: file by file, only where there is none. */
+static bool
+is_same_file(const char *a, const char *b)
+{
+	struct cv_str x, y;
+	struct cv_err ignored;
+	if (admin_file_read(a, SAME_MAX, &x, &ignored))
+		return false;
+	bool is_same = !admin_file_read(b, SAME_MAX, &y, &ignored);
+	if (is_same) {
+		is_same = cv_str_eq(x, y);
+		cv_wipe((char *)(uintptr_t)y.p, y.n);
+		free((char *)(uintptr_t)y.p);
+	}
+	cv_wipe((char *)(uintptr_t)x.p, x.n);
+	free((char *)(uintptr_t)x.p);
+	return is_same;
+}
+
+/* Keys, the register's snapshot, schedule, pages: file by file, only where there is none. What the
+ * machine has already (keys that `congvu init` made, say) stays; the backup's go below ASIDE, for
+ * without the old keys signatures and sealed rows may be worth nothing. */
 static enum cv_status
-merge(const char *half, const char *place, unsigned depth, struct cv_err *err)
+merge(const char *half, const char *place, const char *aside, unsigned depth, uint64_t *kept,
+	struct cv_err *err)
 {
 	struct backup_tree tree;
 	enum cv_status status = backup_tree_open(&tree, half, err);
 	const char *name;
 	bool is_folder;
 	while (!status && (name = backup_tree_next(&tree, &is_folder))) {
-		char from[4096], to[4096];
+		char from[4096], to[4096], away[4096];
 		struct stat st;
+		snprintf(away, sizeof away, "%s/%s", aside, name);
 		snprintf(from, sizeof from, "%s/%s", half, name);
 		snprintf(to, sizeof to, "%s/%s", place, name);
 		bool is_there = lstat(to, &st) == 0;
 		if (is_folder && is_there && S_ISDIR(st.st_mode) && depth < 16)
-			status = merge(from, to, depth + 1, err);
+			status = merge(from, to, away, depth + 1, kept, err);
 		else if (!is_there && rename(from, to))
 			status = cv_fail_errno(err, CV_TEMPFAIL, errno, "renaming %s", from);
+		else if (is_there && !is_folder && strcmp(name, "lock") != 0 &&
+			 !is_same_file(from, to)) {
+			status = admin_folder_make(aside, 0700, ADMIN_OWNER_SELF, err);
+			if (!status && rename(from, away))
+				status = cv_fail_errno(
+					err, CV_TEMPFAIL, errno, "renaming %s", from);
+			*kept += !status;
+		}
 	}
 	backup_tree_close(&tree);
 	return status;
@@ -230,8 +261,12 @@ fill(struct backup *b, struct backup_reader *r, const struct places *p, json_t *
 	CV_KILL_POINT("backup.filled");
 	if (!status)
 		status = raise_fence(b, p->half_mail, reply, err);
+	uint64_t kept = 0;
+	snprintf(conf, sizeof conf, "%s/restored-files/base", p->base);
 	if (!status)
-		status = merge(p->half_base, p->base, 0, err);
+		status = merge(p->half_base, p->base, conf, 0, &kept, err);
+	json_object_set_new(reply, "aside", json_integer((json_int_t)kept));
+	json_object_set_new(reply, "aside_dir", json_string(conf));
 	if (!status)
 		status = put_in_place(p->half_queue, p->queue, err);
 	if (!status)

@@ -22,6 +22,15 @@ tell_all(struct backup *b, const json_t *reply)
 		       "`congvu queue adopt %s --dry-run`.\n"),
 		json_string_value(json_object_get(reply, "queue")),
 		json_string_value(json_object_get(reply, "queue")));
+	if (admin_number(reply, "aside"))
+		printf(admin_say(call,
+			       "%lld files of the backup lie in %s, since this machine has others "
+			       "under their names: keys that are wanted (DKIM, say) are to be put "
+			       "in place by hand before the service starts.\n",
+			       "%lld tệp của bản sao lưu nằm ở %s vì máy này đã có tệp cùng tên: khóa "
+			       "cũ cần dùng (ví dụ DKIM) phải được chép vào chỗ trước khi khởi động.\n"),
+			(long long)admin_number(reply, "aside"),
+			json_string_value(json_object_get(reply, "aside_dir")));
 }
 
 static void

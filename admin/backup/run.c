@@ -43,6 +43,7 @@ struct upload {
 	struct lane lanes[LANES];
 	char *memory;
 	uint64_t done, total, sent;
+	struct backup_sources left; /* what could not be read, of this target */
 };
 
 /* ---- the copy ---- */
@@ -367,6 +368,20 @@ read_file(
 	return status;
 }
 
+/* Mail, queue and statistics are whole or no backup. Of the rest one file that went away since, or
+ * that may not be read, does not cost all others theirs. */
+static bool
+may_go_without(struct upload *u, const struct backup_source *s, int why)
+{
+	bool is_rest = !strncmp(s->logical, "base/", 5) || !strncmp(s->logical, "outside/", 8) ||
+		       !strncmp(s->logical, "conf/", 5);
+	if (!is_rest || (why != ENOENT && why != EACCES))
+		return false;
+	if (why == EACCES)
+		backup_sources_unread(&u->left, s->path);
+	return true;
+}
+
 static enum cv_status
 add_files(struct upload *u, const struct backup_sources *s, struct cv_err *err)
 {
@@ -376,6 +391,8 @@ add_files(struct upload *u, const struct backup_sources *s, struct cv_err *err)
 	m->files = cv_calloc(s->count + 1, sizeof *m->files);
 	for (size_t i = 0; !status && i < s->count; i++) {
 		const struct backup_source *source = &s->items[i];
+		if (access(source->path, R_OK) && may_go_without(u, source, errno))
+			continue;
 		struct backup_file *f = &m->files[m->file_count++];
 		*f = (struct backup_file){.path = cv_strdup(source->logical),
 			.mode = (uint32_t)(source->st.st_mode & 07777),
@@ -503,6 +520,8 @@ note_result(struct upload *u, json_t *row, enum cv_status status, const struct c
 	json_object_set_new(row, "bytes", json_integer((json_int_t)u->m.bytes));
 	json_object_set_new(row, "new_bytes", json_integer((json_int_t)u->sent));
 	json_object_set_new(row, "took_ms", json_integer((json_int_t)u->m.took_ms));
+	json_object_set_new(row, "unread", json_integer((json_int_t)u->left.unread));
+	json_object_set_new(row, "unread_first", json_string(u->left.unread_as));
 }
 
 static void
@@ -522,6 +541,8 @@ run_target(struct backup *b, const struct backup_sources *s, const struct backup
 	struct upload *u = cv_calloc(1, sizeof *u);
 	uint64_t manifests, packs, bytes;
 	*u = (struct upload){.b = b, .index.fd = -1, .memory = cv_malloc(BACKUP_CHUNK_MAX)};
+	u->left.unread = s->unread;
+	memcpy(u->left.unread_as, s->unread_as, sizeof u->left.unread_as);
 	cv_map_init(&u->cache.files);
 	for (size_t i = 0; i < LANES; i++)
 		u->lanes[i].bytes = CV_BUF_INIT(BACKUP_PACK_MAX);
@@ -544,6 +565,16 @@ static void
 tell_target(struct backup *b, const struct backup_place *place, const json_t *row)
 {
 	const char *error = json_string_value(json_object_get(row, "error"));
+	if (admin_number(row, "unread") && !(error && error[0]))
+		fprintf(stderr,
+			admin_say(b->call,
+				"congvu: %s: %lld files or folders are not in it, since user %s may "
+				"not read them; the first is %s: give it to that user\n",
+				"congvu: %s: %lld tệp hoặc thư mục không có trong bản sao lưu vì "
+				"người dùng %s không đọc được; đầu tiên là %s: hãy giao cho "
+				"người dùng đó\n"),
+			place->name, (long long)admin_number(row, "unread"), b->main->user,
+			json_string_value(json_object_get(row, "unread_first")));
 	if (error && error[0])
 		fprintf(stderr, "congvu: %s: %s\n", place->name, error);
 	else if (!b->call->json)
@@ -556,7 +587,8 @@ tell_target(struct backup *b, const struct backup_place *place, const json_t *ro
 }
 
 static unsigned
-run_targets(struct backup *b, const struct backup_sources *s, const char *only, json_t *reply)
+run_targets(struct backup *b, const struct backup_sources *s, const char *only, json_t *reply,
+	bool *unread_out)
 {
 	unsigned failed = 0;
 	for (unsigned i = 0; i < b->place_count; i++) {
@@ -567,6 +599,7 @@ run_targets(struct backup *b, const struct backup_sources *s, const char *only, 
 		json_t *status = backup_status_load(b);
 		json_t *row = backup_status_target(status, place);
 		failed += run_target(b, s, place, row, &err) != CV_OK;
+		*unread_out |= admin_number(row, "unread") != 0;
 		admin_progress_end(b->call);
 		backup_status_save(b, status);
 		json_object_set(reply, place->name, row);
@@ -597,6 +630,7 @@ run_backup(struct admin_call *call)
 	struct cv_err err = {0};
 	int exit_code;
 	unsigned count, failed;
+	bool is_unread = false;
 	if (!backup_begin(call, BACKUP_WRITES, &b, &exit_code))
 		return exit_code;
 	const char *only = admin_option(call, "target");
@@ -608,7 +642,7 @@ run_backup(struct admin_call *call)
 	enum cv_status status = stage(&b, &stages, &err);
 	if (!status)
 		status = collect(&b, &stages, &sources, &err);
-	failed = status ? 0 : run_targets(&b, &sources, only, targets);
+	failed = status ? 0 : run_targets(&b, &sources, only, targets, &is_unread);
 	count = (unsigned)json_object_size(targets);
 	unstage(&b, &stages);
 	if (failed)
@@ -619,7 +653,9 @@ run_backup(struct admin_call *call)
 		json_t *reply = json_pack("{s:b, s:O}", "ok", !failed, "targets", targets);
 		admin_json(call, reply);
 		json_decref(reply);
-		exit_code = !failed ? EXIT_OK : failed < count ? EXIT_PARTLY : EXIT_FAILED;
+		exit_code = !failed && !is_unread ? EXIT_OK
+			    : failed < count      ? EXIT_PARTLY
+						  : EXIT_FAILED;
 	}
 	json_decref(targets);
 	backup_sources_done(&sources);

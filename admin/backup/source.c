@@ -4,6 +4,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "admin/files.h"
@@ -33,8 +35,17 @@ void
 backup_sources_add_file(struct backup_sources *s, const char *path, const char *logical)
 {
 	struct stat st;
-	if (path[0] && !stat(path, &st) && S_ISREG(st.st_mode) && backup_is_path(cv_str_z(logical)))
-		add(s, path, logical, &st);
+	char *real = path[0] ? realpath(path, NULL) : NULL;
+	if (real && !stat(real, &st) && S_ISREG(st.st_mode) && backup_is_path(cv_str_z(logical)))
+		add(s, real, logical, &st);
+	free(real);
+}
+
+void
+backup_sources_unread(struct backup_sources *s, const char *path)
+{
+	if (!s->unread++)
+		snprintf(s->unread_as, sizeof s->unread_as, "%s", path);
 }
 
 static bool
@@ -51,10 +62,13 @@ walk(struct backup_sources *s, const char *dir, const char *prefix, const char *
 	unsigned depth, struct cv_err *err)
 {
 	DIR *d = opendir(dir);
-	if (!d)
-		return errno == ENOENT ? CV_OK
-				       : cv_fail_errno(err, CV_TEMPFAIL, errno, "opening %s", dir);
 	enum cv_status status = CV_OK;
+	if (!d && errno == EACCES && depth && !strncmp(prefix, "base/", 5))
+		backup_sources_unread(s, dir);
+	else if (!d && errno != ENOENT)
+		status = cv_fail_errno(err, CV_TEMPFAIL, errno, "opening %s", dir);
+	if (!d)
+		return status;
 	for (struct dirent *entry; !status && (entry = readdir(d));) {
 		char path[4096], logical[1200];
 		struct stat st;

@@ -17,12 +17,16 @@ struct backup_sources {
 	struct backup_source *items;
 	size_t count, room;
 	uint64_t bytes;
+	size_t unread;     /* folders of others than the mail that may not be read: left out */
+	char unread_as[300]; /* the first of them */
 };
+/* Notes that PATH is left out, since it may not be read. */
+void backup_sources_unread(struct backup_sources *s, const char *path);
 /* Every regular file below DIR, as logical names below PREFIX; SKIP (NULL at the end) are paths
  * that are left out with all below them. A folder that is not there is CV_OK. */
 CV_MUST_CHECK enum cv_status backup_sources_add(struct backup_sources *s, const char *dir,
 	const char *prefix, const char *const *skip, struct cv_err *err);
-/* One file, unless it is not there. */
+/* One file, or what a link to one means (certificates often are links), unless it is not there. */
 void backup_sources_add_file(struct backup_sources *s, const char *path, const char *logical);
 void backup_sources_done(struct backup_sources *s);
 

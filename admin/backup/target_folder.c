@@ -33,6 +33,12 @@ fail(struct cv_err *err, int why, const char *what, const char *name)
 				: why == ENOSPC || why == EDQUOT                ? CV_FULL
 				: why == EACCES || why == EROFS || why == EPERM ? CV_DENIED
 										: CV_TEMPFAIL;
+	/* By hand it works, by the clock not: the unit keeps the service from the folder. */
+	if (why == EROFS)
+		return cv_fail(err, status,
+			"%s %s: read-only file system (under systemd: name the folder in "
+			"ReadWritePaths, `systemctl edit congvu`)",
+			what, name);
 	return cv_fail_errno(err, status, why, "%s %s", what, name);
 }
 

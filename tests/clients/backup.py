@@ -4,6 +4,7 @@
 import glob
 import json
 import os
+import pwd
 import random
 import re
 import shutil
@@ -161,6 +162,72 @@ def bak_01_queue_statistics_keys_and_configuration_are_in_it():
         expect(not glob.glob(p.dir + "/*/backup/rows"), "a copy is left")
         for daemon in p.daemons.values():
             daemon.start()
+
+
+def bak_01_one_file_that_cannot_be_read_does_not_cost_the_backup():
+    """Certificates are links, files come and go, root leaves a folder of its own: mail is saved all the same."""
+    with Province(filter=False) as p:
+        place, path = disk(p)
+        equip(p, [place])
+        outside = os.path.join(p.dir + "-outside")
+        os.makedirs(outside)
+        try:
+            for name in ("cert.pem", "holidays.txt"):
+                with open(os.path.join(outside, name), "w", encoding="ascii") as f:
+                    f.write("*-01-01\n")
+            os.symlink("holidays.txt", os.path.join(outside, "link.txt"))
+            with open(p.conf, "a", encoding="utf-8") as f:
+                f.write(f"\n[congvu]\nholidays_file = {outside}/link.txt\n")
+            expect(backup(p, "run")["ok"])
+            names = {f["path"] for f in backup(p, "show")["files"]}
+            expect(f"outside{outside}/link.txt" in names, sorted(names))
+            if os.geteuid() == 0:
+                # As the service's user, who may not read what root left.
+                nobody = pwd.getpwnam("nobody")
+                with open(p.conf, "a", encoding="utf-8") as f:
+                    f.write("\n[congvu]\nuser = nobody\n")
+                for daemon in p.daemons.values():
+                    daemon.stop()
+                for top in (p.dir, path):
+                    os.chmod(top, 0o755)
+                    for where, folders, files in os.walk(top):
+                        for name in folders + files:
+                            os.chown(os.path.join(where, name), nobody.pw_uid, nobody.pw_gid,
+                                     follow_symlinks=False)
+                    os.chown(top, nobody.pw_uid, nobody.pw_gid)
+                os.mkdir(os.path.join(p.dir, "of-root"), 0o700)
+                with open(os.path.join(p.dir, "of-root-too"), "w", encoding="ascii") as f:
+                    os.chmod(f.fileno(), 0o600)
+                os.chmod(outside, 0o755)
+                done = congvu(p, "backup", "run", "--json", code=2)
+                row = json.loads(done.stdout)["targets"]["disk"]
+                expect(row["unread"] == 2 and row["error"] == "" and "of-root" in row["unread_first"], row)
+                expect("of-root" in done.stderr, done.stderr)
+        finally:
+            shutil.rmtree(outside)
+
+
+def bak_02_keys_of_a_new_machine_do_not_swallow_the_old_ones():
+    with Province(filter=False) as p:
+        place, _ = disk(p)
+        equip(p, [place])
+        p.user("an")
+        old = os.path.join(p.dir, "keys", "dkim-old.pem")
+        for name, text in ((old, "old key"), (os.path.join(p.dir, "keys", "same.pem"), "the same")):
+            with open(name, "w", encoding="ascii") as f:
+                f.write(text)
+        backup(p, "run")
+        for daemon in p.daemons.values():
+            daemon.kill()
+        for name in ("mail", "queue"):
+            shutil.rmtree(os.path.join(p.dir, name))
+        with open(old, "w", encoding="ascii") as f:
+            f.write("key that init made here")
+        done = backup(p, "restore", "--all", "--yes")
+        expect(open(old, encoding="ascii").read() == "key that init made here", "overwritten")
+        aside = os.path.join(p.dir, "restored-files", "base", "keys", "dkim-old.pem")
+        expect(done["aside"] >= 1 and open(aside, encoding="ascii").read() == "old key", done)
+        expect(not os.path.exists(os.path.join(p.dir, "restored-files", "base", "keys", "same.pem")), done)
 
 
 def bak_02_one_message_one_mailbox_one_account_come_back_and_nothing_doubles():
