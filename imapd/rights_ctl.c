@@ -116,8 +116,8 @@ fail_for(enum imapd_reply reply, const char *who, struct cv_err *err)
 }
 
 static enum cv_status
-change_list(struct job *j, const char *actor, const char *who, struct cv_acl_change *change,
-	json_t **reply_out, struct cv_err *err)
+change_list(struct job *j, const char *actor, const char *who, bool gives,
+	struct cv_acl_change *change, json_t **reply_out, struct cv_err *err)
 {
 	struct cv_mbox_info box;
 	struct imapd_acl_id id;
@@ -133,6 +133,13 @@ change_list(struct job *j, const char *actor, const char *who, struct cv_acl_cha
 		j->d, cv_str_z(who), j->owner, box.acl, change, &j->arena, &id);
 	if (reply != IMAPD_R_OK)
 		return fail_for(reply, who, err);
+	/* Whoever administers opens no box to himself (SEC-07): two persons do, with breakglass. */
+	if (!id.is_owner && gives && cv_str_eq_z(change->id, actor)) {
+		*reply_out = json_pack("{s:s}", "error_vi",
+			"không ai được tự mở hộp thư cho mình: congvu breakglass request");
+		return cv_fail(err, CV_DENIED,
+			"nobody opens a box to himself: congvu breakglass request");
+	}
 	if (!id.is_owner)
 		status = imapd_acl_change(j->d, actor, j->acct, cv_str_z(j->address), &box,
 			box.name, change, &changed, &ticket, err);
@@ -157,7 +164,7 @@ change(struct job *j, const char *actor, const json_t *request, bool deletes, js
 	if (!deletes && !cv_acl_parse_change(cv_str_z(rights), &c))
 		return cv_fail(err, CV_INVALID,
 			"rights are of lrswipkxtea in small letters, after + or - or nothing");
-	return change_list(j, actor, who, &c, reply_out, err);
+	return change_list(j, actor, who, !deletes, &c, reply_out, err);
 }
 
 enum cv_status

@@ -146,6 +146,14 @@ def test_sec_07_a_single_approval_is_refused_and_reading_is_logged_and_ends():
         box = p.imap(an)
         kit.wait_until("the message", lambda: box.select("INBOX")[1][0] == b"1")
 
+        p.ask("imapd", "admin.add", admin=tham, role="operator")
+        for request in ({"do": "mailbox.rights.set", "account": an, "mailbox": "INBOX", "who": tham, "rights": "lr"},
+                        {"do": "delegate.add", "owner": an, "delegate": tham, "rights": "read"}):
+            alone = kit.harness.ask(os.path.join(p.dir, "run", "imapd.ctl"),
+                                    {**request, "as": {"address": tham, "password": PASSWORD}})
+            expect(not alone["ok"] and "breakglass" in alone["error"] and "tự mở" in alone["error_vi"], alone)
+        p.ask("imapd", "admin.remove", admin=tham)
+
         asked = ask_as(p, "daemon", do="breakglass.request", account=an, reader=tham,
                        reason="Xác minh", letter="12/QĐ-TTr")
         expect(asked["ok"] and asked["state"] == "pending", asked)
