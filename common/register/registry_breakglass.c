@@ -55,6 +55,20 @@ address_of(const struct reg_call *c, const json_t *body, const char *key)
 	return a ? a->text[T_ADDRESS] : "";
 }
 
+bool
+reg_is_glass(const struct reg_call *c, uint64_t owner, uint64_t reader)
+{
+	const struct reg_doc **list;
+	size_t n = reg_docs_list(&c->r->model.docs, 'B', &list);
+	bool found = false;
+	for (size_t i = 0; i < n && !found; i++)
+		found = (uint64_t)number_of(list[i]->body, "account") == owner &&
+			(uint64_t)number_of(list[i]->body, "reader") == reader &&
+			(is_state(list[i]->body, "open") || is_state(list[i]->body, "ended"));
+	free(list);
+	return found;
+}
+
 /* A person who was named, not whoever is root. */
 static enum cv_status
 check_named(struct reg_call *c, struct cv_err *err)

@@ -47,6 +47,8 @@ hand_over(struct reg_call *c, struct reg_account *a, json_t *fact, struct cv_err
 		                 to->text[T_ADDRESS]);
 	if (!status)
 		status = reg_check_scope(c, to->text[T_ADDRESS], to->text[T_AGENCY], err);
+	if (!status)
+		status = reg_check_not_self(c, a, to, err);
 	if (status)
 		return status;
 	if (!reg_list_has(&a->readers, to->acct)) {

@@ -70,7 +70,8 @@ unlink_one(struct reg_call *c, char kind, struct reg_account *owner, struct reg_
 {
 	if (!reg_list_has(reg_list_of(owner, kind), other->acct))
 		return;
-	note_left(left, kind, owner, other);
+	if (kind != 'V' || !reg_is_glass(c, owner->acct, other->acct))
+		note_left(left, kind, owner, other);
 	reg_save_link(c, kind, owner->acct, other->acct, false);
 	reg_list_del(reg_list_of(owner, kind), other->acct);
 	if (kind == 'M' && owner->kind != CV_KIND_GROUP)

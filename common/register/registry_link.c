@@ -180,6 +180,18 @@ delegation_words(unsigned set)
 	return words;
 }
 
+enum cv_status
+reg_check_not_self(struct reg_call *c, const struct reg_account *owner,
+                   const struct reg_account *to, struct cv_err *err)
+{
+	if (owner->kind != CV_KIND_PERSON || strcmp(c->actor, to->text[T_ADDRESS]))
+		return CV_OK;
+	return reg_refuse(c, CV_DENIED,
+		"nobody opens another person's box to himself: congvu breakglass request",
+		"không ai được tự mở hộp thư của người khác cho mình: congvu breakglass request",
+		err);
+}
+
 static enum cv_status
 change_delegate(struct reg_call *c, unsigned set, const char *action, struct cv_err *err)
 {
@@ -194,13 +206,10 @@ change_delegate(struct reg_call *c, unsigned set, const char *action, struct cv_
 	if (owner == delegate)
 		return cv_fail(err, CV_INVALID, "%s cannot stand for itself",
 		               owner->text[T_ADDRESS]);
-	if ((set & ~1u) && owner->kind == CV_KIND_PERSON &&
-		!strcmp(c->actor, delegate->text[T_ADDRESS]))
-		return reg_refuse(c, CV_DENIED,
-			"nobody opens another person's box to himself: congvu breakglass request",
-			"không ai được tự mở hộp thư của người khác cho mình: congvu breakglass request",
-			err);
-	status = set_delegation(c, owner, delegate, set, &changed, err);
+	if (set & ~1u) /* to send as is no reading */
+		status = reg_check_not_self(c, owner, delegate, err);
+	if (!status)
+		status = set_delegation(c, owner, delegate, set, &changed, err);
 	if (status)
 		return status;
 	json_object_set_new(c->reply, "changed", json_boolean(changed));

@@ -44,11 +44,13 @@ move_links(struct reg_call *c, struct reg_account *from, struct reg_account *int
 		struct reg_account *o = m->accounts[i];
 		for (const char *kind = link_kinds; *kind; kind++) {
 			if (o != from && reg_list_has(reg_list_of(o, *kind), from->acct)) {
-				give_link(c, *kind, o, into, true, moved);
+				if (*kind != 'V' || !reg_is_glass(c, o->acct, from->acct))
+					give_link(c, *kind, o, into, true, moved);
 				give_link(c, *kind, o, from, false, moved);
 			}
 			if (reg_list_has(reg_list_of(from, *kind), o->acct)) {
-				give_link(c, *kind, into, o, true, moved);
+				if (*kind != 'V' || !reg_is_glass(c, from->acct, o->acct))
+					give_link(c, *kind, into, o, true, moved);
 				give_link(c, *kind, from, o, false, moved);
 			}
 		}

@@ -54,7 +54,16 @@ struct reg_account *reg_ended_account(struct reg_call *c, struct cv_str address)
 CV_MUST_CHECK enum cv_status reg_count_reset(struct reg_call *c, const struct reg_account *a,
                                              struct cv_err *err);
 
+/* ---- registry_breakglass.c ---- */
+/* READER reads or read the box of OWNER by break-glass: that right is nobody's to bring back. */
+bool reg_is_glass(const struct reg_call *c, uint64_t owner, uint64_t reader);
+
 /* ---- elsewhere ---- */
+/* CV_DENIED when the caller would give himself the box of another person (SEC-07;
+ * registry_link.c). */
+CV_MUST_CHECK enum cv_status reg_check_not_self(struct reg_call *c, const struct reg_account *owner,
+                                                const struct reg_account *to,
+                                                struct cv_err *err);
 /* CV_DENIED for a reserved or indecent local part, unless OVERRIDE (registry_account.c). */
 CV_MUST_CHECK enum cv_status reg_check_refused(struct reg_call *c, struct cv_str local,
                                                bool override, struct cv_err *err);

@@ -207,10 +207,16 @@ name_row(struct check *k, struct cv_str key)
 		json_array_append_new(k->named, reg_row_json(&k->c->r->model, key));
 }
 
-/* A dated act that was marked as done stays done; one that was put off by the act goes. */
+/* A dated act that was marked as done stays done; one that was put off by the act goes. A box that
+ * was opened for a time (SEC-07) is not opened again. */
 static bool
-is_left_alone(const struct reg_entry *e)
+is_left_alone(const struct reg_call *c, const struct reg_entry *e)
 {
+	struct cv_rd rd = cv_rd(cv_str_sub(e->key, 1, e->key.n));
+	if (e->key.p[0] == 'V' && e->old.p) {
+		uint64_t owner = cv_rd_be64(&rd), reader = cv_rd_be64(&rd);
+		return reg_is_glass(c, owner, reader);
+	}
 	return cv_str_eq_z(e->key, "C") || cv_str_eq_z(e->key, "K") ||
 	       (e->key.p[0] == 'Y' && e->old.p && e->new.p);
 }
@@ -224,7 +230,7 @@ find_changed(struct check *k, const struct reg_entry *entries, size_t count, str
 	for (size_t i = 0; !status && i < count; i++) {
 		bool is_same = !now[i].p == !entries[i].new.p &&
 			cv_str_eq(now[i], entries[i].new);
-		if (!is_same && !is_left_alone(&entries[i]))
+		if (!is_same && !is_left_alone(k->c, &entries[i]))
 			name_row(k, entries[i].key);
 	}
 	return status;
@@ -444,7 +450,7 @@ take_back(struct check *k, const struct reg_act *act, const struct reg_entry *en
 	char object[64];
 	uint64_t id = act->id; /* ACT may move when the journal grows */
 	for (size_t i = 0; i < count; i++)
-		if (!is_left_alone(&entries[i]))
+		if (!is_left_alone(c, &entries[i]))
 			reg_put(c, entries[i].key, value_back(k, &entries[i]));
 	snprintf(object, sizeof object, "act %llu", (unsigned long long)id);
 	json_t *detail = json_pack("{s:s, s:s}", "action", act->action, "object", act->object);

@@ -266,6 +266,106 @@ adr_02_a_list_is_not_taken_back_once_mail_has_arrived(void **state)
 }
 
 static void
+by(const char *name, enum cv_admin_role role, const char *text, enum cv_status want)
+{
+	struct cv_registry_who who = { .role = role, .agency = "stp" };
+	struct cv_err err = {0};
+	json_t *reply = NULL, *request = json_loads(text, 0, NULL);
+	assert_non_null(request);
+	snprintf(who.name, sizeof who.name, "%s", name);
+	enum cv_status got = cv_registry_do_as(registry, &who, request, NULL, NULL, &reply, &err);
+	json_decref(request);
+	json_decref(reply);
+	if (got != want)
+		fail_msg("%s by %s: %s, %s", text, name, cv_status_name(got), err.text);
+}
+
+static void
+sec_07_nobody_gives_himself_anothers_box(void **state)
+{
+	(void)state;
+	static const char hoa[] = "nvhoa.stp@lamgiang.example";
+	make_province();
+	must("{\"do\":\"account.add\",\"kind\":\"role\",\"role\":\"vanthu\",\"agency\":\"stp\",\"name\":\"Văn thư\"}");
+	must("{\"do\":\"account.add\",\"name\":\"Lê Văn Sáu\",\"agency\":\"stp\"}");
+#define LEND(owner, to) "{\"do\":\"delegate.add\",\"owner\":\"" owner ".stp\",\"delegate\":\"" to \
+	".stp\",\"rights\":\"full\"}"
+	static const enum cv_admin_role roles[] = { CV_ROLE_AGENCY, CV_ROLE_OPERATOR };
+	for (size_t i = 0; i < CV_COUNT(roles); i++) {
+		by(hoa, roles[i], LEND("dtduyen", "nvhoa"), CV_DENIED);
+		by(hoa, roles[i], "{\"do\":\"account.retire\",\"address\":\"dtduyen.stp\","
+			"\"handover\":\"nvhoa.stp\"}", CV_DENIED);
+		by(hoa, roles[i], LEND("dtduyen", "lvsau"), CV_OK);
+		/* What is his own, and boxes that people share. */
+		by(hoa, roles[i], LEND("nvhoa", "lvsau"), CV_OK);
+		by(hoa, roles[i], LEND("vanthu", "nvhoa"), CV_OK);
+		/* To give it back is free. */
+		by(hoa, roles[i], "{\"do\":\"delegate.del\",\"owner\":\"dtduyen.stp\","
+			"\"delegate\":\"nvhoa.stp\"}", CV_OK);
+	}
+}
+
+/* READER may read the box of dtduyen.stp for a day. */
+static void
+break_glass(const char *reader, unsigned number)
+{
+	char text[300];
+	snprintf(text, sizeof text, "{\"do\":\"breakglass.request\",\"account\":\"dtduyen.stp\","
+		"\"reader\":\"%s\",\"reason\":\"x\",\"letter\":\"1\"}", reader);
+	by("unix:an", CV_ROLE_AUDITOR, text, CV_OK);
+	snprintf(text, sizeof text, "{\"do\":\"breakglass.approve\",\"number\":%u}", number);
+	by("unix:ba", CV_ROLE_OPERATOR, text, CV_OK);
+	char *readers = text_of("dtduyen.stp", "delegated");
+	assert_non_null(strstr(readers, reader));
+	free(readers);
+}
+
+static void
+sec_07_a_box_that_was_opened_is_kept_by_no_way_round(void **state)
+{
+	(void)state;
+	char text[300];
+	make_province();
+	must("{\"do\":\"admin.add\",\"admin\":\"unix:an\",\"role\":\"auditor\"}");
+	must("{\"do\":\"admin.add\",\"admin\":\"unix:ba\",\"role\":\"operator\"}");
+	must("{\"do\":\"account.add\",\"name\":\"Lê Văn Sáu\",\"agency\":\"stp\"}");
+	/* Who reads goes to another agency, which is taken back when the box is closed. */
+	break_glass("nvhoa.stp", 1);
+	json_int_t act = act_of(CV_ROLE_OPERATOR, "", "{\"do\":\"account.transfer\",\"address\":"
+		"\"nvhoa.stp\",\"agency\":\"snv\",\"keep_address\":true}");
+	go_to(2, 0);
+	must("{\"do\":\"breakglass.expire\"}");
+	snprintf(text, sizeof text, "{\"do\":\"undo\",\"id\":%lld}", (long long)act);
+	must(text);
+	has("nvhoa.stp", "agency", "stp");
+	has("dtduyen.stp", "delegated", "[]");
+	/* The same by a secondment. */
+	break_glass("nvhoa.stp", 2);
+	snprintf(text, sizeof text, "{\"do\":\"account.second\",\"address\":\"nvhoa.stp\","
+		"\"agency\":\"snv\",\"until\":\"%s\"}", day(5));
+	must(text);
+	go_to(4, 0);
+	must("{\"do\":\"breakglass.expire\"}");
+	must("{\"do\":\"account.return\",\"address\":\"nvhoa.stp\"}");
+	has("dtduyen.stp", "delegated", "[]");
+	/* And by two accounts becoming one, of who reads or of whose the box is. */
+	break_glass("nvhoa.stp", 3);
+	act = act_of(CV_ROLE_OPERATOR, "", "{\"do\":\"account.merge\",\"address\":\"nvhoa.stp\","
+		"\"into\":\"lvsau.stp\"}");
+	go_to(6, 0);
+	must("{\"do\":\"breakglass.expire\"}");
+	has("dtduyen.stp", "delegated", "[]");
+	snprintf(text, sizeof text, "{\"do\":\"undo\",\"id\":%lld}", (long long)act);
+	must(text);
+	has("dtduyen.stp", "delegated", "[]");
+	break_glass("nvhoa.stp", 4);
+	must("{\"do\":\"account.merge\",\"address\":\"dtduyen.stp\",\"into\":\"lvsau.stp\"}");
+	go_to(8, 0);
+	must("{\"do\":\"breakglass.expire\"}");
+	has("lvsau.stp", "delegated", "[]");
+}
+
+static void
 test_times__beyond_the_year_9999_are_refused(void **state)
 {
 	(void)state;
@@ -292,6 +392,8 @@ main(void)
 		TEST(ops_04_nobody_takes_back_what_he_did_with_more_rights),
 		TEST(adr_02_an_address_that_was_taken_back_is_nobody_elses),
 		TEST(adr_02_a_list_is_not_taken_back_once_mail_has_arrived),
+		TEST(sec_07_nobody_gives_himself_anothers_box),
+		TEST(sec_07_a_box_that_was_opened_is_kept_by_no_way_round),
 		TEST(test_times__beyond_the_year_9999_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -414,7 +414,9 @@ acc_04_administrators_change_theirs_each_two_months(void **state)
 	static const struct cv_registry_who binh = { .name = BINH, .role = CV_ROLE_OPERATOR };
 	struct cv_registry_rules rules = { .admin_password_months = 2 };
 	json_t *refusal, *list = json_pack("{s:s}", "do", "account.list");
-	json_t *passwd = json_pack("{s:s}", "do", "account.passwd");
+	json_t *passwd = json_pack("{s:s, s:s}", "do", "account.passwd", "address", BINH);
+	json_t *others = json_pack("{s:s, s:s}", "do", "account.passwd", "address", HOA);
+	json_t *enrols = json_pack("{s:s, s:s}", "do", "account.totp.enrol", "address", HOA);
 	struct cv_err err;
 	cv_registry_set_rules(registry, &rules);
 	assert_int_equal(cv_registry_check_admin(registry, &binh, list, &refusal, &err), CV_OK);
@@ -430,6 +432,16 @@ acc_04_administrators_change_theirs_each_two_months(void **state)
 	assert_int_equal(cv_registry_check_admin(registry, &binh, list, &refusal, &err), CV_DENIED);
 	assert_non_null(strstr(err.text, "second factor"));
 	json_decref(refusal);
+	/* His own he mends without one; nobody else's. */
+	assert_int_equal(cv_registry_check_admin(registry, &binh, passwd, &refusal, &err), CV_OK);
+	assert_int_equal(cv_registry_check_admin(registry, &binh, others, &refusal, &err),
+	                 CV_DENIED);
+	json_decref(refusal);
+	assert_int_equal(cv_registry_check_admin(registry, &binh, enrols, &refusal, &err),
+	                 CV_DENIED);
+	json_decref(refusal);
+	json_decref(others);
+	json_decref(enrols);
 	json_decref(list);
 	json_decref(passwd);
 	cv_registry_set_rules(registry, &(struct cv_registry_rules){0});
