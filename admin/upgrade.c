@@ -234,22 +234,25 @@ remove_tree(const char *path)
 	struct dirent **found = NULL;
 	char inner[PATH_BYTES + 300];
 	bool ok = true;
-	int n = scandir(path, &found, NULL, NULL);
 
+	if (unlink(path) == 0) /* a link is no folder, wherever it leads */
+		return true;
+	int n = scandir(path, &found, NULL, NULL);
 	for (int i = 0; i < n; i++) {
 		const char *name = found[i]->d_name;
 		snprintf(inner, sizeof inner, "%s/%s", path, name);
 		if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
-			ok = (unlink(inner) == 0 || (errno == EISDIR && remove_tree(inner))) && ok;
+			ok = remove_tree(inner) && ok;
 		free(found[i]);
 	}
 	free(found);
 	return rmdir(path) == 0 && ok;
 }
 
-/* The oldest go; a half made one has another name and goes too. */
-static void
-drop_old(struct admin_call *call)
+/* The oldest go; a half made one has another name and goes too. As the daemons' user: the folder is
+ * theirs, and root must not be led out of it. */
+static enum cv_status
+drop_old(struct admin_call *call, const char *unused, struct cv_err *err)
 {
 	char path[PATH_BYTES];
 	json_t *names = saved_names(call);
@@ -264,6 +267,9 @@ drop_old(struct admin_call *call)
 	saved_path(call, path, "unfinished");
 	if (access(path, F_OK) == 0 && !remove_tree(path))
 		fprintf(stderr, "congvu: %s: %s\n", path, strerror(errno));
+	(void)unused;
+	(void)err;
+	return CV_OK;
 }
 
 /* All into `unfinished`, then its name: what has a name is whole. */
@@ -321,11 +327,13 @@ run_save(struct admin_call *call)
 	gmtime_r(&now, &tm);
 	strftime(moment, sizeof moment, "%Y%m%dT%H%M%SZ", &tm);
 	snprintf(name, sizeof name, "%.40s-%s", CV_VERSION, moment);
-	drop_old(call);
-	int exit_code = as_daemon(call, save_all, name);
+	int exit_code = as_daemon(call, drop_old, NULL);
+	if (exit_code == EXIT_OK)
+		exit_code = as_daemon(call, save_all, name);
+	if (exit_code == EXIT_OK)
+		exit_code = as_daemon(call, drop_old, NULL);
 	if (exit_code != EXIT_OK)
 		return exit_code;
-	drop_old(call);
 	json_t *reply = json_pack("{s:b, s:s}", "ok", 1, "saved", name);
 	if (!admin_json(call, reply))
 		printf(admin_say(call,
