@@ -42,17 +42,17 @@ text_of(const json_t *o, const char *key)
 static json_t *
 shown(const json_t *event)
 {
-	char what[200] = "";
+	char what[200 + sizeof "…"] = "";
 	const json_t *detail = json_object_get(event, "detail");
 	char *text = detail ? json_dumps(detail, JSON_COMPACT) : NULL;
 
-	if (text)
-		snprintf(what, sizeof what, "%s", text);
-	free(text);
 	/* A cut in the middle of a letter would not be UTF-8. */
-	size_t n = strlen(what);
-	while (n && ((unsigned char)what[n - 1] & 0xc0) == 0x80 && n == sizeof what - 1)
-		what[--n] = '\0';
+	size_t n = text ? strlen(text) : 0, cut = CV_MIN(n, (size_t)199);
+	while (cut < n && cut && ((unsigned char)text[cut] & 0xc0) == 0x80)
+		cut--;
+	if (text)
+		snprintf(what, sizeof what, "%.*s%s", (int)cut, text, cut < n ? "…" : "");
+	free(text);
 	json_t *row = json_copy((json_t *)(uintptr_t)event);
 	json_t *said = json_string(what);
 	json_object_set_new(row, "what", said ? said : json_string("..."));

@@ -159,12 +159,12 @@ static enum cv_status
 collect(struct backup *b, const struct stages *st, struct backup_sources *s, struct cv_err *err)
 {
 	char saved[1200], queue[1200];
-	/* Copies of the mail that `congvu upgrade save` made as links would come back as whole ones;
-	 * the queue of an earlier restore was looked at, or is not wanted. */
+	/* Copies of the mail that `congvu upgrade save` made as links would come back whole; the
+	 * queue of an earlier restore was looked at, or is not wanted. */
 	snprintf(saved, sizeof saved, "%s/upgrade", b->main->base_dir);
 	snprintf(queue, sizeof queue, "%s-restored", b->main->queue_dir);
-	const char *skip[16 + BACKUP_TARGETS] = {saved, queue, b->main->mail_dir, b->main->queue_dir,
-		b->main->stats_dir, b->main->run_dir, b->main->index_dir, b->dir,
+	const char *skip[16 + BACKUP_TARGETS] = {saved, queue, b->main->mail_dir,
+		b->main->queue_dir, b->main->stats_dir, b->main->run_dir, b->main->index_dir, b->dir,
 		b->call->conf_path, b->main->log_file[0] ? b->main->log_file : b->dir};
 	size_t n = 10;
 	for (unsigned i = 0; i < b->place_count; i++)

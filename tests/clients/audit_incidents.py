@@ -32,6 +32,11 @@ def sec_02_the_trail_says_who_did_what_and_is_proved(c):
     check("people get a table", "account.suspend" in table.out and "nghỉ việc" in table.out, table)
     proof = c.run("audit", "verify", "--json").json()
     check("the trail is whole", proof.get("ok") and proof["events"] == proof["last"] == len(events), proof)
+    for i in range(6):  # wherever the cut falls, among letters of two and three octets too
+        answer = c.run("account", "set", "nthoa.stp", "--title", "x" * i + "Trưởng phòng Tổ chức cán bộ " * 3)
+    whole = c.run("audit", "list", "--limit", "2000")
+    check("a long change is cut, not lost", answer.code == 0 and "…" in whole.out and
+          not [n for n in whole.out.splitlines() if n.split()[-1:] == ["..."]], (answer, whole.out[-1500:]))
     return proof
 
 
