@@ -164,7 +164,8 @@ collect(struct backup *b, const struct stages *st, struct backup_sources *s, str
 	snprintf(saved, sizeof saved, "%s/upgrade", b->main->base_dir);
 	snprintf(queue, sizeof queue, "%s-restored", b->main->queue_dir);
 	const char *skip[16 + BACKUP_TARGETS] = {saved, queue, b->main->mail_dir,
-		b->main->queue_dir, b->main->stats_dir, b->main->run_dir, b->main->index_dir, b->dir,
+		b->main->queue_dir, b->main->stats_dir, b->main->run_dir,
+		b->main->index_dir, b->dir,
 		b->call->conf_path, b->main->log_file[0] ? b->main->log_file : b->dir};
 	size_t n = 10;
 	for (unsigned i = 0; i < b->place_count; i++)
