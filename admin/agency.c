@@ -175,6 +175,7 @@ run_import(struct admin_call *call)
 	json_int_t count = (json_int_t)json_array_size(list);
 	json_t *request =
 		json_pack("{s:s, s:o, s:b}", "do", "agency.add", "agencies", list, "update", 1);
+	bool is_dry = admin_set_dry_run(call, request);
 	json_t *reply = admin_ask(call, ADMIN_STORE, request, &exit_code);
 	if (!reply)
 		return exit_code;
@@ -184,6 +185,9 @@ run_import(struct admin_call *call)
 			       "%lld đơn vị, %lld mới hoặc thay đổi\n"),
 			(long long)count,
 			(long long)json_integer_value(json_object_get(reply, "changed")));
+		if (is_dry)
+			puts(admin_say(call, "A dry run: nothing was changed.",
+				"Chạy thử: chưa thay đổi gì."));
 		admin_say_undo(call, reply);
 	}
 	json_decref(reply);
@@ -237,6 +241,7 @@ static const struct admin_option add_options[] = {
 };
 static const struct admin_option import_options[] = {
 	{ "mailboxes", NULL, "make every agency's own box", "tạo hộp thư của từng đơn vị" },
+	ADMIN_DRY_RUN,
 	{ 0 }
 };
 static const struct admin_option list_options[] = {
@@ -266,7 +271,8 @@ const struct admin_command admin_agency_import = {
 	.help = "add or change the units of a list: code, name, parent, type, rank, ...",
 	.help_vi = "thêm hoặc sửa các đơn vị theo danh sách: code, name, parent, type, rank, ...",
 	.options = import_options,
-	.examples = "  congvu agency import donvi.csv --mailboxes",
+	.examples = "  congvu agency import donvi.csv --dry-run\n"
+		    "  congvu agency import donvi.csv --mailboxes",
 	.run = run_import,
 };
 const struct admin_command admin_agency_list = {

@@ -502,6 +502,10 @@ admin_field(struct reg_call *c, bool must_exist, struct cv_str *out, struct cv_e
 		return cv_fail(err, CV_INVALID,
 		               "field 'admin' must be unix:NAME or an address");
 	status = reg_account_of(c, *out, &a, err);
+	if (status == CV_NOT_FOUND)
+		return cv_fail(err, CV_NOT_FOUND,
+			"no account %.*s; a Unix account of this machine is written unix:%.*s",
+			CV_STR_ARGS(*out), CV_STR_ARGS(*out));
 	if (!status && must_exist && (a->kind != CV_KIND_PERSON || a->state != CV_STATE_ACTIVE))
 		return cv_fail(err, CV_INVALID, "%s is not an active person's account",
 		               a->text[T_ADDRESS]);

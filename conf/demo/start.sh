@@ -72,7 +72,7 @@ if [[ -n $first ]]; then
 	# Day 0: those who have an address, the two people whose log-ins are shown among them; the
 	# others stand in lists/staff.csv. What all did before comes along from the older system.
 	"$congvu" import "$run/lists/day0.csv" --rejects "$run/lists/rejected.csv" > "$run/import.txt" || [[ $? == 2 ]]
-	tail -1 "$run/import.txt"
+	grep -m1 '[0-9]* rows' "$run/import.txt" || tail -1 "$run/import.txt"
 	set_password $user1 "$pass1"
 	set_password $user2 "$pass2"
 	"$congvu" report import-use "$run/lists/use.csv"
