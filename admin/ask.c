@@ -1,16 +1,21 @@
 /* ask.c - requests to the daemons, or to the stopped store when no imapd answers. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "admin/admin.h"
 #include "admin/files.h"
 #include "admin/progress.h"
+#include "common/base/clock.h"
 #include "common/net/ctl.h"
 #include "common/register/registry.h"
 
+#define STARTING_MS 15000 /* a daemon that recovers takes a second or two */
 #define ASK_SECS 3600u /* an import or a check of the whole store takes its time */
 
 struct admin_local {
@@ -28,10 +33,14 @@ admin_conf(struct admin_call *call)
 	if (call->conf)
 		return true;
 	snprintf(call->conf_path, sizeof call->conf_path, "%s", cv_conf_path(call->conf_option));
-	if (cv_conf_open(call->conf_option, &call->conf, &err) == CV_OK)
-		return true;
-	admin_error(call, EXIT_CONFIG, err.text, err.text);
-	return false;
+	if (cv_conf_open(call->conf_option, &call->conf, &err) != CV_OK) {
+		admin_error(call, EXIT_CONFIG, err.text, err.text);
+		return false;
+	}
+	/* Times are told as the province has them, wherever the caller's terminal is. */
+	setenv("TZ", admin_main_options(call)->time_zone, 1);
+	tzset();
+	return true;
 }
 
 const struct congvu_options *
@@ -204,6 +213,41 @@ is_unattended(const char *path)
 	return refused;
 }
 
+/* `congvu serve` runs, and holds its file: its imapd is the store's owner, or will be in a moment. */
+static bool
+is_supervised(const struct congvu_options *m)
+{
+	char path[1200];
+
+	snprintf(path, sizeof path, "%.1100s/congvu.pid", m->run_dir);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return false;
+	bool is_held = flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+	close(fd);
+	return is_held;
+}
+
+/* Is the store whose daemon would listen at PATH ours to open? Not while the supervisor is about to
+ * start that daemon: who took the store then would keep it from its owner. *GAVE_UP_OUT when the
+ * daemon does not come. */
+static bool
+may_open(const struct congvu_options *m, const char *path, bool *gave_up_out)
+{
+	int64_t end = cv_mono_ms() + STARTING_MS;
+	const struct timespec pause = {.tv_nsec = 100000000};
+
+	while (is_unattended(path)) {
+		if (!is_supervised(m))
+			return true;
+		*gave_up_out = cv_mono_ms() > end;
+		if (*gave_up_out)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
 /* Keeps the Vietnamese sentence of a refusal beside the English one in the cv_err. */
 static void
 keep_vietnamese(struct admin_call *call, json_t *refusal)
@@ -265,11 +309,15 @@ admin_try(struct admin_call *call, enum admin_service service, json_t *request, 
 	if (service == ADMIN_STORE && call->as)
 		set_as(call, request);
 	snprintf(path, sizeof path, "%s/%s", admin_main_options(call)->run_dir, sockets[service]);
+	bool gave_up = false;
 	bool is_ours = service == ADMIN_STORE && !is_of_daemon(what) &&
-		       (call->local || is_unattended(path));
+		       (call->local || may_open(admin_main_options(call), path, &gave_up));
 	enum cv_status status =
-		is_ours ? do_local(call, request, &reply, err)
-			: cv_ctl_ask(path, request, ASK_SECS, admin_progress, call, &reply, err);
+		gave_up ? cv_fail(err, CV_TEMPFAIL,
+				  "imapd does not run, and `congvu serve` is to start it: see the "
+				  "service's log, or stop the service to work on the stopped store")
+		: is_ours ? do_local(call, request, &reply, err)
+			  : cv_ctl_ask(path, request, ASK_SECS, admin_progress, call, &reply, err);
 	if (status == CV_DENIED && json_is_true(json_object_get(reply, "needs_code")) &&
 		get_ticket(call, path)) {
 		json_decref(reply);

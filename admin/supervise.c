@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -472,7 +473,8 @@ wait_events(struct supervisor *s)
 		take_signal(s);
 }
 
-/* By rename: the folder belongs to the daemons' user, and what lies there is not to be followed. */
+/* Held as long as this process lives: by that the tool knows that somebody will start imapd.
+ * By rename: the folder belongs to the daemons' user, and what lies there is not to be followed. */
 static void
 write_pid_file(const struct supervisor *s)
 {
@@ -483,6 +485,10 @@ write_pid_file(const struct supervisor *s)
 	snprintf(text, sizeof text, "%d\n", (int)getpid());
 	if (admin_file_replace(path, 0644, cv_str_z(text), ADMIN_OWNER_SELF, &err))
 		cv_log(0, CV_WARN, "serve.pid_file", "error=\"%s\"", err.text);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW); /* never closed */
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
+		cv_log(0, CV_WARN, "serve.pid_file", "error=\"cannot hold it: %s\"",
+			strerror(errno));
 }
 
 static void

@@ -186,7 +186,7 @@ put_in_place(const char *half, const char *place, struct cv_err *err)
 	if (stat(half, &st))
 		return CV_OK; /* the backup has no such part */
 	CV_KILL_POINT("backup.place");
-	if (rename(half, place))
+	if (chmod(half, 0700) || rename(half, place))
 		return cv_fail_errno(err, CV_TEMPFAIL, errno, "renaming %s", half);
 	return CV_OK;
 }

@@ -4,13 +4,11 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "admin/files.h"
-#include "common/base/log.h"
 
 #define DEPTH_MAX  16u
 #define FILES_MAX  BACKUP_FILES_MAX
@@ -59,18 +57,6 @@ is_skipped(const char *path, const char *const *skip)
 	return false;
 }
 
-/* What the service's user may not read, no daemon needs: the key of an authority that root keeps to
- * himself, say. It stays out, and is named. */
-static bool
-is_not_ours(const char *path)
-{
-	if (!faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) || errno != EACCES)
-		return false;
-	cv_log(0, CV_WARN, "backup.left_out", "path=%s; only its owner can read it: keep a copy",
-		path);
-	return true;
-}
-
 static enum cv_status
 walk(struct backup_sources *s, const char *dir, const char *prefix, const char *const *skip,
 	unsigned depth, struct cv_err *err)
@@ -97,8 +83,7 @@ walk(struct backup_sources *s, const char *dir, const char *prefix, const char *
 			continue; /* a socket, or gone since */
 		else if (S_ISDIR(st.st_mode))
 			status = walk(s, path, logical, skip, depth + 1, err);
-		else if (S_ISREG(st.st_mode) && backup_is_path(cv_str_z(logical)) &&
-			 !is_not_ours(path))
+		else if (S_ISREG(st.st_mode) && backup_is_path(cv_str_z(logical)))
 			add(s, path, logical, &st);
 	}
 	closedir(d);
