@@ -213,7 +213,7 @@ is_unattended(const char *path)
 	return refused;
 }
 
-/* `congvu serve` runs, and holds its file: its imapd is the store's owner, or will be in a moment. */
+/* `congvu serve` runs, and holds its file: its imapd is the owner of the store, or will be soon. */
 static bool
 is_supervised(const struct congvu_options *m)
 {
