@@ -118,6 +118,7 @@ static bool
 is_unchanged(const struct job *j, const struct admin_site_file *f)
 {
 	char path[PATH_BYTES], sum[65];
+	struct stat st;
 	struct cv_str bytes;
 	struct cv_err ignored;
 	const char *old = cv_map_get(&j->old_sums, cv_str_z(f->path));
@@ -125,6 +126,9 @@ is_unchanged(const struct job *j, const struct admin_site_file *f)
 	if (!admin_site_is_record(f->path) && (!old || strcmp(old, f->sha256) != 0))
 		return false;
 	snprintf(path, sizeof path, "%.1200s/%s", j->dir, f->path);
+	/* A restore gives back what is its owner's alone: no web server could read it. */
+	if (lstat(path, &st) || !S_ISREG(st.st_mode) || (st.st_mode & 0444) != 0444)
+		return false;
 	if (admin_file_read(path, ADMIN_SITE_FILE_MAX + 1, &bytes, &ignored) != CV_OK)
 		return false;
 	admin_sha256(bytes, sum);

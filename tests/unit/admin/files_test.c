@@ -296,6 +296,13 @@ test_folder__mends_a_page_that_somebody_changed(void **state)
 	assert_int_equal(admin_file_read(below("mend/a.html"), 100, &text, &err), CV_OK);
 	assert_string_equal(text.p, "A");
 	free((char *)text.p);
+	/* A restored page is its owner's alone: the web server must be able to read it again. */
+	struct stat st;
+	assert_int_equal(chmod(below("mend/a.html"), 0640), 0);
+	assert_int_equal(
+		admin_folder_publish(below("mend"), &site, ADMIN_OWNER_SELF, &out, &err), CV_OK);
+	assert_int_equal(stat(below("mend/a.html"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0644);
 	admin_site_done(&site);
 }
 
