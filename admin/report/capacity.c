@@ -126,11 +126,12 @@ take_sample(struct admin_call *call, struct sample *out, json_t **reply_out, int
 	return true;
 }
 
-/* Puts NOW in the place of a sample of the same day, or behind the last. */
+/* Puts NOW in the place of a sample of the same day, or behind the last. Samples of days to come are
+ * those of a clock that ran ahead: they would hide all that follow. */
 static void
 add_sample(struct samples *s, const struct sample *now)
 {
-	if (s->count && s->list[s->count - 1].day >= now->day)
+	while (s->count && s->list[s->count - 1].day >= now->day)
 		s->count--;
 	if (s->count == SAMPLES_MAX)
 		memmove(s->list, s->list + 1, --s->count * sizeof *s->list);

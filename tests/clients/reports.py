@@ -175,8 +175,12 @@ def ops_05_months_left_of_the_disk(c):
     v = os.statvfs(os.path.join(c.base, "mail"))
     used = (v.f_blocks - v.f_bavail) * v.f_frsize
     then = datetime.date.today() - datetime.timedelta(60)
-    check("sample", c.run("report", "sample").code == 0)
     path = os.path.join(c.base, "schedule", "capacity.csv")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as f:  # of a clock that ran ahead for some days
+        f.write("day,boxes,used_bytes,disk_used_bytes,disk_bytes\r\n")
+        f.writelines(f"{datetime.date.today() + datetime.timedelta(n)},1,1,1,9\r\n" for n in (400, 401, 402))
+    check("sample", c.run("report", "sample").code == 0)
     with open(path, encoding="utf-8") as f:
         lines = f.read().splitlines()
     check("OPS-05 a sample a day", len(lines) == 2 and lines[1].split(",")[1] == "10831", lines)
