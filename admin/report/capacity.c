@@ -126,8 +126,8 @@ take_sample(struct admin_call *call, struct sample *out, json_t **reply_out, int
 	return true;
 }
 
-/* Puts NOW in the place of a sample of the same day, or behind the last. Samples of days to come are
- * those of a clock that ran ahead: they would hide all that follow. */
+/* Puts NOW in the place of a sample of the same day, or behind the last. Samples of days to come
+ * are those of a clock that ran ahead: they would hide all that follow. */
 static void
 add_sample(struct samples *s, const struct sample *now)
 {
