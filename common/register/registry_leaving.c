@@ -87,6 +87,8 @@ reg_leaving(struct reg_call *c, struct reg_account *a, bool is_new, struct cv_er
 		json_decref(fact);
 		return CV_OK;
 	}
+	if (reg_fact(c, a, "second") || reg_fact(c, a, "leave"))
+		reg_drop_waiting(c, "account.return", a);
 	reg_set_fact(c, a, "second", NULL);
 	reg_set_fact(c, a, "leave", NULL);
 	reg_set_fact(c, a, "retired", fact);

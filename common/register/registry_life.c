@@ -304,9 +304,8 @@ other_agency(struct reg_call *c, const struct reg_account *a, struct cv_err *err
 	return status;
 }
 
-/* Acts of REQUEST ("account.return") that wait for A are not wanted any more. */
-static void
-drop_waiting(struct reg_call *c, const char *what, const struct reg_account *a)
+void
+reg_drop_waiting(struct reg_call *c, const char *what, const struct reg_account *a)
 {
 	const struct reg_doc **list;
 	size_t n = reg_docs_list(&c->r->model.docs, 'Y', &list);
@@ -495,7 +494,7 @@ reg_account_return(struct reg_call *c, struct cv_err *err)
 		json_decref(left);
 		return status;
 	}
-	drop_waiting(c, "account.return", a);
+	reg_drop_waiting(c, "account.return", a);
 	return commit_move(c, a, "account.return", before, left, err);
 }
 
@@ -535,7 +534,7 @@ reg_account_leave(struct reg_call *c, struct cv_err *err)
 	if (status)
 		return status;
 	if (reg_fact(c, a, "leave"))
-		drop_waiting(c, "account.return", a); /* a longer or shorter one in its place */
+		reg_drop_waiting(c, "account.return", a); /* a longer or shorter one in its place */
 	json_t *before = place_json(a);
 	c->was_changed = true;
 	struct reg_route *route = reg_route_of(a);

@@ -21,6 +21,9 @@ void reg_leave_links(struct reg_call *c, struct reg_account *a, const char *agen
  * Recorded with the call's rows. */
 bool reg_stay_off(struct reg_call *c, const struct reg_account *a);
 
+/* Acts of the request WHAT ("account.return") that wait for A are not wanted any more. */
+void reg_drop_waiting(struct reg_call *c, const char *what, const struct reg_account *a);
+
 /* ---- registry_leaving.c ---- */
 /* A retires now (IS_NEW), or what follows is changed: links are left, the day is set until which
  * the box is kept, field "handover" names who reads it. Recorded with the call's rows. */

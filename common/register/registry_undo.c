@@ -207,6 +207,17 @@ name_row(struct check *k, struct cv_str key)
 		json_array_append_new(k->named, reg_row_json(&k->c->r->model, key));
 }
 
+/* What the act cancelled waits again; what was done, or refused, stays so. */
+static bool
+is_cancelled(struct cv_str value)
+{
+	json_t *body = json_loadb(value.p, value.n, 0, NULL);
+	const char *state = json_string_value(json_object_get(body, "state"));
+	bool is = state && !strcmp(state, "cancelled");
+	json_decref(body);
+	return is;
+}
+
 /* A dated act that was marked as done stays done; one that was put off by the act goes. A box that
  * was opened for a time (SEC-07) is not opened again. */
 static bool
@@ -218,7 +229,7 @@ is_left_alone(const struct reg_call *c, const struct reg_entry *e)
 		return reg_is_glass(c, owner, reader);
 	}
 	return cv_str_eq_z(e->key, "C") || cv_str_eq_z(e->key, "K") ||
-	       (e->key.p[0] == 'Y' && e->old.p && e->new.p);
+	       (e->key.p[0] == 'Y' && e->old.p && e->new.p && !is_cancelled(e->new));
 }
 
 /* Rows that hold something else than the act wrote. */

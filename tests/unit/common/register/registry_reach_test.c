@@ -266,6 +266,53 @@ adr_02_a_list_is_not_taken_back_once_mail_has_arrived(void **state)
 }
 
 static void
+acc_06_a_leave_that_was_taken_back_still_ends(void **state)
+{
+	(void)state;
+	char text[200];
+	make_province();
+	go_to(0, 36000);
+#define LEAVE "{\"do\":\"account.leave\",\"address\":\"dtduyen.stp\",\"until\":\"%s\"}"
+	snprintf(text, sizeof text, LEAVE, day(3));
+	must(text);
+	snprintf(text, sizeof text, LEAVE, day(10));
+	json_int_t act = act_of(CV_ROLE_OPERATOR, "", text);
+	snprintf(text, sizeof text, "{\"do\":\"undo\",\"id\":%lld}", (long long)act);
+	must(text);
+	go_to(4, 60);
+	assert_int_equal(run_due(), 1);
+	assert_true(state_is("dtduyen.stp", "active"));
+	/* What was done is not done again by an undo. */
+	snprintf(text, sizeof text, LEAVE, day(6));
+	must(text);
+	act = act_of(CV_ROLE_OPERATOR, "",
+		"{\"do\":\"account.return\",\"address\":\"dtduyen.stp\"}");
+	snprintf(text, sizeof text, "{\"do\":\"undo\",\"id\":%lld}", (long long)act);
+	must(text);
+	assert_true(state_is("dtduyen.stp", "suspended"));
+	go_to(7, 60);
+	assert_int_equal(run_due(), 1);
+	assert_true(state_is("dtduyen.stp", "active"));
+}
+
+static void
+acc_06_who_retires_while_away_leaves_no_act_behind(void **state)
+{
+	(void)state;
+	char text[200];
+	make_province();
+	go_to(0, 36000);
+	snprintf(text, sizeof text, LEAVE, day(3));
+	must(text);
+	must("{\"do\":\"account.retire\",\"address\":\"dtduyen.stp\"}");
+	go_to(4, 60);
+	json_t *reply = answer_to("{\"do\":\"dated.run\"}");
+	assert_int_equal(json_array_size(json_object_get(reply, "failed")), 0);
+	json_decref(reply);
+	assert_true(state_is("dtduyen.stp", "retired"));
+}
+
+static void
 by(const char *name, enum cv_admin_role role, const char *text, enum cv_status want)
 {
 	struct cv_registry_who who = { .role = role, .agency = "stp" };
@@ -392,6 +439,8 @@ main(void)
 		TEST(ops_04_nobody_takes_back_what_he_did_with_more_rights),
 		TEST(adr_02_an_address_that_was_taken_back_is_nobody_elses),
 		TEST(adr_02_a_list_is_not_taken_back_once_mail_has_arrived),
+		TEST(acc_06_a_leave_that_was_taken_back_still_ends),
+		TEST(acc_06_who_retires_while_away_leaves_no_act_behind),
 		TEST(sec_07_nobody_gives_himself_anothers_box),
 		TEST(sec_07_a_box_that_was_opened_is_kept_by_no_way_round),
 		TEST(test_times__beyond_the_year_9999_are_refused),
