@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "common/audit/answers.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/map.h"
@@ -501,6 +502,8 @@ work(struct cv_access *a)
 	a->expired_ms = cv_mono_ms();
 	if (cv_access_expire(a, cv_wall_secs(), &err))
 		cv_log(0, CV_WARN, "access.not_expired", "error=\"%s\"", err.text);
+	if (cv_answers_expire(a->o.store, cv_wall_secs(), &err))
+		cv_log(0, CV_WARN, "answers.not_expired", "error=\"%s\"", err.text);
 }
 
 static void *

@@ -215,3 +215,63 @@ cv_answers_each(struct cv_store *s, cv_acct_id box, int64_t from_secs, int64_t t
 	free(g.list);
 	return status;
 }
+
+/* ---- the end of rows ---- */
+
+struct expiring {
+	int64_t before; /* rows from before it go */
+	struct cv_buf keys;
+	size_t ends[ROWS_AT_ONCE], count;
+};
+
+static bool
+is_over(const struct expiring *e, struct cv_str key, struct cv_str value)
+{
+	bool is_arrival = key.n && key.p[0] == 'M';
+	struct cv_rd rd = cv_rd(is_arrival ? cv_str_sub(key, 9, key.n) : value);
+	int64_t secs = (int64_t)cv_rd_be64(&rd);
+
+	return rd.bad || secs < e->before;
+}
+
+static bool
+collect_over(void *arg, struct cv_str key, struct cv_str value)
+{
+	struct expiring *e = arg;
+
+	if (is_over(e, key, value)) {
+		cv_buf_str(&e->keys, key);
+		e->ends[e->count++] = e->keys.n;
+	}
+	return e->count < ROWS_AT_ONCE;
+}
+
+enum cv_status
+cv_answers_expire(struct cv_store *s, int64_t now_secs, struct cv_err *err)
+{
+	struct expiring e = {.before = now_secs - CV_ANSWERS_KEEP_SECS,
+		.keys = CV_BUF_INIT(ROWS_AT_ONCE * 64)};
+	struct cv_buf from = CV_BUF_INIT(64); /* all before it was looked at */
+	struct cv_put *puts = cv_calloc(ROWS_AT_ONCE, sizeof *puts);
+	enum cv_status status = CV_OK;
+
+	do {
+		e.count = 0;
+		cv_buf_reset(&e.keys);
+		status = cv_meta_scan(cv_store_engine(s), ANSWERS_ACCT, cv_buf_view(&from),
+			CV_STR_EMPTY, 0, collect_over, &e, err);
+		for (size_t i = 0; i < e.count; i++) {
+			size_t at = i ? e.ends[i - 1] : 0;
+			puts[i].key = cv_str(e.keys.p + at, e.ends[i] - at);
+		}
+		if (status || !e.count)
+			break;
+		cv_buf_reset(&from);
+		cv_buf_str(&from, puts[e.count - 1].key);
+		status = commit(s, puts, e.count, err);
+	} while (!status && e.count == ROWS_AT_ONCE);
+	free(puts);
+	cv_buf_done(&from);
+	cv_buf_done(&e.keys);
+	return status;
+}

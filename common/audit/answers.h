@@ -14,7 +14,7 @@
 
 #include "common/store/deliver.h"
 
-#define CV_ANSWERS_KEEP_SECS (400 * 86400ll)
+#define CV_ANSWERS_KEEP_SECS (400 * 86400ll) /* longer than a year's report looks back */
 
 struct cv_arrival_note {
 	cv_acct_id box;
@@ -37,5 +37,9 @@ CV_MUST_CHECK enum cv_status cv_answers_flagged(struct cv_store *s, cv_acct_id b
 CV_MUST_CHECK enum cv_status cv_answers_each(struct cv_store *s, cv_acct_id box, int64_t from_secs,
 	int64_t to_secs, bool (*fn)(void *arg, const struct cv_arrival_note *n), void *arg,
 	struct cv_err *err);
+/* Removes rows of what happened before CV_ANSWERS_KEEP_SECS, and damaged ones. The daemon's log of
+ * readers calls it every six hours (access.c). */
+CV_MUST_CHECK enum cv_status cv_answers_expire(
+	struct cv_store *s, int64_t now_secs, struct cv_err *err);
 
 #endif

@@ -3,7 +3,8 @@
  * Counts only, by alias and day, from inside or outside: smtpd hands them over. They are rows of an
  * account of their own, so that they neither disturb the register nor stand in its journal:
  *   U + alias + NUL + number of the 32 days   last use, then inside and outside of each day
- * An alias keeps the last BLOCKS_KEPT of them. The end of an alias is proposed here, never done.
+ * An alias keeps the last BLOCKS_KEPT of them: each new one takes the place of an old one, and what
+ * is old of aliases that nobody uses any more goes once in BLOCK_DAYS and start. The end of an alias is proposed here, never done.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdlib.h>
@@ -146,6 +147,55 @@ add_notes(struct reg_call *c, const struct note *notes, size_t n, struct cv_err 
 	return status;
 }
 
+struct sweep {
+	struct reg_call *c;
+	uint32_t before; /* blocks before it go */
+	struct cv_put puts[ROWS_A_BATCH];
+	size_t count;
+};
+
+static bool
+sweep_row(void *arg, struct cv_str key, struct cv_str value)
+{
+	struct sweep *s = arg;
+	struct cv_rd rd = cv_rd(cv_str_sub(key, key.n < 4 ? 0 : key.n - 4, key.n));
+	(void)value;
+	if (cv_rd_be32(&rd) < s->before)
+		s->puts[s->count++].key = cv_arena_str(&s->c->arena, key);
+	return s->count < ROWS_A_BATCH;
+}
+
+static enum cv_status
+sweep(struct reg_call *c, struct cv_err *err)
+{
+	struct cv_registry *r = c->r;
+	uint32_t block = today() / BLOCK_DAYS;
+	if (r->alias_sweep == block || c->is_dry)
+		return CV_OK;
+	struct cv_engine *e = cv_store_engine(r->store);
+	struct sweep *s = CV_ARENA_NEW(&c->arena, struct sweep);
+	struct cv_str from = CV_STR_EMPTY; /* all before it was looked at */
+	enum cv_status status = CV_OK;
+	s->c = c;
+	s->before = block - BLOCKS_KEPT + 1;
+	do {
+		s->count = 0;
+		status = cv_meta_scan(e, USE_ACCT, from, CV_STR_EMPTY, 0, sweep_row, s, err);
+		if (status || !s->count)
+			break;
+		struct cv_batch batch = { .acct = USE_ACCT, .expect = CV_VERSION_ANY,
+			.puts = s->puts, .count = s->count };
+		cv_ticket ticket;
+		from = s->puts[s->count - 1].key;
+		status = cv_meta_commit(e, &batch, 1, &ticket, err);
+		if (!status && batch.result)
+			status = cv_fail(err, batch.result, "old use of aliases was not removed");
+	} while (!status && s->count == ROWS_A_BATCH);
+	if (!status)
+		r->alias_sweep = block;
+	return status;
+}
+
 /* {"rows": [{"alias", "day", "inside", "outside", "last"}]} -> {"rows": how many were taken}: each
  * alias and day once. */
 enum cv_status
@@ -156,7 +206,9 @@ reg_alias_note(struct reg_call *c, struct cv_err *err)
 	if (!json_is_array(rows) || json_array_size(rows) > ROWS_MAX)
 		return cv_fail(err, CV_INVALID, "field 'rows' is a list of at most %u", ROWS_MAX);
 	struct note *notes = CV_ARENA_ARRAY(&c->arena, struct note, ROWS_A_BATCH);
-	enum cv_status status = CV_OK;
+	enum cv_status status = sweep(c, err);
+	if (status)
+		return status;
 	json_array_foreach(rows, i, row) {
 		if (read_note(c, row, &notes[n]))
 			n++;

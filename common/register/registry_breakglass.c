@@ -21,6 +21,7 @@
 #define TEXT_MAX 1000u
 #define PENDING_SECS ((int64_t)7 * 86400)
 #define OPEN_MAX 100u
+#define PENDING_MAX 100u /* of those that can still be approved */
 #define LIST_MAX 1000u
 
 static json_int_t
@@ -145,6 +146,23 @@ read_reader(struct reg_call *c, const struct reg_account *a, struct reg_account 
 	return CV_OK;
 }
 
+/* Rows stay for good, since they are evidence: so they are few. */
+static enum cv_status
+check_pending(struct reg_call *c, struct cv_err *err)
+{
+	const struct reg_doc **list;
+	size_t n = reg_docs_list(&c->r->model.docs, 'B', &list), pending = 0;
+	int64_t after = cv_wall_secs() - PENDING_SECS;
+	for (size_t i = 0; i < n; i++)
+		pending += is_state(list[i]->body, "pending") &&
+		           number_of(list[i]->body, "at") >= after;
+	free(list);
+	if (pending < PENDING_MAX)
+		return CV_OK;
+	return reg_refuse(c, CV_LIMIT, "100 requests wait for an approval already",
+		"đã có 100 đề nghị đang chờ phê duyệt", err);
+}
+
 /* {"account", "reason", "letter", "reader"?, "hours"?} ->
  * {"number", "account", "reader", "state"} */
 enum cv_status
@@ -167,6 +185,8 @@ reg_breakglass_request(struct reg_call *c, struct cv_err *err)
 		status = cv_fail(err, CV_INVALID, "field 'hours' is 1 to %u", HOURS_MAX);
 	if (!status)
 		status = read_reader(c, a, &reader, err);
+	if (!status)
+		status = check_pending(c, err);
 	if (status)
 		return status;
 	json_t *body = json_pack("{s:s, s:I, s:I, s:o, s:o, s:I, s:s, s:I}", "state", "pending",

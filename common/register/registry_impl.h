@@ -72,6 +72,7 @@ struct cv_registry {
 	uint64_t changes;             /* commits so far, for publishing */
 	bool is_stale;                /* the model is not what the rows say */
 	uint8_t dummy_key[32];
+	uint32_t alias_sweep;         /* the days in which registry_alias.c last removed old rows */
 
 	pthread_mutex_t publish_lock; /* rank: above `lock` */
 	bool has_pools;               /* the store was told of some; under `lock` */

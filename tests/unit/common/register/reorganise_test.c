@@ -506,6 +506,45 @@ mig_02_the_use_of_old_addresses_is_added_up_and_their_end_proposed(void **state)
 	refused("{\"do\":\"alias.report\",\"only\":\"some\"}", CV_INVALID);
 }
 
+static bool
+count_use(void *arg, struct cv_str key, struct cv_str value)
+{
+	size_t *n = arg;
+	(void)value;
+	*n += key.n > 0;
+	return true;
+}
+
+static size_t
+use_rows(void)
+{
+	struct cv_err err = {0};
+	size_t n = 0;
+	assert_int_equal(cv_meta_scan(cv_store_engine(store), cv_acct(CV_CLASS_REGISTER, 2),
+				 CV_STR_EMPTY, CV_STR_EMPTY, 0, count_use, &n, &err), CV_OK);
+	return n;
+}
+
+static void
+mig_02_the_use_of_an_alias_nobody_writes_to_any_more_is_forgotten(void **state)
+{
+	(void)state;
+	int64_t today = (cv_wall_secs() + 7 * 3600) / 86400;
+	for (unsigned i = 0; i < 30; i++) {
+		char alias[100];
+		snprintf(alias, sizeof alias, "a%u@lamgiang.example", i);
+		note_use(alias, today, 1, 1);
+	}
+	assert_int_equal(use_rows(), 30);
+	cv_clock_shift((int64_t)800 * 86400);
+	note_use("b@lamgiang.example", today + 800, 1, 1);
+	assert_int_equal(use_rows(), 31); /* over two years are kept */
+	cv_clock_shift((int64_t)100 * 86400);
+	note_use("b@lamgiang.example", today + 900, 1, 1);
+	assert_int_equal(use_rows(), 2);
+	cv_clock_shift(-(int64_t)900 * 86400);
+}
+
 int
 main(void)
 {
@@ -521,6 +560,7 @@ main(void)
 		T(mig_01_what_changed_since_stops_a_rollback_or_stays),
 		T(mig_01_a_plan_for_a_later_day_is_carried_out_then),
 		T(mig_02_the_use_of_old_addresses_is_added_up_and_their_end_proposed),
+		T(mig_02_the_use_of_an_alias_nobody_writes_to_any_more_is_forgotten),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

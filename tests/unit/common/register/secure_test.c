@@ -527,6 +527,22 @@ sec_07_a_single_approval_is_refused_two_open_a_day(void **state)
 }
 
 static void
+sec_07_a_hundred_requests_wait_at_most_and_for_a_week(void **state)
+{
+	(void)state;
+	cv_clock_shift(7 * 86400 + 1); /* those of the tests before */
+	json_int_t first = request_reading(&noi, TAM);
+	for (unsigned i = 1; i < 100; i++)
+		request_reading(&noi, TAM);
+	refused_with(&noi, "{\"do\": \"breakglass.request\", \"account\": \"" HOA "\", "
+		"\"reader\": \"" TAM "\", \"reason\": \"x\", \"letter\": \"1\"}",
+		CV_LIMIT, "100 requests wait");
+	cv_clock_shift(7 * 86400 + 1);
+	assert_int_equal(request_reading(&noi, TAM), first + 100);
+	cv_clock_shift(-14 * 86400 - 2);
+}
+
+static void
 sec_07_reading_ends_while_the_daemon_is_down(void **state)
 {
 	(void)state;
@@ -598,6 +614,7 @@ main(void)
 		cmocka_unit_test(sec_07_reading_ends_while_the_daemon_is_down),
 		cmocka_unit_test(sec_07_an_administrator_opens_no_box_to_himself),
 		cmocka_unit_test(sec_07_neither_owner_nor_reader_approves),
+		cmocka_unit_test(sec_07_a_hundred_requests_wait_at_most_and_for_a_week),
 	};
 	return cmocka_run_group_tests(tests, province, leave);
 }
