@@ -4,7 +4,8 @@
  * account of their own, so that they neither disturb the register nor stand in its journal:
  *   U + alias + NUL + number of the 32 days   last use, then inside and outside of each day
  * An alias keeps the last BLOCKS_KEPT of them: each new one takes the place of an old one, and what
- * is old of aliases that nobody uses any more goes once in BLOCK_DAYS and start. The end of an alias is proposed here, never done.
+ * is old of aliases that nobody uses any more goes once in BLOCK_DAYS and at a start. The end of an
+ * alias is proposed here, never done.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdlib.h>
