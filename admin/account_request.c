@@ -9,19 +9,12 @@
 
 #define LIST_BYTES (1u << 20)
 
-static const char *
-text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-	return text ? text : "";
-}
-
 static bool
 set_list(struct admin_call *call, json_t *request)
 {
 	const char *path = admin_option(call, "list");
 	struct cv_str bytes;
-	struct cv_err err = { 0 };
+	struct cv_err err = {0};
 
 	if (!path)
 		return true;
@@ -41,15 +34,14 @@ set_list(struct admin_call *call, json_t *request)
 static void
 set_people(struct admin_call *call, json_t *request)
 {
-	static const char *const fields[] = { "title", "department", "successor", "on",
-		"to-agency", "name" };
+	static const char *const fields[] = {
+		"title", "department", "successor", "on", "to-agency", "name"};
 	const char *kind = admin_option(call, "kind");
 	json_t *items = json_array();
 
 	for (unsigned i = 0; i < call->word_count; i++) {
 		json_t *item = json_object();
-		admin_set(item, kind && strcmp(kind, "issue") ? "address" : "name",
-			call->words[i]);
+		admin_set(item, kind && strcmp(kind, "issue") ? "address" : "name", call->words[i]);
 		for (size_t f = 0; f < CV_COUNT(fields); f++)
 			admin_set(item, strcmp(fields[f], "to-agency") ? fields[f] : "agency",
 				admin_option(call, fields[f]));
@@ -75,8 +67,8 @@ run_new(struct admin_call *call)
 	int exit_code;
 	size_t i;
 
-	admin_set(request, "kind", admin_option(call, "kind") ? admin_option(call, "kind")
-							       : "issue");
+	admin_set(
+		request, "kind", admin_option(call, "kind") ? admin_option(call, "kind") : "issue");
 	admin_set(request, "agency", admin_option(call, "agency"));
 	admin_set(request, "letter", admin_option(call, "letter"));
 	admin_set(request, "letter_date", admin_option(call, "date"));
@@ -95,7 +87,7 @@ run_new(struct admin_call *call)
 			printf("%s %lld\n", admin_say(call, "Request", "Đề nghị số"),
 				(long long)admin_number(reply, "number"));
 		json_array_foreach(json_object_get(reply, "preview"), i, one)
-			printf("  %s\n", text_of(one, "address"));
+			printf("  %s\n", admin_str(one, "address"));
 		print_day(call, "to be answered by", "thời hạn giải quyết",
 			admin_number(reply, "due"));
 	}
@@ -106,9 +98,14 @@ run_new(struct admin_call *call)
 static const char *
 state_word(const struct admin_call *call, const char *state)
 {
-	static const struct { const char *state, *vi; } words[] = {
-		{ "new", "chờ duyệt" }, { "approved", "đã duyệt" }, { "rejected", "từ chối" },
-		{ "issued", "đã cấp" } };
+	static const struct {
+		const char *state, *vi;
+	} words[] = {
+		{"new",      "chờ duyệt"},
+		{"approved", "đã duyệt" },
+		{"rejected", "từ chối"  },
+		{"issued",   "đã cấp"   }
+	};
 
 	for (size_t i = 0; call->vietnamese && i < CV_COUNT(words); i++)
 		if (!strcmp(state, words[i].state))
@@ -143,11 +140,12 @@ run_list(struct admin_call *call)
 	if (!reply)
 		return exit_code;
 	if (!admin_json(call, reply)) {
-		json_array_foreach(json_object_get(reply, "requests"), i, one) {
+		json_array_foreach(json_object_get(reply, "requests"), i, one)
+		{
 			admin_set_number(one, "id", admin_number(one, "number"));
 			admin_set_number(one, "count", admin_number(one, "people"));
 			json_object_set_new(one, "word",
-				json_string(state_word(call, text_of(one, "state"))));
+				json_string(state_word(call, admin_str(one, "state"))));
 			json_object_set_new(one, "until", admin_day(admin_number(one, "due")));
 		}
 		admin_table(call, json_object_get(reply, "requests"), columns, CV_COUNT(columns));
@@ -165,7 +163,7 @@ print_mark(const struct admin_call *call, const json_t *body, const char *key, c
 
 	if (mark)
 		printf("%s: %s, %s %s\n", admin_say(call, en, vi), json_string_value(when),
-			text_of(mark, "by"), text_of(mark, "reason"));
+			admin_str(mark, "by"), admin_str(mark, "reason"));
 	json_decref(when);
 }
 
@@ -182,24 +180,27 @@ run_show(struct admin_call *call)
 		return exit_code;
 	if (!admin_json(call, reply)) {
 		const json_t *body = json_object_get(reply, "request");
-		printf("%s %s, %s %s (%s): %s\n", text_of(body, "kind"), text_of(body, "agency"),
-			admin_say(call, "letter", "văn bản"), text_of(body, "letter"),
-			text_of(body, "letter_date"), state_word(call, text_of(body, "state")));
+		printf("%s %s, %s %s (%s): %s\n", admin_str(body, "kind"),
+			admin_str(body, "agency"), admin_say(call, "letter", "văn bản"),
+			admin_str(body, "letter"), admin_str(body, "letter_date"),
+			state_word(call, admin_str(body, "state")));
 		json_t *when = admin_moment(admin_number(body, "at"));
 		printf("%s: %s, %s %s\n", admin_say(call, "asked", "đề nghị"),
-			json_string_value(when), text_of(body, "by"), text_of(body, "asked_by"));
+			json_string_value(when), admin_str(body, "by"),
+			admin_str(body, "asked_by"));
 		json_decref(when);
 		print_mark(call, body, "approved", "approved", "duyệt");
 		print_mark(call, body, "rejected", "rejected", "từ chối");
 		print_mark(call, body, "issued", "issued", "cấp");
-		json_array_foreach(json_object_get(body, "items"), i, one) {
+		json_array_foreach(json_object_get(body, "items"), i, one)
+		{
 			printf("  %s ", json_object_get(one, "done") ? "x" : "-");
-			admin_put(stdout, text_of(one, "name"));
+			admin_put(stdout, admin_str(one, "name"));
 			printf(" ");
-			admin_put(stdout, *text_of(one, "issued_as") ? text_of(one, "issued_as")
-								     : text_of(one, "address"));
+			admin_put(stdout, *admin_str(one, "issued_as") ? admin_str(one, "issued_as")
+								       : admin_str(one, "address"));
 			printf(" ");
-			admin_put(stdout, text_of(one, "title"));
+			admin_put(stdout, admin_str(one, "title"));
 			printf("\n");
 		}
 	}
@@ -253,12 +254,11 @@ run_issue(struct admin_call *call)
 	bool is_partly = json_array_size(failed) > 0;
 	if (!admin_json(call, reply)) {
 		json_array_foreach(json_object_get(reply, "results"), i, one)
-			printf("%s %s\n", text_of(one, "address"), text_of(one, "password"));
-		json_array_foreach(failed, i, one)
-			fprintf(stderr, "congvu: %s %lld: %s\n",
-				admin_say(call, "person", "người thứ"),
-				(long long)admin_number(one, "person"), text_of(one, "error"));
-		printf("%s\n", state_word(call, text_of(reply, "state")));
+			printf("%s %s\n", admin_str(one, "address"), admin_str(one, "password"));
+		json_array_foreach(failed, i, one) fprintf(stderr, "congvu: %s %lld: %s\n",
+			admin_say(call, "person", "người thứ"),
+			(long long)admin_number(one, "person"), admin_str(one, "error"));
+		printf("%s\n", state_word(call, admin_str(reply, "state")));
 	}
 	json_decref(reply);
 	return is_partly ? EXIT_PARTLY : EXIT_OK;

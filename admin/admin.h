@@ -137,6 +137,8 @@ void admin_table(const struct admin_call *call, const json_t *rows,
 	const struct admin_column *columns, size_t count);
 /* TEXT with control characters as question marks: what a peer chose may not steer the terminal. */
 void admin_put(FILE *out, const char *text);
+/* The text KEY of an object; "" when there is none. Lives as long as the object. */
+const char *admin_str(const json_t *o, const char *key);
 /* The number KEY of REPLY; 0 when there is none. */
 json_int_t admin_number(const json_t *reply, const char *key);
 /* Sets KEY of a table's ROW to N as text. */

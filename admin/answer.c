@@ -256,6 +256,14 @@ admin_forget_password(struct admin_call *call)
 	call->password = NULL;
 }
 
+const char *
+admin_str(const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	return text ? text : "";
+}
+
 json_int_t
 admin_number(const json_t *reply, const char *key)
 {

@@ -30,14 +30,6 @@ list_request(struct admin_call *call, int limit)
 	return request;
 }
 
-static const char *
-text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
 /* What changed, in one line: "{}" and nothing to people who read. */
 static json_t *
 shown(const json_t *event)
@@ -131,8 +123,8 @@ run_verify(struct admin_call *call)
 	if (!admin_json(call, reply)) {
 		printf(admin_say(call, "%lld events, none changed, from %s to %s (UTC).\n",
 			       "%lld sự kiện, không bị sửa, từ %s đến %s (UTC).\n"),
-			(long long)admin_number(reply, "events"), text_of(reply, "first_time"),
-			text_of(reply, "last_time"));
+			(long long)admin_number(reply, "events"), admin_str(reply, "first_time"),
+			admin_str(reply, "last_time"));
 		printf(admin_say(call,
 			       "Keep this elsewhere; with --anchor it proves later that nothing "
 			       "was "
@@ -140,7 +132,7 @@ run_verify(struct admin_call *call)
 			       "Hãy lưu dòng này ở nơi khác; với --anchor nó chứng minh về sau "
 			       "rằng "
 			       "không có gì bị viết lại:\n  %lld:%s\n"),
-			(long long)admin_number(reply, "last"), text_of(reply, "hash"));
+			(long long)admin_number(reply, "last"), admin_str(reply, "hash"));
 	}
 	json_decref(reply);
 	return EXIT_OK;
@@ -163,10 +155,10 @@ struct export
 static void
 put_syslog(struct export *x, const json_t *event, const char *json, struct cv_buf *out)
 {
-	bool is_refused = strcmp(text_of(event, "result"), "ok") != 0;
+	bool is_refused = strcmp(admin_str(event, "result"), "ok") != 0;
 
 	cv_buf_printf(out, "<%d>1 %s %s congvu - audit - \xef\xbb\xbf%s",
-		13 * 8 + (is_refused ? 4 : 5), text_of(event, "time"), x->hostname, json);
+		13 * 8 + (is_refused ? 4 : 5), admin_str(event, "time"), x->hostname, json);
 }
 
 static enum cv_status
@@ -367,7 +359,7 @@ export_all(struct export *x)
 	json_int_t last = admin_number(proof, "last");
 	exit_code = export_pages(x, anchor[0] ? strtoll(anchor, NULL, 10) : 0, last);
 	if (exit_code == EXIT_OK &&
-		write_state(x, (unsigned long long)last, text_of(proof, "hash"), &err) != CV_OK)
+		write_state(x, (unsigned long long)last, admin_str(proof, "hash"), &err) != CV_OK)
 		exit_code = fail(x->call, &err);
 	json_decref(proof);
 	return exit_code;

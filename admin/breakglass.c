@@ -4,21 +4,13 @@
 
 #include "admin/commands.h"
 
-static const char *
-text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
 static void
 print_one(struct admin_call *call, const json_t *reply)
 {
 	printf("%s %lld: %s, %s %s, %s", admin_say(call, "Request", "Đề nghị"),
-		(long long)admin_number(reply, "number"), text_of(reply, "account"),
-		admin_say(call, "read by", "người đọc"), text_of(reply, "reader"),
-		text_of(reply, "state"));
+		(long long)admin_number(reply, "number"), admin_str(reply, "account"),
+		admin_say(call, "read by", "người đọc"), admin_str(reply, "reader"),
+		admin_str(reply, "state"));
 	if (json_object_get(reply, "until")) {
 		json_t *until = admin_moment(admin_number(reply, "until"));
 		printf(", %s %s", admin_say(call, "until", "đến"), json_string_value(until));

@@ -8,17 +8,10 @@
 static const struct {
 	const char *key, *en, *vi;
 } stages[] = {
-	{ "warned", "unused, warned", "chưa sử dụng, đã nhắc" },
-	{ "off", "log-ins ended; mail arrives", "đã khóa đăng nhập, thư vẫn đến" },
-	{ "withdraw", "withdrawal is proposed", "đề nghị thu hồi" },
+	{"warned",   "unused, warned",              "chưa sử dụng, đã nhắc"             },
+	{"off",      "log-ins ended; mail arrives", "đã khóa đăng nhập, thư vẫn đến"},
+	{"withdraw", "withdrawal is proposed",      "đề nghị thu hồi"                     },
 };
-
-static const char *
-text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-	return text ? text : "";
-}
 
 /* ---- showing ---- */
 
@@ -38,7 +31,8 @@ print_stage(const struct admin_call *call, const json_t *list)
 	json_t *one;
 	size_t i;
 
-	json_array_foreach(list, i, one) {
+	json_array_foreach(list, i, one)
+	{
 		json_object_set_new(one, "last", admin_day(admin_number(one, "last_use")));
 		admin_set_number(one, "count", admin_number(one, "days"));
 	}
@@ -49,12 +43,10 @@ static void
 print_csv(const struct admin_call *call, const json_t *reply)
 {
 	struct cv_buf out = CV_BUF_INIT(64u << 20);
-	const char *head[] = { admin_say(call, "stage", "mức"),
+	const char *head[] = {admin_say(call, "stage", "mức"),
 		admin_say(call, "address", "địa chỉ"), admin_say(call, "name", "họ và tên"),
-		admin_say(call, "title", "chức vụ"),
-		admin_say(call, "agency", "đơn vị"),
-		admin_say(call, "last use", "dùng lần cuối"),
-		admin_say(call, "days", "số ngày") };
+		admin_say(call, "title", "chức vụ"), admin_say(call, "agency", "đơn vị"),
+		admin_say(call, "last use", "dùng lần cuối"), admin_say(call, "days", "số ngày")};
 	json_t *one;
 	size_t i;
 
@@ -62,14 +54,15 @@ print_csv(const struct admin_call *call, const json_t *reply)
 	for (size_t h = 0; h < CV_COUNT(head); h++)
 		admin_csv_put(&out, cv_str_z(head[h]), h + 1 == CV_COUNT(head));
 	for (size_t s = 0; s < CV_COUNT(stages); s++)
-		json_array_foreach(json_object_get(reply, stages[s].key), i, one) {
+		json_array_foreach(json_object_get(reply, stages[s].key), i, one)
+		{
 			json_t *last = admin_day(admin_number(one, "last_use"));
 			char days[32];
 			snprintf(days, sizeof days, "%lld", (long long)admin_number(one, "days"));
-			const char *cells[] = { admin_say(call, stages[s].en, stages[s].vi),
-				text_of(one, "address"), text_of(one, "name"),
-				text_of(one, "title"), text_of(one, "agency"),
-				json_string_value(last), days };
+			const char *cells[] = {admin_say(call, stages[s].en, stages[s].vi),
+				admin_str(one, "address"), admin_str(one, "name"),
+				admin_str(one, "title"), admin_str(one, "agency"),
+				json_string_value(last), days};
 			for (size_t k = 0; k < CV_COUNT(cells); k++)
 				admin_csv_put(&out, cv_str_z(cells[k]), k + 1 == CV_COUNT(cells));
 			json_decref(last);
@@ -115,18 +108,20 @@ tell(struct admin_call *call, const json_t *list)
 	json_t *told = json_array(), *one;
 	size_t i;
 
-	json_array_foreach(list, i, one) {
+	json_array_foreach(list, i, one)
+	{
 		json_t *day = admin_day(admin_number(one, "off_on"));
 		char days[32];
 		struct cv_err err;
 		snprintf(days, sizeof days, "%lld", (long long)admin_number(one, "days"));
 		json_t *request = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:o}}", "do",
-			"mail.notice", "template", "unused", "account", text_of(one, "address"),
-			"values", "address", text_of(one, "address"), "days", days, "off_on", day);
+			"mail.notice", "template", "unused", "account", admin_str(one, "address"),
+			"values", "address", admin_str(one, "address"), "days", days, "off_on",
+			day);
 		json_t *reply = admin_try(call, ADMIN_STORE, request, &err);
 		/* "no-room" too: the box would not take another one tomorrow either. */
 		if (reply)
-			json_array_append_new(told, json_string(text_of(one, "address")));
+			json_array_append_new(told, json_string(admin_str(one, "address")));
 		json_decref(reply);
 	}
 	return told;
@@ -150,8 +145,7 @@ look(struct admin_call *call)
 			json_object_set(request, "told", told);
 			again = admin_ask(call, ADMIN_STORE, request, &exit_code);
 		}
-		json_object_set_new(reply, "told",
-			json_integer((json_int_t)json_array_size(told)));
+		json_object_set_new(reply, "told", json_integer((json_int_t)json_array_size(told)));
 		json_decref(told);
 		json_decref(again);
 	}
@@ -184,7 +178,7 @@ run_exempt(struct admin_call *call)
 	if (!reply)
 		return exit_code;
 	if (!admin_json(call, reply))
-		printf("%s\n", text_of(reply, "address"));
+		printf("%s\n", admin_str(reply, "address"));
 	json_decref(reply);
 	return EXIT_OK;
 }

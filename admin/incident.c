@@ -3,14 +3,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "admin/commands.h"
 
-static const char *
-text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
 static void
 set_moment(json_t *row, const char *key, json_int_t secs)
 {
@@ -28,7 +20,7 @@ set_next(const struct admin_call *call, json_t *row, const json_t *incident)
 	{
 		if (json_object_get(clock, "at"))
 			continue;
-		admin_set(row, "next", text_of(clock, "step"));
+		admin_set(row, "next", admin_str(clock, "step"));
 		set_moment(row, "due", admin_number(clock, "due"));
 		admin_set(row, "late",
 			json_is_true(json_object_get(clock, "late"))
@@ -85,9 +77,9 @@ print_one(const struct admin_call *call, const json_t *incident)
 	size_t i;
 
 	printf("%lld  %s, %s, %s\n", (long long)admin_number(incident, "number"),
-		text_of(incident, "kind"), text_of(incident, "severity"),
-		text_of(incident, "state"));
-	admin_put(stdout, text_of(incident, "what"));
+		admin_str(incident, "kind"), admin_str(incident, "severity"),
+		admin_str(incident, "state"));
+	admin_put(stdout, admin_str(incident, "what"));
 	fputs("\n\n", stdout);
 	json_array_foreach(json_object_get(incident, "clocks"), i, clock)
 	{
@@ -104,7 +96,7 @@ print_one(const struct admin_call *call, const json_t *incident)
 	json_decref(rows);
 	if (json_object_get(incident, "lesson")) {
 		printf("\n%s: ", admin_say(call, "Lesson", "Bài học"));
-		admin_put(stdout, text_of(incident, "lesson"));
+		admin_put(stdout, admin_str(incident, "lesson"));
 		putchar('\n');
 	}
 }

@@ -1,8 +1,8 @@
 /* life.c - `congvu account transfer|second|leave|return|rename`, `congvu purge list|confirm`,
  * `congvu role hold|history`: what happens to people, now or at a day (ACC-06, ADR-06). */
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "admin/commands.h"
 #include "admin/life.h"
+#include "admin/commands.h"
 #include "common/base/str.h"
 
 /* Options that go into the request under the same name, "-" as "_". */
@@ -25,13 +25,6 @@ set_fields(struct admin_call *call, json_t *request)
 	admin_set_dry_run(call, request);
 }
 
-static const char *
-text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-	return text ? text : "";
-}
-
 static void
 print_day(const struct admin_call *call, const char *en, const char *vi, json_int_t secs)
 {
@@ -43,35 +36,43 @@ print_day(const struct admin_call *call, const char *en, const char *vi, json_in
 static void
 print_left(const struct admin_call *call, const json_t *left)
 {
-	static const struct { const char *what, *en, *vi; } words[] = {
-		{ "member", "leaves the group", "rời nhóm" },
-		{ "holder", "gives back the box", "thôi giữ hộp thư" },
-		{ "poster", "no longer writes to", "thôi quyền gửi vào nhóm" },
-		{ "send-as", "delegation ends: send as", "hết ủy quyền gửi thay" },
-		{ "full", "delegation ends: full", "hết ủy quyền toàn bộ" },
-		{ "read", "delegation ends: read", "hết ủy quyền đọc" } };
+	static const struct {
+		const char *what, *en, *vi;
+	} words[] = {
+		{"member",  "leaves the group",         "rời nhóm"                   },
+		{"holder",  "gives back the box",       "thôi giữ hộp thư"        },
+		{"poster",  "no longer writes to",      "thôi quyền gửi vào nhóm"},
+		{"send-as", "delegation ends: send as", "hết ủy quyền gửi thay" },
+		{"full",    "delegation ends: full",    "hết ủy quyền toàn bộ" },
+		{"read",    "delegation ends: read",    "hết ủy quyền đọc"     }
+	};
 	json_t *one;
 	size_t i;
 
-	json_array_foreach(left, i, one)
-		for (size_t w = 0; w < CV_COUNT(words); w++)
-			if (!strcmp(words[w].what, text_of(one, "what")))
-				printf("  %s %s (%s)\n",
-					admin_say(call, words[w].en, words[w].vi),
-					text_of(one, "of"), text_of(one, "who"));
+	json_array_foreach(
+		left, i, one) for (size_t w = 0; w < CV_COUNT(words);
+				   w++) if (!strcmp(words[w].what, admin_str(one, "what")))
+		printf("  %s %s (%s)\n", admin_say(call, words[w].en, words[w].vi),
+			admin_str(one, "of"), admin_str(one, "who"));
 }
 
 /* What changed between the two, a line each. */
 static void
 print_change(const struct admin_call *call, const json_t *before, const json_t *after)
 {
-	static const struct { const char *key, *en, *vi; } rows[] = {
-		{ "address", "address", "địa chỉ" }, { "name", "name", "họ và tên" },
-		{ "agency", "agency", "đơn vị" }, { "department", "department", "phòng" },
-		{ "title", "title", "chức vụ" }, { "phone_office", "telephone", "điện thoại" } };
+	static const struct {
+		const char *key, *en, *vi;
+	} rows[] = {
+		{"address",      "address",    "địa chỉ"   },
+		{"name",         "name",       "họ và tên"  },
+		{"agency",       "agency",     "đơn vị"     },
+		{"department",   "department", "phòng"         },
+		{"title",        "title",      "chức vụ"    },
+		{"phone_office", "telephone",  "điện thoại"}
+	};
 
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
-		const char *a = text_of(before, rows[i].key), *b = text_of(after, rows[i].key);
+		const char *a = admin_str(before, rows[i].key), *b = admin_str(after, rows[i].key);
 		if (strcmp(a, b))
 			printf("  %s: %s -> %s\n", admin_say(call, rows[i].en, rows[i].vi),
 				*a ? a : "-", *b ? b : "-");
@@ -88,13 +89,14 @@ print_what(const struct admin_call *call, const json_t *reply)
 {
 	if (json_is_true(json_object_get(reply, "dry_run")))
 		printf("%s\n", admin_say(call, "Dry run, nothing was changed:",
-			"Chạy thử, chưa thay đổi gì:"));
+				       "Chạy thử, chưa thay đổi gì:"));
 	else if (json_object_get(reply, "dated"))
 		printf("%s %lld\n", admin_say(call, "Dated act", "Việc hẹn ngày số"),
 			(long long)admin_number(reply, "dated"));
 	else if (json_object_get(reply, "act"))
 		printf(admin_say(call, "congvu undo %lld takes it back\n",
-			"congvu undo %lld để hoàn tác\n"), (long long)admin_number(reply, "act"));
+			       "congvu undo %lld để hoàn tác\n"),
+			(long long)admin_number(reply, "act"));
 }
 
 void
@@ -107,12 +109,12 @@ admin_print_move(const struct admin_call *call, const json_t *reply)
 	else
 		what = reply;
 	print_what(call, reply);
-	if (*text_of(what, "address"))
-		printf("%s\n", text_of(what, "address"));
+	if (*admin_str(what, "address"))
+		printf("%s\n", admin_str(what, "address"));
 	print_change(call, json_object_get(what, "before"), json_object_get(what, "after"));
-	if (*text_of(what, "alias"))
+	if (*admin_str(what, "alias"))
 		printf("  %s %s\n", admin_say(call, "stays as an alias:", "giữ làm bí danh:"),
-			text_of(what, "alias"));
+			admin_str(what, "alias"));
 	print_left(call, json_object_get(what, "left"));
 	if (admin_number(what, "return_at"))
 		print_day(call, "  back on", "  trở lại ngày", admin_number(what, "return_at"));
@@ -186,16 +188,15 @@ print_merge(const struct admin_call *call, const json_t *reply)
 	size_t i;
 
 	print_what(call, reply);
-	printf("%s -> %s\n", text_of(reply, "ended"), text_of(reply, "address"));
-	json_array_foreach(json_object_get(reply, "aliases"), i, one)
-		printf("  %s %s\n", admin_say(call, "alias now:", "thành bí danh:"),
-			json_string_value(one));
+	printf("%s -> %s\n", admin_str(reply, "ended"), admin_str(reply, "address"));
+	json_array_foreach(json_object_get(reply, "aliases"), i, one) printf("  %s %s\n",
+		admin_say(call, "alias now:", "thành bí danh:"), json_string_value(one));
 	json_array_foreach(json_object_get(reply, "moved"), i, one)
 		printf("  %s %s (%s)\n", admin_say(call, "goes along:", "chuyển theo:"),
-			text_of(one, "of"), text_of(one, "who"));
+			admin_str(one, "of"), admin_str(one, "who"));
 	json_array_foreach(json_object_get(reply, "dropped"), i, one)
 		printf("  %s %s%s\n", admin_say(call, "ends:", "chấm dứt:"),
-			text_of(one, "forward"), text_of(one, "device"));
+			admin_str(one, "forward"), admin_str(one, "device"));
 	if (json_object_get(reply, "messages"))
 		printf("%s %lld\n", admin_say(call, "messages copied:", "số thư đã chép:"),
 			(long long)admin_number(reply, "messages"));
@@ -254,12 +255,11 @@ run_hold(struct admin_call *call)
 			print_day(call, "Will be done on", "Sẽ thực hiện ngày",
 				admin_number(reply, "at"));
 		what = what ? what : reply;
-		printf("%s: %s %s\n", text_of(what, "role"),
-			admin_say(call, "held by", "người giữ"), text_of(what, "holder"));
+		printf("%s: %s %s\n", admin_str(what, "role"),
+			admin_say(call, "held by", "người giữ"), admin_str(what, "holder"));
 		released = json_object_get(what, "released");
-		json_array_foreach(released, i, one)
-			printf("  %s %s\n", admin_say(call, "no longer by", "thôi giữ:"),
-				json_string_value(one));
+		json_array_foreach(released, i, one) printf("  %s %s\n",
+			admin_say(call, "no longer by", "thôi giữ:"), json_string_value(one));
 	}
 	json_decref(reply);
 	return EXIT_OK;
@@ -284,7 +284,8 @@ run_history(struct admin_call *call)
 	if (!reply)
 		return exit_code;
 	if (!admin_json(call, reply)) {
-		json_array_foreach(json_object_get(reply, "holders"), i, one) {
+		json_array_foreach(json_object_get(reply, "holders"), i, one)
+		{
 			json_object_set_new(one, "first", admin_day(admin_number(one, "from")));
 			json_object_set_new(one, "last", admin_day(admin_number(one, "until") - 1));
 		}
@@ -317,10 +318,11 @@ run_purge_list(struct admin_call *call)
 	if (!reply)
 		return exit_code;
 	if (!admin_json(call, reply)) {
-		json_array_foreach(json_object_get(reply, "accounts"), i, one) {
+		json_array_foreach(json_object_get(reply, "accounts"), i, one)
+		{
 			json_object_set_new(one, "left", admin_day(admin_number(one, "since")));
-			json_object_set_new(one, "until",
-				admin_day(admin_number(one, "kept_until")));
+			json_object_set_new(
+				one, "until", admin_day(admin_number(one, "kept_until")));
 		}
 		admin_table(call, json_object_get(reply, "accounts"), columns, CV_COUNT(columns));
 	}
@@ -353,7 +355,8 @@ run_purge_confirm(struct admin_call *call)
 			json_is_true(json_object_get(reply, "dry_run"))
 				? admin_say(call, "Would be removed:", "Sẽ xóa:")
 				: admin_say(call, "Removed:", "Đã xóa:"),
-			text_of(reply, "address"), (long long)admin_number(reply, "used_messages"));
+			admin_str(reply, "address"),
+			(long long)admin_number(reply, "used_messages"));
 	json_decref(reply);
 	return EXIT_OK;
 }

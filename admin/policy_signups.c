@@ -11,14 +11,6 @@
 #define MONTHS        6
 #define CSV_BYTES_MAX (64u << 20)
 
-static const char *
-text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
 /* Months since year 0 of "2026-11-23". */
 static int
 month_of(const char *day)
@@ -47,14 +39,14 @@ sums_of(const json_t *events, const char *key, int last_month)
 	size_t i;
 
 	json_array_foreach (events, i, event) {
-		int back = last_month - month_of(text_of(event, "day"));
-		const char *name = text_of(event, key);
+		int back = last_month - month_of(admin_str(event, "day"));
+		const char *name = admin_str(event, key);
 		json_t *sum = json_object_get(by_key, name);
 		if (back < 0 || back >= MONTHS)
 			continue;
 		if (!sum) {
 			sum = json_pack("{s:s, s:s, s:{}, s:{}, s:{}, s:{}, s:i}", "name", name,
-				"agency", text_of(event, "agency"), "addresses", "domains",
+				"agency", admin_str(event, "agency"), "addresses", "domains",
 				"classes", "months", "count", 0);
 			json_array_append(sums, sum);
 			json_object_set_new(by_key, name, sum);
@@ -66,9 +58,9 @@ sums_of(const json_t *events, const char *key, int last_month)
 			continue;
 		json_object_set_new(sum, "count",
 			json_integer(admin_number(sum, "count") + admin_number(event, "count")));
-		count_in(sum, "addresses", text_of(event, "address"), 1);
-		count_in(sum, "domains", text_of(event, "domain"), 1);
-		count_in(sum, "classes", text_of(event, "class"), admin_number(event, "count"));
+		count_in(sum, "addresses", admin_str(event, "address"), 1);
+		count_in(sum, "domains", admin_str(event, "domain"), 1);
+		count_in(sum, "classes", admin_str(event, "class"), admin_number(event, "count"));
 	}
 	json_decref(by_key);
 	return sums;
@@ -79,8 +71,8 @@ by_count(const void *a, const void *b)
 {
 	json_int_t x = admin_number(*(json_t *const *)a, "count"),
 		   y = admin_number(*(json_t *const *)b, "count");
-	int names = strcmp(text_of(*(json_t *const *)a, "name"),
-		text_of(*(json_t *const *)b, "name"));
+	int names = strcmp(admin_str(*(json_t *const *)a, "name"),
+		admin_str(*(json_t *const *)b, "name"));
 
 	return x == y ? names : x < y ? 1 : -1;
 }
@@ -179,7 +171,7 @@ print_table(struct admin_call *call, json_t *sums, const char *title, const char
 		json_object_set_new(sum, "kinds", words_of(json_object_get(sum, "classes")));
 		json_object_set_new(
 			sum, "trend", chart_of(json_object_get(sum, "months"), highest));
-		if (!text_of(sum, "name")[0])
+		if (!admin_str(sum, "name")[0])
 			json_object_set_new(sum, "name", json_string("-"));
 	}
 	admin_table(call, sums, columns, CV_COUNT(columns));
@@ -196,10 +188,10 @@ print_csv(struct admin_call *call, const json_t *events, int last_month)
 	cv_buf_z(&out, "day,agency,address,domain,class,count\r\n");
 	json_array_foreach (events, i, event) {
 		char count[32];
-		if (month_of(text_of(event, "day")) != last_month)
+		if (month_of(admin_str(event, "day")) != last_month)
 			continue;
 		for (size_t k = 0; k < CV_COUNT(keys); k++)
-			admin_csv_put(&out, cv_str_z(text_of(event, keys[k])), false);
+			admin_csv_put(&out, cv_str_z(admin_str(event, keys[k])), false);
 		snprintf(count, sizeof count, "%lld", (long long)admin_number(event, "count"));
 		admin_csv_put(&out, cv_str_z(count), true);
 	}
@@ -225,7 +217,7 @@ run_list(struct admin_call *call, bool own_free_mail)
 		json_decref(request);
 		return EXIT_USAGE;
 	}
-	int last_month = month_of(text_of(request, "to"));
+	int last_month = month_of(admin_str(request, "to"));
 	if (!(reply = admin_ask(call, ADMIN_SPAMFILTER, request, &exit_code)))
 		return exit_code;
 	const json_t *events = json_object_get(reply, "events");

@@ -36,14 +36,6 @@ format_size(json_int_t bytes, char out[32])
 	snprintf(out, 32, u && n < 10 ? "%.1f%s" : "%.0f%s", n, units[u]);
 }
 
-static const char *
-text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
 static void
 use_time_zone(struct admin_call *call)
 {
@@ -59,29 +51,29 @@ list_row(const struct admin_call *call, const json_t *msg)
 	size_t count = json_array_size(rcpts), held = 0, i;
 	json_t *r;
 	char arrived[32], next[32], size[32], to[400];
-	const char *sender = text_of(msg, "sender");
+	const char *sender = admin_str(msg, "sender");
 
 	json_array_foreach(rcpts, i, r)
 	{
-		held += !strcmp(text_of(r, "state"), "held");
+		held += !strcmp(admin_str(r, "state"), "held");
 	}
 	format_time(admin_number(msg, "arrived"), arrived);
 	format_time(admin_number(first, "next"), next);
 	format_size(admin_number(msg, "size"), size);
 	if (count > 1)
-		snprintf(to, sizeof to, "%s +%zu", text_of(first, "address"), count - 1);
+		snprintf(to, sizeof to, "%s +%zu", admin_str(first, "address"), count - 1);
 	else
-		snprintf(to, sizeof to, "%s", text_of(first, "address"));
-	bool is_sending = !strcmp(text_of(first, "state"), "sending");
+		snprintf(to, sizeof to, "%s", admin_str(first, "address"));
+	bool is_sending = !strcmp(admin_str(first, "state"), "sending");
 	const char *state = is_sending ? admin_say(call, "sending", "đang gửi") : next;
-	if (!strcmp(text_of(first, "state"), "scheduled"))
+	if (!strcmp(admin_str(first, "state"), "scheduled"))
 		state = admin_say(call, "scheduled", "hẹn giờ");
 	if (count && held == count)
 		state = admin_say(call, "held", "đang giữ");
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "id", text_of(msg, "id"),
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "id", admin_str(msg, "id"),
 		"arrived", arrived, "size", size, "sender", sender[0] ? sender : "<>", "to", to,
 		"next", state, "tries", admin_number(first, "attempts"), "why",
-		text_of(first, "last_reply"));
+		admin_str(first, "last_reply"));
 }
 
 static void
@@ -110,7 +102,7 @@ print_list(const struct admin_call *call, const json_t *reply)
 		puts(admin_say(call, "The queue is empty.", "Hàng đợi trống."));
 	if (json_is_true(json_object_get(reply, "more")))
 		printf(admin_say(call, "There are more: --after %s\n", "Còn nữa: --after %s\n"),
-			text_of(reply, "next"));
+			admin_str(reply, "next"));
 	json_decref(rows);
 }
 
@@ -136,7 +128,7 @@ print_wishes(const struct admin_call *call, const json_t *msg)
 		print_line(call, "Not before", "Hẹn gửi lúc", when);
 	}
 	if (admin_number(msg, "deliver_by")) {
-		bool returns = !strcmp(text_of(msg, "deliver_by_mode"), "return");
+		bool returns = !strcmp(admin_str(msg, "deliver_by_mode"), "return");
 		format_time(admin_number(msg, "deliver_by"), when);
 		snprintf(text, sizeof text, "%s (%s)", when,
 			returns ? admin_say(call, "else returned", "quá hạn thì trả lại")
@@ -152,9 +144,12 @@ print_wishes(const struct admin_call *call, const json_t *msg)
 static const char *
 state_word(const struct admin_call *call, const char *state)
 {
-	static const char *const words[][3] = {{"waiting", "waiting", "đang chờ"},
-		{"held", "held", "đang giữ"}, {"scheduled", "scheduled", "hẹn giờ"},
-		{"sending", "sending", "đang gửi"}};
+	static const char *const words[][3] = {
+		{"waiting",   "waiting",   "đang chờ"},
+		{"held",      "held",      "đang giữ"},
+		{"scheduled", "scheduled", "hẹn giờ"},
+		{"sending",   "sending",   "đang gửi"}
+	};
 
 	for (size_t i = 0; i < CV_COUNT(words); i++)
 		if (!strcmp(state, words[i][0]))
@@ -178,10 +173,10 @@ print_message(const struct admin_call *call, const json_t *msg)
 	json_t *r, *rcpts = json_object_get(msg, "recipients");
 	size_t i;
 
-	print_line(call, "Id", "Mã", text_of(msg, "id"));
+	print_line(call, "Id", "Mã", admin_str(msg, "id"));
 	print_line(call, "From", "Người gửi",
-		text_of(msg, "sender")[0] ? text_of(msg, "sender") : "<>");
-	print_line(call, "Account", "Tài khoản", text_of(msg, "account"));
+		admin_str(msg, "sender")[0] ? admin_str(msg, "sender") : "<>");
+	print_line(call, "Account", "Tài khoản", admin_str(msg, "account"));
 	format_size(admin_number(msg, "size"), text);
 	print_line(call, "Size", "Cỡ", text);
 	format_time(admin_number(msg, "arrived"), text);
@@ -194,7 +189,8 @@ print_message(const struct admin_call *call, const json_t *msg)
 	{
 		format_time(admin_number(r, "next"), text);
 		json_object_set_new(r, "when", json_string(text));
-		json_object_set_new(r, "state", json_string(state_word(call, text_of(r, "state"))));
+		json_object_set_new(
+			r, "state", json_string(state_word(call, admin_str(r, "state"))));
 	}
 	admin_table(call, rcpts, columns, CV_COUNT(columns));
 }
@@ -253,8 +249,8 @@ take_filter(struct admin_call *call, json_t *request)
 
 	for (size_t i = 0; i < CV_COUNT(names); i++)
 		admin_set(request, names[i], admin_option(call, names[i]));
-	return take_number(call, request, "older", "older", "smhdw", secs)
-	       && take_number(call, request, "size", "larger", "KMG", bytes);
+	return take_number(call, request, "older", "older", "smhdw", secs) &&
+	       take_number(call, request, "size", "larger", "KMG", bytes);
 }
 
 static int
@@ -662,9 +658,11 @@ const struct admin_command admin_queue_adopt = {
 	.words = "FOLDER",
 	.words_min = 1,
 	.words_max = 1,
-	.help = "take over the mail in the queue folder of a node that died; refused while its lease runs",
+	.help = "take over the mail in the queue folder of a node that died; refused while its "
+		"lease runs",
 	.help_vi = "tiếp nhận thư trong hàng đợi của máy đã hỏng; từ chối khi máy đó còn hoạt động",
 	.options = adopt_options,
-	.examples = "  congvu queue adopt /srv/mail2/queue --dry-run\n  congvu queue adopt /srv/mail2/queue",
+	.examples = "  congvu queue adopt /srv/mail2/queue --dry-run\n  congvu queue adopt "
+		    "/srv/mail2/queue",
 	.run = run_adopt,
 };

@@ -21,20 +21,12 @@ role_name(const struct admin_call *call, const char *word)
 	return word ? word : "";
 }
 
-static const char *
-text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
 static void
 print_role(const struct admin_call *call, const json_t *reply)
 {
-	const char *agency = text_of(reply, "agency");
+	const char *agency = admin_str(reply, "agency");
 
-	printf("%s: %s%s%s\n", text_of(reply, "admin"), role_name(call, text_of(reply, "role")),
+	printf("%s: %s%s%s\n", admin_str(reply, "admin"), role_name(call, admin_str(reply, "role")),
 		agency[0] ? " " : "", agency);
 }
 
@@ -68,7 +60,7 @@ run_remove(struct admin_call *call)
 		return exit_code;
 	if (!admin_json(call, reply))
 		printf("%s %s\n", admin_say(call, "No role any more:", "Đã bỏ vai trò:"),
-			text_of(reply, "admin"));
+			admin_str(reply, "admin"));
 	json_decref(reply);
 	return EXIT_OK;
 }
@@ -96,7 +88,7 @@ run_list(struct admin_call *call)
 		json_t *admins = json_object_get(reply, "admins");
 		json_array_foreach(admins, i, one)
 		{
-			const char *role = role_name(call, text_of(one, "role"));
+			const char *role = role_name(call, admin_str(one, "role"));
 			json_object_set_new(one, "role", json_string(role));
 			json_object_set_new(one, "since", admin_day(admin_number(one, "since")));
 		}

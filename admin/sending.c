@@ -5,14 +5,6 @@
 
 #include "admin/commands.h"
 
-static const char *
-text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
 /* "12 / 1000", or "12" without a limit. */
 static json_t *
 count_of(const json_t *account, const char *key, const char *limit)
@@ -61,13 +53,13 @@ print_accounts(struct admin_call *call, const json_t *accounts)
 	{
 		json_array_append_new(rows,
 			json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "address",
-				text_of(a, "address"), "class", text_of(a, "class"), "messages",
+				admin_str(a, "address"), "class", admin_str(a, "class"), "messages",
 				count_of(a, "messages", "messages"), "recipients",
 				count_of(a, "recipients", "recipients"), "first_time",
 				count_of(a, "first_time", "first-time"), "burst",
 				count_of(a, "burst", "burst"), "refused",
 				count_of(a, "burst_refused", "refused"), "since", since_of(call, a),
-				"why", text_of(a, "reason")));
+				"why", admin_str(a, "reason")));
 	}
 	if (json_array_size(rows))
 		admin_table(call, rows, columns, CV_COUNT(columns));

@@ -10,14 +10,6 @@
 
 static const char *const actions[] = {"pass", "mark", "junk", "greylist", "quarantine", "refuse"};
 
-static const char *
-text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
 /* ---- sums ---- */
 
 static void
@@ -40,12 +32,12 @@ sums_of(const json_t *rows)
 
 	json_array_foreach (rows, i, row) {
 		char key[200];
-		snprintf(key, sizeof key, "%s %s", text_of(row, "direction"),
-			text_of(row, "agency"));
+		snprintf(key, sizeof key, "%s %s", admin_str(row, "direction"),
+			admin_str(row, "agency"));
 		json_t *sum = json_object_get(by_key, key);
 		if (!sum) {
 			sum = json_pack("{s:s, s:s, s:i, s:{}, s:{}}", "agency",
-				text_of(row, "agency"), "direction", text_of(row, "direction"),
+				admin_str(row, "agency"), "direction", admin_str(row, "direction"),
 				"messages", 0, "actions", "rules");
 			json_array_append(sums, sum);
 			json_object_set_new(by_key, key, sum);
@@ -103,7 +95,7 @@ print_table(struct admin_call *call, json_t *sums)
 	size_t i;
 
 	json_array_foreach (sums, i, sum) {
-		bool is_out = !strcmp(text_of(sum, "direction"), "out");
+		bool is_out = !strcmp(admin_str(sum, "direction"), "out");
 		for (size_t a = 0; a < CV_COUNT(actions); a++) {
 			json_t *n = json_object_get(json_object_get(sum, "actions"), actions[a]);
 			json_object_set(sum, actions[a], n);
@@ -138,9 +130,9 @@ print_csv(struct admin_call *call, const json_t *rows)
 	cv_buf_z(&out, "day,agency,direction,messages,pass,mark,junk,greylist,quarantine,refuse,"
 		       "rules\r\n");
 	json_array_foreach (rows, i, row) {
-		admin_csv_put(&out, cv_str_z(text_of(row, "day")), false);
-		admin_csv_put(&out, cv_str_z(text_of(row, "agency")), false);
-		admin_csv_put(&out, cv_str_z(text_of(row, "direction")), false);
+		admin_csv_put(&out, cv_str_z(admin_str(row, "day")), false);
+		admin_csv_put(&out, cv_str_z(admin_str(row, "agency")), false);
+		admin_csv_put(&out, cv_str_z(admin_str(row, "direction")), false);
 		put_number(&out, admin_number(row, "messages"));
 		for (size_t a = 0; a < CV_COUNT(actions); a++)
 			put_number(&out, admin_number(json_object_get(row, "actions"), actions[a]));

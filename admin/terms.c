@@ -5,13 +5,6 @@
 #include "admin/commands.h"
 #include "common/base/str.h"
 
-static const char *
-text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-	return text ? text : "";
-}
-
 /* ---- ends and owners ---- */
 
 static int
@@ -30,7 +23,7 @@ run_expire(struct admin_call *call)
 		return exit_code;
 	if (!admin_json(call, reply)) {
 		json_t *day = admin_day(admin_number(reply, "until") - 1);
-		printf("%s: %s %s\n", text_of(reply, "address"),
+		printf("%s: %s %s\n", admin_str(reply, "address"),
 			admin_say(call, "ends after", "hết hạn sau ngày"), json_string_value(day));
 		json_decref(day);
 	}
@@ -52,12 +45,12 @@ warn_owners(struct admin_call *call, const json_t *accounts)
 			json_is_true(json_object_get(one, "told")))
 			continue;
 		json_t *request = json_pack("{s:s, s:s, s:s, s:{s:s, s:o}}", "do", "mail.notice",
-			"template", "expiring", "account", text_of(one, "owner"), "values",
-			"address", text_of(one, "address"), "until",
+			"template", "expiring", "account", admin_str(one, "owner"), "values",
+			"address", admin_str(one, "address"), "until",
 			admin_day(admin_number(one, "until")));
 		json_t *reply = admin_try(call, ADMIN_STORE, request, &err);
 		if (reply)
-			json_array_append_new(told, json_string(text_of(one, "address")));
+			json_array_append_new(told, json_string(admin_str(one, "address")));
 		json_decref(reply);
 	}
 	if (json_array_size(told)) {
@@ -148,7 +141,7 @@ run_rules(struct admin_call *call)
 		return exit_code;
 	if (!admin_json(call, reply)) {
 		printf("%s %s: %lld %s, %zu %s\n", admin_say(call, "Rules", "Quy chế"),
-			text_of(reply, "version"), (long long)admin_number(reply, "accepted"),
+			admin_str(reply, "version"), (long long)admin_number(reply, "accepted"),
 			admin_say(call, "accepted", "đã chấp nhận"),
 			json_array_size(json_object_get(reply, "missing")),
 			admin_say(call, "have not", "chưa"));
@@ -278,7 +271,7 @@ run_review_status(struct admin_call *call)
 			admin_set_number(one, "all", admin_number(one, "items"));
 			admin_set_number(one, "rest", admin_number(one, "open"));
 			admin_set_number(one, "out", admin_number(one, "withdraw"));
-			json_object_set_new(one, "by", json_string(text_of(done, "by")));
+			json_object_set_new(one, "by", json_string(admin_str(done, "by")));
 			json_object_set_new(one, "when", admin_day(admin_number(done, "at")));
 		}
 		admin_table(call, json_object_get(reply, "agencies"), columns, CV_COUNT(columns));

@@ -6,14 +6,6 @@
 #include "admin/commands.h"
 #include "admin/qr.h"
 
-static const char *
-text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
 /* ---- enrol ---- */
 
 static void
@@ -44,7 +36,7 @@ print_secret(struct admin_call *call, const json_t *reply)
 {
 	struct cv_buf out = CV_BUF_INIT(1u << 16);
 	struct cv_err err = {0};
-	const char *uri = text_of(reply, "uri");
+	const char *uri = admin_str(reply, "uri");
 
 	if (admin_option(call, "svg"))
 		return print_svg(call, uri);
@@ -54,11 +46,11 @@ print_secret(struct admin_call *call, const json_t *reply)
 	cv_buf_done(&out);
 	printf("%s: %s\n%s\n",
 		admin_say(call, "Secret (shown once)", "Mã bí mật (chỉ hiện một lần)"),
-		text_of(reply, "secret"), uri);
+		admin_str(reply, "secret"), uri);
 	printf("%s: congvu account totp confirm %s --code NNNNNN\n",
 		admin_say(call, "Scan it with an authenticator app, then",
 			"Quét bằng ứng dụng xác thực, sau đó chạy"),
-		text_of(reply, "address"));
+		admin_str(reply, "address"));
 	return EXIT_OK;
 }
 
@@ -78,7 +70,7 @@ print_codes(struct admin_call *call, const json_t *reply)
 static void
 print_state(struct admin_call *call, const json_t *reply)
 {
-	printf("%s: %s\n", text_of(reply, "address"), text_of(reply, "state"));
+	printf("%s: %s\n", admin_str(reply, "address"), admin_str(reply, "state"));
 	if (json_object_get(reply, "codes_left"))
 		printf("%s: %lld\n", admin_say(call, "recovery codes left", "mã khôi phục còn lại"),
 			(long long)admin_number(reply, "codes_left"));

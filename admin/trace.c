@@ -17,14 +17,6 @@ struct tracing {
 	size_t lines;
 };
 
-static const char *
-text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
 /* ---- one record as a sentence ---- */
 
 /* "{peer}" in a sentence stands for that field. */
@@ -41,7 +33,7 @@ fill(char *out, size_t n, const char *sentence, const json_t *r)
 			continue;
 		}
 		snprintf(key, sizeof key, "%.*s", (int)(end - p - 1), p + 1);
-		int got = snprintf(out + used, n - used, "%s", text_of(r, key));
+		int got = snprintf(out + used, n - used, "%s", admin_str(r, key));
 		used = CV_MIN(used + (size_t)CV_MAX(got, 0), n - 1);
 		p = end;
 		if (!got && p[1] == ' ' && used && strchr(" (", out[used - 1]))
@@ -111,10 +103,10 @@ static const struct {
 static void
 say_record(const struct admin_call *call, const json_t *r, char *out, size_t n)
 {
-	const char *event = text_of(r, "e");
+	const char *event = admin_str(r, "e");
 
 	for (size_t i = 0; i < CV_COUNT(sentences); i++) {
-		const char *value = text_of(r, sentences[i].key);
+		const char *value = admin_str(r, sentences[i].key);
 		if (strcmp(sentences[i].event, event))
 			continue;
 		if (sentences[i].key[0] && !value[0])
@@ -143,7 +135,7 @@ static void
 print_record(const struct admin_call *call, json_t *r)
 {
 	char when[40], next[40], line[2000];
-	const char *due = text_of(r, "next");
+	const char *due = admin_str(r, "next");
 	uint64_t secs;
 
 	if (due[0] && cv_str_u64(cv_str_z(due), INT64_MAX / 2000, &secs) == CV_OK) {
@@ -165,7 +157,7 @@ take(void *arg, struct cv_str line)
 {
 	struct tracing *t = arg;
 	json_t *r = json_loadb(line.p, line.n, 0, NULL);
-	const char *id = r ? text_of(r, "m") : "";
+	const char *id = r ? admin_str(r, "m") : "";
 
 	if (!id[0]) {
 		json_decref(r);

@@ -321,18 +321,10 @@ run_all(const struct doctor *d, const char *only)
 
 /* ---- saying it ---- */
 
-static const char *
-text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
 static enum doctor_state
 state_of(const json_t *finding)
 {
-	const char *name = text_of(finding, "state");
+	const char *name = admin_str(finding, "state");
 
 	for (size_t i = 0; i < CV_COUNT(states); i++)
 		if (!strcmp(states[i].name, name))
@@ -362,16 +354,16 @@ print_finding(const struct admin_call *call, const json_t *f, size_t same)
 
 	printf("  %s %s%*s ", states[state].sign, word, (int)(9 - CV_MIN(admin_width(word), 9u)),
 		"");
-	if (text_of(f, "subject")[0] && same < 2) {
-		admin_put(stdout, text_of(f, "subject"));
+	if (admin_str(f, "subject")[0] && same < 2) {
+		admin_put(stdout, admin_str(f, "subject"));
 		fputs(": ", stdout);
 	}
-	fputs(text_of(f, "text"), stdout);
+	fputs(admin_str(f, "text"), stdout);
 	if (same > 1)
 		printf(" (%zu)", same);
-	if (text_of(f, "facts")[0] && same < 2) {
+	if (admin_str(f, "facts")[0] && same < 2) {
 		fputs(" — ", stdout);
-		admin_put(stdout, text_of(f, "facts"));
+		admin_put(stdout, admin_str(f, "facts"));
 	}
 	putchar('\n');
 	if (json_object_get(f, "fixed"))
@@ -380,12 +372,12 @@ print_finding(const struct admin_call *call, const json_t *f, size_t same)
 		put_line("      ",
 			admin_say(call, "--fix would mend this", "--fix sẽ sửa lỗi này"));
 	if (json_object_get(f, "fix_failed"))
-		put_line("      ", text_of(f, "fix_failed"));
+		put_line("      ", admin_str(f, "fix_failed"));
 	if (state == DOCTOR_OK || same > 1)
 		return;
-	printf("      → %s\n", text_of(f, "next"));
-	if (text_of(f, "do")[0])
-		put_line("        ", text_of(f, "do"));
+	printf("      → %s\n", admin_str(f, "next"));
+	if (admin_str(f, "do")[0])
+		put_line("        ", admin_str(f, "do"));
 }
 
 /* What needs no line of its own: well, and not because it was mended. */
@@ -398,7 +390,7 @@ is_plain(const json_t *f)
 static bool
 is_same_kind(const json_t *a, const json_t *b)
 {
-	return !strcmp(text_of(a, "id"), text_of(b, "id")) && state_of(a) == state_of(b);
+	return !strcmp(admin_str(a, "id"), admin_str(b, "id")) && state_of(a) == state_of(b);
 }
 
 /* Findings that say the same good thing stand in one line, at the first's place. */
@@ -409,7 +401,7 @@ print_family(const struct admin_call *call, const json_t *all, const char *famil
 		const json_t *f = json_array_get(all, i);
 		size_t same = 1;
 		bool was_said = false;
-		if (strcmp(text_of(f, "family"), family))
+		if (strcmp(admin_str(f, "family"), family))
 			continue;
 		for (size_t k = 0; is_plain(f) && k < json_array_size(all); k++) {
 			const json_t *other = json_array_get(all, k);
@@ -432,7 +424,7 @@ print_all(const struct admin_call *call, const json_t *all, const size_t counts[
 	for (size_t k = 0; k < CV_COUNT(families); k++) {
 		bool any = false;
 		json_array_foreach(all, i, f)
-			any |= !strcmp(text_of(f, "family"), families[k].name);
+			any |= !strcmp(admin_str(f, "family"), families[k].name);
 		if (!any)
 			continue;
 		printf("%s\n", admin_say(call, families[k].en, families[k].vi));

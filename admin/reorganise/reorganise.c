@@ -9,13 +9,6 @@
 
 #define DOC_BYTES (256u << 20)
 
-static const char *
-text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-	return text ? text : "";
-}
-
 /* ---- the plan ---- */
 
 static bool
@@ -212,7 +205,7 @@ boxes_to_copy(const json_t *reply)
 	size_t i;
 
 	json_array_foreach(json_object_get(reply, "boxes"), i, one)
-		if (!strcmp(text_of(one, "mail"), "move"))
+		if (!strcmp(admin_str(one, "mail"), "move"))
 			json_array_append(list, json_object_get(one, "address"));
 	return list;
 }
@@ -256,7 +249,7 @@ static int
 run_with(struct admin_call *call, json_t *request, struct output *o)
 {
 	int exit_code;
-	const char *day = admin_option(call, "on"), *title = text_of(request, "title");
+	const char *day = admin_option(call, "on"), *title = admin_str(request, "title");
 	json_t *trial = json_copy(request);
 
 	json_object_set_new(trial, "dry_run", json_true());
@@ -304,7 +297,7 @@ run_plan(struct admin_call *call)
 static bool
 is_reorganisation(const json_t *act)
 {
-	return cv_str_has_prefix(cv_str_z(text_of(act, "action")), "reorganise.");
+	return cv_str_has_prefix(cv_str_z(admin_str(act, "action")), "reorganise.");
 }
 
 static int
@@ -329,7 +322,7 @@ run_list(struct admin_call *call)
 			continue;
 		json_object_set_new(one, "moment", admin_moment(admin_number(one, "time")));
 		json_object_set_new(one, "what", json_string(
-			!strcmp(text_of(one, "action"), "reorganise.apply")
+			!strcmp(admin_str(one, "action"), "reorganise.apply")
 				? admin_say(call, "applied", "thực hiện")
 				: admin_say(call, "rolled back", "hoàn tác")));
 		json_array_append(rows, one);
@@ -372,11 +365,11 @@ add_change(json_t *list, const json_t *row)
 	const json_t *after = json_object_get(row, "after");
 	static const char *const keys[] = {"address", "agency", "title", "name"};
 
-	if (!strcmp(text_of(row, "kind"), "account") && (before || after)) {
-		json_t *one = json_pack("{s:s}", "who", text_of(row, "name"));
+	if (!strcmp(admin_str(row, "kind"), "account") && (before || after)) {
+		json_t *one = json_pack("{s:s}", "who", admin_str(row, "name"));
 		for (size_t i = 0; i < CV_COUNT(keys); i++) {
 			char text[800] = "";
-			const char *a = text_of(before, keys[i]), *b = text_of(after, keys[i]);
+			const char *a = admin_str(before, keys[i]), *b = admin_str(after, keys[i]);
 			if (*a || *b)
 				snprintf(text, sizeof text, "%s -> %s", a, b);
 			json_object_set_new(one, keys[i], json_string(text));
@@ -443,7 +436,7 @@ print_named(struct admin_call *call, const json_t *reply)
 	size_t i;
 
 	json_array_foreach(rows, i, one) json_object_set_new(one, "what",
-		json_string(text_of(one, call->vietnamese ? "kind_vi" : "kind")));
+		json_string(admin_str(one, call->vietnamese ? "kind_vi" : "kind")));
 	admin_table(call, rows, columns, CV_COUNT(columns));
 }
 

@@ -8,17 +8,10 @@
 
 #define LETTERS_BYTES (64u << 20)
 
-static const char *
-text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-	return text ? text : "";
-}
-
 static struct admin_value
 value_of(const json_t *object, const char *key)
 {
-	return admin_text_z(text_of(object, key));
+	return admin_text_z(admin_str(object, key));
 }
 
 static int64_t
@@ -136,7 +129,7 @@ add_units(const struct admin_call *call, struct admin_doc *d, const json_t *unit
 	{
 		json_int_t pool = admin_number(one, "pool");
 		struct admin_value cells[] = {value_of(one, "code"), value_of(one, "name"),
-			admin_text_z(fate(call, text_of(one, "fate"))), value_of(one, "into"),
+			admin_text_z(fate(call, admin_str(one, "fate"))), value_of(one, "into"),
 			value_of(one, "parent"), admin_count(admin_number(one, "people")),
 			admin_count(admin_number(one, "boxes")),
 			pool ? admin_count(pool >> 20) : admin_none()};
@@ -165,8 +158,8 @@ add_boxes(const struct admin_call *call, struct admin_doc *d, const json_t *boxe
 	json_array_foreach(boxes, i, one)
 	{
 		struct admin_value cells[] = {value_of(one, "address"), value_of(one, "new"),
-			admin_text_z(fate(call, text_of(one, "fate"))), value_of(one, "into"),
-			admin_text_z(fate(call, text_of(one, "mail"))),
+			admin_text_z(fate(call, admin_str(one, "fate"))), value_of(one, "into"),
+			admin_text_z(fate(call, admin_str(one, "mail"))),
 			admin_count(admin_number(one, "holders"))};
 		admin_doc_row(d, t, cells, false);
 	}
@@ -196,7 +189,7 @@ add_people(const struct admin_call *call, struct admin_doc *d, const json_t *peo
 		if (collision)
 			cv_buf_printf(&why,
 				admin_say(call, "%s is %s's", "%s là của %s"),
-				text_of(collision, "wanted"), text_of(collision, "holder"));
+				admin_str(collision, "wanted"), admin_str(collision, "holder"));
 		struct admin_value cells[] = {value_of(one, "name"), value_of(one, "address"),
 			value_of(one, "new"), value_of(one, "new_agency"), value_of(one, "title"),
 			admin_text(cv_buf_view(&why))};
@@ -350,8 +343,8 @@ admin_reorganise_doc(const struct admin_call *call, const char *title, const jso
 static void
 put_line(struct cv_buf *out, const json_t *one)
 {
-	cv_buf_printf(out, "- %s: %s -> %s\n", text_of(one, "name"), text_of(one, "address"),
-		json_object_get(one, "into") ? text_of(one, "into") : text_of(one, "new"));
+	cv_buf_printf(out, "- %s: %s -> %s\n", admin_str(one, "name"), admin_str(one, "address"),
+		json_object_get(one, "into") ? admin_str(one, "into") : admin_str(one, "new"));
 }
 
 static bool
@@ -377,14 +370,14 @@ gather(const struct admin_call *call, const char *title, const json_t *reply, st
 
 	json_array_foreach(json_object_get(reply, "people"), i, one)
 	{
-		const char *code = text_of(one, "new_agency");
+		const char *code = admin_str(one, "new_agency");
 		if (!json_is_true(json_object_get(one, "changed")))
 			continue;
 		struct cv_buf *text = cv_map_get(units, cv_str_z(code));
 		if (!text) {
 			text = cv_malloc(sizeof *text);
 			cv_buf_init(text, LETTERS_BYTES);
-			cv_buf_printf(text, "%s\n\n", text_of(one, "new_agency_name"));
+			cv_buf_printf(text, "%s\n\n", admin_str(one, "new_agency_name"));
 			put_letter(call, LETTER_STAFF, title, reply, text);
 			cv_buf_c(text, '\n');
 			cv_map_put(units, cv_str_z(code), text);

@@ -90,14 +90,6 @@ read_period(struct admin_report *r)
 
 /* ---- agencies ---- */
 
-static const char *
-text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
 const struct admin_report_agency *
 admin_report_agency_of(const struct admin_report *r, const char *code)
 {
@@ -139,11 +131,11 @@ read_agencies(struct admin_report *r, int *exit_out)
 	json_array_foreach(list, i, one)
 	{
 		r->agencies[r->agency_count++] = (struct admin_report_agency){
-			.code = text_of(one, "code"),
-			.name = text_of(one, "name"),
-			.parent = text_of(one, "parent"),
-			.type = text_of(one, "type"),
-			.cluster = text_of(one, "cluster"),
+			.code = admin_str(one, "code"),
+			.name = admin_str(one, "name"),
+			.parent = admin_str(one, "parent"),
+			.type = admin_str(one, "type"),
+			.cluster = admin_str(one, "cluster"),
 			.staff = admin_number(one, "staff"),
 			.rank = (uint32_t)admin_number(one, "rank"),
 		};

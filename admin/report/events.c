@@ -8,14 +8,6 @@
 #include "admin/report/events.h"
 #include "common/text/date.h"
 
-static const char *
-text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
 static void
 set_days(const struct admin_report *r, json_t *request)
 {
@@ -37,7 +29,7 @@ day_of(const json_t *row)
 {
 	struct cv_date date;
 
-	return cv_date_parse_iso(cv_str_z(text_of(row, "day")), CV_ZONE_VIETNAM, &date)
+	return cv_date_parse_iso(cv_str_z(admin_str(row, "day")), CV_ZONE_VIETNAM, &date)
 		       ? 0
 		       : cv_date_local_days(date);
 }
@@ -53,7 +45,7 @@ count_events(struct admin_report *r, const json_t *events, bool own, struct admi
 	json_array_foreach((json_t *)(uintptr_t)events, i, one)
 	{
 		const struct admin_report_agency *g =
-			admin_report_agency_of(r, text_of(one, "agency"));
+			admin_report_agency_of(r, admin_str(one, "agency"));
 		json_int_t n = admin_number(one, "count");
 		if (r->agency && (!g || !g->is_chosen))
 			continue;
@@ -74,9 +66,9 @@ count_mail(struct admin_report *r, const json_t *rows, struct admin_events *e)
 	json_array_foreach((json_t *)(uintptr_t)rows, i, one)
 	{
 		const struct admin_report_agency *g =
-			admin_report_agency_of(r, text_of(one, "agency"));
+			admin_report_agency_of(r, admin_str(one, "agency"));
 		const json_t *actions = json_object_get(one, "actions");
-		bool is_out = !strcmp(text_of(one, "direction"), "out");
+		bool is_out = !strcmp(admin_str(one, "direction"), "out");
 		json_int_t stopped = admin_number(actions, "junk") +
 				     admin_number(actions, "quarantine") +
 				     admin_number(actions, "refuse");
@@ -319,7 +311,7 @@ put_spam(struct admin_report *r, const struct admin_events *e)
 	{
 		struct month *at = month_at(&m, day_of(one));
 		const json_t *actions = json_object_get(one, "actions");
-		bool is_out = !strcmp(text_of(one, "direction"), "out");
+		bool is_out = !strcmp(admin_str(one, "direction"), "out");
 		if (!at)
 			continue;
 		*(is_out ? &at->third : &at->first) += admin_number(one, "messages");
