@@ -3,7 +3,8 @@
  * Everything is written beside its place first, as `<place>.restoring`, which a restore that died
  * leaves behind and the next one removes. There the mail is opened once, which recovers its rows,
  * its fence is raised (every mailbox gets a new UIDVALIDITY: docs/adr/0136), and it is checked.
- * Only then it is renamed into place. The queue does not go into place: what it holds was perhaps
+ * Only then it is renamed into place, and the folders of both names are synced before the restore
+ * says that it is done. The queue does not go into place: what it holds was perhaps
  * sent since.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
@@ -20,6 +21,7 @@
 
 #define HALF       ".restoring"
 #define SAME_MAX   (256u << 20)
+#define DEPTH_MAX  16u
 #define STUCK_SECS 86400u /* a target may take its time */
 
 /* ---- which file goes where ---- */
@@ -179,6 +181,36 @@ make_way(const struct places *p, struct cv_err *err)
 	return status;
 }
 
+/* What was named in the folder PATH stays named there. */
+static enum cv_status
+sync_names(const char *path, struct cv_err *err)
+{
+	int why = cv_fail_point("backup.sync_folder");
+	return why ? cv_fail_errno(err, CV_TEMPFAIL, why, "cannot sync %s", path)
+		   : admin_folder_sync(path, err);
+}
+
+/* The same for PATH and the folders below it, which the extraction made. */
+static enum cv_status
+sync_tree(const char *path, unsigned depth, struct cv_err *err)
+{
+	struct backup_tree tree;
+	const char *name;
+	bool is_folder;
+	enum cv_status status = backup_tree_open(&tree, path, err);
+	while (!status && (name = backup_tree_next(&tree, &is_folder))) {
+		char below_it[4096];
+		snprintf(below_it, sizeof below_it, "%s/%s", path, name);
+		if (is_folder)
+			status = depth < DEPTH_MAX ? sync_tree(below_it, depth + 1, err)
+						   : cv_fail(err, CV_LIMIT,
+							     "%s: too many folders in folders",
+							     path);
+	}
+	backup_tree_close(&tree);
+	return status ? status : sync_names(path, err);
+}
+
 static enum cv_status
 put_in_place(const char *half, const char *place, struct cv_err *err)
 {
@@ -186,9 +218,17 @@ put_in_place(const char *half, const char *place, struct cv_err *err)
 	if (stat(half, &st))
 		return CV_OK; /* the backup has no such part */
 	CV_KILL_POINT("backup.place");
+	enum cv_status status = sync_tree(half, 0, err);
+	if (status)
+		return status;
 	if (chmod(half, 0700) || rename(half, place))
 		return cv_fail_errno(err, CV_TEMPFAIL, errno, "renaming %s", half);
-	return CV_OK;
+	char above[1300];
+	snprintf(above, sizeof above, "%s", place);
+	char *slash = strrchr(above, '/');
+	if (slash)
+		slash[slash == above] = '\0';
+	return sync_names(slash ? above : ".", err);
 }
 
 static bool
@@ -219,7 +259,7 @@ merge(const char *half, const char *place, const char *aside, unsigned depth, ui
 	struct backup_tree tree;
 	enum cv_status status = backup_tree_open(&tree, half, err);
 	const char *name;
-	bool is_folder;
+	bool is_folder, has_moved = false, has_aside = false;
 	while (!status && (name = backup_tree_next(&tree, &is_folder))) {
 		char from[4096], to[4096], away[4096];
 		struct stat st;
@@ -227,21 +267,26 @@ merge(const char *half, const char *place, const char *aside, unsigned depth, ui
 		snprintf(from, sizeof from, "%s/%s", half, name);
 		snprintf(to, sizeof to, "%s/%s", place, name);
 		bool is_there = lstat(to, &st) == 0;
-		if (is_folder && is_there && S_ISDIR(st.st_mode) && depth < 16)
+		if (is_folder && is_there && S_ISDIR(st.st_mode) && depth < DEPTH_MAX)
 			status = merge(from, to, away, depth + 1, kept, err);
 		else if (!is_there && rename(from, to))
 			status = cv_fail_errno(err, CV_TEMPFAIL, errno, "renaming %s", from);
-		else if (is_there && !is_folder && strcmp(name, "lock") != 0 &&
+		else if (!is_there)
+			has_moved = true;
+		else if (!is_folder && strcmp(name, "lock") != 0 &&
 			 !is_same_file(from, to)) {
 			status = admin_folder_make(aside, 0700, ADMIN_OWNER_SELF, err);
 			if (!status && rename(from, away))
 				status = cv_fail_errno(
 					err, CV_TEMPFAIL, errno, "renaming %s", from);
 			*kept += !status;
+			has_aside |= !status;
 		}
 	}
 	backup_tree_close(&tree);
-	return status;
+	if (!status && has_moved)
+		status = sync_names(place, err);
+	return !status && has_aside ? sync_names(aside, err) : status;
 }
 
 static enum cv_status
@@ -263,6 +308,9 @@ fill(struct backup *b, struct backup_reader *r, const struct places *p, json_t *
 		status = raise_fence(b, p->half_mail, reply, err);
 	uint64_t kept = 0;
 	snprintf(conf, sizeof conf, "%s/restored-files/base", p->base);
+	struct stat st;
+	if (!status && !stat(p->half_base, &st))
+		status = sync_tree(p->half_base, 0, err);
 	if (!status)
 		status = merge(p->half_base, p->base, conf, 0, &kept, err);
 	json_object_set_new(reply, "aside", json_integer((json_int_t)kept));

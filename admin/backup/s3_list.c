@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "admin/backup/s3_list.h"
 
-#define KEY_MAX 1024u
+#define KEY_MAX   1024u
+#define TOKEN_MAX 2000u
 
 /* The text of the first <TAG>...</TAG> in S; its end in *END_OUT. */
 static bool
@@ -84,6 +85,37 @@ backup_s3_list(struct cv_str xml, struct backup_s3_page *page, struct cv_buf *to
 			page->is_stopped = !fn(arg, cv_str_sub(key, page->above, key.n), n);
 	}
 	return true;
+}
+
+enum cv_status
+backup_s3_walk(size_t above, backup_s3_fetch_fn *fetch, void *fetch_arg, backup_list_fn *fn,
+	void *arg, struct cv_err *err)
+{
+	struct cv_buf page = CV_BUF_INIT(BACKUP_S3_PAGE_BYTES);
+	struct cv_buf token = CV_BUF_INIT(TOKEN_MAX), next = CV_BUF_INIT(TOKEN_MAX);
+	struct backup_s3_page p = {.is_cut = true};
+	enum cv_status status = CV_OK;
+	for (unsigned i = 0; !status && p.is_cut && !p.is_stopped && i < BACKUP_S3_PAGES; i++) {
+		p = (struct backup_s3_page){.above = above};
+		cv_buf_reset(&page);
+		cv_buf_reset(&next);
+		status = fetch(fetch_arg, cv_buf_view(&token), &page, err);
+		if (!status && page.full)
+			status = cv_fail(err, CV_LIMIT, "a page of the storage's list is too long");
+		if (!status && !backup_s3_list(cv_buf_view(&page), &p, &next, fn, arg))
+			status = cv_fail(err, CV_CORRUPT, "the storage's list cannot be read");
+		if (!status && p.is_cut && cv_str_eq(cv_buf_view(&token), cv_buf_view(&next)))
+			status = cv_fail(err, CV_CORRUPT, "the storage's list goes in a circle");
+		cv_buf_reset(&token);
+		cv_buf_str(&token, cv_buf_view(&next));
+	}
+	cv_buf_done(&page);
+	cv_buf_done(&token);
+	cv_buf_done(&next);
+	if (!status && p.is_cut && !p.is_stopped)
+		status = cv_fail(err, CV_LIMIT, "the storage's list has more than %u pages",
+			BACKUP_S3_PAGES);
+	return status;
 }
 
 void

@@ -183,11 +183,30 @@ backup_target_get(struct backup_target *t, const char *name, uint64_t from, uint
 	return status;
 }
 
+struct counted {
+	backup_list_fn *fn;
+	void *arg;
+	uint64_t count;
+};
+
+static bool
+count_name(void *arg, struct cv_str name, uint64_t size)
+{
+	struct counted *c = arg;
+	return ++c->count <= BACKUP_NAMES_MAX && c->fn(c->arg, name, size);
+}
+
 enum cv_status
 backup_target_list(struct backup_target *t, const char *prefix, backup_list_fn *fn, void *arg,
 	struct cv_err *err)
 {
-	return t->ops->list(t, prefix, fn, arg, err);
+	struct counted c = {.fn = fn, .arg = arg};
+	enum cv_status status = t->ops->list(t, prefix, count_name, &c, err);
+	if (!status && c.count > BACKUP_NAMES_MAX)
+		return cv_fail(err, CV_LIMIT,
+			"target %s holds more than %u objects below %s: its list is not whole",
+			t->place.name, BACKUP_NAMES_MAX, prefix);
+	return status;
 }
 
 enum cv_status

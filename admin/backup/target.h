@@ -13,6 +13,7 @@
 
 #define BACKUP_TARGET_MAX 32u /* of a target's name, NUL included */
 #define BACKUP_TARGETS    8u
+#define BACKUP_NAMES_MAX  2000000u /* below one prefix: 2 million packs are 60 TB and more */
 
 /* One target as the configuration has it: NAME=URL[,setting=value]... */
 struct backup_place {
@@ -59,6 +60,8 @@ CV_MUST_CHECK enum cv_status backup_target_put(
 /* CV_NOT_FOUND when there is no such object; CV_LIMIT when it does not go into OUT. */
 CV_MUST_CHECK enum cv_status backup_target_get(struct backup_target *t, const char *name,
 	uint64_t from, uint64_t n, struct cv_buf *out, struct cv_err *err);
+/* CV_OK: FN saw every name, or ended the list. A list that is cut off is never CV_OK: CV_LIMIT over
+ * BACKUP_NAMES_MAX names, or pages without end. */
 CV_MUST_CHECK enum cv_status backup_target_list(struct backup_target *t, const char *prefix,
 	backup_list_fn *fn, void *arg, struct cv_err *err);
 /* CV_DENIED on an append-only target, without asking it. One that is gone is CV_OK. */

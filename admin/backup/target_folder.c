@@ -159,11 +159,23 @@ walk(struct folder *f, const char *path, const char *above, backup_list_fn *fn, 
 		return why == ENOENT ? CV_OK : fail(err, why, "listing", path);
 	}
 	enum cv_status status = CV_OK;
-	for (struct dirent *entry; !status && !*stop && (entry = readdir(dir));) {
+	int why = 0;
+	while (!status && !*stop) {
+		errno = 0;
+		struct dirent *entry = readdir(dir);
+		why = entry ? cv_fail_point("backup.list") : errno;
+		if (!entry || why)
+			break;
 		char name[512], below[BACKUP_PATH_MAX];
 		struct stat st;
-		if (entry->d_name[0] == '.' || fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
+		if (entry->d_name[0] == '.')
 			continue;
+		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW)) {
+			why = errno == ENOENT ? 0 : errno; /* one that went away is no fault */
+			if (why)
+				break;
+			continue;
+		}
 		snprintf(name, sizeof name, "%s%s", above, entry->d_name);
 		snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
 		if (S_ISREG(st.st_mode))
@@ -174,7 +186,7 @@ walk(struct folder *f, const char *path, const char *above, backup_list_fn *fn, 
 		}
 	}
 	closedir(dir);
-	return status;
+	return why ? fail(err, why, "listing", path) : status;
 }
 
 static enum cv_status

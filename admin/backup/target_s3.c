@@ -12,10 +12,8 @@
 #include "admin/backup/s3_list.h"
 #include "admin/backup/target.h"
 
-#define URL_MAX    3000u
-#define LIST_BYTES (8u << 20) /* of one page of a list */
-#define PAGES_MAX  100000u
-#define EXPECT_MS  500L
+#define URL_MAX   3000u
+#define EXPECT_MS 500L
 
 struct s3 {
 	struct backup_target target;
@@ -149,28 +147,30 @@ list_page(struct s3 *s, const char *prefix, struct cv_str token, struct cv_buf *
 	return run(s, CV_STR_EMPTY, NULL, page, "listing", err);
 }
 
+struct listing {
+	struct s3 *s;
+	const char *prefix;
+};
+
+static enum cv_status
+fetch_page(void *arg, struct cv_str token, struct cv_buf *page, struct cv_err *err)
+{
+	struct listing *l = arg;
+	enum cv_status status;
+	unsigned tries = 0;
+	do {
+		cv_buf_reset(page);
+		status = list_page(l->s, l->prefix, token, page, err);
+	} while (backup_again(status, &tries));
+	return status;
+}
+
 static enum cv_status
 list(struct backup_target *t, const char *prefix, backup_list_fn *fn, void *arg, struct cv_err *err)
 {
 	struct s3 *s = s3_of(t);
-	struct cv_buf page = CV_BUF_INIT(LIST_BYTES), token = CV_BUF_INIT(2000);
-	enum cv_status status = CV_OK;
-	bool more = true;
-	for (unsigned i = 0; more && !status && i < PAGES_MAX; i++) {
-		struct backup_s3_page p = {.above = strlen(s->prefix) + strlen(prefix)};
-		unsigned tries = 0;
-		do {
-			cv_buf_reset(&page);
-			status = list_page(s, prefix, cv_buf_view(&token), &page, err);
-		} while (backup_again(status, &tries));
-		cv_buf_reset(&token);
-		if (!status && !backup_s3_list(cv_buf_view(&page), &p, &token, fn, arg))
-			status = cv_fail(err, CV_CORRUPT, "the storage's list cannot be read");
-		more = p.is_cut && !p.is_stopped;
-	}
-	cv_buf_done(&page);
-	cv_buf_done(&token);
-	return status;
+	struct listing l = {s, prefix};
+	return backup_s3_walk(strlen(s->prefix) + strlen(prefix), fetch_page, &l, fn, arg, err);
 }
 
 static enum cv_status

@@ -348,6 +348,32 @@ def bak_02_another_machine_with_another_name_takes_over():
         expect(count(p, an) == 10, "the first machine was touched")
 
 
+def bak_02_what_was_put_in_place_is_on_disk_before_it_is_done():
+    with Province(filter=False) as p:
+        place, path = disk(p)
+        equip(p, [place])
+        p.user("an")
+        backup(p, "run")
+        for daemon in p.daemons.values():
+            daemon.kill()
+        base, p.conf = other_machine(p)
+        # Whichever folder cannot be synced: that restore is not done. At last none is left to fail.
+        for at in range(1, 200, 4):
+            for name in ("mail", "stats", "queue-restored", "keys"):
+                shutil.rmtree(os.path.join(base, name), ignore_errors=True)
+            done = backup(p, "restore", "--all", "--yes", code=(0, 69),
+                          env={"CONGVU_FAIL": f"backup.sync_folder:EIO:{at}"})
+            if done["ok"]:
+                break
+            expect("cannot sync" in done["error"] and base in done["error"], done)
+        expect(done["ok"] and at > 8, at, done)
+        # A target's folder that cannot be read to its end is not a whole list.
+        n = len(files_of(path))
+        for verb in ("prune", "verify"):
+            backup(p, verb, code=(1, 69), env={"CONGVU_FAIL": "backup.list:EIO:2:0"})
+        expect(len(files_of(path)) == n, files_of(path))
+
+
 def bak_01_retention_keeps_days_and_months():
     with Province(filter=False) as p:
         place, path = disk(p)

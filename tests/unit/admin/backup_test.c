@@ -276,6 +276,92 @@ a_list_of_s3_is_read_or_refused_whole(void **state)
 	}
 }
 
+static bool
+count_them(void *arg, struct cv_str name, uint64_t size)
+{
+	(void)name;
+	*(uint64_t *)arg += size;
+	return true;
+}
+
+/* Storage whose list never ends: each page has N octets of another token, and no object. */
+struct endless {
+	unsigned asked, fill;
+	bool same_token;
+};
+
+static enum cv_status
+fetch_endless(void *arg, struct cv_str token, struct cv_buf *page, struct cv_err *err)
+{
+	struct endless *e = arg;
+	(void)token;
+	(void)err;
+	e->asked++;
+	cv_buf_printf(page,
+		"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>%u"
+		"</NextContinuationToken><Contents><Key>a/x</Key><Size>1</Size></Contents>"
+		"</ListBucketResult>",
+		e->same_token ? 7 : e->asked);
+	for (unsigned i = 0; i < e->fill && !page->full; i++)
+		cv_buf_z(page, "            ");
+	return CV_OK;
+}
+
+static void
+bak_03_a_list_that_does_not_end_is_an_error_and_not_a_whole_one(void **state)
+{
+	(void)state;
+	static const struct {
+		struct endless e;
+		enum cv_status status;
+		unsigned asked;
+	} rows[] = {
+		{{0},                   CV_LIMIT,   BACKUP_S3_PAGES},
+		{{.same_token = true},  CV_CORRUPT, 2              },
+		{{.fill = 1000u << 10}, CV_LIMIT,   1              },
+	};
+	for (size_t i = 0; i < CV_COUNT(rows); i++) {
+		struct endless e = rows[i].e;
+		struct cv_err err;
+		uint64_t count = 0;
+		assert_int_equal(backup_s3_walk(2, fetch_endless, &e, count_them, &count, &err),
+			rows[i].status);
+		assert_int_equal(e.asked, rows[i].asked);
+	}
+}
+
+static uint64_t there; /* objects of the target below */
+
+static enum cv_status
+list_many(struct backup_target *t, const char *prefix, backup_list_fn *fn, void *arg,
+	struct cv_err *err)
+{
+	(void)t;
+	(void)prefix;
+	(void)err;
+	for (uint64_t i = 0; i < there; i++)
+		if (!fn(arg, CV_STR("x"), 1))
+			return CV_OK;
+	return CV_OK;
+}
+
+static void
+bak_03_a_list_of_too_many_names_is_an_error_and_not_a_whole_one(void **state)
+{
+	(void)state;
+	static const struct backup_target_ops many = {.list = list_many};
+	struct backup_target t = {.ops = &many, .place = {.name = "many"}};
+	struct cv_err err;
+	uint64_t count = 0;
+	there = BACKUP_NAMES_MAX;
+	assert_int_equal(backup_target_list(&t, "packs/", count_them, &count, &err), CV_OK);
+	assert_true(count == BACKUP_NAMES_MAX);
+	there++;
+	count = 0;
+	assert_int_equal(backup_target_list(&t, "packs/", count_them, &count, &err), CV_LIMIT);
+	assert_true(count == BACKUP_NAMES_MAX);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -289,6 +375,8 @@ main(void)
 		T(names_of_a_target_have_one_shape),
 		T(an_index_goes_on_behind_a_torn_record),
 		T(a_list_of_s3_is_read_or_refused_whole),
+		T(bak_03_a_list_that_does_not_end_is_an_error_and_not_a_whole_one),
+		T(bak_03_a_list_of_too_many_names_is_an_error_and_not_a_whole_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
