@@ -18,8 +18,8 @@ CV_MUST_CHECK bool backup_s3_list(struct cv_str xml, struct backup_s3_page *page
 /* Appends to PAGE the answer to a list from TOKEN on (empty: from the beginning). */
 typedef enum cv_status backup_s3_fetch_fn(
 	void *arg, struct cv_str token, struct cv_buf *page, struct cv_err *err);
-/* All pages, BACKUP_S3_PAGES of at most BACKUP_S3_PAGE_BYTES. CV_LIMIT when there are more or larger
- * ones, CV_CORRUPT for what is no page and for a token that leads back to itself. */
+/* All pages, BACKUP_S3_PAGES of at most BACKUP_S3_PAGE_BYTES. CV_LIMIT when there are more
+ * or longer ones, CV_CORRUPT for what is no page and for a token that leads back to itself. */
 #define BACKUP_S3_PAGES      20000u
 #define BACKUP_S3_PAGE_BYTES (8u << 20)
 CV_MUST_CHECK enum cv_status backup_s3_walk(size_t above, backup_s3_fetch_fn *fetch,
