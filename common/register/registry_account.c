@@ -603,15 +603,24 @@ reg_account_change(struct reg_call *c, struct cv_err *err)
 {
 	struct reg_account *a;
 	bool changed = false;
+	const char *agency = "";
 	enum cv_status status = reg_account_field(c, "address", &a, err);
-	if (!status)
+	if (!status) {
+		agency = cv_arena_z(&c->arena, cv_str_z(a->text[T_AGENCY]));
 		status = reg_update_account(c, c->request, a, &changed, err);
+	}
 	if (status)
 		return status;
 	reply_account(c, a);
 	json_object_set_new(c->reply, "changed", json_boolean(changed));
-	return changed ? reg_commit(c, "account.set", a->text[T_ADDRESS], event_detail(c, a), err)
-		: CV_OK;
+	if (!changed)
+		return CV_OK;
+	json_t *ended = reg_admin_left(c, a, agency);
+	status = reg_commit(c, "account.set", a->text[T_ADDRESS], event_detail(c, a), err);
+	if (!status)
+		return reg_admin_note_left(c, a, ended, err);
+	json_decref(ended);
+	return status;
 }
 
 /* ---- reading ---- */

@@ -221,10 +221,22 @@ find(struct reg_call *c, const char *state, uint64_t *number, json_t **body_out,
 	return CV_OK;
 }
 
+/* Who did something as NAME is the caller, whatever his address is called by now. */
+static bool
+is_caller(struct reg_call *c, const char *name)
+{
+	struct reg_account *a, *b;
+	struct cv_err none;
+	return !strcmp(name, c->actor) ||
+		(strchr(name, '@') && strchr(c->actor, '@') &&
+			!reg_account_of(c, cv_str_z(name), &a, &none) &&
+			!reg_account_of(c, cv_str_z(c->actor), &b, &none) && a == b);
+}
+
 static enum cv_status
 check_second_person(struct reg_call *c, const json_t *body, struct cv_err *err)
 {
-	if (!strcmp(text_of(body, "by"), c->actor))
+	if (is_caller(c, text_of(body, "by")))
 		return reg_refuse(c, CV_DENIED,
 			"a single approval: somebody else than who asked must approve",
 			"mới có một người: người phê duyệt phải khác người đề nghị", err);

@@ -169,6 +169,7 @@ move_address(struct reg_call *c, struct reg_account *a, struct cv_str key)
 	reg_save_address(c, old, REG_ALIAS, a->acct);
 	reg_save_address(c, key, REG_PRIMARY, a->acct);
 	reg_account_set(a, T_ADDRESS, key);
+	reg_admin_follow(c, old, a);
 	json_object_set_new(c->reply, "alias", json_stringn(old.p, old.n));
 }
 
@@ -357,7 +358,7 @@ come_back_at(struct reg_call *c, const struct reg_account *a, int64_t at, struct
 
 /* {"address", "agency", "department"?, "title"?, "rank"?, "phone_office"?, "keep_address"?,
  *  "new_address"?, "letter"?, "reason"?, "on"?} -> {"address", "alias"?, "before", "after", "left"}
- * Groups, role boxes and delegations of the old agency are left. */
+ * Groups, role boxes and delegations of the old agency are left, and its administration. */
 enum cv_status
 reg_account_transfer(struct reg_call *c, struct cv_err *err)
 {
@@ -371,7 +372,8 @@ reg_account_transfer(struct reg_call *c, struct cv_err *err)
 	if (status)
 		return status;
 	json_t *before = place_json(a), *left = json_array();
-	reg_leave_links(c, a, cv_arena_z(&c->arena, cv_str_z(a->text[T_AGENCY])), left);
+	const char *agency = cv_arena_z(&c->arena, cv_str_z(a->text[T_AGENCY]));
+	reg_leave_links(c, a, agency, left);
 	status = set_place(c, a, c->request, err);
 	if (!status)
 		status = choose_new_address(c, a, err);
@@ -381,7 +383,12 @@ reg_account_transfer(struct reg_call *c, struct cv_err *err)
 		return status;
 	}
 	reg_save_account(c, a);
-	return commit_move(c, a, "account.transfer", before, left, err);
+	json_t *ended = reg_admin_left(c, a, agency);
+	status = commit_move(c, a, "account.transfer", before, left, err);
+	if (!status)
+		return reg_admin_note_left(c, a, ended, err);
+	json_decref(ended);
+	return status;
 }
 
 /* {"address", "agency", "until", "department"?, "title"?, "rank"?, "letter"?, "on"?}: with another

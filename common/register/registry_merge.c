@@ -161,6 +161,7 @@ reg_account_merge(struct reg_call *c, struct cv_err *err)
 		json_object_get(c->request, "reason"));
 	move_links(c, from, into, moved);
 	move_addresses(c, from, into, aliases);
+	reg_admin_follow(c, address, into);
 	while (from->target_count)
 		reg_save_target(c, from, &(struct reg_target){ .kind = from->targets[0].kind,
 			.address = cv_arena_z(&c->arena, cv_str_z(from->targets[0].address)) },

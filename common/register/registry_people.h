@@ -61,6 +61,16 @@ CV_MUST_CHECK enum cv_status reg_count_reset(struct reg_call *c, const struct re
 /* READER reads or read the box of OWNER by break-glass: that right is nobody's to bring back. */
 bool reg_is_glass(const struct reg_call *c, uint64_t owner, uint64_t reader);
 
+/* ---- registry_roles.c ---- */
+/* A was known as OLD until now: its role goes along, unless it has one under its address already. */
+void reg_admin_follow(struct reg_call *c, struct cv_str old, const struct reg_account *a);
+/* A left AGENCY: who administered it, or what is above it, does so no more, unless A's new agency
+ * lies there too. The row that ended, for reg_admin_note_left(); NULL: none. */
+json_t *reg_admin_left(struct reg_call *c, const struct reg_account *a, const char *agency);
+/* Commits the event of it, behind that of the move; ENDED (may be NULL) is taken over. */
+CV_MUST_CHECK enum cv_status reg_admin_note_left(struct reg_call *c, const struct reg_account *a,
+                                                 json_t *ended, struct cv_err *err);
+
 /* ---- elsewhere ---- */
 /* CV_DENIED when the caller would give himself the box of another person (SEC-07;
  * registry_link.c). */

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/register/registry_impl.h"
+#include "common/register/registry_people.h"
 
 #define ROW_VERSION 1
 #define PARENTS_MAX 64 /* of an agency: more is a loop */
@@ -514,6 +514,18 @@ admin_field(struct reg_call *c, bool must_exist, struct cv_str *out, struct cv_e
 	return status;
 }
 
+/* Somebody can still come in by that name: a Unix account, or an account whose address it is now and
+ * which is let in. */
+static bool
+is_usable(const struct reg_model *m, struct cv_str name)
+{
+	if (cv_str_has_prefix(name, "unix:"))
+		return true;
+	const struct reg_address *address = cv_map_get(&m->addresses, name);
+	const struct reg_account *a = address ? reg_model_find(m, address->acct) : NULL;
+	return a && a->state == CV_STATE_ACTIVE && cv_str_eq_z(name, a->text[T_ADDRESS]);
+}
+
 static size_t
 count_operators(const struct reg_model *m)
 {
@@ -521,14 +533,16 @@ count_operators(const struct reg_model *m)
 	void *value;
 	size_t n = 0;
 	for (size_t pos = 0; cv_map_each(&m->admins, &pos, &key, &value);)
-		n += ((const struct reg_admin *)value)->role == CV_ROLE_OPERATOR;
+		n += ((const struct reg_admin *)value)->role == CV_ROLE_OPERATOR &&
+			is_usable(m, key);
 	return n;
 }
 
 static enum cv_status
 check_last(struct reg_call *c, const struct reg_admin *a, struct cv_err *err)
 {
-	if (!a || a->role != CV_ROLE_OPERATOR || count_operators(&c->r->model) > 1)
+	if (!a || a->role != CV_ROLE_OPERATOR || !is_usable(&c->r->model, cv_str_z(a->name)) ||
+	    count_operators(&c->r->model) > 1)
 		return CV_OK;
 	return reg_refuse(c, CV_DENIED, "the last operator stays: name another one first",
 	                  "không thể bỏ người vận hành cuối cùng: hãy thêm người khác trước", err);
@@ -540,6 +554,52 @@ admin_json(struct cv_str name, const struct reg_admin *a)
 	return json_pack("{s:s%, s:s, s:s, s:I, s:s}", "admin", name.p, name.n, "role",
 		cv_admin_role_word(a->role), "agency", a->agency, "since",
 		(json_int_t)a->since_secs, "by", a->by);
+}
+
+/* ---- following the account ---- */
+
+void
+reg_admin_follow(struct reg_call *c, struct cv_str old, const struct reg_account *a)
+{
+	struct cv_map *admins = &c->r->model.admins;
+	struct cv_str name = cv_str_z(a->text[T_ADDRESS]);
+	const struct reg_admin *row = cv_map_get(admins, old);
+	if (!row || cv_str_eq(old, name))
+		return;
+	struct reg_admin *copy = cv_map_get(admins, name) ? NULL : cv_calloc(1, sizeof *copy);
+	if (copy) {
+		*copy = *row;
+		copy->name = cv_str_dup(name);
+		copy->agency = cv_strdup(row->agency);
+		copy->by = cv_strdup(row->by);
+	}
+	reg_save_admin(c, old, NULL);
+	if (copy)
+		reg_save_admin(c, cv_arena_str(&c->arena, name), copy);
+}
+
+json_t *
+reg_admin_left(struct reg_call *c, const struct reg_account *a, const char *agency)
+{
+	struct cv_str name = cv_arena_str(&c->arena, cv_str_z(a->text[T_ADDRESS]));
+	const struct reg_admin *row = cv_map_get(&c->r->model.admins, name);
+	if (!row || row->role != CV_ROLE_AGENCY || !reg_is_below(c->r, agency, row->agency) ||
+	    reg_is_below(c->r, a->text[T_AGENCY], row->agency))
+		return NULL;
+	json_t *ended = admin_json(name, row);
+	reg_save_admin(c, name, NULL);
+	return ended;
+}
+
+enum cv_status
+reg_admin_note_left(struct reg_call *c, const struct reg_account *a, json_t *ended,
+                    struct cv_err *err)
+{
+	if (!ended)
+		return CV_OK;
+	json_object_set(c->reply, "role_ended", ended);
+	return reg_commit(c, "admin.remove", a->text[T_ADDRESS],
+		json_pack("{s:o, s:s}", "before", ended, "reason", "left the agency"), err);
 }
 
 /* The same with "second_factor" of who logs in here: the others are Unix accounts. */

@@ -378,6 +378,81 @@ event_value(const char *path)
 	return text;
 }
 
+/* The role that the administrator NAME has now, "none", or "none" of nobody. */
+static void
+role_is(const char *name, enum cv_admin_role role)
+{
+	struct cv_registry_who who;
+	cv_registry_who_account(registry, name, &who);
+	CHECK(name, who.role == role);
+}
+
+static size_t
+admins_now(void)
+{
+	json_t *reply;
+	struct cv_err err = {0};
+	if (ask("{\"do\": \"admin.list\"}", &reply, &err))
+		fail_msg("%s", err.text);
+	size_t n = json_array_size(json_object_get(reply, "admins"));
+	json_decref(reply);
+	return n;
+}
+
+#define BINH "ttbinh.snv@lamgiang.example"
+
+static void
+ops_04_a_role_follows_its_account_and_ends_with_the_agency(void **state)
+{
+	(void)state;
+	size_t before = admins_now();
+	must("{\"do\": \"account.add\", \"name\": \"Trần Thị Bình\", \"agency\": \"snv\", \"address\": \"binh.cu\", \"no_password\": true}");
+	must("{\"do\": \"admin.add\", \"admin\": \"ttbinh.snv\", \"role\": \"agency\", \"agency\": \"snv\"}");
+	must("{\"do\": \"account.rename\", \"address\": \"ttbinh.snv\", \"name\": \"Trần Thị Bảy\"}");
+	role_is(BINH, CV_ROLE_NONE);
+	role_is("ttbay.snv@lamgiang.example", CV_ROLE_AGENCY);
+	/* The account ends in another one of the same person: its role goes there. */
+	must("{\"do\": \"account.merge\", \"address\": \"ttbay.snv\", \"into\": \"binh.cu\"}");
+	role_is("ttbay.snv@lamgiang.example", CV_ROLE_NONE);
+	role_is("binh.cu@lamgiang.example", CV_ROLE_AGENCY);
+	assert_int_equal(admins_now(), before + 1);
+	/* To the agency's own room it stays, to another agency it does not. */
+	must("{\"do\": \"agency.add\", \"code\": \"snv1\", \"name\": \"Phòng\", \"parent\": \"snv\"}");
+	must("{\"do\": \"account.transfer\", \"address\": \"binh.cu\", \"agency\": \"snv1\", \"new_address\": \"binh.snv1\"}");
+	role_is("binh.snv1@lamgiang.example", CV_ROLE_AGENCY);
+	must("{\"do\": \"account.transfer\", \"address\": \"binh.snv1\", \"agency\": \"stp\", \"new_address\": \"binh.stp\"}");
+	role_is("binh.stp@lamgiang.example", CV_ROLE_NONE);
+	role_is("binh.snv1@lamgiang.example", CV_ROLE_NONE);
+	assert_int_equal(admins_now(), before);
+	char *action = event_value("action"), *was = event_value("detail.before.agency");
+	CHECK(action, !strcmp(action, "\"admin.remove\""));
+	CHECK(was, !strcmp(was, "\"snv\""));
+	free(action);
+	free(was);
+	/* What is no agency's is not ended by leaving one; account.set moves people, too. */
+	must("{\"do\": \"admin.add\", \"admin\": \"binh.stp\", \"role\": \"helpdesk\"}");
+	must("{\"do\": \"account.set\", \"address\": \"binh.stp\", \"agency\": \"snv\"}");
+	role_is("binh.stp@lamgiang.example", CV_ROLE_HELPDESK);
+	must("{\"do\": \"admin.add\", \"admin\": \"binh.stp\", \"role\": \"agency\", \"agency\": \"snv\"}");
+	must("{\"do\": \"account.set\", \"address\": \"binh.stp\", \"agency\": \"stp\"}");
+	role_is("binh.stp@lamgiang.example", CV_ROLE_NONE);
+	CHECK_END();
+}
+
+static void
+ops_04_an_operator_who_is_gone_is_not_the_last_one(void **state)
+{
+	(void)state;
+	must("{\"do\": \"admin.add\", \"admin\": \"nvhoa.stp\", \"role\": \"operator\"}");
+	must("{\"do\": \"admin.add\", \"admin\": \"ttbinh.snv\", \"role\": \"operator\"}");
+	must("{\"do\": \"account.retire\", \"address\": \"ttbinh.snv\"}");
+	refused("{\"do\": \"admin.remove\", \"admin\": \"nvhoa.stp\"}", CV_DENIED);
+	refused("{\"do\": \"admin.add\", \"admin\": \"nvhoa.stp\", \"role\": \"auditor\"}", CV_DENIED);
+	must("{\"do\": \"admin.remove\", \"admin\": \"ttbinh.snv@lamgiang.example\"}");
+	must("{\"do\": \"admin.add\", \"admin\": \"unix:nam\", \"role\": \"operator\"}");
+	must("{\"do\": \"admin.remove\", \"admin\": \"nvhoa.stp\"}");
+}
+
 static void
 sec_02_each_change_is_kept_with_before_and_after_who_and_role(void **state)
 {
@@ -432,6 +507,8 @@ main(void)
 		TEST(test_roles__are_given_kept_and_taken_away),
 		TEST(test_roles__nobody_below_an_operator_changes_an_administrators_account),
 		TEST(test_roles__a_request_put_off_needs_the_right_of_what_it_will_do),
+		TEST(ops_04_a_role_follows_its_account_and_ends_with_the_agency),
+		TEST(ops_04_an_operator_who_is_gone_is_not_the_last_one),
 		TEST(sec_02_each_change_is_kept_with_before_and_after_who_and_role),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

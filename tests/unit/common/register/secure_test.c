@@ -597,6 +597,25 @@ sec_07_an_administrator_opens_no_box_to_himself(void **state)
 	}
 }
 
+#define SAU "vvsau.stp@lamgiang.example"
+
+static void
+sec_07_another_address_does_not_make_a_second_person(void **state)
+{
+	(void)state;
+	static const char *const now = "vvbay.stp@lamgiang.example";
+	struct cv_registry_who sau = { .name = SAU, .role = CV_ROLE_OPERATOR };
+	must("{\"do\": \"account.add\", \"name\": \"Võ Văn Sáu\", \"agency\": \"stp\", \"password\": \"" PASSWORD "\"}");
+	must("{\"do\": \"admin.add\", \"admin\": \"" SAU "\", \"role\": \"operator\"}");
+	json_int_t n = request_reading(&sau, BINH);
+	must("{\"do\": \"account.rename\", \"address\": \"" SAU "\", \"name\": \"Võ Văn Bảy\"}");
+	cv_registry_who_account(registry, now, &sau);
+	assert_int_equal(sau.role, CV_ROLE_OPERATOR);
+	refused_with(&sau, with_number("approve", n, ""), CV_DENIED, "single approval");
+	must("{\"do\": \"admin.add\", \"admin\": \"unix:nam\", \"role\": \"operator\"}");
+	must("{\"do\": \"admin.remove\", \"admin\": \"vvbay.stp\"}");
+}
+
 int
 main(void)
 {
@@ -614,6 +633,7 @@ main(void)
 		cmocka_unit_test(sec_07_reading_ends_while_the_daemon_is_down),
 		cmocka_unit_test(sec_07_an_administrator_opens_no_box_to_himself),
 		cmocka_unit_test(sec_07_neither_owner_nor_reader_approves),
+		cmocka_unit_test(sec_07_another_address_does_not_make_a_second_person),
 		cmocka_unit_test(sec_07_a_hundred_requests_wait_at_most_and_for_a_week),
 	};
 	return cmocka_run_group_tests(tests, province, leave);
