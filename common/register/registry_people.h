@@ -62,7 +62,7 @@ CV_MUST_CHECK enum cv_status reg_count_reset(struct reg_call *c, const struct re
 bool reg_is_glass(const struct reg_call *c, uint64_t owner, uint64_t reader);
 
 /* ---- registry_roles.c ---- */
-/* A was known as OLD until now: its role goes along, unless it has one under its address already. */
+/* A was OLD until now: its role goes along, unless it has one under its address already. */
 void reg_admin_follow(struct reg_call *c, struct cv_str old, const struct reg_account *a);
 /* A left AGENCY: who administered it, or what is above it, does so no more, unless A's new agency
  * lies there too. The row that ended, for reg_admin_note_left(); NULL: none. */

@@ -514,7 +514,7 @@ admin_field(struct reg_call *c, bool must_exist, struct cv_str *out, struct cv_e
 	return status;
 }
 
-/* Somebody can still come in by that name: a Unix account, or an account whose address it is now and
+/* Somebody can still come in by that name: a Unix account, or an account whose address it is and
  * which is let in. */
 static bool
 is_usable(const struct reg_model *m, struct cv_str name)
