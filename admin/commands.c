@@ -87,6 +87,7 @@ const struct admin_command *const admin_commands[] = {
 	&admin_report_spam,
 	&admin_report_capacity,
 	&admin_report_sample,
+	&admin_report_keep,
 	&admin_report_draft,
 	&admin_report_index,
 	&admin_report_security,

@@ -43,7 +43,7 @@ extern const struct admin_command admin_quarantine_list, admin_quarantine_show,
 extern const struct admin_command admin_mailbox_readers, admin_mailbox_checks;
 extern const struct admin_command admin_report_usage, admin_report_import_use,
 	admin_report_checks, admin_report_alert, admin_report_response, admin_report_score,
-	admin_report_policy, admin_report_spam, admin_report_capacity, admin_report_sample,
+	admin_report_policy, admin_report_spam, admin_report_capacity, admin_report_sample, admin_report_keep,
 	admin_report_draft, admin_report_index, admin_report_security, admin_report_paper;
 extern const struct admin_command admin_session_list, admin_session_kill;
 extern const struct admin_command admin_import;

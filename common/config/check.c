@@ -356,6 +356,7 @@ static const struct row {
 	{ "admin", "job_publish", false, check_when, NULL },
 	{ "admin", "job_dkim_rotate", false, check_when, NULL },
 	{ "admin", "job_box_alert", false, check_when, NULL },
+	{ "admin", "job_reports", false, check_when, NULL },
 	{ "admin", "job_sample", false, check_when, NULL },
 	{ "admin", "box_check_times", false, check_times, NULL },
 	{ "admin", "score_weights", false, check_numbers, "6 1000" },

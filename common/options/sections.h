@@ -285,6 +285,8 @@
 	OPT(text, job_dated, "every 1m", "3", "40", "when dated acts are looked at", "khi nào thực hiện các việc đã hẹn ngày") \
 	OPT(text, job_backup, "daily 01:30", "3", "40", "when backups are made", "khi nào sao lưu") \
 	OPT(text, job_backup_verify, "weekly sun 03:30", "3", "40", "when every backup is read again", "khi nào kiểm tra lại các bản sao lưu") \
+	OPT(text, job_reports, "monthly 1 05:00", "3", "40", "when the reports of the last month are written into reports_dir", "khi nào ghi báo cáo tháng trước vào reports_dir") \
+	OPT(path, reports_dir, "reports", "", "1024", "where the reports of each month are kept", "nơi lưu báo cáo hằng tháng") \
 	OPT(text, job_dkim_rotate, "off", "3", "40", "when `congvu dkim rotate` looks whether keys are old", "lịch đổi khóa DKIM") \
 	OPT(text, job_publish, "hourly :07", "3", "40", "when the directory is published anew if the register changed: off, every 5m, hourly :20, daily 02:30, weekly mon 02:30, monthly 1 02:30", "lịch xuất lại danh bạ khi có thay đổi") \
 	OPT(text, job_box_alert, "every 5m", "3", "40", "when agency boxes that nobody looked into in time are reported to their clerks and heads: off, every 5m; it acts once after each of box_check_times", "lịch nhắc hộp thư cơ quan chưa được mở đúng giờ") \

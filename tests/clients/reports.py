@@ -91,6 +91,20 @@ def rep_03_periods_are_reproducible(c):
         check(f"REP-03 '{word}' is no period", c.run("report", "usage", "--period", word).code == 64)
 
 
+def rep_03_the_reports_of_a_month_are_kept(c):
+    """What the scheduler runs on the first of a month: every report, for people and for sheets."""
+    folder = os.path.join(c.dir, "kept")
+    answer = c.run("report", "keep", "--period", "2026-10", "--output", folder, "--json")
+    there = set(os.listdir(os.path.join(folder, "2026-10")))
+    own = {f"{kind}.{form}" for form in ("html", "xlsx") for kind in ("usage", "response", "checks", "capacity")}
+    check("REP-03: all reports of the month lie in its folder", own <= there, answer)
+    # What the filter alone knows cannot be told while it is stopped: the job is tried again.
+    check("what is missing is said", answer.code == (0 if len(there) == 14 else 69), (answer.code, there))
+    with open(os.path.join(folder, "2026-10", "usage.html"), encoding="utf-8") as f:
+        check("with the figures of the terminal", "10.628 (88,0%)" in f.read())
+    check("a quarter is no month", c.run("report", "keep", "--period", "2026-Q3", "--output", folder).code == 64)
+
+
 def rep_05_files_open_in_office_software(c):
     path = os.path.join(c.dir, "usage.xlsx")
     report(c, "usage", *PERIOD, "--format", "xlsx", "--output", path)
@@ -234,6 +248,7 @@ def main():
         rep_01_coverage_and_use_of_the_full_province(c)
         rep_02_use_by_person_is_counts_only(c)
         rep_03_periods_are_reproducible(c)
+        rep_03_the_reports_of_a_month_are_kept(c)
         rep_05_files_open_in_office_software(c)
         rep_04_scores_are_the_same_for_the_same_data(c)
         rep_05_a_draft_report_in_the_form_of_offices(c)
