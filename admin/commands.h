@@ -5,16 +5,16 @@
 
 #include "admin/admin.h"
 
-extern const struct admin_command admin_init, admin_serve, admin_status,
-	admin_reload, admin_drain, admin_trace, admin_doctor, admin_diagnose;
+extern const struct admin_command admin_init, admin_serve, admin_status, admin_reload, admin_drain,
+	admin_trace, admin_doctor, admin_diagnose;
 extern const struct admin_command admin_domain_add, admin_domain_list;
 extern const struct admin_command admin_agency_add, admin_agency_import, admin_agency_list;
 extern const struct admin_command admin_account_add, admin_account_list, admin_account_show,
 	admin_account_passwd, admin_account_suspend, admin_account_resume,
 	admin_account_app_password, admin_account_certificate, admin_account_unlock;
 extern const struct admin_command admin_account_retire, admin_account_set;
-extern const struct admin_command admin_account_transfer, admin_account_second,
-	admin_account_leave, admin_account_return, admin_account_rename;
+extern const struct admin_command admin_account_transfer, admin_account_second, admin_account_leave,
+	admin_account_return, admin_account_rename;
 extern const struct admin_command admin_role_hold, admin_role_history, admin_purge_list,
 	admin_purge_confirm;
 extern const struct admin_command admin_request_new, admin_request_list, admin_request_show,
@@ -23,8 +23,8 @@ extern const struct admin_command admin_request_new, admin_request_list, admin_r
 extern const struct admin_command admin_alias_report, admin_reorganise_mail;
 extern const struct admin_command admin_reorganise_list, admin_reorganise_show,
 	admin_reorganise_rollback, admin_reorganise;
-extern const struct admin_command admin_account_dormant, admin_account_exempt,
-	admin_account_expire, admin_account_expiring, admin_account_rules;
+extern const struct admin_command admin_account_dormant, admin_account_exempt, admin_account_expire,
+	admin_account_expiring, admin_account_rules;
 extern const struct admin_command admin_review_start, admin_review_list, admin_review_confirm,
 	admin_review_status;
 extern const struct admin_command admin_account_merge;
@@ -35,15 +35,15 @@ extern const struct admin_command admin_group_create, admin_group_add, admin_gro
 	admin_group_set, admin_group_show;
 extern const struct admin_command admin_forward_add, admin_forward_remove, admin_forward_list;
 extern const struct admin_command admin_absence_set, admin_absence_show, admin_absence_clear;
-extern const struct admin_command admin_mailbox_restore, admin_mailbox_rights,
-	admin_mailbox_grant, admin_mailbox_revoke;
+extern const struct admin_command admin_mailbox_restore, admin_mailbox_rights, admin_mailbox_grant,
+	admin_mailbox_revoke;
 extern const struct admin_command admin_quota_list, admin_quota_set, admin_quota_report;
 extern const struct admin_command admin_quarantine_list, admin_quarantine_show,
 	admin_quarantine_release, admin_quarantine_delete, admin_quarantine_digest;
 extern const struct admin_command admin_mailbox_readers, admin_mailbox_checks;
-extern const struct admin_command admin_report_usage, admin_report_import_use,
-	admin_report_checks, admin_report_alert, admin_report_response, admin_report_score,
-	admin_report_policy, admin_report_spam, admin_report_capacity, admin_report_sample, admin_report_keep,
+extern const struct admin_command admin_report_usage, admin_report_import_use, admin_report_checks,
+	admin_report_alert, admin_report_response, admin_report_score, admin_report_policy,
+	admin_report_spam, admin_report_capacity, admin_report_sample, admin_report_keep,
 	admin_report_draft, admin_report_index, admin_report_security, admin_report_paper;
 extern const struct admin_command admin_session_list, admin_session_kill;
 extern const struct admin_command admin_import;
