@@ -1,7 +1,8 @@
 /* slips.c - `congvu account slips`: first passwords for many, as sheets to print and cut (ACC-03).
  *
- * A password stands in the sheet before the next one is made: whatever ends this program, what was
- * changed is on paper, in a file whose name ends in .part until the agency is done.
+ * Passwords are chosen here, PEOPLE_AT_ONCE at a time, and are in the file before the register
+ * learns of them: whatever ends this program, what is in force is on paper, in a file whose name
+ * ends in .part until the agency is done.
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
@@ -17,11 +18,13 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/map.h"
+#include "common/register/password.h"
 #include "common/text/encode.h"
 
 #define HOURS_DFLT   6
 #define HOURS_MAX    (24 * 31)
 #define A_PAGE       8 /* two columns, four rows */
+#define PEOPLE_AT_ONCE 64 /* of one request; whole pages */
 #define LIST_BYTES   (4u << 20)
 #define SHEET_BYTES  (64u << 20)
 
@@ -234,49 +237,77 @@ write_piece(FILE *f, struct cv_buf *piece)
 	return well;
 }
 
-/* One person's password is made and on the sheet, or nothing has changed. */
-static int
-make_slip(struct slips *s, const json_t *account, FILE *f, struct cv_buf *piece)
+static void
+wipe_passwords(json_t *rows)
 {
-	json_t *request = json_pack("{s:s, s:O, s:b, s:i}", "do", "account.passwd", "address",
-		json_object_get(account, "address"), "must_change", 1, "expires_hours",
-		(int)s->hours);
-	int exit_code;
-	json_t *reply = admin_ask(s->call, ADMIN_STORE, request, &exit_code);
+	json_t *row;
+	size_t i;
 
+	/* jansson keeps its own copies; they are ours to wipe. */
+	json_array_foreach(rows, i, row)
+	{
+		const json_t *password = json_object_get(row, "password");
+		cv_wipe((char *)(uintptr_t)json_string_value(password),
+			json_string_length(password));
+	}
+}
+
+/* Slips of COUNT of the ACCOUNTS from AT on, and what the register is to learn. */
+static json_t *
+put_slips(const struct slips *s, const json_t *accounts, size_t at, size_t count,
+	struct cv_buf *piece)
+{
+	json_t *rows = json_array();
+	char password[24];
+
+	for (size_t i = at; i < at + count; i++) {
+		const json_t *account = json_array_get(accounts, i);
+		if (i % A_PAGE == 0)
+			cv_buf_z(piece, i ? "</div>\n<div class=to>\n" : "<div class=to>\n");
+		password_make(password);
+		put_slip(s, account, password, piece);
+		json_array_append_new(rows,
+			json_pack("{s:O, s:s}", "address", json_object_get(account, "address"),
+				"password", password));
+	}
+	cv_wipe(password, sizeof password);
+	return rows;
+}
+
+static int
+make_slips(struct slips *s, const json_t *accounts, size_t at, FILE *f, struct cv_buf *piece)
+{
+	size_t count = CV_MIN(json_array_size(accounts) - at, (size_t)PEOPLE_AT_ONCE);
+	json_t *rows = put_slips(s, accounts, at, count, piece);
+	int exit_code = EXIT_OK;
+
+	if (!write_piece(f, piece) || fdatasync(fileno(f)))
+		exit_code = admin_error(s->call, EXIT_FAILED, "the sheet could not be written",
+			"không ghi được phiếu");
+	json_t *reply = exit_code != EXIT_OK ? NULL
+		: admin_ask(s->call, ADMIN_STORE, json_pack("{s:s, s:O, s:i}", "do", "password.issue",
+			"accounts", rows, "expires_hours", (int)s->hours), &exit_code);
+	wipe_passwords(rows);
+	json_decref(rows);
 	if (!reply)
 		return exit_code;
-	json_t *password = json_object_get(reply, "password");
-	put_slip(s, account, json_string_value(password), piece);
-	bool well = write_piece(f, piece);
-	/* jansson keeps its own copy; it is ours to wipe. */
-	cv_wipe((char *)(uintptr_t)json_string_value(password), json_string_length(password));
 	json_decref(reply);
-	s->made++;
+	s->made += count;
 	admin_progress(s->call, json_pack("{s:I, s:I}", "done", (json_int_t)s->made, "total",
 					(json_int_t)s->total));
-	return well ? EXIT_OK
-		    : admin_error(s->call, EXIT_FAILED, "the sheet could not be written",
-			      "không ghi được phiếu");
+	return EXIT_OK;
 }
 
 static int
 fill_sheet(struct slips *s, const char *code, const json_t *accounts, FILE *f)
 {
 	struct cv_buf piece = CV_BUF_INIT(SHEET_BYTES);
-	size_t i;
-	json_t *account;
 	int exit_code = EXIT_OK;
 
 	put_head(s, code, &piece);
-	json_array_foreach(accounts, i, account)
-	{
-		if (i % A_PAGE == 0)
-			cv_buf_z(&piece, i ? "</div>\n<div class=to>\n" : "<div class=to>\n");
-		exit_code = make_slip(s, account, f, &piece);
-		if (exit_code != EXIT_OK)
-			break;
-	}
+	for (size_t at = 0; at < json_array_size(accounts) && exit_code == EXIT_OK;
+		at += PEOPLE_AT_ONCE)
+		exit_code = make_slips(s, accounts, at, f, &piece);
 	cv_buf_z(&piece, "</div>\n</body>\n</html>\n");
 	if (!write_piece(f, &piece) && exit_code == EXIT_OK)
 		exit_code = admin_error(s->call, EXIT_FAILED, "the sheet could not be written",
@@ -331,7 +362,7 @@ make_sheet(struct slips *s, const char *code, const json_t *accounts)
 			json_pack("{s:s, s:I, s:s}", "agency", code, "slips",
 				(json_int_t)json_array_size(accounts), "file", path));
 	else
-		fprintf(stderr, "%s\n", part); /* what was made until then is in it */
+		fprintf(stderr, "%s\n", part); /* all that is in force is in it */
 	return exit_code;
 }
 

@@ -1,4 +1,5 @@
-/* password.h - passwords: made, judged, hashed, checked. Private to the folder; also fit for tests.
+/* password.h - passwords: made, judged, hashed, checked. Private to the folder,
+ * to tests, and password_make() to slips.
  *
  * A stored password is two things: an argon2id hash (19 MiB, 2 passes, 1 lane; 18 ms) for PLAIN and
  * LOGIN, and SCRAM-SHA-256 keys. Passwords are UTF-8 and compared in NFC. Threads: any.

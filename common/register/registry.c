@@ -633,6 +633,7 @@ static const struct {
 	{ "mailbox.readers", reg_mailbox_readers, REG_AGENCY | REG_AUDIT, "account:account" },
 	{ "mailbox.restore", reg_mailbox_restore, REG_AGENCY, "account:account" },
 	{ "message.fate",    reg_message_fate,    REG_READ, "account:account" },
+	{ "password.issue",  reg_password_issue,  REG_HELPDESK, "self" },
 	{ "policy.note",     reg_policy_note,     REG_OPERATOR, NULL },
 	{ "purge.do",        reg_purge_do,        REG_OPERATOR, "account:address" },
 	{ "purge.list",      reg_purge_list,      REG_READ, "agency:agency?" },
@@ -781,11 +782,14 @@ cv_registry_do_as(struct cv_registry *r, const struct cv_registry_who *who, json
 	struct reg_call c = { .r = r, .actor = who->name, .who = who, .request = request,
 		.reply = json_object(), .progress = progress, .arg = arg,
 		.is_dry = reg_flag(request, "dry_run", false) };
+	enum cv_status status = reg_issue_prepare(&c, err);
 	pthread_mutex_lock(&r->lock);
-	enum cv_status status = run_locked(&c, err);
+	if (!status)
+		status = run_locked(&c, err);
 	if (c.was_committed)
 		reg_tell_pools(r);
 	pthread_mutex_unlock(&r->lock);
+	reg_issue_done(&c);
 	if (!status && !c.is_dry)
 		status = reg_make_boxes(&c, err);
 	if (!status && c.is_dry) {

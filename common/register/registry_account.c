@@ -301,6 +301,16 @@ reg_may_log_in(const struct reg_account *a)
 	return a->kind == CV_KIND_PERSON || a->kind == CV_KIND_APP;
 }
 
+static void
+take_hashed(struct reg_secret *to, const struct reg_secret *from)
+{
+	memcpy(to->argon, from->argon, sizeof to->argon);
+	memcpy(to->salt, from->salt, sizeof to->salt);
+	to->iterations = from->iterations;
+	memcpy(to->stored_key, from->stored_key, sizeof to->stored_key);
+	memcpy(to->server_key, from->server_key, sizeof to->server_key);
+}
+
 /* The password in OBJECT, or a new one in MADE (24 bytes). */
 static enum cv_status
 set_password(struct reg_call *c, json_t *object, struct reg_account *a, char *made,
@@ -316,7 +326,9 @@ set_password(struct reg_call *c, json_t *object, struct reg_account *a, char *ma
 			"%s is not a person's or an application's box: people log in as themselves",
 			a->text[T_ADDRESS]);
 	enum cv_status status = CV_OK;
-	if (json_is_string(field))
+	if (c->hashed) /* a first password, which nobody chose: there is no history to look at */
+		status = password_judge(password, PASSWORD_FULL, cv_str_z(a->text[T_ADDRESS]), err);
+	else if (json_is_string(field))
 		status = reg_judge_password(c, a, password, rule, err);
 	else
 		password_make(made);
@@ -326,7 +338,11 @@ set_password(struct reg_call *c, json_t *object, struct reg_account *a, char *ma
 		password = cv_str_z(made);
 	reg_keep_password(c, a);
 	/* App passwords are bound to the salt, so they keep it. */
-	status = password_hash(password, a->devices.n && a->secret.version, &a->secret, err);
+	bool keeps_salt = a->devices.n && a->secret.version;
+	if (c->hashed && !keeps_salt)
+		take_hashed(&a->secret, c->hashed);
+	else
+		status = password_hash(password, keeps_salt, &a->secret, err);
 	if (status)
 		return status;
 	uint64_t hours = FIRST_PASSWORD_HOURS;

@@ -101,6 +101,9 @@ struct reg_call {
 	bool is_dry;                  /* "dry_run": nothing is committed */
 	bool was_changed;             /* the model was touched */
 	bool was_committed;
+	const struct reg_secret *hashed; /* of the request's password, made before (registry_issue.c) */
+	struct reg_secret *issued;    /* password.issue: of its "accounts", in their order */
+	size_t issued_count;
 	bool is_for_request;          /* an approved request asks for it (registry_request.c) */
 	json_t *before;               /* what the request is about, as it was; NULL: nothing */
 	const char *before_id;
@@ -113,7 +116,7 @@ typedef enum cv_status reg_handler(struct reg_call *c, struct cv_err *err);
 reg_handler reg_domain_add, reg_domain_list;
 reg_handler reg_agency_add, reg_agency_list;
 reg_handler reg_account_add, reg_account_change, reg_account_list, reg_account_show,
-	reg_account_passwd, reg_account_suspend, reg_account_resume, reg_account_retire;
+	reg_account_passwd, reg_password_issue, reg_account_suspend, reg_account_resume, reg_account_retire;
 reg_handler reg_alias_add, reg_alias_del, reg_role_hold, reg_role_release, reg_group_member,
 	reg_delegate_add, reg_delegate_del;
 reg_handler reg_group_poster, reg_group_set;
@@ -313,6 +316,10 @@ CV_MUST_CHECK enum cv_status reg_judge_password(struct reg_call *c, const struct
                                                 struct cv_str password, enum password_rule rule,
                                                 struct cv_err *err);
 /* A's password goes into its history: before another one is set. */
+/* Before the lock is taken: hashes what password.issue brings, on a few threads; nothing for other
+ * requests. reg_issue_done() wipes and frees. */
+CV_MUST_CHECK enum cv_status reg_issue_prepare(struct reg_call *c, struct cv_err *err);
+void reg_issue_done(struct reg_call *c);
 void reg_keep_password(struct reg_call *c, const struct reg_account *a);
 
 /* ---- registry_second.c ---- */

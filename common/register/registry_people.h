@@ -52,6 +52,9 @@ CV_MUST_CHECK enum cv_status reg_check_request(struct reg_call *c, const struct 
 struct reg_account *reg_ended_account(struct reg_call *c, struct cv_str address);
 
 /* ---- registry_terms.c ---- */
+/* May one more password be set for A this month? CV_DENIED; changes nothing. */
+CV_MUST_CHECK enum cv_status reg_check_resets(struct reg_call *c, const struct reg_account *a,
+                                              struct cv_err *err);
 /* A password is about to be set for A: counts it; CV_DENIED when it is one too many for a caller
  * who is no operator. */
 CV_MUST_CHECK enum cv_status reg_count_reset(struct reg_call *c, const struct reg_account *a,

@@ -180,22 +180,34 @@ this_month(void)
 	return civil.year * 12 + civil.month;
 }
 
+static json_int_t
+resets_this_month(const struct reg_call *c, const struct reg_account *a)
+{
+	const json_t *old = reg_fact(c, a, "resets");
+	return reg_fact_secs(old, "month") == this_month() ? reg_fact_secs(old, "count") : 0;
+}
+
+enum cv_status
+reg_check_resets(struct reg_call *c, const struct reg_account *a, struct cv_err *err)
+{
+	if (reg_by_operator(c) ||
+	    resets_this_month(c, a) < (json_int_t)c->r->rules.resets_a_month)
+		return CV_OK;
+	return reg_refuse(c, CV_DENIED,
+		"this month's passwords were all given out already: the next one is an "
+		"operator's to give",
+		"đã cấp lại mật khẩu đủ số lần trong tháng: lần này phải do người vận hành "
+		"của tỉnh thực hiện", err);
+}
+
 enum cv_status
 reg_count_reset(struct reg_call *c, const struct reg_account *a, struct cv_err *err)
 {
-	const json_t *old = reg_fact(c, a, "resets");
-	json_int_t month = this_month();
-	json_int_t count = reg_fact_secs(old, "month") == month ? reg_fact_secs(old, "count") : 0;
-	if (reg_by_operator(c))
-		return CV_OK;
-	if (count >= (json_int_t)c->r->rules.resets_a_month)
-		return reg_refuse(c, CV_DENIED,
-			"this month's passwords were all given out already: the next one is an "
-			"operator's to give",
-			"đã cấp lại mật khẩu đủ số lần trong tháng: lần này phải do người vận hành "
-			"của tỉnh thực hiện", err);
-	reg_set_fact(c, a, "resets", json_pack("{s:I, s:I}", "month", month, "count", count + 1));
-	return CV_OK;
+	enum cv_status status = reg_check_resets(c, a, err);
+	if (!status && !reg_by_operator(c))
+		reg_set_fact(c, a, "resets", json_pack("{s:I, s:I}", "month", this_month(),
+			"count", resets_this_month(c, a) + 1));
+	return status;
 }
 
 /* ---- the usage rules ---- */

@@ -78,6 +78,7 @@ static const struct {
 	{ "group.member", "oa" },      { "import", "oa" },           { "mailbox.readers", "oau" },
 	{ "mailbox.restore", "oa" },   { "policy.note", "o" },       { "quota.report", "oahu" },
 	{ "quota.set", "o" },          { "role.hold", "oa" },        { "undo", "oa" },
+	{ "password.issue", "oah" },
 	{ "undo.list", "oau" },        { "undo.show", "oau" },       { "dated.run", "o" },
 };
 

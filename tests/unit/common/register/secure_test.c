@@ -526,6 +526,61 @@ sec_07_a_single_approval_is_refused_two_open_a_day(void **state)
 	json_decref(reply);
 }
 
+static json_int_t
+events_of(const char *what)
+{
+	json_t *reply = answer_as(&root, "{\"do\": \"audit.list\", \"limit\": 1000}");
+	json_t *event;
+	size_t i;
+	json_int_t n = 0;
+	json_array_foreach(json_object_get(reply, "events"), i, event)
+		n += !strcmp(json_string_value(json_object_get(event, "action")), what);
+	json_decref(reply);
+	return n;
+}
+
+#define ROW(address, password) "{\"address\": \"" address "\", \"password\": \"" password "\"}"
+#define ISSUE(rows) "{\"do\": \"password.issue\", \"expires_hours\": 2, \"accounts\": [" rows "]}"
+
+static void
+acc_03_first_passwords_of_many_are_set_together_or_not_at_all(void **state)
+{
+	static const char first[] = "Trau-Gam-Co-Non-27", second[] = "Bo-Vang-Uong-Nuoc-28";
+	static const struct cv_registry_who snv = {
+		.name = "unix:snv", .role = CV_ROLE_AGENCY, .agency = "snv"};
+	struct cv_err err;
+	json_t *reply;
+	(void)state;
+	must("{\"do\": \"agency.add\", \"code\": \"snv\", \"name\": \"Sở Nội vụ\"}");
+	refused_with(&snv, ISSUE(ROW(TAM, "Trau-Gam-Co-Non-27")), CV_DENIED, "snv only");
+	assert_int_equal(ask_as(&root, ISSUE(ROW(TAM, "Trau-Gam-Co-Non-27") ","
+		ROW("khong.ai@lamgiang.example", "Trau-Gam-Co-Non-27")), &reply, &err), CV_NOT_FOUND);
+	assert_int_equal(ask_as(&root, ISSUE(ROW(TAM, "Trau-Gam-Co-Non-27") ","
+		ROW(BINH, "short")), &reply, &err), CV_INVALID);
+	json_decref(reply);
+	assert_int_equal(log_in(INSIDE, TAM, first), CV_AUTH_BAD);
+	json_int_t before = events_of("account.passwd");
+	reply = answer_as(&root, ISSUE(ROW(TAM, "Trau-Gam-Co-Non-27") ","
+		ROW(BINH, "Bo-Vang-Uong-Nuoc-28")));
+	assert_int_equal(json_integer_value(json_object_get(reply, "issued")), 2);
+	json_decref(reply);
+	assert_int_equal(events_of("account.passwd"), before + 2); /* each stands for itself */
+	assert_int_equal(log_in(INSIDE, TAM, first), CV_AUTH_OK);
+	assert_int_equal(log_in(INSIDE, BINH, second), CV_AUTH_OK);
+	assert_int_equal(log_in(INSIDE, BINH, first), CV_AUTH_BAD);
+	cv_clock_shift(7201);
+	assert_int_equal(log_in(INSIDE, TAM, first), CV_AUTH_EXPIRED);
+	cv_clock_shift(-7201);
+	struct cv_buf many = CV_BUF_INIT(20000);
+	cv_buf_z(&many, "{\"do\": \"password.issue\", \"accounts\": [" ROW(TAM, "x"));
+	for (unsigned i = 0; i < 64; i++)
+		cv_buf_z(&many, "," ROW(TAM, "x"));
+	cv_buf_z(&many, "]}");
+	cv_buf_c(&many, 0);
+	assert_int_equal(ask_as(&root, many.p, &reply, &err), CV_INVALID);
+	cv_buf_done(&many);
+}
+
 static void
 sec_07_a_hundred_requests_wait_at_most_and_for_a_week(void **state)
 {
@@ -634,6 +689,7 @@ main(void)
 		cmocka_unit_test(sec_07_an_administrator_opens_no_box_to_himself),
 		cmocka_unit_test(sec_07_neither_owner_nor_reader_approves),
 		cmocka_unit_test(sec_07_another_address_does_not_make_a_second_person),
+		cmocka_unit_test(acc_03_first_passwords_of_many_are_set_together_or_not_at_all),
 		cmocka_unit_test(sec_07_a_hundred_requests_wait_at_most_and_for_a_week),
 	};
 	return cmocka_run_group_tests(tests, province, leave);
