@@ -285,8 +285,9 @@ make_slips(struct slips *s, const json_t *accounts, size_t at, FILE *f, struct c
 		exit_code = admin_error(s->call, EXIT_FAILED, "the sheet could not be written",
 			"không ghi được phiếu");
 	json_t *reply = exit_code != EXIT_OK ? NULL
-		: admin_ask(s->call, ADMIN_STORE, json_pack("{s:s, s:O, s:i}", "do", "password.issue",
-			"accounts", rows, "expires_hours", (int)s->hours), &exit_code);
+		: admin_ask(s->call, ADMIN_STORE,
+			json_pack("{s:s, s:O, s:i}", "do", "password.issue", "accounts", rows,
+				"expires_hours", (int)s->hours), &exit_code);
 	wipe_passwords(rows);
 	json_decref(rows);
 	if (!reply)

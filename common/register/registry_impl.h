@@ -101,7 +101,7 @@ struct reg_call {
 	bool is_dry;                  /* "dry_run": nothing is committed */
 	bool was_changed;             /* the model was touched */
 	bool was_committed;
-	const struct reg_secret *hashed; /* of the request's password, made before (registry_issue.c) */
+	const struct reg_secret *hashed; /* of the request's password (registry_issue.c) */
 	struct reg_secret *issued;    /* password.issue: of its "accounts", in their order */
 	size_t issued_count;
 	bool is_for_request;          /* an approved request asks for it (registry_request.c) */
@@ -116,7 +116,8 @@ typedef enum cv_status reg_handler(struct reg_call *c, struct cv_err *err);
 reg_handler reg_domain_add, reg_domain_list;
 reg_handler reg_agency_add, reg_agency_list;
 reg_handler reg_account_add, reg_account_change, reg_account_list, reg_account_show,
-	reg_account_passwd, reg_password_issue, reg_account_suspend, reg_account_resume, reg_account_retire;
+	reg_account_passwd, reg_password_issue,
+	reg_account_suspend, reg_account_resume, reg_account_retire;
 reg_handler reg_alias_add, reg_alias_del, reg_role_hold, reg_role_release, reg_group_member,
 	reg_delegate_add, reg_delegate_del;
 reg_handler reg_group_poster, reg_group_set;

@@ -107,12 +107,13 @@ check_one(struct reg_call *c, json_t *row, struct cv_err *err)
 	if (!status)
 		status = reg_account_of(c, address, &a, err);
 	if (!status && (!reg_may_log_in(a) || a->state != CV_STATE_ACTIVE))
-		status = cv_fail(err, CV_DENIED, "%s is not an active person's or application's box",
+		status = cv_fail(err, CV_DENIED, "%s is no active person's or application's box",
 			a->text[T_ADDRESS]);
 	if (!status)
 		status = reg_check_resets(c, a, err);
 	if (!status)
-		status = password_judge(password, PASSWORD_FULL, cv_str_z(a->text[T_ADDRESS]), err);
+		status = password_judge(password, PASSWORD_FULL, cv_str_z(a->text[T_ADDRESS]),
+			err);
 	return status;
 }
 

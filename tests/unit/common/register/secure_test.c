@@ -540,7 +540,8 @@ events_of(const char *what)
 }
 
 #define ROW(address, password) "{\"address\": \"" address "\", \"password\": \"" password "\"}"
-#define ISSUE(rows) "{\"do\": \"password.issue\", \"expires_hours\": 2, \"accounts\": [" rows "]}"
+#define ISSUE(rows) \
+	"{\"do\": \"password.issue\", \"expires_hours\": 2, \"accounts\": [" rows "]}"
 
 static void
 acc_03_first_passwords_of_many_are_set_together_or_not_at_all(void **state)
@@ -554,7 +555,8 @@ acc_03_first_passwords_of_many_are_set_together_or_not_at_all(void **state)
 	must("{\"do\": \"agency.add\", \"code\": \"snv\", \"name\": \"Sở Nội vụ\"}");
 	refused_with(&snv, ISSUE(ROW(TAM, "Trau-Gam-Co-Non-27")), CV_DENIED, "snv only");
 	assert_int_equal(ask_as(&root, ISSUE(ROW(TAM, "Trau-Gam-Co-Non-27") ","
-		ROW("khong.ai@lamgiang.example", "Trau-Gam-Co-Non-27")), &reply, &err), CV_NOT_FOUND);
+		ROW("khong.ai@lamgiang.example", "Trau-Gam-Co-Non-27")), &reply, &err),
+		CV_NOT_FOUND);
 	assert_int_equal(ask_as(&root, ISSUE(ROW(TAM, "Trau-Gam-Co-Non-27") ","
 		ROW(BINH, "short")), &reply, &err), CV_INVALID);
 	json_decref(reply);
