@@ -127,7 +127,8 @@ bool admin_same_conversions(const char *a, const char *b);
 bool admin_has_colours(FILE *out);
 /* With --json prints REPLY and returns true: the command is done. */
 bool admin_json(const struct admin_call *call, const json_t *reply);
-/* One error line on stderr: "congvu: ..." ("congvu: lỗi: ..."), or {"ok":false,...} with --json. */
+/* One error line on stderr: "congvu: ..." ("congvu: lỗi: ..."), or {"ok":false,...} with --json.
+ * Where VI is EN the Vietnamese is looked up by the English sentence, errors.h. */
 int admin_error(const struct admin_call *call, int exit_code, const char *en, const char *vi);
 /* A table of ROWS (objects) with the named COLUMNS; widths by terminal columns, not bytes. */
 struct admin_column {

@@ -5,6 +5,7 @@
 #include <wchar.h>
 
 #include "admin/admin.h"
+#include "admin/errors.h"
 #include "common/base/str.h"
 #include "common/text/date.h"
 #include "common/text/charset.h"
@@ -39,6 +40,11 @@ admin_json(const struct admin_call *call, const json_t *reply)
 int
 admin_error(const struct admin_call *call, int exit_code, const char *en, const char *vi)
 {
+	char found[ADMIN_ERROR_VI_MAX];
+
+	/* Whoever knows the English alone gives it twice. */
+	if (call->vietnamese && !strcmp(en, vi) && admin_error_vietnamese(en, found, sizeof found))
+		vi = found;
 	if (call->json) {
 		json_t *o = json_pack("{s:b, s:s}", "ok", 0, "error", admin_say(call, en, vi));
 		json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);

@@ -73,6 +73,8 @@ admin_set_language(struct admin_call *call, const char *locale)
 	is_ready = setlocale(LC_MESSAGES, "C.UTF-8") != NULL &&
 		   bindtextdomain("congvu", dir && dir[0] ? dir : CV_LOCALEDIR) != NULL &&
 		   bind_textdomain_codeset("congvu", "UTF-8") != NULL;
+	/* Else strerror() writes question marks for Vietnamese letters in a C locale. */
+	(void)bind_textdomain_codeset("libc", "UTF-8");
 }
 
 const char *

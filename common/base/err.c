@@ -42,11 +42,10 @@ cv_fail_errno(struct cv_err *err, enum cv_status code, int errnum, const char *f
 	err->code = code;
 	int n = vsnprintf(err->text, sizeof err->text, fmt, args);
 	va_end(args);
-	char why[128];
+	/* In English whatever the locale is: the sentence has one language, and logs have it too. */
+	const char *why = strerrordesc_np(errnum);
 	size_t used = CV_MIN((size_t)CV_MAX(n, 0), sizeof err->text - 1);
-	/* strerror_r of glibc may answer a constant instead of filling the array. */
-	snprintf(err->text + used, sizeof err->text - used, ": %s",
-		strerror_r(errnum, why, sizeof why));
+	snprintf(err->text + used, sizeof err->text - used, ": %s", why ? why : "unknown error");
 	flatten(err->text);
 	return code;
 }

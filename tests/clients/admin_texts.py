@@ -191,6 +191,27 @@ def colours_are_for_terminals(c):
     check("and not into a pipe", "\x1b[" not in c.run("frob", "frob", conf=False).err)
 
 
+def refusals_are_vietnamese(c, where):
+    """What the register says in English alone is put into Vietnamese."""
+    rows = [
+        (("account", "show", f"khongai@{DOMAIN}"),
+         f"no account khongai@{DOMAIN}", f"không có tài khoản khongai@{DOMAIN}"),
+        (("account", "add", "Lê Văn Tám", "--agency", "khongco"),
+         "no agency 'khongco'", "không có cơ quan 'khongco'"),
+        (("review", "status"), None, "chưa có đợt rà soát nào"),
+        (("undo", "99", "--yes"), None, "không có việc số 99 trong nhật ký"),
+        (("--conf", "/nonexistent/x.conf", "account", "list"), None,
+         "không đọc được tệp cấu hình /nonexistent/x.conf: không có tệp hay thư mục này"),
+    ]
+    for words, en, vi in rows:
+        answer = c.run(*words, lang="vi", conf=words[0] != "--conf")
+        check(f"{where}: {' '.join(words)} is refused in Vietnamese",
+              answer.code != 0 and vi in answer.err, answer)
+        if en:
+            answer = c.run(*words)
+            check("and in English as before", f"congvu: {en}\n" in answer.err, answer)
+
+
 def main():
     c = Congvu()
     answer = c.init()
@@ -204,8 +225,10 @@ def main():
     c.run("account", "add", "Trần Thị Bình", "--agency", "snv")
     check("a stopped store is not opened for a key press",
           bash_completes(c, "congvu account show nvh") == [])
+    refusals_are_vietnamese(c, "stopped")
     c.start()
     try:
+        refusals_are_vietnamese(c, "running")
         bash_completion_knows_the_tables_and_the_register(c)
         zsh_completion_works_in_a_shell(c)
     finally:
