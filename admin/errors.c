@@ -302,7 +302,7 @@ translate_parts(struct out *o, char *sentence, unsigned deep)
 	return false;
 }
 
-/* Adds the Vietnamese of the N bytes at SENTENCE to O; false with O as it was when there is none. */
+/* Adds the Vietnamese of the N bytes at SENTENCE to O; false, O as it was, when there is none. */
 static bool
 translate(struct out *o, const char *sentence, size_t n, unsigned deep)
 {

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Room for the longest translation: Vietnamese takes more octets than the sentence it stands for. */
+/* Room for the longest translation: Vietnamese takes more octets than English. */
 #define ADMIN_ERROR_VI_MAX 1600
 
 /* SENTENCE is what the printf format EN makes of some arguments: writes the same in the format VI

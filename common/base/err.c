@@ -42,7 +42,7 @@ cv_fail_errno(struct cv_err *err, enum cv_status code, int errnum, const char *f
 	err->code = code;
 	int n = vsnprintf(err->text, sizeof err->text, fmt, args);
 	va_end(args);
-	/* In English whatever the locale is: the sentence has one language, and logs have it too. */
+	/* In English whatever the locale is: the sentence has one language, as logs have. */
 	const char *why = strerrordesc_np(errnum);
 	size_t used = CV_MIN((size_t)CV_MAX(n, 0), sizeof err->text - 1);
 	snprintf(err->text + used, sizeof err->text - used, ": %s", why ? why : "unknown error");

@@ -51,7 +51,8 @@ test_formats__are_matched_with_their_arguments(CV_UNUSED void **state)
 	for (size_t i = 0; i < CV_COUNT(rows); i++) {
 		bool fits = admin_error_match(
 			rows[i].en, rows[i].vi, rows[i].sentence, out, sizeof out);
-		assert_string_equal(fits ? out : "no match", rows[i].want ? rows[i].want : "no match");
+		assert_string_equal(
+			fits ? out : "no match", rows[i].want ? rows[i].want : "no match");
 	}
 }
 
@@ -100,7 +101,8 @@ test_long_sentences__are_bounded(CV_UNUSED void **state)
 	assert_false(admin_error_vietnamese(sentence, out, sizeof out));
 	assert_false(admin_error_match("%s", "%s", sentence, out, sizeof out));
 	/* As long as one may be, and all of it looks like the beginning of something. */
-	const char *const fillings[] = {" is ", ": row 1", "person 1 (", " has 1", "'%s'", "row 1: "};
+	const char *const fillings[] = {
+		" is ", ": row 1", "person 1 (", " has 1", "'%s'", "row 1: "};
 	for (size_t f = 0; f < CV_COUNT(fillings); f++) {
 		size_t n = strlen(fillings[f]);
 		for (size_t i = 0; i < CV_ERR_TEXT_MAX - 1; i++)
