@@ -30,7 +30,15 @@ read_wanted(struct imapd *d, const json_t *request, struct wanted *out, struct c
 		return CV_OK;
 	const struct cv_snapshot *snapshot = cv_register_get(d->reg);
 	struct cv_reg_hit hit;
-	cv_snapshot_find_address(snapshot, cv_str_z(address), &hit);
+	struct cv_str given = cv_str_z(address);
+	struct cv_buf whole = CV_BUF_INIT(1000);
+	cv_buf_str(&whole, given);
+	if (cv_str_find(given, '@', 0) == given.n) { /* short, in the province's domain */
+		cv_buf_c(&whole, '@');
+		cv_buf_str(&whole, cv_snapshot_default_domain(snapshot));
+	}
+	cv_snapshot_find_address(snapshot, cv_buf_view(&whole), &hit);
+	cv_buf_done(&whole);
 	out->is_by_account = true;
 	out->acct = hit.account.acct;
 	bool is_known = hit.found == CV_REG_ACCOUNT;

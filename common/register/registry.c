@@ -603,8 +603,8 @@ static const struct {
 	{ "breakglass.list",   reg_breakglass_list,   REG_AUDIT, NULL },
 	{ "breakglass.request", reg_breakglass_request,REG_AUDIT, NULL },
 	{ "dated.add",       reg_dated_add,       REG_AGENCY, "inner:request" },
-	{ "dated.cancel",    reg_dated_cancel,    REG_OPERATOR, NULL },
-	{ "dated.list",      reg_dated_list,      REG_AUDIT, NULL },
+	{ "dated.cancel",    reg_dated_cancel,    REG_AGENCY, "self" },
+	{ "dated.list",      reg_dated_list,      REG_AGENCY | REG_AUDIT, "self" },
 	{ "dated.run",       reg_dated_run,       REG_OPERATOR, NULL },
 	{ "delegate.add",    reg_delegate_add,    REG_AGENCY, "account:owner,account:delegate" },
 	{ "delegate.del",    reg_delegate_del,    REG_AGENCY, "account:owner" },
@@ -729,7 +729,7 @@ reg_call_begin(struct reg_call *inner, const struct reg_call *outer, const char 
 	*inner = (struct reg_call){ .r = outer->r, .actor = actor, .who = outer->who,
 		.request = request,
 		.reply = json_object(), .progress = outer->progress, .arg = outer->arg,
-		.is_dry = outer->is_dry };
+		.is_dry = outer->is_dry, .as_of = outer->as_of };
 }
 
 void

@@ -171,8 +171,10 @@ reg_dated_add(struct reg_call *c, struct cv_err *err)
 	if (!json_is_object(request) || !can_wait(request))
 		return cv_fail(err, CV_INVALID, "field 'request' is no request that can wait");
 	status = check_waiting(request, err);
+	c->as_of = at;
 	if (!status)
 		status = reg_try(c, request, &preview, err);
+	c->as_of = 0;
 	if (status)
 		return status;
 	json_object_set_new(c->reply, "at", json_integer(at));
@@ -211,8 +213,10 @@ reg_when(struct reg_call *c, bool *put_off_out, struct cv_err *err)
 	json_object_del(request, "on");
 	json_object_del(request, "dry_run");
 	status = check_waiting(request, err);
+	c->as_of = at;
 	if (!status)
 		status = reg_try(c, request, &preview, err);
+	c->as_of = 0;
 	if (!status)
 		status = put_off(c, request, at, 0, reach_of(c), &number, err);
 	if (!status) {
@@ -229,6 +233,44 @@ reg_when(struct reg_call *c, bool *put_off_out, struct cv_err *err)
 	json_decref(preview);
 	json_decref(request);
 	return status;
+}
+
+/* ---- whose acts ---- */
+
+/* An agency's administrator sees and cancels what he could ask for himself. */
+static bool
+is_his(struct reg_call *c, const json_t *body)
+{
+	struct reg_call inner;
+	struct cv_err err;
+	json_t *request = json_object_get(body, "request");
+	if (!reach_of(c))
+		return true;
+	reg_call_begin(&inner, c, c->actor, request);
+	bool may = !reg_authorise_named(&inner, request, &err);
+	reg_call_end(&inner);
+	return may;
+}
+
+static enum cv_status
+refuse_others(struct reg_call *c, struct cv_err *err)
+{
+	return reg_refuse(c, CV_DENIED, "the act is about more than the agency you administer",
+		"việc hẹn này liên quan đến đơn vị ngoài phạm vi bạn quản trị", err);
+}
+
+/* GROUP, wholly. */
+static enum cv_status
+check_group(struct reg_call *c, uint64_t group, struct cv_err *err)
+{
+	const struct reg_doc **list;
+	size_t n = reg_docs_list(&c->r->model.docs, 'Y', &list);
+	bool may = true;
+	for (size_t i = 0; i < n && may; i++)
+		may = (uint64_t)number_of(list[i]->body, "group") != group ||
+		      !is_state(list[i]->body, "waiting") || is_his(c, list[i]->body);
+	free(list);
+	return may ? CV_OK : refuse_others(c, err);
 }
 
 /* ---- cancelling ---- */
@@ -287,9 +329,14 @@ reg_dated_cancel(struct reg_call *c, struct cv_err *err)
 		status = reg_field(c, c->request, "reason", 400, &reason, err);
 	if (status)
 		return status;
+	if (!is_his(c, body)) /* nor learns what became of it */
+		return refuse_others(c, err);
 	if (!is_state(body, "waiting"))
 		return cv_fail(err, CV_DENIED, "act %llu is %s already", (unsigned long long)number,
 		               text_of(body, "state"));
+	status = check_group(c, (uint64_t)number_of(body, "group"), err);
+	if (status)
+		return status;
 	json_t *detail = json_pack("{s:I, s:O}", "number", (json_int_t)number, "before", body);
 	unsigned n = reg_drop_acts(c, (uint64_t)number_of(body, "group"),
 	                           reason.n ? cv_arena_z(&c->arena, reason) : "");
@@ -359,7 +406,13 @@ reg_dated_list(struct reg_call *c, struct cv_err *err)
 	json_t *acts = json_array();
 	for (size_t i = 0; i < n; i++) {
 		const json_t *body = list[i]->body;
-		failed += is_state(body, "failed");
+		bool is_failed = is_state(body, "failed");
+		if (!is_failed && !cv_str_eq_z(state, "all") &&
+		    !cv_str_eq_z(state, text_of(body, "state")))
+			continue;
+		if (!is_his(c, body))
+			continue;
+		failed += is_failed;
 		if ((!cv_str_eq_z(state, "all") && !cv_str_eq_z(state, text_of(body, "state"))) ||
 		    number_of(body, "at") > until ||
 		    !is_about(json_object_get(body, "request"), address.p))

@@ -104,6 +104,7 @@ struct reg_call {
 	const struct reg_secret *hashed; /* of the request's password (registry_issue.c) */
 	struct reg_secret *issued;    /* password.issue: of its "accounts", in their order */
 	size_t issued_count;
+	int64_t as_of;                /* a trial of what is put off: when it will be; 0: now */
 	bool is_for_request;          /* an approved request asks for it (registry_request.c) */
 	json_t *before;               /* what the request is about, as it was; NULL: nothing */
 	const char *before_id;

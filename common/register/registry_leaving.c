@@ -65,7 +65,8 @@ reg_leaving(struct reg_call *c, struct reg_account *a, bool is_new, struct cv_er
 	const json_t *old = reg_fact(c, a, "retired");
 	json_t *fact = old ? json_deep_copy(old) : json_object();
 	if (is_new || !old) {
-		int64_t since = is_new ? cv_wall_secs() : a->state_secs;
+		int64_t now = c->as_of ? c->as_of : cv_wall_secs();
+		int64_t since = is_new ? now : a->state_secs;
 		json_t *left = json_array();
 		reg_leave_links(c, a, NULL, left);
 		while (json_array_size(left) > LEFT_MAX)

@@ -226,6 +226,11 @@ acc_06_who_retires_on_30_06_is_refused_on_01_07_and_listed_for_purge_on_31_12(vo
 	make_province();
 	go_to_date(2027, 6, 1, 36000);
 	must("{\"do\":\"account.set\",\"address\":\"nvhoa.stp\",\"title\":\"Giám đốc\"}");
+	json_t *dry = answer_to("{\"do\":\"account.retire\",\"address\":\"dtduyen.stp\","
+		"\"on\":\"2027-06-30\",\"dry_run\":true}");
+	int64_t kept_until = json_integer_value(
+		json_object_get(json_object_get(dry, "preview"), "kept_until"));
+	json_decref(dry);
 	must("{\"do\":\"account.retire\",\"address\":\"dtduyen.stp\",\"on\":\"2027-06-30\","
 	     "\"successor\":\"nvhoa.stp\",\"handover\":\"nvhoa.stp\",\"notice_until\":\"2027-12-31\"}");
 	go_to_date(2027, 6, 30, 86399);
@@ -242,6 +247,7 @@ acc_06_who_retires_on_30_06_is_refused_on_01_07_and_listed_for_purge_on_31_12(vo
 	assert_int_equal(purge_count(), 0);
 	refused("{\"do\":\"purge.do\",\"address\":\"dtduyen.stp\"}", CV_DENIED);
 	go_to_date(2027, 12, 31, 0);
+	assert_in_range(cv_wall_secs(), kept_until, kept_until + 60); /* as was said then */
 	assert_int_equal(purge_count(), 1);
 	/* A leader's box is kept twelve months. */
 	go_to_date(2028, 2, 29, 3600);

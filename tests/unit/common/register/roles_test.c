@@ -78,7 +78,7 @@ static const struct {
 	{ "group.member", "oa" },      { "import", "oa" },           { "mailbox.readers", "oau" },
 	{ "mailbox.restore", "oa" },   { "policy.note", "o" },       { "quota.report", "oahu" },
 	{ "quota.set", "o" },          { "role.hold", "oa" },        { "undo", "oa" },
-	{ "password.issue", "oah" },
+	{ "password.issue", "oah" },   { "dated.cancel", "oa" },     { "dated.list", "oau" },
 	{ "undo.list", "oau" },        { "undo.show", "oau" },       { "dated.run", "o" },
 };
 
@@ -336,6 +336,59 @@ test_roles__a_request_put_off_needs_the_right_of_what_it_will_do(void **state)
 	assert_int_equal(heard(&of_snv, text, NULL), CV_DENIED);
 }
 
+/* The number of the newest. */
+static json_int_t
+last_act(void)
+{
+	json_t *request = json_pack("{s:s}", "do", "dated.list"), *reply = NULL, *act;
+	struct cv_err err = {0};
+	size_t i;
+	json_int_t last = 0;
+	assert_int_equal(cv_registry_do_as(registry, &operator, request, NULL, NULL, &reply, &err),
+		CV_OK);
+	json_array_foreach(json_object_get(reply, "acts"), i, act)
+		last = CV_MAX(last, json_integer_value(json_object_get(act, "number")));
+	json_decref(reply);
+	json_decref(request);
+	return last;
+}
+
+static json_int_t
+acts_of(const struct cv_registry_who *who)
+{
+	json_t *request = json_pack("{s:s}", "do", "dated.list"), *reply = NULL;
+	struct cv_err err = {0};
+	assert_int_equal(cv_registry_do_as(registry, who, request, NULL, NULL, &reply, &err),
+		CV_OK);
+	json_int_t n = json_integer_value(json_object_get(reply, "total"));
+	json_decref(reply);
+	json_decref(request);
+	return n;
+}
+
+static void
+test_roles__who_administers_an_agency_sees_and_cancels_its_acts_alone(void **state)
+{
+	(void)state;
+	char text[300];
+	long long at = (long long)cv_wall_secs() + 2 * 86400;
+	json_int_t before = acts_of(&operator), stp = acts_of(&of_stp), snv = acts_of(&of_snv);
+	snprintf(text, sizeof text, "{\"do\": \"dated.add\", \"at\": %lld, \"request\":"
+		" {\"do\": \"account.suspend\", \"address\": \"lvtam.stp1\"}}", at);
+	assert_int_equal(heard(&operator, text, NULL), CV_OK);
+	assert_int_equal(acts_of(&operator), before + 1);
+	assert_int_equal(acts_of(&auditor), before + 1);
+	assert_int_equal(acts_of(&of_stp), stp + 1); /* of the agency below */
+	assert_int_equal(acts_of(&of_snv), snv);
+	json_int_t number = last_act();
+	snprintf(text, sizeof text, "{\"do\": \"dated.cancel\", \"number\": %lld}",
+		(long long)number);
+	assert_int_equal(heard(&of_snv, text, NULL), CV_DENIED);
+	assert_int_equal(heard(&auditor, text, NULL), CV_DENIED);
+	assert_int_equal(heard(&of_stp, text, NULL), CV_OK);
+	assert_int_equal(acts_of(&operator), before);
+}
+
 /* ---- the trail ---- */
 
 struct seen {
@@ -508,6 +561,7 @@ main(void)
 		TEST(test_roles__are_given_kept_and_taken_away),
 		TEST(test_roles__nobody_below_an_operator_changes_an_administrators_account),
 		TEST(test_roles__a_request_put_off_needs_the_right_of_what_it_will_do),
+		TEST(test_roles__who_administers_an_agency_sees_and_cancels_its_acts_alone),
 		TEST(ops_04_a_role_follows_its_account_and_ends_with_the_agency),
 		TEST(ops_04_an_operator_who_is_gone_is_not_the_last_one),
 		TEST(sec_02_each_change_is_kept_with_before_and_after_who_and_role),
