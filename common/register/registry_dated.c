@@ -11,7 +11,7 @@
  */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
-#include "common/register/registry_impl.h"
+#include "common/register/registry_people.h"
 
 #define WAITING_MAX   100000u
 #define A_RUN_MAX     500u
@@ -302,6 +302,58 @@ reg_drop_acts(struct reg_call *c, uint64_t group, const char *why)
 	}
 	free(list);
 	return dropped;
+}
+
+/* What people write stands for nobody. */
+static bool
+is_text(const char *key)
+{
+	static const char *const texts[] = { "do", "reason", "letter", "name", "surname", "middle",
+		"given", "title", "department", "vi", "en" };
+	for (size_t i = 0; i < CV_COUNT(texts); i++)
+		if (!strcmp(key, texts[i]))
+			return true;
+	return false;
+}
+
+static bool
+names(struct reg_call *c, const json_t *value, const struct reg_account *a)
+{
+	struct reg_account *of;
+	struct cv_err none;
+	struct cv_str text = cv_str(json_string_value(value), json_string_length(value));
+	const char *key;
+	json_t *one;
+	size_t i;
+	if (json_is_string(value))
+		return text.n && text.n <= 320 && !reg_account_of(c, text, &of, &none) && of == a;
+	json_array_foreach((json_t *)(uintptr_t)value, i, one)
+		if (names(c, one, a))
+			return true;
+	json_object_foreach((json_t *)(uintptr_t)value, key, one)
+		if (!is_text(key) && names(c, one, a))
+			return true;
+	return false;
+}
+
+void
+reg_drop_acts_naming(struct reg_call *c, const struct reg_account *a, const char *why,
+                     json_t *dropped)
+{
+	const struct reg_doc **list;
+	size_t n = reg_docs_list(&c->r->model.docs, 'Y', &list);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *body = list[i]->body, *request = json_object_get(body, "request");
+		if (!is_state(body, "waiting") || !names(c, request, a))
+			continue;
+		json_array_append_new(dropped, json_pack("{s:I, s:s, s:I}", "number",
+			(json_int_t)list[i]->a, "do", text_of(request, "do"), "at",
+			number_of(body, "at")));
+		json_t *copy = ended(body, "cancelled");
+		json_object_set_new(copy, "error", json_string(why));
+		reg_save_doc(c, 'Y', list[i]->a, 0, copy);
+	}
+	free(list);
 }
 
 static enum cv_status

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
 #include "common/base/rng.h"
-#include "common/register/registry_impl.h"
+#include "common/register/registry_people.h"
 #include "common/text/encode.h"
 
 static const char *
@@ -85,6 +85,12 @@ make_password(struct reg_call *c, struct reg_account *a, struct reg_device *d,
 	return CV_OK;
 }
 
+static uint32_t
+last_number(const struct reg_account *a)
+{
+	return a->devices.n ? a->devices.items[a->devices.n - 1].number : 0;
+}
+
 static enum cv_status
 describe(struct reg_call *c, const struct reg_account *a, struct reg_device *d, struct cv_err *err)
 {
@@ -108,7 +114,8 @@ describe(struct reg_call *c, const struct reg_account *a, struct reg_device *d, 
 		if (!strcmp(a->devices.items[i].name, d->name))
 			return cv_fail(err, CV_EXISTS, "%s has a device '%s' already",
 				a->text[T_ADDRESS], d->name);
-	d->number = a->devices.n ? a->devices.items[a->devices.n - 1].number + 1 : 1;
+	d->number = CV_MAX(last_number(a), (uint32_t)reg_fact_secs(reg_fact(c, a, "devices"),
+		"last")) + 1;
 	d->created_secs = cv_wall_secs();
 	return CV_OK;
 }
@@ -214,6 +221,7 @@ reg_device_revoke(struct reg_call *c, struct cv_err *err)
 		return cv_fail(err, CV_NOT_FOUND, "%s has no device %llu", a->text[T_ADDRESS],
 			(unsigned long long)number);
 	json_t *names = json_array();
+	uint32_t last = last_number(a);
 	for (size_t i = a->devices.n; i--;) {
 		const struct reg_device *d = &a->devices.items[i];
 		uint32_t gone = d->number;
@@ -224,6 +232,9 @@ reg_device_revoke(struct reg_call *c, struct cv_err *err)
 		reg_save_device(c, a, gone);
 		revoked++;
 	}
+	/* A number in the trail means one device, and no other one after it. */
+	if (last_number(a) < last && reg_fact_secs(reg_fact(c, a, "devices"), "last") < last)
+		reg_set_fact(c, a, "devices", json_pack("{s:I}", "last", (json_int_t)last));
 	json_object_set_new(c->reply, "revoked", json_integer(revoked));
 	json_t *detail = json_pack("{s:o}", "devices", names);
 	if (json_is_string(json_object_get(c->request, "reason")))

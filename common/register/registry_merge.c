@@ -136,7 +136,8 @@ plan_copy(struct reg_call *c, const struct reg_account *from, const struct reg_a
 }
 
 /* {"address", "into", "mail"? ("leave" or "copy"), "reason"?} -> {"address", "aliases", "moved",
- * "dropped", "messages"?, "act"}: the account ADDRESS ends in the account INTO. */
+ * "dropped", "cancelled": [{"number", "do", "at"}], "messages"?, "act"}: the account ADDRESS
+ * ends in the account INTO. */
 enum cv_status
 reg_account_merge(struct reg_call *c, struct cv_err *err)
 {
@@ -150,16 +151,21 @@ reg_account_merge(struct reg_call *c, struct cv_err *err)
 	if (status)
 		return status;
 	json_t *moved = json_array(), *aliases = json_array(), *dropped = dropped_of(from);
+	json_t *cancelled = json_array();
 	json_object_set_new(c->reply, "address", json_string(into->text[T_ADDRESS]));
 	json_object_set_new(c->reply, "ended", json_string(from->text[T_ADDRESS]));
 	json_object_set_new(c->reply, "aliases", aliases);
 	json_object_set_new(c->reply, "moved", moved);
 	json_object_set_new(c->reply, "dropped", dropped);
+	json_object_set_new(c->reply, "cancelled", cancelled);
 	struct cv_str address = cv_arena_str(&c->arena, cv_str_z(from->text[T_ADDRESS]));
-	json_t *detail = json_pack("{s:s, s:O, s:O, s:O, s:O?}", "into", into->text[T_ADDRESS],
-		"aliases", aliases, "moved", moved, "dropped", dropped, "reason",
-		json_object_get(c->request, "reason"));
+	json_t *detail = json_pack("{s:s, s:O, s:O, s:O, s:O, s:O?}", "into",
+		into->text[T_ADDRESS], "aliases", aliases, "moved", moved, "dropped", dropped, "cancelled", cancelled,
+		"reason", json_object_get(c->request, "reason"));
 	move_links(c, from, into, moved);
+	/* What waits for the one is not meant for the other; the addresses still tell. */
+	reg_drop_acts_naming(c, from, cv_arena_printf(&c->arena, "%s became one account with %s",
+		address.p, into->text[T_ADDRESS]).p, cancelled);
 	move_addresses(c, from, into, aliases);
 	reg_admin_follow(c, address, into);
 	while (from->target_count)

@@ -64,6 +64,12 @@ CV_MUST_CHECK enum cv_status reg_count_reset(struct reg_call *c, const struct re
 /* READER reads or read the box of OWNER by break-glass: that right is nobody's to bring back. */
 bool reg_is_glass(const struct reg_call *c, uint64_t owner, uint64_t reader);
 
+/* ---- registry_dated.c ---- */
+/* Takes out each act that waits and names A in any field but texts: for an account whose addresses
+ * will be another one's. DROPPED gets {"number", "do", "at"} of each. Not committed yet. */
+void reg_drop_acts_naming(struct reg_call *c, const struct reg_account *a, const char *why,
+                          json_t *dropped);
+
 /* ---- registry_roles.c ---- */
 /* A was OLD until now: its role goes along, unless it has one under its address already. */
 void reg_admin_follow(struct reg_call *c, struct cv_str old, const struct reg_account *a);

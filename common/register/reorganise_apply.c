@@ -1,6 +1,7 @@
 /* reorganise_apply.c - writes what was decided into the model and its rows. */
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/base/clock.h"
+#include "common/register/registry_people.h"
 #include "common/register/reorganise.h"
 
 static struct reorg_person *
@@ -230,8 +231,11 @@ join_lists(struct reorg *o, struct reorg_person *p)
 	bool joins = p->a->kind == CV_KIND_GROUP || p->to->joins_holders;
 	for (size_t k = 0; joins && k < sizeof kinds; k++) {
 		const struct reg_list *list = reg_list_of(p->a, kinds[k]);
-		for (size_t i = 0; i < list->n; i++)
-			link_to(o, kinds[k], into, list->items[i], true);
+		for (size_t i = 0; i < list->n; i++) {
+			/* Who was let into one box for a day (SEC-07) was not into another. */
+			if (kinds[k] != 'V' || !reg_is_glass(o->c, p->a->acct, list->items[i]))
+				link_to(o, kinds[k], into, list->items[i], true);
+		}
 	}
 	for (size_t i = 0; p->a->kind == CV_KIND_GROUP && i < p->a->target_count; i++) {
 		const struct reg_target *t = &p->a->targets[i];

@@ -417,6 +417,44 @@ acc_06_two_accounts_of_one_person_become_one_and_can_be_parted_again(void **stat
 		CV_INVALID);
 }
 
+static void
+acc_06_what_waits_for_an_account_that_was_merged_is_not_done_to_the_other(void **state)
+{
+	(void)state;
+	char text[300];
+	make_province();
+	snprintf(text, sizeof text, "{\"do\":\"account.retire\",\"address\":\"dtduyen.stp\",\"on\":\"%s\"}",
+		day(5));
+	must(text);
+	snprintf(text, sizeof text, "{\"do\":\"dated.add\",\"at\":\"%s\",\"request\":{\"do\":"
+		"\"delegate.add\",\"owner\":\"nvhoa.stp\",\"delegate\":\"dtduyen.stp\",\"rights\":\"read\"}}",
+		day(5));
+	must(text);
+	snprintf(text, sizeof text, "{\"do\":\"account.suspend\",\"address\":\"nvhoa.stp\",\"on\":\"%s\","
+		"\"reason\":\"dtduyen.stp\"}", day(5));
+	must(text);
+	json_t *reply = answer_to("{\"do\":\"account.merge\",\"address\":\"dtduyen.stp\","
+		"\"into\":\"dtduyen.snv\"}");
+	assert_int_equal(json_array_size(json_object_get(reply, "cancelled")), 2);
+	json_int_t act = number_in(reply, "act");
+	reply = answer_to("{\"do\":\"dated.list\",\"state\":\"cancelled\"}");
+	json_t *one = json_array_get(json_object_get(reply, "acts"), 0);
+	assert_non_null(strstr(json_string_value(json_object_get(one, "error")),
+		"became one account with dtduyen.snv@lamgiang.example"));
+	json_decref(reply);
+	/* Parted again they wait again. */
+	snprintf(text, sizeof text, "{\"do\":\"undo\",\"id\":%lld}", (long long)act);
+	must(text);
+	assert_int_equal(number_in(answer_to("{\"do\":\"dated.list\"}"), "total"), 3);
+	must("{\"do\":\"account.merge\",\"address\":\"dtduyen.stp\",\"into\":\"dtduyen.snv\"}");
+	go_to(7, 0);
+	reply = answer_to("{\"do\":\"dated.run\"}");
+	assert_int_equal(json_array_size(json_object_get(reply, "failed")), 0);
+	assert_int_equal(number_in(reply, "done"), 1);
+	assert_true(state_is("dtduyen.snv", "active"));
+	assert_true(state_is("nvhoa.stp", "suspended"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, teardown)
 
 int
@@ -431,6 +469,7 @@ main(void)
 		TEST(acc_06_a_purge_removes_the_mail_and_never_frees_the_address),
 		TEST(acc_06_a_corrected_name_brings_its_address_and_keeps_the_old_one),
 		TEST(acc_06_two_accounts_of_one_person_become_one_and_can_be_parted_again),
+		TEST(acc_06_what_waits_for_an_account_that_was_merged_is_not_done_to_the_other),
 		TEST(adr_06_a_title_address_changes_its_holder_at_00_00_on_01_03),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

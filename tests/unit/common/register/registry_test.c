@@ -544,6 +544,14 @@ test_ACC_05__devices_are_added_listed_revoked_and_kept(void **state)
 	close_all();
 	open_all();
 	assert_int_equal(devices_of(hoa, &again), 0);
+	/* What the trail says of device 1 or 2 is said of no later one. */
+	for (json_int_t want = 3; want <= 4; want++) {
+		assert_int_equal(ask("{\"do\":\"device.add\",\"address\":\"nhoa.stp\",\"name\":\"Mới\"}",
+			&reply, &err), CV_OK);
+		assert_int_equal(json_integer_value(json_object_get(reply, "number")), want);
+		json_decref(reply);
+		must("{\"do\":\"device.revoke\",\"address\":\"nhoa.stp\",\"all\":true}");
+	}
 }
 
 static void

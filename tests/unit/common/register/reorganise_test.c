@@ -545,6 +545,44 @@ mig_02_the_use_of_an_alias_nobody_writes_to_any_more_is_forgotten(void **state)
 	cv_clock_shift(-(int64_t)900 * 86400);
 }
 
+static void
+ask_as(const char *name, enum cv_admin_role role, const char *text)
+{
+	struct cv_registry_who who = { .role = role };
+	struct cv_err err = {0};
+	json_t *reply, *request = json_loads(text, 0, NULL);
+	snprintf(who.name, sizeof who.name, "%s", name);
+	if (cv_registry_do_as(registry, &who, request, NULL, NULL, &reply, &err))
+		fail_msg("%s: %s", text, err.text);
+	json_decref(request);
+	json_decref(reply);
+}
+
+static void
+sec_07_a_merger_gives_who_reads_for_a_day_no_other_box(void **state)
+{
+	(void)state;
+	json_t *reply;
+	struct cv_err err = {0};
+	must("{\"do\":\"admin.add\",\"admin\":\"unix:an\",\"role\":\"auditor\"}");
+	must("{\"do\":\"admin.add\",\"admin\":\"unix:ba\",\"role\":\"operator\"}");
+	must("{\"do\":\"delegate.add\",\"owner\":\"vanthu.xtanlap2@trason.example\","
+		"\"delegate\":\"lthoa.xbinhhai\",\"rights\":\"read\"}");
+	ask_as("unix:an", CV_ROLE_AUDITOR, "{\"do\":\"breakglass.request\",\"account\":"
+		"\"vanthu.xtanlap2@trason.example\",\"reader\":\"dtduyen.stnmt\",\"reason\":\"x\","
+		"\"letter\":\"1\"}");
+	ask_as("unix:ba", CV_ROLE_OPERATOR, "{\"do\":\"breakglass.approve\",\"number\":1}");
+	json_decref(plan(MERGE "," DOMAIN, ""));
+	assert_int_equal(ask("{\"do\":\"account.show\",\"address\":\"vanthu.xtanlap\"}",
+		&reply, &err), CV_OK);
+	const json_t *account = json_object_get(reply, "account");
+	char *readers = json_dumps(json_object_get(account, "delegated"), 0);
+	assert_non_null(strstr(readers, "lthoa"));
+	assert_null(strstr(readers, "dtduyen"));
+	free(readers);
+	json_decref(reply);
+}
+
 int
 main(void)
 {
@@ -554,6 +592,7 @@ main(void)
 		T(mig_01_a_dry_run_tells_all_and_changes_nothing),
 		T(mig_01_what_a_plan_leaves_open_is_refused_with_the_line_to_write),
 		T(mig_01_administrators_of_closed_units_follow_as_the_plan_says),
+		T(sec_07_a_merger_gives_who_reads_for_a_day_no_other_box),
 		T(mig_04_communes_of_one_name_live_beside_each_other),
 		T(mig_01_a_part_of_a_unit_becomes_a_unit),
 		T(mig_01_a_rollback_gives_everything_back_and_loses_no_address),
