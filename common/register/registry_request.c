@@ -17,6 +17,9 @@
 #define ITEMS_MAX  1000u
 #define BODY_BYTES (80u << 10) /* below CV_VALUE_MAX */
 #define LIST_MAX   5000u
+#define OPEN_MAX   500u /* of one who asks */
+#define KEEP_SECS  ((int64_t)2 * 366 * 86400) /* of what is closed */
+#define DROP_MAX   200u /* at once */
 #define PARENTS_MAX 64u /* of an agency: more is a loop */
 
 /* What a letter may ask, and the request that does it. */
@@ -307,6 +310,48 @@ read_letter(struct reg_call *c, json_t *body, bool *is_new_out, struct cv_err *e
 	return CV_OK;
 }
 
+/* When BODY was rejected, or all of it issued; 0: it is open. */
+static json_int_t
+closed_at(const json_t *body)
+{
+	const char *state = text_of(body, "state");
+	if (strcmp(state, "rejected") && strcmp(state, "issued"))
+		return 0;
+	json_int_t at = json_integer_value(json_object_get(json_object_get(body, state), "at"));
+	return at ? at : json_integer_value(json_object_get(body, "at"));
+}
+
+/* The trail keeps what was asked; the newest row stays, since its number is not given again. */
+static void
+drop_old(struct reg_call *c)
+{
+	const struct reg_doc **list;
+	size_t n = reg_docs_list(&c->r->model.docs, 'E', &list), dropped = 0;
+	int64_t limit = cv_wall_secs() - KEEP_SECS;
+	for (size_t i = 0; i + 1 < n && dropped < DROP_MAX; i++) {
+		json_int_t at = closed_at(list[i]->body);
+		if (at && at < limit) {
+			reg_save_doc(c, 'E', list[i]->a, 0, NULL);
+			dropped++;
+		}
+	}
+	free(list);
+}
+
+static enum cv_status
+check_open(struct reg_call *c, struct cv_err *err)
+{
+	const struct reg_doc **list;
+	size_t n = reg_docs_list(&c->r->model.docs, 'E', &list), open = 0;
+	for (size_t i = 0; i < n; i++)
+		open += !closed_at(list[i]->body) &&
+			!strcmp(text_of(list[i]->body, "by"), c->actor);
+	free(list);
+	return open < OPEN_MAX ? CV_OK : cv_fail(err, CV_LIMIT,
+		"%zu requests of %s are open: let some be issued, or reject them first", open,
+		c->actor);
+}
+
 /* {"kind": "issue" | "change" | "withdraw", "agency", "letter", "letter_date"?, "asked_by"?,
  * "items": [...] or "csv_base64"} -> {"number", "due", "preview"}: tried, recorded, waits. */
 enum cv_status
@@ -316,7 +361,8 @@ reg_request_add(struct reg_call *c, struct cv_err *err)
 	bool is_new = false;
 	json_t *body = json_object(), *items = json_array();
 	json_object_set_new(body, "items", items);
-	enum cv_status status = read_letter(c, body, &is_new, err);
+	enum cv_status status = check_open(c, err);
+	status = status ? status : read_letter(c, body, &is_new, err);
 	status = status ? status : read_items(c, items, err);
 	status = status ? status : check_items(c, body, is_new, err);
 	status = status ? status : try_items(c, body, err);
@@ -341,6 +387,7 @@ reg_request_add(struct reg_call *c, struct cv_err *err)
 	json_object_set_new(c->reply, "due", json_integer(due));
 	struct cv_str agency = cv_arena_str(&c->arena, cv_str_z(text_of(body, "agency")));
 	reg_save_doc(c, 'E', number, 0, body);
+	drop_old(c);
 	return reg_commit(c, "request.add", agency.p, detail, err);
 }
 

@@ -184,6 +184,51 @@ acc_02_without_a_request_id_an_agency_admin_makes_no_account(void **state)
 	must(add); /* an operator answers for himself */
 }
 
+/* How many requests of any state there are, and the number of the first. */
+static json_int_t
+requests_there(json_int_t *first_out)
+{
+	json_t *reply = answer_to("{\"do\":\"request.list\",\"state\":\"all\"}");
+	json_t *list = json_object_get(reply, "requests");
+	json_int_t n = (json_int_t)json_array_size(list);
+	*first_out = INT32_MAX;
+	for (json_int_t i = 0; i < n; i++)
+		*first_out = CV_MIN(*first_out, json_integer_value(json_object_get(
+			json_array_get(list, (size_t)i), "number")));
+	json_decref(reply);
+	return n;
+}
+
+static void
+acc_02_closed_requests_go_after_two_years_and_five_hundred_are_open_at_most(void **state)
+{
+	(void)state;
+	static const char *const add = "{\"do\":\"request.add\",\"kind\":\"change\","
+		"\"agency\":\"stp\",\"letter\":\"13\",\"items\":[{\"address\":\"nvhoa.stp\",\"title\":\"Kế toán\"}]}";
+	json_int_t first;
+	make_people();
+	for (unsigned i = 1; i <= 500; i++)
+		must(add);
+	refused(add, CV_LIMIT);
+	/* Others ask all the same. */
+	json_t *reply;
+	struct cv_err err = {0};
+	assert_int_equal(ask_as(CV_ROLE_AGENCY, "stp", add, &reply, &err), CV_OK);
+	json_decref(reply);
+	must("{\"do\":\"request.reject\",\"number\":1,\"reason\":\"sai mẫu\"}");
+	must("{\"do\":\"request.approve\",\"number\":2}");
+	must("{\"do\":\"request.issue\",\"number\":2}");
+	go_to(720, 0);
+	must(add);
+	assert_int_equal(requests_there(&first), 502);
+	assert_int_equal(first, 1);
+	go_to(740, 0);
+	must(add);
+	assert_int_equal(requests_there(&first), 501);
+	assert_int_equal(first, 3);
+	refused(add, CV_LIMIT); /* what is open stays, however old */
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, teardown)
 
 int
@@ -196,6 +241,7 @@ main(void)
 		TEST(acc_02_requests_past_their_day_are_listed),
 		TEST(acc_02_without_a_request_id_an_agency_admin_makes_no_account),
 		TEST(acc_02_a_list_file_asks_for_many),
+		TEST(acc_02_closed_requests_go_after_two_years_and_five_hundred_are_open_at_most),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
