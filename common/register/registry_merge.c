@@ -160,8 +160,8 @@ reg_account_merge(struct reg_call *c, struct cv_err *err)
 	json_object_set_new(c->reply, "cancelled", cancelled);
 	struct cv_str address = cv_arena_str(&c->arena, cv_str_z(from->text[T_ADDRESS]));
 	json_t *detail = json_pack("{s:s, s:O, s:O, s:O, s:O, s:O?}", "into",
-		into->text[T_ADDRESS], "aliases", aliases, "moved", moved, "dropped", dropped, "cancelled", cancelled,
-		"reason", json_object_get(c->request, "reason"));
+		into->text[T_ADDRESS], "aliases", aliases, "moved", moved, "dropped", dropped,
+		"cancelled", cancelled, "reason", json_object_get(c->request, "reason"));
 	move_links(c, from, into, moved);
 	/* What waits for the one is not meant for the other; the addresses still tell. */
 	reg_drop_acts_naming(c, from, cv_arena_printf(&c->arena, "%s became one account with %s",
