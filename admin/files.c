@@ -33,6 +33,17 @@ admin_owner_find(const char *user, struct admin_owner *out, struct cv_err *err)
 	return CV_OK;
 }
 
+static enum cv_status
+act_as(struct admin_owner owner, const char *name, bool *switched_out, struct cv_err *err)
+{
+	if (setegid(owner.gid))
+		return cv_fail_errno(err, CV_DENIED, errno, "cannot act as user %s", name);
+	*switched_out = true;
+	if (seteuid(owner.uid))
+		return cv_fail_errno(err, CV_DENIED, errno, "cannot act as user %s", name);
+	return CV_OK;
+}
+
 enum cv_status
 admin_act_as(const char *user, bool *switched_out, struct cv_err *err)
 {
@@ -42,12 +53,26 @@ admin_act_as(const char *user, bool *switched_out, struct cv_err *err)
 	*switched_out = false;
 	if (status != CV_OK || owner.uid == (uid_t)-1)
 		return status;
-	if (setegid(owner.gid))
-		return cv_fail_errno(err, CV_DENIED, errno, "cannot act as user %s", user);
-	*switched_out = true;
-	if (seteuid(owner.uid))
-		return cv_fail_errno(err, CV_DENIED, errno, "cannot act as user %s", user);
-	return CV_OK;
+	return act_as(owner, user, switched_out, err);
+}
+
+enum cv_status
+admin_act_as_owner_of(const char *path, bool *switched_out, struct cv_err *err)
+{
+	struct stat st;
+	char uid[20];
+
+	*switched_out = false;
+	if (geteuid() != 0)
+		return CV_OK;
+	char *absolute = admin_path_absolute(path), *slash;
+	while (stat(absolute, &st) && (slash = strrchr(absolute, '/')))
+		slash[slash == absolute] = '\0';
+	free(absolute);
+	if (st.st_uid == 0)
+		return CV_OK;
+	snprintf(uid, sizeof uid, "%lu", (unsigned long)st.st_uid);
+	return act_as((struct admin_owner){st.st_uid, st.st_gid}, uid, switched_out, err);
 }
 
 void

@@ -23,6 +23,10 @@ CV_MUST_CHECK enum cv_status admin_owner_find(
 CV_MUST_CHECK enum cv_status admin_act_as(
 	const char *user, bool *switched_out, struct cv_err *err);
 void admin_act_as_self(void);
+/* Root acts as the owner of PATH, or of the folder above it that is there: links that the owner
+ * planted lead root nowhere. What root owns is worked on as root. */
+CV_MUST_CHECK enum cv_status admin_act_as_owner_of(
+	const char *path, bool *switched_out, struct cv_err *err);
 
 /* Makes PATH with all folders above it. One that exists is left as it is. */
 CV_MUST_CHECK enum cv_status admin_folder_make(

@@ -200,7 +200,10 @@ static void
 remove_tree(const char *path, unsigned depth)
 {
 	char below[PATH_BYTES];
-	DIR *d = depth > DEPTH_MAX + 2 ? NULL : opendir(path);
+	int fd = depth > DEPTH_MAX + 2
+			 ? -1
+			 : open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
 	for (struct dirent *e; d && (e = readdir(d));) {
 		struct stat st;
@@ -300,7 +303,11 @@ sweep(const char *dir)
 		if (!is_room_of(slash + 1, e->d_name))
 			continue;
 		snprintf(path, sizeof path, "%.1000s%.255s", above, e->d_name);
-		remove_tree(path, 0);
+		struct stat st;
+		if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+			remove_tree(path, 0);
+		else
+			unlink(path); /* a link that somebody planted leads nowhere */
 	}
 	if (d)
 		closedir(d);

@@ -4,6 +4,7 @@
 #include "admin/directory/publish.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "admin/certificate.h"
 #include "admin/commands.h"
@@ -101,17 +102,6 @@ is_done_already(const char *dir, const char *state)
 	return same;
 }
 
-static void
-note_state(const char *dir, const char *state, struct admin_owner owner)
-{
-	char path[1400];
-	struct cv_err ignored = {0};
-
-	state_path(dir, path);
-	/* Without it the next run does a little more than it need. */
-	(void)(admin_file_replace(path, 0600, cv_str_z(state), owner, &ignored) == CV_OK);
-}
-
 static int
 say_unchanged(struct admin_call *call, const char *dir)
 {
@@ -161,7 +151,7 @@ answer(struct admin_call *call, const char *dir, const struct admin_directory *d
 
 struct place {
 	const char *dir, *url; /* url NULL: not pushed */
-	struct admin_owner owner;
+	bool is_ours; /* the configured folder */
 };
 
 static void
@@ -169,15 +159,66 @@ choose_place(struct admin_call *call, struct place *p)
 {
 	const struct admin_options *o = cv_conf_get(call->conf, &admin_section);
 	const char *out = admin_option(call, "out");
-	struct cv_err ignored = {0};
 
 	p->dir = out ? out : o->directory_dir;
 	p->url = admin_option(call, "push");
 	if (!p->url && !out && o->directory_push[0])
 		p->url = o->directory_push;
-	p->owner = ADMIN_OWNER_SELF;
-	if (!out && admin_owner_find(admin_main_options(call)->user, &p->owner, &ignored) != CV_OK)
-		p->owner = ADMIN_OWNER_SELF; /* whoever may write there may publish */
+	/* Whoever may write there may publish. */
+	p->is_ours = !out && geteuid() == 0;
+}
+
+/* Root works on the folder as whom it belongs to: the service's user, or the owner of a folder that
+ * --out names. */
+static enum cv_status
+act_as_owner(
+	struct admin_call *call, const struct place *p, bool *switched_out, struct cv_err *err)
+{
+	return p->is_ours ? admin_act_as(admin_main_options(call)->user, switched_out, err)
+			  : admin_act_as_owner_of(p->dir, switched_out, err);
+}
+
+static enum cv_status
+write_folder(struct admin_call *call, const struct place *p, const struct admin_site *site,
+	struct admin_published *out, struct cv_err *err)
+{
+	bool switched;
+	enum cv_status status = act_as_owner(call, p, &switched, err);
+
+	if (status == CV_OK)
+		status = admin_folder_publish(p->dir, site, ADMIN_OWNER_SELF, out, err);
+	if (switched)
+		admin_act_as_self();
+	return status;
+}
+
+static bool
+is_done_as_owner(struct admin_call *call, const struct place *p, const char *state)
+{
+	bool switched;
+	struct cv_err ignored = {0};
+	bool is_done = act_as_owner(call, p, &switched, &ignored) == CV_OK &&
+		       is_done_already(p->dir, state);
+
+	if (switched)
+		admin_act_as_self();
+	return is_done;
+}
+
+static void
+note_state(struct admin_call *call, const struct place *p, const char *state)
+{
+	char path[1400];
+	bool switched;
+	struct cv_err ignored = {0};
+
+	state_path(p->dir, path);
+	/* Without it the next run does a little more than it need. */
+	if (act_as_owner(call, p, &switched, &ignored) == CV_OK)
+		(void)(admin_file_replace(path, 0600, cv_str_z(state), ADMIN_OWNER_SELF,
+			       &ignored) == CV_OK);
+	if (switched)
+		admin_act_as_self();
 }
 
 static int
@@ -189,15 +230,15 @@ publish(struct admin_call *call, const struct place *p, struct admin_edition *e)
 	char state[65];
 
 	describe(call, e, p->url, state);
-	if (admin_option(call, "if-changed") && is_done_already(p->dir, state))
+	if (admin_option(call, "if-changed") && is_done_as_owner(call, p, state))
 		return say_unchanged(call, p->dir);
 	enum cv_status status = build(call, p->dir, e, &site, &err);
 	if (status == CV_OK)
-		status = admin_folder_publish(p->dir, &site, p->owner, &folder, &err);
+		status = write_folder(call, p, &site, &folder, &err);
 	if (status == CV_OK && p->url)
 		status = push(call, p->url, &site, &pushed, &err);
 	if (status == CV_OK) {
-		note_state(p->dir, state, p->owner);
+		note_state(call, p, state);
 		answer(call, p->dir, &e->d, &folder, p->url, &pushed);
 	}
 	admin_site_done(&site);

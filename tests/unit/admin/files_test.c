@@ -394,6 +394,53 @@ remove_all(void **state)
 	return system(command);
 }
 
+static void
+test_folder__a_planted_link_leads_nobody_to_what_is_behind_it(void **state)
+{
+	(void)state;
+	static const char *const one[] = {"a.html", "A", NULL};
+	struct admin_site site = site_of(one);
+	struct admin_published out;
+	struct cv_err err = {0};
+
+	assert_int_equal(mkdir(below("victim"), 0755), 0);
+	put("victim/kept", "x");
+	assert_int_equal(symlink(below("victim"), below("planted.0123abcd.new")), 0);
+	assert_int_equal(
+		admin_folder_publish(below("planted"), &site, ADMIN_OWNER_SELF, &out, &err), CV_OK);
+	assert_int_equal(access(below("victim/kept"), F_OK), 0);
+	assert_int_not_equal(access(below("planted.0123abcd.new"), F_OK), 0);
+	admin_site_done(&site);
+}
+
+static void
+test_root__works_in_a_folder_of_somebody_as_that_one(void **state)
+{
+	(void)state;
+	struct cv_err err;
+	struct stat st;
+	bool switched;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(dir, 0711), 0);
+	assert_int_equal(mkdir(below("his"), 0755), 0);
+	assert_int_equal(chown(below("his"), 65534, 65534), 0);
+	assert_int_equal(admin_act_as_owner_of(below("mine"), &switched, &err), CV_OK);
+	assert_false(switched);
+	/* The folder that is to be made lies in his. */
+	assert_int_equal(admin_act_as_owner_of(below("his/new/site"), &switched, &err), CV_OK);
+	assert_true(switched);
+	assert_int_equal(geteuid(), 65534);
+	int made = mkdir(below("his/new"), 0755), other = mkdir(below("not-his"), 0755);
+	admin_act_as_self();
+	assert_int_equal(geteuid(), 0);
+	assert_int_equal(made, 0);
+	assert_int_equal(other, -1);
+	assert_int_equal(stat(below("his/new"), &st), 0);
+	assert_int_equal(st.st_uid, 65534);
+}
+
 static int
 make(void **state)
 {
@@ -415,6 +462,8 @@ main(void)
 		cmocka_unit_test(test_folder__mends_a_page_that_somebody_changed),
 		cmocka_unit_test(test_folder__of_somebody_else_is_left_alone),
 		cmocka_unit_test(test_folder__of_a_killed_run_is_swept_away),
+		cmocka_unit_test(test_folder__a_planted_link_leads_nobody_to_what_is_behind_it),
+		cmocka_unit_test(test_root__works_in_a_folder_of_somebody_as_that_one),
 		cmocka_unit_test(test_path__becomes_absolute_and_plain),
 	};
 	/* clang-format on */
