@@ -47,24 +47,15 @@ make_one(struct admin_call *call, const char *kind, const char *month, const cha
 	return admin_cli((int)CV_COUNT(words), (char **)(uintptr_t)words);
 }
 
+/* All of them into DIR; the worst exit code. */
 static int
-run_keep(struct admin_call *call)
+make_all(struct admin_call *call, const char *month, const char *dir, json_t *files)
 {
-	char month[16], dir[1200];
 	struct cv_err err = {0};
 	int worst = EXIT_OK;
 
-	if (!admin_conf(call))
-		return EXIT_CONFIG;
-	const struct admin_options *o = cv_conf_get(call->conf, &admin_section);
-	if (!choose_month(call, month))
-		return admin_error(call, EXIT_USAGE, "--period is a month such as 2026-10",
-			"--period là một tháng, ví dụ 2026-10");
-	const char *to = admin_option(call, "output");
-	snprintf(dir, sizeof dir, "%.1000s/%s", to ? to : o->reports_dir, month);
 	if (admin_folder_make(dir, 0750, ADMIN_OWNER_SELF, &err) != CV_OK)
 		return admin_error(call, EXIT_FAILED, err.text, err.text);
-	json_t *files = json_array();
 	for (size_t i = 0; i < CV_COUNT(reports); i++)
 		for (size_t f = 0; f < CV_COUNT(formats); f++) {
 			int exit_code = make_one(call, reports[i], month, formats[f], dir);
@@ -73,6 +64,31 @@ run_keep(struct admin_call *call)
 				json_array_append_new(files,
 					json_sprintf("%s/%s.%s", dir, reports[i], formats[f]));
 		}
+	return worst;
+}
+
+static int
+run_keep(struct admin_call *call)
+{
+	char month[16], dir[1200];
+	struct cv_err err = {0};
+	bool switched = false;
+
+	if (!admin_conf(call))
+		return EXIT_CONFIG;
+	const struct admin_options *o = cv_conf_get(call->conf, &admin_section);
+	const char *to = admin_option(call, "output");
+	if (!choose_month(call, month))
+		return admin_error(call, EXIT_USAGE, "--period is a month such as 2026-10",
+			"--period là một tháng, ví dụ 2026-10");
+	snprintf(dir, sizeof dir, "%.1000s/%s", to ? to : o->reports_dir, month);
+	/* The folder is the job's, which is not root. */
+	if (!to && admin_act_as(admin_main_options(call)->user, &switched, &err) != CV_OK)
+		return admin_error(call, EXIT_FAILED, err.text, err.text);
+	json_t *files = json_array();
+	int worst = make_all(call, month, dir, files);
+	if (switched)
+		admin_act_as_self();
 	json_t *reply = json_pack("{s:b, s:s, s:s, s:o}", "ok", worst == EXIT_OK, "period", month,
 		"dir", dir, "files", files);
 	if (!admin_json(call, reply))
