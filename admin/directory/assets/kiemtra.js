@@ -49,7 +49,7 @@
 	function check() {
 		var address = document.getElementById("dia-chi").value.trim().toLowerCase();
 		if (!/^[^@\s]+@[^@\s]+$/.test(address))
-			return say("", "Hãy nhập cả địa chỉ, ví dụ ten@coquan.gov.vn.");
+			return say("", "Hãy nhập cả địa chỉ, có phần sau dấu @.");
 		var digest = sha256(new TextEncoder().encode(list.prefix + address)).slice(0, list.digits);
 		for (var code in list.agencies)
 			if (list.agencies[code].digests.includes(digest))
