@@ -5,6 +5,7 @@ is read that the box's owner could not read, and no answer makes a run endless."
 import os
 import pwd
 import re
+import shutil
 import socket
 import subprocess
 import threading
@@ -150,6 +151,10 @@ def main():
     c = Congvu()
     try:
         os.chmod(c.dir, 0o755)
+        # The service's user must reach the programs: a tree below root's home is closed to it.
+        programs = os.path.join(c.dir, "bin")
+        shutil.copytree(os.path.dirname(c.program), programs)
+        c.program = os.path.join(programs, "congvu")
         more = ("--user", "nobody") if os.geteuid() == 0 else ()
         check("made", c.init(*more).code == 0)
         for user in ("an", "binh", "chi", "dung"):
