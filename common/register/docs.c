@@ -89,3 +89,22 @@ reg_docs_list(const struct reg_docs *docs, char kind, const struct reg_doc ***ou
 	qsort(*out, n, sizeof **out, by_numbers);
 	return n;
 }
+
+const char *
+reg_doc_text(const json_t *body, const char *key)
+{
+	const char *text = json_string_value(json_object_get(body, key));
+	return text ? text : "";
+}
+
+json_int_t
+reg_doc_number(const json_t *body, const char *key)
+{
+	return json_integer_value(json_object_get(body, key));
+}
+
+bool
+reg_doc_is(const json_t *body, const char *state)
+{
+	return !strcmp(reg_doc_text(body, "state"), state);
+}

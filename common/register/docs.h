@@ -44,5 +44,9 @@ size_t reg_docs_list(const struct reg_docs *docs, char kind, const struct reg_do
 
 /* The secret of ACCT's second factor; false when it has none in use (registry_second.c). */
 bool reg_second_secret(const struct reg_docs *docs, uint64_t acct, uint8_t out[20]);
+/* The text KEY of a body, "" when there is none; the number, 0; whether its "state" is STATE. */
+const char *reg_doc_text(const json_t *body, const char *key);
+json_int_t reg_doc_number(const json_t *body, const char *key);
+bool reg_doc_is(const json_t *body, const char *state);
 
 #endif

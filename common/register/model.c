@@ -424,3 +424,17 @@ reg_address_decode(struct cv_str row, struct reg_address *a)
 	a->type = (enum reg_address_type)type;
 	return CV_OK;
 }
+
+struct reg_account *
+reg_account_of_row(struct cv_str key, struct cv_str value)
+{
+	struct cv_rd rd = cv_rd(cv_str_sub(key, 1, key.n));
+	struct reg_account *a = value.p ? reg_account_new() : NULL;
+	if (!a)
+		return NULL;
+	a->acct = cv_rd_be64(&rd);
+	if (!reg_account_decode(value, a))
+		return a;
+	reg_account_free(a);
+	return NULL;
+}

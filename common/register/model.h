@@ -178,6 +178,9 @@ extern const char *const reg_post_words[];  /* by enum cv_reg_post; NULL ends */
 /* Rows. Decoders refuse what encoders do not write: CV_CORRUPT. */
 void reg_account_encode(const struct reg_account *a, struct cv_buf *out);
 CV_MUST_CHECK enum cv_status reg_account_decode(struct cv_str row, struct reg_account *a);
+/* The account of row A + number with this value, to be freed; NULL when there is no value, or it is
+ * damaged. */
+struct reg_account *reg_account_of_row(struct cv_str key, struct cv_str value);
 void reg_secret_encode(const struct reg_secret *s, struct cv_buf *out);
 CV_MUST_CHECK enum cv_status reg_secret_decode(struct cv_str row, struct reg_secret *s);
 void reg_agency_encode(const struct reg_agency *g, struct cv_buf *out);

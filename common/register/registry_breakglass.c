@@ -24,29 +24,10 @@
 #define PENDING_MAX 100u /* of those that can still be approved */
 #define LIST_MAX 1000u
 
-static json_int_t
-number_of(const json_t *body, const char *key)
-{
-	return json_integer_value(json_object_get(body, key));
-}
-
-static const char *
-text_of(const json_t *body, const char *key)
-{
-	const char *text = json_string_value(json_object_get(body, key));
-	return text ? text : "";
-}
-
-static bool
-is_state(const json_t *body, const char *state)
-{
-	return !strcmp(text_of(body, "state"), state);
-}
-
 static struct reg_account *
 account_of(const struct reg_call *c, const json_t *body, const char *key)
 {
-	return reg_model_find(&c->r->model, (uint64_t)number_of(body, key));
+	return reg_model_find(&c->r->model, (uint64_t)reg_doc_number(body, key));
 }
 
 static const char *
@@ -63,9 +44,9 @@ reg_is_glass(const struct reg_call *c, uint64_t owner, uint64_t reader)
 	size_t n = reg_docs_list(&c->r->model.docs, 'B', &list);
 	bool found = false;
 	for (size_t i = 0; i < n && !found; i++)
-		found = (uint64_t)number_of(list[i]->body, "account") == owner &&
-			(uint64_t)number_of(list[i]->body, "reader") == reader &&
-			(is_state(list[i]->body, "open") || is_state(list[i]->body, "ended"));
+		found = (uint64_t)reg_doc_number(list[i]->body, "account") == owner &&
+			(uint64_t)reg_doc_number(list[i]->body, "reader") == reader &&
+			(reg_doc_is(list[i]->body, "open") || reg_doc_is(list[i]->body, "ended"));
 	free(list);
 	return found;
 }
@@ -154,8 +135,8 @@ check_pending(struct reg_call *c, struct cv_err *err)
 	size_t n = reg_docs_list(&c->r->model.docs, 'B', &list), pending = 0;
 	int64_t after = cv_wall_secs() - PENDING_SECS;
 	for (size_t i = 0; i < n; i++)
-		pending += is_state(list[i]->body, "pending") &&
-		           number_of(list[i]->body, "at") >= after;
+		pending += reg_doc_is(list[i]->body, "pending") &&
+		           reg_doc_number(list[i]->body, "at") >= after;
 	free(list);
 	if (pending < PENDING_MAX)
 		return CV_OK;
@@ -214,9 +195,9 @@ find(struct reg_call *c, const char *state, uint64_t *number, json_t **body_out,
 	status = check_named(c, err);
 	if (status)
 		return status;
-	if (!is_state(body, state))
+	if (!reg_doc_is(body, state))
 		return cv_fail(err, CV_INVALID, "request %llu is %s, not %s",
-			(unsigned long long)*number, text_of(body, "state"), state);
+			(unsigned long long)*number, reg_doc_text(body, "state"), state);
 	*body_out = json_deep_copy(body);
 	return CV_OK;
 }
@@ -236,7 +217,7 @@ is_caller(struct reg_call *c, const char *name)
 static enum cv_status
 check_second_person(struct reg_call *c, const json_t *body, struct cv_err *err)
 {
-	if (is_caller(c, text_of(body, "by")))
+	if (is_caller(c, reg_doc_text(body, "by")))
 		return reg_refuse(c, CV_DENIED,
 			"a single approval: somebody else than who asked must approve",
 			"mới có một người: người phê duyệt phải khác người đề nghị", err);
@@ -245,7 +226,7 @@ check_second_person(struct reg_call *c, const json_t *body, struct cv_err *err)
 		return reg_refuse(c, CV_DENIED,
 			"neither the owner of the box nor who is to read it approves",
 			"chủ hộp thư và người sẽ đọc không được phê duyệt", err);
-	if (cv_wall_secs() > number_of(body, "at") + PENDING_SECS)
+	if (cv_wall_secs() > reg_doc_number(body, "at") + PENDING_SECS)
 		return reg_refuse(c, CV_DENIED, "the request is older than 7 days: ask again",
 			"đề nghị đã quá 7 ngày: hãy lập đề nghị mới", err);
 	return CV_OK;
@@ -257,7 +238,7 @@ count_open(const struct reg_call *c)
 	const struct reg_doc **list;
 	size_t n = reg_docs_list(&c->r->model.docs, 'B', &list), open = 0;
 	for (size_t i = 0; i < n; i++)
-		open += is_state(list[i]->body, "open");
+		open += reg_doc_is(list[i]->body, "open");
 	free(list);
 	return open;
 }
@@ -320,7 +301,7 @@ reg_breakglass_approve(struct reg_call *c, struct cv_err *err)
 	json_object_set_new(body, "decided_by", json_string(c->actor));
 	json_object_set_new(body, "decided", json_integer((json_int_t)now));
 	json_object_set_new(body, "until",
-		json_integer((json_int_t)now + number_of(body, "hours") * 3600));
+		json_integer((json_int_t)now + reg_doc_number(body, "hours") * 3600));
 	if (law.n)
 		json_object_set_new(body, "law", text_json(law));
 	else
@@ -356,7 +337,7 @@ static enum cv_status
 end(struct reg_call *c, uint64_t number, json_t *body, struct cv_err *err)
 {
 	struct reg_account *a = account_of(c, body, "account");
-	uint64_t reader = (uint64_t)number_of(body, "reader");
+	uint64_t reader = (uint64_t)reg_doc_number(body, "reader");
 	json_object_set_new(body, "state", json_string("ended"));
 	json_object_set_new(body, "ended", json_integer((json_int_t)cv_wall_secs()));
 	json_object_set_new(body, "ended_by", json_string(c->actor));
@@ -383,8 +364,8 @@ reg_breakglass_expire(struct reg_call *c, struct cv_err *err)
 	size_t n = reg_docs_list(&c->r->model.docs, 'B', &list), count = 0;
 	enum cv_status status = CV_OK;
 	for (size_t i = 0; i < n && !status; i++) {
-		if (!is_state(list[i]->body, "open") ||
-		    number_of(list[i]->body, "until") > cv_wall_secs())
+		if (!reg_doc_is(list[i]->body, "open") ||
+		    reg_doc_number(list[i]->body, "until") > cv_wall_secs())
 			continue;
 		/* The others stay where they are when one is put again. */
 		status = end(c, list[i]->a, json_deep_copy(list[i]->body), err);
@@ -420,7 +401,7 @@ reg_breakglass_list(struct reg_call *c, struct cv_err *err)
 	size_t n = reg_docs_list(&c->r->model.docs, 'B', &list), total = 0;
 	json_t *rows = json_array();
 	for (size_t i = n; i--;) {
-		if (state.n && !cv_str_eq_z(state, text_of(list[i]->body, "state")))
+		if (state.n && !cv_str_eq_z(state, reg_doc_text(list[i]->body, "state")))
 			continue;
 		if (total++ < LIST_MAX)
 			json_array_append_new(rows, describe(c, list[i]));

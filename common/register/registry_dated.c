@@ -51,25 +51,6 @@ holds_secret(const json_t *request)
 	return false;
 }
 
-static const char *
-text_of(const json_t *body, const char *key)
-{
-	const char *text = json_string_value(json_object_get(body, key));
-	return text ? text : "";
-}
-
-static json_int_t
-number_of(const json_t *body, const char *key)
-{
-	return json_integer_value(json_object_get(body, key));
-}
-
-static bool
-is_state(const json_t *body, const char *state)
-{
-	return !strcmp(text_of(body, "state"), state);
-}
-
 /* ---- putting off ---- */
 
 enum cv_status
@@ -93,7 +74,7 @@ reg_try(struct reg_call *c, json_t *request, json_t **reply_out, struct cv_err *
 static bool
 same_act(const json_t *body, int64_t at, const json_t *request)
 {
-	return is_state(body, "waiting") && number_of(body, "at") == at &&
+	return reg_doc_is(body, "waiting") && reg_doc_number(body, "at") == at &&
 	       json_equal(json_object_get(body, "request"), request);
 }
 
@@ -107,7 +88,7 @@ put_off(struct reg_call *c, json_t *request, int64_t at, uint64_t group, const c
 	size_t n = reg_docs_list(docs, 'Y', &list), waiting = 0;
 	*number_out = 0;
 	for (size_t i = 0; i < n; i++) {
-		waiting += is_state(list[i]->body, "waiting");
+		waiting += reg_doc_is(list[i]->body, "waiting");
 		if (same_act(list[i]->body, at, request))
 			*number_out = list[i]->a;
 	}
@@ -184,7 +165,7 @@ reg_dated_add(struct reg_call *c, struct cv_err *err)
 		return status;
 	json_object_set_new(c->reply, "number", json_integer((json_int_t)number));
 	json_object_set_new(c->reply, "changed", json_boolean(c->put_count > 0));
-	return c->put_count ? reg_commit(c, "dated.add", text_of(request, "do"),
+	return c->put_count ? reg_commit(c, "dated.add", reg_doc_text(request, "do"),
 		json_pack("{s:I, s:I, s:O}", "number", (json_int_t)number, "at", (json_int_t)at,
 			"request", request), err) : CV_OK;
 }
@@ -193,7 +174,7 @@ reg_dated_add(struct reg_call *c, struct cv_err *err)
 static bool
 is_after_day(const json_t *request)
 {
-	return !strcmp(text_of(request, "do"), "account.retire");
+	return !strcmp(reg_doc_text(request, "do"), "account.retire");
 }
 
 enum cv_status
@@ -227,7 +208,7 @@ reg_when(struct reg_call *c, bool *put_off_out, struct cv_err *err)
 		json_object_set_new(c->reply, "changed", json_boolean(c->put_count > 0));
 	}
 	if (!status && c->put_count)
-		status = reg_commit(c, "dated.add", text_of(request, "do"),
+		status = reg_commit(c, "dated.add", reg_doc_text(request, "do"),
 			json_pack("{s:I, s:I, s:O}", "number", (json_int_t)number, "at",
 				(json_int_t)at, "request", request), err);
 	json_decref(preview);
@@ -267,8 +248,8 @@ check_group(struct reg_call *c, uint64_t group, struct cv_err *err)
 	size_t n = reg_docs_list(&c->r->model.docs, 'Y', &list);
 	bool may = true;
 	for (size_t i = 0; i < n && may; i++)
-		may = (uint64_t)number_of(list[i]->body, "group") != group ||
-		      !is_state(list[i]->body, "waiting") || is_his(c, list[i]->body);
+		may = (uint64_t)reg_doc_number(list[i]->body, "group") != group ||
+		      !reg_doc_is(list[i]->body, "waiting") || is_his(c, list[i]->body);
 	free(list);
 	return may ? CV_OK : refuse_others(c, err);
 }
@@ -292,8 +273,8 @@ reg_drop_acts(struct reg_call *c, uint64_t group, const char *why)
 	unsigned dropped = 0;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t number = list[i]->a;
-		if ((uint64_t)number_of(list[i]->body, "group") != group ||
-		    !is_state(list[i]->body, "waiting"))
+		if ((uint64_t)reg_doc_number(list[i]->body, "group") != group ||
+		    !reg_doc_is(list[i]->body, "waiting"))
 			continue;
 		json_t *copy = ended(list[i]->body, "cancelled");
 		json_object_set_new(copy, "error", json_string(why));
@@ -344,11 +325,11 @@ reg_drop_acts_naming(struct reg_call *c, const struct reg_account *a, const char
 	size_t n = reg_docs_list(&c->r->model.docs, 'Y', &list);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *body = list[i]->body, *request = json_object_get(body, "request");
-		if (!is_state(body, "waiting") || !names(c, request, a))
+		if (!reg_doc_is(body, "waiting") || !names(c, request, a))
 			continue;
 		json_array_append_new(dropped, json_pack("{s:I, s:s, s:I}", "number",
-			(json_int_t)list[i]->a, "do", text_of(request, "do"), "at",
-			number_of(body, "at")));
+			(json_int_t)list[i]->a, "do", reg_doc_text(request, "do"), "at",
+			reg_doc_number(body, "at")));
 		json_t *copy = ended(body, "cancelled");
 		json_object_set_new(copy, "error", json_string(why));
 		reg_save_doc(c, 'Y', list[i]->a, 0, copy);
@@ -383,14 +364,14 @@ reg_dated_cancel(struct reg_call *c, struct cv_err *err)
 		return status;
 	if (!is_his(c, body)) /* nor learns what became of it */
 		return refuse_others(c, err);
-	if (!is_state(body, "waiting"))
+	if (!reg_doc_is(body, "waiting"))
 		return cv_fail(err, CV_DENIED, "act %llu is %s already", (unsigned long long)number,
-		               text_of(body, "state"));
-	status = check_group(c, (uint64_t)number_of(body, "group"), err);
+		               reg_doc_text(body, "state"));
+	status = check_group(c, (uint64_t)reg_doc_number(body, "group"), err);
 	if (status)
 		return status;
 	json_t *detail = json_pack("{s:I, s:O}", "number", (json_int_t)number, "before", body);
-	unsigned n = reg_drop_acts(c, (uint64_t)number_of(body, "group"),
+	unsigned n = reg_drop_acts(c, (uint64_t)reg_doc_number(body, "group"),
 	                           reason.n ? cv_arena_z(&c->arena, reason) : "");
 	json_object_set_new(c->reply, "cancelled", json_integer(n));
 	return reg_commit(c, "dated.cancel", "act", detail, err);
@@ -417,7 +398,7 @@ act_json(const struct reg_doc *d)
 	json_t *out = json_copy(d->body);
 	json_object_set_new(out, "number", json_integer((json_int_t)d->a));
 	json_object_set_new(out, "do",
-		json_string(text_of(json_object_get(d->body, "request"), "do")));
+		json_string(reg_doc_text(json_object_get(d->body, "request"), "do")));
 	return out;
 }
 
@@ -426,7 +407,7 @@ by_moment(const void *x, const void *y)
 {
 	const struct reg_doc *d = *(const struct reg_doc *const *)x;
 	const struct reg_doc *e = *(const struct reg_doc *const *)y;
-	json_int_t a = number_of(d->body, "at"), b = number_of(e->body, "at");
+	json_int_t a = reg_doc_number(d->body, "at"), b = reg_doc_number(e->body, "at");
 	if (a != b)
 		return a < b ? -1 : 1;
 	return (d->a > e->a) - (d->a < e->a);
@@ -458,15 +439,16 @@ reg_dated_list(struct reg_call *c, struct cv_err *err)
 	json_t *acts = json_array();
 	for (size_t i = 0; i < n; i++) {
 		const json_t *body = list[i]->body;
-		bool is_failed = is_state(body, "failed");
+		bool is_failed = reg_doc_is(body, "failed");
 		if (!is_failed && !cv_str_eq_z(state, "all") &&
-		    !cv_str_eq_z(state, text_of(body, "state")))
+		    !cv_str_eq_z(state, reg_doc_text(body, "state")))
 			continue;
 		if (!is_his(c, body))
 			continue;
 		failed += is_failed;
-		if ((!cv_str_eq_z(state, "all") && !cv_str_eq_z(state, text_of(body, "state"))) ||
-		    number_of(body, "at") > until ||
+		if ((!cv_str_eq_z(state, "all") &&
+		     !cv_str_eq_z(state, reg_doc_text(body, "state"))) ||
+		    reg_doc_number(body, "at") > until ||
 		    !is_about(json_object_get(body, "request"), address.p))
 			continue;
 		if (total++ < limit)
@@ -508,15 +490,15 @@ do_act(struct reg_call *c, uint64_t number, struct cv_err *err)
 	const json_t *body = reg_doc_get(&c->r->model.docs, 'Y', number, 0);
 	json_t *request = json_deep_copy(json_object_get(body, "request"));
 	struct cv_str actor = cv_arena_printf(&c->arena, "dated:%llu (%s)",
-		(unsigned long long)number, text_of(body, "by"));
-	struct cv_str what = cv_arena_str(&c->arena, cv_str_z(text_of(request, "do")));
+		(unsigned long long)number, reg_doc_text(body, "by"));
+	struct cv_str what = cv_arena_str(&c->arena, cv_str_z(reg_doc_text(request, "do")));
 	struct reg_call inner;
 	struct cv_registry_who who = { .role = CV_ROLE_AGENCY };
 	reg_call_begin(&inner, c, actor.p, request);
 	if (json_object_get(body, "agency")) {
-		snprintf(who.name, sizeof who.name, "%s", text_of(body, "by"));
+		snprintf(who.name, sizeof who.name, "%s", reg_doc_text(body, "by"));
 		snprintf(who.agency, sizeof who.agency, "%s",
-			standing(c->r, text_of(body, "agency")));
+			standing(c->r, reg_doc_text(body, "agency")));
 		inner.who = &who;
 	}
 	reg_save_doc(&inner, 'Y', number, 0, ended(body, "done"));
@@ -554,7 +536,7 @@ note_refusal(struct reg_call *c, uint64_t number, enum cv_status why, const char
 	json_t *copy = ended(body, "failed");
 	json_object_set_new(copy, "error", json_string(text));
 	struct cv_str what = cv_arena_str(&c->arena,
-		cv_str_z(text_of(json_object_get(body, "request"), "do")));
+		cv_str_z(reg_doc_text(json_object_get(body, "request"), "do")));
 	reg_save_doc(c, 'Y', number, 0, copy);
 	return reg_commit(c, "dated.failed", what.p, json_pack("{s:I, s:s}", "number",
 		(json_int_t)number, "error", text), err);
@@ -573,7 +555,8 @@ due_acts(struct reg_call *c, uint64_t only, uint64_t **out, bool *more_out)
 	for (size_t i = 0; i < n; i++) {
 		const json_t *body = list[i]->body;
 		bool is_due = only ? list[i]->a == only
-		                   : is_state(body, "waiting") && number_of(body, "at") <= now;
+		                   : reg_doc_is(body, "waiting") &&
+		                     reg_doc_number(body, "at") <= now;
 		*more_out |= is_due && due == A_RUN_MAX;
 		if (is_due && due < A_RUN_MAX)
 			(*out)[due++] = list[i]->a;
@@ -590,8 +573,8 @@ drop_old(struct reg_call *c)
 	int64_t limit = cv_wall_secs() - KEEP_SECS;
 	/* The newest stays: its number is never given again. */
 	for (size_t i = 0; i + 1 < n; i++)
-		if (!is_state(list[i]->body, "waiting") &&
-		    number_of(list[i]->body, "ended") < limit)
+		if (!reg_doc_is(list[i]->body, "waiting") &&
+		    reg_doc_number(list[i]->body, "ended") < limit)
 			reg_save_doc(c, 'Y', list[i]->a, 0, NULL);
 	free(list);
 }
@@ -626,9 +609,9 @@ reg_dated_run(struct reg_call *c, struct cv_err *err)
 	enum cv_status status = CV_OK;
 	if (json_object_get(c->request, "number"))
 		status = act_field(c, &only, &body, err);
-	if (!status && only && !is_state(body, "failed"))
+	if (!status && only && !reg_doc_is(body, "failed"))
 		status = cv_fail(err, CV_DENIED, "act %llu is %s: only one that failed is done again",
-		                 (unsigned long long)only, text_of(body, "state"));
+		                 (unsigned long long)only, reg_doc_text(body, "state"));
 	if (status)
 		return status;
 	size_t n = due_acts(c, only, &acts, &more);

@@ -100,25 +100,6 @@ enter(struct reg_call *c, struct reg_account *a, int stage, int64_t last, int64_
 	reg_set_fact(c, a, "unused", fact);
 }
 
-/* Those who heard of it need not hear it again. */
-static void
-note_told(struct reg_call *c)
-{
-	json_t *list = json_object_get(c->request, "told"), *one;
-	size_t i;
-	json_array_foreach(list, i, one) {
-		struct reg_account *a;
-		struct cv_err none;
-		if (!json_is_string(one) ||
-		    reg_account_of(c, cv_str_z(json_string_value(one)), &a, &none) ||
-		    !reg_fact(c, a, "unused"))
-			continue;
-		json_t *fact = json_deep_copy(reg_fact(c, a, "unused"));
-		json_object_set_new(fact, "told", json_integer(cv_wall_secs()));
-		reg_set_fact(c, a, "unused", fact);
-	}
-}
-
 static void
 list_untold(struct reg_call *c, const struct reg_account *a, int64_t last, int64_t today)
 {
@@ -142,7 +123,7 @@ reg_dormant_run(struct reg_call *c, struct cv_err *err)
 	enum cv_status status = CV_OK;
 	for (size_t i = 0; i < CV_COUNT(lists); i++)
 		json_object_set_new(c->reply, lists[i], json_array());
-	note_told(c);
+	reg_note_told(c, "unused");
 	for (size_t i = 0; i < m->count && !status; i++) {
 		struct reg_account *a = m->accounts[i];
 		const json_t *fact = reg_fact(c, a, "unused");

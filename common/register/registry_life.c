@@ -37,6 +37,24 @@ reg_set_fact(struct reg_call *c, const struct reg_account *a, const char *name, 
 		reg_save_doc(c, 'Z', a->acct, 0, is_empty ? NULL : body);
 }
 
+void
+reg_note_told(struct reg_call *c, const char *name)
+{
+	json_t *list = json_object_get(c->request, "told"), *one;
+	size_t i;
+	json_array_foreach(list, i, one) {
+		struct reg_account *a;
+		struct cv_err none;
+		if (!json_is_string(one) ||
+		    reg_account_of(c, cv_str_z(json_string_value(one)), &a, &none) ||
+		    !reg_fact(c, a, name))
+			continue;
+		json_t *fact = json_deep_copy(reg_fact(c, a, name));
+		json_object_set_new(fact, "told", json_integer(cv_wall_secs()));
+		reg_set_fact(c, a, name, fact);
+	}
+}
+
 json_int_t
 reg_fact_secs(const json_t *fact, const char *key)
 {

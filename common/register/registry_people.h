@@ -11,6 +11,9 @@ const json_t *reg_fact(const struct reg_call *c, const struct reg_account *a, co
 /* Takes VALUE over; NULL takes the fact out. Recorded with the call's rows. */
 void reg_set_fact(struct reg_call *c, const struct reg_account *a, const char *name,
                   json_t *value);
+/* Notes in fact NAME of those in the request's list "told" that they heard of it now: they need not
+ * hear it again. Not committed yet. */
+void reg_note_told(struct reg_call *c, const char *name);
 /* The number KEY of a fact; 0 when there is none. */
 json_int_t reg_fact_secs(const json_t *fact, const char *key);
 /* Takes A out of all groups, role boxes and delegations of AGENCY (NULL: of all), and those of that

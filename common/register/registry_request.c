@@ -49,19 +49,6 @@ static const struct {
 	{ "on", "on" },
 };
 
-static const char *
-text_of(const json_t *body, const char *key)
-{
-	const char *text = json_string_value(json_object_get(body, key));
-	return text ? text : "";
-}
-
-static bool
-is_state(const json_t *body, const char *state)
-{
-	return !strcmp(text_of(body, "state"), state);
-}
-
 /* ---- who asks ---- */
 
 bool
@@ -113,7 +100,7 @@ clean_item(const json_t *item)
 static json_t *
 request_of(const json_t *body, const json_t *item)
 {
-	const char *kind = text_of(body, "kind");
+	const char *kind = reg_doc_text(body, "kind");
 	json_t *request = clean_item(item);
 	for (size_t i = 0; i < CV_COUNT(kinds); i++)
 		if (!strcmp(kind, kinds[i].kind))
@@ -211,8 +198,8 @@ try_items(struct reg_call *c, const json_t *body, struct cv_err *err)
 		c->was_changed |= inner.was_changed;
 		if (status)
 			status = cv_fail(err, status, "person %zu (%s): %s", i + 1,
-				*text_of(item, "name") ? text_of(item, "name")
-				                       : text_of(item, "address"), why.text);
+				*reg_doc_text(item, "name") ? reg_doc_text(item, "name")
+				                       : reg_doc_text(item, "address"), why.text);
 		else
 			json_array_append_new(preview, json_pack("{s:O?}", "address",
 				json_object_get(inner.reply, "address")));
@@ -232,15 +219,15 @@ static enum cv_status
 check_items(struct reg_call *c, const json_t *body, bool is_new, struct cv_err *err)
 {
 	json_t *items = json_object_get(body, "items"), *item;
-	const char *agency = text_of(body, "agency");
+	const char *agency = reg_doc_text(body, "agency");
 	size_t i;
 	json_array_foreach(items, i, item) {
-		const char *code = is_new && *text_of(item, "agency") ? text_of(item, "agency")
-		                                                      : agency;
+		const char *own = reg_doc_text(item, "agency");
+		const char *code = is_new && *own ? own : agency;
 		struct reg_account *a;
 		enum cv_status status = CV_OK;
 		if (!is_new) {
-			struct cv_str address = cv_str_z(text_of(item, "address"));
+			struct cv_str address = cv_str_z(reg_doc_text(item, "address"));
 			status = !address.n ? cv_fail(err, CV_INVALID,
 				"person %zu: 'address' must say whose account it is", i + 1)
 				: reg_account_of(c, address, &a, err);
@@ -314,7 +301,7 @@ read_letter(struct reg_call *c, json_t *body, bool *is_new_out, struct cv_err *e
 static json_int_t
 closed_at(const json_t *body)
 {
-	const char *state = text_of(body, "state");
+	const char *state = reg_doc_text(body, "state");
 	if (strcmp(state, "rejected") && strcmp(state, "issued"))
 		return 0;
 	json_int_t at = json_integer_value(json_object_get(json_object_get(body, state), "at"));
@@ -345,7 +332,7 @@ check_open(struct reg_call *c, struct cv_err *err)
 	size_t n = reg_docs_list(&c->r->model.docs, 'E', &list), open = 0;
 	for (size_t i = 0; i < n; i++)
 		open += !closed_at(list[i]->body) &&
-			!strcmp(text_of(list[i]->body, "by"), c->actor);
+			!strcmp(reg_doc_text(list[i]->body, "by"), c->actor);
 	free(list);
 	return open < OPEN_MAX ? CV_OK : cv_fail(err, CV_LIMIT,
 		"%zu requests of %s are open: let some be issued, or reject them first", open,
@@ -385,7 +372,7 @@ reg_request_add(struct reg_call *c, struct cv_err *err)
 		(json_int_t)json_array_size(items));
 	json_object_set_new(c->reply, "number", json_integer((json_int_t)number));
 	json_object_set_new(c->reply, "due", json_integer(due));
-	struct cv_str agency = cv_arena_str(&c->arena, cv_str_z(text_of(body, "agency")));
+	struct cv_str agency = cv_arena_str(&c->arena, cv_str_z(reg_doc_text(body, "agency")));
 	reg_save_doc(c, 'E', number, 0, body);
 	drop_old(c);
 	return reg_commit(c, "request.add", agency.p, detail, err);
@@ -402,7 +389,7 @@ request_field(struct reg_call *c, const char *name, uint64_t *number_out, const 
 	if (status)
 		return status;
 	*body_out = given ? reg_doc_get(&c->r->model.docs, 'E', *number_out, 0) : NULL;
-	if (!*body_out || !reg_caller_sees(c, text_of(*body_out, "agency")))
+	if (!*body_out || !reg_caller_sees(c, reg_doc_text(*body_out, "agency")))
 		return cv_fail(err, CV_NOT_FOUND, "no request %llu",
 		               (unsigned long long)*number_out);
 	return CV_OK;
@@ -411,7 +398,7 @@ request_field(struct reg_call *c, const char *name, uint64_t *number_out, const 
 static bool
 is_open(const json_t *body)
 {
-	return is_state(body, "new") || is_state(body, "approved");
+	return reg_doc_is(body, "new") || reg_doc_is(body, "approved");
 }
 
 static json_t *
@@ -445,9 +432,10 @@ reg_request_list(struct reg_call *c, struct cv_err *err)
 	for (size_t i = 0; i < n && json_array_size(out) < LIST_MAX; i++) {
 		const json_t *body = list[i]->body;
 		bool wanted = !state.n || cv_str_eq_z(state, "open") ? is_open(body)
-			: cv_str_eq_z(state, "all") || cv_str_eq_z(state, text_of(body, "state"));
-		if (!wanted || (agency.n && !cv_str_eq_z(agency, text_of(body, "agency"))) ||
-		    !reg_caller_sees(c, text_of(body, "agency")))
+			: cv_str_eq_z(state, "all") ||
+			  cv_str_eq_z(state, reg_doc_text(body, "state"));
+		if (!wanted || (agency.n && !cv_str_eq_z(agency, reg_doc_text(body, "agency"))) ||
+		    !reg_caller_sees(c, reg_doc_text(body, "agency")))
 			continue;
 		json_t *one = summary(list[i]);
 		bool is_late = json_is_true(json_object_get(one, "overdue"));
@@ -501,13 +489,13 @@ decide(struct reg_call *c, const char *from, const char *also_from, const char *
 	enum cv_status status = request_field(c, "number", &number, &body, err);
 	if (status)
 		return status;
-	json_object_set_new(c->reply, "changed", json_boolean(!is_state(body, to)));
-	if (is_state(body, to))
+	json_object_set_new(c->reply, "changed", json_boolean(!reg_doc_is(body, to)));
+	if (reg_doc_is(body, to))
 		return CV_OK;
-	if (!is_state(body, from) && !is_state(body, also_from))
+	if (!reg_doc_is(body, from) && !reg_doc_is(body, also_from))
 		return cv_fail(err, CV_DENIED, "request %llu is %s", (unsigned long long)number,
-		               text_of(body, "state"));
-	struct cv_str agency = cv_arena_str(&c->arena, cv_str_z(text_of(body, "agency")));
+		               reg_doc_text(body, "state"));
+	struct cv_str agency = cv_arena_str(&c->arena, cv_str_z(reg_doc_text(body, "agency")));
 	json_t *detail = json_pack("{s:I, s:O, s:O?}", "number", (json_int_t)number, "letter",
 		json_object_get(body, "letter"), "reason", json_object_get(c->request, "reason"));
 	reg_save_doc(c, 'E', number, 0, decided(c, body, to));
@@ -563,7 +551,7 @@ issue_item(struct reg_call *c, uint64_t number, size_t i, json_t *results, struc
 	if (json_object_get(item, "done"))
 		return CV_OK;
 	json_t *request = request_of(body, item), *name = json_object_get(item, "name");
-	struct cv_str agency = cv_arena_str(&c->arena, cv_str_z(text_of(body, "agency")));
+	struct cv_str agency = cv_arena_str(&c->arena, cv_str_z(reg_doc_text(body, "agency")));
 	struct reg_call inner;
 	reg_call_begin(&inner, c, c->actor, request);
 	inner.is_for_request = true;
@@ -607,9 +595,9 @@ reg_request_issue(struct reg_call *c, struct cv_err *err)
 	enum cv_status status = request_field(c, "number", &number, &body, err);
 	if (status)
 		return status;
-	if (!is_state(body, "approved"))
+	if (!reg_doc_is(body, "approved"))
 		return cv_fail(err, CV_DENIED, "request %llu is %s: only what was approved is issued",
-		               (unsigned long long)number, text_of(body, "state"));
+		               (unsigned long long)number, reg_doc_text(body, "state"));
 	json_t *results = json_array(), *failed = json_array();
 	size_t n = json_array_size(json_object_get(body, "items"));
 	json_object_set_new(c->reply, "results", results);
@@ -638,7 +626,7 @@ is_item_for(struct reg_call *c, const json_t *item, const char *name)
 {
 	struct cv_str asked;
 	return !json_object_get(item, "done") &&
-	       !reg_clean(&c->arena, cv_str_z(text_of(item, "name")), &asked) &&
+	       !reg_clean(&c->arena, cv_str_z(reg_doc_text(item, "name")), &asked) &&
 	       cv_str_eq_z(asked, name);
 }
 
@@ -663,13 +651,13 @@ reg_check_request(struct reg_call *c, const struct reg_account *a, struct cv_err
 	enum cv_status status = request_field(c, "request_id", &number, &body, err);
 	if (status)
 		return status;
-	if (!is_state(body, "approved") || strcmp(text_of(body, "kind"), "issue"))
+	if (!reg_doc_is(body, "approved") || strcmp(reg_doc_text(body, "kind"), "issue"))
 		return cv_fail(err, CV_DENIED,
 			"request %llu is no approved request to issue accounts",
 			(unsigned long long)number);
 	json_array_foreach(json_object_get(body, "items"), i, item)
 		if (is_item_for(c, item, a->text[T_NAME]) && reg_is_below(c->r, a->text[T_AGENCY],
-			text_of(body, "agency"))) {
+			reg_doc_text(body, "agency"))) {
 			reg_save_doc(c, 'E', number, 0,
 				with_item_done(body, i, a->text[T_ADDRESS], c->actor));
 			return CV_OK;

@@ -16,13 +16,6 @@
 #define LIST_MAX     5000u
 #define DAY_SECS     86400
 
-static const char *
-text_of(const json_t *body, const char *key)
-{
-	const char *text = json_string_value(json_object_get(body, key));
-	return text ? text : "";
-}
-
 /* ---- beginning one ---- */
 
 struct making {
@@ -197,9 +190,9 @@ reg_review_list(struct reg_call *c, struct cv_err *err)
 	for (size_t i = 0; i < n; i++) {
 		const json_t *item = list[i]->body;
 		if (list[i]->a != number || !list[i]->b ||
-		    (agency.n && !cv_str_eq_z(agency, text_of(item, "agency"))) ||
+		    (agency.n && !cv_str_eq_z(agency, reg_doc_text(item, "agency"))) ||
 		    (open_only && json_object_get(item, "decision")) ||
-		    !reg_caller_sees(c, text_of(item, "agency")))
+		    !reg_caller_sees(c, reg_doc_text(item, "agency")))
 			continue;
 		if (total++ >= LIST_MAX)
 			continue;
@@ -285,10 +278,10 @@ count_again(struct reg_call *c, uint64_t number, const char *agency)
 	json_int_t open = 0, withdraw = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (list[i]->a != number || !list[i]->b ||
-		    strcmp(text_of(list[i]->body, "agency"), agency))
+		    strcmp(reg_doc_text(list[i]->body, "agency"), agency))
 			continue;
 		open += !json_object_get(list[i]->body, "decision");
-		withdraw += !strcmp(text_of(list[i]->body, "decision"), "withdraw");
+		withdraw += !strcmp(reg_doc_text(list[i]->body, "decision"), "withdraw");
 	}
 	free(list);
 	json_t *body = json_deep_copy(reg_doc_get(&c->r->model.docs, 'X', number, 0));
@@ -330,10 +323,10 @@ reg_review_confirm(struct reg_call *c, struct cv_err *err)
 	size_t n = reg_docs_list(&c->r->model.docs, 'X', &list);
 	for (size_t i = 0; i < n; i++) {
 		const struct reg_doc d = *list[i];
-		if (d.a != number || !d.b || !cv_str_eq_z(agency, text_of(d.body, "agency")) ||
+		if (d.a != number || !d.b || !cv_str_eq_z(agency, reg_doc_text(d.body, "agency")) ||
 		    !is_chosen(chosen, d.b) ||
 		    (!json_is_array(chosen) && json_object_get(d.body, "decision")) ||
-		    cv_str_eq_z(decision, text_of(d.body, "decision")))
+		    cv_str_eq_z(decision, reg_doc_text(d.body, "decision")))
 			continue;
 		decide_item(c, &d, decision.p);
 		changed++;

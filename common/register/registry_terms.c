@@ -153,19 +153,7 @@ reg_expiry_list(struct reg_call *c, struct cv_err *err)
 enum cv_status
 reg_expiry_told(struct reg_call *c, struct cv_err *err)
 {
-	json_t *list = json_object_get(c->request, "told"), *one;
-	size_t i;
-	json_array_foreach(list, i, one) {
-		struct reg_account *a;
-		struct cv_err none;
-		if (!json_is_string(one) ||
-		    reg_account_of(c, cv_str_z(json_string_value(one)), &a, &none) ||
-		    !reg_fact(c, a, "expires"))
-			continue;
-		json_t *fact = json_deep_copy(reg_fact(c, a, "expires"));
-		json_object_set_new(fact, "told", json_integer(cv_wall_secs()));
-		reg_set_fact(c, a, "expires", fact);
-	}
+	reg_note_told(c, "expires");
 	json_object_set_new(c->reply, "changed", json_boolean(c->put_count > 0));
 	return c->put_count ? reg_commit(c, "expiry.told", "accounts", NULL, err) : CV_OK;
 }

@@ -46,20 +46,6 @@ name_row(struct back *b, struct cv_str key)
 		json_array_append_new(b->named, reg_row_json(&b->c->r->model, key));
 }
 
-static struct reg_account *
-decode(struct cv_str key, struct cv_str value)
-{
-	struct cv_rd rd = cv_rd(cv_str_sub(key, 1, key.n));
-	struct reg_account *a = value.p ? reg_account_new() : NULL;
-	if (!a)
-		return NULL;
-	a->acct = cv_rd_be64(&rd);
-	if (!reg_account_decode(value, a))
-		return a;
-	reg_account_free(a);
-	return NULL;
-}
-
 static void
 put_account(struct back *b, const struct reg_account *a)
 {
@@ -125,8 +111,9 @@ static void
 take_account_back(struct back *b, size_t i)
 {
 	const struct reg_entry *e = &b->entries[i];
-	struct reg_account *old = decode(e->key, e->old), *new = decode(e->key, e->new);
-	struct reg_account *now = decode(e->key, b->now[i]);
+	struct reg_account *old = reg_account_of_row(e->key, e->old);
+	struct reg_account *new = reg_account_of_row(e->key, e->new);
+	struct reg_account *now = reg_account_of_row(e->key, b->now[i]);
 	if (now && !old) {
 		keep_made(b, now);
 	} else if (now && old && new) {

@@ -27,20 +27,6 @@ struct mail_job {
 
 /* ---- which boxes ---- */
 
-static struct reg_account *
-decode(struct cv_str key, struct cv_str value)
-{
-	struct cv_rd rd = cv_rd(cv_str_sub(key, 1, key.n));
-	struct reg_account *a = value.p ? reg_account_new() : NULL;
-	if (!a)
-		return NULL;
-	a->acct = cv_rd_be64(&rd);
-	if (!reg_account_decode(value, a))
-		return a;
-	reg_account_free(a);
-	return NULL;
-}
-
 /* Whose the first address OLD of account ACCT became; 0: it stayed his. */
 static uint64_t
 taken_over_by(const struct cv_map *rows, struct reg_call *c, const char *old, uint64_t acct)
@@ -67,7 +53,7 @@ static void
 find_pair(struct reg_call *c, struct mail_job *job, const struct cv_map *rows,
           const struct reg_entry *e)
 {
-	struct reg_account *a = e->key.p[0] == 'A' ? decode(e->key, e->old) : NULL;
+	struct reg_account *a = e->key.p[0] == 'A' ? reg_account_of_row(e->key, e->old) : NULL;
 	const struct reg_account *to = NULL;
 	bool is_box = a && (a->kind == CV_KIND_ROLE || a->kind == CV_KIND_AGENCY);
 	if (is_box && is_asked_for(c, a->text[T_ADDRESS]))
